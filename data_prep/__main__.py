@@ -1,0 +1,52 @@
+"""``python -m data_prep source=DIR output=DIR``: options in ``conf/prepare.yaml``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from data_prep.clip import Options
+from data_prep.run import Summary, prepare
+from lipsync.errors import ConfigError, exit_on_error
+
+_CONF = str(Path(__file__).resolve().parents[1] / "conf")
+
+
+@hydra.main(config_path=_CONF, config_name="prepare", version_base="1.3")
+def main(config: DictConfig) -> None:
+    """Prepare a folder of videos as the configuration says."""
+    with exit_on_error():
+        missing = [name for name in ("source", "output") if OmegaConf.is_missing(config, name)]
+        if missing:
+            raise ConfigError(
+                f"{' and '.join(missing)} not given: python -m data_prep source=DIR output=DIR"
+            )
+        options = Options(**{field.name: config[field.name] for field in fields(Options)})
+        summary = prepare(
+            Path(str(config.source)).expanduser(),
+            Path(str(config.output)).expanduser(),
+            options,
+            workers=config.workers,
+            splits=dict(config.splits),
+        )
+        print(_report(summary, config.output))
+        if not summary.kept:
+            raise ConfigError(f"no clip was kept; {config.output}/manifest.jsonl says why")
+
+
+def _report(summary: Summary, output: str) -> str:
+    kept = summary.kept
+    minutes = sum(row.frames for row in kept) / 25 / 60
+    lines = [f"kept {len(kept)} of {len(summary.rows)} files, {minutes:.1f} minutes"]
+    lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
+    lines.append("splits: " + ", ".join(f"{k} {n}" for k, n in summary.splits.items()))
+    lines.append(f"manifest: {output}/manifest.jsonl")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""Weights in and out: official files, own checkpoints and model files, bundled models.
+
+This is the only place that knows that the official weights read and write BGR pixels, and the
+only one that opens pickles, which it never executes.
+"""
+
+from lipsync.checkpoints.loading import bundled_models, describe, load_model
+from lipsync.checkpoints.saving import export_official, save_model
+
+__all__ = ["bundled_models", "describe", "export_official", "load_model", "save_model"]

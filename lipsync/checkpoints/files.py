@@ -1,0 +1,123 @@
+"""Files of tensors: read without executing anything, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from lipsync.errors import CheckpointError
+
+# Numbers of numpy that trainers leave in their checkpoints; building them runs no code of the file.
+_scalar = np.float64(0).__reduce__()[0]
+_PLAIN = [
+    (_scalar, "numpy._core.multiarray.scalar"),  # numpy 2
+    (_scalar, "numpy.core.multiarray.scalar"),  # numpy 1
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("f2", "f4", "f8", "i4", "i8", "?")),
+]
+
+
+def check_is_file(path: Path) -> None:
+    """Raise :class:`CheckpointError` unless ``path`` is a file with something in it."""
+    if path.is_dir():
+        raise CheckpointError(path, "is a folder", "name the weights file in it")
+    if not path.exists():
+        raise CheckpointError(path, "no such file")
+    if path.stat().st_size == 0:
+        raise CheckpointError(path, "is empty", "copy or download it again")
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether the content is safetensors', whatever the name: a length, then a JSON object."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return len(head) == 9 and head[8:] == b"{"
+
+
+def read_torch(path: Path) -> Any:
+    """What :func:`torch.save` wrote, zip or legacy format: tensors and plain values only.
+
+    Raises:
+        CheckpointError: a file that is damaged, not PyTorch's, or needs code to be run.
+    """
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
+            warnings.simplefilter("ignore")  # about pickle protocols and TorchScript
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # the unpickler lets all kinds through
+        raise CheckpointError(path, *_reason(str(error))) from error
+
+
+def _reason(message: str) -> tuple[str, str]:
+    """Problem and remedy, of what :func:`torch.load` said."""
+    if "TorchScript" in message:
+        return "is a TorchScript program, which would have to be run", "give its weights alone"
+    named = re.search(r"(?:GLOBAL|class|global) +([\w.]+\.[\w.]+)", message)
+    if named:
+        return (
+            f"would run {named[1]} to be read, so it was refused",
+            "keep only tensors and plain values in it",
+        )
+    return "is damaged, cut short, or not a file of weights", "copy or download it again"
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors in memory of their own, and the metadata.
+
+    Raises:
+        CheckpointError: a file that is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            # a mapped tensor would change, or crash, with the file
+            state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            return state, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            path, f"is damaged or cut short ({error})", "copy or download it again"
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def whole_files(*paths: Path) -> Iterator[list[Path]]:
+    """Temporary names beside ``paths``; moved there together, or removed if the block fails.
+
+    Raises:
+        CheckpointError: if the system refuses to write.
+    """
+    temporary = [path.with_name(f".{uuid.uuid4().hex[:12]}{path.suffix}") for path in paths]
+    try:
+        for path in paths:
+            if path.is_dir():
+                raise CheckpointError(path, "is a folder", "name a file to write")
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        for made, path in zip(temporary, paths, strict=True):
+            made.replace(path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch.save raises RuntimeError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CheckpointError(
+            paths[0], f"cannot be written ({reason})", "check the folder"
+        ) from error
+    finally:
+        for made in temporary:
+            made.unlink(missing_ok=True)

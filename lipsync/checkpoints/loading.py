@@ -1,0 +1,238 @@
+"""From a file of weights, or a bundled model's name, to a network in eval mode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lipsync import models
+from lipsync.checkpoints.files import (
+    check_is_file,
+    is_safetensors,
+    read_safetensors,
+    read_torch,
+    sha256,
+)
+from lipsync.checkpoints.official import recognise, swap_colours, without_wrapping
+from lipsync.errors import CheckpointError, ConfigError
+
+CLASSES: dict[str, type[nn.Module]] = {
+    cls.__name__: cls
+    for cls in (
+        models.Wav2Lip,
+        models.SyncNet,
+        models.QualityDiscriminator,
+        models.SyncNetV2,
+        models.LipGAN,
+        models.LipGANDiscriminator,
+    )
+}
+_SHOWN = 3  # mismatches that an error names
+
+
+@dataclass
+class Weights:
+    """What a file holds, under the package's names."""
+
+    format: str
+    model: str
+    config: dict[str, Any]
+    state: dict[str, Tensor]
+    card: dict[str, Any] = field(default_factory=dict)
+    bgr: bool = False
+
+
+def load_model(path_or_name: str | Path, device: str | torch.device = "cpu") -> nn.Module:
+    """A network in eval mode, with float32 weights.
+
+    Args:
+        path_or_name: an official file (Wav2Lip, Wav2Lip + GAN, lip-sync expert, visual quality
+            discriminator, SyncNet v2), a checkpoint of this package's training, a
+            ``.safetensors`` of :func:`save_model`, or the name of a bundled model. Files are
+            recognised by content, not by name.
+        device: where the network goes.
+
+    Raises:
+        CheckpointError: one line that says what is wrong with the file, or which names there are.
+            Nothing in a file is ever executed.
+    """
+    with _located(path_or_name) as path:
+        return _build(path, _read(path)).to(device)
+
+
+def describe(path_or_name: str | Path) -> dict[str, Any]:
+    """What a file of weights is, in plain values: format, model, config, sizes, hash, card.
+
+    Raises:
+        CheckpointError: as :func:`load_model`; a file that is described can be loaded.
+    """
+    with _located(path_or_name) as path:
+        weights = _read(path)
+        network = _build(path, weights)
+        return {
+            "file": str(path_or_name),
+            "format": weights.format,
+            "model": weights.model,
+            "config": dict(network.config),
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "bytes": path.stat().st_size,
+            "sha256": sha256(path),
+            "card": weights.card,
+        }
+
+
+def bundled_models() -> list[str]:
+    """Names of the models that come with the package."""
+    folder = resources.files("lipsync") / "weights"
+    if not folder.is_dir():
+        return []
+    names = (entry.name for entry in folder.iterdir())
+    return sorted(
+        name.removesuffix(".safetensors") for name in names if ".safetensors" in name[-12:]
+    )
+
+
+@contextmanager
+def _located(path_or_name: str | Path) -> Iterator[Path]:
+    """The file that is meant; a bundled model's name unless there is a file called so."""
+    path, text = Path(path_or_name), str(path_or_name)
+    is_name = isinstance(path_or_name, str) and path.name == text and not path.suffix
+    if is_name and not path.exists():
+        names = bundled_models()
+        if text not in names:
+            there_are = ", ".join(names) or "none"
+            raise CheckpointError(
+                text, f"no such file or bundled model; bundled models: {there_are}"
+            )
+        resource = resources.files("lipsync") / "weights" / f"{text}.safetensors"
+        with resources.as_file(resource) as file:
+            yield file
+        return
+    check_is_file(path)
+    yield path
+
+
+def _read(path: Path) -> Weights:
+    try:
+        if is_safetensors(path):
+            return _from_safetensors(path)
+        content = read_torch(path)
+    except PermissionError as error:
+        raise CheckpointError(path, "cannot be read (permission denied)") from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(path, f"holds a {type(content).__name__}, expected a state dict")
+    if "lipsync" in content or "pytorch-lightning_version" in content:
+        return _from_lightning(path, content)
+    return _from_official(path, content)
+
+
+def _from_official(path: Path, content: Mapping[str, Any]) -> Weights:
+    state = without_wrapping(_tensors(path, content.get("state_dict", content)))
+    name = recognise(state)
+    if name is None:
+        some = ", ".join(list(state)[:_SHOWN]) or "nothing"
+        raise CheckpointError(
+            path,
+            f"its {len(state)} tensors ({some}, ...) are of no network known here",
+            "expected Wav2Lip, its expert or quality discriminator, or SyncNet v2",
+        )
+    return Weights("official", name, {}, state, bgr=True)
+
+
+def _from_lightning(path: Path, content: Mapping[str, Any]) -> Weights:
+    about, state = content.get("lipsync"), content.get("state_dict")
+    if not isinstance(about, Mapping) or not {"class", "config", "prefix"} <= about.keys():
+        raise CheckpointError(
+            path, "is a Lightning checkpoint that does not say which network it holds"
+        )
+    prefix = str(about["prefix"])
+    own = {
+        name.removeprefix(prefix): value
+        for name, value in _tensors(path, state).items()
+        if name.startswith(prefix)
+    }
+    card = {key: content[key] for key in ("epoch", "global_step") if key in content}
+    return Weights("training checkpoint", str(about["class"]), dict(about["config"]), own, card)
+
+
+def _from_safetensors(path: Path) -> Weights:
+    state, metadata = read_safetensors(path)
+    try:
+        card = json.loads(metadata["lipsync"])
+        return Weights("safetensors", str(card["class"]), dict(card["config"]), state, card)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            path, "carries no model card of lipsync", "write it with lipsync export"
+        ) from error
+
+
+def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
+    if not isinstance(state, Mapping):
+        raise CheckpointError(path, "holds no state dict")
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise CheckpointError(path, f"{name!r} is a {type(value).__name__}, expected a tensor")
+    return dict(state)
+
+
+def _build(path: Path, weights: Weights) -> nn.Module:
+    if weights.model not in CLASSES:
+        known = ", ".join(CLASSES)
+        raise CheckpointError(path, f"is of a {weights.model}, which is none of {known}")
+    try:
+        with torch.device("meta"):  # no memory for weights that are about to be replaced
+            network = CLASSES[weights.model](**weights.config)
+    except (TypeError, ConfigError) as error:
+        raise CheckpointError(
+            path,
+            f"its sizes build no {weights.model} ({error})",
+            "was it written by a later version?",
+        ) from error
+    state, expected = weights.state, network.state_dict()
+    for name in expected.keys() - state.keys():
+        if name.endswith("num_batches_tracked"):  # PyTorch before 0.4.1 did not keep it
+            state[name] = torch.tensor(0)
+    _check_matches(path, weights, expected)
+    if weights.bgr:
+        state = swap_colours(weights.model, state)
+    network.load_state_dict(
+        {name: value.to(expected[name].dtype) for name, value in state.items()}, assign=True
+    )
+    return network.eval()
+
+
+def _check_matches(path: Path, weights: Weights, expected: Mapping[str, Tensor]) -> None:
+    """Raise an error that names the first differences of names, shapes and values."""
+    state = weights.state
+    wrong = [f"{name} is missing" for name in expected if name not in state]
+    wrong += [f"{name} does not belong" for name in state if name not in expected]
+    wrong += [
+        f"{name} is {_shape(state[name])}, expected {_shape(value)}"
+        for name, value in expected.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    sizes = ", ".join(f"{key} {value}" for key, value in weights.config.items())
+    kind = f"{weights.model} ({sizes or 'published sizes'})"
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        shown = ", ".join(wrong[:_SHOWN])
+        raise CheckpointError(path, f"does not fit the {kind} it seems to be: {shown}{more}")
+    for name, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise CheckpointError(
+                path,
+                f"{name} of its {kind} is not finite",
+                "use a checkpoint from before it diverged",
+            )
+
+
+def _shape(value: Tensor) -> str:
+    return "x".join(map(str, value.shape)) or "a number"

@@ -1,0 +1,108 @@
+"""Networks to files: the package's own, with a model card, and the published format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from lipsync import __version__
+from lipsync.checkpoints.files import sha256, whole_files
+from lipsync.checkpoints.loading import CLASSES
+from lipsync.checkpoints.official import PUBLISHED, published_network, swap_colours
+from lipsync.errors import CheckpointError
+
+
+def save_model(
+    model: nn.Module,
+    path: str | Path,
+    card: Mapping[str, Any] | None = None,
+    *,
+    half: bool = False,
+) -> dict[str, Any]:
+    """Write weights and their model card; :func:`load_model` reads them.
+
+    The card is kept twice: in the file itself and, with the file's hash, in ``<path>.json``.
+
+    Args:
+        model: a network of :mod:`lipsync.models`.
+        path: the ``.safetensors`` to write.
+        card: what a user should know, in plain values: data, licence, metrics, ... The
+            architecture, its sizes and the parameter count are added.
+        half: store matrices and kernels as float16, half the size; loading gives float32. Vectors
+            (biases, norms) stay float32: they are small, and some do not fit.
+
+    Returns:
+        The card as written beside the file.
+
+    Raises:
+        CheckpointError: a network that is not of this package, a card that is not plain values,
+            or a place that cannot be written; then nothing is left behind.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise CheckpointError(path, f"ends in {path.suffix!r}", "name a .safetensors file")
+    full = {**(card or {}), **_architecture(model, path), "dtype": "float16" if half else "float32"}
+    try:
+        text = json.dumps(full, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(path, f"its card is not made of plain values ({error})") from error
+    state = {name: _stored(value, half) for name, value in model.state_dict().items()}
+    beside = path.with_name(path.name + ".json")
+    with whole_files(path, beside) as (weights, about):
+        save_file(state, weights, metadata={"format": "pt", "lipsync": text})
+        full["sha256"] = sha256(weights)
+        about.write_text(json.dumps(full, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return full
+
+
+def export_official(model: nn.Module, path: str | Path) -> None:
+    """Write the published format, for programs that read official weights (pixels BGR).
+
+    Raises:
+        CheckpointError: a network that was never published, or not at this size; a place that
+            cannot be written.
+    """
+    path, name = Path(path), _architecture(model, Path(path))["class"]
+    if name not in PUBLISHED:
+        known = ", ".join(PUBLISHED)
+        raise CheckpointError(path, f"a {name} has no published format", f"only {known} have one")
+    state = swap_colours(name, model.state_dict())
+    for key, value in published_network(name).state_dict().items():
+        if key not in state or state[key].shape != value.shape:
+            raise CheckpointError(
+                path,
+                f"the published format has one size only, and this {name} is {model.config}",
+                "save it as .safetensors",
+            )
+    state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    # SyncNet v2's readers take a bare state dict, Wav2Lip's look under "state_dict"
+    content = state if name == "SyncNetV2" else {"state_dict": state}
+    with whole_files(path) as (file,):
+        torch.save(content, file)
+
+
+def _architecture(model: nn.Module, path: Path) -> dict[str, Any]:
+    name = type(model).__name__
+    if CLASSES.get(name) is not type(model):
+        raise CheckpointError(
+            path, f"a {name} is no network of lipsync.models", "save the network inside it"
+        )
+    return {
+        "class": name,
+        "config": dict(model.config),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "lipsync_version": __version__,
+    }
+
+
+def _stored(value: Tensor, half: bool) -> Tensor:
+    value = value.detach().cpu()
+    if value.is_floating_point():
+        value = value.to(torch.float16 if half and value.ndim > 1 else torch.float32)
+    return value.contiguous()

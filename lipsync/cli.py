@@ -1,0 +1,204 @@
+"""The command ``lipsync``: dub, evaluate, export, doctor.
+
+What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
+given are not passed on: the defaults live in the functions alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from lipsync import __version__
+from lipsync.errors import ConfigError, exit_on_error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; bad input is one line on stderr and exit code 2, Ctrl-C exit code 130."""
+    options = vars(_parser().parse_args(argv))
+    run: Callable[..., None] = options.pop("run")
+    with exit_on_error():
+        run(**options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lipsync", description="Dub faces, score lip-sync, convert and inspect models."
+    )
+    parser.add_argument("--version", action="version", version=f"lipsync {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_dub(commands)
+    _add_evaluate(commands)
+    _add_export(commands)
+    _add_doctor(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, run: Callable[..., None], about: str) -> Any:
+    parser = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_dub(commands: Any) -> None:
+    parser = _command(commands, "dub", _dub, "make the face in a video or picture speak a sound")
+    add = parser.add_argument
+    add("face", metavar="FACE", help="a video or a still picture")
+    add("audio", metavar="AUDIO", help="a sound, or a video with one")
+    add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
+    add("--model", help="name or path of a generator (default: the bundled one)")
+    add("--device", help="where it runs, e.g. cuda (default: cpu)")
+    add("--batch-size", type=int, metavar="N", help="frames rendered at a time (default: 32)")
+    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
+    add("--no-face", metavar="WHAT", help="frames without a face: pass (default) or error")
+    add(
+        "--length",
+        metavar="HOW",
+        help="sound longer than the video: pingpong (default), loop, freeze, or trim the sound",
+    )
+    add("--fps", type=float, help="frames a second of a still picture (default: 25)")
+    add("--crf", type=int, help="H.264 quality, 0 lossless to 51 (default: 18)")
+    add("--tolerate-damage", action="store_true", help="go on where a damaged video decodes")
+    _add_output_style(parser)
+
+
+def _add_evaluate(commands: Any) -> None:
+    about = "score generated videos, always beside real ones"
+    parser = _command(commands, "evaluate", _evaluate, about)
+    add = parser.add_argument
+    add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
+    add("--real", nargs="+", metavar="REAL", help="videos or folders of real videos")
+    add("--pairs", metavar="CSV", help="instead: a file of lines generated,real")
+    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled expert)")
+    add("-o", "--output", metavar="DIR", help="write scores.csv and scores.json there")
+    add("--device", help="where the judge runs, e.g. cuda (default: cpu)")
+    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
+    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
+    _add_output_style(parser)
+
+
+def _add_export(commands: Any) -> None:
+    parser = _command(commands, "export", _export, "write a model in another format")
+    parser.add_argument("model", metavar="MODEL", help="name or path of a model")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="a .pth, .safetensors or .onnx file"
+    )
+
+
+def _add_doctor(commands: Any) -> None:
+    about = "say what is installed, or what a model file is"
+    parser = _command(commands, "doctor", _doctor, about)
+    parser.add_argument("file", nargs="?", default=None, metavar="FILE", help="a model file")
+    parser.add_argument("--json", action="store_true", default=False, help="print JSON")
+
+
+def _add_output_style(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", default=False, help="print the result as JSON"
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", default=False, help="no progress bar, no summary"
+    )
+
+
+# ---------------------------------------------------------------- what the commands do
+
+
+@contextmanager
+def _bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A progress callback that draws one bar a stage, where stderr is a terminal."""
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm] = {}
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if stage not in bars:
+            for finished in bars.values():
+                finished.close()
+            bars[stage] = tqdm(desc=stage, total=total, unit=unit, disable=quiet or None)
+        bars[stage].update(done - bars[stage].n)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+def _dub(*, json: bool, quiet: bool, **options: Any) -> None:
+    from lipsync.dubbing import dub
+
+    with _bars(quiet, "frame") as progress:
+        result = dub(progress=progress, **options)
+    if json:
+        _print_json(result.as_dict())
+    elif not quiet:
+        print(result)
+
+
+def _evaluate(
+    *,
+    json: bool,
+    quiet: bool,
+    generated: Sequence[str] = (),
+    real: Sequence[str] = (),
+    pairs: str | None = None,
+    output: str | None = None,
+    **options: Any,
+) -> None:
+    from lipsync.evaluation import evaluate, read_pairs
+
+    if pairs is not None:
+        more, more_real = read_pairs(pairs)
+        generated, real = [*generated, *more], [*real, *more_real]
+    if not real:
+        raise ConfigError(
+            "no real videos: scores mean little alone; name some with --real, or a --pairs file"
+        )
+    with _bars(quiet, "video") as progress:
+        report = evaluate(
+            generated,
+            real,
+            progress=lambda name, done, total: progress("scoring", done, total),
+            **options,
+        )
+    if output is not None:
+        report.save(output)
+    if json:
+        _print_json(report.as_dict())
+    elif not quiet:
+        print(report.table())
+    report.check()
+
+
+def _export(model: str, output: str) -> None:
+    from lipsync.export import export
+
+    print(export(model, output))
+
+
+def _doctor(file: str | None, json: bool) -> None:
+    from lipsync.doctor import about_file, about_installation
+
+    facts = about_installation() if file is None else about_file(file)
+    if json:
+        _print_json(facts)
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))

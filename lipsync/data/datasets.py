@@ -1,0 +1,198 @@
+"""Prepared clips as training and evaluation samples. Everything stays uint8 until the device.
+
+The training sets are endless: ``dataset[draw]`` is a function of the seed and the draw number, see
+:mod:`lipsync.data.draws`. The evaluation sets are finite and hold no chance. A clip that is damaged
+or too short raises :class:`~lipsync.errors.ClipError` with its name; nothing is skipped silently.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from lipsync.data.draws import ClipDraws
+from lipsync.data.store import Clip, open_clip, read_split
+from lipsync.errors import ClipError, ConfigError
+from lipsync.windows import CENTRED_LEAD, T, draw_apart, frame_mels, sync_mels
+
+_OPEN_CLIPS = 384  # memory maps held open by one process; each takes a file descriptor
+
+
+class _Clips(Dataset):
+    """The clips of one split, opened when needed and kept open for a while."""
+
+    def __init__(self, root: str | Path, split: str, image_size: int = 96) -> None:
+        self.root, self.image_size = Path(root), image_size
+        self.keys = read_split(root, split)
+        self.clip = lru_cache(maxsize=_OPEN_CLIPS)(self._open)
+        self.clip(self.keys[0])  # a wrong root or image size is an error now, not in a worker
+
+    def _open(self, key: str) -> Clip:
+        clip = open_clip(self.root, key, side=self.image_size)
+        if clip.size != self.image_size:
+            raise ConfigError(
+                f"clip {key} is {clip.size} px, data.image_size is {self.image_size}; prepare the "
+                f"data again with size={self.image_size}"
+            )
+        return clip
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "clip"}  # maps stay behind
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.clip = lru_cache(maxsize=_OPEN_CLIPS)(self._open)
+
+
+class ExpertWindows(_Clips):
+    """Training samples of a lip-sync expert: several windows of one clip.
+
+    The windows of a clip serve as each other's negatives, so any loss on pairs can be formed from
+    one sample.
+
+    Args:
+        root: a prepared set.
+        split: name of a split list.
+        image_size: side of the face crops in pixels.
+        windows: windows a sample, K; a shorter clip repeats some.
+        seed: of everything random.
+        balanced: whether speakers have equal shares.
+
+    Returns per draw:
+        ``faces`` uint8 (K, 5, S/2, S, 3) lower halves; ``mel`` float32 (K, 1, 80, 16); ``start``
+        int64 (K,) first frames, ascending; ``key``.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 96,
+        *,
+        windows: int = 12,
+        seed: int = 0,
+        balanced: bool = True,
+    ) -> None:
+        super().__init__(root, split, image_size)
+        self.windows, self.seed = windows, seed
+        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balanced)
+
+    def __getitem__(self, draw: int) -> dict[str, Any]:
+        rng = np.random.default_rng((self.seed, draw))
+        clip = self.clip(self.keys[self.draws(draw)])
+        count = clip.windows()
+        starts = np.sort(rng.choice(count, self.windows, replace=count < self.windows))
+        return _expert_sample(clip, starts)
+
+
+class ExpertClips(_Clips):
+    """Whole clips for the evaluation of an expert: every window, in order; fields as in training."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        clip = self.clip(self.keys[index])
+        return _expert_sample(clip, np.arange(clip.windows()))
+
+
+def _expert_sample(clip: Clip, starts: np.ndarray) -> dict[str, Any]:
+    frames = starts[:, None] + np.arange(T)
+    half = clip.faces[:, clip.size // 2 :]
+    return {
+        "faces": half[frames],
+        "mel": sync_mels(clip.mel, starts),
+        "start": starts,
+        "key": clip.key,
+    }
+
+
+class GeneratorWindows(_Clips):
+    """Training samples of a generator: a window to paint, and another of the same clip to look at.
+
+    Args:
+        root, split, image_size, seed, balanced: as in :class:`ExpertWindows`.
+        lead: frames before a frame at which its mel window begins, see :mod:`lipsync.windows`.
+
+    Returns per draw:
+        ``target`` and ``reference`` uint8 (5, S, S, 3); ``mel`` float32 (5, 1, 80, 16), one window
+        for each frame; ``sync_mel`` float32 (1, 80, 16), the sound of the whole window, for the
+        expert; ``start``; ``key``.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 96,
+        *,
+        lead: int = CENTRED_LEAD,
+        seed: int = 0,
+        balanced: bool = True,
+    ) -> None:
+        super().__init__(root, split, image_size)
+        self.lead, self.seed = lead, seed
+        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balanced)
+
+    def __getitem__(self, draw: int) -> dict[str, Any]:
+        rng = np.random.default_rng((self.seed, draw))
+        clip = self.clip(self.keys[self.draws(draw)])
+        count = clip.windows()
+        start = int(rng.integers(count))
+        reference = draw_apart(rng, count, start, T)
+        if reference is None:  # a clip of under a second: the nearest that is another window
+            reference = draw_apart(rng, count, start, 1)
+        if reference is None:
+            raise ClipError(clip.key, "one window only, a reference needs another")
+        return _generator_sample(clip, start, reference, self.lead)
+
+
+class GeneratorClips(_Clips):
+    """Fixed windows for the evaluation of a generator, each also with the sound of another clip.
+
+    Fields as in training, and ``swapped_mel`` float32 (5, 1, 80, 16), the same moment of the next
+    clip in the list: a generator that listens paints another mouth for it.
+
+    Args:
+        per_clip: windows taken from each clip, evenly spaced.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "val",
+        image_size: int = 96,
+        *,
+        lead: int = CENTRED_LEAD,
+        per_clip: int = 4,
+    ) -> None:
+        super().__init__(root, split, image_size)
+        self.lead, self.per_clip = lead, per_clip
+
+    def __len__(self) -> int:
+        return len(self.keys) * self.per_clip
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        place, part = divmod(index, self.per_clip)
+        clip = self.clip(self.keys[place])
+        other = self.clip(self.keys[(place + 1) % len(self.keys)])
+        count = clip.windows()
+        start = int((part + 0.5) * count / self.per_clip)
+        sample = _generator_sample(clip, start, (start + count // 2) % count, self.lead)
+        elsewhere = min(start, other.windows() - 1)
+        return {**sample, "swapped_mel": frame_mels(other.mel, elsewhere, self.lead)}
+
+
+def _generator_sample(clip: Clip, start: int, reference: int, lead: int) -> dict[str, Any]:
+    return {
+        "target": np.array(clip.faces[start : start + T]),
+        "reference": np.array(clip.faces[reference : reference + T]),
+        "mel": frame_mels(clip.mel, start, lead),
+        "sync_mel": sync_mels(clip.mel, np.array([start]))[0],
+        "start": start,
+        "key": clip.key,
+    }

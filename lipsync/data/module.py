@@ -1,0 +1,83 @@
+"""The LightningDataModule over a prepared set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from lipsync.data.draws import DrawSampler
+
+
+class ClipDataModule(pl.LightningDataModule):
+    """Endless training draws and finite evaluation sets from one prepared set.
+
+    Args:
+        root: a prepared set, see :mod:`lipsync.data.store`.
+        train: makes the training set from ``(root, split, image_size)``.
+        evaluation: makes a validation or test set from the same.
+        image_size: side of the face crops in pixels.
+        batch_size: training samples a step, in each process.
+        eval_batch_size: evaluation samples a step.
+        batches_per_epoch: training steps between two validations.
+        workers: loader processes; 0 loads in the training process.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        train: Callable[..., Dataset],
+        evaluation: Callable[..., Dataset],
+        *,
+        image_size: int,
+        batch_size: int,
+        eval_batch_size: int,
+        batches_per_epoch: int,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.root = Path(root)
+        self.make_train, self.make_evaluation = train, evaluation
+        self.image_size = image_size
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.batches_per_epoch, self.workers = batches_per_epoch, workers
+
+    def setup(self, stage: str | None = None) -> None:
+        if stage == "fit":
+            self.train = self.make_train(self.root, "train", self.image_size)
+        if stage in ("fit", "validate"):
+            self.val = self.make_evaluation(self.root, "val", self.image_size)
+        if stage == "test":
+            self.test = self.make_evaluation(self.root, "test", self.image_size)
+
+    def train_dataloader(self) -> DataLoader:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        draws = self.batches_per_epoch * self.batch_size * world
+        return DataLoader(
+            self.train,
+            batch_size=self.batch_size,
+            sampler=DrawSampler(draws, rank, world),
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        return self._evaluation(self.val)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._evaluation(self.test)
+
+    def _evaluation(self, dataset: Dataset) -> DataLoader:
+        sampler = None
+        if self.trainer and self.trainer.world_size > 1:
+            sampler = DistributedSampler(dataset, shuffle=False)
+        return DataLoader(
+            dataset,
+            batch_size=self.eval_batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+        )

@@ -1,0 +1,50 @@
+"""Errors that a user can act on: one line that names the file, the numbers and the remedy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class LipsyncError(Exception):
+    """Base of all errors that are the input's fault; commands print it and exit with code 2."""
+
+
+class ConfigError(LipsyncError):
+    """Options that cannot work, alone or together."""
+
+
+class _About(LipsyncError):
+    """An error about one thing: ``<subject>: <problem>; <remedy>``."""
+
+    def __init__(self, subject: str | Path, problem: str, remedy: str = "") -> None:
+        self.subject, self.problem, self.remedy = str(subject), problem, remedy
+        text = f"{subject}: {problem}" + (f"; {remedy}" if remedy else "")
+        super().__init__(" ".join(text.split()))  # one line, whatever the file is called
+
+
+class MediaError(_About):
+    """A video, picture or sound that cannot be read or written."""
+
+
+class ClipError(_About):
+    """A prepared clip that is damaged or too short for what is asked of it."""
+
+
+class CheckpointError(_About):
+    """A weights file that is damaged, unsafe, or of another model."""
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn a :class:`LipsyncError` into one line on stderr and exit code 2, Ctrl-C into 130."""
+    try:
+        yield
+    except LipsyncError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,98 @@
+"""Networks for other programs: ONNX, the published format, the package's own."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lipsync.checkpoints import export_official, load_model, save_model
+from lipsync.checkpoints.files import whole_files
+from lipsync.errors import CheckpointError, ConfigError
+from lipsync.models import LipGAN, LipGANDiscriminator, QualityDiscriminator, SyncNet, SyncNetV2
+from lipsync.models.encoders import MEL_SHAPE
+from lipsync.models.generator import FaceGenerator
+from lipsync.models.lipgan import MFCC_SHAPE as LIPGAN_MFCC
+from lipsync.models.syncnet_v2 import FACE_SHAPE, MFCC_SHAPE
+
+OPSET = 17
+
+
+def export(model: str | Path, output: str | Path) -> str:
+    """Write a model in the format that the suffix of ``output`` names; returns what was written.
+
+    Args:
+        model: what :func:`lipsync.checkpoints.load_model` takes.
+        output: ``.onnx``, ``.safetensors``, or ``.pth`` for the published format.
+
+    Raises:
+        CheckpointError: a model that cannot be read, or not be written in this format.
+        ConfigError: another suffix.
+    """
+    output = Path(output)
+    writers = {".onnx": export_onnx, ".safetensors": save_model, ".pth": export_official}
+    if output.suffix not in writers:
+        raise ConfigError(f"{output}: formats are {', '.join(writers)}, by the file's suffix")
+    network = load_model(model)
+    writers[output.suffix](network, output)
+    return f"{output}: {type(network).__name__}, {output.stat().st_size / 1e6:.1f} MB"
+
+
+def export_onnx(model: nn.Module, path: str | Path) -> None:
+    """Write a network of :mod:`lipsync.models` as ONNX, in eval mode, with a free batch size.
+
+    Inputs and outputs are as the network's ``forward`` has them (pixels RGB), without time; the
+    norm layers are folded into the convolutions. The metadata says class and config.
+
+    Raises:
+        CheckpointError: a place that cannot be written, or the package ``onnx`` is not installed.
+    """
+    path = Path(path)
+    try:
+        import onnx
+    except ImportError as error:
+        raise CheckpointError(path, "ONNX needs a package", "pip install onnx") from error
+    inputs, outputs = _interface(model)
+    example = tuple(torch.zeros(2, *shape) for shape in inputs.values())
+    mode, device = model.training, next(model.parameters()).device
+    with whole_files(path) as (file,):
+        try:
+            # the exporter that needs nothing but onnx; the newer one needs onnxscript as well
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.onnx.export(
+                    model.cpu().eval(),
+                    example,
+                    str(file),
+                    input_names=[*inputs],
+                    output_names=outputs,
+                    dynamic_axes={name: {0: "batch"} for name in [*inputs, *outputs]},
+                    opset_version=OPSET,
+                    dynamo=False,
+                )
+        finally:
+            model.to(device).train(mode)
+        graph = onnx.load(str(file))
+        about = {"class": type(model).__name__, "config": model.config, "pixels": "RGB"}
+        onnx.helper.set_model_props(graph, {"lipsync": json.dumps(about)})
+        onnx.save(graph, str(file))
+
+
+def _interface(model: nn.Module) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """Names and shapes (without batch) of a network's inputs, names of its outputs."""
+    size = model.config.get("image_size", 0) if hasattr(model, "config") else 0
+    if isinstance(model, FaceGenerator):
+        sound = "mfcc" if isinstance(model, LipGAN) else "mel"
+        return {sound: model.audio_shape, "faces": (6, size, size)}, ["generated"]
+    if isinstance(model, SyncNet):
+        return {"mel": MEL_SHAPE, "faces": (15, size // 2, size)}, ["audio", "face"]
+    if isinstance(model, QualityDiscriminator):
+        return {"faces": (3, size, size)}, ["probability"]
+    if isinstance(model, SyncNetV2):
+        return {"mfcc": MFCC_SHAPE, "faces": FACE_SHAPE}, ["audio", "face"]
+    if isinstance(model, LipGANDiscriminator):
+        return {"mfcc": LIPGAN_MFCC, "faces": (3, size, size)}, ["distance"]
+    raise ConfigError(f"a {type(model).__name__} is no network of lipsync.models")

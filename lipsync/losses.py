@@ -1,0 +1,112 @@
+"""The terms of the objectives. A total is ``sum(weight[name] * term[name])``, nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lipsync.windows import lower_half
+
+
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """``sum(weights[name] * terms[name])`` over the weights that are not zero.
+
+    Raises:
+        KeyError: if a weighted term is missing.
+    """
+    total = [weight * terms[name] for name, weight in weights.items() if weight]
+    return torch.stack(total).sum() if total else next(iter(terms.values())) * 0.0
+
+
+def reconstruction(fake: Tensor, real: Tensor) -> Tensor:
+    """Mean absolute difference of pictures in [0, 1], any shape."""
+    return F.l1_loss(fake, real)
+
+
+def lower_reconstruction(fake: Tensor, real: Tensor) -> Tensor:
+    """The same on the lower halves, which is what a generator has to invent: (..., H, W)."""
+    return F.l1_loss(lower_half(fake), lower_half(real))
+
+
+def cosine_bce(audio: Tensor, face: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy of the cosine of two embeddings, as published (Wav2Lip, section 3.2).
+
+    Args:
+        audio, face: (N, D) unit embeddings with a cosine in [0, 1], as a final ReLU makes them.
+        target: (N,) 1 for pairs in sync, 0 for others.
+    """
+    cosine = (audio * face).sum(dim=1).float()
+    return F.binary_cross_entropy(cosine.clamp(0.0, 1.0), target)
+
+
+def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tensor:
+    """The published expert loss on the windows of clips: positives and negatives half and half.
+
+    Every face window is compared with its own sound, and with the sounds of the windows of its clip
+    that are ``min_gap`` frames away or more; their mean takes the place of one drawn at random.
+
+    Args:
+        audio, face: (C, K, D) unit embeddings of K windows of each of C clips, cosines in [0, 1].
+        start: (C, K) first frames of the windows.
+        min_gap: least distance of a negative, in frames.
+    """
+    cosines = _cosines(audio, face).clamp(0.0, 1.0)  # (C, K faces, K sounds)
+    far = _distances(start) >= min_gap
+    usable = far.any(dim=2)
+    own = cosines.diagonal(dim1=1, dim2=2)[usable]
+    positive = F.binary_cross_entropy(own, torch.ones_like(own))
+    each = F.binary_cross_entropy(cosines, torch.zeros_like(cosines), reduction="none")
+    negative = ((each * far).sum(dim=2)[usable] / far.sum(dim=2)[usable]).mean()
+    return (positive + negative) / 2
+
+
+def clip_info_nce(
+    audio: Tensor, face: Tensor, start: Tensor, temperature: Tensor, min_gap: int
+) -> Tensor:
+    """Contrastive loss over the windows of one clip, both ways (InfoNCE, van den Oord et al. 2018).
+
+    Which of the clip's K sounds belongs to this face window, and which face to this sound? Other
+    clips are never negatives, so that neither voice nor looks can answer. Windows closer than
+    ``min_gap`` frames to the right one are left out.
+
+    Args:
+        audio, face: (C, K, D) unit embeddings.
+        start: (C, K) first frames of the windows.
+        temperature: scalar that divides the cosines.
+        min_gap: in frames; 2 leaves out the windows one frame away.
+    """
+    near = _distances(start) < min_gap
+    same = torch.eye(start.shape[1], dtype=torch.bool, device=start.device)
+    scores = _cosines(audio, face) / temperature
+    scores = scores.masked_fill(near & ~same, float("-inf"))
+    answer = torch.arange(start.shape[1], device=start.device).expand(start.shape)
+    to_audio = F.cross_entropy(scores.flatten(0, 1), answer.flatten())
+    to_face = F.cross_entropy(scores.transpose(1, 2).flatten(0, 1), answer.flatten())
+    return (to_audio + to_face) / 2
+
+
+def _cosines(audio: Tensor, face: Tensor) -> Tensor:
+    """(C, K, D) twice -> (C, K faces, K sounds)."""
+    # A product and a sum, not a matmul: autocast would round the cosines to three digits.
+    return (face.float()[:, :, None] * audio.float()[:, None]).sum(dim=-1)
+
+
+def _distances(start: Tensor) -> Tensor:
+    """(C, K) first frames -> (C, K, K) distances in frames."""
+    return (start[:, :, None] - start[:, None, :]).abs()
+
+
+def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
+    """Binary cross-entropy of a discriminator's logits, real pictures 1 and generated 0."""
+    return (
+        F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
+        + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+    ) / 2
+
+
+def adversarial_bce(fake: Tensor) -> Tensor:
+    """What the generator pays when the discriminator's logits call its pictures generated."""
+    return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))

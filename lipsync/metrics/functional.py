@@ -1,0 +1,218 @@
+"""Pure functions on embeddings, scores and pictures; no networks, no state.
+
+``sync_score`` is the offset search of the published SyncNet evaluation (Chung and Zisserman, "Out
+of time", 2016, section 4); its numbers are the LSE-D and LSE-C of Prajwal et al., "A lip sync
+expert is all you need", 2020, section 4.2. The classes of :mod:`lipsync.metrics` accumulate them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lipsync.windows import lower_half
+
+VSHIFT = 15  # candidate offsets on either side, in frames, as published
+MEDIAN_TAPS = 9  # length of the median filter over the per-frame confidence, as published
+
+
+class SyncResult(NamedTuple):
+    """What :func:`sync_score` finds for one clip of ``n`` windows."""
+
+    distance: float
+    """LSE-D: the mean distance at the best offset; lower is better."""
+    confidence: float
+    """LSE-C: the median over the candidate offsets minus ``distance``; higher is better."""
+    offset: int
+    """In frames; positive where the sound of a window is found that many windows earlier."""
+    frame_confidence: Tensor
+    """(n,) confidence of every window at ``offset``, median filtered over 9 windows."""
+    mean_curve: Tensor
+    """(2 * vshift + 1,) mean distance for the offsets ``vshift, vshift - 1, ..., -vshift``."""
+
+
+def _check_embeddings(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> None:
+    if video_emb.ndim != 2 or video_emb.shape != audio_emb.shape:
+        raise ValueError(
+            "sync_score takes two arrays of one shape (windows, dimensions), got "
+            f"{tuple(video_emb.shape)} and {tuple(audio_emb.shape)}"
+        )
+    if len(video_emb) == 0:
+        raise ValueError("sync_score needs at least one window, got none")
+    if vshift < 1:
+        raise ValueError(f"vshift must be at least 1, got {vshift}")
+    if not (torch.isfinite(video_emb).all() and torch.isfinite(audio_emb).all()):
+        raise ValueError("sync_score got embeddings that contain NaN or infinity")
+
+
+@torch.no_grad()
+def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> SyncResult:
+    r"""Distance, confidence and offset of one clip, as published SyncNet evaluation computes them.
+
+    With video embeddings :math:`v_i`, audio embeddings :math:`a_j` (zero outside of the clip) and
+    candidates :math:`c = 0 \dots 2s`, :math:`s` being ``vshift``:
+
+    .. math::
+        d_{ic} = \lVert v_i - a_{i + c - s} + 10^{-6} \rVert_2, \qquad
+        m_c = \tfrac{1}{n} \textstyle\sum_i d_{ic}
+
+    distance :math:`= \min_c m_c`, confidence :math:`= \operatorname{median}_c m_c - \min_c m_c`,
+    offset :math:`= s - \arg\min_c m_c`.
+
+    Args:
+        video_emb: (n, d) one embedding for each window of frames, one window a frame.
+        audio_emb: (n, d) the embedding of the sound beside each window.
+        vshift: candidate offsets on either side, in frames.
+
+    Returns:
+        A :class:`SyncResult`; distances are in the judge's own units.
+
+    Raises:
+        ValueError: shapes that differ or are not (n, d), no windows, NaN, or ``vshift`` below 1.
+
+    Example:
+        >>> video = torch.eye(40)
+        >>> result = sync_score(video, video.roll(3, dims=0))  # the sound comes 3 windows late
+        >>> result.offset, round(result.distance, 3)
+        (-3, 0.075)
+    """
+    _check_embeddings(video_emb, audio_emb, vshift)
+    video, audio = video_emb.float(), F.pad(audio_emb.float(), (0, 0, vshift, vshift))
+    n = len(video)
+    # One pass a candidate keeps memory at (n, d) for any vshift.          -> (n, 2 * vshift + 1)
+    distances = torch.stack(
+        [F.pairwise_distance(video, audio[c : c + n]) for c in range(2 * vshift + 1)], dim=1
+    )
+    mean_curve = distances.mean(dim=0)
+    best = int(mean_curve.argmin())
+    median = mean_curve.median()
+    return SyncResult(
+        distance=float(mean_curve[best]),
+        confidence=float(median - mean_curve[best]),
+        offset=vshift - best,
+        frame_confidence=_median_filter(median - distances[:, best]),
+        mean_curve=mean_curve,
+    )
+
+
+def _median_filter(values: Tensor, taps: int = MEDIAN_TAPS) -> Tensor:
+    """(n,) -> (n,) running median; zeros stand beyond the ends, as in ``scipy.signal.medfilt``."""
+    return F.pad(values, (taps // 2, taps // 2)).unfold(0, taps, 1).median(dim=1).values
+
+
+def _check_scores(pos_scores: Tensor, neg_scores: Tensor) -> None:
+    for name, scores in (("in-sync", pos_scores), ("off-sync", neg_scores)):
+        if scores.ndim != 1 or len(scores) == 0:
+            raise ValueError(f"{name} scores must be (n,) with n > 0, got {tuple(scores.shape)}")
+        if not torch.isfinite(scores).all():
+            raise ValueError(f"{name} scores contain NaN or infinity")
+
+
+def off_sync_accuracy(pos_scores: Tensor, neg_scores: Tensor, threshold: float) -> Tensor:
+    """Share of pairs that a judge calls rightly, in-sync and off-sync pairs weighing the same.
+
+    ``0.5 * (share of pos_scores >= threshold + share of neg_scores < threshold)``; chance is 0.5.
+
+    Args:
+        pos_scores: (p,) scores of in-sync pairs, higher meaning more in sync (e.g. a cosine).
+        neg_scores: (q,) scores of off-sync pairs; ``p`` and ``q`` may differ.
+        threshold: a score at or above it is called in sync. Choose it on other data.
+
+    Returns:
+        A scalar in [0, 1].
+
+    Raises:
+        ValueError: scores that are not (n,), are empty, or hold NaN.
+
+    Example:
+        >>> off_sync_accuracy(torch.tensor([0.9, 0.4]), torch.tensor([0.1, 0.2]), 0.5)
+        tensor(0.7500)
+    """
+    _check_scores(pos_scores, neg_scores)
+    hits = (pos_scores >= threshold).float().mean()
+    rejections = (neg_scores < threshold).float().mean()
+    return (hits + rejections) / 2
+
+
+def best_threshold(pos_scores: Tensor, neg_scores: Tensor) -> float:
+    """The threshold with the best :func:`off_sync_accuracy` on these scores.
+
+    Args and errors as for :func:`off_sync_accuracy`. The threshold lies halfway between two
+    neighbouring scores; of several best ones the lowest is taken.
+
+    Example:
+        >>> best_threshold(torch.tensor([0.8, 0.6]), torch.tensor([0.1, 0.2]))
+        0.4
+    """
+    _check_scores(pos_scores, neg_scores)
+    pos, neg = pos_scores.double().sort().values, neg_scores.double().sort().values
+    levels = torch.cat([pos, neg]).unique()
+    # A threshold below all scores, then between neighbours, then above all.
+    cuts = torch.cat([levels[:1] - 1, (levels[:-1] + levels[1:]) / 2, levels[-1:] + 1])
+    hits = 1 - torch.searchsorted(pos, cuts) / len(pos)
+    rejections = torch.searchsorted(neg, cuts) / len(neg)
+    return round(float(cuts[(hits + rejections).argmax()]), 7)
+
+
+def auc(pos_scores: Tensor, neg_scores: Tensor) -> Tensor:
+    """Area under the ROC curve: the chance that an in-sync pair scores above an off-sync one.
+
+    Ties count one half (the Mann-Whitney U statistic over ``p * q``). Args and errors as for
+    :func:`off_sync_accuracy`; returns a scalar in [0, 1], 0.5 being chance.
+
+    Example:
+        >>> auc(torch.tensor([0.9, 0.4]), torch.tensor([0.1, 0.4]))
+        tensor(0.8750)
+    """
+    _check_scores(pos_scores, neg_scores)
+    neg = neg_scores.sort().values
+    pos = pos_scores.to(neg.dtype).contiguous()
+    below = torch.searchsorted(neg, pos).double()  # negatives strictly below each positive
+    upto = torch.searchsorted(neg, pos, right=True).double()
+    return ((below + upto) / 2 / len(neg)).mean().float()
+
+
+def squared_error(pred: Tensor, target: Tensor) -> tuple[Tensor, int]:
+    """Sum of squared errors (a scalar) and the number of values, for pooling."""
+    if pred.shape != target.shape:
+        raise ValueError(f"shapes differ: {tuple(pred.shape)} and {tuple(target.shape)}")
+    if pred.numel() == 0:
+        raise ValueError("no pixels to compare")
+    if not (pred.is_floating_point() and target.is_floating_point()):
+        raise ValueError(f"pixels must be float in [0, 1], got {pred.dtype} and {target.dtype}")
+    return (pred.float() - target.float()).square().sum(), pred.numel()
+
+
+def psnr(pred: Tensor, target: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio ``-10 log10(mean squared error)`` in dB, over all values at once.
+
+    Args:
+        pred, target: pictures of one shape (..., height, width), float in [0, 1].
+
+    Returns:
+        A scalar; infinity where the two are equal.
+
+    Raises:
+        ValueError: shapes that differ, no pixels, or pixels that are not float.
+
+    Example:
+        >>> psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
+        tensor(20.)
+    """
+    total, count = squared_error(pred, target)
+    return -10 * torch.log10(total / count)
+
+
+def lower_half_psnr(pred: Tensor, target: Tensor) -> Tensor:
+    """:func:`psnr` over the lower half of the rows, the half that a generator fills in.
+
+    Example:
+        >>> target = torch.zeros(1, 3, 4, 4)
+        >>> target[..., :2, :] = 1  # wrong in the upper half alone
+        >>> lower_half_psnr(torch.zeros(1, 3, 4, 4), target)
+        tensor(inf)
+    """
+    return psnr(lower_half(pred), lower_half(target))

@@ -1,0 +1,18 @@
+"""The networks: torch only, one family each by ``image_size``, ``width`` and ``depth``."""
+
+from lipsync.models.expert import SyncNet
+from lipsync.models.generator import FaceGenerator
+from lipsync.models.lipgan import LipGAN, LipGANDiscriminator
+from lipsync.models.quality import QualityDiscriminator
+from lipsync.models.syncnet_v2 import SyncNetV2
+from lipsync.models.wav2lip import Wav2Lip
+
+__all__ = [
+    "FaceGenerator",
+    "LipGAN",
+    "LipGANDiscriminator",
+    "QualityDiscriminator",
+    "SyncNet",
+    "SyncNetV2",
+    "Wav2Lip",
+]

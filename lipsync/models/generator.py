@@ -1,0 +1,67 @@
+"""What every face generator is: a U-Net over faces that joins the sound at its bottom."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lipsync.models.blocks import check_shape
+
+
+class FaceGenerator(nn.Module):
+    """Base of :class:`~lipsync.models.Wav2Lip` and :class:`~lipsync.models.LipGAN`.
+
+    Subclasses set ``audio_shape`` (of one frame's sound) and ``reference_first`` (the order of
+    the two pictures in ``faces``), ``config`` (their constructor's arguments), and build
+    ``audio_encoder``, ``face_encoder_blocks``, ``face_decoder_blocks`` and ``output_block``.
+    The first decoder stage works on the sound's 1x1 map; what every stage gives is joined by the
+    encoder's features of that side.
+    """
+
+    audio_shape: ClassVar[tuple[int, int, int]]
+    reference_first: ClassVar[bool]
+    config: dict[str, Any]
+
+    def forward(self, mel: Tensor, faces: Tensor) -> Tensor:
+        """Faces that speak.
+
+        Args:
+            mel: sound of each frame, ``(B, *audio_shape)`` or ``(B, T, *audio_shape)``.
+            faces: ``(B, 6, H, W)`` or ``(B, T, 6, H, W)``, RGB in [0, 1]: two pictures a frame,
+                in the order that ``reference_first`` tells; the target's lower half is zero.
+
+        Returns:
+            ``(B, 3, H, W)`` or ``(B, T, 3, H, W)``, RGB in [0, 1], float32 also under autocast.
+
+        Raises:
+            ValueError: other shapes, or batches (and times) of ``mel`` and ``faces`` that differ.
+        """
+        name, size = type(self).__name__, self.config["image_size"]
+        if faces.ndim != 5:
+            return self._generate(name, size, mel, faces)
+        if mel.shape[:2] != faces.shape[:2]:
+            raise ValueError(
+                f"{name}: sound of shape {tuple(mel.shape)} and faces of shape {tuple(faces.shape)}"
+                " differ in batch or time"
+            )
+        frames = self._generate(name, size, mel.flatten(0, 1), faces.flatten(0, 1))
+        return frames.unflatten(0, faces.shape[:2])
+
+    def _generate(self, name: str, size: int, mel: Tensor, faces: Tensor) -> Tensor:
+        check_shape(name, "sound", mel, self.audio_shape)
+        check_shape(name, "faces", faces, (6, size, size))
+        if not torch.jit.is_tracing() and mel.shape[0] != faces.shape[0]:
+            raise ValueError(f"{name}: {mel.shape[0]} windows of sound for {faces.shape[0]} faces")
+        skips = []
+        x = faces
+        for block in self.face_encoder_blocks:
+            x = block(x)
+            skips.append(x)
+        x = self.audio_encoder(mel)  # (B, C, 1, 1)
+        for block in self.face_decoder_blocks:
+            x = torch.cat([block(x), skips.pop()], dim=1)
+        x = self.output_block(x)
+        # half precision has too few steps near 1 for a picture: leave it before the sigmoid
+        return torch.sigmoid(x.float() if x.dtype in (torch.float16, torch.bfloat16) else x)

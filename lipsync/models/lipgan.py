@@ -1,0 +1,162 @@
+"""LipGAN (Prajwal et al. 2019, "Towards automatic face-to-face translation"), residual form."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lipsync.models.blocks import (
+    ConvBlock,
+    check_config,
+    check_shape,
+    halvings,
+    repeats,
+    residuals,
+    scaled,
+    unit_norm,
+)
+from lipsync.models.encoders import decoder_stages, encoder_stages
+from lipsync.models.generator import FaceGenerator
+
+MFCC_SHAPE = (1, 12, 35)  # 350 ms of 12 coefficients, the energy dropped
+MOMENTUM = 0.2
+LEAK = 0.2
+
+
+class LipGAN(FaceGenerator):
+    """Move the lips of a reference face to 350 ms of speech.
+
+    Args:
+        image_size, width, depth: as in :class:`~lipsync.models.Wav2Lip`; the defaults are the
+            published layers.
+
+    Shape: ``mfcc (B[, T], 1, 12, 35)`` and ``faces (B[, T], 6, H, W)`` in [0, 1], **reference
+    then masked target** -> ``(B[, T], 3, H, W)`` in [0, 1].
+
+    Raises:
+        ConfigError: sizes of which no network can be built.
+    """
+
+    audio_shape = MFCC_SHAPE
+    reference_first = True
+
+    def __init__(self, image_size: int = 96, width: float = 1.0, depth: float = 1.0) -> None:
+        super().__init__()
+        check_config("LipGAN", image_size, width, depth)
+        self.config = {"image_size": image_size, "width": width, "depth": depth}
+        last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
+        plan = [scaled(min(32 * 2**level, 512), width) for level in range(last + 1)]
+        up_counts = [repeats(0 if level in (0, last) else 2, depth) for level in range(last + 1)]
+        down_counts = [*up_counts]
+        down_counts[2] = repeats(3, depth)
+        bottom = scaled(512, width)
+        two_convs = {"convs": 2, "momentum": MOMENTUM}
+
+        self.face_encoder_blocks = encoder_stages(
+            image_size, plan, down_counts, second_kernel=5, out_channels=bottom, **two_convs
+        )
+        self.audio_encoder = self._audio_encoder(width, depth)
+        up = decoder_stages(
+            image_size,
+            2 * bottom,
+            plan,
+            plan,
+            up_counts,
+            bottom_stride=halvings(image_size)[-1],
+            **two_convs,
+        )
+        # the bottom is the plain concatenation of sound and face
+        self.face_decoder_blocks = nn.ModuleList([nn.Identity(), *up])
+        c16 = scaled(16, width)
+        self.output_block = nn.Sequential(
+            ConvBlock(2 * plan[0], c16, 3, 1, 1, momentum=MOMENTUM),
+            ConvBlock(c16, c16, 3, 1, 1, momentum=MOMENTUM),
+            nn.Conv2d(c16, 3, 1),
+        )
+
+    @staticmethod
+    def _audio_encoder(width: float, depth: float) -> nn.Sequential:
+        """12x35 -> 13x35 -> 13x18 -> 7x9 -> 4x5 -> 1x1."""
+        c128, c256, c512 = (scaled(c, width) for c in (128, 256, 512))
+        two_convs = {"convs": 2, "momentum": MOMENTUM}
+        return nn.Sequential(
+            ConvBlock(1, c128, 3, 1, 1, momentum=MOMENTUM),
+            *residuals(c128, repeats(3, depth), **two_convs),
+            nn.ZeroPad2d((0, 0, 1, 0)),  # one row on top
+            ConvBlock(c128, c256, 3, (1, 2), 1, momentum=MOMENTUM),
+            *residuals(c256, repeats(2, depth), **two_convs),
+            ConvBlock(c256, c512, 3, 2, 1, momentum=MOMENTUM),
+            *residuals(c512, repeats(2, depth), **two_convs),
+            ConvBlock(c512, c512, 3, 2, 1, momentum=MOMENTUM),
+            *residuals(c512, repeats(1, depth), **two_convs),
+            ConvBlock(c512, c512, (4, 5), momentum=MOMENTUM),
+            ConvBlock(c512, c512, 1, momentum=MOMENTUM),
+        )
+
+
+class LipGANDiscriminator(nn.Module):
+    """How far a face is from the speech: the distance of two unit embeddings.
+
+    Instance norm and leaky ReLU throughout, but no norm on the last convolutions: over the single
+    pixel that they leave, it would erase what they say.
+
+    Args:
+        image_size: side of the square faces.
+        width: factor on all channels, which stay multiples of eight.
+
+    Raises:
+        ConfigError: sizes of which no network can be built.
+    """
+
+    def __init__(self, image_size: int = 96, width: float = 1.0) -> None:
+        super().__init__()
+        check_config("LipGANDiscriminator", image_size, width)
+        self.config = {"image_size": image_size, "width": width}
+
+        def conv(
+            c_in: int, c_out: int, kernel: int, stride: int | tuple[int, int] = 1
+        ) -> ConvBlock:
+            return ConvBlock(c_in, c_out, kernel, stride, kernel // 2, norm="instance", slope=LEAK)
+
+        sides = halvings(image_size)
+        face: list[nn.Module] = []
+        c_in = 3
+        for level in range(len(sides)):
+            c_out = scaled(min(64 * 2**level, 512), width)
+            face.append(conv(c_in, c_out, {0: 7, 1: 5}.get(level, 3), 2))
+            c_in = c_out
+        c64, c128, c256, c512 = (scaled(c, width) for c in (64, 128, 256, 512))
+        face.append(ConvBlock(c_in, c512, sides[-1], norm="none", slope=LEAK))
+        self.face_encoder = nn.Sequential(*face)
+        # 12x35 -> 13x35 -> 13x18 -> 7x9 -> 4x5 -> 1x1
+        self.audio_encoder = nn.Sequential(
+            conv(1, c64, 3),
+            conv(c64, c128, 3),
+            nn.ZeroPad2d((0, 0, 1, 0)),
+            conv(c128, c256, 3, (1, 2)),
+            conv(c256, c256, 3),
+            conv(c256, c256, 3, 2),
+            conv(c256, c512, 3, 2),
+            ConvBlock(c512, c512, (4, 5), norm="none", slope=LEAK),
+        )
+
+    def forward(self, mfcc: Tensor, faces: Tensor) -> Tensor:
+        """Distances in [0, 2], ``(B,)`` float32: small when the face speaks this sound.
+
+        Args:
+            mfcc: ``(B, 1, 12, 35)``.
+            faces: whole faces ``(B, 3, H, W)``, RGB in [0, 1].
+        """
+        difference = self.embed_audio(mfcc) - self.embed_face(faces)
+        # the square root has no slope at zero
+        return difference.square().sum(1).clamp_min(1e-12).sqrt()
+
+    def embed_audio(self, mfcc: Tensor) -> Tensor:
+        """``(B, 1, 12, 35)`` -> ``(B, 512 x width)``, float32, unit length."""
+        check_shape("LipGANDiscriminator", "mfcc", mfcc, MFCC_SHAPE)
+        return unit_norm(self.audio_encoder(mfcc).flatten(1))
+
+    def embed_face(self, faces: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` -> ``(B, 512 x width)``, float32, unit length."""
+        size = self.config["image_size"]
+        check_shape("LipGANDiscriminator", "faces", faces, (3, size, size))
+        return unit_norm(self.face_encoder(faces).flatten(1))

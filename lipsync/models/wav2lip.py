@@ -1,0 +1,73 @@
+"""Wav2Lip's generator (Prajwal et al. 2020, section 3.2)."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from lipsync.models.blocks import ConvBlock, check_config, halvings, repeats, scaled
+from lipsync.models.encoders import MEL_SHAPE, decoder_stages, encoder_stages, mel_encoder
+from lipsync.models.generator import FaceGenerator
+
+
+class Wav2Lip(FaceGenerator):
+    """Fill the masked lower half of a face so that it speaks a mel window.
+
+    The defaults are the published network (36.3 M parameters) with its parameter names.
+
+    Args:
+        image_size: side of the square faces: 96, 128, 192, 256, 288, 384 or 512.
+        width: factor on all inner channels, which stay multiples of eight.
+        depth: factor on the residual blocks of each stage; 0 leaves none.
+        mel_lead: how many frames before a frame its mel window begins; the network does not use
+            it, its data do (see :func:`lipsync.windows.mel_start`).
+
+    Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 6, H, W)`` in [0, 1], masked
+    target then reference -> ``(B[, T], 3, H, W)`` in [0, 1].
+
+    Raises:
+        ConfigError: sizes of which no network can be built.
+    """
+
+    audio_shape = MEL_SHAPE
+    reference_first = False
+
+    def __init__(
+        self, image_size: int = 96, width: float = 1.0, depth: float = 1.0, mel_lead: int = 0
+    ) -> None:
+        super().__init__()
+        check_config("Wav2Lip", image_size, width, depth)
+        self.config = {
+            "image_size": image_size,
+            "width": width,
+            "depth": depth,
+            "mel_lead": mel_lead,
+        }
+        last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
+        levels = range(last + 1)
+        encoder = [scaled(min(16 * 2**level, 512), width) for level in levels]
+        decoder = [
+            scaled((64, 128, 256, 384)[level] if level < 4 else 512, width) for level in levels
+        ]
+        bottom = scaled(512, width)
+
+        def count(level: int, at_full_size: int) -> int:
+            published = {0: at_full_size, last: 1}.get(level, 2)
+            return repeats(published, depth)
+
+        down = [count(level, 0) for level in levels]
+        down[2] = repeats(3, depth)
+        self.face_encoder_blocks = encoder_stages(image_size, encoder, down, out_channels=bottom)
+        self.audio_encoder = mel_encoder(width, depth, last=1, out_channels=bottom)
+        up = decoder_stages(
+            image_size,
+            2 * bottom,
+            decoder,
+            encoder,
+            [count(level, 2) for level in levels],
+            bottom_stride=1,
+        )
+        self.face_decoder_blocks = nn.ModuleList([nn.Sequential(ConvBlock(bottom, bottom, 1)), *up])
+        c32 = scaled(32, width)
+        self.output_block = nn.Sequential(
+            ConvBlock(decoder[0] + encoder[0], c32, 3, 1, 1), nn.Conv2d(c32, 3, 1)
+        )

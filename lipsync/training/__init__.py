@@ -1,0 +1,6 @@
+"""Lightning modules and what surrounds them. Only this package knows Lightning's trainer."""
+
+from lipsync.training.expert import ExpertTraining
+from lipsync.training.generator import GeneratorTraining
+
+__all__ = ["ExpertTraining", "GeneratorTraining"]

@@ -1,0 +1,115 @@
+"""Augmentation of whole batches on the device, one draw of parameters for each clip.
+
+All windows of a clip get the same flip, colour, shift and loudness, so that none of it tells one
+window from another. Strength grows from 0 to 1 over ``ramp`` batches: at full strength from the first
+step an expert can stay at chance for ever.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of R, G, B
+
+
+@dataclass
+class Augment:
+    """What may happen to a clip at full strength; 0 turns a kind off.
+
+    Attributes:
+        ramp: batches until full strength.
+        flip: probability of a mirror image (not ramped).
+        grey: probability of a grey picture.
+        brightness: largest change of the level, as a share of full scale.
+        contrast: largest relative change of the contrast.
+        colour: largest relative change of single channels.
+        shift: largest translation, as a share of the side.
+        scale: largest relative change of size.
+        rotate: largest rotation, in degrees.
+        mel_gain: largest change of loudness, in dB.
+        mel_tilt: largest change of the spectrum's slope, in dB from the lowest bin to the highest.
+        mel_noise: largest standard deviation of noise on the mel, in dB.
+    """
+
+    ramp: int = 0
+    flip: float = 0.5
+    grey: float = 0.2
+    brightness: float = 0.15
+    contrast: float = 0.3
+    colour: float = 0.15
+    shift: float = 0.06
+    scale: float = 0.1
+    rotate: float = 8.0
+    mel_gain: float = 10.0
+    mel_tilt: float = 10.0
+    mel_noise: float = 3.0
+
+    def strength(self, batch: int) -> float:
+        """Between 0 and 1."""
+        return min(1.0, batch / self.ramp) if self.ramp else 1.0
+
+    def faces(self, faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+        """Augment pictures.
+
+        Args:
+            faces: float (C, N, 3, H, W) in [0, 1]: N pictures of each of C clips.
+            strength: 0 to 1.
+            rng: source of chance, on the CPU.
+
+        Returns:
+            The same shape and range.
+        """
+        clips = len(faces)
+
+        def uniform(limit: float, *shape: int) -> Tensor:
+            values = torch.rand((clips, *shape), generator=rng) * 2 - 1
+            return (values * limit * strength).to(faces)
+
+        def chance(probability: float) -> Tensor:
+            return torch.rand((clips,), generator=rng) < probability
+
+        grey = chance(self.grey * strength).to(faces).view(-1, 1, 1, 1, 1)
+        level = (faces * faces.new_tensor(_GREY).view(3, 1, 1)).sum(dim=2, keepdim=True)
+        faces = torch.lerp(faces, level.expand_as(faces), grey)
+
+        gain = (1 + uniform(self.contrast, 1, 1, 1, 1)) * (1 + uniform(self.colour, 1, 3, 1, 1))
+        shift = 0.5 + uniform(self.brightness, 1, 1, 1, 1)
+        faces = ((faces - 0.5) * gain + shift).clamp(0, 1)
+
+        flip = 1 - 2 * chance(self.flip).to(faces)
+        turn, zoom = uniform(math.radians(self.rotate)), 1 + uniform(self.scale)
+        matrix = torch.zeros((clips, 2, 3)).to(faces)
+        matrix[:, 0, 0], matrix[:, 0, 1] = flip * zoom * turn.cos(), -zoom * turn.sin()
+        matrix[:, 1, 0], matrix[:, 1, 1] = flip * zoom * turn.sin(), zoom * turn.cos()
+        matrix[:, :, 2] = uniform(2 * self.shift, 2)
+        return _warp(faces, matrix)
+
+    def mel(self, mel: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+        """Augment mels: float (C, ..., 80, 16) in [-4, 4], one draw for each of C clips."""
+        clips, bins = len(mel), mel.shape[-2]
+        draw = torch.rand((clips, 3), generator=rng)
+        noise = torch.randn(mel.shape, generator=rng)
+        unit = 8 / 100 * strength  # the mel's 8 units span 100 dB
+        shape = (clips, *[1] * (mel.ndim - 1))
+        gain, tilt = ((draw[:, i] * 2 - 1).view(shape) for i in range(2))
+        slope = torch.linspace(-0.5, 0.5, bins).view(bins, 1)
+        change = gain * self.mel_gain + tilt * self.mel_tilt * slope
+        change = change + draw[:, 2].view(shape) * self.mel_noise * noise
+        return (mel + (change * unit).to(mel)).clamp(-4, 4)
+
+
+def _warp(faces: Tensor, matrix: Tensor) -> Tensor:
+    """Apply one affine map to all pictures of a clip: (C, N, 3, H, W), (C, 2, 3)."""
+    clips, count, channels, height, width = faces.shape
+    # Work in units of the width, so that rotation does not shear the (wide) lower half.
+    aspect = height / width
+    matrix = matrix * matrix.new_tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]])
+    grid = F.affine_grid(matrix, [clips, 1, height, width], align_corners=False)
+    stacked = faces.reshape(clips, count * channels, height, width)
+    warped = F.grid_sample(stacked, grid, padding_mode="border", align_corners=False)
+    return warped.view_as(faces)

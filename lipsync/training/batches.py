@@ -1,0 +1,34 @@
+"""From a loader's uint8 batches to what the models read; the only place that scales pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def to_float(faces: Tensor) -> Tensor:
+    """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1]."""
+    return faces.movedim(-1, -3).to(torch.float32).div_(255)
+
+
+def expert_faces(faces: Tensor) -> Tensor:
+    """Lower halves of windows for an expert: (..., 5, 3, H/2, W) -> (N, 15, H/2, W)."""
+    *_, time, colour, height, width = faces.shape
+    return faces.reshape(-1, time * colour, height, width)
+
+
+def mask_lower(faces: Tensor) -> Tensor:
+    """A copy of pictures (..., H, W) with the lower half black: the pose, without the mouth."""
+    masked = faces.clone()
+    masked[..., faces.shape[-2] // 2 :, :] = 0
+    return masked
+
+
+def generator_faces(target: Tensor, reference: Tensor) -> Tensor:
+    """Masked target and reference side by side: two (..., 3, H, W) -> (..., 6, H, W)."""
+    return torch.cat([mask_lower(target), reference], dim=-3)
+
+
+def batch_rng(seed: int, batch: int) -> torch.Generator:
+    """The chance of one training step: a function of the seed and the number of the batch."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + batch) % 2**63)

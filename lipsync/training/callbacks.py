@@ -1,0 +1,100 @@
+"""Pictures while a model trains: curves of an expert, sheets of faces of a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from torch import Tensor
+
+from lipsync.training.batches import mask_lower
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+
+class _Pictures(Callback):
+    """Keeps a picture of every validation as a PNG and shows it to loggers that take pictures."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def show(self, trainer: pl.Trainer, name: str, picture: np.ndarray) -> None:
+        """Keep ``picture``, uint8 (H, W, 3) RGB."""
+        if not trainer.is_global_zero:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        batch = trainer.current_epoch * trainer.num_training_batches + trainer.num_training_batches
+        Image.fromarray(picture).save(self.path / f"{name}-{batch:07d}.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(name, picture, batch, dataformats="HWC")
+            elif isinstance(logger, WandbLogger):
+                logger.log_image(name, [picture], step=trainer.global_step)
+
+
+class ExpertCurves(_Pictures):
+    """Mean cosine against the lag, and off-sync accuracy against the gap of the negatives."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        results = pl_module.results
+        profile = results["profile"].numpy()
+        reach = len(profile) // 2
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+        left.plot(np.arange(-reach, reach + 1), profile, marker=".")
+        left.set(xlabel="lag of the sound (frames)", ylabel="mean cosine", title="offset curve")
+        gaps = results["gaps"]
+        right.plot(list(gaps), list(gaps.values()), marker="o")
+        right.set(xlabel="gap of the negatives (frames)", ylabel="accuracy", ylim=(0.45, 1.0))
+        right.set_title(f"off-sync accuracy, threshold {results['threshold']:.2f}")
+        figure.canvas.draw()
+        picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+        plt.close(figure)
+        self.show(trainer, "curves", picture)
+
+
+class GeneratorSheet(_Pictures):
+    """Rows target / input / reference / generated / with swapped audio, five frames a clip.
+
+    Args:
+        path: folder of the PNGs.
+        clips: how many validation clips, evenly spaced over the split.
+    """
+
+    def __init__(self, path: str | Path, clips: int = 3) -> None:
+        super().__init__(path)
+        self.clips = clips
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        dataset = trainer.datamodule.val
+        chosen = np.linspace(0, len(dataset) - 1, self.clips).astype(int)
+        batch = torch.utils.data.default_collate([dataset[int(i)] for i in chosen])
+        batch = pl_module.transfer_batch_to_device(batch, pl_module.device, 0)
+        with torch.no_grad(), trainer.precision_plugin.val_step_context():
+            pictures = pl_module.paint_systems(batch)
+        self.show(trainer, "sheet", face_sheet(pictures))
+
+
+def face_sheet(pictures: Mapping[str, Tensor]) -> np.ndarray:
+    """The pictures of :meth:`GeneratorTraining.paint_systems` as one, uint8 (H, W, 3).
+
+    Rows: target, input, reference, generated, generated for another clip's sound.
+    """
+    rows = [
+        pictures["real"],
+        mask_lower(pictures["real"]),
+        pictures["copied_reference"],
+        pictures["generated"],
+        pictures["swapped_audio"],
+    ]
+    # Each (B, 5, 3, H, W) -> (3, H, B * 5 * W), one under the other.
+    lines = [torch.cat(list(row.flatten(0, 1)), dim=-1) for row in rows]
+    sheet = torch.cat(lines, dim=-2).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return sheet.permute(1, 2, 0).cpu().numpy()

@@ -1,0 +1,134 @@
+"""Training of a lip-sync expert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from lipsync import losses
+from lipsync.metrics.lags import LagReport
+from lipsync.training.augment import Augment
+from lipsync.training.batches import batch_rng, expert_faces, to_float
+
+
+class ExpertTraining(pl.LightningModule):
+    """Learns to tell sound that belongs to a face window from sound of the same clip that does not.
+
+    Args:
+        expert: a :class:`lipsync.models.SyncNet`.
+        optimizer: makes the optimiser from parameters.
+        schedule: makes a per-batch schedule from ``(optimizer, total)``.
+        loss: weights of the terms ``bce`` (as published) and ``contrastive``.
+        min_gap: least distance of a negative window in frames, in training and in the scores.
+        contrastive_gap: the same for the contrastive term, which profits from near negatives.
+        augment: what happens to training batches; None leaves them as they are.
+        seed: of the augmentation.
+    """
+
+    def __init__(
+        self,
+        expert: nn.Module,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Callable[..., Any],
+        loss: dict[str, float],
+        min_gap: int = 5,
+        contrastive_gap: int = 2,
+        augment: Augment | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.expert = expert.to(memory_format=torch.channels_last)
+        self.temperature = nn.Parameter(torch.tensor(0.07).log())
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.loss_weights = dict(loss)
+        self.min_gap, self.contrastive_gap = min_gap, contrastive_gap
+        self.augment, self.seed = augment, seed
+        self.register_buffer("threshold", torch.tensor(0.5))  # of the cosine, fixed on val
+        self.report = LagReport(min_gap)
+        self.results: dict[str, Any] = {}  # of the last evaluation, for plots
+
+    def embed(self, faces: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Float faces (C, K, 5, 3, H/2, W) and mel (C, K, 1, 80, 16) -> audio, face (C, K, 512)."""
+        clips, windows = mel.shape[:2]
+        flat = expert_faces(faces).contiguous(memory_format=torch.channels_last)
+        audio, face = self.expert(mel.flatten(0, 1), flat)
+        return audio.view(clips, windows, -1), face.view(clips, windows, -1)
+
+    def terms(self, audio: Tensor, face: Tensor, start: Tensor) -> dict[str, Tensor]:
+        """Every term of the objective, unweighted."""
+        temperature = self.temperature.exp().clamp(0.01, 1.0)
+        return {
+            "bce": losses.pairs_bce(audio, face, start, self.min_gap),
+            "contrastive": losses.clip_info_nce(
+                audio, face, start, temperature, self.contrastive_gap
+            ),
+        }
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        faces, mel = to_float(batch["faces"]), batch["mel"]
+        if self.augment is not None:
+            strength = self.augment.strength(self.global_step)
+            rng = batch_rng(self.seed, self.global_step)
+            pictures = self.augment.faces(faces.flatten(1, 2), strength, rng)
+            faces = pictures.view_as(faces)
+            mel = self.augment.mel(mel, strength, rng)
+        audio, face = self.embed(faces, mel)
+        terms = self.terms(audio, face, batch["start"])
+        loss = losses.weighted_sum(terms, self.loss_weights)
+        values = {f"train/{name}": value.detach() for name, value in terms.items()}
+        self.log_dict({**values, "train/loss": loss.detach()}, batch_size=len(mel))
+        return loss
+
+    def _evaluate(self, batch: dict[str, Any], stage: str) -> None:
+        audio, face = self.embed(to_float(batch["faces"]), batch["mel"])
+        for one_audio, one_face in zip(audio, face, strict=True):
+            self.report.update(one_audio, one_face)
+        if audio.shape[1] > self.min_gap:
+            value = losses.pairs_bce(audio, face, batch["start"], self.min_gap)
+            self.log(f"{stage}/bce", value, batch_size=len(audio), sync_dist=True)
+
+    def _finish(self, stage: str, threshold: float | None) -> None:
+        self.report.threshold = threshold
+        self.results = results = self.report.compute()
+        self.report.reset()
+        self.log_dict(
+            {
+                f"{stage}/off_sync_accuracy": results["accuracy"],
+                f"{stage}/auc": results["auc"],
+                f"{stage}/threshold": results["threshold"],
+                f"{stage}/offset_within_1": results["offset_within_1"],
+                **{f"{stage}/accuracy_gap_{g}": a for g, a in results["gaps"].items()},
+            }
+        )
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self._evaluate(batch, "val")
+
+    def on_validation_epoch_end(self) -> None:
+        self._finish("val", threshold=None)
+        self.threshold.fill_(self.results["threshold"])
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self._evaluate(batch, "test")
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test", threshold=float(self.threshold))
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = self.make_optimizer(self.parameters())
+        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["lipsync"] = {
+            "class": type(self.expert).__name__,
+            "config": dict(self.expert.config),
+            "prefix": "expert.",
+        }

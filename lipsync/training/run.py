@@ -1,0 +1,157 @@
+"""One training run, from a composed configuration to the number that a sweep optimises."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from lipsync.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+def run(config: DictConfig) -> float:
+    """Train as ``config`` says; returns the best value of what the checkpoint callback monitors.
+
+    Raises:
+        ConfigError: options that cannot work; before any data is read where that can be known.
+    """
+    settings = config.trainer
+    check_devices(settings.gpus)
+    epochs, per_epoch = split_batches(settings.batches, settings.val_every)
+    _quieten()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    output = Path(HydraConfig.get().runtime.output_dir)
+    checkpoint = _resume_path(config.ckpt_path, output)
+    if checkpoint is None:
+        set_aside(output)
+
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    module: Any = _build(config.model)
+    data: Any = _build(config.data, batches_per_epoch=per_epoch)
+    trainer = pl.Trainer(
+        accelerator="gpu" if settings.gpus else "cpu",
+        devices=settings.gpus or 1,
+        num_nodes=settings.nodes,
+        strategy="ddp" if settings.gpus * settings.nodes > 1 else "auto",
+        precision=resolve_precision(settings.precision, settings.gpus > 0),
+        max_epochs=epochs,
+        limit_train_batches=per_epoch,
+        use_distributed_sampler=False,  # the data module shares the draws out itself
+        num_sanity_val_steps=0,
+        log_every_n_steps=min(50, per_epoch),
+        logger=_build_all(config.logger),
+        callbacks=_build_all(config.callbacks),
+        default_root_dir=output,
+        enable_model_summary=False,
+    )
+    size = sum(p.numel() for p in module.parameters()) / 1e6
+    log.info("%s: %.1f M parameters, %d batches, in %s", config.name, size, settings.batches, output)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+
+    if config.test and checkpoint is None:
+        _test(trainer, module, data, None, output / "test_untrained.json")
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    best = trainer.checkpoint_callback
+    score = float(best.best_model_score)
+    log.info("best %s %.4f in %s", best.monitor, score, best.best_model_path)
+    if config.test:
+        _test(trainer, module, data, best.best_model_path, output / "test.json")
+    return score
+
+
+def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, path: Path) -> None:
+    """Evaluate on the test split and keep the numbers as JSON."""
+    results = trainer.test(
+        module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
+    )
+    path.write_text(json.dumps(results[0], indent=1) + "\n")
+    for name, value in results[0].items():
+        log.info("%-28s %.4f", name, value)
+
+
+def check_devices(gpus: int) -> None:
+    """Raise ConfigError unless ``gpus`` CUDA devices are present; cheap, and before all else."""
+    found = torch.cuda.device_count()
+    if gpus > found:
+        raise ConfigError(
+            f"trainer.gpus={gpus}: {gpus} CUDA devices asked for, {found} found; "
+            f"set trainer.gpus={found} or make more visible (CUDA_VISIBLE_DEVICES)"
+        )
+
+
+def split_batches(batches: int, val_every: int) -> tuple[int, int]:
+    """Epochs and batches an epoch: equal epochs of at most ``val_every``, ``batches`` or just over.
+
+    >>> split_batches(1200, 500)
+    (3, 400)
+    """
+    if batches < 1 or val_every < 1:
+        raise ConfigError(
+            f"trainer.batches={batches} and trainer.val_every={val_every} must be at least 1"
+        )
+    epochs = math.ceil(batches / val_every)
+    return epochs, math.ceil(batches / epochs)
+
+
+def resolve_precision(name: str, on_gpu: bool) -> str:
+    """``auto`` becomes bfloat16 where the hardware computes in it, else float32."""
+    if name != "auto":
+        return name
+    fast = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def set_aside(output: Path) -> None:
+    """Move what an earlier run left in ``output`` to ``output/earlier-N``; nothing is overwritten."""
+    names = ("checkpoints", "csv", "tensorboard", "pictures", "wandb")
+    left = [output / name for name in names if (output / name).exists()]
+    if not left:
+        return
+    number = 1 + sum(1 for _ in output.glob("earlier-*"))
+    aside = output / f"earlier-{number}"
+    aside.mkdir()
+    for path in left:
+        path.replace(aside / path.name)
+    log.info("an earlier run in %s was moved to %s", output, aside.name)
+
+
+def _resume_path(ckpt_path: str | None, output: Path) -> Path | None:
+    if ckpt_path is None:
+        return None
+    path = output / "checkpoints" / "last.ckpt" if ckpt_path == "last" else Path(ckpt_path)
+    if not path.is_file():
+        raise ConfigError(f"ckpt_path={ckpt_path}: there is no checkpoint {path} to continue from")
+    return path
+
+
+def _build(part: DictConfig, **more: Any) -> Any:
+    try:
+        return instantiate(part, _convert_="object", **more)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key}: a value is needed, give it as an option") from None
+
+
+def _build_all(parts: DictConfig | None) -> list[Any]:
+    """Loggers or callbacks; one that is set to null is left out."""
+    return [instantiate(part) for part in (parts or {}).values() if part is not None]
+
+
+def _quieten() -> None:
+    """Keep the log to what a person acts on."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for text in (".*does not have many workers.*", ".*isinstance.treespec, LeafSpec.*"):
+        warnings.filterwarnings("ignore", text)

@@ -1,0 +1,120 @@
+"""All arithmetic between video frames and mel columns, and between frames and model inputs.
+
+A window is :data:`T` = 5 frames, 200 ms, or :data:`MEL_STEP` = 16 columns of a mel spectrogram that
+has :data:`MEL_RATE` = 80 columns a second. Everything here is pure: integers and arrays in and out.
+
+Where a generator's mel window begins differs between published training and published inference:
+training starts a frame's mel one frame *earlier*. :func:`mel_start` serves both, and the choice has
+a name, ``lead`` (frames): :data:`PUBLISHED_TRAINING_LEAD` or :data:`PUBLISHED_INFERENCE_LEAD`. Our
+own generators use :data:`CENTRED_LEAD`, which puts the frame in the middle of the sound it sees. A
+model carries its lead with it, so that dubbing feeds it what it was trained on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+FPS = 25
+T = 5
+MEL_RATE = 80
+MEL_STEP = 16
+SILENCE = -4.0  # the mel's floor, -100 dB
+
+PUBLISHED_INFERENCE_LEAD = 0
+PUBLISHED_TRAINING_LEAD = 1
+CENTRED_LEAD = 2
+
+
+def mel_start(frame: int, fps: float = FPS, lead: int = 0) -> int:
+    """First mel column of the window that belongs to ``frame``.
+
+    Args:
+        frame: index of a video frame, 0 or more.
+        fps: frames a second of the video that ``frame`` counts.
+        lead: how many frames (of 1/25 s) before the frame its sound begins.
+
+    Returns:
+        A column index; negative where the window begins before the sound.
+    """
+    return int(np.floor(MEL_RATE * (frame / fps - lead / FPS) + 1e-9))
+
+
+def mel_window(mel: np.ndarray, start: int) -> np.ndarray:
+    """``mel[:, start : start + 16]``, with silence where the window leaves the spectrogram.
+
+    Args:
+        mel: (80, columns) in [-4, 4].
+        start: first column, of any sign.
+
+    Returns:
+        (80, 16).
+    """
+    inside = mel[:, max(start, 0) : max(start + MEL_STEP, 0)]
+    if inside.shape[1] == MEL_STEP:
+        return inside
+    window = np.full((mel.shape[0], MEL_STEP), SILENCE, mel.dtype)
+    offset = max(-start, 0)
+    window[:, offset : offset + inside.shape[1]] = inside
+    return window
+
+
+def inference_chunks(n_mel: int, fps: float) -> list[int]:
+    """Start columns of the mel windows of a whole sound, as published inference cuts it.
+
+    One window a frame at ``int(frame * 80 / fps)``; the first that would reach past the end is moved
+    back to the last 16 columns, and is the last.
+
+    Raises:
+        ValueError: if there are fewer than 16 columns.
+    """
+    if n_mel < MEL_STEP:
+        raise ValueError(f"{n_mel} mel columns, a window needs {MEL_STEP}")
+    step = MEL_RATE / fps
+    whole = [int(i * step) for i in range(int(n_mel / step) + 2)]
+    return [s for s in whole if s + MEL_STEP <= n_mel] + [n_mel - MEL_STEP]
+
+
+def count_windows(frames: int, columns: int) -> int:
+    """How many windows of 5 frames with their 16 mel columns a clip at 25 fps holds; may be 0.
+
+    Windows begin at frames 0, 1, ..., count - 1.
+    """
+    by_frames = frames - T + 1
+    # The largest f with int(3.2 f) + 16 <= columns.
+    by_sound = int(np.ceil((columns - MEL_STEP + 1) * FPS / MEL_RATE - 1e-9))
+    return max(0, min(by_frames, by_sound))
+
+
+def sync_mels(mel: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The mel of whole five-frame windows, which a lip-sync expert hears.
+
+    Args:
+        mel: (80, columns).
+        starts: (n,) first frames of windows, at 25 fps.
+
+    Returns:
+        (n, 1, 80, 16) copy.
+    """
+    return np.stack([mel_window(mel, mel_start(int(s))) for s in starts])[:, None]
+
+
+def frame_mels(mel: np.ndarray, start: int, lead: int) -> np.ndarray:
+    """The mels of the five single frames of a window, which a generator hears: (5, 1, 80, 16)."""
+    return np.stack([mel_window(mel, mel_start(start + i, lead=lead)) for i in range(T)])[:, None]
+
+
+def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> int | None:
+    """A random window start among ``count`` that lies at least ``gap`` frames from ``start``.
+
+    Returns None where there is none.
+    """
+    below, above = max(0, start - gap + 1), max(0, count - start - gap)
+    if below + above == 0:
+        return None
+    k = int(rng.integers(below + above))
+    return k if k < below else start + gap + (k - below)
+
+
+def lower_half(faces):  # type: ignore[no-untyped-def]  # any array or tensor
+    """The lower half of pictures laid out (..., height, width): ``[..., height // 2 :, :]``."""
+    return faces[..., faces.shape[-2] // 2 :, :]

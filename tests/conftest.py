@@ -1,0 +1,44 @@
+"""Tiny media that tests share; made on the spot, never downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipsync.data.store import write_clip, write_split
+
+
+@pytest.fixture(scope="session")
+def make_prepared() -> Callable[..., Path]:
+    """Write a prepared set of noise: ``make(root, {"train": ["a/1"], ...}, frames=30)``.
+
+    Frame ``i`` of a clip has the value ``i`` in its first pixel, so that frames can be told apart.
+    """
+
+    def make(root: Path, splits: dict[str, list[str]], frames: int = 30, size: int = 96) -> Path:
+        for key in {key for keys in splits.values() for key in keys}:
+            rng = np.random.default_rng(sum(key.encode()))
+            faces = rng.integers(0, 256, (frames, size, size, 3), dtype=np.uint8)
+            faces[:, 0, 0] = np.arange(frames)[:, None]
+            faces[:, size // 2, 0] = np.arange(frames)[:, None]
+            wave = (0.1 * rng.standard_normal(frames * 640)).astype(np.float32)
+            write_clip(root, key, faces=faces, wave=wave, info={"source": key})
+        for split, keys in splits.items():
+            write_split(root, split, keys)
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def prepared(make_prepared, tmp_path_factory) -> Path:
+    """Two speakers, one with three times the clips of the other."""
+    splits = {
+        "train": ["anna/1", "anna/2", "anna/3", "ben/1"],
+        "val": ["anna/4", "ben/4"],
+        "test": ["carla/1"],
+    }
+    return make_prepared(tmp_path_factory.mktemp("prepared"), splits)

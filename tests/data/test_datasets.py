@@ -1,0 +1,115 @@
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from lipsync.data.datasets import ExpertClips, ExpertWindows, GeneratorClips, GeneratorWindows
+from lipsync.data.draws import ClipDraws, DrawSampler
+from lipsync.data.store import open_clip
+from lipsync.errors import ClipError, ConfigError
+from lipsync.windows import frame_mels
+
+
+def test_speakers_have_equal_shares_and_no_clip_repeats_early():
+    speakers = ["a"] * 8 + ["b"] * 2
+    draws = ClipDraws(speakers, seed=3)
+    seen = [draws(i) for i in range(32)]
+    assert Counter(speakers[i] for i in seen) == {"a": 16, "b": 16}
+    of_a = [i for i in seen if i < 8]
+    assert sorted(of_a[:8]) == sorted(of_a[8:]) == list(range(8))
+    assert [draws(i) for i in range(32)] == seen
+    assert [ClipDraws(speakers, seed=4)(i) for i in range(32)] != seen
+
+
+def test_unbalanced_draws_see_every_clip_equally_often():
+    draws = ClipDraws(["a"] * 8 + ["b"] * 2, balanced=False)
+    assert Counter(draws(i) for i in range(30)) == {i: 3 for i in range(10)}
+
+
+def test_processes_share_the_draws_of_an_epoch():
+    shares = []
+    for rank in range(2):
+        sampler = DrawSampler(12, rank, 2)
+        sampler.set_epoch(3)
+        shares.append(list(sampler))
+        assert len(sampler) == 6
+    assert sorted(shares[0] + shares[1]) == list(range(36, 48))
+    with pytest.raises(ValueError, match="cannot be shared by 5"):
+        DrawSampler(12, 0, 5)
+
+
+def test_expert_windows_fit_their_sound(prepared):
+    dataset = ExpertWindows(prepared, "train", windows=6)
+    sample = dataset[5]
+    assert sample["faces"].shape == (6, 5, 48, 96, 3)
+    assert sample["faces"].dtype == np.uint8
+    assert sample["mel"].shape == (6, 1, 80, 16)
+    clip = open_clip(prepared, sample["key"])
+    for faces, mel, start in zip(sample["faces"], sample["mel"], sample["start"], strict=True):
+        # The fixture writes a frame's number into the first pixel of its lower half.
+        assert faces[:, 0, 0, 0].tolist() == list(range(start, start + 5))
+        column = int(start * 80 / 25)
+        np.testing.assert_array_equal(mel[0], clip.mel[:, column : column + 16])
+    assert len(set(sample["start"].tolist())) == 6
+
+
+def test_expert_clips_hold_every_window(prepared):
+    sample = ExpertClips(prepared, "val")[1]
+    # 30 frames have 97 mel columns: the last window is at frame 25, where int(3.2 * 25) + 16 = 96.
+    assert sample["start"].tolist() == list(range(26))
+    assert sample["key"] == "ben/4"
+
+
+def test_generator_windows(prepared):
+    dataset = GeneratorWindows(prepared, "train", lead=1)
+    starts = set()
+    for draw in range(60):
+        sample = dataset[draw]
+        target, reference = (sample[k][:, 0, 0, 0].astype(int) for k in ("target", "reference"))
+        assert target.tolist() == list(range(sample["start"], sample["start"] + 5))
+        assert abs(target[0] - reference[0]) >= 5
+        starts.add(sample["start"])
+        mel = open_clip(prepared, sample["key"]).mel
+        np.testing.assert_array_equal(sample["mel"], frame_mels(mel, sample["start"], 1))
+    assert min(starts) <= 2
+    assert max(starts) >= 23
+
+
+def test_swapped_sound_is_another_clip_s(prepared):
+    dataset = GeneratorClips(prepared, "val", lead=0, per_clip=3)
+    assert len(dataset) == 6
+    sample = dataset[1]
+    other = open_clip(prepared, "ben/4").mel
+    np.testing.assert_array_equal(sample["swapped_mel"], frame_mels(other, sample["start"], 0))
+    assert sample["reference"][0, 0, 0, 0] != sample["target"][0, 0, 0, 0]
+
+
+def test_samples_do_not_depend_on_workers_or_pickling(prepared):
+    dataset = GeneratorWindows(prepared, "train", seed=1)
+    alone = [batch for batch in DataLoader(dataset, 4, sampler=DrawSampler(12))]
+    shared = [batch for batch in DataLoader(dataset, 4, sampler=DrawSampler(12), num_workers=2)]
+    for a, b in zip(alone, shared, strict=True):
+        assert a["key"] == b["key"]
+        assert torch.equal(a["target"], b["target"])
+    again = pickle.loads(pickle.dumps(dataset))
+    assert np.array_equal(again[3]["target"], dataset[3]["target"])
+
+
+def test_wrong_sizes_are_named_at_once(prepared):
+    with pytest.raises(ConfigError, match=r"anna/1 is 96 px, data.image_size is 128.*size=128"):
+        ExpertWindows(prepared, "train", image_size=128)
+
+
+def test_a_clip_of_one_window_has_no_reference(make_prepared, tmp_path):
+    root = make_prepared(tmp_path, {"train": ["a/short"]}, frames=5)
+    with pytest.raises(ClipError, match=r"a/short: one window only"):
+        GeneratorWindows(root, "train")[0]
+
+
+def test_a_clip_without_a_window_is_an_error_not_a_hang(make_prepared, tmp_path):
+    root = make_prepared(tmp_path, {"train": ["a/short"]}, frames=4)
+    with pytest.raises(ClipError, match=r"a/short: 4 frames and 13 mel columns, a window needs 5"):
+        ExpertWindows(root, "train")[0]

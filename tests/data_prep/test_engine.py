@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data_prep.engine import Failed, Stop, run_jobs
+
+
+def square() -> Callable[[int], int]:
+    def run(n: int) -> int:
+        if n == 3:
+            raise ValueError("three\nis bad")
+        if n == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if n == 100:
+            raise Stop("the disk is full")
+        return n * n
+
+    return run
+
+
+def no_setup() -> Callable:
+    raise RuntimeError("no detector")
+
+
+def threads() -> Callable[[str], str | None]:
+    return os.environ.get
+
+
+def note(folder: Path) -> Callable[[int], None]:
+    return lambda n: (folder / f"{n}-{os.getpid()}").touch()
+
+
+def test_every_job_has_its_answer_though_one_raises_and_one_worker_dies() -> None:
+    answers = dict(run_jobs(square, range(9), workers=2))
+    assert set(answers) == set(range(9))
+    assert {n: a for n, a in answers.items() if n not in (3, 5)} == {
+        n: n * n for n in range(9) if n not in (3, 5)
+    }
+    assert isinstance(answers[3], Failed)
+    assert str(answers[3]).startswith("ValueError: three is bad (run, line ")
+    assert isinstance(answers[5], Failed)
+    assert str(answers[5]) == "the worker process died (exit code -9)"
+
+
+def test_in_this_process() -> None:
+    answers = dict(run_jobs(square, [2, 3], workers=0))
+    assert answers[2] == 4
+    assert isinstance(answers[3], Failed)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_stop_ends_the_run(workers: int) -> None:
+    with pytest.raises(Stop, match="the disk is full"):
+        list(run_jobs(square, [100, 1], workers=workers))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_setup_that_fails_is_raised(workers: int) -> None:
+    with pytest.raises(RuntimeError, match="no detector"):
+        list(run_jobs(no_setup, [1, 2], workers=workers))
+
+
+def test_workers_have_one_thread_each_and_share_the_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert dict(run_jobs(threads, ["OMP_NUM_THREADS"], workers=1)) == {"OMP_NUM_THREADS": "1"}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    list(run_jobs(functools.partial(note, tmp_path), range(40), workers=2))
+    names = [path.name.split("-") for path in tmp_path.iterdir()]
+    assert sorted(int(n) for n, _ in names) == list(range(40))
+    assert str(os.getpid()) not in {pid for _, pid in names}
+
+
+def test_no_jobs() -> None:
+    assert list(run_jobs(no_setup, [], workers=2)) == []

@@ -1,0 +1,356 @@
+"""Whole runs on tiny videos of a real face (scikit-image's portrait, NASA, public domain)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+import data_prep.clip
+from data_prep.clip import Options
+from data_prep.run import Summary, prepare
+from lipsync.audio import melspectrogram
+from lipsync.data.store import open_clip, read_split
+from lipsync.errors import ConfigError, LipsyncError
+from lipsync.media import VideoWriter, read_audio
+
+RATE = 16000
+FACE = cv2.resize(data.astronaut()[:300, 80:380], (160, 160), interpolation=cv2.INTER_AREA)
+NOISE = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+BAD = Path("../shared/data/bad")
+
+
+def tone(seconds: float) -> np.ndarray:
+    return (0.4 * np.sin(np.arange(round(seconds * RATE)) / 7)).astype(np.float32)
+
+
+def video(
+    path: Path, pictures: list[np.ndarray], fps: float = 25, sound: float | None = None
+) -> Path:
+    """``sound`` seconds of a tone: as long as the picture if None, none if 0."""
+    seconds = len(pictures) / fps if sound is None else sound
+    with VideoWriter(path, fps, (160, 160), audio=tone(seconds) if seconds else None) as writer:
+        for picture in pictures:
+            writer.write(picture)
+    return path
+
+
+def moving(count: int) -> list[np.ndarray]:
+    return [np.roll(FACE, i % 5, 1) for i in range(count)]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good clips and every kind of bad one."""
+    root = tmp_path_factory.mktemp("source")
+    video(root / "ann/plain.mp4", moving(15))
+    video(root / "ann/ntsc.mp4", moving(30), fps=30000 / 1001)
+    video(root / "ann/$(touch x) 'a\"\nb é.mp4", moving(12))
+    video(root / "ben/sideways.mp4", [np.ascontiguousarray(np.rot90(f)) for f in moving(12)])
+    video(root / "ben/short.mp4", moving(4))
+    video(root / "ben/short_sound.mp4", moving(12), sound=0.1)
+    video(root / "ben/noise.mp4", [NOISE] * 12)
+    video(root / "ben/lost.mp4", moving(10) + [NOISE] * 15)
+    video(root / "ben/silent.mp4", moving(12), sound=0)
+    (root / "ben/empty.mp4").write_bytes(b"")
+    (root / "ben/text.mp4").write_text("not a video")
+    whole = video(root / "ben/damaged.mp4", [np.roll(NOISE, i, 1) for i in range(12)]).read_bytes()
+    half = len(whole) // 2
+    (root / "ben/damaged.mp4").write_bytes(whole[:half] + bytes(3000) + whole[half + 3000 :])
+    shutil.copy(root / "ann/plain.mp4", root / "ben/...mp4")
+    with VideoWriter(root / "ben/sound_only.mp4", 25, (16, 16), audio=tone(1)) as writer:
+        writer.write(np.zeros((16, 16, 3), np.uint8))
+    only_sound(root / "ben/sound_only.mp4")
+    return root
+
+
+def only_sound(path: Path) -> None:
+    """Copy the sound of ``path`` over it, without its video."""
+    import av
+
+    copy = path.with_suffix(".copy.mp4")
+    with av.open(str(path)) as old, av.open(str(copy), "w") as new:
+        stream = new.add_stream_from_template(old.streams.audio[0])
+        for packet in old.demux(old.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    copy.replace(path)
+
+
+EXPECTED = {
+    "ann/plain.mp4": "",
+    "ann/ntsc.mp4": "",
+    "ann/$(touch x) 'a\"\nb é.mp4": "",
+    "ben/sideways.mp4": "",
+    "ben/short.mp4": "too_short",
+    "ben/short_sound.mp4": "too_short",
+    "ben/noise.mp4": "no_face",
+    "ben/lost.mp4": "face_lost",
+    "ben/silent.mp4": "no_sound",
+    "ben/empty.mp4": "empty",
+    "ben/text.mp4": "unreadable",
+    "ben/damaged.mp4": "damaged",
+    "ben/...mp4": "bad_name",
+    "ben/sound_only.mp4": "no_video",
+}
+
+
+def run(source: Path, output: Path, workers: int = 0, **options) -> Summary:
+    return prepare(source, output, Options(**options), workers=workers, progress=False)
+
+
+@pytest.fixture(scope="module")
+def done(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    output = tmp_path_factory.mktemp("prepared") / "set"
+    return output, run(source, output)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def test_every_file_has_its_row_and_its_reason(done: tuple[Path, Summary]) -> None:
+    output, summary = done
+    rows = [
+        json.loads(line) for line in (output / "manifest.jsonl").read_text().split("\n") if line
+    ]
+    assert {row["source"]: row["reason"] for row in rows} == EXPECTED
+    assert len(summary.kept) == 4
+    for row in rows:
+        assert (row["status"] == "kept") == (row["reason"] == "")
+        assert bool(row["detail"]) == bool(row["reason"])
+        assert "\n" not in row["detail"]
+        assert str(output.parent.parent) not in row["detail"]  # no path of this machine
+    by_name = {row["source"]: row for row in rows}
+    assert by_name["ann/plain.mp4"]["frames"] == 15
+    assert by_name["ann/ntsc.mp4"]["frames"] == 25
+    assert by_name["ben/lost.mp4"]["frames"] == 25
+    assert 0.3 <= by_name["ben/lost.mp4"]["face_share"] <= 0.5  # ten frames of 25
+    assert by_name["ben/short.mp4"]["detail"].startswith("4 frames and 13 mel columns")
+    kept = {row["key"] for row in rows if row["status"] == "kept"}
+    on_disk = {str(p.parent.relative_to(output)) for p in output.rglob("clip.json")}
+    assert on_disk == kept
+
+
+def test_a_prepared_clip(done: tuple[Path, Summary], source: Path) -> None:
+    output, _ = done
+    clip = open_clip(output, "ann/plain")
+    assert clip.faces.shape == (15, 96, 96, 3)
+    assert clip.faces.dtype == np.uint8
+    sound = read_audio(source / "ann/plain.mp4")
+    assert len(clip.wave) == 15 * 640
+    assert np.abs(clip.wave - sound[: 15 * 640]).max() < 1e-4
+    assert np.abs(clip.mel - melspectrogram(sound[: 15 * 640])).max() < 0.1
+    info = clip.info
+    assert (info["source"], info["fps"], info["source_fps"]) == ("ann/plain.mp4", 25, "25")
+    assert info["offset"] is None
+    assert len(info["boxes"]) == 15
+    assert len(info["hash"]) == 64
+    # The portrait's chin and hairline, read off by hand at 512 px, where it was cut and shrunk:
+    top, bottom = 60 * 160 / 300, 176 * 160 / 300
+    assert abs(info["boxes"][0][1] - top) < 8
+    assert abs(info["boxes"][0][3] - bottom) < 8
+    x0, y0, x1, y1 = info["box"]
+    assert x1 - x0 == pytest.approx(y1 - y0, abs=0.05)
+    assert y1 > bottom
+
+
+def test_a_sideways_face_is_set_upright(done: tuple[Path, Summary]) -> None:
+    upright = open_clip(done[0], "ann/plain").faces[0].astype(float)
+    turned = open_clip(done[0], "ben/sideways")
+    assert turned.info["quarter_turns"] == 3
+    similar = [
+        np.abs(np.rot90(turned.faces[0], k).astype(float) - upright).mean() for k in range(4)
+    ]
+    assert np.argmin(similar) == 0
+    assert similar[0] < 0.4 * min(similar[1:])
+
+
+def test_splits_hold_what_was_kept(done: tuple[Path, Summary]) -> None:
+    keys = read_split(done[0], "train")
+    assert sorted(keys) == sorted(row.key for row in done[1].kept)
+    for key in keys:
+        open_clip(done[0], key)
+
+
+def test_a_second_run_does_nothing(done: tuple[Path, Summary], source: Path) -> None:
+    output, first = done
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*/faces.npy")}
+    bytes_before = contents(output)
+    again = run(source, output)
+    assert again.done == 0
+    assert again.rows == first.rows
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*/faces.npy")} == before
+    assert contents(output) == bytes_before
+
+
+def test_processes_and_interruptions_give_the_same_bytes(
+    done: tuple[Path, Summary], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 0
+
+    def interrupted(*args: object, **options: object) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+        return write(*args, **options)
+
+    write = data_prep.clip.write_clip
+    with monkeypatch.context() as patch:
+        patch.setattr(data_prep.clip, "write_clip", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path)
+    assert not (tmp_path / "manifest.jsonl").exists()
+    finished = run(source, tmp_path, workers=2)
+    assert 0 < finished.done < len(EXPECTED)
+    assert contents(tmp_path) == contents(done[0])
+
+
+def test_changes_are_noticed(source: Path, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    (folder / "ann").mkdir(parents=True)
+    shutil.copy(source / "ann/plain.mp4", folder / "ann/a.mp4")
+    shutil.copy(source / "ann/ntsc.mp4", folder / "ann/b.mp4")
+    assert run(folder, output).done == 2
+    shutil.copy(source / "ann/ntsc.mp4", folder / "ann/a.mp4")  # other contents
+    assert run(folder, output).done == 1
+    assert len(open_clip(output, "ann/a")) == 25
+    assert run(folder, output, image_size=64).done == 2
+    assert open_clip(output, "ann/a").size == 64
+    shutil.rmtree(output / "ann/b")  # lost
+    assert run(folder, output, image_size=64).done == 1
+    (folder / "ann/a.mp4").write_bytes(b"")  # now rejected: the old clip goes
+    assert run(folder, output, image_size=64).reasons == {"empty": 1}
+    assert not (output / "ann/a").exists()
+    assert read_split(output, "train") == ["ann/b"]
+
+
+def test_a_long_video_is_decoded_twice_to_the_same_end(
+    done: tuple[Path, Summary], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in/ann"
+    folder.mkdir(parents=True)
+    shutil.copy(source / "ann/plain.mp4", folder)
+    monkeypatch.setattr(data_prep.clip, "_HELD", 3 * 160 * 160 * 3)
+    run(folder.parent, tmp_path / "out")
+    assert contents(tmp_path / "out/ann") == {
+        name.removeprefix("ann/"): value
+        for name, value in contents(done[0]).items()
+        if name.startswith("ann/plain")
+    }
+
+
+def test_a_full_disk_ends_the_run_in_one_line(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(data_prep.clip, "write_clip", full)
+    with pytest.raises(LipsyncError, match="No space left") as caught:
+        run(source, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in/ann"
+    folder.mkdir(parents=True)
+    for name in ("plain", "ntsc"):
+        shutil.copy(source / f"ann/{name}.mp4", folder)
+
+    def fails(output: Path, key: str, **parts: object) -> object:
+        if key == "ann/ntsc":
+            raise ValueError("broken")
+        return write(output, key, **parts)
+
+    write = data_prep.clip.write_clip
+    with monkeypatch.context() as patch:
+        patch.setattr(data_prep.clip, "write_clip", fails)
+        summary = run(folder.parent, tmp_path / "out")
+    assert summary.reasons == {"failed": 1}
+    assert summary.rows[0].detail.startswith("ValueError: broken")
+    assert run(folder.parent, tmp_path / "out").done == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"detector": "x"}, "centerface, face_alignment"),
+        ({"image_size": 95}, "image_size must be even"),
+        ({"stride": 0}, "stride 1 or more"),
+        ({"min_share": 2.0}, "min_share"),
+    ],
+)
+def test_options_that_cannot_work(options: dict, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        Options(**options)
+
+
+def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "data_prep", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_command(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "in/ann").mkdir(parents=True)
+    (tmp_path / "none").mkdir()
+    shutil.copy(source / "ann/plain.mp4", tmp_path / "in/ann")
+    good = command("source=in", "output=out", "workers=0", "image_size=64", cwd=tmp_path)
+    assert good.returncode == 0, good.stderr
+    assert "kept 1 of 1 files" in good.stdout
+    assert open_clip(tmp_path / "out", "ann/plain").size == 64
+    assert {p.name for p in tmp_path.iterdir()} == {"in", "none", "out"}  # and no log folders
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["output=out"], "source not given"),
+        (["source=empty", "output=out"], "source=empty: holds no video"),
+        (["source=missing", "output=out"], "source=missing: no such folder"),
+        (["source=bad", "output=out", "workers=0"], "no clip was kept"),
+    ],
+)
+def test_command_errors_are_one_line_and_code_2(
+    tmp_path: Path, arguments: list[str], problem: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/x.mp4").write_bytes(b"")
+    result = command(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"error: {problem}" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(not BAD.is_dir(), reason="../shared/data/bad is absent")
+def test_real_bad_files(tmp_path: Path) -> None:
+    summary = run(BAD, tmp_path, stride=20)
+    assert {Path(row.source).stem: row.reason for row in summary.rows} == {
+        "empty": "empty",
+        "text_named": "unreadable",
+        "truncated": "unreadable",
+        "damaged_stream": "damaged",
+        "no_audio": "no_sound",
+        "audio_only": "no_video",
+        "no_face": "no_face",
+        "ntsc_29_97": "",
+        "rotated_90": "",
+    }

@@ -1,0 +1,54 @@
+"""The mask and the paste: soft inside, exact outside, at sub-pixel boxes."""
+
+import numpy as np
+import pytest
+
+from lipsync.dubbing.blend import mouth_mask, paste
+
+UNIT = (np.arange(200) + 0.5) / 200
+
+
+def test_the_mask_is_soft_and_covers_the_lower_face_only():
+    mask = mouth_mask(UNIT, UNIT)
+    assert mask.min() == 0
+    assert mask.max() == 1
+    assert not mask[: int(0.44 * 200)].any()  # nothing above the nose tip
+    assert not mask[[0, -1]].any()
+    assert not mask[:, [0, -1]].any()
+    assert mask[int(0.65 * 200), 100] == 1  # the mouth is all generated
+    assert mask[int(0.95 * 200), int(0.05 * 200)] == 0  # corners under the jaw are not the face
+    steps = np.abs(np.diff(mask, axis=0)).max(), np.abs(np.diff(mask, axis=1)).max()
+    assert max(steps) < 0.1  # 0.5 % of the box never changes the weight by a tenth: no edge
+    np.testing.assert_allclose(mask, mask[:, ::-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("box", [(20, 10, 80, 70), (20.3, 9.6, 78.1, 67.4), (-15, 40, 70, 125)])
+def test_pixels_outside_the_mask_are_the_input(box):
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (90, 100, 3), dtype=np.uint8)
+    before = frame.copy()
+    out = paste(frame, np.ones((32, 32, 3), np.float32), np.array(box))
+    np.testing.assert_array_equal(frame, before)
+    y, x = np.mgrid[:90, :100] + 0.5
+    u, v = (x - box[0]) / (box[2] - box[0]), (y - box[1]) / (box[3] - box[1])
+    outside = (u <= 0.05) | (u >= 0.95) | (v <= 0.44) | (v >= 1)
+    np.testing.assert_array_equal(out[outside], frame[outside])
+    inside = (np.abs(u - 0.5) < 0.2) & (np.abs(v - 0.65) < 0.05)
+    assert (out[inside] == 255).all()
+
+
+def test_a_generated_picture_lands_where_its_crop_came_from():
+    from lipsync.faces.crops import crop
+
+    x, y = np.meshgrid(np.arange(160), np.arange(120))
+    frame = np.stack([x, y, 255 - x], -1).astype(np.uint8)  # a ramp shows any shift
+    for box in [(30.0, 20, 94, 84), (30.7, 20.2, 110.1, 99.6), (50.5, 40.5, 82.5, 72.5)]:
+        box = np.array(box)
+        out = paste(frame, crop(frame, box, 64).astype(np.float32) / 255, box)
+        assert np.abs(out.astype(int) - frame).max() <= 1
+
+
+def test_a_box_off_the_picture_changes_nothing():
+    frame = np.full((50, 60, 3), 9, np.uint8)
+    out = paste(frame, np.ones((8, 8, 3), np.float32), np.array([100, 10, 140, 50]))
+    np.testing.assert_array_equal(out, frame)

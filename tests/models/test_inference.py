@@ -1,0 +1,55 @@
+"""The faster forms of a generator make the same pictures."""
+
+import pytest
+import torch
+from deterministic import fill, image, mel
+
+from lipsync.models import LipGAN, Wav2Lip
+from lipsync.models.inference import fastest_dtype, optimise
+
+SOUND = {Wav2Lip: (1, 80, 16), LipGAN: (1, 12, 35)}
+
+
+def generator_and_inputs(model):
+    """Weights and norm statistics from names, at a size with an odd side in the decoder."""
+    network = fill(model(image_size=288, width=0.25, depth=1.0))
+    return network, mel("speed", 4, *SOUND[model]), image("speed", 4, 6, 288, 288)
+
+
+@pytest.mark.parametrize("model", SOUND, ids=lambda m: m.__name__)
+def test_float32_differs_by_rounding_only(model):
+    network, sound, faces = generator_and_inputs(model)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with torch.inference_mode():
+        expected = network(sound, faces)
+    fast = optimise(network.train(), torch.float32)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in fast.modules())
+    assert not any(p.requires_grad for p in fast.parameters())
+    assert fast.config == network.config
+    torch.testing.assert_close(fast(sound, faces), expected, atol=1e-5, rtol=0)
+    # with time, too
+    timed = fast(sound.unflatten(0, (2, 2)), faces.unflatten(0, (2, 2)))
+    torch.testing.assert_close(timed.flatten(0, 1), expected, atol=1e-5, rtol=0)
+    # the generator is left alone
+    assert network.training
+    assert all(p.requires_grad for p in network.parameters())
+    assert all(torch.equal(before[n], v) for n, v in network.state_dict().items())
+
+
+@pytest.mark.parametrize("model", SOUND, ids=lambda m: m.__name__)
+def test_bfloat16_stays_close(model):
+    network, sound, faces = generator_and_inputs(model)
+    with torch.inference_mode():
+        expected = network(sound, faces)
+    found = optimise(network, torch.bfloat16)(sound, faces)
+    assert found.dtype == torch.float32
+    error = (found - expected).square().mean()
+    assert -10 * torch.log10(error) > 45
+    assert error.sqrt() < 0.03 * expected.std()  # these pictures are nearly flat: judge by contrast
+
+
+def test_the_default_is_what_the_processor_does_faster():
+    chosen = fastest_dtype("cpu")
+    assert chosen in (torch.float32, torch.bfloat16)
+    assert fastest_dtype("cpu") is chosen
+    assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is chosen

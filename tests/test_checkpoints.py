@@ -1,0 +1,352 @@
+"""Weights in and out: every format, the colours, and every way a file can be wrong."""
+
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lipsync import checkpoints, models
+from lipsync.checkpoints import (
+    bundled_models,
+    describe,
+    export_official,
+    load_model,
+    save_model,
+)
+from lipsync.errors import CheckpointError
+from lipsync.models import (
+    LipGAN,
+    LipGANDiscriminator,
+    QualityDiscriminator,
+    SyncNet,
+    SyncNetV2,
+    Wav2Lip,
+)
+
+SMALL = {
+    "Wav2Lip": lambda: Wav2Lip(128, 0.125, 0.5, mel_lead=1),
+    "SyncNet": lambda: SyncNet(96, 0.125, 0.0),
+    "QualityDiscriminator": lambda: QualityDiscriminator(192, 0.125),
+    "LipGAN": lambda: LipGAN(96, 0.125, 0.0),
+    "LipGANDiscriminator": lambda: LipGANDiscriminator(96, 0.125),
+}
+
+
+def random_state(cls: type, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Published shapes with small random values, as an official file of ``cls`` has them."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in cls().state_dict().items()}
+    return {
+        name: torch.tensor(7)
+        if name.endswith("num_batches_tracked")
+        else torch.rand(shape, generator=generator).mul_(0.02).add_(0.001)
+        for name, shape in shapes.items()
+    }
+
+
+def blank_state(cls: type) -> dict[str, torch.Tensor]:
+    """The same names and shapes in a few kilobytes: every tensor repeats one number."""
+    with torch.device("meta"):
+        state = cls().state_dict()
+    return {
+        name: torch.zeros((), dtype=value.dtype).expand(value.shape)
+        for name, value in state.items()
+    }
+
+
+def refusal(path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert Path(path).name in message
+    assert len(message) < 700
+    return message
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+# ---------------------------------------------------------------- official files
+
+
+@pytest.mark.parametrize(
+    ("cls", "wrapped", "zipped"),
+    [
+        (Wav2Lip, True, True),
+        (SyncNet, True, False),
+        (QualityDiscriminator, False, True),
+        (SyncNetV2, False, False),
+    ],
+)
+def test_official_weights_come_back_bit_for_bit(tmp_path, cls, wrapped, zipped):
+    state = random_state(cls)
+    content = state
+    if wrapped:  # as the published trainers write them, on several devices
+        content = {
+            "state_dict": {f"module.{name}": value for name, value in state.items()},
+            "optimizer": {"state": {0: {"step": np.float64(3)}}, "param_groups": []},
+            "global_step": np.int64(5),
+        }
+    torch.save(content, tmp_path / "in.pth", _use_new_zipfile_serialization=zipped)
+    network = load_model(tmp_path / "in.pth")
+    assert type(network) is cls
+    assert not network.training
+    assert all(p.requires_grad for p in network.parameters())
+
+    export_official(network, tmp_path / "out.pth")
+    found = torch.load(tmp_path / "out.pth", weights_only=True)
+    found = found if cls is SyncNetV2 else found["state_dict"]
+    assert same(found, state)
+    assert list(found) == list(state)
+
+
+def test_official_networks_speak_rgb_here(tmp_path):
+    bgr = Wav2Lip().eval()
+    torch.save(bgr.state_dict(), tmp_path / "wav2lip_gan.pth")
+    rgb = load_model(tmp_path / "wav2lip_gan.pth")
+    mel, faces = torch.rand(1, 1, 80, 16), torch.rand(1, 6, 96, 96)
+    in_bgr = faces[:, [2, 1, 0, 5, 4, 3]]  # each picture's colours turned round
+    with torch.inference_mode():
+        torch.testing.assert_close(rgb(mel, faces), bgr(mel, in_bgr)[:, [2, 1, 0]])
+        assert (rgb(mel, faces) - bgr(mel, faces)).abs().max() > 1e-4
+
+
+def test_official_expert_speaks_rgb_here(tmp_path):
+    bgr = SyncNet().eval()
+    torch.save({"state_dict": bgr.state_dict()}, tmp_path / "expert.pth")
+    rgb = load_model(tmp_path / "expert.pth")
+    faces = torch.rand(1, 15, 48, 96)
+    in_bgr = faces.unflatten(1, (5, 3)).flip(2).flatten(1, 2)
+    with torch.inference_mode():
+        torch.testing.assert_close(rgb.embed_face(faces), bgr.embed_face(in_bgr))
+
+
+def test_old_files_without_batch_counters_are_read(tmp_path):
+    state = blank_state(SyncNetV2)
+    old = {name: v for name, v in state.items() if "num_batches" not in name}
+    torch.save(old, tmp_path / "syncnet_v2.model", _use_new_zipfile_serialization=False)
+    assert isinstance(load_model(tmp_path / "syncnet_v2.model"), SyncNetV2)
+
+
+# ---------------------------------------------------------------- own files
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_own_files_keep_the_network_and_its_card(tmp_path, name):
+    network = SMALL[name]()
+    path = tmp_path / "model.bin.safetensors"
+    card = {"data": "grid, speakers s1-s4", "licence": "CC-BY-4.0", "metrics": {"psnr": 31.5}}
+    written = save_model(network, path, card)
+    assert same(load_model(path).state_dict(), network.state_dict())
+    assert load_model(path).config == network.config
+
+    beside = json.loads((tmp_path / "model.bin.safetensors.json").read_text())
+    assert beside == written
+    assert beside["class"] == name
+    assert beside["metrics"] == {"psnr": 31.5}
+    assert beside["parameters"] == sum(p.numel() for p in network.parameters())
+    about = describe(path)
+    assert (about["format"], about["model"]) == ("safetensors", name)
+    assert about["sha256"] == beside["sha256"]
+    assert about["card"]["licence"] == "CC-BY-4.0"
+    assert about["bytes"] == path.stat().st_size
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, path.name + ".json"]
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path):
+    network = Wav2Lip(width=0.25)
+    network.output_block[0].conv_block[1].running_var.fill_(1e6)  # too large for float16
+    save_model(network, tmp_path / "full.safetensors")
+    save_model(network, tmp_path / "half.safetensors", half=True)
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "full")]
+    assert 0.5 < sizes[0] / sizes[1] < 0.53
+    loaded = load_model(tmp_path / "half.safetensors").state_dict()
+    for name, value in network.state_dict().items():
+        assert loaded[name].dtype == value.dtype
+        torch.testing.assert_close(loaded[name], value, rtol=2**-11, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("Wav2Lip", "generator."), ("SyncNet", "expert.")])
+def test_training_checkpoints_are_read(tmp_path, name, prefix):
+    network = SMALL[name]()
+    state = {prefix + key: value for key, value in network.state_dict().items()}
+    content = {
+        "state_dict": {**state, "discriminator.weight": torch.zeros(3), "threshold": torch.ones(1)},
+        "pytorch-lightning_version": "2.6.6",
+        "epoch": 3,
+        "global_step": 120,
+        "lipsync": {"class": name, "config": network.config, "prefix": prefix},
+    }
+    torch.save(content, tmp_path / "last.ckpt")
+    loaded = load_model(tmp_path / "last.ckpt")
+    assert same(loaded.state_dict(), network.state_dict())
+    about = describe(tmp_path / "last.ckpt")
+    assert about["format"] == "training checkpoint"
+    assert about["card"] == {"epoch": 3, "global_step": 120}
+
+    del content["lipsync"]
+    torch.save(content, tmp_path / "foreign.ckpt")
+    assert "does not say which network" in refusal(tmp_path / "foreign.ckpt")
+
+
+def test_bundled_models_go_by_name(tmp_path, monkeypatch):
+    (tmp_path / "weights").mkdir()
+    save_model(SMALL["SyncNet"](), tmp_path / "weights" / "expert-grid.safetensors")
+    monkeypatch.setattr(checkpoints.loading.resources, "files", lambda package: tmp_path)
+    assert bundled_models() == ["expert-grid"]
+    assert isinstance(load_model("expert-grid"), SyncNet)
+    assert describe("expert-grid")["file"] == "expert-grid"
+    message = refusal("expert-gird")
+    assert message == "expert-gird: no such file or bundled model; bundled models: expert-grid"
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+class Evil:
+    """Would create a file where it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.target),))
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, form):
+    path, target = tmp_path / "evil.pth", tmp_path / "was-here"
+    content = {"state_dict": {"weight": torch.ones(2)}, "extra": Evil(target)}
+    if form == "pickle":
+        path.write_bytes(pickle.dumps({"extra": Evil(target)}, protocol=2))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
+    assert "would run posix.mkdir to be read, so it was refused" in refusal(path)
+    assert not target.exists()
+    pickle.loads(pickle.dumps(Evil(target)))  # the bait works
+    assert target.exists()
+
+
+def test_whole_modules_and_programs_are_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
+    assert "would run torch.nn.modules.linear.Linear" in refusal(tmp_path / "module.pth")
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "program.pt")
+    assert "TorchScript" in refusal(tmp_path / "program.pt")
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "safetensors"])
+@pytest.mark.parametrize("keep", [0.02, 0.5, 0.999])
+def test_files_cut_short_are_refused(tmp_path, form, keep):
+    network, path = SMALL["SyncNet"](), tmp_path / "whole.safetensors"
+    if form == "safetensors":
+        save_model(network, path)
+    else:
+        torch.save(network.state_dict(), path, _use_new_zipfile_serialization=form == "zip")
+    cut = tmp_path / "cut.pth"
+    content = path.read_bytes()
+    cut.write_bytes(content[: int(len(content) * keep)])
+    assert "cut short" in refusal(cut)
+
+
+def test_things_that_are_not_weights_are_refused(tmp_path):
+    assert "is a folder" in refusal(tmp_path)
+    (tmp_path / "empty.pth").touch()
+    assert "is empty" in refusal(tmp_path / "empty.pth")
+    assert "no such file" in refusal(tmp_path / "absent.pth")
+    assert "no such file" in refusal(str(tmp_path / "absent"))
+    (tmp_path / "text.pth").write_text("hello there, this is not a model")
+    assert "not a file of weights" in refusal(tmp_path / "text.pth")
+    (tmp_path / "noise.pth").write_bytes(np.random.RandomState(0).bytes(1000))
+    assert "not a file of weights" in refusal(tmp_path / "noise.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    assert "holds a list, expected a state dict" in refusal(tmp_path / "list.pth")
+    torch.save({"a": 1}, tmp_path / "numbers.pth")
+    assert "'a' is a int, expected a tensor" in refusal(tmp_path / "numbers.pth")
+    torch.save({"fc.weight": torch.ones(2)}, tmp_path / "other.pth")
+    assert "fc.weight" in refusal(tmp_path / "other.pth")
+    save_file({"fc.weight": torch.ones(2)}, tmp_path / "other.safetensors")
+    assert "no model card" in refusal(tmp_path / "other.safetensors")
+
+
+def test_mismatches_are_named(tmp_path):
+    path = tmp_path / "official.pth"
+    state = blank_state(Wav2Lip)
+    first = "face_encoder_blocks.0.0.conv_block.0.weight"
+    torch.save({k: v for k, v in state.items() if k != first}, path)
+    assert f"the Wav2Lip (published sizes) it seems to be: {first} is missing" in refusal(path)
+    torch.save({**state, first: torch.zeros(16, 6, 3, 3)}, path)
+    assert f"{first} is 16x6x3x3, expected 16x6x7x7" in refusal(path)
+    torch.save({**state, **{f"extra{i}": torch.zeros(1) for i in range(5)}}, path)
+    assert "extra0 does not belong" in refusal(path)
+    assert "and 2 more" in refusal(path)
+    torch.save({**state, first: torch.full((16, 6, 7, 7), torch.nan)}, path)
+    assert f"{first} of its Wav2Lip (published sizes) is not finite" in refusal(path)
+
+
+def test_own_files_of_another_network_or_version_are_refused(tmp_path):
+    def write(card: dict, state: dict) -> str:
+        save_file(state, tmp_path / "m.safetensors", metadata={"lipsync": json.dumps(card)})
+        return refusal(tmp_path / "m.safetensors")
+
+    state = SMALL["SyncNet"]().state_dict()
+    sizes = {"image_size": 96, "width": 0.125, "depth": 0.0}
+    assert "is of a Unet" in write({"class": "Unet", "config": {}}, state)
+    assert "later version" in write({"class": "SyncNet", "config": {**sizes, "dilation": 2}}, state)
+    assert "image_size 97" in write({"class": "SyncNet", "config": {"image_size": 97}}, state)
+    assert "is 8x15x7x7, expected 16x15x7x7" in write(
+        {"class": "SyncNet", "config": {**sizes, "width": 0.5}}, state
+    )
+    message = write({"class": "QualityDiscriminator", "config": {}}, state)
+    assert "does not fit the QualityDiscriminator" in message
+
+
+def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
+    network = SMALL["SyncNet"]()
+    path = tmp_path / "m.safetensors"
+    with pytest.raises(CheckpointError, match="not made of plain values"):
+        save_model(network, path, {"metric": torch.ones(1)})
+    with pytest.raises(CheckpointError, match="not made of plain values"):
+        save_model(network, path, {"metric": float("nan")})
+    with pytest.raises(CheckpointError, match="is no network of lipsync"):
+        save_model(torch.nn.Linear(1, 1), path)
+    with pytest.raises(CheckpointError, match=r"name a \.safetensors file"):
+        save_model(network, tmp_path / "m.pth")
+    with pytest.raises(CheckpointError, match="has no published format"):
+        export_official(SMALL["LipGAN"](), tmp_path / "m.pth")
+    with pytest.raises(CheckpointError, match="has one size only"):
+        export_official(network, tmp_path / "m.pth")
+
+    def full_disk(*args, **kwargs):
+        Path(args[1]).write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.saving, "save_file", full_disk)
+    with pytest.raises(CheckpointError, match=r"m\.safetensors: cannot be written \(No space left"):
+        save_model(network, path)
+    monkeypatch.setattr(checkpoints.saving.torch, "save", full_disk)
+    with pytest.raises(CheckpointError, match=r"m\.pth: cannot be written \(No space left"):
+        export_official(SyncNet(), tmp_path / "m.pth")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loaded_model_does_not_hang_on_its_file(tmp_path):
+    network = SMALL["SyncNet"]()
+    save_model(network, tmp_path / "m.safetensors")
+    loaded = load_model(tmp_path / "m.safetensors")
+    (tmp_path / "m.safetensors").write_bytes(b"")  # in place, as cp does
+    shutil.rmtree(tmp_path)
+    assert same(loaded.state_dict(), network.state_dict())
+
+
+def test_every_network_can_be_saved_and_loaded():
+    networks = {name for name in models.__all__ if name != "FaceGenerator"}
+    assert networks == checkpoints.loading.CLASSES.keys()

@@ -1,0 +1,245 @@
+"""The commands: exit codes, one-line errors, options that stay equal to the functions'."""
+
+import inspect
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lipsync import cli, dubbing, evaluation
+from lipsync.checkpoints import load_model, save_model
+from lipsync.evaluation import Report, Row
+from lipsync.media import VideoWriter, write_audio
+from lipsync.models import SyncNet, Wav2Lip
+
+
+def run(*arguments: str | Path) -> int:
+    """``lipsync ARGUMENTS`` in this process; the exit code."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return stop.code
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    save_model(Wav2Lip(width=0.1, depth=0, mel_lead=2), folder / "generator.safetensors")
+    save_model(SyncNet(width=0.1, depth=0), folder / "expert.safetensors")
+    return folder
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """``face.mp4``, half a second of noise without a face, and ``sound.wav``."""
+    rng = np.random.default_rng(0)
+    with VideoWriter(tmp_path / "face.mp4", 25, (64, 64)) as video:
+        for _ in range(12):
+            video.write(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    write_audio(tmp_path / "sound.wav", rng.uniform(-0.1, 0.1, 8000).astype(np.float32))
+    return tmp_path
+
+
+def test_help_is_quick_and_does_not_import_torch():
+    heavy = (
+        "import sys, lipsync.cli; sys.exit(any(m in sys.modules for m in ('torch', 'cv2', 'av')))"
+    )
+    assert subprocess.run([sys.executable, "-c", heavy]).returncode == 0
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "lipsync", "--help"], capture_output=True, text=True
+    )
+    assert time.perf_counter() - start < 2
+    assert done.returncode == 0
+    for command in ("dub", "evaluate", "export", "doctor"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "own"),
+    [
+        ("dub", dubbing.dub, {"help", "json", "quiet"}),
+        ("evaluate", evaluation.evaluate, {"help", "json", "quiet", "pairs", "output"}),
+    ],
+)
+def test_options_are_the_function_s(command, function, own):
+    parser = cli._parser()._subparsers._group_actions[0].choices[command]
+    options = {action.dest for action in parser._actions} - own
+    assert options == set(inspect.signature(function).parameters) - {"progress"} - own
+    given = {a.dest: a.help for a in parser._actions}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if isinstance(parameter.default, int) and not isinstance(parameter.default, bool):
+            assert f"default: {parameter.default}" in given[name]  # the help tells the truth
+        elif name in ("detector", "no_face", "length"):
+            assert f"{parameter.default} (default)" in given[name]
+
+
+def test_options_that_are_given_are_passed_on_and_others_are_not(monkeypatch, capsys):
+    seen = {}
+
+    def fake(**options):
+        seen.update(options)
+        return dubbing.DubResult(Path("o.mp4"), 5, 0.2, 25, 3, [(1, 3)], 5, "whole", "m")
+
+    monkeypatch.setattr(dubbing, "dub", fake)
+    assert run("dub", "f.mp4", "a.wav", "-o", "o.mp4", "--crf", "30", "--no-face", "error") == 0
+    del seen["progress"]
+    assert seen == {
+        "face": "f.mp4", "audio": "a.wav", "output": "o.mp4", "crf": 30, "no_face": "error",
+    }  # fmt: skip
+    out = capsys.readouterr().out
+    assert "5 frames, 0.20 s at 25 fps" in out
+    assert "frames without: 1-2" in out
+    assert run("dub", "f", "a", "-o", "o.mp4", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == [[1, 3]]
+    assert run("dub", "f", "a", "-o", "o.mp4", "--quiet") == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("face", "audio", "output", "model", "problem"),
+    [
+        ("face.mp4", "sound.wav", "out.mp4", "generator", "face.mp4: no face found in 12 frames"),
+        ("missing.mp4", "sound.wav", "out.mp4", "generator", "missing.mp4: no such file"),
+        ("face.mp4", "face.mp4", "out.mp4", "generator", "face.mp4: has no sound"),
+        ("face.mp4", "sound.wav", "no/out.mp4", "generator", "there is no folder"),
+        ("face.mp4", "sound.wav", "face.mp4", "generator", "is the input itself"),
+        ("face.mp4", "sound.wav", "out.mp4", "expert", "is a SyncNet, which does not dub"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(
+    media, models, capsys, face, audio, output, model, problem
+):
+    before = {path: path.read_bytes() for path in media.iterdir()}
+    model = models / f"{model}.safetensors"
+    code = run("dub", media / face, media / audio, "-o", media / output, "--model", model)
+    error = capsys.readouterr().err.splitlines()
+    assert code == 2
+    assert len(error) == 1
+    assert error[0].startswith("error: ")
+    assert problem in error[0]
+    assert {path: path.read_bytes() for path in media.iterdir()} == before
+
+
+def test_an_unknown_model_is_named(media, capsys):
+    code = run(
+        "dub", media / "face.mp4", media / "sound.wav", "-o", media / "o.mp4", "--model", "x"
+    )
+    assert code == 2
+    assert "error: x: no such file or bundled model" in capsys.readouterr().err
+
+
+_SLOW_DUB = """
+import sys, time
+import numpy as np, torch
+from torch import nn
+from lipsync import cli
+from lipsync.dubbing import pipeline
+from lipsync.faces.detect import Detection, Detector
+
+class Fixed(Detector):
+    name = "fixed"
+    def detect(self, frame):
+        return [Detection(np.array([8, 8, 56, 56], np.float32), 1.0, np.full((5, 2), np.nan))]
+
+class Slow(nn.Module):
+    config = {"image_size": 16}
+    def forward(self, mel, faces):
+        print("rendering", flush=True)
+        time.sleep(0.2)
+        return faces[:, 3:]
+
+pipeline.get_detector = lambda name: Fixed()
+pipeline._load_generator = lambda model, device: (Slow(), "slow")
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_leaves_nothing_and_code_130(media):
+    out = media / "out"
+    out.mkdir()
+    arguments = ["dub", media / "face.mp4", media / "sound.wav", "-o", out / "o.mp4"]
+    command = [sys.executable, "-c", _SLOW_DUB, *arguments, "--batch-size", "1", "--quiet"]
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "rendering\n"
+    assert process.stdout.readline() == "rendering\n"
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert error == "interrupted\n"
+    assert list(out.iterdir()) == []
+
+
+# ---------------------------------------------------------------- evaluate
+
+
+def test_evaluate_wants_real_videos(media, capsys):
+    assert run("evaluate", media / "face.mp4") == 2
+    assert "error: no real videos" in capsys.readouterr().err
+
+
+def test_evaluate_prints_and_writes(media, monkeypatch, capsys):
+    seen = {}
+
+    def fake(generated, real, **options):
+        seen.update(options, generated=generated, real=real)
+        rows = [Row("generated", "g", 5, 1.0, 2.0, 0), Row("real", "r", 5, 0.5, 3.0, 0)]
+        return Report(rows, "j", "p", 15)
+
+    monkeypatch.setattr(evaluation, "evaluate", fake)
+    assert run("evaluate", "a", "b", "--real", "c", "--vshift", 9, "-o", media / "scores") == 0
+    assert (seen["generated"], seen["real"], seen["vshift"]) == (["a", "b"], ["c"], 9)
+    assert "judge" not in seen
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].startswith("generated  overall")
+    assert lines[-1].startswith("real       overall")
+    assert json.loads((media / "scores" / "scores.json").read_text())["judge"] == "j"
+    (media / "pairs.csv").write_text("x.mp4,y.mp4\n")
+    assert run("evaluate", "--pairs", media / "pairs.csv", "--json") == 0
+    assert (seen["generated"], seen["real"]) == ([media / "x.mp4"], [media / "y.mp4"])
+    assert json.loads(capsys.readouterr().out)["overall"]["real"]["distance"] == 0.5
+
+
+def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):
+    face, judge = media / "face.mp4", models / "expert.safetensors"
+    assert run("evaluate", face, "--real", face, "--judge", judge, "--quiet") == 2
+    error = capsys.readouterr().err
+    assert "none of 1 generated videos could be scored" in error
+    assert "has no sound" in error
+
+
+# ---------------------------------------------------------------- export, doctor
+
+
+def test_export_and_doctor(models, tmp_path, capsys):
+    source = models / "generator.safetensors"
+    assert run("export", source, "-o", tmp_path / "copy.safetensors") == 0
+    first, second = load_model(source), load_model(tmp_path / "copy.safetensors")
+    for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    capsys.readouterr()
+    assert run("doctor", source, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["model"] == "Wav2Lip"
+    assert facts["config"]["mel_lead"] == 2
+    assert run("doctor") == 0
+    assert f"torch              {torch.__version__.split('+')[0]}" in capsys.readouterr().out
+    assert run("doctor", tmp_path / "none.pth") == 2
+
+
+def test_export_refuses(models, tmp_path, capsys):
+    source = models / "generator.safetensors"
+    assert run("export", source, "-o", tmp_path / "x.bin") == 2
+    assert ".onnx, .safetensors, .pth" in capsys.readouterr().err
+    assert run("export", source, "-o", tmp_path / "x.pth") == 2  # not of the published size
+    assert run("export", "nothing", "-o", tmp_path / "x.pth") == 2
+    assert list(tmp_path.iterdir()) == []

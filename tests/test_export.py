@@ -1,0 +1,89 @@
+"""Exported networks, run by the engines that they are for."""
+
+import json
+
+import pytest
+import torch
+
+from lipsync.checkpoints import load_model, save_model
+from lipsync.errors import CheckpointError, ConfigError
+from lipsync.export import export, export_onnx
+from lipsync.models import (
+    LipGAN,
+    LipGANDiscriminator,
+    QualityDiscriminator,
+    SyncNet,
+    SyncNetV2,
+    Wav2Lip,
+)
+
+CASES = {
+    "wav2lip": (lambda: Wav2Lip(288, 0.125, 0.5), [(1, 80, 16), (6, 288, 288)]),
+    "expert": (lambda: SyncNet(96, 0.25, 0.5), [(1, 80, 16), (15, 48, 96)]),
+    "quality": (lambda: QualityDiscriminator(96, 0.25), [(3, 96, 96)]),
+    "lipgan": (lambda: LipGAN(96, 0.125, 0.5), [(1, 12, 35), (6, 96, 96)]),
+    "lipgan_disc": (lambda: LipGANDiscriminator(96, 0.125), [(1, 12, 35), (3, 96, 96)]),
+    "syncnet_v2": (SyncNetV2, [(1, 13, 20), (3, 5, 224, 224)]),
+}
+
+
+def lively(network: torch.nn.Module, inputs: list[torch.Tensor]) -> torch.nn.Module:
+    """Norm statistics of these inputs, so that outputs differ where inputs do."""
+    with torch.no_grad():
+        network.train()(*inputs)
+    return network.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_onnx_runtime_computes_the_same(tmp_path, case):
+    pytest.importorskip("onnx", reason="writing ONNX needs the package onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    build, shapes = CASES[case]
+    scale = 255 if case == "syncnet_v2" else 1
+    inputs = [torch.rand(3, *shapes[0]) * 4, *(torch.rand(3, *s) * scale for s in shapes[1:])]
+    if case == "quality":
+        inputs[0] /= 4
+    network = lively(build(), inputs)
+    network.train()
+    export_onnx(network, tmp_path / "m.onnx")
+    assert network.training  # left as it was
+    network.eval()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "m.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    about = json.loads(session.get_modelmeta().custom_metadata_map["lipsync"])
+    assert about == {"class": type(network).__name__, "config": network.config, "pixels": "RGB"}
+    for batch in (1, 3):  # exported with 2
+        feed = [x[:batch] for x in inputs]
+        names = [i.name for i in session.get_inputs()]
+        found = session.run(None, {n: x.numpy() for n, x in zip(names, feed, strict=True)})
+        with torch.inference_mode():
+            expected = network(*feed)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(torch.from_numpy(a), b, atol=1e-4, rtol=1e-4)
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_the_suffix_names_the_format(tmp_path):
+    network = SyncNet(96, 0.125, 0.0)
+    save_model(network, tmp_path / "m.safetensors")
+    line = export(tmp_path / "m.safetensors", tmp_path / "copy.safetensors")
+    assert line.startswith(f"{tmp_path / 'copy.safetensors'}: SyncNet, ")
+    assert load_model(tmp_path / "copy.safetensors").config == network.config
+    with pytest.raises(ConfigError, match=r"formats are \.onnx, \.safetensors, \.pth"):
+        export(tmp_path / "m.safetensors", tmp_path / "copy.tflite")
+    with pytest.raises(CheckpointError, match="has one size only"):
+        export(tmp_path / "m.safetensors", tmp_path / "copy.pth")
+    with pytest.raises(CheckpointError, match="no such file"):
+        export(tmp_path / "absent.safetensors", tmp_path / "copy.onnx")
+
+
+def test_onnx_without_its_package_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(CheckpointError, match="pip install onnx"):
+        export_onnx(SyncNet(96, 0.125, 0.0), tmp_path / "m.onnx")

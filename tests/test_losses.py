@@ -1,0 +1,88 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lipsync import losses
+
+
+def unit(*rows: tuple[float, ...]) -> torch.Tensor:
+    return F.normalize(torch.tensor(rows), dim=-1)
+
+
+def test_weighted_sum_is_the_sum_of_weight_times_term():
+    terms = {"a": torch.tensor(2.0), "b": torch.tensor(3.0), "seen": torch.tensor(100.0)}
+    assert losses.weighted_sum(terms, {"a": 0.5, "b": 2.0}) == 7.0
+    assert losses.weighted_sum(terms, {"a": 0.0}) == 0.0
+    with pytest.raises(KeyError):
+        losses.weighted_sum(terms, {"misspelt": 1.0})
+
+
+def test_reconstruction_and_its_lower_half():
+    real = torch.zeros(2, 5, 3, 8, 8)
+    fake = real.clone()
+    fake[..., 4:, :] = 0.5
+    assert losses.reconstruction(fake, real) == 0.25
+    assert losses.lower_reconstruction(fake, real) == 0.5
+
+
+def test_cosine_bce_by_hand():
+    audio = unit((1.0, 0.0), (1.0, 1.0))
+    face = unit((3.0, 4.0), (1.0, 0.0))
+    value = losses.cosine_bce(audio, face, torch.tensor([1.0, 0.0]))
+    expected = (-math.log(0.6) - math.log(1 - math.sqrt(0.5))) / 2
+    assert value.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_pairs_bce_takes_negatives_at_their_gap_only():
+    # Sounds 0 and 1 are near each other, 2 is far from both. A face equal to all sounds that lie
+    # within the gap costs nothing unless a near window is taken for a negative.
+    audio = unit((1.0, 0.0), (1.0, 0.0), (0.0, 1.0))[None]
+    start = torch.tensor([[0, 3, 20]])
+    assert losses.pairs_bce(audio, audio, start, min_gap=5) < 1e-4
+    assert losses.pairs_bce(audio, audio, start, min_gap=1) > 5
+
+
+def test_pairs_bce_weighs_positives_and_negatives_the_same():
+    audio = unit((1.0, 1.0), (1.0, 1.0))[None]
+    face = unit((1.0, 0.0), (1.0, 0.0))[None]
+    cosine = math.sqrt(0.5)
+    expected = -(math.log(cosine) + math.log(1 - cosine)) / 2
+    value = losses.pairs_bce(audio, face, torch.tensor([[0, 9]]), 5)
+    assert value.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_contrastive_loss_by_hand():
+    audio = unit((1.0, 0.0), (0.0, 1.0))[None]
+    value = losses.clip_info_nce(audio, audio, torch.tensor([[0, 9]]), torch.tensor(0.5), 2)
+    assert value.item() == pytest.approx(math.log(1 + math.exp(-2.0)), abs=1e-6)
+
+
+def test_contrastive_loss_leaves_near_windows_and_other_clips_out():
+    same = unit((1.0, 0.0), (1.0, 0.0))
+    near = losses.clip_info_nce(
+        same[None], same[None], torch.tensor([[4, 5]]), torch.tensor(0.1), min_gap=2
+    )
+    assert near == 0.0  # the only other window lies one frame away
+    clips = torch.stack([same, same])  # another clip with the same embeddings is no negative
+    starts = torch.tensor([[4, 5], [4, 5]])
+    assert losses.clip_info_nce(clips, clips, starts, torch.tensor(0.1), 2) == 0.0
+
+
+def test_contrastive_loss_keeps_its_precision_under_autocast():
+    torch.manual_seed(0)
+    audio, face = (F.normalize(torch.rand(2, 12, 512), dim=-1) for _ in range(2))
+    start = torch.arange(12).expand(2, 12) * 3
+    exact = losses.clip_info_nce(audio, face, start, torch.tensor(0.02), 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert losses.clip_info_nce(audio, face, start, torch.tensor(0.02), 2) == exact
+
+
+def test_adversarial_losses_at_chance_and_when_saturated():
+    undecided = torch.zeros(4, 1)
+    assert losses.discriminator_bce(undecided, undecided) == pytest.approx(math.log(2))
+    assert losses.adversarial_bce(undecided) == pytest.approx(math.log(2))
+    sure = torch.full((4, 1), 200.0)  # a plain sigmoid would give 100 or NaN here
+    assert losses.discriminator_bce(sure, -sure) == 0
+    assert losses.adversarial_bce(-sure) == 200

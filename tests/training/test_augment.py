@@ -1,0 +1,110 @@
+import pytest
+import torch
+
+from lipsync.training.augment import Augment
+from lipsync.training.batches import (
+    batch_rng,
+    expert_faces,
+    generator_faces,
+    mask_lower,
+    to_float,
+)
+
+NOTHING = dict(
+    flip=0.0, grey=0.0, brightness=0.0, contrast=0.0, colour=0.0, shift=0.0, scale=0.0, rotate=0.0
+)
+
+
+def pictures(clips: int = 3) -> torch.Tensor:
+    return torch.rand(clips, 4, 3, 48, 96, generator=torch.Generator().manual_seed(0))
+
+
+def test_no_strength_changes_nothing_but_the_flip():
+    faces = pictures()
+    same = Augment(flip=0.0).faces(faces, 0.0, batch_rng(0, 0))
+    torch.testing.assert_close(same, faces, atol=1e-5, rtol=0)
+    mirrored = Augment(flip=1.0).faces(faces, 0.0, batch_rng(0, 0))
+    torch.testing.assert_close(mirrored, faces.flip(-1), atol=1e-4, rtol=0)
+
+
+def test_all_pictures_of_a_clip_get_the_same():
+    one = pictures()[:, :1].expand(3, 4, 3, 48, 96)
+    changed = Augment().faces(one, 1.0, batch_rng(0, 7))
+    torch.testing.assert_close(changed, changed[:, :1].expand_as(changed))
+    assert (changed[0] - changed[1] - (one[0] - one[1])).abs().mean() > 0.01  # clips differ
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+
+
+def test_rotation_keeps_shapes_in_a_wide_picture():
+    faces = torch.zeros(1, 1, 3, 48, 96)
+    faces[..., 20:28, 20:76] = 1.0  # a bar; sheared, it would change its area
+    turned = Augment(**NOTHING | {"rotate": 20.0}).faces(faces, 1.0, batch_rng(3, 0))
+    assert (turned - faces).abs().sum() > 50
+    assert turned.sum().item() == pytest.approx(faces.sum().item(), rel=0.03)
+
+
+def test_shift_is_a_share_of_the_side():
+    faces = torch.zeros(1, 1, 3, 96, 96)
+    faces[..., 40:56, 40:56] = 1.0
+    moved = Augment(**NOTHING | {"shift": 0.1}).faces(faces, 1.0, batch_rng(1, 0))
+    rows = moved[0, 0, 0].sum(1)
+    centre = (rows * torch.arange(96)).sum() / rows.sum()
+    assert 0.3 < abs(centre - 47.5) <= 9.6
+
+
+def test_grey_pictures_have_equal_channels():
+    grey = Augment(**NOTHING | {"grey": 1.0}).faces(pictures(), 1.0, batch_rng(0, 0))
+    torch.testing.assert_close(grey[:, :, 0], grey[:, :, 2])
+    expected = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1) * pictures()
+    torch.testing.assert_close(grey[:, :, 0], expected.sum(2), atol=1e-5, rtol=0)
+
+
+def test_mel_gain_in_decibels():
+    mel = torch.zeros(50, 2, 1, 80, 16)
+    louder = Augment(mel_gain=10.0, mel_tilt=0.0, mel_noise=0.0).mel(mel, 1.0, batch_rng(0, 0))
+    assert (louder == louder[:, :1, :, :1, :1]).all()  # one gain a clip
+    assert 0.6 < louder.abs().max() <= 0.8  # 10 dB of 100 dB on 8 units
+    half = Augment(mel_gain=10.0, mel_tilt=0.0, mel_noise=0.0).mel(mel, 0.5, batch_rng(0, 0))
+    torch.testing.assert_close(half, louder / 2)
+
+
+def test_mel_stays_in_range():
+    mel = torch.full((4, 1, 80, 16), 3.9)
+    assert Augment(mel_gain=60.0).mel(mel, 1.0, batch_rng(0, 0)).abs().max() <= 4
+
+
+def test_chance_depends_on_seed_and_batch_alone():
+    augment, faces = Augment(), pictures()
+    first = augment.faces(faces, 1.0, batch_rng(5, 100))
+    torch.rand(7)
+    assert torch.equal(first, augment.faces(faces, 1.0, batch_rng(5, 100)))
+    assert not torch.equal(first, augment.faces(faces, 1.0, batch_rng(5, 101)))
+
+
+def test_strength_grows_to_one():
+    augment = Augment(ramp=100)
+    assert [augment.strength(b) for b in (0, 50, 100, 900)] == [0.0, 0.5, 1.0, 1.0]
+    assert Augment(ramp=0).strength(0) == 1.0
+
+
+def test_pixels_are_scaled_once_and_laid_out():
+    raw = torch.zeros(2, 5, 8, 8, 3, dtype=torch.uint8)
+    raw[0, 1, 2, 3] = torch.tensor([255, 51, 0], dtype=torch.uint8)
+    faces = to_float(raw)
+    assert faces.shape == (2, 5, 3, 8, 8)
+    torch.testing.assert_close(faces[0, 1, :, 2, 3], torch.tensor([1.0, 0.2, 0.0]))
+
+
+def test_what_the_models_are_shown():
+    target, reference = torch.full((1, 5, 3, 8, 8), 0.3), torch.full((1, 5, 3, 8, 8), 0.6)
+    shown = generator_faces(target, reference)
+    assert shown.shape == (1, 5, 6, 8, 8)
+    assert (shown[:, :, :3, :4] == target[..., :4, :]).all()
+    assert (shown[:, :, :3, 4:] == 0).all()
+    assert (shown[:, :, 3:] == reference).all()
+    assert (target == 0.3).all()
+    assert (mask_lower(target)[..., 4:, :] == 0).all()
+
+    window = torch.arange(5 * 3).view(1, 5, 3, 1, 1).float().expand(1, 5, 3, 4, 8)
+    assert expert_faces(window)[0, :, 0, 0].tolist() == list(range(15))  # 3 x time + colour
