@@ -160,7 +160,7 @@ class _Frames:
         self._path, self._turns = path, turns
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        frames = resample_frames(read_frames(self._path, threads=1), FPS)
+        frames = resample_frames(read_frames(self._path), FPS)
         return (_turned(frame, self._turns) for frame in frames)
 
 

@@ -69,9 +69,9 @@ def _opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     except OSError as error:
         raise MediaError(path, f"cannot be read ({error.strerror})", "check its rights") from None
     try:
-        # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name, and the
-        # whitelist keeps a playlist inside the file from opening anything but local files.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name; from there it
+        # follows no playlist to the network either.
+        container = av.open(f"file:{path}")
     except (av.error.FFmpegError, ValueError):
         raise MediaError(
             path,
@@ -113,7 +113,8 @@ def _decoded(
     if stream.type == "video":
         context.thread_type, context.thread_count = "AUTO", threads
         if not tolerant:
-            context.options = {"err_detect": "explode"}  # report what would be painted over
+            # Frame threads lose some flags of corrupt frames at random, unless errors stop them.
+            context.options = {"err_detect": "explode"}
     time = 0.0
     packets = container.demux(stream)
     while True:
@@ -133,7 +134,7 @@ def _decoded(
         if damaged and not tolerant:
             raise MediaError(
                 path,
-                f"its {stream.type} is damaged at {time:.2f} s",
+                f"its {stream.type} is damaged at about {time:.2f} s",
                 "repair it, or allow damage to be concealed",
             )
         yield from frames
@@ -176,7 +177,7 @@ def probe(path: str | Path) -> MediaInfo:
 
 
 def read_frames(
-    path: str | Path, *, rotate: bool = True, tolerate_damage: bool = False, threads: int = 0
+    path: str | Path, *, rotate: bool = True, tolerate_damage: bool = False, threads: int = 1
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Stream a video's frames in the order of display.
 
@@ -184,7 +185,8 @@ def read_frames(
         path: any file that holds video.
         rotate: turn the picture upright as the file's display rotation says.
         tolerate_damage: take what the decoder can conceal, instead of an error.
-        threads: of the decoder; 0 for one per core, 1 where processes share the cores.
+        threads: of the decoder; 0 for one per core, which is faster on large pictures and may
+            overlook slight damage.
 
     Yields:
         ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3).

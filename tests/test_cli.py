@@ -136,6 +136,16 @@ def test_an_unknown_model_is_named(media, capsys):
     assert "error: x: no such file or bundled model" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
+def test_a_device_that_is_not_there(media, models, capsys):
+    arguments = media / "face.mp4", media / "sound.wav", "-o", media / "o.mp4", "--device", "cuda"
+    assert run("dub", *arguments, "--model", models / "generator.safetensors") == 2
+    assert "error: device cuda cannot be used" in capsys.readouterr().err
+    face, judge = media / "face.mp4", models / "expert.safetensors"
+    assert run("evaluate", face, "--real", face, "--judge", judge, "--device", "gpu") == 2
+    assert "error: device gpu cannot be used" in capsys.readouterr().err
+
+
 _SLOW_DUB = """
 import sys, time
 import numpy as np, torch

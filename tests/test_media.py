@@ -373,9 +373,24 @@ def test_damage_is_an_error_with_its_second(damaged: Path, capfd: pytest.Capture
     frames = read_frames(damaged)
     for _ in range(10):  # frames stream until the damage
         next(frames)
-    with pytest.raises(MediaError, match=r"damaged.mp4: its video is damaged at (0\.[5-9]|1\.)\d"):
+    with pytest.raises(MediaError, match=r"mp4: its video is damaged at about (0\.[5-9]|1\.)\d"):
         list(frames)
     assert capfd.readouterr().err == ""
+
+
+def test_damage_that_the_decoder_would_conceal_without_a_word(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 25, (96, 96)) as video:
+        for _ in range(20):
+            video.write(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8))
+    data = bytearray(path.read_bytes())
+    start = len(data) // 2
+    data[start : start + 60] = b"\xff" * 60
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match="damaged at"):
+        list(read_frames(path))
+    assert len(list(read_frames(path, tolerate_damage=True))) == 20
 
 
 def test_damage_is_concealed_on_request(damaged: Path) -> None:
@@ -501,9 +516,9 @@ BAD = Path("../shared/data/bad")
 
 @pytest.mark.skipif(not BAD.is_dir(), reason="../shared/data/bad is absent")
 def test_real_bad_files() -> None:
-    with pytest.raises(MediaError, match=r"video is damaged at 2\.\d\d s"):
+    with pytest.raises(MediaError, match=r"video is damaged at about 2\.\d\d s"):
         list(read_frames(BAD / "damaged_stream.mpg"))
-    with pytest.raises(MediaError, match=r"audio is damaged at 2\.\d\d s"):
+    with pytest.raises(MediaError, match=r"audio is damaged at about 2\.\d\d s"):
         read_audio(BAD / "damaged_stream.mpg")
     assert len(list(read_frames(BAD / "damaged_stream.mpg", tolerate_damage=True))) > 60
     ntsc = list(resample_frames(read_frames(BAD / "ntsc_29_97.mp4"), 25))

@@ -15,6 +15,7 @@ from torch import nn
 
 from lipsync import __version__
 from lipsync.audio import HOP_LENGTH, SAMPLE_RATE, melspectrogram
+from lipsync.devices import to_device
 from lipsync.dubbing.plan import Plan, plan_faces, spans
 from lipsync.dubbing.render import Lips, render
 from lipsync.dubbing.source import LENGTHS, Source, open_source, playing_order
@@ -23,6 +24,7 @@ from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import STRIDE
 from lipsync.media import VideoWriter, read_audio
 from lipsync.models import Wav2Lip
+from lipsync.models.inference import optimise
 from lipsync.windows import MEL_STEP
 
 DEFAULT_MODEL = "wav2lip-grid"
@@ -221,7 +223,7 @@ def _load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modu
         raise ConfigError(
             f"model {model} is a {type(module).__name__}, which does not dub; use a Wav2Lip"
         )
-    return module.to(device), Path(model).stem
+    return optimise(to_device(module, device)), Path(model).stem
 
 
 def _find_face(

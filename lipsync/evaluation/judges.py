@@ -14,6 +14,7 @@ from scipy.signal import medfilt
 from torch import Tensor, nn
 
 from lipsync.audio import SAMPLE_RATE, melspectrogram, mfcc
+from lipsync.devices import to_device
 from lipsync.errors import ConfigError
 from lipsync.faces.crops import steady_box
 from lipsync.metrics.functional import VSHIFT, SyncResult, sync_score
@@ -186,7 +187,7 @@ def as_judge(model: Judge | nn.Module | str, device: str = "cpu") -> Judge:
 
     Raises:
         CheckpointError: a path or name that cannot be loaded.
-        ConfigError: a network that is no judge.
+        ConfigError: a network that is no judge, or a device that is not there.
     """
     if isinstance(model, Judge):
         return model
@@ -195,7 +196,7 @@ def as_judge(model: Judge | nn.Module | str, device: str = "cpu") -> Judge:
         from lipsync.checkpoints import load_model
 
         name = str(model)
-        model = load_model(model).to(device)
+        model = to_device(load_model(model), device)
     if isinstance(model, SyncNet):
         return ExpertJudge(model, name)
     if isinstance(model, SyncNetV2):

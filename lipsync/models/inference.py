@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
-from functools import cache
 from typing import Any
 
 import torch
@@ -13,8 +11,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lipsync.models.blocks import ConvBlock
 from lipsync.models.generator import FaceGenerator
-
-GAIN = 1.25  # least speed-up for which bfloat16 is worth its rounding
 
 
 class InferenceGenerator(nn.Module):
@@ -44,7 +40,7 @@ def optimise(generator: FaceGenerator, dtype: torch.dtype | None = None) -> Infe
     Args:
         generator: stays as it is.
         dtype: ``torch.float32`` gives the same pictures but for rounding; ``torch.bfloat16`` is
-            within half a step of 8-bit pixels on most; ``None`` takes what
+            off by a quarter of an 8-bit step (rms, of a trained generator); ``None`` takes what
             :func:`fastest_dtype` finds.
     """
     network = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -79,28 +75,18 @@ def _fold_residual(block: ConvBlock) -> None:
         block.residual = False
 
 
-@cache
 def fastest_dtype(device_type: str = "cpu") -> torch.dtype:
-    """bfloat16 where the device computes convolutions faster in it, else float32.
+    """bfloat16 where the device has instructions for it, else float32.
 
-    A CPU's flags promise little (without instructions for it, bfloat16 is many times slower), so
-    a convolution is timed, once a process, in about 0.1 s.
+    Without them bfloat16 is emulated and slower than float32. Nothing is timed: on a busy machine
+    the answer, and with it the pictures, would differ from run to run.
     """
     if device_type == "cuda":
-        ampere = torch.cuda.get_device_capability()[0] >= 8
-        return torch.bfloat16 if ampere else torch.float32
-    if device_type != "cpu":
-        return torch.float32
-    conv = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
-    x = torch.rand(4, 64, 48, 48).to(memory_format=torch.channels_last)
-    seconds: dict[torch.dtype, float] = {}
-    with torch.inference_mode():
-        for dtype in (torch.float32, torch.bfloat16) * 5:
-            layer, batch = copy.deepcopy(conv).to(dtype), x.to(dtype)
-            layer(batch[:1])  # the first call of a shape prepares it
-            start = time.perf_counter()
-            layer(batch)
-            took = time.perf_counter() - start
-            seconds[dtype] = min(took, seconds.get(dtype, took))
-    gain = seconds[torch.float32] / seconds[torch.bfloat16]
-    return torch.bfloat16 if gain >= GAIN else torch.float32
+        has = torch.cuda.get_device_capability()[0] >= 8
+    elif device_type == "cpu":
+        # older PyTorch cannot tell
+        flags = getattr(torch.cpu, "get_capabilities", dict)()
+        has = flags.get("avx512_bf16", False) or flags.get("amx_bf16", False)
+    else:
+        has = False
+    return torch.bfloat16 if has else torch.float32

@@ -81,13 +81,15 @@ class Augment:
         shift = 0.5 + uniform(self.brightness, 1, 1, 1, 1)
         faces = ((faces - 0.5) * gain + shift).clamp(0, 1)
 
-        flip = 1 - 2 * chance(self.flip).to(faces)
+        mirrored = chance(self.flip).to(faces.device).view(-1, 1, 1, 1, 1)
+        faces = torch.where(mirrored, faces.flip(-1), faces)
+        if not (self.rotate or self.scale or self.shift):
+            return faces
         turn, zoom = uniform(math.radians(self.rotate)), 1 + uniform(self.scale)
-        matrix = torch.zeros((clips, 2, 3)).to(faces)
-        matrix[:, 0, 0], matrix[:, 0, 1] = flip * zoom * turn.cos(), -zoom * turn.sin()
-        matrix[:, 1, 0], matrix[:, 1, 1] = flip * zoom * turn.sin(), zoom * turn.cos()
-        matrix[:, :, 2] = uniform(2 * self.shift, 2)
-        return _warp(faces, matrix)
+        across, down = uniform(2 * self.shift, 2).unbind(1)
+        cosine, sine = zoom * turn.cos(), zoom * turn.sin()
+        matrix = torch.stack([cosine, -sine, across, sine, cosine, down], dim=1)
+        return _warp(faces, matrix.view(-1, 2, 3))
 
     def mel(self, mel: Tensor, strength: float, rng: torch.Generator) -> Tensor:
         """Augment mels: float (C, ..., 80, 16) in [-4, 4], one draw for each of C clips."""

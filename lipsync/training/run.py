@@ -39,8 +39,7 @@ def run(config: DictConfig) -> float:
         set_aside(output)
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    module: Any = _build(config.model)
-    data: Any = _build(config.data, batches_per_epoch=per_epoch)
+    module, data = load_parts(config, per_epoch)
     trainer = pl.Trainer(
         accelerator="gpu" if settings.gpus else "cpu",
         devices=settings.gpus or 1,
@@ -71,6 +70,12 @@ def run(config: DictConfig) -> float:
     if config.test:
         _test(trainer, module, data, best.best_model_path, output / "test.json")
     return score
+
+
+def load_parts(config: DictConfig, batches_per_epoch: int) -> tuple[Any, Any]:
+    """The LightningModule and the LightningDataModule that a configuration describes."""
+    module = _build(config.model)
+    return module, _build(config.data, batches_per_epoch=batches_per_epoch)
 
 
 def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, path: Path) -> None:

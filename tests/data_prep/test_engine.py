@@ -36,8 +36,9 @@ def note(folder: Path) -> Callable[[int], None]:
     return lambda n: (folder / f"{n}-{os.getpid()}").touch()
 
 
-def test_every_job_has_its_answer_though_one_raises_and_one_worker_dies() -> None:
-    answers = dict(run_jobs(square, range(9), workers=2))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_job_has_its_answer_though_one_raises_and_one_worker_dies(workers: int) -> None:
+    answers = dict(run_jobs(square, range(9), workers=workers))
     assert set(answers) == set(range(9))
     assert {n: a for n, a in answers.items() if n not in (3, 5)} == {
         n: n * n for n in range(9) if n not in (3, 5)

@@ -52,7 +52,7 @@ def moving(count: int) -> list[np.ndarray]:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Good clips and every kind of bad one."""
     root = tmp_path_factory.mktemp("source")
-    video(root / "ann/plain.mp4", moving(15))
+    video(root / "ann/plain.mp4", moving(15), sound=1.0)  # sound goes on behind the picture
     video(root / "ann/ntsc.mp4", moving(30), fps=30000 / 1001)
     video(root / "ann/$(touch x) 'a\"\nb é.mp4", moving(12))
     video(root / "ben/sideways.mp4", [np.ascontiguousarray(np.rot90(f)) for f in moving(12)])

@@ -338,3 +338,48 @@ def test_odd_but_sound_files_are_dubbed(tmp_path, sound, name):
     assert made.fps == given.fps
     assert result.faces_found == result.frames == round(given.fps)
     assert "no sound" in refused(tmp_path, BAD / name, BAD / "no_audio.mp4")
+
+
+def test_a_generated_head_is_found_dubbed_and_scored(tmp_path):
+    """The whole way with the real detector, a Wav2Lip and an expert, on a generated head."""
+    from lipsync.checkpoints import save_model
+    from lipsync.data.sample.corpus import make_clip
+    from lipsync.evaluation import evaluate
+    from lipsync.media import VideoWriter
+    from lipsync.models import SyncNet, Wav2Lip
+
+    torch.manual_seed(0)
+    save_model(Wav2Lip(width=0.1, depth=0, mel_lead=2), tmp_path / "generator.safetensors")
+    save_model(SyncNet(width=0.1, depth=0), tmp_path / "expert.safetensors")
+    clip = make_clip(seed=0, speaker=0, clip=0, seconds=1.2, size=256)
+    with VideoWriter(tmp_path / "face.mp4", 25, (256, 256), audio=clip.wave, crf=10) as video:
+        for picture in clip.frames:
+            video.write(picture)
+    other = make_clip(seed=0, speaker=1, clip=0, seconds=1.0, size=256).wave
+    write_audio(tmp_path / "other.wav", other)
+
+    result = dub(
+        tmp_path / "face.mp4",
+        tmp_path / "other.wav",
+        tmp_path / "out.mp4",
+        model=tmp_path / "generator.safetensors",
+        crf=1,
+    )
+    assert (result.frames, result.faces_found, result.model) == (25, 25, "generator")
+    given = [picture.astype(int) for _, picture in read_frames(tmp_path / "face.mp4")]
+    made = [picture.astype(int) for _, picture in read_frames(tmp_path / "out.mp4")]
+    change = np.mean(
+        [np.abs(a - b).mean(axis=2) for a, b in zip(given, made, strict=False)], axis=0
+    )
+    rows = np.nonzero(change > 12)[0]
+    assert rows.min() > 128  # below the nose of a head in the middle of the picture
+    assert 0.02 < (change > 12).mean() < 0.2
+    assert np.median(change) < 1.5  # all else is the input, but for the encoder
+
+    report = evaluate(
+        [tmp_path / "out.mp4"],
+        [tmp_path / "face.mp4"],
+        judge=str(tmp_path / "expert.safetensors"),
+    )
+    report.check()
+    assert [row.n for row in report.rows] == [21, 26]

@@ -48,8 +48,16 @@ def test_bfloat16_stays_close(model):
     assert error.sqrt() < 0.03 * expected.std()  # these pictures are nearly flat: judge by contrast
 
 
-def test_the_default_is_what_the_processor_does_faster():
-    chosen = fastest_dtype("cpu")
-    assert chosen in (torch.float32, torch.bfloat16)
-    assert fastest_dtype("cpu") is chosen
-    assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is chosen
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"avx512_f": True, "avx512_bf16": False}, torch.float32),  # would be emulated
+        ({}, torch.float32),
+    ],
+)
+def test_the_default_follows_the_processor(monkeypatch, flags, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+    assert fastest_dtype("cpu") is expected
+    assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is expected

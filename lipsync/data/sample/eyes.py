@@ -20,7 +20,8 @@ def shade_eye(
     half = EYE_HALF * look.eye_size
     x = side * (u - side * look.eye_spacing) / half  # +1 at the outer corner
     y = v + look.eye_tilt * x * 0.6
-    span = (1 - np.abs(x).clip(0, 1) ** 2.2) ** 0.75
+    span = 1 - (x * x).clip(0, 1)
+    span = span * (1.35 - 0.35 * span)
     lift = 0.074 * look.eye_size
     # the upper lid peaks a little towards the nose, the lower one towards the temple
     lid = -lift * span * (1 - 0.12 * x) * (1 - blink) + 0.026 * span * blink

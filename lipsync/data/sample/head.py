@@ -9,9 +9,9 @@ import numpy as np
 
 from lipsync.data.sample.eyes import shade_eye
 from lipsync.data.sample.looks import Look
-from lipsync.data.sample.mouth import MOUTH_V, jaw_drop, mouth_pose, shade_mouth
+from lipsync.data.sample.mouth import MOUTH_V, Pose, jaw_drop, mouth_pose, shade_mouth
 from lipsync.data.sample.scene import bake_background, bake_body
-from lipsync.data.sample.shading import Array, bump, step
+from lipsync.data.sample.shading import Array, bump, over, spread, step
 from lipsync.data.sample.texture import LEFT, TOP, Light, bake_head
 
 TEXTURE_SCALE = 1.6  # texture pixels per frame pixel
@@ -46,12 +46,13 @@ class HeadRenderer:
         self.unit = size * float(rng.uniform(0.262, 0.285))  # frame pixels per head unit
         self.origin = tuple(size * float(rng.uniform(*span)) for span in ((0.47, 0.53), (0.455, 0.485)))
         side = rng.choice([-1.0, 1.0])
-        key = np.array([side * rng.uniform(0.25, 0.6), -rng.uniform(0.30, 0.55), 0.85], np.float32)
+        key = np.array([side * rng.uniform(0.3, 0.7), -rng.uniform(0.35, 0.6), 0.75], np.float32)
         self.light = Light(
             key / np.linalg.norm(key), rng.uniform(-0.05, 0.08), rng.uniform(0.90, 1.05)
         )
         self.texture = bake_head(look, self.light, rng, self.unit * TEXTURE_SCALE)
-        self.body = bake_body(look, self.light, rng, size, self.unit, self.origin)
+        body = bake_body(look, self.light, rng, size, self.unit, self.origin)
+        self.body = body[int(self.origin[1]) :]  # nothing of it is above the eyes
         self.background = bake_background(rng, size)
         self.grain = rng.normal(0, 1.3, (size + 32, size + 32, 1)).astype(np.float32)
         self.grain = self.grain + rng.normal(0, 0.6, (size + 32, size + 32, 3)).astype(np.float32)
@@ -69,21 +70,7 @@ class HeadRenderer:
         view = frame[rows, columns]
 
         pose = mouth_pose(mouth, self.look)
-        drop = jaw_drop(pose, u, v)
-        brow = motion.brow * bump(np.abs(u), v, (0.32, -0.20), (0.22, 0.09))
-        spread = 0.5 * (pose.half_width - 0.265) * bump(
-            np.abs(u), v, (0.36, MOUTH_V - 0.02), (0.12, 0.14)
-        )
-        scale = self.unit * TEXTURE_SCALE
-        skin = cv2.remap(
-            self.texture,
-            (u - np.sign(u) * spread - LEFT) * scale - 0.5,
-            (v - drop + brow - TOP) * scale - 0.5,
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-        )
-        view *= 1 - skin[..., 3:]
-        view += skin[..., :3]
+        over(view, self._skin(pose, motion.brow, u, v))
         self._mouth(view, pose, u, v)
         self._eyes(view, motion, u, v)
         return self._expose(frame, motion, noise_at)
@@ -94,9 +81,11 @@ class HeadRenderer:
             [[1, 0, 0.35 * motion.x * self.unit], [0, 1, 0.25 * motion.y * self.unit]], np.float32
         )
         body = cv2.warpAffine(
-            self.body, shift, (self.size, self.size), borderMode=cv2.BORDER_REPLICATE
+            self.body, shift, self.body.shape[1::-1], borderMode=cv2.BORDER_REPLICATE
         )
-        return self.background * (1 - body[..., 3:]) + body[..., :3]
+        frame = self.background.copy()
+        over(frame[-len(body) :], body)
+        return frame
 
     def _extent(self, motion: Motion) -> tuple[slice, slice]:
         """The part of the frame that the head's canvas can touch."""
@@ -122,6 +111,20 @@ class HeadRenderer:
         depth = depth + 0.16 * bump(u, v, (0.0, 0.30), (0.10, 0.16))
         return u - np.float32(motion.yaw) * depth, v - np.float32(motion.pitch) * depth
 
+    def _skin(self, pose: Pose, raised: float, u: Array, v: Array) -> Array:
+        """The baked head under the pulls of jaw, mouth corners and brows, RGBA."""
+        scale = self.unit * TEXTURE_SCALE
+        at_u, at_v = (u - LEFT) * scale - 0.5, (v - TOP) * scale - 0.5
+        upper, lower = slice(0, len(v) * 2 // 5), slice(len(v) // 2, None)
+        across, down = np.abs(u[lower]), v[lower]
+        at_v[lower] -= scale * jaw_drop(pose, across, down)
+        pull = scale * 0.5 * (pose.half_width - 0.265)
+        pull = pull * bump(across, down, (0.36, MOUTH_V - 0.02), (0.12, 0.14))
+        at_u[lower] -= np.copysign(pull, u[lower])
+        brow = bump(np.abs(u[upper]), v[upper], (0.32, -0.20), (0.22, 0.09))
+        at_v[upper] += (scale * raised) * brow
+        return cv2.remap(self.texture, at_u, at_v, cv2.INTER_LINEAR)
+
     def _patch(
         self, u: Array, v: Array, centre: tuple[float, float], half: tuple[float, float]
     ) -> tuple[slice, slice]:
@@ -138,22 +141,18 @@ class HeadRenderer:
         fine_u = cv2.resize(small_u, fine, interpolation=cv2.INTER_LINEAR)
         fine_v = cv2.resize(small_v, fine, interpolation=cv2.INTER_LINEAR)
         tint = np.array([1 + self.light.warmth / 2, 1, 1 - self.light.warmth / 2], np.float32)
-        light = (self.light.strength * (0.98 + 0.30 * self.light.key[0] * fine_u))[..., None] * tint
+        light = spread(self.light.strength * (0.98 + 0.30 * self.light.key[0] * fine_u)) * tint
         colour, cover = shader(fine_u, fine_v, light)
-        layer = np.concatenate([colour * cover[..., None], cover[..., None]], axis=-1)
-        layer = cv2.resize(
-            layer.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA
-        )
-        view[at] *= 1 - layer[..., 3:]
-        view[at] += layer[..., :3]
+        layer = cv2.merge([*cv2.split(colour * spread(cover)), cover])
+        over(view[at], cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA))
 
-    def _mouth(self, view: Array, pose, u: Array, v: Array) -> None:
-        at = self._patch(u, v, (0.0, MOUTH_V + 0.06), (0.40, 0.34))
+    def _mouth(self, view: Array, pose: Pose, u: Array, v: Array) -> None:
+        at = self._patch(u, v, (0.0, MOUTH_V + 0.095), (0.36, 0.25))
         self._shaded(view, u, v, at, lambda *uv: shade_mouth(pose, self.look, *uv))
 
     def _eyes(self, view: Array, motion: Motion, u: Array, v: Array) -> None:
         for side in (-1, 1):
-            at = self._patch(u, v, (side * self.look.eye_spacing, 0.0), (0.18, 0.13))
+            at = self._patch(u, v, (side * self.look.eye_spacing, 0.0), (0.165, 0.11))
             self._shaded(
                 view, u, v, at,
                 lambda *uv, side=side: shade_eye(
@@ -208,5 +207,5 @@ def random_motion(rng: np.random.Generator, frames: int) -> list[Motion]:
         values = {name: float(track[k] + rest.get(name, 0.0)) for name, track in tracks.items()}
         values["scale"] += 1
         values["gain"] += 1
-        motions.append(Motion(**values, blink=float(blink[k]), gaze=(gaze[k, 0], gaze[k, 1])))
+        motions.append(Motion(**values, blink=float(blink[k]), gaze=(float(gaze[k, 0]), float(gaze[k, 1]))))
     return motions

@@ -77,7 +77,9 @@ def random_look(seed: int, index: int) -> Look:
     if dark and max(hair) - min(hair) > 0.25:  # fair hair on dark skin reads as a mistake
         hair = HAIRS[1]
     styles = STYLES_LOW if masculine else STYLES_HIGH
-    lip = skin * ([0.86, 0.62, 0.60] if masculine else [0.88, 0.50, 0.52])
+    bare, painted = np.array([0.88, 0.64, 0.62]), np.array([0.86, 0.44, 0.50])
+    paint = 0.0 if masculine else rng.uniform(0.0, 1.0)
+    lip = skin * (bare + (painted - bare) * paint)
     beards = ("none", "full", "stubble", "none", "goatee", "stubble", "moustache")
     return Look(
         skin=tuple(skin.clip(0, 1)),
@@ -100,7 +102,7 @@ def random_look(seed: int, index: int) -> Look:
         nose_width=rng.uniform(0.85, 1.25),
         nose_length=rng.uniform(0.92, 1.08),
         brow_weight=rng.uniform(1.0, 1.45) if masculine else rng.uniform(0.6, 0.95),
-        brow_arch=rng.uniform(0.0, 0.03) if masculine else rng.uniform(0.025, 0.06),
+        brow_arch=rng.uniform(0.0, 0.03) if masculine else rng.uniform(0.015, 0.035),
         lip_full=rng.uniform(0.75, 1.05) if masculine else rng.uniform(0.95, 1.3),
         mouth_width=rng.uniform(0.92, 1.08),
         mouth_height=rng.uniform(-0.02, 0.02),

@@ -11,7 +11,7 @@ from lipsync.data.sample.shading import Array, bump, mix, step
 
 MOUTH_V = 0.62  # where the closed lips meet, head units
 CHIN_DROP = 0.15  # how far the chin falls when the jaw is open, head units
-TEETH_EDGE = 0.046  # the upper teeth end this far below the closed lips' line
+TEETH_EDGE = 0.038  # the upper teeth end this far below the closed lips' line
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Pose:
     lower: float  # fall of the lower lip's edge
     plump: float  # factor on lip thickness
     jaw: float
+    rounded: float
     tuck: float
     tongue: float
 
@@ -31,19 +32,19 @@ def mouth_pose(mouth: Array, look: Look) -> Pose:
     """Geometry from the articulation ``mouth`` (7,), see ``speech.MOUTH``."""
     jaw, part, width, rounded, tuck, tongue, closed = (float(x) for x in mouth)
     opening = (0.235 * jaw + 0.10 * part) * (1 - 0.30 * rounded) * (1 - closed)
-    half = 0.265 * look.mouth_width * (1 + 0.20 * width * (1 - rounded) - 0.42 * rounded)
+    half = 0.265 * look.mouth_width * (1 + 0.20 * width * (1 - rounded) - 0.44 * rounded)
     half *= 1 - 0.08 * jaw * (1 - rounded)
-    upper = 0.27 * opening + 0.035 * tuck
-    lower = 0.73 * opening
+    upper = 0.20 * opening + 0.035 * tuck
+    lower = 0.80 * opening
     lower = lower * (1 - tuck) + tuck * (TEETH_EDGE - 0.012)
     # pressed lips roll inwards, rounded ones come forward, spread ones thin out
     plump = 1 - 0.30 * closed + 0.30 * rounded - 0.13 * max(width, 0.0) - 0.12 * jaw
-    return Pose(half, upper, lower, plump, jaw, tuck, tongue)
+    return Pose(half, upper, lower, plump, jaw, rounded, tuck, tongue)
 
 
 def jaw_drop(pose: Pose, u: Array, v: Array) -> Array:
     """How far the skin at (u, v) has moved down with the jaw, head units."""
-    amount = CHIN_DROP * pose.jaw + 0.25 * max(0.0, pose.lower - 0.73 * 0.235 * pose.jaw)
+    amount = CHIN_DROP * pose.jaw + 0.25 * max(0.0, pose.lower - 0.80 * 0.235 * pose.jaw)
     return amount * step(0.42, 0.86, v) * step(0.85, 0.40, np.abs(u))
 
 
@@ -55,16 +56,18 @@ def shade_mouth(pose: Pose, look: Look, u: Array, v: Array, light: Array) -> tup
     v = v - (MOUTH_V + look.mouth_height)
     x = u / pose.half_width
     inside_x = np.abs(x).clip(0, 1)
-    arch = (1 - inside_x**2.2) ** 0.8  # the opening's outline, 1 in the middle
+    square = inside_x * inside_x
+    # the opening's outline, 1 in the middle: between a parabola and an ellipse
+    arch = 0.5 * (1 - square) + 0.5 * np.sqrt(1 - square)
     soft = 0.010
-    # corners lie a little lower than the middle of the closed line
-    middle = 0.012 * inside_x**2 - 0.006 * np.exp(-((x / 0.25) ** 2))
+    # the closed line dips a little under the bow; its corners sink when the jaw opens
+    middle = 0.006 * np.exp(-((x / 0.25) ** 2)) + (0.22 * pose.lower - 0.013) * square
     top, bottom = middle - pose.upper * arch, middle + pose.lower * arch
     full = look.lip_full * pose.plump
-    bow = (1 - inside_x**2.6) * (1 - 0.20 * np.exp(-((x / 0.16) ** 2))) * (1 - 0.28 * inside_x)
+    bow = (1 - square * inside_x) * (1 - 0.20 * np.exp(-((x / 0.16) ** 2))) * (1 - 0.28 * inside_x)
     outer_top = top - 0.088 * full * bow
     thick = 0.105 * full * (1 - 0.45 * pose.tuck)
-    outer_bottom = bottom + thick * (1 - inside_x**2.4) ** 0.75
+    outer_bottom = bottom + thick * arch
 
     lip = _lips(look, pose, x, v, (outer_top, top, bottom, outer_bottom), light)
     inner = _inside(pose, u, v, x, top, bottom, light)
@@ -93,7 +96,7 @@ def _lips(
     is_upper = v < 0.5 * (top + bottom)
     # the upper lip faces down and is darker; the lower one catches light on its roll
     upper_light = 0.92 - 0.26 * up + 0.10 * np.exp(-(((up - 0.1) / 0.16) ** 2))
-    lower_light = 0.86 + 0.24 * np.exp(-(((low - 0.38) / 0.26) ** 2)) - 0.28 * low**2.5
+    lower_light = 0.86 + 0.24 * np.exp(-(((low - 0.38) / 0.26) ** 2)) - 0.28 * low * low
     folds = 1 + 0.035 * np.sin(23 * x + 3 * np.sin(5 * x)) * step(1.0, 0.5, np.abs(x))
     value = np.where(is_upper, upper_light, lower_light) * folds
     colour = np.asarray(look.lip, np.float32) * value[..., None] * light
@@ -110,7 +113,7 @@ def _inside(
     colour = colour * (0.5 + 0.7 * step(0.0, 0.25, v))[..., None]
     fall = 0.17 * pose.jaw
     # tongue: lies behind the lower teeth, its tip rises to the upper ones for l, t, d, n
-    tip = 0.115 + fall - (0.085 + 0.8 * fall) * pose.tongue
+    tip = 0.085 + 0.65 * fall - (0.055 + 0.5 * fall) * pose.tongue
     tongue = step(0.02, -0.02, np.hypot(u / 0.155, (v - tip - 0.07) / 0.085) - 1)
     shade = 0.85 + 0.3 * bump(u, v, (0.0, tip + 0.02), (0.08, 0.03)) - 0.15 * np.exp(
         -((u / 0.012) ** 2)
@@ -128,9 +131,10 @@ def _inside(
         else:
             edge = TEETH_EDGE + 0.012 + fall + 0.04 * (u / 0.2) ** 2
             cover = step(-0.008, 0.008, v - edge) * (0.75 if pose.jaw < 0.25 else 0.6)
-        cover = cover * step(0.245, 0.20, np.abs(u))
+        # rounded lips stand in front of the teeth and leave them in the dark
+        cover = cover * step(0.245, 0.20, np.abs(u)) * (1 - 0.85 * pose.rounded)
         colour = mix(colour, ivory * (curve * seams)[..., None], cover)
     # lips cast shade into the mouth
     shadow = 0.45 + 0.55 * step(0.0, 0.05, v - top) * step(-0.004, 0.03, bottom - v)
-    shadow = shadow * (1 - 0.55 * np.abs(x).clip(0, 1) ** 3)
+    shadow = shadow * (1 - 0.55 * np.abs(x).clip(0, 1) ** 2)
     return colour * shadow[..., None] * (0.25 + 0.75 * light)

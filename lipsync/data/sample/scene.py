@@ -44,7 +44,7 @@ def bake_body(
 
     # the neck, a shaded cylinder under the jaw's shadow
     neck_half = (0.44 if look.masculine else 0.35) * (1 + 0.25 * step(1.05, 1.45, v))
-    roll = (a / neck_half).clip(0, 1)
+    roll = (a / neck_half).clip(0, 1) * step(1.42, 1.10, v)  # flattens into the chest
     muscle = 0.02 * np.exp(-(((a - 0.16 - 0.1 * (1.4 - v)) / 0.05) ** 2))
     height = (0.40 * np.sqrt(1 - 0.96 * roll**2) + muscle).astype(np.float32)
     skin = np.broadcast_to(np.asarray(look.skin, np.float32), (*u.shape, 3)) * 0.94
@@ -82,7 +82,7 @@ def _collar(look: Look, plain: Array, inner: Array, u: Array, v: Array) -> tuple
     a = np.abs(u)
     wide = 0.46 if look.masculine else 0.40
     crew = np.hypot(u / wide, (v - 1.12) / 0.30) - 1
-    vee = np.maximum(a - wide * (1 - (v - 1.15) / 0.75).clip(0, 1), -(1.15 - v) * 0)
+    vee = a - wide * (1 - (v - 1.15) / 0.75).clip(0, 1)
     if look.collar == "crew":
         return plain, crew * 0.3
     if look.collar == "vee":

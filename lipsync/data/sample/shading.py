@@ -21,7 +21,19 @@ def bump(u: Array, v: Array, at: tuple[float, float], size: tuple[float, float])
 
 def mix(a: Array, b: Array | tuple[float, ...], weight: Array) -> Array:
     """Blend (h, w, 3) colours: ``a`` where weight is 0, ``b`` where it is 1."""
-    return a + (np.asarray(b, np.float32) - a) * weight[..., None]
+    return a + (np.asarray(b, np.float32) - a) * spread(weight)
+
+
+def spread(weight: Array) -> Array:
+    """(h, w) to (h, w, 3), copied: numpy is slow at broadcasting along three numbers."""
+    weight = np.asarray(weight, np.float32)
+    return cv2.merge([weight, weight, weight])
+
+
+def over(below: Array, top: Array) -> None:
+    """Lay premultiplied RGBA float32 ``top`` over RGB ``below``, in place."""
+    below *= spread(1 - top[..., 3])
+    below += cv2.cvtColor(top, cv2.COLOR_RGBA2RGB)
 
 
 def noise(

@@ -144,7 +144,9 @@ def _skin(
     socket = bump(a, v, (look.eye_spacing, 0.0), (0.16, 0.085)) * (0.12 + 0.10 * look.age)
     skin = skin * (1 - socket[..., None] * np.array([0.9, 1.1, 0.9], np.float32))
     if look.freckles:
-        dots = step(0.55, 0.9, noise(rng, u.shape, (3.5, 3.5)))
+        dots = np.zeros(u.size, np.float32)
+        dots[rng.integers(0, u.size, u.size // 130)] = rng.uniform(3, 9, u.size // 130)
+        dots = cv2.GaussianBlur(dots.reshape(u.shape), (0, 0), 1.1).clip(0, 1)
         where = bump(a, v, (0.26, 0.22), (0.20, 0.12)) * look.freckles
         skin = skin * (1 - 0.28 * (dots * where)[..., None] * np.array([0.7, 1.0, 1.1], np.float32))
     gloss = 0.10 * bump(u, v, (0, -0.45), (0.3, 0.15)) + 0.16 * bump(u, v, (0, tip), (0.06, 0.06))
@@ -178,10 +180,10 @@ def _features(look: Look, rng: np.random.Generator, skin: Array, u: Array, v: Ar
 def _brows(look: Look, rng: np.random.Generator, skin: Array, u: Array, v: Array) -> Array:
     a = np.abs(u)
     t = ((a - 0.13) / 0.40).clip(0, 1)
-    spine = -0.175 - 1.6 * look.brow_arch * np.sin(np.pi * t**1.3) - 0.02 * np.sin(np.pi * t)
+    spine = -0.185 - 1.6 * look.brow_arch * np.sin(np.pi * t**1.3) - 0.02 * np.sin(np.pi * t)
     spine = spine + 0.045 * t**2
     half = 0.034 * look.brow_weight * (1 - 0.72 * t**1.6) * step(0.0, 0.10, t + 0.04)
-    hairs = 0.75 + 0.35 * noise(rng, u.shape, (8, 2.2))
+    hairs = 0.90 + 0.18 * noise(rng, u.shape, (8, 2.2))
     cover = step(1.35, 0.45, np.abs(v - spine) / np.maximum(half, 1e-3)) * hairs
     cover = cover * step(0.105, 0.16, a) * step(0.56, 0.47, a)
     tone = np.asarray(look.hair, np.float32) * 0.62 + 0.02
@@ -207,10 +209,10 @@ def _beard(look: Look, rng: np.random.Generator, skin: Array, u: Array, v: Array
         "goatee": np.maximum.reduce([moustache, goatee, sides]),
     }[look.beard]
     region = cv2.GaussianBlur(region.astype(np.float32), (0, 0), 2.0)
-    hairs = (0.72 + 0.5 * noise(rng, u.shape, (5, 2))).clip(0, 1)
+    hairs = (0.90 + 0.18 * noise(rng, u.shape, (4, 1.6))).clip(0, 1)
     tone = np.asarray(look.hair, np.float32) * 0.75
     if look.beard == "stubble":
-        return mix(skin, 0.5 * tone + 0.12, 0.42 * region * (0.6 + 0.4 * hairs))
+        return mix(skin, 0.5 * tone + 0.12, 0.38 * region * hairs)
     light = skin.mean(-1, keepdims=True) / max(0.2, float(np.mean(look.skin)))
     return skin + (tone * light * 0.95 - skin) * (0.90 * region * hairs)[..., None]
 

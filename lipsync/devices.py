@@ -1,0 +1,21 @@
+"""Where networks run."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from lipsync.errors import ConfigError
+
+
+def to_device(network: nn.Module, device: str) -> nn.Module:
+    """Move a network.
+
+    Raises:
+        ConfigError: there is no such device, or it is not present.
+    """
+    try:
+        return network.to(torch.device(device))
+    except (RuntimeError, AssertionError) as error:  # PyTorch raises either, by its build
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {device} cannot be used ({reason}); use cpu") from None

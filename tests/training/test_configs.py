@@ -1,0 +1,83 @@
+"""Every recipe composes, and what it describes can be built."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+
+from lipsync.models import SyncNet
+from lipsync.training.run import load_parts
+
+CONF = Path(__file__).parents[2] / "conf"
+RECIPES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+def composed(*overrides: str):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        return config
+
+
+@pytest.fixture(autouse=True)
+def _no_hydra_left_behind():
+    yield
+    HydraConfig.instance().cfg = None
+
+
+def build(config, tmp_path, monkeypatch):
+    """The module of a configuration, an untrained expert standing in for the one it names."""
+    monkeypatch.setattr(
+        "lipsync.training.generator.load_model",
+        lambda name: SyncNet(config.data.image_size, width=0.1, depth=0),
+    )
+    return load_parts(config, batches_per_epoch=3)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes(recipe, tmp_path, monkeypatch):
+    config = composed(f"experiment={recipe}", f"data.root={tmp_path}")
+    module, data = build(config, tmp_path, monkeypatch)
+    assert data.batches_per_epoch == 3
+    optimizer = module.make_optimizer([torch.nn.Parameter(torch.zeros(1))])
+    module.make_schedule(optimizer, 10)
+    for part in config.callbacks.values():
+        part = {**part}
+        for place in ("dirpath", "path"):
+            if place in part:
+                part[place] = str(tmp_path)
+        instantiate(part)
+
+
+@pytest.mark.parametrize("size", ["small", "published"])
+@pytest.mark.parametrize("model", ["syncnet", "wav2lip"])
+def test_models_at_both_sizes(model, size, tmp_path, monkeypatch):
+    config = composed(f"model={model}", f"size={size}", "data=folder", f"data.root={tmp_path}")
+    module, _ = build(config, tmp_path, monkeypatch)
+    trained = module.expert if model == "syncnet" else module.generator
+    millions = sum(p.numel() for p in trained.parameters()) / 1e6
+    expected = {
+        ("syncnet", "small"): (2, 4),
+        ("wav2lip", "small"): (2, 4),
+        ("syncnet", "published"): (16.3, 16.5),
+        ("wav2lip", "published"): (36.2, 36.4),
+    }
+    low, high = expected[model, size]
+    assert low < millions < high
+
+
+def test_the_weights_of_the_objective_are_options(tmp_path, monkeypatch):
+    config = composed(
+        "model=wav2lip",
+        "data=folder",
+        f"data.root={tmp_path}",
+        "model.loss.sync=0.1",
+        "model.discriminator=null",
+    )
+    module, _ = build(config, tmp_path, monkeypatch)
+    assert module.discriminator is None
+    assert module.loss_weights["sync"] == 0.1
+    assert "adversarial" not in module.loss_weights
