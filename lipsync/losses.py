@@ -110,3 +110,17 @@ def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
 def adversarial_bce(fake: Tensor) -> Tensor:
     """What the generator pays when the discriminator's logits call its pictures generated."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+
+
+def margin_contrastive(distance: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:
+    """Contrastive loss of pairs (Hadsell et al. 2006), as LipGAN's discriminator learns it.
+
+    The mean of ``distance ** 2`` where the target is 1, ``max(0, margin - distance) ** 2`` where it is 0.
+
+    Args:
+        distance: (N,) of the two embeddings of each pair, 0 or more.
+        target: (N,) 1 for pairs in sync, 0 for others.
+        margin: distance at which a pair that is not in sync costs nothing.
+    """
+    near, far = distance.square(), (margin - distance).clamp_min(0.0).square()
+    return torch.where(target > 0.5, near, far).mean()

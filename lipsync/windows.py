@@ -8,6 +8,9 @@ training starts a frame's mel one frame *earlier*. :func:`mel_start` serves both
 a name, ``lead`` (frames): :data:`PUBLISHED_TRAINING_LEAD` or :data:`PUBLISHED_INFERENCE_LEAD`. Our
 own generators use :data:`CENTRED_LEAD`, which puts the frame in the middle of the sound it sees. A
 model carries its lead with it, so that dubbing feeds it what it was trained on.
+
+LipGAN hears :data:`MFCC_STEP` = 35 rows of cepstra that come :data:`MFCC_RATE` = 100 times a second, four
+a frame at 25 fps: 350 ms, with the frame in their middle (:func:`mfcc_start`).
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ T = 5
 MEL_RATE = 80
 MEL_STEP = 16
 SILENCE = -4.0  # the mel's floor, -100 dB
+MFCC_RATE = 100
+MFCC_STEP = 35
 
 PUBLISHED_INFERENCE_LEAD = 0
 PUBLISHED_TRAINING_LEAD = 1
@@ -49,10 +54,48 @@ def mel_window(mel: np.ndarray, start: int) -> np.ndarray:
     Returns:
         (80, 16).
     """
-    inside = mel[:, max(start, 0) : max(start + MEL_STEP, 0)]
-    if inside.shape[1] == MEL_STEP:
+    return _cut(mel, start, MEL_STEP, SILENCE)
+
+
+def mfcc_start(frame: int, fps: float = FPS) -> int:
+    """First row of LipGAN's 35 rows of cepstra that belong to ``frame``: ``4 * frame - 16`` at 25 fps.
+
+    A row hears 25 ms from ``10 * row`` ms on, so 35 rows hear 365 ms; their middle is put as near to the
+    middle of the frame's time on the screen as rows allow (2.5 ms after it at 25 fps).
+
+    Args:
+        frame: index of a video frame, 0 or more.
+        fps: frames a second of the video that ``frame`` counts.
+
+    Returns:
+        A row index; negative where the window begins before the sound.
+    """
+    middle = MFCC_RATE * (frame + 0.5) / fps
+    return int(np.floor(middle - 18.25 + 0.5 + 1e-9))  # 18.25 rows are half of 365 ms
+
+
+def frame_mfccs(mfcc: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """The cepstra of single frames at 25 fps, which LipGAN hears.
+
+    Rows outside of the sound are 0, which is what c1 to c12 of digital silence are.
+
+    Args:
+        mfcc: (rows, 12), as :func:`lipsync.audio.lipgan_mfcc` gives them.
+        frames: (n,) indices of frames.
+
+    Returns:
+        (n, 1, 12, 35).
+    """
+    columns = mfcc.T
+    return np.stack([_cut(columns, mfcc_start(int(f)), MFCC_STEP, 0.0) for f in frames])[:, None]
+
+
+def _cut(columns: np.ndarray, start: int, length: int, silence: float) -> np.ndarray:
+    """``columns[:, start : start + length]``, filled with ``silence`` where there is no sound."""
+    inside = columns[:, max(start, 0) : max(start + length, 0)]
+    if inside.shape[1] == length:
         return inside
-    window = np.full((mel.shape[0], MEL_STEP), SILENCE, mel.dtype)
+    window = np.full((columns.shape[0], length), silence, columns.dtype)
     offset = max(-start, 0)
     window[:, offset : offset + inside.shape[1]] = inside
     return window

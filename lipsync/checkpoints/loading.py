@@ -50,22 +50,26 @@ class Weights:
     bgr: bool = False
 
 
-def load_model(path_or_name: str | Path, device: str | torch.device = "cpu") -> nn.Module:
+def load_model(
+    path_or_name: str | Path, device: str | torch.device = "cpu", *, part: str | None = None
+) -> nn.Module:
     """A network in eval mode, with float32 weights.
 
     Args:
         path_or_name: an official file (Wav2Lip, Wav2Lip + GAN, lip-sync expert, visual quality
             discriminator, SyncNet v2), a checkpoint of this package's training, a
-            ``.safetensors`` of :func:`save_model`, or the name of a bundled model. Files are
-            recognised by content, not by name.
+            ``.safetensors`` of :func:`save_model`, the name of a bundled model, or a name in
+            :mod:`lipsync.checkpoints.online`. Files are recognised by content, not by name.
         device: where the network goes.
+        part: "discriminator" takes that of a training checkpoint instead of the network that was
+            trained against it; of files with one network it changes nothing.
 
     Raises:
         CheckpointError: one line that says what is wrong with the file, or which names there are.
             Nothing in a file is ever executed.
     """
     with _located(path_or_name) as path:
-        return _build(path, _read(path)).to(device)
+        return _build(path, _read(path, part)).to(device)
 
 
 def describe(path_or_name: str | Path) -> dict[str, Any]:
@@ -120,7 +124,7 @@ def _located(path_or_name: str | Path) -> Iterator[Path]:
     yield path
 
 
-def _read(path: Path) -> Weights:
+def _read(path: Path, part: str | None = None) -> Weights:
     try:
         if is_safetensors(path):
             return _from_safetensors(path)
@@ -130,7 +134,7 @@ def _read(path: Path) -> Weights:
     if not isinstance(content, Mapping):
         raise CheckpointError(path, f"holds a {type(content).__name__}, expected a state dict")
     if "lipsync" in content or "pytorch-lightning_version" in content:
-        return _from_lightning(path, content)
+        return _from_lightning(path, content, part)
     return _from_official(path, content)
 
 
@@ -147,12 +151,16 @@ def _from_official(path: Path, content: Mapping[str, Any]) -> Weights:
     return Weights("official", name, {}, state, bgr=True)
 
 
-def _from_lightning(path: Path, content: Mapping[str, Any]) -> Weights:
+def _from_lightning(path: Path, content: Mapping[str, Any], part: str | None) -> Weights:
     about, state = content.get("lipsync"), content.get("state_dict")
     if not isinstance(about, Mapping) or not {"class", "config", "prefix"} <= about.keys():
         raise CheckpointError(
             path, "is a Lightning checkpoint that does not say which network it holds"
         )
+    if part is not None:
+        if part not in about:
+            raise CheckpointError(path, f"holds no {part}", "it was trained without")
+        about = about[part]
     prefix = str(about["prefix"])
     own = {
         name.removeprefix(prefix): value

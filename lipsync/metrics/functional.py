@@ -30,8 +30,6 @@ class SyncResult(NamedTuple):
     """In frames; positive where the sound of a window is found that many windows earlier."""
     frame_confidence: Tensor
     """(n,) confidence of every window at ``offset``, median filtered over 9 windows."""
-    mean_curve: Tensor
-    """(2 * vshift + 1,) mean distance for the offsets ``vshift, vshift - 1, ..., -vshift``."""
 
 
 def _check_embeddings(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> None:
@@ -63,7 +61,8 @@ def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Sy
     offset :math:`= s - \arg\min_c m_c`.
 
     Args:
-        video_emb: (n, d) one embedding for each window of frames, one window a frame.
+        video_emb: (n, d) one embedding for each window of frames, one window a frame; a tensor or
+            an array.
         audio_emb: (n, d) the embedding of the sound beside each window.
         vshift: candidate offsets on either side, in frames.
 
@@ -79,13 +78,7 @@ def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Sy
         >>> result.offset, round(result.distance, 3)
         (-3, 0.075)
     """
-    _check_embeddings(video_emb, audio_emb, vshift)
-    video, audio = video_emb.float(), F.pad(audio_emb.float(), (0, 0, vshift, vshift))
-    n = len(video)
-    # One pass a candidate keeps memory at (n, d) for any vshift.          -> (n, 2 * vshift + 1)
-    distances = torch.stack(
-        [F.pairwise_distance(video, audio[c : c + n]) for c in range(2 * vshift + 1)], dim=1
-    )
+    distances = _offset_distances(video_emb, audio_emb, vshift)
     mean_curve = distances.mean(dim=0)
     best = int(mean_curve.argmin())
     median = mean_curve.median()
@@ -94,7 +87,28 @@ def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Sy
         confidence=float(median - mean_curve[best]),
         offset=vshift - best,
         frame_confidence=_median_filter(median - distances[:, best]),
-        mean_curve=mean_curve,
+    )
+
+
+@torch.no_grad()
+def offset_curve(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Tensor:
+    """The mean distances among which :func:`sync_score` finds the least.
+
+    Args and errors as there. Returns (2 * vshift + 1,) for the offsets ``vshift, vshift - 1, ...,
+    -vshift``.
+    """
+    return _offset_distances(video_emb, audio_emb, vshift).mean(dim=0)
+
+
+def _offset_distances(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> Tensor:
+    """(n, 2 * vshift + 1): every window's distance to the sound at each candidate offset."""
+    video_emb, audio_emb = torch.as_tensor(video_emb), torch.as_tensor(audio_emb)
+    _check_embeddings(video_emb, audio_emb, vshift)
+    video, audio = video_emb.float(), F.pad(audio_emb.float(), (0, 0, vshift, vshift))
+    n = len(video)
+    # One pass a candidate keeps memory at (n, d) for any vshift.
+    return torch.stack(
+        [F.pairwise_distance(video, audio[c : c + n]) for c in range(2 * vshift + 1)], dim=1
     )
 
 

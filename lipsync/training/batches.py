@@ -24,9 +24,16 @@ def mask_lower(faces: Tensor) -> Tensor:
     return masked
 
 
-def generator_faces(target: Tensor, reference: Tensor) -> Tensor:
-    """Masked target and reference side by side: two (..., 3, H, W) -> (..., 6, H, W)."""
-    return torch.cat([mask_lower(target), reference], dim=-3)
+def generator_faces(target: Tensor, reference: Tensor, reference_first: bool = False) -> Tensor:
+    """What a generator sees, two (..., 3, H, W) -> (..., 6, H, W): the masked target and a reference.
+
+    Args:
+        target: what is to be painted; its lower half is masked here.
+        reference: the same face at another time.
+        reference_first: the order of the two, which a generator's class tells.
+    """
+    pair = [mask_lower(target), reference]
+    return torch.cat(pair[::-1] if reference_first else pair, dim=-3)
 
 
 def batch_rng(seed: int, batch: int) -> torch.Generator:

@@ -99,7 +99,8 @@ def test_samples_do_not_depend_on_workers_or_pickling(prepared):
 
 
 def test_wrong_sizes_are_named_at_once(prepared):
-    with pytest.raises(ConfigError, match=r"anna/1 is 96 px, data.image_size is 128.*size=128"):
+    problem = r"anna/1 is 96 px, data.image_size is 128; prepare the data again with image_size=128"
+    with pytest.raises(ConfigError, match=problem):
         ExpertWindows(prepared, "train", image_size=128)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from lipsync.data.sample.looks import random_look
 from lipsync.data.sample.speech import Utterance, Voice, speak
 from lipsync.data.store import write_split
 from lipsync.errors import ConfigError
-from lipsync.media import VideoWriter
+from lipsync.media import VideoWriter, whole_file
 
 VERSION = 1  # of the generator; raise it whenever the same seed gives other pictures or sounds
 FPS = 25
@@ -94,11 +95,11 @@ def make_sample_corpus(
     speakers: int = 12,
     clips: int = 8,
     seconds: float = 3.0,
-    size: int = 224,
+    size: int = 240,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Generate talking heads: ``<root>/<speaker>/<clip>.mp4`` and ``filelists/{train,val,test}.txt``.
+    """Generate talking heads: ``<root>/<speaker>/<clip>.mp4`` and ``filelists/<split>.txt``.
 
     25 frames a second of ``size`` x ``size`` pixels and 16 kHz mono sound, in sync. The content
     depends on the arguments only, not on ``workers`` (processes; by default as many as cores, eight
@@ -115,12 +116,21 @@ def make_sample_corpus(
             f"a sample corpus needs at least 3 speakers, 2 clips, 1 second and an even size of 128 "
             f"or more; got {speakers}, {clips}, {seconds} and {size}"
         )
+    if root.exists() and not root.is_dir():
+        raise ConfigError(f"{root}: is a file; name a folder for the sample corpus")
     recipe = {"version": VERSION, "seed": seed, "speakers": speakers, "clips": clips}
     recipe |= {"seconds": seconds, "size": size}
     keys = split_keys(speakers, clips)
-    if _complete(root, recipe, keys):
-        return root
-    (root / MARKER).unlink(missing_ok=True)
+    files = [f"{key}.mp4" for members in keys.values() for key in members]
+    before = _marked(root)
+    if before.get("recipe") == recipe and before.get("complete"):
+        lists = [f"filelists/{split}.txt" for split in keys]
+        if all((root / file).is_file() for file in files + lists):
+            return root
+    for file in set(before.get("files", [])) - set(files):  # of an earlier recipe
+        if re.fullmatch(r"speaker\d+/\d+\.mp4", str(file)):
+            (root / file).unlink(missing_ok=True)
+    _mark(root, {"recipe": recipe, "complete": False, "files": files})
     jobs = [(speaker, clip) for speaker in range(speakers) for clip in range(clips)]
     write = partial(_write_clip, root, seed, seconds, size)
     with tqdm(total=len(jobs), unit="clip", desc="sample corpus", disable=not progress) as bar:
@@ -128,21 +138,22 @@ def make_sample_corpus(
             bar.update()
     for split, members in keys.items():
         write_split(root, split, members)
-    # the marker comes last: its presence says that everything else is there
-    making = root / f".{MARKER}.{os.getpid()}"
-    making.write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
-    making.replace(root / MARKER)
+    _mark(root, {"recipe": recipe, "complete": True, "files": files})  # last: all else is there
     return root
 
 
-def _complete(root: Path, recipe: dict, keys: dict[str, list[str]]) -> bool:
+def _marked(root: Path) -> dict:
+    """What the marker says; empty without a readable one."""
     try:
         found = json.loads((root / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    files = [root / f"{key}.mp4" for members in keys.values() for key in members]
-    files += [root / "filelists" / f"{split}.txt" for split in keys]
-    return found == recipe and all(file.is_file() for file in files)
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _mark(root: Path, content: dict) -> None:
+    with whole_file(root / MARKER) as making:
+        making.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _spread(write, jobs: list[tuple[int, int]], workers: int) -> Iterator[None]:
@@ -152,7 +163,9 @@ def _spread(write, jobs: list[tuple[int, int]], workers: int) -> Iterator[None]:
             yield write(*job)
         return
     context = multiprocessing.get_context("spawn")  # forking under torch's threads can hang
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
+    )
     try:
         for done in as_completed([pool.submit(write, *job) for job in jobs]):
             yield done.result()
@@ -160,9 +173,7 @@ def _spread(write, jobs: list[tuple[int, int]], workers: int) -> Iterator[None]:
         pool.shutdown(cancel_futures=True)
 
 
-def _write_clip(
-    root: Path, seed: int, seconds: float, size: int, speaker: int, clip: int
-) -> None:
+def _write_clip(root: Path, seed: int, seconds: float, size: int, speaker: int, clip: int) -> None:
     path = root / speaker_name(speaker) / f"{clip_name(clip)}.mp4"
     made = make_clip(seed, speaker, clip, seconds, size)
     with VideoWriter(path, FPS, (size, size), audio=made.wave, threads=1) as video:

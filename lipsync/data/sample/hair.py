@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
 from lipsync.data.sample.looks import Look
-from lipsync.data.sample.shading import Array, bump, lit, noise, normals, sample, step
-
-if TYPE_CHECKING:
-    from lipsync.data.sample.texture import Light
+from lipsync.data.sample.shading import Array, Light, bump, lit, noise, normals, sample, step
 
 Layer = tuple[Array, Array]  # colour (h, w, 3), coverage (h, w)
 
@@ -57,7 +52,9 @@ def hair_layers(
 
     # the hairline: rounded over the forehead, down past the temples to the sideburns
     temple = 0.66 * look.face_width
-    hairline = line + 0.85 * (a / temple).clip(0, 1.1) ** (5 if look.style in ("short", "curly", "buzz", "side") else 3.2)
+    hairline = line + 0.85 * (a / temple).clip(0, 1.1) ** (
+        5 if look.style in ("short", "curly", "buzz", "side") else 3.2
+    )
     if part:
         hairline = hairline + 0.10 * np.exp(-(((u - part) / 0.5) ** 2)) * np.sign(part) * (u - part)
         hairline = hairline - 0.05 * np.exp(-(((u - part) / 0.06) ** 2))

@@ -11,8 +11,8 @@ from lipsync.data.sample.eyes import shade_eye
 from lipsync.data.sample.looks import Look
 from lipsync.data.sample.mouth import MOUTH_V, Pose, jaw_drop, mouth_pose, shade_mouth
 from lipsync.data.sample.scene import bake_background, bake_body
-from lipsync.data.sample.shading import Array, bump, over, spread, step
-from lipsync.data.sample.texture import LEFT, TOP, Light, bake_head
+from lipsync.data.sample.shading import Array, Light, bump, over, spread, step
+from lipsync.data.sample.texture import LEFT, TOP, bake_head
 
 TEXTURE_SCALE = 1.6  # texture pixels per frame pixel
 
@@ -44,7 +44,9 @@ class HeadRenderer:
     def __init__(self, look: Look, rng: np.random.Generator, size: int) -> None:
         self.look, self.size = look, size
         self.unit = size * float(rng.uniform(0.262, 0.285))  # frame pixels per head unit
-        self.origin = tuple(size * float(rng.uniform(*span)) for span in ((0.47, 0.53), (0.455, 0.485)))
+        self.origin = tuple(
+            size * float(rng.uniform(*span)) for span in ((0.47, 0.53), (0.455, 0.485))
+        )
         side = rng.choice([-1.0, 1.0])
         key = np.array([side * rng.uniform(0.3, 0.7), -rng.uniform(0.35, 0.6), 0.75], np.float32)
         self.light = Light(
@@ -96,9 +98,7 @@ class HeadRenderer:
         top, bottom = max(0, int(y - 1.5 * self.unit)), min(self.size, int(y + 1.5 * self.unit))
         return slice(top, bottom), slice(left, right)
 
-    def _face_coordinates(
-        self, motion: Motion, rows: slice, columns: slice
-    ) -> tuple[Array, Array]:
+    def _face_coordinates(self, motion: Motion, rows: slice, columns: slice) -> tuple[Array, Array]:
         """Where on the face each pixel looks: the inverse of roll, scale, shift, and turn."""
         x = self._grid[0][rows, columns] - (self.origin[0] + self.unit * motion.x)
         y = self._grid[1][rows, columns] - (self.origin[1] + self.unit * motion.y)
@@ -207,5 +207,7 @@ def random_motion(rng: np.random.Generator, frames: int) -> list[Motion]:
         values = {name: float(track[k] + rest.get(name, 0.0)) for name, track in tracks.items()}
         values["scale"] += 1
         values["gain"] += 1
-        motions.append(Motion(**values, blink=float(blink[k]), gaze=(float(gaze[k, 0]), float(gaze[k, 1]))))
+        motions.append(
+            Motion(**values, blink=float(blink[k]), gaze=(float(gaze[k, 0]), float(gaze[k, 1])))
+        )
     return motions

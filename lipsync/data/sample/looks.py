@@ -18,7 +18,8 @@ def _rgb(code: str) -> Colour:
 
 
 SKINS = [
-    _rgb(c) for c in ("e8b99a", "8a5a3c", "d9a27e", "f0c8ae", "6a4129", "c58c63", "ad7550", "e2ae8c")
+    _rgb(c)
+    for c in ("e8b99a", "8a5a3c", "d9a27e", "f0c8ae", "6a4129", "c58c63", "ad7550", "e2ae8c")
 ]
 HAIRS = [
     _rgb(c)
@@ -27,7 +28,17 @@ HAIRS = [
 IRISES = [_rgb(c) for c in ("4a2e1a", "3a2415", "4f7391", "5d7a4a", "2c1c12", "6b7b86", "6e4b25")]
 SHIRTS = [
     _rgb(c)
-    for c in ("2d4a6b", "8c2f39", "e6e2da", "3f6b52", "41414a", "c98d3f", "6a4c7d", "1f2a38", "b5c4cf")
+    for c in (
+        "2d4a6b",
+        "8c2f39",
+        "e6e2da",
+        "3f6b52",
+        "41414a",
+        "c98d3f",
+        "6a4c7d",
+        "1f2a38",
+        "b5c4cf",
+    )
 ]
 STYLES_LOW = ("short", "buzz", "side", "curly", "receding", "swept")
 STYLES_HIGH = ("long", "bun", "bob", "curls", "fringe", "tied")
@@ -72,7 +83,7 @@ def random_look(seed: int, index: int) -> Look:
     masculine = (index + turn) % 2 == 0
     pair, walk = (index + turn) // 2, index + turn
     skin = np.array(SKINS[(3 * walk) % len(SKINS)]) * rng.uniform(0.95, 1.04)
-    dark = float(skin.mean()) < 0.5
+    dark = float(skin.mean()) < 0.53
     hair = HAIRS[(5 * walk + pair) % len(HAIRS)]
     if dark and max(hair) - min(hair) > 0.25:  # fair hair on dark skin reads as a mistake
         hair = HAIRS[1]
@@ -81,16 +92,20 @@ def random_look(seed: int, index: int) -> Look:
     paint = 0.0 if masculine else rng.uniform(0.0, 1.0)
     lip = skin * (bare + (painted - bare) * paint)
     beards = ("none", "full", "stubble", "none", "goatee", "stubble", "moustache")
+    beard = beards[pair % len(beards)] if masculine else "none"
+    glasses = ("none", "none", "square", "none", "none", "round", "none")[walk % 7]
+    if beard in ("full", "goatee"):  # with glasses too, little of the face is left to be found
+        glasses = "none"
     return Look(
-        skin=tuple(skin.clip(0, 1)),
+        skin=tuple(skin.clip(0, 1).tolist()),
         hair=hair,
         iris=IRISES[walk % 2 if dark else (3 * walk) % len(IRISES)],
-        lip=tuple(lip.clip(0, 1)),
+        lip=tuple(lip.clip(0, 1).tolist()),
         shirt=SHIRTS[(4 * walk + 1) % len(SHIRTS)],
         style=styles[pair % len(styles)],
         collar=("crew", "shirt", "vee", "jacket")[(walk + pair) % 4],
-        glasses=("none", "none", "square", "none", "none", "round", "none")[walk % 7],
-        beard=beards[pair % len(beards)] if masculine else "none",
+        glasses=glasses,
+        beard=beard,
         masculine=masculine,
         face_width=rng.uniform(0.95, 1.05),
         jaw_width=rng.uniform(0.98, 1.12) if masculine else rng.uniform(0.84, 0.97),

@@ -115,11 +115,14 @@ def _inside(
     # tongue: lies behind the lower teeth, its tip rises to the upper ones for l, t, d, n
     tip = 0.085 + 0.65 * fall - (0.055 + 0.5 * fall) * pose.tongue
     tongue = step(0.02, -0.02, np.hypot(u / 0.155, (v - tip - 0.07) / 0.085) - 1)
-    shade = 0.85 + 0.3 * bump(u, v, (0.0, tip + 0.02), (0.08, 0.03)) - 0.15 * np.exp(
-        -((u / 0.012) ** 2)
+    shade = (
+        0.85
+        + 0.3 * bump(u, v, (0.0, tip + 0.02), (0.08, 0.03))
+        - 0.15 * np.exp(-((u / 0.012) ** 2))
     )
-    colour = mix(colour, np.array([0.74, 0.36, 0.36], np.float32), 0.9 * tongue) * (
-        np.where(tongue > 0.5, shade, 1.0)[..., None]
+    colour = (
+        mix(colour, np.array([0.74, 0.36, 0.36], np.float32), 0.9 * tongue)
+        * (np.where(tongue > 0.5, shade, 1.0)[..., None])
     )
     ivory = np.array([0.93, 0.90, 0.84], np.float32)
     curve = 1 - 0.55 * (np.abs(u) / 0.25).clip(0, 1) ** 2  # the arch turns away at the sides

@@ -22,7 +22,7 @@ NOISE_BANDS = {  # Hz; what a constriction at that place lets through
 
 @dataclass(frozen=True)
 class Phone:
-    """One phone: sound targets, mouth targets in [0, 1] (``width`` in [-1, 1]) and its usual length."""
+    """One phone: what is heard and, in [0, 1] (``width``: [-1, 1]), what is seen."""
 
     name: str
     seconds: float
@@ -42,7 +42,12 @@ class Phone:
 
 
 def _vowel(
-    name: str, formants: tuple[float, float, float], voice: float, jaw: float, width: float, round: float
+    name: str,
+    formants: tuple[float, float, float],
+    voice: float,
+    jaw: float,
+    width: float,
+    round: float,
 ) -> Phone:
     return Phone(name, 0.125, formants, voice, 0.02, jaw=jaw, part=0.3, width=width, round=round)
 

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from lipsync.data.sample.looks import Look
-from lipsync.data.sample.shading import Array, lit, mix, noise, normals, step
-from lipsync.data.sample.texture import Light
+from lipsync.data.sample.shading import Array, Light, lit, mix, noise, normals, step
 
 
 def bake_background(rng: np.random.Generator, size: int) -> Array:
@@ -17,7 +16,12 @@ def bake_background(rng: np.random.Generator, size: int) -> Array:
     wall = _hue(hue, rng.uniform(0.05, 0.30), value)
     scene = np.broadcast_to(wall, (size, size, 3)).copy()
     for _ in range(int(rng.integers(3, 7))):
-        x, y, w, h = rng.uniform(0, 1), rng.uniform(0, 0.8), rng.uniform(0.08, 0.35), rng.uniform(0.2, 0.7)
+        x, y, w, h = (
+            rng.uniform(0, 1),
+            rng.uniform(0, 0.8),
+            rng.uniform(0.08, 0.35),
+            rng.uniform(0.2, 0.7),
+        )
         colour = _hue(rng.uniform(0, 1), rng.uniform(0.1, 0.4), value * rng.uniform(0.6, 1.35))
         box = step(w / 2, w / 2 - 0.02, np.abs(u - x)) * step(h / 2, h / 2 - 0.02, np.abs(v - y))
         scene = mix(scene, colour, 0.7 * box)
@@ -32,7 +36,12 @@ def _hue(hue: float, saturation: float, value: float) -> Array:
 
 
 def bake_body(
-    look: Look, light: Light, rng: np.random.Generator, size: int, unit: float, origin: tuple[float, float]
+    look: Look,
+    light: Light,
+    rng: np.random.Generator,
+    size: int,
+    unit: float,
+    origin: tuple[float, float],
 ) -> Array:
     """Neck, shoulders and shirt: premultiplied float32 RGBA (size, size, 4) at frame scale.
 

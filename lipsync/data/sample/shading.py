@@ -1,11 +1,22 @@
-"""Small tools of the renderer: soft steps, noise, and light on a height field. Float32 throughout."""
+"""Tools of the renderer, all float32: soft steps, noise, and light on a height field."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Light:
+    """A key light: unit direction towards it (3,), its warmth (tint), and its strength."""
+
+    key: Array
+    warmth: float
+    strength: float
 
 
 def step(low: float, high: float, x: Array) -> Array:
@@ -36,9 +47,7 @@ def over(below: Array, top: Array) -> None:
     below += cv2.cvtColor(top, cv2.COLOR_RGBA2RGB)
 
 
-def noise(
-    rng: np.random.Generator, shape: tuple[int, int], cells: tuple[float, float]
-) -> Array:
+def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[float, float]) -> Array:
     """Smooth noise in about [-1, 1]; ``cells`` is the feature size in pixels (down, across)."""
     small = (max(2, round(shape[0] / cells[0])), max(2, round(shape[1] / cells[1])))
     field = rng.uniform(-1, 1, small).astype(np.float32)

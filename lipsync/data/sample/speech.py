@@ -143,9 +143,7 @@ def _sound(
     for name, (low, high) in NOISE_BANDS.items():
         amplitude = np.zeros(samples)
         gain = _glide(
-            _steps(
-                segments, [s.phone.noise * (s.phone.band == name) for s in segments], count
-            ),
+            _steps(segments, [s.phone.noise * (s.phone.band == name) for s in segments], count),
             0.035,
         )
         amplitude += to_samples(gain)
@@ -176,7 +174,7 @@ def _to_samples(count: int, samples: int):
 def _pitch(
     rng: np.random.Generator, voice: Voice, segments: list[Segment], count: int
 ) -> np.ndarray:
-    """f0 in Hz at control rate: falls along each phrase, moves with the accents, drifts a little."""
+    """f0 in Hz at control rate: falls along each phrase, moves with accents, drifts a little."""
     accent = _glide(_steps(segments, [s.accent for s in segments], count), 0.25)
     fall, since = [], 0.0
     for segment in segments:
@@ -188,7 +186,7 @@ def _pitch(
 
 
 def _glottis(rng: np.random.Generator, f0: np.ndarray, tilt: float) -> np.ndarray:
-    """Derivative of the glottal flow, KLGLOTT88 with open quotient 0.6, jitter and shimmer of 1 %."""
+    """Derivative of the glottal flow: KLGLOTT88, open quotient 0.6, with jitter and shimmer."""
     wobble = np.repeat(rng.standard_normal(len(f0) // 100 + 1), 100)[: len(f0)]
     phase = np.cumsum(f0 * (1 + 0.008 * wobble)) / SAMPLE_RATE % 1.0
     x = phase / 0.6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -11,19 +11,10 @@ from scipy.interpolate import CubicSpline
 from lipsync.data.sample.hair import hair_layers
 from lipsync.data.sample.looks import Look
 from lipsync.data.sample.mouth import MOUTH_V
-from lipsync.data.sample.shading import Array, bump, lit, mix, noise, normals, step
+from lipsync.data.sample.shading import Array, Light, bump, lit, mix, noise, normals, step
 
 LEFT, TOP, RIGHT, BOTTOM = -1.30, -1.55, 1.30, 1.45  # the canvas in head units
 CENTRE_V = 0.05
-
-
-@dataclass(frozen=True)
-class Light:
-    """A key light: unit direction towards it, its warmth, and its strength."""
-
-    key: Array
-    warmth: float
-    strength: float
 
 
 def canvas(unit: float) -> tuple[Array, Array]:
@@ -54,7 +45,7 @@ def outline(look: Look, u: Array, v: Array) -> Array:
 
 
 def bake_head(look: Look, light: Light, rng: np.random.Generator, unit: float) -> Array:
-    """The lit head with closed lids and no lips: float32 RGBA (h, w, 4) in [0, 1], premultiplied."""
+    """The lit head, lids closed, without lips: premultiplied float32 RGBA (h, w, 4) in [0, 1]."""
     u, v = canvas(unit)
     rho = outline(look, u, v)
     pixel = 1.2 / unit
@@ -123,7 +114,7 @@ def _relief(look: Look, u: Array, v: Array, rho: Array) -> Array:
 def _curve_distance(u: Array, v: Array, points: list[tuple[float, float]]) -> Array:
     """Distance to a polyline in head units."""
     best = np.full(u.shape, 9.0, np.float32)
-    for (u0, v0), (u1, v1) in zip(points[:-1], points[1:], strict=True):
+    for (u0, v0), (u1, v1) in pairwise(points):
         du, dv = u1 - u0, v1 - v0
         t = (((u - u0) * du + (v - v0) * dv) / (du * du + dv * dv)).clip(0, 1)
         best = np.minimum(best, np.hypot(u - u0 - t * du, v - v0 - t * dv))
@@ -158,10 +149,14 @@ def _features(look: Look, rng: np.random.Generator, skin: Array, u: Array, v: Ar
     """What is painted on the lit skin: nostrils, lid creases, brows, beard."""
     a = np.abs(u)
     tip = 0.335 * look.nose_length
-    nostril = step(1.25, 0.7, np.hypot((a - 0.062 * look.nose_width) / 0.036, (v - tip - 0.088) / 0.017))
+    nostril = step(
+        1.25, 0.7, np.hypot((a - 0.062 * look.nose_width) / 0.036, (v - tip - 0.088) / 0.017)
+    )
     skin = skin * (1 - 0.72 * nostril)[..., None]
     under = bump(u, v, (0, tip + 0.115), (0.12 * look.nose_width, 0.028))
-    wing = np.exp(-(((np.hypot(a - 0.105 * look.nose_width, v - tip - 0.045) - 0.062) / 0.016) ** 2))
+    wing = np.exp(
+        -(((np.hypot(a - 0.105 * look.nose_width, v - tip - 0.045) - 0.062) / 0.016) ** 2)
+    )
     wing = wing * step(0.10, 0.15, a / look.nose_width) * step(-0.05, 0.0, v - tip)
     skin = skin * (1 - 0.22 * under - 0.20 * wing)[..., None]
     # lid crease above the eye, bag below it
@@ -235,11 +230,11 @@ def _glasses(look: Look, u: Array, v: Array, pixel: float) -> tuple[Array, Array
     a = np.abs(u)
     x, y = (a - look.eye_spacing - 0.005) / 0.235, (v - 0.025) / 0.185
     rim = (np.abs(x) ** power + np.abs(y) ** power) ** (1 / power)
-    width = 0.022 if look.glasses == "round" else 0.034
+    width = 0.022 if look.glasses == "round" else 0.026
     cover = step(width / 2 + pixel, width / 2 - pixel, np.abs(rim - 1) * 0.2)
     bridge = step(0.018, 0.008, np.abs(v + 0.03 + 0.25 * (0.09 - a).clip(0))) * step(0.11, 0.10, a)
     temple = step(0.018, 0.008, np.abs(v + 0.05)) * step(0.56, 0.57, a) * step(0.71, 0.69, a)
     cover = np.maximum.reduce([cover, bridge, temple])
-    base = (0.10, 0.09, 0.09) if look.glasses == "square" else (0.42, 0.34, 0.22)
+    base = (0.15, 0.12, 0.11) if look.glasses == "square" else (0.42, 0.34, 0.22)
     glint = 0.22 * np.exp(-(((v + 0.14) / 0.03) ** 2))[..., None]
     return np.asarray(base, np.float32) + glint, cover

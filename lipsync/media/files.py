@@ -1,0 +1,139 @@
+"""Local files: opened for decoding with every failure named, and written whole or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+
+from lipsync.errors import MediaError
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
+    """Open a local file, whatever it is called, and name it in every failure."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+        if path.stat().st_size == 0:
+            raise MediaError(path, "the file is empty (0 bytes)", "copy or download it again")
+    except FileNotFoundError:
+        raise MediaError(path, "no such file", "check the path") from None
+    except IsADirectoryError:
+        raise MediaError(path, "is a folder", "name a file") from None
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})", "check its rights") from None
+    try:
+        # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name; from there it
+        # follows no playlist to the network either.
+        container = av.open(f"file:{path}")
+    except (av.error.FFmpegError, ValueError):
+        raise MediaError(
+            path,
+            "not a video or sound that can be decoded, or cut short before its index",
+            "check that it plays, or export it again as mp4",
+        ) from None
+    with container:
+        yield container
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The first real video stream; a cover picture of a song is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    return None
+
+
+def stream_seconds(
+    stream: av.stream.Stream | None, container: av.container.InputContainer
+) -> float:
+    """How long a stream lasts by its own word, else by the container's; 0.0 where none says."""
+    if stream is None:
+        return 0.0
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else 0.0
+
+
+def decoded(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.stream.Stream,
+    *,
+    tolerant: bool,
+    threads: int = 1,
+) -> Iterator[av.VideoFrame | av.AudioFrame]:
+    """Decode one stream; damage raises with its time, or is left to the decoder to conceal."""
+    context = stream.codec_context
+    if context is None:
+        raise MediaError(path, f"no decoder for its {stream.type}", "convert it to H.264 and AAC")
+    if stream.type == "video":
+        context.thread_type, context.thread_count = "AUTO", threads
+        if not tolerant:
+            # Frame threads lose some flags of corrupt frames at random, unless errors stop them.
+            context.options = {"err_detect": "explode"}
+    time = 0.0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+            if packet.pts is not None:
+                time = float(packet.pts * packet.time_base)
+            damaged = packet.is_corrupt
+            frames = packet.decode()
+        except StopIteration:
+            return
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            damaged, frames = True, []
+        damaged = damaged or any(getattr(frame, "is_corrupt", False) for frame in frames)
+        if damaged and not tolerant:
+            raise MediaError(
+                path,
+                f"its {stream.type} is damaged at about {time:.2f} s",
+                "repair it, or allow damage to be concealed",
+            )
+        yield from frames
+
+
+def first_frame(path: Path) -> tuple[float, av.VideoFrame] | None:
+    """The first picture of a file's video and its time in seconds; ``None`` without video."""
+    with opened(path) as container:
+        stream = video_stream(container)
+        if stream is not None:
+            for frame in decoded(path, container, stream, tolerant=True):
+                return frame.time or 0.0, frame
+    return None
+
+
+@contextmanager
+def naming_target(path: str | Path) -> Iterator[None]:
+    """Name the target in whatever the system says: no space, no rights, no such folder."""
+    try:
+        yield
+    except (OSError, av.error.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(path, f"cannot be written ({reason})", "check the folder") from error
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside ``path``; moved there when the block ends, or removed."""
+    path = Path(path)
+    if path.is_dir():
+        raise MediaError(path, "is a folder", "name a file to write")
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{path.suffix}")
+    with naming_target(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
+        with naming_target(path):
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

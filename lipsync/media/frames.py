@@ -1,0 +1,155 @@
+"""Pictures in: what a file holds, its frames with their times, a constant rate, stills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from lipsync.errors import MediaError
+from lipsync.media.files import decoded, first_frame, opened, stream_seconds, video_stream
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file holds, without decoding more of it than its first frame.
+
+    ``width`` and ``height`` are those of the upright picture; ``rotation`` is what was applied to
+    get there, in degrees counter-clockwise. ``frames`` and the durations are the container's
+    word, ``None`` and 0.0 where it does not say. Pictures count as video of one frame.
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    frames: int | None
+    video_seconds: float
+    audio_seconds: float
+    has_video: bool
+    has_audio: bool
+    rotation: int
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Say what a file holds.
+
+    Raises:
+        MediaError: the file is missing, a folder, empty, or holds neither video nor sound.
+    """
+    path = Path(path)
+    with opened(path) as container:
+        video = video_stream(container)
+        audio = container.streams.audio[0] if container.streams.audio else None
+        if video is None and audio is None:
+            raise MediaError(path, "holds neither video nor sound", "name a video or a sound")
+        audio_seconds, video_seconds = (
+            stream_seconds(audio, container),
+            stream_seconds(video, container),
+        )
+        fps = (video.average_rate or video.guessed_rate or Fraction(25)) if video else Fraction(0)
+        frames = (video.frames or None) if video else None
+    first = first_frame(path) if video else None
+    if video and first is None:
+        raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
+    rotation = int(first[1].rotation) if first else 0
+    size = (first[1].width, first[1].height) if first else (0, 0)
+    width, height = size if rotation % 180 == 0 else size[::-1]
+    return MediaInfo(
+        path, width, height, fps, frames, video_seconds, audio_seconds,
+        video is not None, audio is not None, rotation,
+    )  # fmt: skip
+
+
+def read_frames(
+    path: str | Path, *, rotate: bool = True, tolerate_damage: bool = False, threads: int = 1
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Stream a video's frames in the order of display.
+
+    Args:
+        path: any file that holds video.
+        rotate: turn the picture upright as the file's display rotation says.
+        tolerate_damage: take what the decoder can conceal, instead of an error.
+        threads: of the decoder; 0 for one per core, which is faster on large pictures and may
+            overlook slight damage.
+
+    Yields:
+        ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3).
+
+    Raises:
+        MediaError: not readable, no video, or damaged (the message says at which second).
+    """
+    path = Path(path)
+    with opened(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            raise MediaError(path, "has no video", "name a video file")
+        step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+        time, count = -step, 0
+        to_rgb = VideoReformatter()
+        for frame in decoded(path, container, stream, tolerant=tolerate_damage, threads=threads):
+            time = frame.time if frame.time is not None else time + step
+            count += 1
+            # one thread: handing slices of a frame around costs more than converting it
+            image = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+            turns = round(frame.rotation / 90) % 4 if rotate else 0
+            yield time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        if not count:
+            raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
+
+
+def resample_frames(
+    frames: Iterator[tuple[float, np.ndarray]],
+    fps: Fraction | float,
+    *,
+    duration: float | None = None,
+) -> Iterator[np.ndarray]:
+    """Bring timed frames to a constant rate: frame k is the one nearest to ``start + k / fps``.
+
+    ``start`` is the time of the first frame. Without ``duration`` (seconds) the video is taken to
+    last one mean frame interval beyond its last frame, so that n frames at ``fps`` stay n frames.
+    A longer ``duration`` repeats the last frame.
+    """
+    fps = float(fps)
+    total = None if duration is None else round(duration * fps)
+    k, count, start = 0, 0, 0.0
+    held: tuple[float, np.ndarray] | None = None
+    for time, image in frames:
+        if held is None:
+            start = time
+        elif time <= held[0]:
+            continue  # a clock that steps back; keep the first word
+        else:
+            middle = (held[0] + time) / 2 - start
+            while k / fps < middle and (total is None or k < total):
+                yield held[1]
+                k += 1
+        if total is not None and k >= total:
+            return
+        held, count = (time, image), count + 1
+    if held is None:
+        return
+    if total is None:
+        interval = (held[0] - start) / (count - 1) if count > 1 else 1 / fps
+        total = max(1, round((held[0] - start + interval) * fps))
+    while k < total:
+        yield held[1]
+        k += 1
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a still picture as RGB uint8 (H, W, 3), turned upright by its EXIF orientation."""
+    path = Path(path)
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,219 @@
+"""What the trainings of face generators share: the step, the schedules, and the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from lipsync import losses
+from lipsync.errors import ConfigError
+from lipsync.metrics import LowerHalfPSNR
+from lipsync.training.augment import Augment
+from lipsync.training.batches import generator_faces, to_float
+from lipsync.training.weights import start_from
+
+# What a generator is measured beside: its own pictures, its pictures for another clip's sound, the
+# reference pasted in unchanged, and the true frames.
+SYSTEMS = ("generated", "swapped_audio", "copied_reference", "real")
+
+
+class AdversarialTraining(pl.LightningModule):
+    """A generator of faces, with or without a discriminator that it has to convince.
+
+    One forward of the generator serves the discriminator's step and its own. Subclasses name the
+    ``sound`` field of a batch and write :meth:`prepare`, :meth:`discriminator_loss` and :meth:`terms`.
+
+    Args:
+        generator: a :class:`lipsync.models.FaceGenerator`.
+        optimizer, discriminator_optimizer: make the optimisers from parameters.
+        schedule: makes a per-batch schedule from ``(optimizer, total)``.
+        loss: weights of the generator's terms.
+        discriminator: None trains without.
+        augment: what happens to training batches; None leaves them as they are.
+        seed: of the chance in training steps.
+        init_from, discriminator_init_from: weights to begin with: what
+            :func:`lipsync.checkpoints.load_model` takes; None begins anew.
+
+    Raises:
+        ConfigError: networks for different image sizes.
+        CheckpointError: weights of another network, or of other sizes.
+    """
+
+    automatic_optimization = False
+    sound: ClassVar[str]
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Callable[..., Any],
+        loss: dict[str, float],
+        discriminator: nn.Module | None = None,
+        discriminator_optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        augment: Augment | None = None,
+        seed: int = 0,
+        init_from: str | Path | None = None,
+        discriminator_init_from: str | Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.generator = generator.to(memory_format=torch.channels_last)
+        if init_from is not None:
+            start_from(self.generator, init_from, "generator")
+        self.discriminator = discriminator
+        self.loss_weights = dict(loss)
+        if discriminator is None:
+            self.loss_weights.pop("adversarial", None)
+        else:
+            self.discriminator = discriminator.to(memory_format=torch.channels_last)
+            if discriminator_init_from is not None:
+                start_from(self.discriminator, discriminator_init_from, "discriminator")
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.make_discriminator_optimizer = discriminator_optimizer or optimizer
+        self.augment, self.seed = augment, seed
+        self.psnr = nn.ModuleDict({name: LowerHalfPSNR() for name in SYSTEMS})
+        self.l1 = nn.ModuleDict({name: MeanMetric() for name in SYSTEMS})
+
+    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A training batch on its device, its pictures float and augmented."""
+        raise NotImplementedError
+
+    def discriminator_loss(
+        self, inputs: dict[str, Any], fake: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the discriminator pays, given detached generated faces; and values to log."""
+        raise NotImplementedError
+
+    def terms(self, inputs: dict[str, Any], fake: Tensor) -> dict[str, Tensor]:
+        """Every term of the generator's objective, unweighted."""
+        raise NotImplementedError
+
+    def weights(self) -> dict[str, float]:
+        """The weights of the terms at this batch."""
+        return self.loss_weights
+
+    def forward(self, sound: Tensor, target: Tensor, reference: Tensor) -> Tensor:
+        """Paint frames: sound (B, T, ...), pictures (B, T, 3, H, W) -> (B, T, 3, H, W)."""
+        reference_first = self.generator.reference_first
+        return self.generator(sound, generator_faces(target, reference, reference_first))
+
+    @property
+    def batches_done(self) -> int:
+        """Training batches before this one; ``global_step`` counts optimiser steps instead."""
+        steps = 1 if self.discriminator is None else 2
+        return self.global_step // steps
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        inputs, weights = self.prepare(batch), self.weights()
+        optimizer, *others = self._optimizers()
+        values: dict[str, Tensor] = {}
+        fake = self(inputs[self.sound], inputs["target"], inputs["reference"])
+
+        for other in others:  # the discriminator's, if there is one
+            with self.toggled_optimizer(other):
+                loss, values = self.discriminator_loss(inputs, fake.detach())
+                self._descend(other, loss)
+            values["discriminator"] = loss
+
+        with self.toggled_optimizer(optimizer):
+            terms = self.terms(inputs, fake)
+            loss = losses.weighted_sum(terms, weights)
+            self._descend(optimizer, loss)
+        for schedule in self._schedules():
+            schedule.step()
+
+        values = {f"train/{n}": v.detach() for n, v in {**values, **terms, "loss": loss}.items()}
+        self.log_dict(values, batch_size=len(fake))
+
+    def _descend(self, optimizer: Any, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+
+    def paint_systems(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """The pictures of every system in :data:`SYSTEMS` for an evaluation batch, in [0, 1]."""
+        target, reference = to_float(batch["target"]), to_float(batch["reference"])
+        return {
+            "generated": self(batch[self.sound], target, reference).float(),
+            "swapped_audio": self(batch[f"swapped_{self.sound}"], target, reference).float(),
+            "copied_reference": reference,
+            "real": target,
+        }
+
+    def evaluate(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Add an evaluation batch to the metrics; returns the pictures of the systems."""
+        pictures = self.paint_systems(batch)
+        real, count = pictures["real"], len(pictures["real"])
+        for name, faces in pictures.items():
+            self.psnr[name].update(faces.flatten(0, 1), real.flatten(0, 1))
+            self.l1[name].update(losses.lower_reconstruction(faces, real), count)
+        return pictures
+
+    def finish(self, stage: str) -> dict[str, float]:
+        """The numbers of an evaluation, and ``<stage>/score``, which sweeps minimise."""
+        values: dict[str, float] = {}
+        for name in SYSTEMS:
+            if name != "real":  # infinite
+                values[f"{stage}/psnr_{name}"] = float(self.psnr[name].compute())
+            values[f"{stage}/l1_{name}"] = float(self.l1[name].compute())
+            self.psnr[name].reset()
+            self.l1[name].reset()
+        values[f"{stage}/listening_db"] = (
+            values[f"{stage}/psnr_generated"] - values[f"{stage}/psnr_swapped_audio"]
+        )
+        values[f"{stage}/score"] = values[f"{stage}/l1_generated"]
+        return values
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.finish("val"))
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self.finish("test"))
+
+    def configure_optimizers(self) -> tuple[list[Any], list[Any]]:
+        optimizers = [self.make_optimizer(self.generator.parameters())]
+        if self.discriminator is not None:
+            parameters = self.discriminator.parameters()
+            optimizers.append(self.make_discriminator_optimizer(parameters))
+        total = int(self.trainer.estimated_stepping_batches)
+        return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
+
+    def _optimizers(self) -> Sequence[Any]:
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def _schedules(self) -> Sequence[Any]:
+        schedules = self.lr_schedulers()
+        return schedules if isinstance(schedules, list) else [schedules]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        about = architecture(self.generator, "generator.")
+        if self.discriminator is not None:
+            about["discriminator"] = architecture(self.discriminator, "discriminator.")
+        checkpoint["lipsync"] = about
+
+
+def architecture(network: nn.Module, prefix: str) -> dict[str, Any]:
+    """What a checkpoint says of a network, so that ``load_model`` can build it."""
+    return {"class": type(network).__name__, "config": dict(network.config), "prefix": prefix}
+
+
+def check_image_sizes(remedy: str, **networks: nn.Module | None) -> None:
+    """Raise ConfigError unless all networks are for faces of one size."""
+    given = {name: network for name, network in networks.items() if network is not None}
+    sizes = sorted({network.config["image_size"] for network in given.values()})
+    if len(sizes) > 1:
+        *first, last = given
+        names = f"{', '.join(first)} and {last}"
+        raise ConfigError(f"{names} are for different image sizes {sizes}; {remedy}")
