@@ -1,4 +1,4 @@
-"""The embedded default: a generated corpus of talking heads, through the same way as real footage."""
+"""The embedded default: a generated corpus of talking heads, prepared as real footage is."""
 
 from __future__ import annotations
 

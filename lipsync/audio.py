@@ -54,8 +54,8 @@ def mfcc(wave: np.ndarray) -> np.ndarray:
     """13 cepstral coefficients at 100 frames a second, as SyncNet v2 reads them.
 
     25 ms windows every 10 ms, n_fft 512, 26 triangular filters from 0 to 8000 Hz on the HTK mel
-    scale, log, DCT-II (orthonormal), lifter 22; the log energy of the frame replaces c0. Computed on
-    the int16 scale, as in the published SyncNet evaluation (Davis and Mermelstein 1980).
+    scale, log, DCT-II (orthonormal), lifter 22; the log energy of the frame replaces c0. Computed
+    on the int16 scale, as in the published SyncNet evaluation (Davis and Mermelstein 1980).
 
     Returns:
         float32 (frames, 13), where frames = 1 + ceil((n - 400) / 160).
@@ -115,7 +115,7 @@ def _cepstra(
 
 @cache
 def _triangles(n_filters: int, n_fft: int, low: float, high: float) -> np.ndarray:
-    """Triangular filters with corners on whole FFT bins, HTK mel scale: (n_filters, n_fft//2 + 1)."""
+    """(n_filters, n_fft//2 + 1) triangular filters, corners on whole FFT bins, HTK mel scale."""
     mels = np.linspace(*librosa.hz_to_mel(np.array([low, high]), htk=True), n_filters + 2)
     hertz = librosa.mel_to_hz(mels, htk=True)
     corners = np.floor((n_fft + 1) * hertz / SAMPLE_RATE).astype(int)

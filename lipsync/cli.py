@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lipsync import __version__
@@ -75,6 +76,10 @@ def _add_dub(commands: Any) -> None:
 def _add_evaluate(commands: Any) -> None:
     about = "score generated videos, always beside real ones"
     parser = _command(commands, "evaluate", _evaluate, about)
+    parser.epilog = (
+        "distance is LSE-D, lower is better; confidence is LSE-C, higher is better; offset is in "
+        "frames of 1/25 s, negative where the sound comes late"
+    )
     add = parser.add_argument
     add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
     add("--real", nargs="+", metavar="REAL", help="videos or folders of real videos")
@@ -166,6 +171,10 @@ def _evaluate(
         raise ConfigError(
             "no real videos: scores mean little alone; name some with --real, or a --pairs file"
         )
+    if not generated:
+        raise ConfigError("no generated videos: name some, before --real, or a --pairs file")
+    if output is not None and Path(output).is_file():
+        raise ConfigError(f"{output}: is a file; name a folder for the scores")
     with _bars(quiet, "video") as progress:
         report = evaluate(
             generated,
@@ -173,12 +182,12 @@ def _evaluate(
             progress=lambda name, done, total: progress("scoring", done, total),
             **options,
         )
-    if output is not None:
-        report.save(output)
     if json:
         _print_json(report.as_dict())
     elif not quiet:
         print(report.table())
+    if output is not None:
+        report.save(output)
     report.check()
 
 

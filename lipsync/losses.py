@@ -115,7 +115,8 @@ def adversarial_bce(fake: Tensor) -> Tensor:
 def margin_contrastive(distance: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:
     """Contrastive loss of pairs (Hadsell et al. 2006), as LipGAN's discriminator learns it.
 
-    The mean of ``distance ** 2`` where the target is 1, ``max(0, margin - distance) ** 2`` where it is 0.
+    The mean of ``distance ** 2`` where the target is 1, ``max(0, margin - distance) ** 2`` where it
+    is 0.
 
     Args:
         distance: (N,) of the two embeddings of each pair, 0 or more.

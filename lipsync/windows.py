@@ -9,8 +9,8 @@ a name, ``lead`` (frames): :data:`PUBLISHED_TRAINING_LEAD` or :data:`PUBLISHED_I
 own generators use :data:`CENTRED_LEAD`, which puts the frame in the middle of the sound it sees. A
 model carries its lead with it, so that dubbing feeds it what it was trained on.
 
-LipGAN hears :data:`MFCC_STEP` = 35 rows of cepstra that come :data:`MFCC_RATE` = 100 times a second, four
-a frame at 25 fps: 350 ms, with the frame in their middle (:func:`mfcc_start`).
+LipGAN hears :data:`MFCC_STEP` = 35 rows of cepstra that come :data:`MFCC_RATE` = 100 times a
+second, four a frame at 25 fps: 350 ms, with the frame in their middle (:func:`mfcc_start`).
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def mel_window(mel: np.ndarray, start: int) -> np.ndarray:
 
 
 def mfcc_start(frame: int, fps: float = FPS) -> int:
-    """First row of LipGAN's 35 rows of cepstra that belong to ``frame``: ``4 * frame - 16`` at 25 fps.
+    """First of LipGAN's 35 rows of cepstra that belong to ``frame``: ``4 * frame - 16`` at 25 fps.
 
-    A row hears 25 ms from ``10 * row`` ms on, so 35 rows hear 365 ms; their middle is put as near to the
-    middle of the frame's time on the screen as rows allow (2.5 ms after it at 25 fps).
+    A row hears 25 ms from ``10 * row`` ms on, so 35 rows hear 365 ms; their middle is put as near
+    to the middle of the frame's time on the screen as rows allow (2.5 ms after it at 25 fps).
 
     Args:
         frame: index of a video frame, 0 or more.
@@ -104,8 +104,8 @@ def _cut(columns: np.ndarray, start: int, length: int, silence: float) -> np.nda
 def inference_chunks(n_mel: int, fps: float) -> list[int]:
     """Start columns of the mel windows of a whole sound, as published inference cuts it.
 
-    One window a frame at ``int(frame * 80 / fps)``; the first that would reach past the end is moved
-    back to the last 16 columns, and is the last.
+    One window a frame at ``int(frame * 80 / fps)``; the first that would reach past the end is
+    moved back to the last 16 columns, and is the last.
 
     Raises:
         ValueError: if there are fewer than 16 columns.

@@ -206,7 +206,7 @@ def test_bundled_models_go_by_name(tmp_path, monkeypatch):
     assert isinstance(load_model("expert-grid"), SyncNet)
     assert describe("expert-grid")["file"] == "expert-grid"
     message = refusal("expert-gird")
-    assert message == "expert-gird: no such file or bundled model; bundled models: expert-grid"
+    assert "expert-gird: no such file or model; bundled models: expert-grid; " in message
 
 
 # ---------------------------------------------------------------- what is refused
@@ -325,17 +325,35 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="has one size only"):
         export_official(network, tmp_path / "m.pth")
 
-    def full_disk(*args, **kwargs):
-        Path(args[1]).write_bytes(b"half of it")
+    def full_disk(_content, path):
+        path.open("w").write("half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.saving, "save_file", full_disk)
-    with pytest.raises(CheckpointError, match=r"m\.safetensors: cannot be written \(No space left"):
-        save_model(network, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", lambda path, content: full_disk(content, path))
+        with pytest.raises(CheckpointError, match=r"m\.safetensors: cannot be written \(No space"):
+            save_model(network, path)
     monkeypatch.setattr(checkpoints.saving.torch, "save", full_disk)
     with pytest.raises(CheckpointError, match=r"m\.pth: cannot be written \(No space left"):
         export_official(SyncNet(), tmp_path / "m.pth")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CheckpointError, match=r"m\.safetensors: cannot be written \(File exists"):
+        save_model(network, tmp_path / "file" / "m.safetensors")
+
+
+def test_saved_files_are_as_readable_as_any_other(tmp_path):
+    (tmp_path / "other").touch()
+    save_model(SMALL["SyncNet"](), tmp_path / "m.safetensors")
+    assert {path.stat().st_mode for path in tmp_path.iterdir()} == {
+        (tmp_path / "other").stat().st_mode
+    }
+
+
+def test_an_exported_file_is_told_from_a_damaged_one(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+    with pytest.raises(CheckpointError, match=r"m\.onnx: .* name the model it was exported from"):
+        load_model(tmp_path / "m.onnx")
 
 
 def test_a_loaded_model_does_not_hang_on_its_file(tmp_path):

@@ -195,6 +195,15 @@ def test_ctrl_c_leaves_nothing_and_code_130(media):
 def test_evaluate_wants_real_videos(media, capsys):
     assert run("evaluate", media / "face.mp4") == 2
     assert "error: no real videos" in capsys.readouterr().err
+    # --real takes all that follows it
+    assert run("evaluate", "--real", media / "face.mp4", media / "face.mp4") == 2
+    assert "error: no generated videos: name some, before --real" in capsys.readouterr().err
+
+
+def test_evaluate_refuses_an_output_that_is_a_file_before_any_work(media, capsys):
+    face = media / "face.mp4"
+    assert run("evaluate", face, "--real", face, "--judge", "none", "-o", face) == 2
+    assert "face.mp4: is a file; name a folder" in capsys.readouterr().err
 
 
 def test_evaluate_prints_and_writes(media, monkeypatch, capsys):
@@ -244,6 +253,14 @@ def test_export_and_doctor(models, tmp_path, capsys):
     assert run("doctor") == 0
     assert f"torch              {torch.__version__.split('+')[0]}" in capsys.readouterr().out
     assert run("doctor", tmp_path / "none.pth") == 2
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback():
+    code = "from lipsync.errors import exit_on_error\nwith exit_on_error(): print('a table')"
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert (process.wait(timeout=60), process.stderr.read()) == (1, "")
 
 
 def test_export_refuses(models, tmp_path, capsys):

@@ -335,7 +335,8 @@ REPORT = Report(
 
 def test_the_table_ends_with_generated_and_real_side_by_side():
     lines = REPORT.table().splitlines()
-    assert lines[0].split() == ["set", "video", "n", "distance", "confidence", "offset", "problem"]
+    assert lines[0].startswith("judge: expert (p); distance = LSE-D, lower is better;")
+    assert lines[1].split() == ["set", "video", "n", "distance", "confidence", "offset", "problem"]
     assert lines[-2].split()[:6] == ["generated", "overall", "1", "7.250", "5.500", "-1.000"]
     assert lines[-1].split() == ["real", "overall", "1", "6.750", "7.000", "0.000"]
     assert lines[-2].endswith("1 left out")
@@ -369,8 +370,14 @@ def test_pairs_are_read_relative_to_their_file(tmp_path):
     (tmp_path / "bad.csv").write_text("a.mp4\n")
     with pytest.raises(MediaError, match="line 1 has 1 fields; write generated,real"):
         read_pairs(tmp_path / "bad.csv")
-    with pytest.raises(MediaError, match=r"none\.csv: cannot be read"):
+    with pytest.raises(MediaError, match=r"none\.csv: cannot be read \(No such file"):
         read_pairs(tmp_path / "none.csv")
+    (tmp_path / "video.csv").write_bytes(b"\x00\x90\xff")
+    with pytest.raises(MediaError, match=r"video\.csv: is not text"):
+        read_pairs(tmp_path / "video.csv")
+    (tmp_path / "empty.csv").write_text("generated,real\n")
+    with pytest.raises(MediaError, match=r"empty\.csv: holds no pair"):
+        read_pairs(tmp_path / "empty.csv")
 
 
 def test_sound_files_are_no_videos(tmp_path):

@@ -79,6 +79,16 @@ def test_contrastive_loss_keeps_its_precision_under_autocast():
         assert losses.clip_info_nce(audio, face, start, torch.tensor(0.02), 2) == exact
 
 
+def test_margin_contrastive_by_hand():
+    distance = torch.tensor([0.3, 0.3, 1.5, 1.5])
+    target = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    # 0.3^2, (1 - 0.3)^2, 1.5^2, and nothing for an off-sync pair beyond the margin
+    expected = (0.09 + 0.49 + 2.25 + 0.0) / 4
+    assert losses.margin_contrastive(distance, target).item() == pytest.approx(expected, abs=1e-6)
+    wider = (0.09 + 1.7**2 + 2.25 + 0.25) / 4
+    assert losses.margin_contrastive(distance, target, 2.0).item() == pytest.approx(wider, abs=1e-6)
+
+
 def test_adversarial_losses_at_chance_and_when_saturated():
     undecided = torch.zeros(4, 1)
     assert losses.discriminator_bce(undecided, undecided) == pytest.approx(math.log(2))

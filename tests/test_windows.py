@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lipsync import windows as W
+from lipsync.audio import lipgan_mfcc
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "public_windows.json").read_text())
 
@@ -64,6 +65,29 @@ def test_frame_mels_follow_the_lead():
     mel = np.tile(np.arange(100, dtype=np.float32), (80, 1))
     assert W.frame_mels(mel, 10, lead=1)[:, 0, 0, 0].tolist() == [28, 32, 35, 38, 41]  # golden
     assert W.sync_mels(mel, np.array([10, 24]))[:, 0, 0, 0].tolist() == [32, 76]  # golden
+
+
+def test_a_frame_is_in_the_middle_of_its_cepstra():
+    # 25 ms windows every 10 ms: 35 of them hear 365 ms, from 10 * start ms on.
+    for fps in (25, 24, 30, 29.97, 50):
+        for frame in range(200):
+            middle = 10 * W.mfcc_start(frame, fps) + 365 / 2
+            assert abs(middle - 1000 * (frame + 0.5) / fps) <= 5.001, (fps, frame)
+    assert [W.mfcc_start(k) for k in (0, 4, 5, 100)] == [-16, 0, 4, 384]  # four rows a frame
+
+
+def test_cepstra_outside_of_the_sound_are_silent():
+    rows = np.arange(1.0, 61.0, dtype=np.float32)[:, None].repeat(12, axis=1)
+    first, inside, last, beyond = W.frame_mfccs(rows, np.array([0, 6, 12, 40]))
+    assert first.shape == (1, 12, 35)
+    assert first[0, 0].tolist() == [0] * 16 + list(range(1, 20))
+    assert inside[0, 7].tolist() == list(range(9, 44))  # 24 - 16 = row 8, which is 9 here
+    assert last[0, 11].tolist() == list(range(33, 61)) + [0] * 7
+    assert (beyond == 0).all()
+
+
+def test_digital_silence_has_no_cepstra():
+    assert np.abs(lipgan_mfcc(np.zeros(16000, np.float32))).max() < 1e-9
 
 
 def test_negatives_keep_their_distance_and_reach_everywhere():

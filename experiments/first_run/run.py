@@ -89,8 +89,8 @@ def summary(expert: Path, generator: Path) -> str:
     untrained = json.loads((generator / "test_untrained.json").read_text())
     accuracy, within = sync["test/off_sync_accuracy"], sync["test/offset_within_1"]
     return (
-        f"expert         off-sync accuracy {accuracy:.3f}, offset within a frame on {within:.0%} of "
-        f"the clips, speakers never seen\n"
+        f"expert         off-sync accuracy {accuracy:.3f}, offset within a frame on {within:.0%} "
+        f"of the clips, speakers never seen\n"
         f"generator      L1 of the painted half {paint['test/l1_generated']:.4f}; the reference "
         f"copied {paint['test/l1_copied_reference']:.4f}; untrained "
         f"{untrained['test/l1_generated']:.4f}"

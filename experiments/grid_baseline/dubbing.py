@@ -2,9 +2,9 @@
 
     python experiments/grid_baseline/dubbing.py GENERATOR EXPERT data/grid FOOTAGE -o FOLDER
 
-Each face is dubbed with the speech of another clip, through the whole pipeline (detect, crop, generate,
-paste, encode), and the same face with that speech laid under it un-dubbed. The expert scores both, as
-`lipsync evaluate` does.
+Each face is dubbed with the speech of another clip, through the whole pipeline (detect, crop,
+generate, paste, encode), and the same face with that speech laid under it un-dubbed. The expert
+scores both, as `lipsync evaluate` does.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How good is an expert on GRID? Off-sync accuracy, and offsets that were put in by moving the sound.
+"""How good is an expert on GRID? Off-sync accuracy, and offsets put in by moving the sound.
 
     python experiments/grid_baseline/expert.py runs/grid_expert/checkpoints/best.ckpt data/grid
 
-The threshold of the accuracy is fixed on ``val``. The sound of every clip is moved by each of -8 to +8
-whole frames (silence fills the gap) and the offset searched as the published evaluation does.
+The threshold of the accuracy is fixed on ``val``. The sound of every clip is moved by each of -8 to
++8 whole frames (silence fills the gap) and the offset searched as the published evaluation does.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def main() -> None:
         numbers[split] = report | {"moved": found}
         speakers = ", ".join(f"{k} {v:.1%}" for k, v in found.items() if k.startswith("s"))
         print(
-            f"{split:7s} accuracy {report['accuracy']:.3f}  AUC {report['auc']:.3f}  offset of moved "
-            f"sound within a frame {found['all']:.1%} of {found['pairs']} ({speakers})"
+            f"{split:7s} accuracy {report['accuracy']:.3f}  AUC {report['auc']:.3f}  offset of "
+            f"moved sound within a frame {found['all']:.1%} of {found['pairs']} ({speakers})"
         )
         print("        by gap " + "  ".join(f"{g}: {a:.3f}" for g, a in report["gaps"].items()))
     if args.output:

@@ -7,7 +7,7 @@ import re
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,9 @@ def read_torch(path: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # the unpickler lets all kinds through
+        if path.suffix.lower() == ".onnx":
+            problem = "is not read here; ONNX is for other programs"
+            raise CheckpointError(path, problem, "name the model it was exported from") from error
         raise CheckpointError(path, *_reason(str(error))) from error
 
 
@@ -120,4 +123,5 @@ def whole_files(*paths: Path) -> Iterator[list[Path]]:
         ) from error
     finally:
         for made in temporary:
-            made.unlink(missing_ok=True)
+            with suppress(OSError):  # what could not be made, under a file say, is not there
+                made.unlink()

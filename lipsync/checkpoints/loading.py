@@ -22,6 +22,7 @@ from lipsync.checkpoints.files import (
     sha256,
 )
 from lipsync.checkpoints.official import recognise, swap_colours, without_wrapping
+from lipsync.checkpoints.online import ONLINE, fetch
 from lipsync.errors import CheckpointError, ConfigError
 
 CLASSES: dict[str, type[nn.Module]] = {
@@ -106,15 +107,20 @@ def bundled_models() -> list[str]:
 
 @contextmanager
 def _located(path_or_name: str | Path) -> Iterator[Path]:
-    """The file that is meant; a bundled model's name unless there is a file called so."""
+    """The file that is meant; a model's name unless there is a file called so."""
     path, text = Path(path_or_name), str(path_or_name)
     is_name = isinstance(path_or_name, str) and path.name == text and not path.suffix
     if is_name and not path.exists():
+        if text in ONLINE:
+            yield fetch(ONLINE[text])
+            return
         names = bundled_models()
         if text not in names:
             there_are = ", ".join(names) or "none"
             raise CheckpointError(
-                text, f"no such file or bundled model; bundled models: {there_are}"
+                text,
+                f"no such file or model; bundled models: {there_are}",
+                f"fetched by name: {', '.join(ONLINE)}",
             )
         resource = resources.files("lipsync") / "weights" / f"{text}.safetensors"
         with resources.as_file(resource) as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from lipsync import __version__
@@ -55,7 +55,8 @@ def save_model(
     state = {name: _stored(value, half) for name, value in model.state_dict().items()}
     beside = path.with_name(path.name + ".json")
     with whole_files(path, beside) as (weights, about):
-        save_file(state, weights, metadata={"format": "pt", "lipsync": text})
+        # as bytes: the library's own way to a file makes it unreadable for other users
+        weights.write_bytes(save(state, metadata={"format": "pt", "lipsync": text}))
         full["sha256"] = sha256(weights)
         about.write_text(json.dumps(full, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return full

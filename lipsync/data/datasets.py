@@ -56,15 +56,15 @@ class TrainingClips(ClipSet):
         split: name of a split list.
         image_size: side of the face crops in pixels.
         seed: of everything random.
-        balanced: whether speakers have equal shares.
+        balance: 0 for equal shares of clips to 1 for equal shares of speakers.
     """
 
     def __init__(
-        self, root: str | Path, split: str, image_size: int, *, seed: int, balanced: bool
+        self, root: str | Path, split: str, image_size: int, *, seed: int, balance: float
     ) -> None:
         super().__init__(root, split, image_size)
         self.seed = seed
-        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balanced)
+        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
 
     def draw(self, number: int) -> tuple[np.random.Generator, Clip]:
         """The chance of a draw and its clip."""
@@ -79,7 +79,7 @@ class ExpertWindows(TrainingClips):
     one sample.
 
     Args:
-        root, split, image_size, seed, balanced: as in :class:`TrainingClips`.
+        root, split, image_size, seed, balance: as in :class:`TrainingClips`.
         windows: windows a sample, K; a shorter clip repeats some.
 
     Returns per draw:
@@ -95,9 +95,9 @@ class ExpertWindows(TrainingClips):
         *,
         windows: int = 12,
         seed: int = 0,
-        balanced: bool = True,
+        balance: float = 1.0,
     ) -> None:
-        super().__init__(root, split, image_size, seed=seed, balanced=balanced)
+        super().__init__(root, split, image_size, seed=seed, balance=balance)
         self.windows = windows
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class GeneratorWindows(TrainingClips):
     """Training samples of a generator: a window to paint, and another of the same clip to look at.
 
     Args:
-        root, split, image_size, seed, balanced: as in :class:`TrainingClips`.
+        root, split, image_size, seed, balance: as in :class:`TrainingClips`.
         lead: frames before a frame at which its mel window begins, see :mod:`lipsync.windows`.
 
     Returns per draw:
@@ -150,9 +150,9 @@ class GeneratorWindows(TrainingClips):
         *,
         lead: int = CENTRED_LEAD,
         seed: int = 0,
-        balanced: bool = True,
+        balance: float = 1.0,
     ) -> None:
-        super().__init__(root, split, image_size, seed=seed, balanced=balanced)
+        super().__init__(root, split, image_size, seed=seed, balance=balance)
         self.lead = lead
 
     def __getitem__(self, draw: int) -> dict[str, Any]:

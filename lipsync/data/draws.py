@@ -1,8 +1,9 @@
 """Which clip a training run sees when: endless, balanced over speakers, and a function of a number.
 
-Every training sample has a *draw* number, counted over the whole run: sample ``i`` of batch ``b`` is
-draw ``b * batch_size + i``. All that is random about a sample follows from the seed and its draw, so
-a run is the same with any number of loader workers, and continues exactly where it was cut off.
+Every training sample has a *draw* number, counted over the whole run: sample ``i`` of batch ``b``
+is draw ``b * batch_size + i``. All that is random about a sample follows from the seed and its
+draw, so a run is the same with any number of loader workers, and continues exactly where it was
+cut off.
 """
 
 from __future__ import annotations
@@ -17,26 +18,34 @@ from torch.utils.data import Sampler
 class ClipDraws:
     """Draw number -> index of a clip.
 
-    With ``balanced``, speakers take turns in random order, and each speaker's clips come in random
-    order, all of them once before any comes again. Without, all clips count as one speaker's.
+    Speakers come in rounds, in random order within each. With ``balance`` 1 every speaker has one
+    turn a round; with 0 as many as its clips demand, the smallest speaker one; in between,
+    ``clips ** (1 - balance)`` decides, as in temperature sampling of languages. Each speaker's clips
+    come in random order, all of them once before any comes again.
 
     Args:
         speakers: the speaker of every clip.
         seed: of the order.
-        balanced: whether speakers, rather than clips, have equal shares.
+        balance: 0 for equal shares of clips to 1 for equal shares of speakers.
     """
 
-    def __init__(self, speakers: Sequence[str], seed: int = 0, balanced: bool = True) -> None:
+    def __init__(self, speakers: Sequence[str], seed: int = 0, balance: float = 1.0) -> None:
         groups: dict[str, list[int]] = {}
         for index, speaker in enumerate(speakers):
-            groups.setdefault(speaker if balanced else "", []).append(index)
+            groups.setdefault(speaker, []).append(index)
         self.groups = [np.array(groups[name]) for name in sorted(groups)]
         self.seed = seed
+        shares = np.array([len(group) for group in self.groups]) ** (1.0 - balance)
+        self.turns = np.maximum(1, np.rint(shares / shares.min())).astype(int)  # in a round
+        self.order = np.repeat(np.arange(len(self.groups)), self.turns)
+        self.nth = np.concatenate([np.arange(turns) for turns in self.turns])
 
     def __call__(self, draw: int) -> int:
-        turn, place = divmod(draw, len(self.groups))
-        speaker = int(_permutation(self.seed, len(self.groups), turn)[place])
+        number, place = divmod(draw, len(self.order))
+        slot = _permutation(self.seed, len(self.order), number)[place]
+        speaker = int(self.order[slot])
         clips = self.groups[speaker]
+        turn = number * int(self.turns[speaker]) + int(self.nth[slot])  # of this speaker, ever
         cycle, position = divmod(turn, len(clips))
         return int(clips[_permutation(self.seed, len(clips), cycle, speaker)[position]])
 

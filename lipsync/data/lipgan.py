@@ -21,11 +21,11 @@ MIN_GAP = 5  # frames from a face to the nearest sound that counts as shifted
 class LipGANFrames(TrainingClips):
     """Training samples: frames of one clip, each with a reference, its sound and a shifted sound.
 
-    Several frames of a clip make one sample, so that a clip is opened, and its cepstra computed, for
-    all of them at once.
+    Several frames of a clip make one sample, so that a clip is opened, and its cepstra computed,
+    for all of them at once.
 
     Args:
-        root, split, image_size, seed, balanced: as in :class:`TrainingClips`.
+        root, split, image_size, seed, balance: as in :class:`TrainingClips`.
         frames: frames a sample, K; a shorter clip repeats some.
         min_gap: least distance in frames of the shifted sound, which is of the same clip.
 
@@ -43,9 +43,9 @@ class LipGANFrames(TrainingClips):
         frames: int = 5,
         min_gap: int = MIN_GAP,
         seed: int = 0,
-        balanced: bool = True,
+        balance: float = 1.0,
     ) -> None:
-        super().__init__(root, split, image_size, seed=seed, balanced=balanced)
+        super().__init__(root, split, image_size, seed=seed, balance=balance)
         self.frames, self.min_gap = frames, min_gap
 
     def __getitem__(self, draw: int) -> dict[str, Any]:

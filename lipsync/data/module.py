@@ -54,7 +54,9 @@ class ClipDataModule(pl.LightningDataModule):
             self.test = self.make_evaluation(self.root, "test", self.image_size)
 
     def train_dataloader(self) -> DataLoader:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        rank, world = (
+            (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        )
         draws = self.batches_per_epoch * self.batch_size * world
         return DataLoader(
             self.train,

@@ -9,8 +9,8 @@
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
 Raw pixels in one file let a loader map any five frames without decoding anything; a clip takes
-2.5 GB an hour at 96 px. A clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read
-as it is; its mel is computed once and kept in memory.
+2.5 GB an hour at 96 px. A clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is
+read as it is; its mel is computed once and kept in memory.
 """
 
 from __future__ import annotations

@@ -77,18 +77,26 @@ class Report:
         return [*self.rows, self.overall(GENERATED), self.overall(REAL)]
 
     def table(self) -> str:
-        """Aligned text, the overall rows of generated and real videos last, one under the other."""
+        """Aligned text, the overall rows of generated and real videos last, one under the other.
+
+        The first line says who judged and how to read the numbers, for whoever is shown the table.
+        """
         lines = [_cells(row) for row in self.all_rows()]
         widths = [max(map(len, column)) for column in zip(COLUMNS, *lines, strict=True)]
         lines = [list(COLUMNS), ["-" * width for width in widths], *lines]
         lines.insert(-2, lines[1])
-        return "\n".join(
+        title = (
+            f"judge: {self.judge} ({self.protocol.partition(':')[0]}); distance = LSE-D, lower is "
+            "better; confidence = LSE-C, higher is better; offset in frames"
+        )
+        rows = (
             "  ".join(
                 cell.rjust(width) if name in COLUMNS[2:6] else cell.ljust(width)
                 for name, cell, width in zip(COLUMNS, line, widths, strict=True)
             ).rstrip()
             for line in lines
         )
+        return "\n".join([title, *rows])
 
     def as_dict(self) -> dict[str, Any]:
         """What the JSON file holds."""

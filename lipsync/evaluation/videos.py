@@ -87,18 +87,26 @@ def find_videos(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
-    """Generated and real videos from a CSV of ``generated,real``, relative to its folder."""
+    """Generated and real videos from a CSV of ``generated,real``, relative to its folder.
+
+    Raises:
+        MediaError: a file that cannot be read, holds no pair, or is no such CSV.
+    """
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        raise MediaError(path, f"cannot be read ({error})", "check the path") from None
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise MediaError(path, "is not text", "write a CSV of generated,real") from None
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or not all(row):
             raise MediaError(path, f"line {number} has {len(row)} fields", "write generated,real")
     if rows and rows[0] == ["generated", "real"]:
         rows = rows[1:]
+    if not rows:
+        raise MediaError(path, "holds no pair", "write lines of generated,real")
     generated, real = ([path.parent / row[side] for row in rows] for side in (0, 1))
     return generated, real
 

@@ -4,4 +4,11 @@ from lipsync.metrics.functional import SyncResult, offset_curve, sync_score
 from lipsync.metrics.picture import LowerHalfPSNR
 from lipsync.metrics.sync import OffSyncAccuracy, SyncScore
 
-__all__ = ["LowerHalfPSNR", "OffSyncAccuracy", "SyncResult", "SyncScore", "offset_curve", "sync_score"]
+__all__ = [
+    "LowerHalfPSNR",
+    "OffSyncAccuracy",
+    "SyncResult",
+    "SyncScore",
+    "offset_curve",
+    "sync_score",
+]

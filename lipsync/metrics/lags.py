@@ -46,8 +46,8 @@ class LagReport(Metric):
         threshold: cosine above which a pair is in sync; None takes the best for the data at hand,
             which is right for a validation set alone.
 
-    ``compute()`` returns a dict: ``accuracy``, ``threshold``, ``auc``, ``offset_within_1`` (share of
-    clips whose best lag is within a frame of 0), ``gaps`` {gap: accuracy at that gap alone}, and
+    ``compute()`` returns a dict: ``accuracy``, ``threshold``, ``auc``, ``offset_within_1`` (share
+    of clips whose best lag is within a frame of 0), ``gaps`` {gap: accuracy at that gap alone}, and
     ``profile`` (2 * max_lag + 1,), the mean cosine against the lag.
     """
 

@@ -16,7 +16,7 @@ from lipsync.errors import ConfigError
 from lipsync.metrics import LowerHalfPSNR
 from lipsync.training.augment import Augment
 from lipsync.training.batches import generator_faces, to_float
-from lipsync.training.weights import start_from
+from lipsync.training.weights import architecture, start_from
 
 # What a generator is measured beside: its own pictures, its pictures for another clip's sound, the
 # reference pasted in unchanged, and the true frames.
@@ -202,11 +202,6 @@ class AdversarialTraining(pl.LightningModule):
         if self.discriminator is not None:
             about["discriminator"] = architecture(self.discriminator, "discriminator.")
         checkpoint["lipsync"] = about
-
-
-def architecture(network: nn.Module, prefix: str) -> dict[str, Any]:
-    """What a checkpoint says of a network, so that ``load_model`` can build it."""
-    return {"class": type(network).__name__, "config": dict(network.config), "prefix": prefix}
 
 
 def check_image_sizes(remedy: str, **networks: nn.Module | None) -> None:

@@ -64,7 +64,7 @@ class Augment:
         Returns:
             The same shape and range.
         """
-        clips = len(faces)
+        clips, _, _, height, width = faces.shape
 
         def uniform(limit: float, *shape: int) -> Tensor:
             values = torch.rand((clips, *shape), generator=rng) * 2 - 1
@@ -73,13 +73,14 @@ class Augment:
         def chance(probability: float) -> Tensor:
             return torch.rand((clips,), generator=rng) < probability
 
-        grey = chance(self.grey * strength).to(faces).view(-1, 1, 1, 1, 1)
-        level = (faces * faces.new_tensor(_GREY).view(3, 1, 1)).sum(dim=2, keepdim=True)
-        faces = torch.lerp(faces, level.expand_as(faces), grey)
-
-        gain = (1 + uniform(self.contrast, 1, 1, 1, 1)) * (1 + uniform(self.colour, 1, 3, 1, 1))
-        shift = 0.5 + uniform(self.brightness, 1, 1, 1, 1)
-        faces = ((faces - 0.5) * gain + shift).clamp(0, 1)
+        # Grey, contrast, colour and brightness are one affine map of a pixel: gain * mix @ rgb + level.
+        grey = chance(self.grey * strength).to(faces).view(-1, 1, 1)
+        mix = torch.lerp(torch.eye(3).to(faces), faces.new_tensor([_GREY] * 3), grey)
+        gain = (1 + uniform(self.contrast, 1, 1)) * (1 + uniform(self.colour, 3, 1))
+        level = 0.5 - 0.5 * gain + uniform(self.brightness, 1, 1)
+        with torch.autocast(faces.device.type, enabled=False):  # pixels need more than 8 bits
+            faces = ((gain * mix)[:, None] @ faces.flatten(-2)).add_(level[:, None]).clamp_(0, 1)
+        faces = faces.view(clips, -1, 3, height, width)
 
         mirrored = chance(self.flip).to(faces.device).view(-1, 1, 1, 1, 1)
         faces = torch.where(mirrored, faces.flip(-1), faces)

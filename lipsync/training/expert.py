@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from lipsync import losses
 from lipsync.metrics.lags import LagReport
 from lipsync.training.augment import Augment
 from lipsync.training.batches import batch_rng, expert_faces, to_float
+from lipsync.training.weights import architecture, start_from
 
 
 class ExpertTraining(pl.LightningModule):
@@ -27,6 +29,11 @@ class ExpertTraining(pl.LightningModule):
         contrastive_gap: the same for the contrastive term, which profits from near negatives.
         augment: what happens to training batches; None leaves them as they are.
         seed: of the augmentation.
+        init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
+            begins anew.
+
+    Raises:
+        CheckpointError: weights of another network, or of other sizes.
     """
 
     def __init__(
@@ -39,9 +46,12 @@ class ExpertTraining(pl.LightningModule):
         contrastive_gap: int = 2,
         augment: Augment | None = None,
         seed: int = 0,
+        init_from: str | Path | None = None,
     ) -> None:
         super().__init__()
         self.expert = expert.to(memory_format=torch.channels_last)
+        if init_from is not None:
+            start_from(self.expert, init_from, "expert")
         self.temperature = nn.Parameter(torch.tensor(0.07).log())
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.loss_weights = dict(loss)
@@ -127,8 +137,4 @@ class ExpertTraining(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["lipsync"] = {
-            "class": type(self.expert).__name__,
-            "config": dict(self.expert.config),
-            "prefix": "expert.",
-        }
+        checkpoint["lipsync"] = architecture(self.expert, "expert.")

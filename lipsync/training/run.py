@@ -12,11 +12,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, LipsyncError
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,10 @@ def _build(part: DictConfig, **more: Any) -> Any:
         return instantiate(part, _convert_="object", **more)
     except MissingMandatoryValue as error:
         raise ConfigError(f"{error.full_key}: a value is needed, give it as an option") from None
+    except InstantiationException as error:
+        if isinstance(error.__cause__, LipsyncError):  # Hydra would make a page of its one line
+            raise error.__cause__ from None
+        raise
 
 
 def _build_all(parts: DictConfig | None) -> list[Any]:

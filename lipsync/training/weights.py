@@ -1,9 +1,10 @@
-"""Training that begins from the weights of a file: fine-tuning."""
+"""Weights that training begins from, and what it says of those that it leaves."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -11,6 +12,11 @@ from lipsync.checkpoints import load_model
 from lipsync.errors import CheckpointError
 
 log = logging.getLogger(__name__)
+
+
+def architecture(network: nn.Module, prefix: str) -> dict[str, Any]:
+    """What a checkpoint tells ``load_model`` of the network under ``prefix`` in its state dict."""
+    return {"class": type(network).__name__, "config": dict(network.config), "prefix": prefix}
 
 
 def start_from(network: nn.Module, source: str | Path, part: str) -> None:

@@ -26,7 +26,7 @@ def test_speakers_have_equal_shares_and_no_clip_repeats_early():
 
 def test_unbalanced_draws_see_every_clip_equally_often():
     draws = ClipDraws(["a"] * 8 + ["b"] * 2, balanced=False)
-    assert Counter(draws(i) for i in range(30)) == {i: 3 for i in range(10)}
+    assert Counter(draws(i) for i in range(30)) == dict.fromkeys(range(10), 3)
 
 
 def test_processes_share_the_draws_of_an_epoch():
@@ -89,8 +89,8 @@ def test_swapped_sound_is_another_clip_s(prepared):
 
 def test_samples_do_not_depend_on_workers_or_pickling(prepared):
     dataset = GeneratorWindows(prepared, "train", seed=1)
-    alone = [batch for batch in DataLoader(dataset, 4, sampler=DrawSampler(12))]
-    shared = [batch for batch in DataLoader(dataset, 4, sampler=DrawSampler(12), num_workers=2)]
+    alone = list(DataLoader(dataset, 4, sampler=DrawSampler(12)))
+    shared = list(DataLoader(dataset, 4, sampler=DrawSampler(12), num_workers=2))
     for a, b in zip(alone, shared, strict=True):
         assert a["key"] == b["key"]
         assert torch.equal(a["target"], b["target"])

@@ -74,7 +74,7 @@ def test_a_pickled_array_is_refused_not_run(tmp_path):
     faces, wave = np.zeros((9, 96, 96, 3), np.uint8), np.zeros(6000, np.float32)
     path = write_clip(tmp_path, "a/b", faces=faces, wave=wave, info={})
     np.save(path / "faces.npy", np.array([Evil()], dtype=object), allow_pickle=True)
-    with pytest.raises(ClipError, match="faces.npy cannot be read"):
+    with pytest.raises(ClipError, match=r"faces\.npy cannot be read"):
         len(open_clip(tmp_path, "a/b"))
     assert not (tmp_path / "ran").exists()
 
@@ -108,7 +108,7 @@ def test_split_lists(tmp_path):
     (tmp_path / "filelists" / "test.txt").write_text("a/1 NF:12\n\na/2\n")
     assert read_split(tmp_path, "test") == ["a/1", "a/2"]
     (tmp_path / "filelists" / "val.txt").write_text("\n")
-    with pytest.raises(ConfigError, match="val.txt: the split list is empty"):
+    with pytest.raises(ConfigError, match=r"val\.txt: the split list is empty"):
         read_split(tmp_path, "val")
     with pytest.raises(ConfigError, match="no such split list"):
         read_split(tmp_path, "other")

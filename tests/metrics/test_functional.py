@@ -24,9 +24,7 @@ def random_walk_pair(name: str, n: int, injected: int) -> tuple[np.ndarray, np.n
     return walk[20 : 20 + n], walk[20 + injected : 20 + injected + n] + noise
 
 
-def reference_score(
-    video: np.ndarray, audio: np.ndarray, vshift: int
-) -> tuple[dict, np.ndarray]:
+def reference_score(video: np.ndarray, audio: np.ndarray, vshift: int) -> tuple[dict, np.ndarray]:
     """The offset search window by window, in float64 and without torch."""
     n, d = video.shape
     table = np.zeros((n, 2 * vshift + 1))

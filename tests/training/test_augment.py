@@ -103,6 +103,8 @@ def test_what_the_models_are_shown():
     assert (shown[:, :, :3, :4] == target[..., :4, :]).all()
     assert (shown[:, :, :3, 4:] == 0).all()
     assert (shown[:, :, 3:] == reference).all()
+    swapped = generator_faces(target, reference, reference_first=True)
+    assert torch.equal(swapped, shown[:, :, [3, 4, 5, 0, 1, 2]])
     assert (target == 0.3).all()
     assert (mask_lower(target)[..., 4:, :] == 0).all()
 

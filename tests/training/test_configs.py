@@ -53,7 +53,7 @@ def test_recipes(recipe, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("size", ["small", "published"])
-@pytest.mark.parametrize("model", ["syncnet", "wav2lip"])
+@pytest.mark.parametrize("model", ["syncnet", "wav2lip", "lipgan"])
 def test_models_at_both_sizes(model, size, tmp_path, monkeypatch):
     config = composed(f"model={model}", f"size={size}", "data=folder", f"data.root={tmp_path}")
     module, _ = build(config, tmp_path, monkeypatch)
@@ -62,8 +62,10 @@ def test_models_at_both_sizes(model, size, tmp_path, monkeypatch):
     expected = {
         ("syncnet", "small"): (2, 4),
         ("wav2lip", "small"): (2, 4),
+        ("lipgan", "small"): (4, 5),
         ("syncnet", "published"): (16.3, 16.5),
         ("wav2lip", "published"): (36.2, 36.4),
+        ("lipgan", "published"): (71, 72),
     }
     low, high = expected[model, size]
     assert low < millions < high

@@ -3,8 +3,8 @@
 from functools import partial
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from tiny import ADAM, changed, state, trainer
 
 from lipsync.data.datasets import ExpertClips, ExpertWindows, GeneratorClips, GeneratorWindows
 from lipsync.data.module import ClipDataModule
@@ -12,9 +12,6 @@ from lipsync.errors import ConfigError
 from lipsync.models import QualityDiscriminator, SyncNet, Wav2Lip
 from lipsync.training import ExpertTraining, GeneratorTraining
 from lipsync.training.optim import constant, warmup_cosine
-
-ADAM = partial(torch.optim.Adam, lr=1e-3)
-
 
 def small_expert(size: int = 96) -> SyncNet:
     torch.manual_seed(1)
@@ -45,29 +42,6 @@ def generator_data(root) -> ClipDataModule:
         eval_batch_size=2,
         batches_per_epoch=2,
     )
-
-
-def trainer(tmp_path, **options) -> pl.Trainer:
-    defaults = dict(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        default_root_dir=tmp_path,
-    )
-    return pl.Trainer(**defaults | options)
-
-
-def state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def changed(module: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
-    return any(not torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
 def test_a_step_trains_generator_and_discriminator_and_leaves_the_expert(prepared, tmp_path):

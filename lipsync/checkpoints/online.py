@@ -1,0 +1,206 @@
+"""Published weights by name: fetched once to a cache, or put there by hand."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import urllib.request as http
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from lipsync.checkpoints.files import sha256
+from lipsync.errors import CheckpointError
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3  # connections that may be cut before giving up; each goes on where the last stopped
+_BLOCK = 1 << 20
+_SILENCE = 30.0  # seconds without a byte after which a connection counts as cut
+
+
+@dataclass(frozen=True)
+class OnlineModel:
+    """Weights that their authors publish.
+
+    Attributes:
+        name: what :func:`lipsync.checkpoints.load_model` is given.
+        file: the published file name, which it keeps in the cache.
+        url: where it is fetched from; None where no lasting public address is known.
+        sha256: of the file, hexadecimal; None where it is not known.
+        licence: what may be done with it.
+        published: the authors' page.
+    """
+
+    name: str
+    file: str
+    url: str | None
+    sha256: str | None
+    licence: str
+    published: str
+
+
+_WAV2LIP = (
+    "trained on LRS2: for research, academic and personal use only, no commercial use",
+    "https://github.com/Rudrabha/Wav2Lip",
+)
+_SYNCNET = (
+    "published by its authors for research; their page has the terms",
+    "https://www.robots.ox.ac.uk/~vgg/software/lipsync/",
+)
+ONLINE = {
+    model.name: model
+    for model in (
+        OnlineModel("wav2lip", "wav2lip.pth", None, None, *_WAV2LIP),
+        OnlineModel("wav2lip_gan", "wav2lip_gan.pth", None, None, *_WAV2LIP),
+        OnlineModel("lipsync_expert", "lipsync_expert.pth", None, None, *_WAV2LIP),
+        OnlineModel("visual_quality_disc", "visual_quality_disc.pth", None, None, *_WAV2LIP),
+        OnlineModel(
+            "syncnet_v2",
+            "syncnet_v2.model",
+            "http://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model",
+            None,
+            *_SYNCNET,
+        ),
+    )
+}
+
+
+def cache_folder() -> Path:
+    """``$LIPSYNC_CACHE``, or ``lipsync`` in this system's folder for a user's caches."""
+    if given := os.environ.get("LIPSYNC_CACHE"):
+        return Path(given).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "lipsync"
+
+
+def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
+    """The file of a model in the cache; downloaded first where it is not there yet.
+
+    A download that was cut off is continued, by this call or the next. The file appears under its
+    name when it is whole and, where its SHA-256 is known, has it.
+
+    Args:
+        model: one of :data:`ONLINE`.
+        folder: instead of :func:`cache_folder`.
+
+    Raises:
+        CheckpointError: it cannot be had, is not what was published, or cannot be written; says
+            where to put the file by hand.
+    """
+    path = (folder or cache_folder()) / model.file
+    if path.is_file():
+        return path
+    by_hand = f"put {model.file} from {model.published} at {path}"
+    if model.url is None:
+        raise CheckpointError(model.name, "no lasting address of it is known", by_hand)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock")):  # other processes wait for this one
+            if not path.is_file():
+                log.warning("%s: %s (%s)", model.name, model.licence, model.published)
+                _download(model, model.url, path, by_hand)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(
+            path, f"cannot be written ({reason})", "name another folder in LIPSYNC_CACHE"
+        ) from error
+    return path
+
+
+def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        if not any(_continue(url, part) for _ in range(_ATTEMPTS)):
+            done = part.stat().st_size / 1e6
+            problem = f"{url} was cut off after {done:.1f} MB, {_ATTEMPTS} times"
+            raise CheckpointError(model.name, problem, "run it again to go on from there")
+    except (URLError, HTTPException, TimeoutError) as error:
+        reason = getattr(error, "reason", None) or error
+        problem = f"cannot be fetched from {url} ({reason})"
+        raise CheckpointError(model.name, problem, by_hand) from error
+    found = sha256(part)
+    if model.sha256 is not None and found != model.sha256:
+        part.unlink()
+        problem = f"{url} sent SHA-256 {found}, expected {model.sha256}; it was removed"
+        raise CheckpointError(model.name, problem, by_hand)
+    part.replace(path)
+
+
+def _continue(url: str, part: Path) -> bool:
+    """Fetch what ``part`` lacks; False where the connection was cut.
+
+    Raises:
+        URLError, HTTPException, TimeoutError: there is no connection, or no such file.
+        OSError: ``part`` cannot be written.
+    """
+    have = part.stat().st_size if part.exists() else 0
+    request = http.Request(url, headers={"User-Agent": "lipsync", "Accept-Encoding": "identity"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        answer = _open(request)
+    except HTTPError as error:
+        if error.code != 416:  # nothing after what we have: all of it is here, or too much
+            raise
+        if error.headers.get("Content-Range") == f"bytes */{have}":
+            return True
+        part.unlink()
+        return False
+    with answer:
+        if answer.headers.get_content_type() == "text/html":
+            raise URLError("a web page was sent, not a file")
+        resumed = answer.status == 206
+        if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            raise URLError("another part was sent than was asked for")
+        have = have if resumed else 0
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length is not None else None
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            tqdm(
+                desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, disable=None
+            ) as bar,
+        ):
+            while block := _read(answer):
+                file.write(block)
+                bar.update(len(block))
+                have += len(block)
+    return total is None or have == total
+
+
+def _open(request: http.Request) -> HTTPResponse:
+    """Open an address, also after redirections, by HTTP and HTTPS alone."""
+    if urlsplit(request.full_url).scheme not in ("http", "https"):
+        raise URLError("only http and https addresses are fetched")
+    opener = http.OpenerDirector()
+    for handler in (
+        http.ProxyHandler,
+        http.HTTPHandler,
+        http.HTTPSHandler,
+        http.HTTPRedirectHandler,
+        http.HTTPDefaultErrorHandler,
+        http.HTTPErrorProcessor,
+        http.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener.open(request, timeout=_SILENCE)
+
+
+def _read(answer: HTTPResponse) -> bytes:
+    """The next bytes; none at the end, and none where the connection was cut."""
+    try:
+        return answer.read(_BLOCK)
+    except (HTTPException, OSError):
+        return b""
