@@ -119,7 +119,7 @@ def _located(path_or_name: str | Path) -> Iterator[Path]:
             there_are = ", ".join(names) or "none"
             raise CheckpointError(
                 text,
-                f"no such file or model; bundled models: {there_are}",
+                f"no such file or bundled model; bundled models: {there_are}",
                 f"fetched by name: {', '.join(ONLINE)}",
             )
         resource = resources.files("lipsync") / "weights" / f"{text}.safetensors"

@@ -126,7 +126,7 @@ def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
             done = part.stat().st_size / 1e6
             problem = f"{url} was cut off after {done:.1f} MB, {_ATTEMPTS} times"
             raise CheckpointError(model.name, problem, "run it again to go on from there")
-    except (URLError, HTTPException, TimeoutError) as error:
+    except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
         reason = getattr(error, "reason", None) or error
         problem = f"cannot be fetched from {url} ({reason})"
         raise CheckpointError(model.name, problem, by_hand) from error
@@ -142,7 +142,7 @@ def _continue(url: str, part: Path) -> bool:
     """Fetch what ``part`` lacks; False where the connection was cut.
 
     Raises:
-        URLError, HTTPException, TimeoutError: there is no connection, or no such file.
+        URLError, HTTPException, ConnectionError, TimeoutError: no connection, or no such file.
         OSError: ``part`` cannot be written.
     """
     have = part.stat().st_size if part.exists() else 0

@@ -108,7 +108,7 @@ class ExpertWindows(TrainingClips):
 
 
 class ExpertClips(ClipSet):
-    """Whole clips for the evaluation of an expert: every window, in order; fields as in training."""
+    """Whole clips to evaluate an expert on: every window, in order; fields as in training."""
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -20,8 +20,8 @@ class ClipDraws:
 
     Speakers come in rounds, in random order within each. With ``balance`` 1 every speaker has one
     turn a round; with 0 as many as its clips demand, the smallest speaker one; in between,
-    ``clips ** (1 - balance)`` decides, as in temperature sampling of languages. Each speaker's clips
-    come in random order, all of them once before any comes again.
+    ``clips ** (1 - balance)`` decides, as in temperature sampling of languages. Each speaker's
+    clips come in random order, all of them once before any comes again.
 
     Args:
         speakers: the speaker of every clip.

@@ -27,7 +27,8 @@ class AdversarialTraining(pl.LightningModule):
     """A generator of faces, with or without a discriminator that it has to convince.
 
     One forward of the generator serves the discriminator's step and its own. Subclasses name the
-    ``sound`` field of a batch and write :meth:`prepare`, :meth:`discriminator_loss` and :meth:`terms`.
+    ``sound`` field of a batch and write :meth:`prepare`, :meth:`discriminator_loss` and
+    :meth:`terms`.
 
     Args:
         generator: a :class:`lipsync.models.FaceGenerator`.

@@ -1,8 +1,8 @@
 """Augmentation of whole batches on the device, one draw of parameters for each clip.
 
 All windows of a clip get the same flip, colour, shift and loudness, so that none of it tells one
-window from another. Strength grows from 0 to 1 over ``ramp`` batches: at full strength from the first
-step an expert can stay at chance for ever.
+window from another. Strength grows from 0 to 1 over ``ramp`` batches: at full strength from the
+first step an expert can stay at chance for ever.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Augment:
         def chance(probability: float) -> Tensor:
             return torch.rand((clips,), generator=rng) < probability
 
-        # Grey, contrast, colour and brightness are one affine map of a pixel: gain * mix @ rgb + level.
+        # Grey, contrast, colour and brightness are one map of a pixel: gain * mix @ rgb + level.
         grey = chance(self.grey * strength).to(faces).view(-1, 1, 1)
         mix = torch.lerp(torch.eye(3).to(faces), faces.new_tensor([_GREY] * 3), grey)
         gain = (1 + uniform(self.contrast, 1, 1)) * (1 + uniform(self.colour, 3, 1))

@@ -25,7 +25,7 @@ def mask_lower(faces: Tensor) -> Tensor:
 
 
 def generator_faces(target: Tensor, reference: Tensor, reference_first: bool = False) -> Tensor:
-    """What a generator sees, two (..., 3, H, W) -> (..., 6, H, W): the masked target and a reference.
+    """What a generator sees, masked target and reference: two (..., 3, H, W) -> (..., 6, H, W).
 
     Args:
         target: what is to be painted; its lower half is masked here.

@@ -17,7 +17,7 @@ from torch import Tensor
 from lipsync.training.batches import mask_lower
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 
 class _Pictures(Callback):

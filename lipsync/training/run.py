@@ -51,6 +51,7 @@ def run(config: DictConfig) -> float:
         limit_train_batches=per_epoch,
         use_distributed_sampler=False,  # the data module shares the draws out itself
         num_sanity_val_steps=0,
+        inference_mode=False,  # metrics and buffers live on from one stage into the next
         log_every_n_steps=min(50, per_epoch),
         logger=_build_all(config.logger),
         callbacks=_build_all(config.callbacks),
@@ -58,7 +59,9 @@ def run(config: DictConfig) -> float:
         enable_model_summary=False,
     )
     size = sum(p.numel() for p in module.parameters()) / 1e6
-    log.info("%s: %.1f M parameters, %d batches, in %s", config.name, size, settings.batches, output)
+    log.info(
+        "%s: %.1f M parameters, %d batches, in %s", config.name, size, settings.batches, output
+    )
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
 
@@ -117,12 +120,14 @@ def resolve_precision(name: str, on_gpu: bool) -> str:
     """``auto`` becomes bfloat16 where the hardware computes in it, else float32."""
     if name != "auto":
         return name
-    fast = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    fast = (
+        torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
     return "bf16-mixed" if fast else "32-true"
 
 
 def set_aside(output: Path) -> None:
-    """Move what an earlier run left in ``output`` to ``output/earlier-N``; nothing is overwritten."""
+    """Move what an earlier run left in ``output`` to ``output/earlier-N``; nothing is lost."""
     names = ("checkpoints", "csv", "tensorboard", "pictures", "wandb")
     left = [output / name for name in names if (output / name).exists()]
     if not left:

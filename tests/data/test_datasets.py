@@ -25,8 +25,16 @@ def test_speakers_have_equal_shares_and_no_clip_repeats_early():
 
 
 def test_unbalanced_draws_see_every_clip_equally_often():
-    draws = ClipDraws(["a"] * 8 + ["b"] * 2, balanced=False)
+    draws = ClipDraws(["a"] * 8 + ["b"] * 2, balance=0)
     assert Counter(draws(i) for i in range(30)) == dict.fromkeys(range(10), 3)
+
+
+def test_half_balanced_draws_follow_the_square_root_of_the_clips():
+    speakers = ["a"] * 36 + ["b"] * 4  # 6 to 2, so three turns to one
+    draws = ClipDraws(speakers, balance=0.5)
+    seen = [draws(i) for i in range(48)]
+    assert Counter(speakers[i] for i in seen) == {"a": 36, "b": 12}
+    assert sorted(i for i in seen if i < 36) == list(range(36))
 
 
 def test_processes_share_the_draws_of_an_epoch():

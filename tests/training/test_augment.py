@@ -10,9 +10,11 @@ from lipsync.training.batches import (
     to_float,
 )
 
-NOTHING = dict(
-    flip=0.0, grey=0.0, brightness=0.0, contrast=0.0, colour=0.0, shift=0.0, scale=0.0, rotate=0.0
-)
+NOTHING = {
+    **dict.fromkeys(
+        ["flip", "grey", "brightness", "contrast", "colour", "shift", "scale", "rotate"], 0.0
+    )
+}
 
 
 def pictures(clips: int = 3) -> torch.Tensor:

@@ -13,6 +13,7 @@ from lipsync.models import QualityDiscriminator, SyncNet, Wav2Lip
 from lipsync.training import ExpertTraining, GeneratorTraining
 from lipsync.training.optim import constant, warmup_cosine
 
+
 def small_expert(size: int = 96) -> SyncNet:
     torch.manual_seed(1)
     return SyncNet(size, width=0.1, depth=0)
@@ -20,15 +21,15 @@ def small_expert(size: int = 96) -> SyncNet:
 
 def generator_module(**options) -> GeneratorTraining:
     torch.manual_seed(0)
-    defaults = dict(
-        generator=Wav2Lip(96, width=0.1, depth=0, mel_lead=1),
-        discriminator=QualityDiscriminator(96, width=0.1),
-        expert=small_expert(),
-        optimizer=ADAM,
-        schedule=constant,
-        loss={"reconstruction": 1.0, "lower": 0.5, "sync": 0.3, "adversarial": 0.1},
-        sync_threshold=None,
-    )
+    defaults = {
+        "generator": Wav2Lip(96, width=0.1, depth=0, mel_lead=1),
+        "discriminator": QualityDiscriminator(96, width=0.1),
+        "expert": small_expert(),
+        "optimizer": ADAM,
+        "schedule": constant,
+        "loss": {"reconstruction": 1.0, "lower": 0.5, "sync": 0.3, "adversarial": 0.1},
+        "sync_threshold": None,
+    }
     return GeneratorTraining(**defaults | options)
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from lipsync.checkpoints import save_model
 from lipsync.errors import ConfigError
+from lipsync.models import SyncNet
 from lipsync.training.run import resolve_precision, set_aside, split_batches
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,7 +35,9 @@ def tiny(prepared: Path, output: Path) -> list[str]:
 
 
 def test_more_gpus_than_present_is_one_line_before_any_data(tmp_path):
-    done = train("model=wav2lip", "trainer.gpus=4", "data=folder", "data.root=/nowhere", cwd=tmp_path)
+    done = train(
+        "model=wav2lip", "trainer.gpus=4", "data=folder", "data.root=/nowhere", cwd=tmp_path
+    )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "4 CUDA devices asked for, 0 found" in done.stderr
@@ -50,6 +54,16 @@ def test_data_that_are_not_there_are_named(tmp_path):
     done = train("model=syncnet", "data=folder", "data.root=/nowhere", f"hydra.run.dir={tmp_path}")
     assert done.returncode == 2
     assert "/nowhere/filelists/train.txt: no such split list" in done.stderr
+
+
+def test_weights_of_another_network_are_one_line_before_any_data(tmp_path):
+    save_model(SyncNet(96, 0.1, 0), tmp_path / "expert.safetensors")
+    weights = f"model.init_from={tmp_path / 'expert.safetensors'}"
+    options = ["data=folder", "data.root=/nowhere", f"hydra.run.dir={tmp_path}"]
+    done = train("model=lipgan", weights, *options)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "expert.safetensors: holds a SyncNet, training begins from a LipGAN" in done.stderr
 
 
 @pytest.mark.slow

@@ -9,17 +9,17 @@ ADAM = partial(torch.optim.Adam, lr=1e-3)
 
 
 def trainer(tmp_path, **options) -> pl.Trainer:
-    defaults = dict(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        default_root_dir=tmp_path,
-    )
+    defaults = {
+        "max_epochs": 1,
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,
+        "num_sanity_val_steps": 0,
+        "default_root_dir": tmp_path,
+    }
     return pl.Trainer(**defaults | options)
 
 

@@ -1,0 +1,100 @@
+"""Training that begins from the weights of a file."""
+
+import pytest
+import torch
+from tiny import ADAM, changed
+
+from lipsync.checkpoints import save_model
+from lipsync.errors import CheckpointError
+from lipsync.models import LipGAN, LipGANDiscriminator, QualityDiscriminator, SyncNet, Wav2Lip
+from lipsync.training import ExpertTraining, GeneratorTraining, LipGANTraining
+from lipsync.training.optim import constant
+from lipsync.training.weights import start_from
+
+LEARNING = {"optimizer": ADAM, "schedule": constant, "loss": {"reconstruction": 1.0}}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Weights in files: ``saved(network)`` -> its path."""
+
+    def save(network: torch.nn.Module) -> str:
+        with torch.no_grad():
+            for value in network.parameters():
+                value.uniform_(-0.1, 0.1)
+        path = tmp_path / f"{type(network).__name__}-{len(list(tmp_path.iterdir()))}.safetensors"
+        save_model(network, path)
+        return str(path)
+
+    return save
+
+
+def small(cls: type, **sizes) -> torch.nn.Module:
+    return cls(**{"image_size": 96, "width": 0.1, **sizes})
+
+
+def test_an_expert_begins_from_a_file(saved):
+    given = small(SyncNet, depth=0)
+    module = ExpertTraining(small(SyncNet, depth=0), **LEARNING, init_from=saved(given))
+    assert not changed(module.expert, given.state_dict())
+    assert module.expert.training
+    assert all(p.requires_grad for p in module.expert.parameters())
+
+
+@pytest.mark.parametrize(
+    ("training", "painter", "judge", "more"),
+    [
+        (GeneratorTraining, Wav2Lip, QualityDiscriminator, {"expert": small(SyncNet, depth=0)}),
+        (LipGANTraining, LipGAN, LipGANDiscriminator, {}),
+    ],
+)
+def test_generator_and_discriminator_begin_from_files(saved, training, painter, judge, more):
+    given, given_judge = small(painter, depth=0), small(judge)
+    module = training(
+        small(painter, depth=0),
+        discriminator=small(judge),
+        **LEARNING,
+        **more,
+        init_from=saved(given),
+        discriminator_init_from=saved(given_judge),
+    )
+    assert not changed(module.generator, given.state_dict())
+    assert not changed(module.discriminator, given_judge.state_dict())
+
+
+def test_an_official_file_begins_a_training(tmp_path):
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in SyncNet().state_dict().items()}
+    state = {name: torch.full((), 0.5).expand(shape) for name, shape in shapes.items()}
+    torch.save({"state_dict": state, "optimizer": {}}, tmp_path / "lipsync_expert.pth")
+    network = SyncNet()
+    start_from(network, tmp_path / "lipsync_expert.pth", "expert")
+    assert all((p == 0.5).all() for p in network.parameters())
+
+
+def test_another_network_or_other_sizes_are_one_line(saved):
+    def refusal(network: torch.nn.Module, source: str, part: str) -> str:
+        with pytest.raises(CheckpointError) as caught:
+            start_from(network, source, part)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    expert = saved(small(SyncNet, depth=0))
+    generator = small(Wav2Lip, depth=0)
+    message = refusal(generator, expert, "generator")
+    assert message == f"{expert}: holds a SyncNet, training begins from a Wav2Lip"
+
+    larger = saved(Wav2Lip(128, width=0.2, depth=0, mel_lead=1))
+    assert refusal(generator, larger, "generator") == (
+        f"{larger}: is a Wav2Lip of image_size 128, width 0.2, training would build image_size 96, "
+        "width 0.1; give data.image_size=128 model.generator.width=0.2"
+    )
+
+
+def test_another_lead_is_told_and_kept_out(saved, caplog):
+    given = Wav2Lip(96, width=0.1, depth=0, mel_lead=1)
+    network = Wav2Lip(96, width=0.1, depth=0, mel_lead=2)
+    with caplog.at_level("INFO"):
+        start_from(network, saved(given), "generator")
+    assert network.config["mel_lead"] == 2
+    assert "was trained with model.generator.mel_lead=1" in caplog.text
