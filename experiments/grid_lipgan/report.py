@@ -45,8 +45,7 @@ def curves(run: Path) -> dict[str, list[tuple[float, float]]]:
         for row in csv.DictReader(file):
             for name, value in row.items():
                 if value and name not in ("step", "epoch"):
-                    batch = int(row["step"]) / 2  # two optimiser steps a batch
-                    values.setdefault(name, []).append((batch, float(value)))
+                    values.setdefault(name, []).append((int(row["step"]) + 1, float(value)))
     return values
 
 

@@ -1,4 +1,4 @@
-"""Weights in and out: official files, own checkpoints and model files, bundled models.
+"""Weights in and out: official files, own checkpoints and model files, bundled and online models.
 
 This is the only place that knows that the official weights read and write BGR pixels, and the
 only one that opens pickles, which it never executes.
