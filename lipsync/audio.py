@@ -11,6 +11,7 @@ import librosa
 import numpy as np
 from scipy.fft import dct
 from scipy.signal import lfilter
+from scipy.sparse import csr_array
 
 SAMPLE_RATE = 16_000
 HOP_LENGTH = 200
@@ -88,8 +89,11 @@ def _int16(wave: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _mel_filters() -> np.ndarray:
-    return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=N_MELS, fmin=55.0, fmax=7600.0)
+def _mel_filters() -> csr_array:
+    # Sparse: a dense product would round differently with the number of BLAS threads.
+    return csr_array(
+        librosa.filters.mel(sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=N_MELS, fmin=55.0, fmax=7600.0)
+    )
 
 
 def _cepstra(
