@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from lipsync.training.weights import architecture, start_from
 SYSTEMS = ("generated", "swapped_audio", "copied_reference", "real")
 
 
-class AdversarialTraining(pl.LightningModule):
+class AdversarialTraining(pl.LightningModule, ABC):
     """A generator of faces, with or without a discriminator that it has to convince.
 
     One forward of the generator serves the discriminator's step and its own. Subclasses name the
@@ -80,19 +81,19 @@ class AdversarialTraining(pl.LightningModule):
         self.psnr = nn.ModuleDict({name: LowerHalfPSNR() for name in SYSTEMS})
         self.l1 = nn.ModuleDict({name: MeanMetric() for name in SYSTEMS})
 
+    @abstractmethod
     def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
         """A training batch on its device, its pictures float and augmented."""
-        raise NotImplementedError
 
+    @abstractmethod
     def discriminator_loss(
         self, inputs: dict[str, Any], fake: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """What the discriminator pays, given detached generated faces; and values to log."""
-        raise NotImplementedError
 
+    @abstractmethod
     def terms(self, inputs: dict[str, Any], fake: Tensor) -> dict[str, Tensor]:
         """Every term of the generator's objective, unweighted."""
-        raise NotImplementedError
 
     def weights(self) -> dict[str, float]:
         """The weights of the terms at this batch."""
