@@ -141,9 +141,18 @@ def sync_mels(mel: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.stack([mel_window(mel, mel_start(int(s))) for s in starts])[:, None]
 
 
-def frame_mels(mel: np.ndarray, start: int, lead: int) -> np.ndarray:
-    """The mels of the five single frames of a window, which a generator hears: (5, 1, 80, 16)."""
-    return np.stack([mel_window(mel, mel_start(start + i, lead=lead)) for i in range(T)])[:, None]
+def frame_mels(mel: np.ndarray, frames: np.ndarray, lead: int) -> np.ndarray:
+    """The mels of single frames at 25 fps, which a generator hears.
+
+    Args:
+        mel: (80, columns).
+        frames: (n,) indices of frames.
+        lead: frames before a frame at which its window begins.
+
+    Returns:
+        (n, 1, 80, 16).
+    """
+    return np.stack([mel_window(mel, mel_start(int(f), lead=lead)) for f in frames])[:, None]
 
 
 def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> int | None:

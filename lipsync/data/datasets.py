@@ -197,16 +197,22 @@ class EvaluationWindows(ClipSet):
         return clip, start, (start + count // 2) % count
 
     def elsewhere(self, index: int, start: int) -> tuple[Clip, int]:
-        """The next clip in the list, and the same moment of it: sound that is somebody else's."""
-        other = self.clip(self.keys[(index // self.per_clip + 1) % len(self.keys)])
-        return other, min(start, other.windows() - 1)
+        """Sound that says something else: half a list, and half a clip, away.
+
+        Neighbours in a list are often of one sentence or speaker, and sentences of one form (GRID)
+        say alike things at the same moment: a mouth need not move differently for these.
+        """
+        place = index // self.per_clip
+        other = self.clip(self.keys[(place + max(1, len(self.keys) // 2)) % len(self.keys)])
+        count = other.windows()
+        return other, (start + count // 2) % count
 
 
 class GeneratorClips(EvaluationWindows):
     """Fixed windows for the evaluation of a generator, each also with the sound of another clip.
 
-    Fields as in training, and ``swapped_mel`` float32 (5, 1, 80, 16), the same moment of the next
-    clip in the list: a generator that listens paints another mouth for it.
+    Fields as in training, and ``swapped_mel`` float32 (5, 1, 80, 16), another moment of another
+    clip: a generator that listens paints another mouth for it.
     """
 
     def __init__(
@@ -225,14 +231,14 @@ class GeneratorClips(EvaluationWindows):
         clip, start, reference = self.window(index)
         sample = _generator_sample(clip, start, reference, self.lead)
         other, elsewhere = self.elsewhere(index, start)
-        return {**sample, "swapped_mel": frame_mels(other.mel, elsewhere, self.lead)}
+        return {**sample, "swapped_mel": frame_mels(other.mel, elsewhere + np.arange(T), self.lead)}
 
 
 def _generator_sample(clip: Clip, start: int, reference: int, lead: int) -> dict[str, Any]:
     return {
         "target": np.array(clip.faces[start : start + T]),
         "reference": np.array(clip.faces[reference : reference + T]),
-        "mel": frame_mels(clip.mel, start, lead),
+        "mel": frame_mels(clip.mel, start + np.arange(T), lead),
         "sync_mel": sync_mels(clip.mel, np.array([start]))[0],
         "start": start,
         "key": clip.key,

@@ -61,8 +61,8 @@ class LipGANFrames(TrainingClips):
 class LipGANClips(EvaluationWindows):
     """The evaluation windows of :class:`~lipsync.data.datasets.GeneratorClips`, for LipGAN.
 
-    Fields as in training, and ``swapped_mfcc`` float32 (5, 1, 12, 35), the same moment of the next
-    clip in the list. The shifted sound is half a clip away, where the reference is.
+    Fields as in training, and ``swapped_mfcc`` float32 (5, 1, 12, 35), another moment of
+    another clip. The shifted sound is half a clip away, where the reference is.
     """
 
     def __init__(
