@@ -1,0 +1,87 @@
+"""How true are a generator's faces on GRID, and do they follow the sound? A table and a sheet.
+
+    python experiments/grid_baseline/faces.py GENERATOR data/grid -o experiments/grid_baseline
+
+PSNR in dB of the lower halves of twenty frames of every clip, beside a reference frame half a clip
+away: for the clip's own sound, for the sound of another moment of another clip, for the sound of
+another clip at the same moment (whose words begin and end alike, as GRID's sentences do), and for
+the reference copied in.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from lipsync.checkpoints import load_model
+from lipsync.data.datasets import GeneratorClips
+from lipsync.metrics import LowerHalfPSNR
+from lipsync.training.batches import generator_faces, to_float
+from lipsync.training.callbacks import face_sheet
+from lipsync.windows import T, frame_mels
+
+SYSTEMS = ("generated", "swapped_audio", "same_moment", "copied_reference")
+SHOWN = 3  # clips a row of the sheet
+
+
+@torch.inference_mode()
+def paint(generator: torch.nn.Module, dataset: GeneratorClips, index: int) -> dict:
+    """The pictures of every system for one window: name -> (1, 5, 3, S, S)."""
+    sample = dataset[index]
+    target, reference = (
+        to_float(torch.from_numpy(sample[k]))[None] for k in ("target", "reference")
+    )
+    faces = generator_faces(target, reference)
+    neighbour = dataset.clip(dataset.keys[(index // dataset.per_clip + 1) % len(dataset.keys)])
+    frames = min(sample["start"], neighbour.windows() - 1) + np.arange(T)
+    sounds = {
+        "generated": sample["mel"],
+        "swapped_audio": sample["swapped_mel"],
+        "same_moment": frame_mels(neighbour.mel, frames, dataset.lead),
+    }
+    painted = {k: generator(torch.from_numpy(mel)[None], faces) for k, mel in sounds.items()}
+    return {**painted, "copied_reference": reference, "real": target}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("generator")
+    parser.add_argument("root", type=Path, help="prepared GRID")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the sheets")
+    args = parser.parse_args()
+
+    generator = load_model(args.generator)
+    print("| split | " + " | ".join(SYSTEMS) + " |")
+    print("|" + " --- |" * (1 + len(SYSTEMS)))
+    for split in ("val", "test", "unseen"):
+        dataset = GeneratorClips(args.root, split, 96, lead=generator.config["mel_lead"])
+        metrics = {name: LowerHalfPSNR() for name in SYSTEMS}
+        shown = set(np.linspace(1, len(dataset) - 2, 2 * SHOWN).astype(int).tolist())
+        kept = []
+        for index in range(len(dataset)):
+            pictures = paint(generator, dataset, index)
+            for name, metric in metrics.items():
+                metric.update(pictures[name].flatten(0, 1), pictures["real"].flatten(0, 1))
+            if index in shown:
+                kept.append(pictures)
+        print(
+            f"| {split} | "
+            + " | ".join(f"{float(m.compute()):.1f}" for m in metrics.values())
+            + " |"
+        )
+        rows = [
+            face_sheet({k: torch.cat([p[k] for p in part]) for k in kept[0]})
+            for part in (kept[:SHOWN], kept[SHOWN:])
+        ]
+        args.output.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.concatenate(rows)).save(
+            args.output / f"faces-{split}.jpg", quality=80, optimize=True
+        )
+
+
+if __name__ == "__main__":
+    main()
