@@ -1,0 +1,68 @@
+"""Videos are written whole or not at all."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from media_files import RATE, clicks, grey, write_numbers
+
+from lipsync.errors import MediaError
+from lipsync.media import VideoWriter, read_audio
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_video_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"older")
+
+    def stopped() -> None:
+        with VideoWriter(tmp_path / "a.mp4", 25, (64, 48)) as video:
+            video.write(grey(0))
+            raise error
+
+    with pytest.raises(error):
+        stopped()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+    assert (tmp_path / "a.mp4").read_bytes() == b"older"
+
+
+def test_nothing_is_visible_before_the_end(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 25, (64, 48)) as video:
+        video.write(grey(0))
+        assert not (tmp_path / "a.mp4").exists()
+    assert (tmp_path / "a.mp4").exists()
+    assert stat.S_IMODE((tmp_path / "a.mp4").stat().st_mode) & 0o400
+
+
+def test_what_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cases = {
+        tmp_path / "a.txt": "no container is named '.txt'",
+        tmp_path: "no container",
+        tmp_path / "file" / "a.mp4": "cannot be written",
+    }
+    for path, problem in cases.items():
+        with pytest.raises(MediaError, match=problem):
+            write_numbers(path, 1)
+    (tmp_path / "b.mp4").mkdir()
+    with pytest.raises(MediaError, match="is a folder"):
+        write_numbers(tmp_path / "b.mp4", 1)
+    with pytest.raises(MediaError, match="no frame was written"):
+        write_numbers(tmp_path / "c.mp4", 0)
+    assert not (tmp_path / "c.mp4").exists()
+
+
+def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match=r"uint8 \(48, 64, 3\)"),
+        VideoWriter(tmp_path / "a.mp4", 25, (64, 48)) as video,
+    ):
+        video.write(grey(0, (48, 64)))
+
+
+def test_sound_longer_than_the_picture_is_kept(tmp_path: Path) -> None:
+    path = write_numbers(tmp_path / "a.mp4", 5, audio=clicks(1.5))
+    wave = read_audio(path)
+    assert len(wave) == 2 * RATE
+    assert abs(int(wave.argmax()) - round(1.5 * RATE)) <= 16
