@@ -38,6 +38,10 @@ class CheckpointError(_About):
     """A weights file that is damaged, unsafe, or of another model."""
 
 
+class TrainingError(_About):
+    """A run that cannot go on: the batch, what happened there, and what to try."""
+
+
 @contextmanager
 def exit_on_error() -> Iterator[None]:
     """Turn a :class:`LipsyncError` into one line on stderr and exit code 2, Ctrl-C into 130."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from lipsync.windows import lower_half
 
@@ -110,6 +111,44 @@ def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
 def adversarial_bce(fake: Tensor) -> Tensor:
     """What the generator pays when the discriminator's logits call its pictures generated."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+
+
+def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """The hinge form of a discriminator's loss, on logits (Lim & Ye 2017)."""
+    return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+
+
+def adversarial_hinge(fake: Tensor) -> Tensor:
+    """What the generator pays beside :func:`discriminator_hinge`: minus the mean logit."""
+    return -fake.mean()
+
+
+def r1_penalty(logits: Tensor, real: Tensor) -> Tensor:
+    """Mean squared norm of the discriminator's gradient at real pictures (Mescheder et al. 2018).
+
+    Args:
+        logits: of ``real``, (N, 1), with a graph back to it.
+        real: (N, 3, H, W) that requires a gradient.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return gradient.square().flatten(1).sum(dim=1).mean()
+
+
+def structure(fake: Tensor, real: Tensor) -> Tensor:
+    """1 - MS-SSIM of pictures in [0, 1], (..., 3, H, W), H and W 64 and more.
+
+    Three scales in place of the published five, whose coarsest needs 176 pixels; their weights are
+    the published ones, brought to a sum of 1 (Wang, Simoncelli & Bovik 2003).
+    """
+    weights = torch.tensor([0.0448, 0.2856, 0.3001])
+    similarity = multiscale_structural_similarity_index_measure(
+        fake.float().flatten(0, -4),
+        real.float().flatten(0, -4),
+        data_range=1.0,
+        betas=tuple((weights / weights.sum()).tolist()),
+        normalize="relu",
+    )
+    return 1 - similarity
 
 
 def margin_contrastive(distance: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:

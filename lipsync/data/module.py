@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from lipsync.data.draws import DrawSampler
+from lipsync.errors import ConfigError
 
 
 class ClipDataModule(pl.LightningDataModule):
@@ -54,9 +55,7 @@ class ClipDataModule(pl.LightningDataModule):
             self.test = self.make_evaluation(self.root, "test", self.image_size)
 
     def train_dataloader(self) -> DataLoader:
-        rank, world = (
-            (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        )
+        rank, world = self._place()
         draws = self.batches_per_epoch * self.batch_size * world
         return DataLoader(
             self.train,
@@ -74,12 +73,18 @@ class ClipDataModule(pl.LightningDataModule):
         return self._evaluation(self.test)
 
     def _evaluation(self, dataset: Dataset) -> DataLoader:
-        sampler = None
-        if self.trainer and self.trainer.world_size > 1:
-            sampler = DistributedSampler(dataset, shuffle=False)
+        rank, world = self._place()
+        if len(dataset) < world:
+            raise ConfigError(
+                f"{self.root}: {len(dataset)} samples to evaluate on cannot be shared out among "
+                f"{world} processes; use fewer processes or longer split lists"
+            )
         return DataLoader(
-            dataset,
+            Subset(dataset, range(rank, len(dataset), world)),  # each clip once, none twice
             batch_size=self.eval_batch_size,
-            sampler=sampler,
             num_workers=self.workers,
         )
+
+    def _place(self) -> tuple[int, int]:
+        """Rank of this process, and how many there are."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

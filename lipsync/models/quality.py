@@ -18,15 +18,18 @@ class QualityDiscriminator(nn.Module):
     Args:
         image_size: side of the whole square faces; the network cuts out the lower halves.
         width: factor on all inner channels, which stay multiples of eight.
+        spectral_norm: bound every convolution's largest gain by 1 (Miyato et al. 2018).
 
     Raises:
         ConfigError: sizes of which no network can be built.
     """
 
-    def __init__(self, image_size: int = 96, width: float = 1.0) -> None:
+    def __init__(
+        self, image_size: int = 96, width: float = 1.0, spectral_norm: bool = False
+    ) -> None:
         super().__init__()
         check_config("QualityDiscriminator", image_size, width)
-        self.config = {"image_size": image_size, "width": width}
+        self.config = {"image_size": image_size, "width": width, "spectral_norm": spectral_norm}
 
         def conv(
             c_in: int, c_out: int, kernel: int, stride: int | tuple[int, int] = 1
@@ -52,6 +55,10 @@ class QualityDiscriminator(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, LEAK)
                 nn.init.zeros_(module.bias)
+        if spectral_norm:
+            convolutions = [m for m in self.modules() if isinstance(m, nn.Conv2d)]
+            for module in convolutions:
+                nn.utils.parametrizations.spectral_norm(module)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Probabilities in [0, 1], ``(N, 1)``, that whole faces are real; see :meth:`logits`."""

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytorch_lightning as pl
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from lipsync import losses
+from lipsync.data.store import Clip
 from lipsync.errors import ConfigError
 from lipsync.metrics import LowerHalfPSNR
-from lipsync.training.augment import Augment
+from lipsync.training.base import Training
 from lipsync.training.batches import generator_faces, to_float
 from lipsync.training.weights import architecture, start_from
 
 # What a generator is measured beside: its own pictures, its pictures for another clip's sound, the
 # reference pasted in unchanged, and the true frames.
 SYSTEMS = ("generated", "swapped_audio", "copied_reference", "real")
+_CHUNK = 25  # frames of a clip painted at a time
 
 
-class AdversarialTraining(pl.LightningModule, ABC):
+class AdversarialTraining(Training):
     """A generator of faces, with or without a discriminator that it has to convince.
 
     One forward of the generator serves the discriminator's step and its own. Subclasses name the
@@ -33,51 +35,41 @@ class AdversarialTraining(pl.LightningModule, ABC):
 
     Args:
         generator: a :class:`lipsync.models.FaceGenerator`.
-        optimizer, discriminator_optimizer: make the optimisers from parameters.
-        schedule: makes a per-batch schedule from ``(optimizer, total)``.
-        loss: weights of the generator's terms.
         discriminator: None trains without.
-        augment: what happens to training batches; None leaves them as they are.
-        seed: of the chance in training steps.
+        discriminator_optimizer: makes its optimiser; None takes ``optimizer`` for both.
         init_from, discriminator_init_from: weights to begin with: what
             :func:`lipsync.checkpoints.load_model` takes; None begins anew.
+        options: of :class:`Training`; the terms of ``loss`` are the generator's.
 
     Raises:
         ConfigError: networks for different image sizes.
         CheckpointError: weights of another network, or of other sizes.
     """
 
-    automatic_optimization = False
     sound: ClassVar[str]
 
     def __init__(
         self,
         generator: nn.Module,
-        optimizer: Callable[..., torch.optim.Optimizer],
-        schedule: Callable[..., Any],
-        loss: dict[str, float],
+        *,
         discriminator: nn.Module | None = None,
         discriminator_optimizer: Callable[..., torch.optim.Optimizer] | None = None,
-        augment: Augment | None = None,
-        seed: int = 0,
         init_from: str | Path | None = None,
         discriminator_init_from: str | Path | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**options)
         self.generator = generator.to(memory_format=torch.channels_last)
         if init_from is not None:
             start_from(self.generator, init_from, "generator")
         self.discriminator = discriminator
-        self.loss_weights = dict(loss)
         if discriminator is None:
             self.loss_weights.pop("adversarial", None)
         else:
             self.discriminator = discriminator.to(memory_format=torch.channels_last)
             if discriminator_init_from is not None:
                 start_from(self.discriminator, discriminator_init_from, "discriminator")
-        self.make_optimizer, self.make_schedule = optimizer, schedule
-        self.make_discriminator_optimizer = discriminator_optimizer or optimizer
-        self.augment, self.seed = augment, seed
+        self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
         self.psnr = nn.ModuleDict({name: LowerHalfPSNR() for name in SYSTEMS})
         self.l1 = nn.ModuleDict({name: MeanMetric() for name in SYSTEMS})
 
@@ -95,6 +87,10 @@ class AdversarialTraining(pl.LightningModule, ABC):
     def terms(self, inputs: dict[str, Any], fake: Tensor) -> dict[str, Tensor]:
         """Every term of the generator's objective, unweighted."""
 
+    @abstractmethod
+    def clip_sound(self, clip: Clip, frames: int) -> np.ndarray:
+        """What the generator hears in each of the first ``frames`` frames of a clip."""
+
     def weights(self) -> dict[str, float]:
         """The weights of the terms at this batch."""
         return self.loss_weights
@@ -104,38 +100,24 @@ class AdversarialTraining(pl.LightningModule, ABC):
         reference_first = self.generator.reference_first
         return self.generator(sound, generator_faces(target, reference, reference_first))
 
-    @property
-    def batches_done(self) -> int:
-        """Training batches before this one; ``global_step`` counts optimiser steps instead."""
-        steps = 1 if self.discriminator is None else 2
-        return self.global_step // steps
-
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         inputs, weights = self.prepare(batch), self.weights()
-        optimizer, *others = self._optimizers()
+        optimizer, *others = self.all_optimizers()
         values: dict[str, Tensor] = {}
         fake = self(inputs[self.sound], inputs["target"], inputs["reference"])
 
         for other in others:  # the discriminator's, if there is one
             with self.toggled_optimizer(other):
                 loss, values = self.discriminator_loss(inputs, fake.detach())
-                self._descend(other, loss)
+                self.descend(other, loss, batch)
             values["discriminator"] = loss
 
         with self.toggled_optimizer(optimizer):
             terms = self.terms(inputs, fake)
             loss = losses.weighted_sum(terms, weights)
-            self._descend(optimizer, loss)
-        for schedule in self._schedules():
-            schedule.step()
-
-        values = {f"train/{n}": v.detach() for n, v in {**values, **terms, "loss": loss}.items()}
-        self.log_dict(values, batch_size=len(fake))
-
-    def _descend(self, optimizer: Any, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
+            self.descend(optimizer, loss, batch)
+        self.step_schedules()
+        self.log_training({**values, **terms, "loss": loss}, len(fake))
 
     def paint_systems(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The pictures of every system in :data:`SYSTEMS` for an evaluation batch, in [0, 1]."""
@@ -146,6 +128,19 @@ class AdversarialTraining(pl.LightningModule, ABC):
             "copied_reference": reference,
             "real": target,
         }
+
+    @torch.no_grad()
+    def paint_clip(self, clip: Clip, frames: int) -> Tensor:
+        """The first frames of a clip as generated: (frames, 3, H, W) in [0, 1].
+
+        Each is painted beside the frame half a clip away.
+        """
+        pixels = torch.from_numpy(np.array(clip.faces[:frames])).to(self.device)
+        target = to_float(pixels)
+        reference = target.roll(frames // 2, dims=0)
+        sound = torch.from_numpy(self.clip_sound(clip, frames)).to(self.device)
+        parts = zip(*(x.split(_CHUNK) for x in (sound, target, reference)), strict=True)
+        return torch.cat([self(*(x[None] for x in part))[0].float() for part in parts])
 
     def evaluate(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Add an evaluation batch to the metrics; returns the pictures of the systems."""
@@ -191,19 +186,11 @@ class AdversarialTraining(pl.LightningModule, ABC):
         total = int(self.trainer.estimated_stepping_batches)
         return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
 
-    def _optimizers(self) -> Sequence[Any]:
-        optimizers = self.optimizers()
-        return optimizers if isinstance(optimizers, list) else [optimizers]
-
-    def _schedules(self) -> Sequence[Any]:
-        schedules = self.lr_schedulers()
-        return schedules if isinstance(schedules, list) else [schedules]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def about(self) -> dict[str, Any]:
         about = architecture(self.generator, "generator.")
         if self.discriminator is not None:
             about["discriminator"] = architecture(self.discriminator, "discriminator.")
-        checkpoint["lipsync"] = about
+        return about
 
 
 def check_image_sizes(remedy: str, **networks: nn.Module | None) -> None:

@@ -20,7 +20,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 
-class _Pictures(Callback):
+class Pictures(Callback):
     """Keeps a picture of every validation as a PNG and shows it to loggers that take pictures."""
 
     def __init__(self, path: str | Path) -> None:
@@ -31,7 +31,7 @@ class _Pictures(Callback):
         if not trainer.is_global_zero:
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        batch = trainer.current_epoch * trainer.num_training_batches + trainer.num_training_batches
+        batch = batches_seen(trainer)
         Image.fromarray(picture).save(self.path / f"{name}-{batch:07d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
@@ -40,7 +40,12 @@ class _Pictures(Callback):
                 logger.log_image(name, [picture], step=trainer.global_step)
 
 
-class ExpertCurves(_Pictures):
+def batches_seen(trainer: pl.Trainer) -> int:
+    """Training batches up to the end of this epoch."""
+    return (trainer.current_epoch + 1) * trainer.num_training_batches
+
+
+class ExpertCurves(Pictures):
     """Mean cosine against the lag, and off-sync accuracy against the gap of the negatives."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -60,7 +65,7 @@ class ExpertCurves(_Pictures):
         self.show(trainer, "curves", picture)
 
 
-class GeneratorSheet(_Pictures):
+class GeneratorSheet(Pictures):
     """Rows target / input / reference / generated / with swapped audio, five frames a clip.
 
     Args:

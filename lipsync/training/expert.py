@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
 from lipsync import losses
 from lipsync.metrics.lags import LagReport
-from lipsync.training.augment import Augment
+from lipsync.training.base import Training
 from lipsync.training.batches import batch_rng, expert_faces, to_float
 from lipsync.training.weights import architecture, start_from
 
 
-class ExpertTraining(pl.LightningModule):
+class ExpertTraining(Training):
     """Learns to tell sound that belongs to a face window from sound of the same clip that does not.
 
     Args:
         expert: a :class:`lipsync.models.SyncNet`.
-        optimizer: makes the optimiser from parameters.
-        schedule: makes a per-batch schedule from ``(optimizer, total)``.
-        loss: weights of the terms ``bce`` (as published) and ``contrastive``.
         min_gap: least distance of a negative window in frames, in training and in the scores.
         contrastive_gap: the same for the contrastive term, which profits from near negatives.
-        augment: what happens to training batches; None leaves them as they are.
-        seed: of the augmentation.
         init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
             begins anew.
+        options: of :class:`Training`; the terms of ``loss`` are ``bce`` (as published) and
+            ``contrastive``.
 
     Raises:
         CheckpointError: weights of another network, or of other sizes.
@@ -39,24 +34,18 @@ class ExpertTraining(pl.LightningModule):
     def __init__(
         self,
         expert: nn.Module,
-        optimizer: Callable[..., torch.optim.Optimizer],
-        schedule: Callable[..., Any],
-        loss: dict[str, float],
+        *,
         min_gap: int = 5,
         contrastive_gap: int = 2,
-        augment: Augment | None = None,
-        seed: int = 0,
         init_from: str | Path | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**options)
         self.expert = expert.to(memory_format=torch.channels_last)
         if init_from is not None:
             start_from(self.expert, init_from, "expert")
         self.temperature = nn.Parameter(torch.tensor(0.07).log())
-        self.make_optimizer, self.make_schedule = optimizer, schedule
-        self.loss_weights = dict(loss)
         self.min_gap, self.contrastive_gap = min_gap, contrastive_gap
-        self.augment, self.seed = augment, seed
         self.register_buffer("threshold", torch.tensor(0.5))  # of the cosine, fixed on val
         self.report = LagReport(min_gap)
         self.results: dict[str, Any] = {}  # of the last evaluation, for plots
@@ -78,20 +67,20 @@ class ExpertTraining(pl.LightningModule):
             ),
         }
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         faces, mel = to_float(batch["faces"]), batch["mel"]
         if self.augment is not None:
-            strength = self.augment.strength(self.global_step)
-            rng = batch_rng(self.seed, self.global_step)
+            strength = self.augment.strength(self.batches_done)
+            rng = batch_rng(self.seed, self.batches_done)
             pictures = self.augment.faces(faces.flatten(1, 2), strength, rng)
             faces = pictures.view_as(faces)
             mel = self.augment.mel(mel, strength, rng)
         audio, face = self.embed(faces, mel)
         terms = self.terms(audio, face, batch["start"])
         loss = losses.weighted_sum(terms, self.loss_weights)
-        values = {f"train/{name}": value.detach() for name, value in terms.items()}
-        self.log_dict({**values, "train/loss": loss.detach()}, batch_size=len(mel))
-        return loss
+        self.descend(self.optimizers(), loss, batch)
+        self.step_schedules()
+        self.log_training({**terms, "loss": loss}, len(mel))
 
     def _evaluate(self, batch: dict[str, Any], stage: str) -> None:
         audio, face = self.embed(to_float(batch["faces"]), batch["mel"])
@@ -128,13 +117,10 @@ class ExpertTraining(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._finish("test", threshold=float(self.threshold))
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> tuple[list[Any], list[Any]]:
         optimizer = self.make_optimizer(self.parameters())
-        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        total = int(self.trainer.estimated_stepping_batches)
+        return [optimizer], [self.make_schedule(optimizer, total)]
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["lipsync"] = architecture(self.expert, "expert.")
+    def about(self) -> dict[str, Any]:
+        return architecture(self.expert, "expert.")

@@ -5,15 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from lipsync import losses
 from lipsync.checkpoints import load_model
+from lipsync.data.store import Clip
+from lipsync.errors import ConfigError
 from lipsync.training.adversarial import SYSTEMS, AdversarialTraining, check_image_sizes
 from lipsync.training.batches import batch_rng, expert_faces, to_float
-from lipsync.windows import lower_half
+from lipsync.training.weights import fingerprint
+from lipsync.windows import frame_mels, lower_half
+
+ADVERSARIAL = {
+    "bce": (losses.discriminator_bce, losses.adversarial_bce),
+    "hinge": (losses.discriminator_hinge, losses.adversarial_hinge),
+}
 
 
 class GeneratorTraining(AdversarialTraining):
@@ -26,9 +35,11 @@ class GeneratorTraining(AdversarialTraining):
         sync_threshold: the sync weight is 0 until the validation sync loss is below this; None
             switches it on from the start.
         sync_ramp: batches over which the sync weight then grows to its full value.
+        adversarial: form of the adversarial losses on logits: ``bce``, as published, or ``hinge``.
+        r1: weight of the penalty on the discriminator's gradient at real pictures; 0 leaves it out.
         options: of :class:`AdversarialTraining`; the terms of ``loss`` are ``reconstruction``,
-            ``lower``, ``sync`` and ``adversarial``, a ``discriminator`` is a
-            :class:`lipsync.models.QualityDiscriminator`.
+            ``lower``, ``structure`` (computed where it has a weight), ``sync`` and
+            ``adversarial``, a ``discriminator`` is a :class:`lipsync.models.QualityDiscriminator`.
     """
 
     sound = "mel"
@@ -40,6 +51,8 @@ class GeneratorTraining(AdversarialTraining):
         *,
         sync_threshold: float | None = 0.75,
         sync_ramp: int = 0,
+        adversarial: str = "bce",
+        r1: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(generator, **options)
@@ -52,6 +65,12 @@ class GeneratorTraining(AdversarialTraining):
             discriminator=self.discriminator,
         )
         self._frozen = [expert.eval().requires_grad_(False)]  # in a list: no part of this module
+        if adversarial not in ADVERSARIAL:
+            names = ", ".join(ADVERSARIAL)
+            raise ConfigError(f"model.adversarial={adversarial}: must be one of {names}")
+        self.discriminator_term, self.adversarial_term = ADVERSARIAL[adversarial]
+        self.r1 = r1
+        self.expert_fingerprint = fingerprint(expert)
         self.sync_threshold, self.sync_ramp = sync_threshold, sync_ramp
         start = -1 if sync_threshold is not None else 0
         self.register_buffer("sync_start", torch.tensor(start))  # batch of the switch-on, -1: off
@@ -60,6 +79,9 @@ class GeneratorTraining(AdversarialTraining):
     @property
     def expert(self) -> nn.Module:
         return self._frozen[0]
+
+    def about(self) -> dict[str, Any]:
+        return {**super().about(), "expert_sha256": self.expert_fingerprint}
 
     def setup(self, stage: str) -> None:
         self.expert.to(self.device, memory_format=torch.channels_last)
@@ -91,6 +113,9 @@ class GeneratorTraining(AdversarialTraining):
             sync_mel = sync_mel[:, 0]
         return {"target": target, "reference": reference, "mel": mel, "sync_mel": sync_mel}
 
+    def clip_sound(self, clip: Clip, frames: int) -> np.ndarray:
+        return frame_mels(clip.mel, np.arange(frames), self.generator.config["mel_lead"])
+
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         self.log("train/sync_weight", self.weights()["sync"])
         super().training_step(batch, batch_idx)
@@ -98,14 +123,22 @@ class GeneratorTraining(AdversarialTraining):
     def discriminator_loss(
         self, inputs: dict[str, Any], fake: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real = self.discriminator.logits(inputs["target"].flatten(0, 1)).float()
-        on_fake = self.discriminator.logits(fake.flatten(0, 1)).float()
+        real, fake = inputs["target"].flatten(0, 1), fake.flatten(0, 1)
+        on_real = self.discriminator.logits(real).float()
+        on_fake = self.discriminator.logits(fake).float()
+        loss = self.discriminator_term(on_real, on_fake)
         right = ((on_real > 0).float().mean() + (on_fake < 0).float().mean()) / 2
-        return losses.discriminator_bce(on_real, on_fake), {
+        values = {
             "discriminator_accuracy": right,
             "logit_real": on_real.mean(),
             "logit_fake": on_fake.mean(),
         }
+        if self.r1:
+            with torch.autocast(self.device.type, enabled=False):  # a gradient of a gradient
+                real = real.float().requires_grad_()
+                values["r1"] = losses.r1_penalty(self.discriminator.logits(real), real)
+            loss = loss + self.r1 * values["r1"]
+        return loss, values
 
     def terms(self, inputs: dict[str, Any], fake: Tensor) -> dict[str, Tensor]:
         terms = {
@@ -115,7 +148,9 @@ class GeneratorTraining(AdversarialTraining):
         }
         if self.discriminator is not None:
             logits = self.discriminator.logits(fake.flatten(0, 1))
-            terms["adversarial"] = losses.adversarial_bce(logits.float())
+            terms["adversarial"] = self.adversarial_term(logits.float())
+        if self.loss_weights.get("structure"):
+            terms["structure"] = losses.structure(fake, inputs["target"])
         return terms
 
     def evaluate(self, batch: dict[str, Any]) -> dict[str, Tensor]:

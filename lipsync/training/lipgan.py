@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lipsync import losses
+from lipsync.data.store import Clip
 from lipsync.metrics import OffSyncAccuracy
 from lipsync.training.adversarial import AdversarialTraining, check_image_sizes
 from lipsync.training.batches import batch_rng, to_float
+from lipsync.windows import frame_mfccs
 
 
 class LipGANTraining(AdversarialTraining):
@@ -50,6 +53,9 @@ class LipGANTraining(AdversarialTraining):
             both = self.augment.faces(torch.cat([target, reference], dim=1), strength, rng)
             target, reference = both.chunk(2, dim=1)
         return {**batch, "target": target, "reference": reference, "shift": shift}
+
+    def clip_sound(self, clip: Clip, frames: int) -> np.ndarray:
+        return frame_mfccs(clip.mfcc, np.arange(frames))
 
     def distance(self, mfcc: Tensor, faces: Tensor) -> Tensor:
         """How far the discriminator finds faces (B, T, 3, H, W) from their sounds: (B * T,)."""

@@ -16,8 +16,13 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
+from pytorch_lightning.utilities import rank_zero_only
 
 from lipsync.errors import ConfigError, LipsyncError
+from lipsync.training.ema import MovingAverage
+from lipsync.training.weights import WholeCheckpoints
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 log = logging.getLogger(__name__)
 
@@ -30,22 +35,34 @@ def run(config: DictConfig) -> float:
     """
     settings = config.trainer
     check_devices(settings.gpus)
+    check_settings(settings)
     epochs, per_epoch = split_batches(settings.batches, settings.val_every)
     _quieten()
     if settings.threads:
         torch.set_num_threads(settings.threads)
     output = Path(HydraConfig.get().runtime.output_dir)
     checkpoint = _resume_path(config.ckpt_path, output)
-    if checkpoint is None:
+    if checkpoint is None and rank_zero_only.rank == 0:
         set_aside(output)
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module, data = load_parts(config, per_epoch)
+    if settings.compile:
+        for network in module.children():
+            if hasattr(network, "config"):  # metrics stay as they are
+                network.compile()
+    callbacks = _build_all(config.callbacks)
+    if settings.ema is not None:
+        callbacks.append(MovingAverage(settings.ema))
+    # Each network's step leaves the other's parameters without a gradient.
+    several = (settings.gpus or settings.processes) * settings.nodes > 1
+    strategy = "ddp_find_unused_parameters_true" if several else "auto"
     trainer = pl.Trainer(
         accelerator="gpu" if settings.gpus else "cpu",
-        devices=settings.gpus or 1,
+        devices=settings.gpus or settings.processes,
         num_nodes=settings.nodes,
-        strategy="ddp" if settings.gpus * settings.nodes > 1 else "auto",
+        strategy=strategy,
+        sync_batchnorm=settings.sync_batchnorm and strategy != "auto",
         precision=resolve_precision(settings.precision, settings.gpus > 0),
         max_epochs=epochs,
         limit_train_batches=per_epoch,
@@ -54,7 +71,8 @@ def run(config: DictConfig) -> float:
         inference_mode=False,  # metrics and buffers live on from one stage into the next
         log_every_n_steps=min(50, per_epoch),
         logger=_build_all(config.logger),
-        callbacks=_build_all(config.callbacks),
+        callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         default_root_dir=output,
         enable_model_summary=False,
     )
@@ -87,6 +105,8 @@ def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, p
     results = trainer.test(
         module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
     )
+    if not trainer.is_global_zero:
+        return
     path.write_text(json.dumps(results[0], indent=1) + "\n")
     for name, value in results[0].items():
         log.info("%-28s %.4f", name, value)
@@ -100,6 +120,22 @@ def check_devices(gpus: int) -> None:
             f"trainer.gpus={gpus}: {gpus} CUDA devices asked for, {found} found; "
             f"set trainer.gpus={found} or make more visible (CUDA_VISIBLE_DEVICES)"
         )
+
+
+def check_settings(settings: DictConfig) -> None:
+    """Raise ConfigError for trainer options that cannot work."""
+    for name in ("nodes", "processes", "accumulate"):
+        if settings[name] < 1:
+            raise ConfigError(f"trainer.{name}={settings[name]}: must be at least 1")
+    if settings.clip is not None and settings.clip <= 0:
+        raise ConfigError(f"trainer.clip={settings.clip}: must be above 0, or null")
+    if settings.ema is not None and not 0 < settings.ema < 1:
+        raise ConfigError(f"trainer.ema={settings.ema}: must be between 0 and 1, or null")
+    if settings.precision not in PRECISIONS:
+        names = ", ".join(PRECISIONS)
+        raise ConfigError(f"trainer.precision={settings.precision}: must be one of {names}")
+    if settings.precision == "16-mixed" and not settings.gpus:
+        raise ConfigError("trainer.precision=16-mixed needs a GPU; use bf16-mixed or auto")
 
 
 def split_batches(batches: int, val_every: int) -> tuple[int, int]:

@@ -1,15 +1,18 @@
-"""Weights that training begins from, and what it says of those that it leaves."""
+"""Weights that training begins from, and checkpoints that it leaves."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import nn
 
 from lipsync.checkpoints import load_model
-from lipsync.errors import CheckpointError
+from lipsync.errors import CheckpointError, TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -52,3 +55,51 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> None:
 
 def _option(part: str, key: str) -> str:
     return "data.image_size" if key == "image_size" else f"model.{part}.{key}"
+
+
+def fingerprint(network: nn.Module) -> str:
+    """SHA-256 over names, types, shapes and values of a network's weights, hexadecimal."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:
+    """Raise CheckpointError where training would go on as something else than it began.
+
+    Args:
+        checkpoint: what a checkpoint says of the networks in it (``lipsync``).
+        run: the same of this run.
+    """
+    for part in sorted({*checkpoint, *run}):
+        then, now = checkpoint.get(part), run.get(part)
+        if then != now:
+            raise CheckpointError(
+                "ckpt_path",
+                f"the run there was of another {part}: {_shown(then)}, this one has {_shown(now)}",
+                "give the options that it was started with, or start anew without ckpt_path",
+            )
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value)[:200]
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are whole or absent: written beside their place, then moved there."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        path = Path(path)
+        part = path.with_name(f".{path.name}.part")  # what a kill leaves, the next one replaces
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(checkpoint, part)
+            part.replace(path)
+        except (OSError, RuntimeError) as error:
+            part.unlink(missing_ok=True)
+            remedy = "make room there and go on with ckpt_path=last"
+            raise TrainingError(path, f"cannot be written ({error})", remedy) from error

@@ -8,8 +8,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 
+from lipsync.errors import ConfigError
 from lipsync.models import SyncNet
-from lipsync.training.run import load_parts
+from lipsync.training.run import check_settings, load_parts
 
 CONF = Path(__file__).parents[2] / "conf"
 RECIPES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -83,3 +84,12 @@ def test_the_weights_of_the_objective_are_options(tmp_path, monkeypatch):
     assert module.discriminator is None
     assert module.loss_weights["sync"] == 0.1
     assert "adversarial" not in module.loss_weights
+
+
+@pytest.mark.parametrize(
+    "option", ["accumulate=0", "clip=-1", "ema=1.0", "precision=8", "precision=16-mixed"]
+)
+def test_settings_that_cannot_work_are_one_line_before_any_data(tmp_path, option):
+    name = option.split("=")[0]
+    with pytest.raises(ConfigError, match=rf"trainer\.{name}="):
+        check_settings(composed(f"trainer.{option}").trainer)

@@ -150,9 +150,9 @@ def test_an_expert_learns_a_planted_correspondence(tmp_path):
     torch.manual_seed(0)
     module = ExpertTraining(
         SyncNet(96, width=0.1, depth=0),
-        partial(torch.optim.AdamW, lr=2e-3),
-        partial(warmup_cosine, warmup=5),
-        {"bce": 0.0, "contrastive": 1.0},
+        optimizer=partial(torch.optim.AdamW, lr=2e-3),
+        schedule=partial(warmup_cosine, warmup=5),
+        loss={"bce": 0.0, "contrastive": 1.0},
     )
     data = ClipDataModule(
         tmp_path,
@@ -183,3 +183,30 @@ def test_the_learning_rate_rises_and_falls():
     assert rates[9] == pytest.approx(1.0)
     assert rates[55] == pytest.approx(0.55)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("form", ["bce", "hinge"])
+def test_the_adversarial_options_train_together(prepared, tmp_path, form):
+    module = generator_module(
+        adversarial=form,
+        r1=1.0,
+        discriminator=QualityDiscriminator(96, width=0.1, spectral_norm=True),
+        loss={"reconstruction": 1.0, "structure": 0.5, "adversarial": 0.1},
+    )
+    before = state(module.discriminator)
+    run = trainer(tmp_path, limit_val_batches=0)
+    run.fit(module, generator_data(prepared))
+    assert changed(module.discriminator, before)
+    assert run.callback_metrics["train/r1"] > 0
+    assert 0 < run.callback_metrics["train/structure"] <= 1
+    run.save_checkpoint(tmp_path / "x.ckpt")
+    from lipsync.checkpoints import load_model
+
+    loaded = load_model(tmp_path / "x.ckpt", part="discriminator").state_dict()
+    for name, value in module.discriminator.state_dict().items():
+        assert torch.equal(loaded[name], value), name
+
+
+def test_an_unknown_form_is_an_error():
+    with pytest.raises(ConfigError, match=r"model.adversarial=lsgan: must be one of bce, hinge"):
+        generator_module(adversarial="lsgan")

@@ -1,0 +1,129 @@
+"""A callback that names the cause when a run goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities import rank_zero_only
+
+from lipsync.data.checks import silent_share, sound_lag
+from lipsync.data.datasets import ClipSet
+
+log = logging.getLogger(__name__)
+
+_CLIPS = 24  # looked at before training
+_LAG, _PEAK, _RISE = 2, 0.2, 0.1  # frames; correlation there; and how far above that at 0
+_SILENT = 0.3  # share of windows
+_PATIENCE = 1500  # batches; experts of this package leave chance after 100 to 1000
+_CHANCE = 0.55  # accuracy
+_DEAF = 0.1  # dB that another clip's sound costs a generator
+_WON, _LOST = 0.98, 20.0  # accuracy of a discriminator; loss of one that has diverged
+_SHOWN = 50  # batches from one look at the discriminator to the next
+_STEADY = 4  # looks in a row
+
+
+class Diagnostics(Callback):
+    """Says in one line what is wrong, why, and what to do; each kind once a run.
+
+    Before training: sound that is not in time with the mouths, and silence. While training: an
+    expert that stays at chance, a generator that copies its reference, a discriminator that has
+    won or diverged.
+    """
+
+    def __init__(self) -> None:
+        self.findings: dict[str, str] = {}
+        self.lag = 0
+        self.silent = 0.0
+        self._won = self._lost = 0
+
+    def tell(self, kind: str, text: str) -> None:
+        if kind not in self.findings:
+            self.findings[kind] = text
+            log.warning("%s: %s", kind, text)
+
+    @rank_zero_only
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        dataset = trainer.datamodule.train
+        if isinstance(dataset, ClipSet):
+            self.check_data(dataset)
+
+    def check_data(self, dataset: ClipSet) -> None:
+        """Look at some clips, evenly spaced over the list."""
+        places = np.linspace(0, len(dataset.keys) - 1, min(_CLIPS, len(dataset.keys)))
+        clips = [dataset.clip(dataset.keys[int(i)]) for i in places]
+        fit = sound_lag(clips)
+        reach = len(fit) // 2
+        self.lag = int(fit.argmax()) - reach
+        self.silent = silent_share(clips)
+        if abs(self.lag) > _LAG and fit.max() >= max(_PEAK, fit[reach] + _RISE):
+            self.tell(
+                "sound out of time",
+                f"in {len(clips)} clips mouths move most with sound that is {abs(self.lag)} frames "
+                f"{'later' if self.lag > 0 else 'earlier'} (correlation {fit.max():.2f}, unmoved "
+                f"{fit[reach]:.2f}); prepare the data again with the sync check",
+            )
+        if self.silent > _SILENT:
+            self.tell(
+                "silence",
+                f"{self.silent:.0%} of the windows of {len(clips)} clips hold no sound; an expert "
+                "cannot tell silent windows apart: leave such clips out",
+            )
+
+    @rank_zero_only
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if (batch_idx + 1) % _SHOWN:
+            return
+        values = trainer.callback_metrics
+        rate = "lower model.discriminator_optimizer.lr"
+        loss = float(values.get("train/discriminator", 0.0))
+        self._lost = self._lost + 1 if loss > _LOST else 0
+        if self._lost:
+            self.tell("discriminator diverged", f"its loss is {loss:.3g}, chance is 0.69; {rate}")
+        won = float(values.get("train/discriminator_accuracy", 0.0)) >= _WON
+        self._won = self._won + 1 if won and not self._lost else 0
+        if self._won >= _STEADY:
+            self.tell(
+                "discriminator saturated",
+                f"it is right on {_WON:.0%} and more of the pictures for {_STEADY * _SHOWN} "
+                f"batches, so it teaches the generator nothing; {rate} or raise "
+                "model.loss.adversarial",
+            )
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if trainer.state.fn != "fit" or pl_module.batches_done < _PATIENCE:
+            return
+        values, done = trainer.callback_metrics, pl_module.batches_done
+        if float(values.get("val/off_sync_accuracy", 1.0)) < _CHANCE:
+            gap = getattr(pl_module, "contrastive_gap", 0)
+            causes = ", ".join(self._causes(gap)) or (
+                "none of sound out of time, silence and near negatives was found: try "
+                "model.augment=null, another learning rate, more speakers"
+            )
+            self.tell(
+                "expert at chance",
+                f"after {done} batches (bce 0.69 is chance; usual is to leave it within 1000); "
+                f"{causes}",
+            )
+        if float(values.get("val/listening_db", 1.0)) < _DEAF:
+            self.tell(
+                "generator does not listen",
+                f"after {done} batches another clip's sound changes its pictures by "
+                f"{float(values['val/listening_db']):.2f} dB: it copies its reference or paints an "
+                "average; raise model.loss.sync, check the expert on these data",
+            )
+
+    def _causes(self, gap: int) -> Iterator[str]:
+        if "sound out of time" in self.findings:
+            yield f"the sound is {abs(self.lag)} frames out of time"
+        if "silence" in self.findings:
+            yield f"{self.silent:.0%} of the windows are silent"
+        if gap < 2:
+            yield f"negatives {gap} frame away cannot be told from the positive: raise the gap"

@@ -1,0 +1,86 @@
+"""A moving average of a network's weights: validated, saved and loaded in their place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor, nn
+
+
+class MovingAverage(Callback):
+    """Exponential moving average of the network that is trained for use: generator or expert.
+
+    ``average = decay * average + (1 - decay) * weights`` after every batch; running statistics of
+    norms are averaged alike. While training starts the decay is lower, ``(1 + n) / (10 + n)`` at
+    batch ``n``, so that the random first weights are soon forgotten. Validation, tests and the
+    weights in checkpoints are the average's; a checkpoint keeps the weights to train on beside.
+
+    Args:
+        decay: between 0 and 1.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.average: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] | None = None  # while the average stands in for them
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self.average:
+            self.average = _copy(_network(pl_module))
+        device = pl_module.device
+        self.average = {name: value.to(device) for name, value in self.average.items()}
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        done = pl_module.batches_done
+        decay = min(self.decay, (1 + done) / (10 + done))
+        for name, value in _network(pl_module).state_dict().items():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - decay)
+            else:
+                self.average[name].copy_(value)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            network = _network(pl_module)
+            self.weights = _copy(network)
+            network.load_state_dict(self.average)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.weights is not None:
+            _network(pl_module).load_state_dict(self.weights)
+            self.weights = None
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        prefix = _prefix(pl_module)
+        state = checkpoint["state_dict"]
+        weights = self.weights or {name: state[prefix + name] for name in self.average}
+        checkpoint["weights_in_training"] = weights
+        for name, value in self.average.items():
+            state[prefix + name] = value
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if trainer.state.fn == "fit" and "weights_in_training" in checkpoint:
+            self.average = _copy(_network(pl_module))  # the state dict that was just loaded
+            _network(pl_module).load_state_dict(checkpoint["weights_in_training"])
+
+
+def _prefix(module: pl.LightningModule) -> str:
+    return "generator." if hasattr(module, "generator") else "expert."
+
+
+def _network(module: pl.LightningModule) -> nn.Module:
+    return getattr(module, _prefix(module)[:-1])
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}

@@ -1,0 +1,144 @@
+"""A sweep's folder as a table and a plot: ``python -m lipsync.training.sweep FOLDER``.
+
+Every run below the folder gives a row: what was overridden, and its validation numbers where the
+number that it selects by was best. Written beside the runs: ``sweep.csv`` (all numbers),
+``sweep.md`` (the main ones) and, for generators, ``sweep.png``: L1 against the sync loss, the
+trade-off that their weights make.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from lipsync.errors import ConfigError, exit_on_error
+
+MAIN = (
+    "val/off_sync_accuracy",
+    "val/auc",
+    "val/l1_generated",
+    "val/psnr_generated",
+    "val/listening_db",
+    "val/sync_generated",
+    "val/discriminator_accuracy",
+)
+TRADE_OFF = ("val/l1_generated", "val/sync_generated")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a sweep: its folder, its overrides, and its numbers at its best validation."""
+
+    path: Path
+    overrides: dict[str, str]
+    numbers: dict[str, float]
+
+
+def read_sweep(folder: Path) -> list[Run]:
+    """The runs below ``folder`` that have validated at least once, in order of their names.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    runs = []
+    for hydra in sorted(folder.glob("**/.hydra"), key=lambda path: _number_first(path.parent)):
+        numbers = _best_validation(hydra.parent, OmegaConf.load(hydra / "config.yaml"))
+        if numbers:
+            texts = OmegaConf.load(hydra / "overrides.yaml")
+            overrides = dict(str(text).lstrip("+~").split("=", 1) for text in texts)
+            runs.append(Run(hydra.parent, overrides, numbers))
+    if not runs:
+        raise ConfigError(f"{folder}: holds no run that has validated; name a sweep's folder")
+    return runs
+
+
+def table(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: what differs between the runs, then the main numbers that they have."""
+    names = sorted({name for run in runs for name in run.overrides})
+    varied = [n for n in names if len({run.overrides.get(n) for run in runs}) > 1]
+    shown = [name for name in MAIN if any(name in run.numbers for run in runs)]
+    rows = [
+        [run.path.name]
+        + [run.overrides.get(name, "") for name in varied]
+        + [f"{run.numbers[name]:.4f}" if name in run.numbers else "" for name in shown]
+        for run in runs
+    ]
+    return ["run", *varied, *shown], rows
+
+
+def write(folder: Path, runs: list[Run]) -> list[Path]:
+    """Write table and plot into ``folder``; returns the files."""
+    heads, rows = table(runs)
+    lines = [heads, ["---"] * len(heads), *rows]
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    written = [folder / "sweep.md", folder / "sweep.csv"]
+    written[0].write_text(text)
+    with written[1].open("w", newline="") as file:
+        numbers = sorted({name for run in runs for name in run.numbers})
+        names = sorted({name for run in runs for name in run.overrides})
+        out = csv.writer(file)
+        out.writerow(["run", *names, *numbers])
+        for run in runs:
+            values = [run.overrides.get(n, "") for n in names]
+            out.writerow([run.path.name, *values, *(run.numbers.get(n, "") for n in numbers)])
+    if all(name in run.numbers for run in runs for name in TRADE_OFF):
+        written.append(folder / "sweep.png")
+        _plot(written[-1], runs, heads[1 : len(heads) - sum(h in MAIN for h in heads)])
+    return written
+
+
+def _plot(path: Path, runs: list[Run], varied: list[str]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
+    for run in runs:
+        x, y = (run.numbers[name] for name in TRADE_OFF)
+        axes.plot(x, y, "o")
+        label = ", ".join(f"{n.rsplit('.', 1)[-1]} {run.overrides.get(n, '')}" for n in varied)
+        axes.annotate(label, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=8)
+    axes.set(xlabel="L1 of the lower half", ylabel="sync loss", title="lower left is better")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _best_validation(folder: Path, config: OmegaConf) -> dict[str, float]:
+    files = sorted(folder.glob("csv/version_*/metrics.csv"), key=_number_first)
+    rows = []
+    for file in files:
+        with file.open(newline="") as text:
+            rows += list(csv.DictReader(text))
+    best = config.callbacks.best
+    measured = [row for row in rows if row.get(best.monitor)]
+    if not measured:
+        return {}
+    choose = min if best.mode == "min" else max
+    row = choose(measured, key=lambda row: float(row[best.monitor]))
+    return {k: float(v) for k, v in row.items() if k.startswith("val/") and v}
+
+
+def _number_first(path: Path) -> tuple[int, str]:
+    digits = "".join(c for c in path.name if c.isdigit())
+    return (int(digits) if digits else -1, str(path))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder of runs")
+    folder = parser.parse_args().folder
+    with exit_on_error():
+        runs = read_sweep(folder)
+        written = write(folder, runs)
+        print((folder / "sweep.md").read_text())
+        print("written:", ", ".join(str(path) for path in written))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Accumulation, clipping and non-finite losses: the steps under all trainings."""
+
+import pytest
+import torch
+from test_modules import generator_data, generator_module, small_expert
+from tiny import state, trainer
+from torch import nn
+
+from lipsync.errors import TrainingError
+from lipsync.training import GeneratorTraining
+
+
+def without_norms(network: nn.Module) -> nn.Module:
+    """The network with its norms' statistics fixed, so that batches can be split anywhere."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train = lambda mode=True, module=module: module
+            module.eval()
+            module.training = False
+    return network
+
+
+def gradients_of(root, tmp_path, batch_size: int, batches: int, **options) -> list[torch.Tensor]:
+    """The gradients of the generator when its optimiser first steps."""
+    seen: list[torch.Tensor] = []
+
+    class Spy(torch.optim.SGD):
+        def step(self, closure=None):
+            parameters = self.param_groups[0]["params"]
+            seen.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
+
+    module = generator_module(
+        optimizer=lambda parameters: Spy(parameters, lr=1e-3),
+        discriminator=None,
+        expert=small_expert(),
+        **options,
+    )
+    without_norms(module.generator)
+    data = generator_data(root)
+    data.batch_size, data.batches_per_epoch = batch_size, batches
+    trainer(tmp_path, limit_val_batches=0, limit_train_batches=batches).fit(module, data)
+    return seen
+
+
+def test_accumulated_batches_are_one_large_batch(prepared, tmp_path):
+    (large,) = gradients_of(prepared, tmp_path, batch_size=4, batches=1)
+    (small,) = gradients_of(prepared, tmp_path, batch_size=2, batches=2, accumulate=2)
+    assert (large - small).abs().max() < 1e-4 * large.abs().max()
+
+
+def test_the_gradient_is_clipped(prepared, tmp_path):
+    (free,) = gradients_of(prepared, tmp_path, batch_size=2, batches=1)
+    limit = float(free.norm()) / 10
+    (clipped,) = gradients_of(prepared, tmp_path, batch_size=2, batches=1, clip=limit)
+    assert float(clipped.norm()) == pytest.approx(limit, rel=1e-3)
+    torch.testing.assert_close(clipped, free / 10, rtol=1e-3, atol=1e-7)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_clips_and_the_weights_of_before(
+    prepared, tmp_path
+):
+    class Poisoned(GeneratorTraining):
+        def prepare(self, batch):
+            inputs = super().prepare(batch)
+            if self.batches_done == 1:
+                inputs["target"][0, 0, 0, 50, 50] = float("nan")
+                self.poisoned = list(batch["key"])
+                self.before = state(self.generator)
+            return inputs
+
+    module = generator_module(discriminator=None)
+    module.__class__ = Poisoned
+    with pytest.raises(TrainingError, match="the loss is nan; its clips") as caught:
+        trainer(tmp_path).fit(module, generator_data(prepared))
+    assert all(key in str(caught.value) for key in module.poisoned)
+    for name, value in module.generator.named_parameters():
+        assert torch.equal(value, module.before[name]), name
+
+
+def test_weights_that_are_not_finite_are_not_saved(prepared, tmp_path):
+    module = generator_module(discriminator=None)
+    run = trainer(tmp_path)
+    run.fit(module, generator_data(prepared))
+    run.save_checkpoint(tmp_path / "good.ckpt")
+    weights = next(module.generator.parameters())
+    with torch.no_grad():
+        weights[(0,) * weights.ndim] = float("inf")
+    with pytest.raises(TrainingError, match="is not finite and was not saved"):
+        run.save_checkpoint(tmp_path / "bad.ckpt")
+    assert not (tmp_path / "bad.ckpt").exists()
