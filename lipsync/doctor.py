@@ -27,6 +27,16 @@ PACKAGES = (
     "onnx",
 )
 
+USES = {
+    "SyncNet": "train a generator (model.expert=FILE), score (lipsync evaluate --judge FILE), "
+    "train on (model=syncnet model.init_from=FILE)",
+    "SyncNetV2": "score (lipsync evaluate --judge FILE)",
+    "Wav2Lip": "dub (lipsync dub --model FILE), train on (model=wav2lip model.init_from=FILE)",
+    "LipGAN": "train on (model=lipgan model.init_from=FILE)",
+    "QualityDiscriminator": "train on (model=wav2lip model.discriminator_init_from=FILE)",
+    "LipGANDiscriminator": "train on (model=lipgan model.discriminator_init_from=FILE)",
+}
+
 
 def about_installation() -> dict[str, str]:
     """Versions, devices and bundled models, one line each."""
@@ -47,11 +57,12 @@ def about_installation() -> dict[str, str]:
 
 
 def about_file(path_or_name: str | Path) -> dict[str, Any]:
-    """What a file of weights, or a bundled model, is.
+    """What a file of weights, or a bundled model, is, and what it can be used for.
 
     Raises:
         CheckpointError: it is none that is known here.
     """
     facts = describe(path_or_name)
     card = facts.pop("card")
+    facts["use"] = USES[facts["model"]]
     return facts | {f"card: {name}": value for name, value in card.items() if name not in facts}

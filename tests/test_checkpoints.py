@@ -19,6 +19,7 @@ from lipsync.checkpoints import (
     load_model,
     save_model,
 )
+from lipsync.doctor import USES
 from lipsync.errors import CheckpointError
 from lipsync.models import (
     LipGAN,
@@ -370,3 +371,7 @@ def test_a_loaded_model_does_not_hang_on_its_file(tmp_path):
 def test_every_network_can_be_saved_and_loaded():
     networks = {name for name in models.__all__ if name != "FaceGenerator"}
     assert networks == checkpoints.loading.CLASSES.keys()
+
+
+def test_doctor_knows_a_use_for_every_model():
+    assert USES.keys() == checkpoints.loading.CLASSES.keys()

@@ -204,5 +204,9 @@ def _build_all(parts: DictConfig | None) -> list[Any]:
 def _quieten() -> None:
     """Keep the log to what a person acts on."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for text in (".*does not have many workers.*", ".*isinstance.treespec, LeafSpec.*"):
+    for text in (
+        ".*does not have many workers.*",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*on epoch level in distributed setting.*",  # our metrics are reduced before
+    ):
         warnings.filterwarnings("ignore", text)
