@@ -3,6 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
+from lipsync.command import run_command
 from lipsync.errors import exit_on_error
 from lipsync.training.run import run
 
@@ -14,4 +15,4 @@ def main(config: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

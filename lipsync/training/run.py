@@ -22,6 +22,14 @@ from lipsync.errors import ConfigError, LipsyncError
 from lipsync.training.ema import MovingAverage
 from lipsync.training.weights import WholeCheckpoints
 
+WHOLE_NUMBERS = {
+    "gpus": 0,
+    "nodes": 1,
+    "processes": 1,
+    "batches": 1,
+    "val_every": 1,
+    "accumulate": 1,
+}
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 log = logging.getLogger(__name__)
@@ -34,8 +42,8 @@ def run(config: DictConfig) -> float:
         ConfigError: options that cannot work; before any data is read where that can be known.
     """
     settings = config.trainer
-    check_devices(settings.gpus)
     check_settings(settings)
+    check_devices(settings.gpus)
     epochs, per_epoch = split_batches(settings.batches, settings.val_every)
     _quieten()
     if settings.threads:
@@ -124,9 +132,11 @@ def check_devices(gpus: int) -> None:
 
 def check_settings(settings: DictConfig) -> None:
     """Raise ConfigError for trainer options that cannot work."""
-    for name in ("nodes", "processes", "accumulate"):
-        if settings[name] < 1:
-            raise ConfigError(f"trainer.{name}={settings[name]}: must be at least 1")
+    for name, least in WHOLE_NUMBERS.items():
+        if not isinstance(settings[name], int) or settings[name] < least:
+            raise ConfigError(
+                f"trainer.{name}={settings[name]}: must be a whole number, {least} or more"
+            )
     if settings.clip is not None and settings.clip <= 0:
         raise ConfigError(f"trainer.clip={settings.clip}: must be above 0, or null")
     if settings.ema is not None and not 0 < settings.ema < 1:
@@ -144,10 +154,6 @@ def split_batches(batches: int, val_every: int) -> tuple[int, int]:
     >>> split_batches(1200, 500)
     (3, 400)
     """
-    if batches < 1 or val_every < 1:
-        raise ConfigError(
-            f"trainer.batches={batches} and trainer.val_every={val_every} must be at least 1"
-        )
     epochs = math.ceil(batches / val_every)
     return epochs, math.ceil(batches / epochs)
 

@@ -87,7 +87,8 @@ def test_the_weights_of_the_objective_are_options(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "option", ["accumulate=0", "clip=-1", "ema=1.0", "precision=8", "precision=16-mixed"]
+    "option",
+    ["batches=0", "accumulate=0", "clip=-1", "ema=1.0", "precision=8", "precision=16-mixed"],
 )
 def test_settings_that_cannot_work_are_one_line_before_any_data(tmp_path, option):
     name = option.split("=")[0]

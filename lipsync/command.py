@@ -1,0 +1,25 @@
+"""Commands that Hydra configures: options that do not compose are bad input like any other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from lipsync.errors import ConfigError, exit_on_error
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run a function that ``hydra.main`` has wrapped, and that turns its own errors into exits.
+
+    Unknown or misspelt options, groups and values become one line on stderr and exit code 2, where
+    Hydra itself prints several and exits with 1.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, for us to say it shorter
+    with exit_on_error():
+        try:
+            main()
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(" ".join(str(error).split())) from error
