@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from data_prep.clip import Options
+from data_prep.options import Options
 from data_prep.run import Summary, prepare
+from lipsync.command import run_command
 from lipsync.errors import ConfigError, exit_on_error
 
 _CONF = str(Path(__file__).resolve().parents[1] / "conf")
@@ -31,7 +31,8 @@ def main(config: DictConfig) -> None:
             Path(str(config.output)).expanduser(),
             options,
             workers=config.workers,
-            splits=dict(config.splits),
+            splits=OmegaConf.to_container(config.splits),
+            redo=config.redo,
         )
         print(_report(summary, config.output))
         if not summary.kept:
@@ -41,12 +42,13 @@ def main(config: DictConfig) -> None:
 def _report(summary: Summary, output: str) -> str:
     kept = summary.kept
     minutes = sum(row.frames for row in kept) / 25 / 60
-    lines = [f"kept {len(kept)} of {len(summary.rows)} files, {minutes:.1f} minutes"]
+    files = len({row.source for row in summary.rows})
+    lines = [f"kept {len(kept)} clips of {files} files, {minutes:.1f} minutes"]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
     lines.append("splits: " + ", ".join(f"{k} {n}" for k, n in summary.splits.items()))
-    lines.append(f"manifest: {output}/manifest.jsonl")
+    lines.append(f"manifest: {output}/manifest.jsonl, and to look at: {output}/report.html")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -1,247 +1,254 @@
-"""One video to one prepared clip, or to the reason why not."""
+"""One source file to its prepared clips, stage by stage; each stage's result stays on disk."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data_prep.engine import Stop
-from data_prep.manifest import KEPT, REJECTED, Row
+from data_prep.footage import Footage, probe_source
+from data_prep.look import look
+from data_prep.manifest import KEPT, REJECTED, Rejected, Row
+from data_prep.options import Options
+from data_prep.pieces import Piece, find_pieces
+from data_prep.published import PublishedFootage
 from data_prep.scan import Source
-from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
-from lipsync.data.store import write_clip
-from lipsync.errors import ConfigError, MediaError
+from data_prep.speaker import Limits, choose, corrected
+from data_prep.state import PICTURE, State
+from lipsync.audio import SAMPLE_RATE
+from lipsync.data.store import clip_path, write_clip
+from lipsync.errors import MediaError
 from lipsync.faces.crops import crop, steady_box
-from lipsync.faces.detect import DETECTORS, Detector
-from lipsync.faces.tracks import BoxTrack, detect_track
-from lipsync.media import MediaInfo, probe, read_audio, read_frames, resample_frames
-from lipsync.windows import FPS, MEL_STEP, T
+from lipsync.faces.detect import Detector
+from lipsync.windows import FPS
 
-_VERSION = 1  # of what a clip holds; raise it when the same options give other bytes
+if TYPE_CHECKING:
+    from lipsync.evaluation import Judge
+
 _NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
-_HELD = 256 * 2**20  # bytes of decoded frames; a longer video is decoded again for its crops
 
 
 @dataclass(frozen=True)
-class Options:
-    """What shapes a prepared clip.
+class Tools:
+    """What a worker holds. ``judge`` and ``limits`` are None without a sync check."""
 
-    Attributes:
-        image_size: side of the square crops, pixels.
-        detector: ``centerface`` or ``face_alignment``.
-        stride: frames from one detection to the next.
-        min_score: faces that the detector is less sure of do not count.
-        min_share: least part of the frames that must show the face.
+    output: Path
+    options: Options
+    detector: Detector
+    judge: Judge | None = None
+    judge_digest: str = ""
+    limits: Limits | None = None
+
+
+def prepare_source(source: Source, tools: Tools) -> list[Row]:
+    """Do what is not done yet of one source file.
+
+    Returns:
+        Its rows of the manifest: of every clip, and of what gave none.
+
+    Raises:
+        Stop: the output cannot be written.
     """
-
-    image_size: int = 96
-    detector: str = "centerface"
-    stride: int = 5
-    min_score: float = 0.5
-    min_share: float = 0.97
-
-    def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ConfigError(f"detector={self.detector}: there are {', '.join(DETECTORS)}")
-        if self.image_size < 16 or self.image_size % 2 or self.stride < 1:
-            raise ConfigError(
-                f"image_size must be even and 16 or more, stride 1 or more; "
-                f"got {self.image_size}, {self.stride}"
-            )
-        if not (0 < self.min_score < 1 and 0 < self.min_share <= 1):
-            raise ConfigError(
-                f"min_score must be in (0, 1) and min_share in (0, 1]; "
-                f"got {self.min_score}, {self.min_share}"
-            )
-
-    def __str__(self) -> str:
-        return f"v{_VERSION} " + " ".join(f"{k}={v}" for k, v in asdict(self).items())
-
-
-class Rejected(Exception):
-    """A clip is left out. ``reason`` is a key of ``REASONS``, ``numbers`` go into its row."""
-
-    def __init__(self, reason: str, detail: str, **numbers: float) -> None:
-        super().__init__(detail)
-        self.reason, self.detail, self.numbers = reason, detail, numbers
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal; '' if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
-
-
-def prepare_clip(source: Source, output: Path, options: Options, detector: Detector) -> Row:
-    """Decode, track, crop and write one clip; what is wrong with the file becomes its row."""
-    about = {
-        "key": source.key, "source": source.name,
-        "hash": file_hash(source.path), "options": str(options),
-    }  # fmt: skip
-    try:
-        numbers = _prepare(source, output, options, detector, about["hash"])
-    except Rejected as why:
-        return Row(**about, status=REJECTED, reason=why.reason, detail=why.detail, **why.numbers)
-    return Row(**about, status=KEPT, **numbers)
-
-
-def _prepare(
-    source: Source, output: Path, options: Options, detector: Detector, digest: str
-) -> dict[str, float]:
-    if not source.key:
-        raise Rejected("bad_name", "the name would leave the output folder or clash with its lists")
-    info = _probe(source.path)
-
-    held = _Held()
-    frames = _Frames(source.path)
-    track = _track(held.keep(frames), options, detector)
-    if turns := track.quarter_turns():
-        # The face lies on its side or upside down, whatever the file says of its rotation.
-        frames = _Frames(source.path, turns)
-        held.frames = [_turned(frame, turns) for frame in held.frames]
-        track = _track(held.frames or frames, options, detector)
-    wave = _sound(source.path, len(track.boxes))
-    numbers = _check(track, wave, options)
-
-    box = steady_box(track.boxes)
-    faces = np.empty((len(track.boxes), options.image_size, options.image_size, 3), np.uint8)
-    for i, frame in enumerate(held.frames or frames):
-        faces[i] = crop(frame, box, options.image_size)
-    _write(
-        output, source.key, faces, wave,
-        {
-            "source": source.name,
-            "hash": digest,
-            "fps": FPS,
-            "source_fps": str(info.fps),
-            "source_size": [info.width, info.height],
-            "quarter_turns": turns,
-            "options": str(options),
-            "box": [round(float(v), 2) for v in box],
-            "boxes": [_rounded(b) for b in track.boxes],
-            "score": round(float(np.nanmean(track.scores)), 4),
-            "face_share": numbers["face_share"],
-            "faces": track.faces,
-            "offset": None,  # frames, sound late is positive; not measured yet
-            "confidence": None,
-        },
-    )  # fmt: skip
-    return numbers
-
-
-def _probe(path: Path) -> MediaInfo:
-    try:
-        if path.stat().st_size == 0:
-            raise Rejected("empty", "0 bytes")
-        info = probe(path)
-    except MediaError as error:
-        raise Rejected("unreadable", error.problem) from None
-    except OSError as error:
-        raise Rejected("unreadable", error.strerror or str(error)) from None
-    if not info.has_video:
-        raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound only")
-    if not info.has_audio:
-        raise Rejected("no_sound", f"{info.video_seconds:.2f} s of video without sound")
-    return info
-
-
-class _Frames:
-    """A video's frames at 25 fps, decoded anew each time it is gone through."""
-
-    def __init__(self, path: Path, turns: int = 0) -> None:
-        self._path, self._turns = path, turns
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        frames = resample_frames(read_frames(self._path), FPS)
-        return (_turned(frame, self._turns) for frame in frames)
-
-
-def _turned(frame: np.ndarray, turns: int) -> np.ndarray:
-    return np.ascontiguousarray(np.rot90(frame, turns))
-
-
-class _Held:
-    """Frames kept from the first decoding for the crops; none where they would fill the memory."""
-
-    def __init__(self) -> None:
-        self.frames: list[np.ndarray] = []
-
-    def keep(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        self.frames, size = [], 0
-        for frame in frames:
-            size += frame.nbytes
-            if size <= _HELD:
-                self.frames.append(frame)
-            else:
-                self.frames.clear()
-            yield frame
-
-
-def _track(frames: Iterable[np.ndarray], options: Options, detector: Detector) -> BoxTrack:
-    try:
-        return detect_track(frames, detector, options.stride)
-    except MediaError as error:
-        raise Rejected("damaged", error.problem) from None
-
-
-def _sound(path: Path, frames: int) -> np.ndarray:
-    """The sound from the first frame to the end of the last; shorter where it ends before."""
-    try:
-        wave = read_audio(path, SAMPLE_RATE)[: frames * SAMPLE_RATE // FPS]
-    except MediaError as error:
-        raise Rejected("damaged", error.problem) from None
-    if not len(wave):
-        raise Rejected("no_sound", "the sound ends before the video begins", frames=frames)
-    return wave
-
-
-def _check(track: BoxTrack, wave: np.ndarray, options: Options) -> dict[str, float]:
-    """The numbers of a clip that passes."""
-    frames, columns = len(track.boxes), 1 + len(wave) // HOP_LENGTH
-    numbers = {
-        "frames": frames,
-        "seconds": round(len(wave) / SAMPLE_RATE, 3),
-        "face_share": round(track.share, 4),
-    }
-    if frames < T or columns < MEL_STEP:
-        detail = f"{frames} frames and {columns} mel columns, a window needs {T} and {MEL_STEP}"
-        raise Rejected("too_short", detail, **numbers)
-    if not track.found.any():
-        raise Rejected(
-            "no_face", f"looked at every {options.stride}th of {frames} frames", **numbers
-        )
-    numbers["face_size"] = round(float(np.nanmedian(track.boxes[:, 3] - track.boxes[:, 1])), 1)
-    if track.share < options.min_share:
-        found = int(track.found.sum())
-        detail = (
-            f"in {found} of {frames} frames ({track.share:.0%}), least is {options.min_share:.0%}"
-        )
-        raise Rejected("face_lost", detail, **numbers)
-    return numbers
-
-
-def _write(
-    output: Path, key: str, faces: np.ndarray, wave: np.ndarray, info: dict[str, object]
-) -> None:
-    try:
-        write_clip(output, key, faces=faces, wave=wave, info=info)
+        return _stages(source, tools)
     except (OSError, MediaError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
         if getattr(cause, "errno", None) in _NO_OUTPUT:
             raise Stop(
-                f"output={output}: cannot be written ({cause.strerror}); "
+                f"output={tools.output}: cannot be written ({cause.strerror}); "
                 "what is prepared stays, run the same command again"
             ) from error
         raise
 
 
-def _rounded(box: np.ndarray) -> list[float] | None:
-    return [round(float(v), 1) for v in box] if np.isfinite(box).all() else None
+def _stages(source: Source, tools: Tools) -> list[Row]:
+    state = State(tools.output, source.key)
+    digest = state.digest(source.path)
+    prints = tools.options.fingerprints(digest, tools.judge_digest)
+    old_keys = (state.latest("clips") or {}).get("keys", [])
+
+    def stage(name: str, make: Callable[[], Any]) -> Any:
+        if (value := state.get(name, prints[name])) is None:
+            value = make()
+            state.put(name, prints[name], value)
+        return value
+
+    try:
+        stride, side = tools.options.stride, tools.options.image_size
+        if source.path.is_dir():
+            about = {"fps": str(FPS), "size": [side, side]}
+            footage = PublishedFootage(source.path, side)
+            found = footage.look(stride)  # as quick as reading it back
+        else:
+            about = stage("probe", lambda: probe_source(source.path))
+            footage = Footage(source.path)
+            found = stage("look", lambda: look(footage, tools.detector, stride))
+        footage.turns = found["turns"]
+        found_pieces = stage("pieces", lambda: find_pieces(found, footage.wave, tools.options))
+        pieces = [Piece(**piece) for piece in found_pieces]
+        scores: list = [None] * len(pieces)
+        if tools.judge is not None:
+            from data_prep.sync import measure
+
+            scores = stage("sync", lambda: measure(footage, pieces, tools.judge))
+        choose(pieces, scores, tools.limits)
+        clips = _clips(source, pieces, scores, footage, tools)
+        keys = [clip.key for clip in clips if not clip.piece.reason]
+    except Rejected as why:
+        about, clips, keys = {}, [], []
+        rows = [Row(source.key, source.name, REJECTED, why.reason, why.detail, hash=digest)]
+
+    # Before anything is written or removed the state names all that may be on disk from now on.
+    state.put("clips", "", {"keys": sorted({*old_keys, *keys}), "rows": []})
+    for key in {source.key, *old_keys, *keys}:
+        shutil.rmtree(clip_path(tools.output, key), ignore_errors=True)
+    if not clips:
+        state.put_pictures([])
+    else:
+        origin = {
+            "source": source.name,
+            "hash": digest,
+            "source_fps": about["fps"],
+            "source_size": about["size"],
+            "quarter_turns": found["turns"],
+        }
+        rows = _write(clips, footage, origin, tools, state)
+    state.put("clips", prints["clips"], {"keys": keys, "rows": [asdict(row) for row in rows]})
+    return rows
+
+
+@dataclass
+class _Clip:
+    """A piece on its way to the disk, or to the row that says why not."""
+
+    key: str
+    piece: Piece
+    start: int
+    end: int
+    wave: np.ndarray
+    score: dict | None
+
+
+def _clips(
+    source: Source, pieces: list[Piece], scores: list, footage: Footage, tools: Tools
+) -> list[_Clip]:
+    """The pieces with their sound in place, and a key for each that is left."""
+    clips = []
+    for piece, score in zip(pieces, scores, strict=True):
+        offset = score["offset"] if score and not piece.reason else 0
+        start, end, wave = corrected(piece, offset, footage.wave)
+        least = round(tools.options.min_seconds * FPS)
+        if not piece.reason and end - start < least:
+            piece.reason = "too_short"
+            left = max(0, end - start)
+            piece.detail = f"{left} frames once the sound is moved, least is {least}"
+            start, end, wave = corrected(piece, 0, footage.wave)
+        clips.append(_Clip(source.key, piece, start, end, wave, score))
+    kept = [clip for clip in clips if not clip.piece.reason]
+    if len(kept) > 1:
+        for number, clip in enumerate(kept):
+            clip.key = f"{source.key}.{number:03d}"
+    return clips
+
+
+def _write(
+    clips: list[_Clip], footage: Footage, origin: dict[str, Any], tools: Tools, state: State
+) -> list[Row]:
+    """Write the clips that are kept in one pass over the frames, and a small picture of all."""
+    content: dict[str, str] = {}
+    pictures: dict[int, np.ndarray] = {}
+    waiting = list(enumerate(clips))
+    faces: dict[int, list[np.ndarray]] = {i: [] for i, _ in waiting}
+    boxes = {i: _box(clip) for i, clip in waiting if not clip.piece.reason}
+    for number, frame in enumerate(footage.frames()):
+        for i, clip in list(waiting):
+            if number == (clip.start + clip.end) // 2:
+                pictures[i] = thumbnail(frame, clip.piece.box_at(number))
+            if i in boxes and clip.start <= number < clip.end:
+                faces[i].append(crop(frame, boxes[i], tools.options.image_size))
+            if number >= clip.end - 1:
+                waiting.remove((i, clip))
+                if pixels := faces.pop(i):
+                    info = {**origin, **_info(clip, boxes[i], tools)}
+                    stack = np.stack(pixels)
+                    content[clip.key] = _content(stack, clip.wave)
+                    write_clip(tools.output, clip.key, faces=stack, wave=clip.wave, info=info)
+        if not waiting:
+            break
+    state.put_pictures([pictures[i] for i in range(len(clips))])
+    return [_row(clip, origin, content.get(clip.key, "")) for clip in clips]
+
+
+def thumbnail(frame: np.ndarray, box: list[float] | None) -> np.ndarray:
+    """uint8 (96, 96, 3): the face with what is around it, or without a box the whole frame."""
+    height, width = frame.shape[:2]
+    if box is None:
+        side, middle = max(width, height), np.array([width, height]) / 2
+    else:
+        low, high = np.array(box[:2]), np.array(box[2:])
+        side, middle = 1.6 * max(high - low), (low + high) / 2
+    return crop(frame, np.concatenate([middle - side / 2, middle + side / 2]), PICTURE)
+
+
+def _box(clip: _Clip) -> np.ndarray:
+    piece = clip.piece
+    return steady_box(np.array(piece.boxes[clip.start - piece.start : clip.end - piece.start]))
+
+
+def _content(faces: np.ndarray, wave: np.ndarray) -> str:
+    """A hash of what a clip shows and lets hear."""
+    digest = hashlib.sha256(np.ascontiguousarray(faces))
+    digest.update(np.ascontiguousarray(wave))
+    return digest.hexdigest()
+
+
+def _info(clip: _Clip, box: np.ndarray, tools: Tools) -> dict[str, Any]:
+    """What ``clip.json`` says of a clip, beside its origin."""
+    piece, score = clip.piece, clip.score or {}
+    return {
+        "fps": FPS,
+        "start": clip.start,  # first frame in the source, at 25 fps
+        "box": [round(float(v), 2) for v in box],
+        "boxes": piece.boxes[clip.start - piece.start : clip.end - piece.start],
+        "score": piece.score,
+        "faces": piece.faces,
+        "face_size": piece.face_size,
+        "sharpness": piece.sharpness,
+        "turn": piece.turn,
+        "outside": piece.outside,
+        "level": piece.level,
+        # As it was found: frame i belonged to the sound of frame i - offset. It is corrected.
+        "offset": score.get("offset"),
+        "confidence": score.get("confidence"),
+        "judge": tools.judge.name if tools.judge else None,
+    }
+
+
+def _row(clip: _Clip, origin: dict[str, Any], content: str) -> Row:
+    piece, score = clip.piece, clip.score or {}
+    return Row(
+        key=clip.key,
+        source=origin["source"],
+        status=REJECTED if piece.reason else KEPT,
+        reason=piece.reason,
+        detail=piece.detail,
+        start=clip.start,
+        frames=clip.end - clip.start,
+        seconds=round(len(clip.wave) / SAMPLE_RATE, 3),
+        face_size=piece.face_size,
+        sharpness=piece.sharpness,
+        turn=piece.turn,
+        outside=piece.outside,
+        level=piece.level,
+        offset=score.get("offset"),
+        confidence=score.get("confidence"),
+        hash=origin["hash"],
+        content=content,
+    )

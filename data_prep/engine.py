@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -133,6 +134,7 @@ class _Worker:
 
 
 def _work(connection: Connection, setup: Callable) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         try:
             function = setup()
@@ -148,6 +150,12 @@ def _work(connection: Connection, setup: Callable) -> None:
                 connection.send(stop)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass  # the parent has no more jobs, or was interrupted and says so itself
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot stop its workers, and the next run must not meet them."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _call(function: Callable, job: Any) -> Any:

@@ -1,9 +1,4 @@
-"""The manifest: one row for every source file, kept or rejected, and why.
-
-While a run goes on its rows are appended to a journal, so that a run that was killed goes on where
-it stopped; at the end they are sorted into ``manifest.jsonl``, which is the same however often the
-run was interrupted.
-"""
+"""The manifest: one row for every clip, and for all that was left out, and why."""
 
 from __future__ import annotations
 
@@ -21,28 +16,45 @@ REASONS = {
     "no_video": "the file has no video stream",
     "no_sound": "the file has no sound stream, or no sample in it",
     "damaged": "some packets cannot be decoded",
-    "too_short": "fewer frames or mel columns than a window needs",
-    "no_face": "no face was found in any frame",
-    "face_lost": "the face is missing from too many frames",
+    "no_face": "no face was found in the shot",
+    "face_lost": "no face stays in the shot for long enough",
+    "too_short": "fewer frames or mel columns than asked for",
+    "small": "the face has too few pixels",
+    "out_of_frame": "too much of the face's surroundings lies outside the picture",
+    "turned": "the face is turned away",
+    "blurred": "the face is out of focus, smeared or blown up",
+    "silent": "nothing is to be heard",
+    "other_face": "another face of the same moment speaks",
+    "unsure": "the judge does not see this mouth speak these sounds",
+    "off_sync": "the sound is off by more than is corrected",
+    "duplicate": "the same pictures and sound as another clip",
     "failed": "the program failed on this file; it is tried again by the next run",
 }
 
 
+class Rejected(Exception):
+    """A file is left out. ``reason`` is a key of :data:`REASONS`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
 @dataclass(frozen=True)
 class Row:
-    """What became of one source file.
+    """What became of one clip, or of a file or shot that gave none.
 
     Attributes:
-        key: ``speaker/clip``; empty for a bad name.
+        key: ``speaker/clip``; of the file where there is no clip; empty for a bad name.
         source: path below the source folder.
         status: ``kept`` or ``rejected``.
         reason: a key of :data:`REASONS`, empty for a kept clip.
         detail: one line on the reason, with its numbers.
+        start: first frame in the source, at 25 fps.
         frames: at 25 fps. seconds: of the sound that goes with them.
-        face_share: part of the frames in which the face was found, in [0, 1].
-        face_size: median height of the detector's box, in pixels of the source.
-        hash: SHA-256 of the source file.
-        options: those that shaped the clip.
+        face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
+        offset, confidence: of the sync check; None where there was none.
+        hash: SHA-256 of the source file. content: of the clip's pixels and sound.
     """
 
     key: str
@@ -50,56 +62,37 @@ class Row:
     status: str
     reason: str = ""
     detail: str = ""
+    start: int = 0
     frames: int = 0
     seconds: float = 0.0
-    face_share: float = 0.0
     face_size: float = 0.0
+    sharpness: float = 0.0
+    turn: float = 0.0
+    outside: float = 0.0
+    level: float = 0.0
+    offset: int | None = None
+    confidence: float | None = None
     hash: str = ""
-    options: str = ""
+    content: str = ""
 
 
-class Manifest:
-    """Rows on disk, by source name.
-
-    Args:
-        output: folder of the prepared set.
-    """
-
-    def __init__(self, output: str | Path) -> None:
-        self.path = Path(output) / "manifest.jsonl"
-        self._journal = self.path.with_suffix(".journal")
-        self.rows = {row.source: row for row in (*_read(self.path), *_read(self._journal))}
-
-    def add(self, row: Row) -> None:
-        """Keep a row, at once on disk."""
-        self.rows[row.source] = row
-        with self._journal.open("a", encoding="utf-8") as file:
-            file.write("\n" + _line(row))  # a line that a killed run left half ends here
-
-    def finish(self, sources: Iterable[str]) -> list[Row]:
-        """Write the manifest of these sources, sorted, and drop the journal; returns its rows."""
-        rows = [self.rows[source] for source in sorted(sources)]
-        making = self.path.with_suffix(".tmp")
-        making.write_text("".join(map(_line, rows)), encoding="utf-8")
-        making.replace(self.path)
-        self._journal.unlink(missing_ok=True)
-        return rows
+def manifest_path(output: str | Path) -> Path:
+    return Path(output) / "manifest.jsonl"
 
 
-def _line(row: Row) -> str:
-    return json.dumps(asdict(row), ensure_ascii=False) + "\n"
+def write_manifest(output: str | Path, rows: Iterable[Row]) -> None:
+    """Write the rows, whole or not at all."""
+    path = manifest_path(output)
+    making = path.with_suffix(".tmp")
+    lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
+    making.write_text("".join(lines), encoding="utf-8")
+    making.replace(path)
 
 
-def _read(path: Path) -> list[Row]:
-    """Rows of a file that may be absent, end in half a line, or be of another version."""
+def read_manifest(output: str | Path) -> list[Row]:
+    """The rows of a prepared set; none if it has no manifest of this version."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
+        lines = manifest_path(output).read_text(encoding="utf-8").split("\n")
+        return [Row(**json.loads(line)) for line in lines if line]
+    except (OSError, ValueError, TypeError):
         return []
-    rows = []
-    for line in lines:
-        try:
-            rows.append(Row(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return rows

@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import shutil
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 from tqdm import tqdm
 
-from data_prep.clip import Options, file_hash, prepare_clip
+from data_prep.clip import Tools, prepare_source
 from data_prep.engine import Failed, run_jobs
-from data_prep.manifest import KEPT, REJECTED, Manifest, Row
+from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
+from data_prep.options import STAGES, Options
+from data_prep.report import write_report
 from data_prep.scan import Source, scan
 from data_prep.splits import write_splits
+from data_prep.state import State
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.faces.detect import get_detector
@@ -27,7 +30,7 @@ class Summary:
     """What a run did.
 
     Attributes:
-        rows: of the manifest, sorted by source.
+        rows: of the manifest, sorted by source and time.
         splits: clips in each split list.
         done: files that this run worked on; the others were done before.
     """
@@ -42,7 +45,7 @@ class Summary:
 
     @property
     def reasons(self) -> Counter[str]:
-        """How many files were rejected, by reason."""
+        """How many files, shots and faces were rejected, by reason."""
         return Counter(row.reason for row in self.rows if row.status == REJECTED)
 
 
@@ -52,85 +55,180 @@ def prepare(
     options: Options | None = None,
     *,
     workers: int = 2,
-    splits: dict[str, float] | None = None,
+    splits: dict[str, float | list[str]] | None = None,
+    redo: str | None = None,
     progress: bool = True,
 ) -> Summary:
     """Prepare all videos of a folder.
 
-    Files that an earlier run with the same options kept or rejected, and that have not changed
-    since, are not touched. Whatever is wrong with one file becomes its row in
-    ``<output>/manifest.jsonl``.
+    Files that are done with the same options, and that have not changed since, are not touched;
+    of the others the stages that are not. Whatever is wrong with one file becomes its row in
+    ``<output>/manifest.jsonl``; ``<output>/report.html`` shows the whole.
 
     Args:
         source: folder of videos, ``<speaker>/<clip>.<ext>``.
         output: folder of the prepared set; nothing is written outside of it.
         options: what shapes a clip.
         workers: processes, of one thread each; 0 works in this process.
-        splits: shares of the split lists that are drawn where the source has none.
+        splits: what is drawn where the source has no lists, see :func:`write_splits`.
+        redo: do this stage and those behind it again for all files, see :data:`STAGES`.
         progress: show a bar.
 
     Raises:
         ConfigError: no source, nothing in it, or options that cannot work.
+        CheckpointError: a judge that cannot be loaded.
         LipsyncError: the output cannot be written.
     """
     source, output, options = Path(source), Path(output), options or Options()
     if workers < 0:
         raise ConfigError(f"workers must be 0 or more, got {workers}")
+    if redo is not None and redo not in STAGES:
+        raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
     sources = scan(source)
     if output.resolve() == source.resolve():
         raise ConfigError(f"output={output}: is the source folder; name another")
+    digest = _checked_judge(options)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"output={output}: cannot be made ({error.strerror})") from None
 
-    manifest = Manifest(output)
-    todo = [s for s in sources if not _is_done(s, manifest.rows.get(s.name), output, options)]
-    setup = functools.partial(_setup, output, options)
+    run = _Run(output, options, digest, sources)
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits
     try:
-        with tqdm(total=len(todo), unit="clip", desc="prepare", disable=not progress) as bar:
-            frames = 0
+        if redo is not None:
+            for item in run.sources:
+                State(output, item.key).forget(redo)
+        run.work(run.todo(), workers, progress)
+        rows = run.finish(workers, progress)
+        keys: dict[str, list[str]] = {item.listed: [] for item in sources}
+        listed = {item.name: item.listed for item in sources}
+        for row in rows:
+            if row.status == KEPT:
+                keys[listed[row.source]].append(row.key)
+        counts = write_splits(source, output, keys, shares)
+        write_manifest(output, rows)
+        write_report(output, rows, {item.name: item.key for item in sources}, options)
+    except OSError as error:
+        raise LipsyncError(f"output={output}: cannot be written ({error.strerror})") from error
+    return Summary(rows, counts, run.done)
+
+
+class _Run:
+    """The sources of one run and their rows as they come."""
+
+    def __init__(self, output: Path, options: Options, digest: str, sources: list[Source]) -> None:
+        self.output, self.options, self.digest = output, options, digest
+        self.sources = [item for item in sources if item.key]
+        self.done = 0
+        self.rows: dict[str, list[Row]] = {
+            item.name: [_bad_name(item)] for item in sources if not item.key
+        }
+        # Clips that an earlier run took away again, being the same as others.
+        before = (row for row in read_manifest(output) if row.reason == "duplicate")
+        self.duplicates = {row.key for row in before}
+
+    def work(self, todo: list[Source], workers: int, progress: bool) -> None:
+        """Prepare these sources."""
+        setup = functools.partial(_setup, self.output, self.options, self.digest)
+        frames = 0
+        with tqdm(total=len(todo), unit="file", desc="prepare", disable=not progress) as bar:
             for job, answer in run_jobs(setup, todo, workers):
-                row = _failed(job, answer, options) if isinstance(answer, Failed) else answer
-                if row.status == REJECTED and row.key:
-                    shutil.rmtree(clip_path(output, row.key), ignore_errors=True)
-                manifest.add(row)
-                frames += row.frames
+                failed = isinstance(answer, Failed)
+                self.rows[job.name] = [_failed(job, answer)] if failed else answer
+                frames += sum(row.frames for row in self.rows[job.name])
                 elapsed = max(bar.format_dict["elapsed"], 1e-3)
                 bar.set_postfix_str(f"{frames / elapsed:.0f} frames/s", refresh=False)
                 bar.update()
-        rows = manifest.finish(s.name for s in sources)
-        kept = {row.source for row in rows if row.status == KEPT}
-        keys = {s.listed: s.key for s in sources if s.name in kept}
-        counts = write_splits(source, output, keys, shares)
-    except OSError as error:
-        raise LipsyncError(f"output={output}: cannot be written ({error.strerror})") from error
-    return Summary(rows, counts, len(todo))
+        self.done += len(todo)
+
+    def finish(self, workers: int, progress: bool) -> list[Row]:
+        """All rows, sorted; of several clips of one content the first stays on disk."""
+        rows = self._marked()
+        kept = (row for row in rows if row.status == KEPT)
+        if lost := {row.source for row in kept if not self._on_disk(row.key)}:
+            # The clip that these were the same as is gone, so one of them takes its place.
+            todo = [item for item in self.sources if item.name in lost]
+            for item in todo:
+                State(self.output, item.key).forget("clips")
+            self.work(todo, workers, progress)
+            rows = self._marked()
+        for row in rows:
+            if row.reason == "duplicate":
+                shutil.rmtree(clip_path(self.output, row.key), ignore_errors=True)
+        return rows
+
+    def _marked(self) -> list[Row]:
+        return list(mark_duplicates(row for name in sorted(self.rows) for row in self.rows[name]))
+
+    def todo(self) -> list[Source]:
+        """The sources that are not done; takes over the rows of those that are."""
+        return [item for item in self.sources if not self._is_done(item)]
+
+    def _is_done(self, item: Source) -> bool:
+        state = State(self.output, item.key)
+        digest = state.known_digest(item.path)
+        if digest is None:
+            return False
+        prints = self.options.fingerprints(digest, self.digest)
+        found = state.get("clips", prints["clips"])
+        if found is None:
+            return False
+        rows = [Row(**row) for row in found["rows"]]
+        missing = [key for key in found["keys"] if not self._on_disk(key)]
+        if not self.duplicates.issuperset(missing):
+            state.forget("clips")
+            return False
+        self.rows[item.name] = rows
+        return True
+
+    def _on_disk(self, key: str) -> bool:
+        return (clip_path(self.output, key) / "clip.json").is_file()
 
 
-def _failed(source: Source, why: Failed, options: Options) -> Row:
-    return Row(source.key, source.name, REJECTED, "failed", str(why), options=str(options))
+def mark_duplicates(rows: Iterable[Row]) -> Iterable[Row]:
+    """The rows, with every kept clip but the first of one content rejected."""
+    first: dict[str, str] = {}
+    for row in rows:
+        if row.status == KEPT and row.content in first:
+            detail = f"the same as {first[row.content]}"
+            row = replace(row, status=REJECTED, reason="duplicate", detail=detail)
+        elif row.status == KEPT:
+            first[row.content] = row.key
+        yield row
 
 
-def _is_done(source: Source, row: Row | None, output: Path, options: Options) -> bool:
-    if (
-        row is None
-        or row.reason == "failed"
-        or row.options != str(options)
-        or row.key != source.key
-    ):
-        return False
-    if row.status == KEPT and not (clip_path(output, row.key) / "clip.json").is_file():
-        return False
-    return row.hash == file_hash(source.path)
+def _bad_name(source: Source) -> Row:
+    detail = "the name would leave the output folder or clash with its lists"
+    return Row("", source.name, REJECTED, "bad_name", detail)
 
 
-def _setup(output: Path, options: Options) -> Callable[[Source], Row]:
-    """In a worker: the detector, and no threads of its own."""
+def _failed(source: Source, why: Failed) -> Row:
+    return Row(source.key, source.name, REJECTED, "failed", str(why))
+
+
+def _checked_judge(options: Options) -> str:
+    """What the judge's weights are; a wrong judge is an error here, not in a worker."""
+    if options.judge is None:
+        return ""
+    from data_prep.sync import judge_digest, limits
+    from lipsync.evaluation import as_judge
+
+    limits(options, as_judge(options.judge))
+    return judge_digest(options.judge)
+
+
+def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], list[Row]]:
+    """In a worker: the detector, the judge, and no threads of its own."""
     cv2.setNumThreads(1)
     arguments = {"min_score": options.min_score}
     if options.detector == "centerface":
         arguments["threads"] = 1
-    detector = get_detector(options.detector, **arguments)
-    return functools.partial(prepare_clip, output=output, options=options, detector=detector)
+    tools = Tools(output, options, get_detector(options.detector, **arguments))
+    if options.judge is not None:
+        from data_prep.sync import limits
+        from lipsync.evaluation import as_judge
+
+        judge = as_judge(options.judge)
+        tools = replace(tools, judge=judge, judge_digest=digest, limits=limits(options, judge))
+    return functools.partial(prepare_source, tools=tools)

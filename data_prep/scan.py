@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from data_prep.corpora import LISTS, is_lrs, lrs_parts
 from lipsync.errors import ConfigError
 
 _SUFFIXES = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split(" "))
-LISTS = "filelists"
+_NUMBERED = re.compile(r"\.\d{3,}$")  # what the clips of one file are told apart by
 _LONGEST = 180  # bytes of one part of a key; the store adds to it, and file systems stop at 255
 
 
 @dataclass(frozen=True)
 class Source:
-    """One video file.
+    """One video file, or a clip's folder in the published layout.
 
     Attributes:
         path: where it is.
@@ -37,8 +39,10 @@ def scan(folder: str | Path) -> list[Source]:
     """All videos below ``folder``, sorted by name; hidden files are left out.
 
     ``<speaker>/<clip>.<ext>`` becomes ``speaker/clip``, deeper folders stay in the key, and a file
-    that lies in ``folder`` itself gets the folder's name as speaker. Two files of one name but
-    different suffixes keep theirs.
+    that lies in ``folder`` itself gets the folder's name as speaker. LRS2 and LRS3 are recognised
+    by their folders, see :mod:`data_prep.corpora`; a folder with ``0.jpg`` and ``audio.wav`` is a
+    clip that others prepared. Where two keys would be the same, or one clip lie in the folder of
+    another or be called as one of its clips, the file's suffix stays in the key.
 
     Raises:
         ConfigError: if there is no such folder, or no video in it.
@@ -52,25 +56,35 @@ def scan(folder: str | Path) -> list[Source]:
             f"source={folder}: holds no video; expected <speaker>/<clip>.mp4 (or another of "
             f"{len(VIDEO_SUFFIXES)} suffixes)"
         )
-    found, taken = [], set()
-    for name in names:
-        stem = name.with_suffix("")
-        parts = list(stem.parts)
-        if len(parts) == 1:
-            parts.insert(0, folder.resolve().name or "clips")
-        key = _safe_key(parts)
-        if key in taken:
-            key = _safe_key([*parts[:-1], name.name])
+    speaker, lrs = folder.resolve().name or "clips", is_lrs(names)
+
+    def parts(name: Path) -> list[str]:
+        if lrs:
+            return lrs_parts(name)
+        return [speaker, name.name] if len(name.parts) == 1 else list(name.parts)
+
+    stems = [name if (folder / name).is_dir() else name.with_suffix("") for name in names]
+    keys = [_safe_key(parts(stem)) for stem in stems]
+    all_keys, taken, found = set(keys), set(), []
+    folders = {str(above) for key in keys for above in PurePosixPath(key).parents}
+    for name, stem, key in zip(names, stems, keys, strict=True):
+        base = _NUMBERED.sub("", key)
+        if key in taken or key in folders or (base != key and base in all_keys):
+            key = _safe_key(parts(name))
         taken.add(key)
         found.append(Source(folder / name, _printable(name), _printable(stem), key))
     return found
 
 
 def _walk(folder: Path) -> list[Path]:
-    """Relative paths of videos; links to folders are followed, once each."""
+    """Relative paths of videos and clips; links to folders are followed, once each."""
     names, visited = [], set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
+        if "0.jpg" in files and "audio.wav" in files and Path(here) != folder:
+            names.append(Path(here).relative_to(folder))  # a clip in the published layout
+            folders.clear()
+            continue
         if real in visited:
             folders.clear()
             continue

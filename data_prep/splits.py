@@ -3,56 +3,82 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data_prep.scan import LISTS
+from data_prep.corpora import official_splits
 from lipsync.data.store import write_split
+from lipsync.errors import ConfigError
 
 
 def write_splits(
-    source: str | Path, output: str | Path, keys: dict[str, str], shares: dict[str, float]
+    source: str | Path,
+    output: str | Path,
+    keys: Mapping[str, list[str]],
+    wanted: Mapping[str, float | Sequence[str]],
 ) -> dict[str, int]:
     """Write ``<output>/filelists/*.txt`` for the clips that were kept.
 
-    Lists in ``<source>/filelists`` are taken over, without the clips that were left out; names in
-    them that are no kept clip are dropped, so a hostile line leads nowhere. Otherwise clips are
-    drawn by a hash of their key, the same on every machine.
+    The source's own lists are taken over, without the clips that were left out; names in them that
+    are no kept clip are dropped, so a hostile line leads nowhere. Otherwise files are drawn by a
+    hash of their name, the same on every machine; all clips of a file go together.
 
     Args:
         source: the source folder.
         output: the prepared set.
-        keys: kept clips, from the name that lists use to the key.
-        shares: of the drawn splits, such as ``{"val": 0.05, "test": 0.05}``; the rest is ``train``.
+        keys: kept clips of each file, from the name that lists use to the keys.
+        wanted: the drawn splits: a share of the files, such as ``{"val": 0.05}``, or the speakers
+            that it holds, such as ``{"test": ["s1", "s2"]}``; the rest is ``train``.
 
     Returns:
         Clips in each split.
+
+    Raises:
+        ConfigError: a speaker that has no clip.
     """
-    lists = sorted(Path(source, LISTS).glob("*.txt"))
-    if lists:
-        splits = {path.stem: _listed(path, keys) for path in lists}
+    val = wanted.get("val", 0.05)
+    lists = official_splits(source, keys, val if isinstance(val, int | float) else 0.05)
+    if lists is not None:
+        splits = {split: _listed(names, keys) for split, names in lists.items()}
     else:
-        splits = _drawn(list(keys.values()), shares)
+        splits = _drawn({name: found for name, found in keys.items() if found}, wanted)
     for name, members in splits.items():
         write_split(output, name, members)
     return {name: len(members) for name, members in splits.items()}
 
 
-def _listed(path: Path, keys: dict[str, str]) -> list[str]:
+def _listed(names: Sequence[str], keys: Mapping[str, list[str]]) -> list[str]:
     """Keys of a list, whose lines may go on after the name (``name NF:12``), each once."""
-    members = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        name = line.strip()
-        key = keys.get(name) or keys.get(name.split(" ")[0])
-        if key:
-            members[key] = None
+    members: dict[str, None] = {}
+    for name in names:
+        found = keys[name] if name in keys else keys.get(name.split(" ")[0], [])
+        members.update(dict.fromkeys(found))
     return list(members)
 
 
-def _drawn(keys: list[str], shares: dict[str, float]) -> dict[str, list[str]]:
-    order = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
+def _drawn(
+    keys: Mapping[str, list[str]], wanted: Mapping[str, float | Sequence[str]]
+) -> dict[str, list[str]]:
+    order = sorted(keys, key=lambda name: hashlib.sha256(name.encode()).digest())
+    shares = {split: share for split, share in wanted.items() if isinstance(share, int | float)}
     splits: dict[str, list[str]] = {}
-    for name, share in shares.items():
-        # At least one clip, once there are enough to leave most of them for training.
-        count = max(round(share * len(keys)), int(share > 0 and len(keys) >= 2 * len(shares) + 1))
-        splits[name], order = sorted(order[:count]), order[count:]
-    return {"train": sorted(order), **splits}
+    for split, speakers in wanted.items():
+        if split not in shares:
+            splits[split] = [name for name in order if _speaker(keys[name]) in speakers]
+            if missing := sorted(set(speakers) - {_speaker(keys[n]) for n in splits[split]}):
+                raise ConfigError(f"splits.{split}: there is no clip of {', '.join(missing)}")
+            order = [name for name in order if name not in set(splits[split])]
+    total = len(order)
+    for split, share in shares.items():
+        # At least one file, once there are enough to leave most of them for training.
+        count = max(round(share * total), int(share > 0 and total >= 2 * len(shares) + 1))
+        splits[split], order = order[:count], order[count:]
+    members = {"train": order, **{split: splits[split] for split in wanted}}
+    return {
+        split: sorted(key for name in names for key in keys[name])
+        for split, names in members.items()
+    }
+
+
+def _speaker(keys: list[str]) -> str:
+    return keys[0].split("/")[0]

@@ -16,7 +16,6 @@ read as it is; its mel is computed once and kept in memory.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -193,7 +192,8 @@ def write_clip(
     """
     target = clip_path(root, key)
     target.parent.mkdir(parents=True, exist_ok=True)
-    making = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # A fixed name: what a killed run left behind is gone once the clip is written again.
+    making = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     try:

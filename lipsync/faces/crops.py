@@ -48,6 +48,13 @@ def square_box(box: np.ndarray) -> np.ndarray:
     return np.stack([x - half, y - half, x + half, y + half], axis=-1)
 
 
+def framed_face(side: int) -> np.ndarray:
+    """The box (4,) of a detector whose :func:`square_box` is a whole picture of ``side`` pixels."""
+    height = side / _SIDE
+    top = side / 2 - _CENTRE * height
+    return np.array([0, top, side, top + height], np.float32)
+
+
 def steady_box(boxes: np.ndarray) -> np.ndarray:
     """One square box (4,) for a whole clip, from the boxes of its frames (n, 4).
 

@@ -121,10 +121,11 @@ def follow(
     centre = np.array(size, np.float32) / 2
     tracks = sorted(link(seen, stride), key=lambda t: t.weight(centre), reverse=True)
     values = np.full((frames, 15), np.nan, np.float32)  # box 4, score 1, landmarks 10
+    hold = stride // 2
     for track in tracks if relay else tracks[:1]:
-        filled = _fill(track, frames, stride)
-        free = np.isnan(values[:, 0])
-        values[free] = filled[free]
+        start, end = max(0, track.frames[0] - hold), min(frames, track.frames[-1] + hold + 1)
+        free = np.isnan(values[start:end, 0])
+        values[start:end][free] = fill(track, start, end)[free]
     return BoxTrack(
         boxes=values[:, :4],
         scores=values[:, 4],
@@ -158,19 +159,26 @@ def link(seen: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[
     return tracks
 
 
-def _fill(track: FaceTrack, frames: int, stride: int) -> np.ndarray:
-    """Linear between detections; where the face comes or goes, held for half a stride."""
-    values = np.full((frames, 15), np.nan, np.float32)
+def fill(track: FaceTrack, start: int, end: int) -> np.ndarray:
+    """A track's values in every frame of a span: linear between detections, held beyond them.
+
+    Args:
+        track: with detections within the span only.
+        start, end: first frame, and the frame after the last.
+
+    Returns:
+        float32 (end - start, 15): box 4, score 1, landmarks 10 (x, y in turn).
+    """
     known = np.stack(
         [np.concatenate([d.box, [d.score], d.landmarks.ravel()]) for d in track.detections]
-    )
+    ).astype(np.float32)
     at = np.array(track.frames)
+    values = np.empty((end - start, 15), np.float32)
+    values[: at[0] - start + 1] = known[0]
     for a, b, left, right in zip(at, at[1:], known, known[1:], strict=False):
         part = np.linspace(0, 1, b - a + 1, dtype=np.float32)[:, None]
-        values[a : b + 1] = left + part * (right - left)
-    hold = stride // 2
-    values[max(0, at[0] - hold) : at[0] + 1] = known[0]
-    values[at[-1] : at[-1] + hold + 1] = known[-1]
+        values[a - start : b - start + 1] = left + part * (right - left)
+    values[at[-1] - start :] = known[-1]
     return values
 
 

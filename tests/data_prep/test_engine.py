@@ -3,6 +3,9 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,3 +84,29 @@ def test_workers_have_one_thread_each_and_share_the_jobs(
 
 def test_no_jobs() -> None:
     assert list(run_jobs(no_setup, [], workers=2)) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    job = f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid()))"
+    program = (
+        "import functools, pydoc\nfrom data_prep.engine import run_jobs\n"
+        "setup = functools.partial(pydoc.locate, 'builtins.exec')\n"
+        f"list(run_jobs(setup, [{job + '; time.sleep(300)'!r}], workers=1))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=Path.cwd())
+    while not (note.exists() and note.read_text()):
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    command = Path("/proc", note.read_text(), "cmdline")
+    for _ in range(600):
+        try:
+            if not command.read_bytes():  # dead, and not yet waited for
+                return
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the worker outlived its parent")

@@ -35,6 +35,18 @@ def test_two_files_of_one_name(tmp_path: Path) -> None:
     assert [s.key for s in scan(tmp_path)] == ["s/a", "s/a.mp4"]
 
 
+def test_a_file_called_as_a_clip_of_another(tmp_path: Path) -> None:
+    """Several clips of ``s/a.mp4`` are called ``s/a.000``, ``s/a.001`` ..."""
+    touch(tmp_path, "s/a.mp4", "s/a.001.mp4", "s/b.001.mp4")
+    assert {s.key for s in scan(tmp_path)} == {"s/a", "s/a.001.mp4", "s/b.001"}
+
+
+def test_no_clip_lies_in_the_folder_of_another(tmp_path: Path) -> None:
+    touch(tmp_path, "s/a.mp4", "s/a/1.mp4", "s/a/1/0.jpg", "s/a/1/audio.wav", "s/b/c/d.mp4")
+    keys = [s.key for s in scan(tmp_path)]
+    assert sorted(keys) == ["s/a.mp4", "s/a/1", "s/a/1.mp4", "s/b/c/d"]
+
+
 def test_nothing_to_do_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     touch(tmp_path, "file")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from data_prep.manifest import KEPT, REJECTED, Manifest, Row
+import pytest
+
+from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
 from data_prep.splits import write_splits
 from lipsync.data.store import read_split
+from lipsync.errors import ConfigError
 
 SHARES = {"val": 0.05, "test": 0.05}
 
@@ -15,57 +17,59 @@ def test_the_sources_lists_are_taken_over(tmp_path: Path) -> None:
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("s/a NF:12\ns/gone\n\ns/c\ns/a\n")
     (lists / "unseen.txt").write_text("../../etc/passwd\n/etc/passwd\ns/b\n")
-    keys = {"s/a": "s/a", "s/b": "s/b", "s/c": "s/c-1234"}
+    keys = {"s/a": ["s/a"], "s/b": ["s/b.000", "s/b.001"], "s/c": ["s/c-1234"], "s/d": []}
     assert write_splits(tmp_path / "in", tmp_path / "out", keys, SHARES) == {
         "train": 2,
-        "unseen": 1,
+        "unseen": 2,
     }
     assert read_split(tmp_path / "out", "train") == ["s/a", "s/c-1234"]
-    assert read_split(tmp_path / "out", "unseen") == ["s/b"]
+    assert read_split(tmp_path / "out", "unseen") == ["s/b.000", "s/b.001"]
 
 
 def test_drawn_splits_are_a_partition_that_stays(tmp_path: Path) -> None:
     keys = [f"s{i % 3}/{i}" for i in range(200)]
-    counts = write_splits(tmp_path / "in", tmp_path / "a", {k: k for k in keys}, SHARES)
+    counts = write_splits(tmp_path / "in", tmp_path / "a", {k: [k] for k in keys}, SHARES)
     assert counts == {"train": 180, "val": 10, "test": 10}
     drawn = {split: read_split(tmp_path / "a", split) for split in counts}
     assert sorted(key for members in drawn.values() for key in members) == sorted(keys)
-    write_splits(tmp_path / "in", tmp_path / "b", {k: k for k in reversed(keys)}, SHARES)
+    write_splits(tmp_path / "in", tmp_path / "b", {k: [k] for k in reversed(keys)}, SHARES)
     assert {split: read_split(tmp_path / "b", split) for split in counts} == drawn
 
 
 def test_few_clips_go_to_training_first(tmp_path: Path) -> None:
     for count, expected in [(1, (1, 0, 0)), (4, (4, 0, 0)), (5, (3, 1, 1))]:
-        keys = {f"s/{i}": f"s/{i}" for i in range(count)}
+        keys = {f"s/{i}": [f"s/{i}"] for i in range(count)}
         made = write_splits(tmp_path, tmp_path / str(count), keys, SHARES)
         assert tuple(made.values()) == expected
 
 
-ROWS = [Row("s/a", "s/a.mp4", KEPT, frames=75), Row("s/b", "s/b.mp4", REJECTED, "empty", "0 bytes")]
+def test_clips_of_one_file_go_together(tmp_path: Path) -> None:
+    keys = {f"s/{i}": [f"s/{i}.000", f"s/{i}.001"] for i in range(40)}
+    counts = write_splits(tmp_path / "in", tmp_path, {**keys, "s/none": []}, SHARES)
+    assert counts == {"train": 72, "val": 4, "test": 4}
+    files = [{key[:-4] for key in read_split(tmp_path, split)} for split in counts]
+    assert sum(map(len, files)) == len(set.union(*files)) == 40
 
 
-def test_a_killed_run_is_read_back(tmp_path: Path) -> None:
-    first = Manifest(tmp_path)
-    for row in ROWS:
-        first.add(row)
-    with (tmp_path / "manifest.journal").open("a") as file:
-        file.write('{"key": "s/c", "sour')  # killed in the middle of a line
-    again = Manifest(tmp_path)
-    assert again.rows == {row.source: row for row in ROWS}
-    assert again.finish(["s/b.mp4", "s/a.mp4"]) == ROWS
-    assert [p.name for p in tmp_path.iterdir()] == ["manifest.jsonl"]
-    lines = (tmp_path / "manifest.jsonl").read_text().splitlines()
-    assert json.loads(lines[1])["reason"] == "empty"
+def test_speakers_that_are_asked_for(tmp_path: Path) -> None:
+    keys = {f"s{i % 4}/{i}": [f"s{i % 4}/{i}"] for i in range(40)}
+    wanted = {"val": 0.1, "unseen": ["s1", "s3"]}
+    assert write_splits(tmp_path / "in", tmp_path, keys, wanted) == {
+        "train": 18, "val": 2, "unseen": 20
+    }  # fmt: skip
+    assert {key[:2] for key in read_split(tmp_path, "unseen")} == {"s1", "s3"}
+    with pytest.raises(ConfigError, match=r"splits.test: there is no clip of s7, s9"):
+        write_splits(tmp_path / "in", tmp_path, keys, {"test": ["s9", "s0", "s7"]})
 
 
-def test_a_row_is_written_behind_half_a_line(tmp_path: Path) -> None:
-    (tmp_path / "manifest.journal").write_text('{"key": "s/c", "sour')
-    Manifest(tmp_path).add(ROWS[0])
-    assert Manifest(tmp_path).rows == {"s/a.mp4": ROWS[0]}
-
-
-def test_rows_of_files_that_are_gone_are_dropped(tmp_path: Path) -> None:
-    manifest = Manifest(tmp_path)
-    for row in ROWS:
-        manifest.add(row)
-    assert manifest.finish(["s/a.mp4"]) == ROWS[:1]
+def test_the_manifest_comes_back(tmp_path: Path) -> None:
+    assert read_manifest(tmp_path) == []
+    rows = [
+        Row("s/a", "s/ä.mp4", KEPT, frames=75, offset=-1, confidence=0.5),
+        Row("s/b", "s/b.mp4", REJECTED, "empty", "0 bytes"),
+    ]
+    write_manifest(tmp_path, rows)
+    assert read_manifest(tmp_path) == rows
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.jsonl"]
+    (tmp_path / "manifest.jsonl").write_text('{"key": "of another version", "status"')
+    assert read_manifest(tmp_path) == []

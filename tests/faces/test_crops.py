@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipsync.faces.crops import chin_box, crop, square_box, steady_box
+from lipsync.faces.crops import chin_box, crop, framed_face, square_box, steady_box
 
 
 def inside(point: tuple[float, float], box: np.ndarray) -> bool:
@@ -99,3 +99,10 @@ def test_crop_to_a_rectangle_and_of_nothing() -> None:
     for box in ([5, 5, 5, 9], [0, 0, np.nan, 4], [9, 9, 1, 1]):
         with pytest.raises(ValueError, match="must have an area"):
             crop(frame, np.array(box), 8)
+
+
+@pytest.mark.parametrize("side", [96, 128, 512])
+def test_the_face_that_a_whole_picture_frames(side: int) -> None:
+    box = framed_face(side)
+    assert square_box(box) == pytest.approx(np.array([0, 0, side, side]), abs=1e-3)
+    assert steady_box(np.stack([box] * 5)) == pytest.approx(np.array([0, 0, side, side]), abs=1e-3)

@@ -1,0 +1,87 @@
+"""One source file: what it holds, its frames at 25 fps as often as they are needed, its sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.manifest import Rejected
+from lipsync.audio import SAMPLE_RATE
+from lipsync.errors import MediaError
+from lipsync.media import probe, read_audio, read_frames, resample_frames
+from lipsync.windows import FPS
+
+_HELD = 256 * 2**20  # bytes of decoded frames; a longer video is decoded again each time
+
+
+def probe_source(path: Path) -> dict[str, Any]:
+    """Frame rate and size of a file that has pictures and sound.
+
+    Raises:
+        Rejected: the file is empty, cannot be read, or lacks one of the two.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise Rejected("empty", "0 bytes")
+        info = probe(path)
+    except MediaError as error:
+        raise Rejected("unreadable", error.problem) from None
+    except OSError as error:
+        raise Rejected("unreadable", error.strerror or str(error)) from None
+    if not info.has_video:
+        raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound only")
+    if not info.has_audio:
+        raise Rejected("no_sound", f"{info.video_seconds:.2f} s of video without sound")
+    return {"fps": str(info.fps), "size": [info.width, info.height]}
+
+
+class Footage:
+    """Frames and sound of one file. ``turns``: of ``np.rot90`` that set its frames upright."""
+
+    def __init__(self, path: Path, turns: int = 0) -> None:
+        self.path, self.turns = path, turns
+        self._held: list[np.ndarray] | None = None  # all frames, once they were gone through
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """RGB uint8 (H, W, 3) at 25 fps, decoded anew where they would fill the memory.
+
+        Raises:
+            Rejected: the file is damaged.
+        """
+        source = self._decoded() if self._held is None else iter(self._held)
+        for frame in source:
+            yield np.ascontiguousarray(np.rot90(frame, self.turns)) if self.turns else frame
+
+    def _decoded(self) -> Iterator[np.ndarray]:
+        kept: list[np.ndarray] | None = []
+        size = 0
+        try:
+            for frame in resample_frames(read_frames(self.path), FPS):
+                size += frame.nbytes
+                if size > _HELD:
+                    kept = None
+                elif kept is not None:
+                    kept.append(frame)
+                yield frame
+        except MediaError as error:
+            raise Rejected("damaged", error.problem) from None
+        self._held = kept
+
+    @cached_property
+    def wave(self) -> np.ndarray:
+        """float32 (samples,) at 16 kHz; sample 0 belongs to the first frame.
+
+        Raises:
+            Rejected: the sound is damaged, or ends before the video begins.
+        """
+        try:
+            wave = read_audio(self.path, SAMPLE_RATE)
+        except MediaError as error:
+            raise Rejected("damaged", error.problem) from None
+        if not len(wave):
+            raise Rejected("no_sound", "the sound ends before the video begins")
+        return wave

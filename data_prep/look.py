@@ -1,0 +1,85 @@
+"""The one decoding in which everything is looked at: cuts on every frame, faces on a stride."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data_prep.footage import Footage
+from data_prep.quality import sharpness
+from lipsync.faces.detect import Detection, Detector
+from lipsync.faces.shots import ShotMeter
+from lipsync.faces.tracks import follow
+
+
+@dataclass(frozen=True)
+class SeenFace(Detection):
+    """A face, and how sharp it is, see :func:`data_prep.quality.sharpness`."""
+
+    sharpness: float = 0.0
+
+
+def look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
+    """Go through a file's frames once; twice if the faces in it lie on their side.
+
+    Returns:
+        As JSON: ``turns`` that set the frames upright, the number of ``frames`` and their ``size``,
+        ``steps`` for :func:`lipsync.faces.shots.find_cuts`, and ``looks``, the faces of every
+        ``stride``-th frame and of the last, as :func:`seen_faces` reads them.
+    """
+    found = _look(footage, detector, stride)
+    track = follow(seen_faces(found), found["frames"], tuple(found["size"]), stride)
+    if turns := track.quarter_turns():
+        # The face lies on its side or upside down, whatever the file says of its rotation.
+        footage.turns = turns
+        found = _look(footage, detector, stride)
+    return {"turns": turns, **found}
+
+
+def _look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
+    meter, looks = ShotMeter(), []
+    number, frame = -1, np.zeros((1, 1, 3), np.uint8)
+    for number, frame in enumerate(footage.frames()):
+        meter.add(frame)
+        if number % stride == 0:
+            looks.append([number, _faces(frame, detector)])
+    if number % stride:
+        looks.append([number, _faces(frame, detector)])
+    size = [frame.shape[1], frame.shape[0]]
+    return {"frames": number + 1, "size": size, "steps": meter.steps, "looks": looks}
+
+
+def _faces(frame: np.ndarray, detector: Detector) -> list[dict[str, Any]]:
+    return [
+        {
+            "box": [round(float(v), 2) for v in face.box],
+            "score": round(face.score, 4),
+            "marks": [round(float(v), 2) for v in face.landmarks.ravel()]
+            if np.isfinite(face.landmarks).all()
+            else None,
+            "sharpness": round(sharpness(frame, face.box), 3),
+        }
+        for face in detector.detect(frame)
+    ]
+
+
+def seen_faces(found: dict[str, Any]) -> list[tuple[int, list[SeenFace]]]:
+    """The faces that :func:`look` wrote down, as :func:`lipsync.faces.tracks.link` takes them."""
+    nowhere = [np.nan] * 10
+    return [
+        (
+            number,
+            [
+                SeenFace(
+                    np.array(face["box"], np.float32),
+                    face["score"],
+                    np.array(face["marks"] or nowhere, np.float32).reshape(5, 2),
+                    face["sharpness"],
+                )
+                for face in faces
+            ],
+        )
+        for number, faces in found["looks"]
+    ]

@@ -1,0 +1,94 @@
+"""What shapes a prepared set, and which stage of the work each choice concerns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from lipsync.errors import ConfigError
+from lipsync.faces.detect import DETECTORS
+
+_VERSION = 2  # of what the stages write; raise it when the same options give other bytes
+
+# Stages in their order, each with the options that it alone reads. A stage is done again when one
+# of these, or anything before it, has changed.
+STAGES = {
+    "probe": (),
+    "look": ("detector", "stride", "min_score"),
+    "pieces": (
+        "min_seconds", "max_seconds", "min_face", "min_sharpness", "max_turn", "max_outside",
+        "min_level", "image_size",  # the size of crops that others made and that are taken over
+    ),
+    "sync": ("judge",),
+    "clips": ("min_confidence", "max_offset"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Options:
+    """What shapes a prepared set.
+
+    Attributes:
+        image_size: side of the square crops, pixels.
+        detector: ``centerface`` or ``face_alignment``.
+        stride: frames from one detection to the next.
+        min_score: faces that the detector is less sure of do not count.
+        min_seconds: shorter clips are left out.
+        max_seconds: longer ones are cut into equal parts.
+        min_face: least height of a face, forehead to chin, in pixels of the source.
+        min_sharpness: see :func:`data_prep.quality.sharpness`.
+        max_turn: see :func:`data_prep.quality.turn`; 0 looks into the camera, 1 is a profile.
+        max_outside: most of a crop's area that may lie outside the picture.
+        min_level: dB of full scale that the loudest tenth of a second must reach.
+        judge: the network of the sync check, a path or name for ``load_model``; None for no check.
+        min_confidence: of the sync check; None for the judge's own, see :mod:`data_prep.sync`.
+        max_offset: frames by which sound is moved at most; None for the judge's own.
+    """
+
+    image_size: int = 96
+    detector: str = "centerface"
+    stride: int = 5
+    min_score: float = 0.5
+    min_seconds: float = 0.6
+    max_seconds: float = 10.0
+    min_face: float = 48.0
+    min_sharpness: float = 0.8
+    max_turn: float = 0.75
+    max_outside: float = 0.2
+    min_level: float = -50.0
+    judge: str | None = None
+    min_confidence: float | None = None
+    max_offset: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.detector not in DETECTORS:
+            raise ConfigError(f"detector={self.detector}: there are {', '.join(DETECTORS)}")
+        if self.image_size < 16 or self.image_size % 2 or self.stride < 1:
+            raise ConfigError(
+                f"image_size must be even and 16 or more, stride 1 or more; "
+                f"got {self.image_size}, {self.stride}"
+            )
+        if not 0 < self.min_score < 1:
+            raise ConfigError(f"min_score must be in (0, 1), got {self.min_score}")
+        if not 0.2 <= self.min_seconds <= self.max_seconds / 2:
+            raise ConfigError(
+                "min_seconds must be 0.2 or more, max_seconds twice that or more; "
+                f"got {self.min_seconds} and {self.max_seconds}"
+            )
+        if self.max_offset is not None and self.max_offset < 0:
+            raise ConfigError(f"max_offset must be 0 or more frames, got {self.max_offset}")
+
+    def fingerprints(self, digest: str, judge: str = "") -> dict[str, str]:
+        """What each stage's result is made from, as a hash.
+
+        Args:
+            digest: of the source file.
+            judge: of the judge's weights, which may change behind a name.
+        """
+        made_from, prints = f"v{_VERSION} {digest}", {}
+        values = asdict(self) | {"judge": judge}
+        for stage, names in STAGES.items():
+            text = json.dumps([made_from, stage, *(values[name] for name in names)])
+            made_from = prints[stage] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return prints

@@ -1,0 +1,177 @@
+"""The clips that a source could give: every face in every shot, cut to length, with its quality."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from data_prep.look import seen_faces
+from data_prep.options import Options
+from data_prep.quality import level, outside, turn
+from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
+from lipsync.faces.crops import steady_box
+from lipsync.faces.shots import find_cuts, shot_spans
+from lipsync.faces.tracks import FaceTrack, fill, link
+from lipsync.windows import FPS, MEL_STEP
+
+_SAMPLES = SAMPLE_RATE // FPS  # of a frame
+
+
+@dataclass
+class Piece:
+    """One face through part of one shot, or a shot without any.
+
+    Attributes:
+        start, end: first frame, and the frame after the last, of the source at 25 fps.
+        boxes: the detector's box in every frame; empty if there is no face.
+        weight: how prominent the face is, to choose by where nothing is heard.
+        score: the detector's, mean. faces: the most in one frame of the shot.
+        face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
+        reason, detail: why it is left out; empty if it is not.
+    """
+
+    start: int
+    end: int
+    boxes: list[list[float]] = field(default_factory=list)
+    weight: float = 0.0
+    score: float = 0.0
+    faces: int = 0
+    face_size: float = 0.0
+    sharpness: float = 0.0
+    turn: float = 0.0
+    outside: float = 0.0
+    level: float = 0.0
+    reason: str = ""
+    detail: str = ""
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def box_at(self, frame: int) -> list[float] | None:
+        """The face's box in a frame of the source, None where there is none."""
+        inside = self.boxes and self.start <= frame < self.end
+        return self.boxes[frame - self.start] if inside else None
+
+
+def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> list[dict[str, Any]]:
+    """All pieces of a source as JSON, in order of time, of which :class:`Piece` is made again.
+
+    A shot gives a piece for every face that is followed for long enough, or one that says why it
+    has none. Longer ones are cut into equal parts, which for faces of the same length are the same.
+
+    Args:
+        found: from :func:`data_prep.look.look`.
+        wave: float32 (samples,) at 16 kHz of the whole source.
+        options: lengths and limits.
+    """
+    pieces: list[Piece] = []
+    seen = seen_faces(found)
+    for start, end in shot_spans(find_cuts(found["steps"]), found["frames"]):
+        looks = [(n, faces) for n, faces in seen if start <= n < end]
+        in_shot = []
+        for track in link(looks, options.stride):
+            first, last = _extent(track, looks, (start, end), options.stride)
+            values = fill(track, first, last)
+            for a, b in _parts(first, last, options):
+                sharp = [
+                    face.sharpness
+                    for n, face in zip(track.frames, track.detections, strict=True)
+                    if a <= n < b
+                ]
+                piece = _piece((a, b), values[a - first : b - first], sharp, found["size"])
+                piece.faces = max(len(faces) for _, faces in looks)
+                in_shot.append(piece)
+        pieces += in_shot or [_without(start, end, looks, options)]
+    for piece in pieces:
+        _judge(piece, wave[piece.start * _SAMPLES : piece.end * _SAMPLES], options)
+    pieces.sort(key=lambda piece: (piece.start, piece.end, piece.boxes[:1]))
+    return [asdict(piece) for piece in pieces]
+
+
+def _extent(track: FaceTrack, looks: list, shot: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Where a track begins and ends: half a stride beyond what was seen, or at the shot's edge."""
+    start, end = shot
+    first, last = track.frames[0], track.frames[-1]
+    hold = stride // 2
+    first = start if first == looks[0][0] else max(start, first - hold)
+    last = end if last == looks[-1][0] else min(end, last + hold + 1)
+    return first, last
+
+
+def _parts(first: int, last: int, options: Options) -> list[tuple[int, int]]:
+    """A span cut into equal parts of at most ``max_seconds``; none if it is too short."""
+    length = last - first
+    if length < round(options.min_seconds * FPS):
+        return []
+    count = -(-length // round(options.max_seconds * FPS))
+    edges = [first + length * i // count for i in range(count + 1)]
+    return list(pairwise(edges))
+
+
+def _piece(span: tuple[int, int], values: np.ndarray, sharp: list[float], size: list[int]) -> Piece:
+    """The numbers of a face. ``values`` (frames, 15): box 4, score 1, landmarks 10."""
+    boxes, score, marks = values[:, :4], values[:, 4], values[:, 5:].reshape(-1, 5, 2)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    middle = np.array(size) / 2
+    away = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - middle) / middle  # 1 at the border
+    nearness = 1 - 0.5 * np.clip(away.max(axis=1), 0, 1)
+    return Piece(
+        *span,
+        boxes=[[round(float(v), 2) for v in box] for box in boxes],
+        weight=round(float((np.sqrt(sides.prod(axis=1)) * score * nearness).sum()), 1),
+        score=round(float(score.mean()), 4),
+        face_size=round(float(np.median(sides[:, 1])), 1),
+        sharpness=round(float(np.median(sharp)) if sharp else 0.0, 2),
+        turn=round(turn(marks), 3),
+        outside=round(outside(steady_box(boxes), size), 3),
+    )
+
+
+def _without(start: int, end: int, looks: list, options: Options) -> Piece:
+    """What stands for a shot that gives no piece."""
+    if end - start < round(options.min_seconds * FPS):
+        return Piece(start, end)  # too short, as its length says
+    if any(faces for _, faces in looks):
+        detail = f"no face stays for {options.min_seconds:g} s"
+        return Piece(start, end, reason="face_lost", detail=detail)
+    detail = f"looked at every {options.stride}th of {end - start} frames"
+    return Piece(start, end, reason="no_face", detail=detail)
+
+
+def _judge(piece: Piece, wave: np.ndarray, options: Options) -> None:
+    """Set the reason for which a piece is left out, the first of those that hold."""
+    least = round(options.min_seconds * FPS)
+    columns = 1 + len(wave) // HOP_LENGTH
+    piece.level = round(level(wave), 1)
+    wrong = {
+        "too_short": (
+            len(piece) < least or columns < MEL_STEP,
+            f"{len(piece)} frames and {columns} mel columns, least is {least} and {MEL_STEP}",
+        ),
+        "small": (
+            piece.face_size < options.min_face,
+            f"face of {piece.face_size:.0f} pixels, least is {options.min_face:g}",
+        ),
+        "out_of_frame": (
+            piece.outside > options.max_outside,
+            f"{piece.outside:.0%} of the crop lies outside, most is {options.max_outside:.0%}",
+        ),
+        "turned": (
+            piece.turn > options.max_turn,
+            f"turned by {piece.turn:.2f}, most is {options.max_turn:g}",
+        ),
+        "blurred": (
+            piece.sharpness < options.min_sharpness,
+            f"sharpness {piece.sharpness:.2f}, least is {options.min_sharpness:g}",
+        ),
+        "silent": (
+            piece.level < options.min_level,
+            f"at most {piece.level:.0f} dB, least is {options.min_level:g} dB",
+        ),
+    }
+    if not piece.reason:
+        piece.reason = next((reason for reason, (holds, _) in wrong.items() if holds), "")
+        piece.detail = wrong[piece.reason][1] if piece.reason else ""

@@ -1,0 +1,93 @@
+"""Which of the faces seen at one time speaks, whether it is in sync, and its sound in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.pieces import Piece
+from lipsync.audio import SAMPLE_RATE
+from lipsync.windows import FPS
+
+_SAMPLES = SAMPLE_RATE // FPS  # of a frame
+_SAME_TIME = 0.5  # of the shorter of two pieces, that makes them two faces of one moment
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a piece must reach.
+
+    Attributes:
+        confidence: least one, in the judge's units.
+        offset: frames by which the sound may be off; it is moved by as many.
+    """
+
+    confidence: float
+    offset: int
+
+
+def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limits | None) -> None:
+    """Set the reason of every piece whose face is not the one that speaks, or is not in sync.
+
+    Of faces that are seen at the same time the one with the best confidence speaks, or without a
+    judge the most prominent one.
+
+    Args:
+        pieces: of one source; ``reason`` and ``detail`` are set.
+        scores: from :func:`data_prep.sync.measure`.
+        limits: None for no check.
+    """
+    live = [i for i, piece in enumerate(pieces) if not piece.reason]
+
+    def rank(i: int) -> tuple[float, float]:
+        score = scores[i]
+        return (score["confidence"] if score else -1.0), pieces[i].weight
+
+    taken: list[int] = []
+    for i in sorted(live, key=rank, reverse=True):
+        if any(_same_time(pieces[i], pieces[k]) for k in taken):
+            pieces[i].reason = "other_face"
+            pieces[i].detail = "another face of the same moment " + (
+                "fits the sound better" if limits else "is more prominent"
+            )
+        else:
+            taken.append(i)
+    for i in taken if limits else ():
+        pieces[i].reason, pieces[i].detail = _off(scores[i], limits)
+
+
+def _same_time(a: Piece, b: Piece) -> bool:
+    common = min(a.end, b.end) - max(a.start, b.start)
+    return common > _SAME_TIME * min(len(a), len(b))
+
+
+def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
+    if score is None:
+        return "too_short", "for a window of the judge"
+    if score["confidence"] < limits.confidence:
+        return "unsure", f"confidence {score['confidence']:.3g}, least is {limits.confidence:g}"
+    if abs(score["offset"]) > limits.offset:
+        return "off_sync", f"sound is {score['offset']:+d} frames off, most is {limits.offset}"
+    return "", ""
+
+
+def corrected(piece: Piece, offset: int, wave: np.ndarray) -> tuple[int, int, np.ndarray]:
+    """A piece with its sound moved into place.
+
+    Args:
+        piece: of the source.
+        offset: as the judge found it: frame ``i`` belongs to the sound of frame ``i - offset``.
+        wave: float32 (samples,) of the whole source.
+
+    Returns:
+        First frame, frame after the last, and their sound. Frames whose sound lies before the
+        beginning or behind the end of ``wave`` are left away.
+    """
+    start, end = piece.start, piece.end
+    if offset:
+        start = max(start, offset)
+        end = min(end, len(wave) // _SAMPLES + offset)
+    first = (start - offset) * _SAMPLES
+    return start, end, wave[first : max(first, (end - offset) * _SAMPLES)]

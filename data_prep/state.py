@@ -1,0 +1,144 @@
+"""What the stages have found out about one source file, on disk: a JSON file a stage.
+
+::
+
+    <output>/.state/<speaker>/<clip>/source.json   size, time of change and hash of the file
+                                     probe.json    what it holds
+                                     look.json     frame differences, and faces on a stride
+                                     pieces.json   the clips it could give, and their quality
+                                     sync.json     offset and confidence of each
+                                     clips.json    what became of each: rows of the manifest
+                                     clips.jpg     a small picture of each, side by side
+
+Each says what it was made from, so a run that was killed goes on behind the last whole stage, and
+other options bring back only the stages that they concern. All files appear whole or not at all,
+under fixed names, so that nothing is left behind however a run ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_prep.options import STAGES
+from lipsync.data.store import clip_path
+
+FOLDER = ".state"
+PICTURE = 96  # side of the small pictures, pixels
+_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
+_A_ROW = 600  # pictures; JPEG ends at 65,535 pixels
+
+
+class State:
+    """The stages of one source on disk.
+
+    Args:
+        output: folder of the prepared set.
+        key: of the source.
+    """
+
+    def __init__(self, output: Path, key: str) -> None:
+        self._folder = clip_path(output / FOLDER, key)
+
+    def get(self, stage: str, made_from: str) -> Any:
+        """A stage's result, or None where there is none that was made from this."""
+        found = self._read(stage)
+        return found["value"] if found.get("from") == made_from else None
+
+    def put(self, stage: str, made_from: str, value: Any) -> None:
+        """Keep a stage's result; ``value`` is JSON and not None."""
+        self._write(stage, {"from": made_from, "value": value})
+
+    def latest(self, stage: str) -> Any:
+        """A stage's result, whatever it was made from; None where there is none."""
+        return self._read(stage).get("value")
+
+    def forget(self, stage: str) -> None:
+        """Have this stage and those behind it done again."""
+        names = list(STAGES)
+        for name in names[names.index(stage) :]:
+            if (value := self.latest(name)) is not None:
+                self.put(name, "", value)  # the value stays: it names the clips on disk
+
+    def digest(self, path: Path) -> str:
+        """SHA-256 of the source, '' if it cannot be read; computed anew when that changes."""
+        if (known := self.known_digest(path)) is not None:
+            return known
+        try:
+            digest = _hash(path)
+        except OSError:
+            return ""
+        self._write("source", {**_stat(path), "hash": digest})
+        return digest
+
+    def known_digest(self, path: Path) -> str | None:
+        """The digest if the file is still as it was when it was computed."""
+        known = self._read("source")
+        try:
+            same = known.items() >= _stat(path).items()
+        except OSError:
+            return None
+        return known.get("hash") if same else None
+
+    def put_pictures(self, pictures: list[np.ndarray]) -> None:
+        """Keep uint8 (96, 96, 3) RGB pictures, one for each row of ``clips``, or none."""
+        if not pictures:
+            (self._folder / "clips.jpg").unlink(missing_ok=True)
+            return
+        rows = [pictures[i : i + _A_ROW] for i in range(0, len(pictures), _A_ROW)]
+        sheet = np.zeros((len(rows) * PICTURE, len(rows[0]) * PICTURE, 3), np.uint8)
+        for y, row in enumerate(rows):
+            sheet[y * PICTURE : (y + 1) * PICTURE, : len(row) * PICTURE] = np.hstack(row)
+        data = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), _QUALITY)[1]
+        making = self._folder / "clips.jpg.tmp"
+        making.write_bytes(data.tobytes())
+        making.replace(self._folder / "clips.jpg")
+
+    def picture(self, index: int) -> np.ndarray | None:
+        """The picture of a row, uint8 (96, 96, 3) RGB; None where it has none."""
+        try:
+            data = np.fromfile(self._folder / "clips.jpg", np.uint8)
+        except OSError:
+            return None
+        sheet = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+        if sheet is None:
+            return None
+        y, x = (place * PICTURE for place in divmod(index, _A_ROW))
+        part = sheet[y : y + PICTURE, x : x + PICTURE]
+        return part if part.shape == (PICTURE, PICTURE, 3) else None
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            found = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _write(self, name: str, value: dict[str, Any]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        making = self._folder / f"{name}.tmp"
+        making.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
+        making.replace(self._folder / f"{name}.json")
+
+
+def _stat(path: Path) -> dict[str, int]:
+    stats = [file.stat() for file in _files(path)]
+    return {"size": sum(s.st_size for s in stats), "mtime_ns": max(s.st_mtime_ns for s in stats)}
+
+
+def _hash(path: Path) -> str:
+    if path.is_dir():
+        parts = (f"{file.name!a} {_hash(file)}\n" for file in _files(path))
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    """A file, or what a clip's folder holds."""
+    return sorted(path.iterdir()) if path.is_dir() else [path]

@@ -1,0 +1,95 @@
+"""The sync check: how far off the sound of each piece is, and how sure that is.
+
+The judge is any network that :func:`lipsync.checkpoints.load_model` loads and that judges in
+:mod:`lipsync.evaluation`; crops, embeddings and offset search are those of the evaluation. This
+module loads torch, so the others import it only where there is a judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.footage import Footage
+from data_prep.options import Options
+from data_prep.pieces import Piece
+from data_prep.speaker import Limits
+from lipsync.audio import SAMPLE_RATE
+from lipsync.checkpoints.files import sha256
+from lipsync.errors import ConfigError
+from lipsync.evaluation.judges import Judge, SyncNetV2Judge
+from lipsync.faces.crops import crop
+from lipsync.metrics.functional import sync_score
+from lipsync.windows import FPS
+
+_SAMPLES = SAMPLE_RATE // FPS  # of a frame
+
+PUBLISHED = Limits(3.0, 6)  # of SyncNet v2, as in the preparation of VoxCeleb and HDTF
+# Calibrated on GRID's validation clips, see experiments/data_prep_sync.
+CALIBRATED = {"expert-grid": Limits(0.3, 15)}
+
+
+def limits(options: Options, judge: Judge) -> Limits:
+    """The limits that are asked for, or else the judge's own.
+
+    Raises:
+        ConfigError: the judge is an expert that was not calibrated, and no limit is given.
+    """
+    own = PUBLISHED if isinstance(judge, SyncNetV2Judge) else CALIBRATED.get(judge.name)
+    if own is None and options.min_confidence is None:
+        raise ConfigError(
+            f"judge={judge.name}: no least confidence is known for it; give min_confidence, which "
+            "experiments/data_prep_sync/calibrate.py finds on clips that are known to be in sync"
+        )
+    confidence, offset = options.min_confidence, options.max_offset
+    return Limits(
+        own.confidence if confidence is None else confidence,
+        (own.offset if own else PUBLISHED.offset) if offset is None else offset,
+    )
+
+
+def judge_digest(judge: str | None) -> str:
+    """What tells one judge's weights from another's: a file's hash, or a name."""
+    if judge is None:
+        return ""
+    path = Path(judge)
+    return sha256(path) if path.is_file() else judge
+
+
+def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dict | None]:
+    """Offset and confidence of every piece that is not left out yet, as JSON; None for the others.
+
+    The frames are gone through once; crops are held for as long as their piece lasts.
+    """
+    found: list[dict | None] = [None] * len(pieces)
+    live = [i for i, piece in enumerate(pieces) if not piece.reason]
+    if not live:
+        return found
+    boxes = {i: judge.boxes(np.array(pieces[i].boxes, np.float32)) for i in live}
+    held: dict[int, list[np.ndarray]] = {i: [] for i in live}
+    for number, frame in enumerate(footage.frames()):
+        for i in list(held):
+            piece = pieces[i]
+            if piece.start <= number < piece.end:
+                box = boxes[i][number - piece.start]
+                held[i].append(crop(frame, box, judge.face_size))
+            if number == piece.end - 1:
+                found[i] = _score(held.pop(i), footage.wave[piece.start * _SAMPLES :], judge)
+        if not held:
+            break
+    return found
+
+
+def _score(faces: list[np.ndarray], wave: np.ndarray, judge: Judge) -> dict | None:
+    try:
+        video, audio = judge.embed(faces, wave[: len(faces) * _SAMPLES])
+    except ValueError:  # too short for a window of this judge
+        return None
+    result = sync_score(video, audio)
+    return {
+        "offset": result.offset,
+        "confidence": round(result.confidence, 4),
+        "distance": round(result.distance, 4),
+    }

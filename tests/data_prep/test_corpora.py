@@ -1,0 +1,67 @@
+"""Corpora as they are distributed; their files are empty here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_prep.scan import scan
+from data_prep.splits import write_splits
+from lipsync.data.store import read_split
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def splits(source: Path, output: Path) -> dict[str, list[str]]:
+    keys = {item.listed: [item.key] for item in scan(source)}
+    counts = write_splits(source, output, keys, {"val": 0.05, "test": 0.05})
+    return {split: read_split(output, split) for split, count in counts.items() if count}
+
+
+@pytest.mark.parametrize("place", ["mvlrs_v1", "."])
+def test_lrs2_with_its_lists(tmp_path: Path, place: str) -> None:
+    """The lists come beside the archive, so in the folder above or put into it."""
+    names = [f"main/{video}/0000{clip}" for video in (11, 12, 13) for clip in (1, 2)]
+    source = touch(tmp_path / "lrs2/mvlrs_v1", *(f"{name}.mp4" for name in names))
+    touch(source, *(f"{name}.txt" for name in names), "pretrain/11/00001.mp4")
+    lists = source.parent / place
+    (lists / "train.txt").write_text("11/00001\n11/00002\n../../etc/passwd\n12/00009\n")
+    (lists / "val.txt").write_text("12/00001\n12/00002\n")
+    (lists / "test.txt").write_text("13/00001 NF:12\n13/00002 NF:7\n")
+    (lists / "pretrain.txt").write_text("11/00001\n")
+    assert splits(source, tmp_path / "out") == {
+        "train": ["11/00001", "11/00002"],
+        "val": ["12/00001", "12/00002"],
+        "test": ["13/00001", "13/00002"],
+        "pretrain": ["11/pretrain-00001"],
+    }
+
+
+def test_lrs3_by_its_folders(tmp_path: Path) -> None:
+    names = [f"trainval/v{i}/5000{k}.mp4" for i in range(60) for k in (1, 2)]
+    source = touch(tmp_path / "lrs3", *names, "test/t1/00001.mp4", "pretrain/v1/50001.mp4")
+    found = splits(source, tmp_path / "out")
+    assert (found["test"], found["pretrain"]) == (["t1/00001"], ["v1/pretrain-50001"])
+    assert sorted(found["train"] + found["val"]) == sorted(
+        f"v{i}/5000{k}" for i in range(60) for k in (1, 2)
+    )
+    videos = [{key.split("/")[0] for key in found[split]} for split in ("train", "val")]
+    assert not videos[0] & videos[1]  # no video in both
+    assert 1 <= len(videos[1]) <= 8  # three of sixty are expected
+
+
+def test_grid_as_its_archives_unpack(tmp_path: Path) -> None:
+    touch(tmp_path, "s1/bbaf2n.mpg", "s2/video/mpg_6000/bbaf1n.mpg", "s1/align/bbaf2n.align")
+    assert [item.key for item in scan(tmp_path)] == ["s1/bbaf2n", "s2/video/mpg_6000/bbaf1n"]
+
+
+def test_folders_that_are_only_called_so(tmp_path: Path) -> None:
+    touch(tmp_path, "main/a/1.mp4", "other/a/1.mp4")
+    assert {item.key for item in scan(tmp_path)} == {"main/a/1", "other/a/1"}

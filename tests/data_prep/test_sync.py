@@ -1,0 +1,159 @@
+"""The sync check from end to end, with a judge that compares brightness with loudness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import lipsync.evaluation
+from data_prep.options import Options
+from data_prep.run import Summary, prepare
+from data_prep.sync import PUBLISHED, judge_digest, limits
+from lipsync.data.store import open_clip
+from lipsync.errors import CheckpointError, ConfigError
+from lipsync.evaluation import ExpertJudge, Judge, SyncNetV2Judge
+from lipsync.faces.detect import Detection, Detector
+from lipsync.media import VideoWriter
+from lipsync.models import SyncNet, SyncNetV2
+from lipsync.windows import T
+
+COUNT = 50
+RNG = np.random.default_rng(0)
+SPEECH = RNG.uniform(0.1, 1, COUNT + 40)  # loudness, and openness of the mouth, of each frame
+
+
+class TwoFaces(Detector):
+    """One face on the left, one on the right, in pictures of 320 x 160."""
+
+    name = "two"
+
+    def detect(self, frame: np.ndarray) -> list[Detection]:
+        return [self._face(80), self._face(240)]
+
+    def _face(self, x: int) -> Detection:
+        box = np.array([x - 50, 30, x + 50, 130], np.float32)
+        return Detection(box, 0.9, np.full((5, 2), np.nan, np.float32))
+
+
+class Brightness:
+    """A judge: windows of five brightnesses against windows of five loudnesses."""
+
+    name, face_size = "brightness", 16
+
+    def boxes(self, boxes: np.ndarray) -> np.ndarray:
+        return boxes
+
+    def embed(self, faces: Iterable[np.ndarray], wave: np.ndarray) -> tuple:
+        seen = np.array([face.mean() for face in faces]) / 40
+        heard = np.abs(wave).reshape(-1, 640).mean(axis=1) * np.pi / 2 / 0.8
+        count = min(len(seen), len(heard)) - T + 1
+        if count < 1:
+            raise ValueError("too short")
+        return tuple(
+            torch.tensor(np.stack([values[i : i + T] for i in range(count)]))
+            for values in (seen, heard)
+        )
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summary]:
+    """Prepare one video: the left face moves at random, the right one with the sound."""
+    monkeypatch.setattr("data_prep.run.get_detector", lambda *_, **__: TwoFaces())
+    monkeypatch.setattr(lipsync.evaluation, "as_judge", lambda *_: Brightness())
+
+    def make(late: int, **options: object) -> Summary:
+        """``late``: frames by which the sound comes after the picture."""
+        (tmp_path / "in/s").mkdir(parents=True, exist_ok=True)
+        loudness = SPEECH[20 - late : 20 - late + COUNT].repeat(640)
+        wave = (0.8 * loudness * np.sin(np.arange(COUNT * 640) / 3)).astype(np.float32)
+        with VideoWriter(tmp_path / "in/s/a.mp4", 25, (320, 160), audio=wave) as writer:
+            for other, own in zip(RNG.uniform(0.1, 1, COUNT), SPEECH[20:], strict=False):
+                frame = np.zeros((160, 320, 3), np.uint8)
+                # Faint and small enough to be no cut.
+                frame[28:132, 28:132], frame[28:132, 188:292] = 40 * other, 40 * own
+                writer.write(frame)
+        options = {"judge": "brightness", "min_confidence": 0.2, "max_offset": 6, **options}
+        return prepare(
+            tmp_path / "in", tmp_path / "out", Options(**options), workers=0, progress=False
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("late", [0, 4, -5])
+def test_the_speaking_face_is_kept_and_its_sound_moved(
+    set_up: Callable[..., Summary], tmp_path: Path, late: int
+) -> None:
+    summary = set_up(late)
+    left, right = sorted(summary.rows, key=lambda row: row.reason, reverse=True)
+    assert (left.reason, right.reason) == ("other_face", "")
+    assert right.offset == -late
+    assert right.confidence > 0.3
+    assert right.frames == COUNT - abs(late)
+    clip = open_clip(tmp_path / "out", "s/a")
+    info = clip.info
+    assert (info["offset"], info["confidence"], info["judge"]) == (
+        -late, right.confidence, "brightness"
+    )  # fmt: skip
+    assert info["start"] == max(0, -late)
+    assert len(info["boxes"]) == len(clip)
+    assert info["box"][0] > 160
+    heard = np.abs(clip.wave).reshape(-1, 640).mean(axis=1)
+    seen = clip.faces.mean(axis=(1, 2, 3))
+    assert np.corrcoef(heard[1:-1], seen[1:-1])[0, 1] > 0.97  # in place
+    assert set_up(late).done == 1  # a new file of the same key
+
+
+def test_limits_of_the_check(set_up: Callable[..., Summary]) -> None:
+    assert set_up(4, max_offset=3).reasons == {"other_face": 1, "off_sync": 1}
+    assert set_up(0, min_confidence=5.0).reasons == {"other_face": 1, "unsure": 1}
+    assert set_up(0, judge=None).kept[0].confidence is None
+
+
+def test_other_limits_do_not_ask_the_judge_again(
+    set_up: Callable[..., Summary], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    set_up(0)
+
+    def asked(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("data_prep.sync.measure", asked)
+    options = Options(judge="brightness", min_confidence=5.0, max_offset=6)
+    again = prepare(tmp_path / "in", tmp_path / "out", options, workers=0, progress=False)
+    assert again.reasons == {"other_face": 1, "unsure": 1}
+    assert not (tmp_path / "out/s/a").exists()
+
+
+def test_limits_of_the_judges() -> None:
+    published = SyncNetV2Judge(SyncNetV2(), "syncnet_v2")
+    assert limits(Options(), published) == PUBLISHED
+    assert (PUBLISHED.confidence, PUBLISHED.offset) == (3.0, 6)
+    own: Judge = ExpertJudge(SyncNet(width=0.125, depth=0.5), "mine.ckpt")
+    with pytest.raises(ConfigError, match=r"judge=mine.ckpt: .* give min_confidence"):
+        limits(Options(), own)
+    given = limits(Options(min_confidence=0.4), own)
+    assert (given.confidence, given.offset) == (0.4, 6)
+    assert limits(Options(), ExpertJudge(own.model, "expert-grid")).confidence > 0
+
+
+def test_a_judge_is_known_by_its_weights(tmp_path: Path) -> None:
+    assert judge_digest(None) == ""
+    assert judge_digest("syncnet_v2") == "syncnet_v2"
+    (tmp_path / "a").write_bytes(b"1")
+    first = judge_digest(str(tmp_path / "a"))
+    (tmp_path / "a").write_bytes(b"2")
+    assert len(first) == 64
+    assert judge_digest(str(tmp_path / "a")) != first
+
+
+def test_a_judge_that_is_none_is_an_error_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/x.mp4").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no such file or bundled model"):
+        prepare(tmp_path / "in", tmp_path / "out", Options(judge="none"))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,64 @@
+"""Cuts of made-up footage whose cuts are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lipsync.faces.shots import ShotMeter, find_cuts, shot_spans
+
+RNG = np.random.default_rng(0)
+
+
+def scene(seed: int) -> np.ndarray:
+    """A blotchy picture (90, 160, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
+    return coarse.repeat(10, 0).repeat(10, 1)
+
+
+def cuts(frames: list[np.ndarray]) -> list[int]:
+    meter = ShotMeter()
+    for frame in frames:
+        meter.add(frame)
+    assert len(meter.steps) == len(frames)
+    return find_cuts(np.array(meter.steps))
+
+
+def panned(picture: np.ndarray, count: int, speed: int) -> list[np.ndarray]:
+    return [np.roll(picture, i * speed, 1) for i in range(count)]
+
+
+def test_cuts_are_found_at_their_frames() -> None:
+    frames = [scene(1)] * 12 + panned(scene(2), 9, 1) + [scene(3)] * 4
+    assert cuts(frames) == [12, 21]
+    assert shot_spans([12, 21], 25) == [(0, 12), (12, 21), (21, 25)]
+
+
+@pytest.mark.parametrize("speed", [1, 3, 8])
+def test_a_moving_camera_is_no_cut(speed: int) -> None:
+    assert cuts(panned(scene(1), 30, speed)) == []
+
+
+def test_a_flash_is_no_cut() -> None:
+    still = scene(1)
+    assert cuts([still] * 8 + [np.full_like(still, 255)] + [still] * 8) == []
+
+
+def test_noise_and_a_change_of_light_are_no_cuts() -> None:
+    noisy = [
+        np.clip(scene(1) * (1 - 0.02 * i) + RNG.normal(0, 8, scene(1).shape), 0, 255)
+        for i in range(25)
+    ]
+    assert cuts([frame.astype(np.uint8) for frame in noisy]) == []
+
+
+def test_a_change_of_size_and_the_last_frame() -> None:
+    large = scene(1).repeat(3, 0).repeat(3, 1)
+    assert cuts([scene(1)] * 5 + [large] * 5) == []
+    assert cuts([scene(1)] * 5 + [scene(2)]) == [5]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_frames(count: int) -> None:
+    assert cuts([scene(1)] * count) == []
+    assert shot_spans([], count) == ([(0, count)] if count else [])
