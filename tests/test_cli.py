@@ -66,7 +66,12 @@ def test_help_is_quick_and_does_not_import_torch():
     ("command", "function", "own"),
     [
         ("dub", dubbing.dub, {"help", "json", "quiet"}),
-        ("evaluate", evaluation.evaluate, {"help", "json", "quiet", "pairs", "output"}),
+        (
+            "evaluate",
+            evaluation.evaluate,
+            {"help", "json", "quiet", "pairs", "output", "against"}
+            | {"model", "root", "filelist", "count", "seed"},
+        ),
     ],
 )
 def test_options_are_the_function_s(command, function, own):
@@ -77,7 +82,7 @@ def test_options_are_the_function_s(command, function, own):
     for name, parameter in inspect.signature(function).parameters.items():
         if isinstance(parameter.default, int) and not isinstance(parameter.default, bool):
             assert f"default: {parameter.default}" in given[name]  # the help tells the truth
-        elif name in ("detector", "no_face", "length"):
+        elif name in ("detector", "no_face", "length", "protocol"):
             assert f"{parameter.default} (default)" in given[name]
 
 
@@ -219,13 +224,18 @@ def test_evaluate_prints_and_writes(media, monkeypatch, capsys):
     assert (seen["generated"], seen["real"], seen["vshift"]) == (["a", "b"], ["c"], 9)
     assert "judge" not in seen
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].startswith("generated  overall")
-    assert lines[-1].startswith("real       overall")
+    assert lines[-2].split()[:4] == ["generated", "1", "0", "1.000"]
+    assert lines[-1].split()[:4] == ["real", "1", "0", "0.500"]
     assert json.loads((media / "scores" / "scores.json").read_text())["judge"] == "j"
+    assert "<h1>Lip-sync scores</h1>" in (media / "scores" / "report.html").read_text()
     (media / "pairs.csv").write_text("x.mp4,y.mp4\n")
     assert run("evaluate", "--pairs", media / "pairs.csv", "--json") == 0
     assert (seen["generated"], seen["real"]) == ([media / "x.mp4"], [media / "y.mp4"])
-    assert json.loads(capsys.readouterr().out)["overall"]["real"]["distance"] == 0.5
+    assert json.loads(capsys.readouterr().out)["overall"]["real"]["distance"]["mean"] == 0.5
+    assert run("evaluate", "a", "--real", "c", "--against", media / "scores") == 0
+    assert "distance" in capsys.readouterr().out.split("against ")[1]
+    assert run("evaluate", "a", "--real", "c", "--against", media) == 2
+    assert "scores.json: cannot be read" in capsys.readouterr().err
 
 
 def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):
@@ -234,6 +244,43 @@ def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):
     error = capsys.readouterr().err
     assert "none of 1 generated videos could be scored" in error
     assert "has no sound" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--model", "m", "--root", "r"], "needs a folder for its videos; name it with -o"),
+        (["--model", "m", "-o", "o"], "name a folder of videos with --root, or a --filelist"),
+        (["--model", "m", "-o", "o", "--real", "r", "--root", "r"], "leave out GENERATED"),
+        (["--model", "m", "-o", "o", "--filelist", "f", "--seed", "1"], "a --filelist names them"),
+        (["a", "--real", "r", "--count", "3"], "--count is for a generator"),
+    ],
+)
+def test_evaluate_says_what_does_not_go_together(arguments, problem, capsys):
+    assert run("evaluate", *arguments) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_evaluate_a_generator(media, models, monkeypatch, capsys):
+    seen = {}
+
+    def fake(model, pairs, output, **options):
+        seen.update(options, model=model, pairs=pairs, output=output)
+        rows = [Row("generated", "g", 0, problem="no face"), Row("real", "g", 5, 0.5, 3.0, 0)]
+        return Report(rows, "j", "p", 15, {"model": model})
+
+    monkeypatch.setattr(evaluation, "evaluate_generator", fake)
+    (media / "list.txt").write_text("face sound\nface face\n")
+    output = media / "out"
+    code = run("evaluate", "--model", "m", "--filelist", media / "list.txt", "-o", output)
+    captured = capsys.readouterr()
+    assert code == 2  # none was scored; the report is written nevertheless
+    assert "none of 1 generated videos could be scored, first g: no face" in captured.err
+    assert "left out: g: no face" in captured.out
+    assert [(p.video.name, p.audio.name) for p in seen["pairs"]] == [
+        ("face.mp4", "sound.wav"), ("face.mp4", "face.mp4"),
+    ]  # fmt: skip
+    assert "Lip-sync scores of m" in (output / "report.html").read_text()
 
 
 # ---------------------------------------------------------------- export, doctor
@@ -250,6 +297,7 @@ def test_export_and_doctor(models, tmp_path, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert facts["model"] == "Wav2Lip"
     assert facts["config"]["mel_lead"] == 2
+    assert "lipsync dub --model" in facts["use"]
     assert run("doctor") == 0
     assert f"torch              {torch.__version__.split('+')[0]}" in capsys.readouterr().out
     assert run("doctor", tmp_path / "none.pth") == 2

@@ -4,7 +4,15 @@ This is the only place that knows that the official weights read and write BGR p
 only one that opens pickles, which it never executes.
 """
 
+from lipsync.checkpoints.files import fingerprint
 from lipsync.checkpoints.loading import bundled_models, describe, load_model
 from lipsync.checkpoints.saving import export_official, save_model
 
-__all__ = ["bundled_models", "describe", "export_official", "load_model", "save_model"]
+__all__ = [
+    "bundled_models",
+    "describe",
+    "export_official",
+    "fingerprint",
+    "load_model",
+    "save_model",
+]

@@ -1,34 +1,55 @@
-"""Evaluation: LSE-D, LSE-C and offset of videos and clips, real ones beside generated ones."""
+"""Evaluation: LSE-D, LSE-C, offsets and pictures of videos, real ones beside generated ones."""
 
+from lipsync.evaluation.clips import report_clips
+from lipsync.evaluation.comparison import compare, load_report
+from lipsync.evaluation.experts import ExpertReport, evaluate_expert
+from lipsync.evaluation.generated import evaluate_generator
+from lipsync.evaluation.html import html_report, save_html
 from lipsync.evaluation.judges import (
     ExpertJudge,
     Judge,
+    Scored,
     SyncNetV2Judge,
     as_judge,
     embed_clip,
     score_clip,
 )
-from lipsync.evaluation.table import Report, Row
-from lipsync.evaluation.videos import (
-    DEFAULT_JUDGE,
-    evaluate,
+from lipsync.evaluation.lists import (
+    Pair,
     find_videos,
+    random_pairs,
+    read_filelist,
     read_pairs,
-    score_video,
 )
+from lipsync.evaluation.table import Report, Row, Summary
+from lipsync.evaluation.videos import DEFAULT_JUDGE, PROTOCOLS, evaluate, score_video
 
 __all__ = [
     "DEFAULT_JUDGE",
+    "PROTOCOLS",
     "ExpertJudge",
+    "ExpertReport",
     "Judge",
+    "Pair",
     "Report",
     "Row",
+    "Scored",
+    "Summary",
     "SyncNetV2Judge",
     "as_judge",
+    "compare",
     "embed_clip",
     "evaluate",
+    "evaluate_expert",
+    "evaluate_generator",
     "find_videos",
+    "html_report",
+    "load_report",
+    "random_pairs",
+    "read_filelist",
     "read_pairs",
+    "report_clips",
+    "save_html",
     "score_clip",
     "score_video",
 ]

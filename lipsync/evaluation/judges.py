@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,13 +14,23 @@ import torch
 from scipy.signal import medfilt
 from torch import Tensor, nn
 
-from lipsync.audio import SAMPLE_RATE, melspectrogram, mfcc
+from lipsync.audio import HOP_LENGTH, SAMPLE_RATE, melspectrogram, mfcc
 from lipsync.devices import to_device
 from lipsync.errors import ConfigError
 from lipsync.faces.crops import steady_box
-from lipsync.metrics.functional import VSHIFT, SyncResult, sync_score
+from lipsync.metrics.functional import VSHIFT, SyncResult, best_offset
+from lipsync.metrics.search import OffsetSearch
 from lipsync.models import SyncNet, SyncNetV2
-from lipsync.windows import FPS, MEL_STEP, T, count_windows, lower_half, sync_mels
+from lipsync.windows import FPS, MEL_STEP, T, count_windows, lower_half, mel_start, mel_window
+
+_ENDLESS = 1 << 40  # frames or samples that never are the limit
+
+
+class Scored(NamedTuple):
+    """What a judge finds for a stretch of video and one sound."""
+
+    result: SyncResult
+    windows: int
 
 
 class Judge(ABC):
@@ -52,26 +63,27 @@ class Judge(ABC):
         """uint8 (k + 4, S, S, 3) -> the network's input for k windows."""
 
     @abstractmethod
-    def _sound_windows(self, wave: np.ndarray, count: int) -> np.ndarray:
-        """float32 (samples,) -> the network's input for the first ``count`` windows."""
+    def _sound_windows(self, wave: np.ndarray, start: int, count: int) -> np.ndarray:
+        """float32 (samples,) -> the network's input for windows start, start + 1, ...
+
+        Only the sound of these windows is looked at, so that a long one costs no memory.
+        """
 
     @torch.no_grad()
     def embed_faces(self, faces: Iterable[np.ndarray]) -> Tensor:
         """Stream n face crops, uint8 (S, S, 3) RGB at 25 fps -> (n - 4, d) float32."""
-        parts = [
-            self.model.embed_face(self._face_windows(torch.from_numpy(stack).to(self.device)))
-            for stack in self._stacks(faces)
-        ]
-        return torch.cat(parts).float().cpu() if parts else torch.zeros(0, 0)
+        parts = list(self._face_parts(faces))
+        return torch.cat(parts) if parts else torch.zeros(0, 0)
 
     @torch.no_grad()
-    def embed_sound(self, wave: np.ndarray, count: int) -> Tensor:
-        """float32 (samples,) at 16 kHz -> (count, d) float32 for the windows of frames 0, 1, ..."""
-        windows = torch.from_numpy(self._sound_windows(wave, count))
-        parts = [
-            self.model.embed_audio(part.to(self.device)) for part in windows.split(self.batch_size)
-        ]
-        return torch.cat(parts).float().cpu()
+    def embed_sound(self, wave: np.ndarray, count: int, start: int = 0) -> Tensor:
+        """float32 (samples,) at 16 kHz -> (count, d) float32 for windows of frame start, ..."""
+        parts = []
+        for first in range(start, start + count, self.batch_size):
+            some = min(self.batch_size, start + count - first)
+            windows = torch.from_numpy(self._sound_windows(wave, first, some)).to(self.device)
+            parts.append(self.model.embed_audio(windows).float().cpu())
+        return torch.cat(parts)
 
     def embed(self, faces: Iterable[np.ndarray], wave: np.ndarray) -> tuple[Tensor, Tensor]:
         """Embed a clip.
@@ -86,20 +98,79 @@ class Judge(ABC):
         Raises:
             ValueError: frames or sound too short for one window.
         """
-        training = self.model.training
-        self.model.eval()
-        try:
+        with self._evaluating():
             video = self.embed_faces(faces)
             frames = len(video) + T - 1 if len(video) else 0
             count = self.count(frames, len(wave))
             if count < 1:
-                raise ValueError(
-                    f"{frames if frames else f'fewer than {T}'} frames and "
-                    f"{len(wave) / SAMPLE_RATE:.2f} s of sound, too short for one window"
-                )
+                raise ValueError(self._too_short(frames, wave))
             return video[:count], self.embed_sound(wave, count)
+
+    @torch.no_grad()
+    def score(
+        self,
+        faces: Iterable[np.ndarray],
+        waves: Sequence[np.ndarray],
+        vshift: int = VSHIFT,
+        watch: Callable[[Tensor], None] | None = None,
+    ) -> list[Scored]:
+        """Score one stretch of faces beside one sound or several, the faces embedded once.
+
+        Gives what :meth:`embed` and ``sync_score`` give, without holding pictures or embeddings.
+
+        Args:
+            faces: n crops, uint8 (S, S, 3) RGB at 25 fps, an array or a stream.
+            waves: float32 (samples,) at 16 kHz each, that begin with the first frame.
+            vshift: candidate offsets on either side, in frames.
+            watch: called with the embeddings (k, d) of the faces as they come.
+
+        Raises:
+            ValueError: frames, or one of the sounds, too short for one window.
+        """
+        searches = [OffsetSearch(vshift) for _ in waves]
+
+        def add(start: int, video: Tensor, frames: int) -> None:
+            for search, wave in zip(searches, waves, strict=True):
+                some = min(len(video), self.count(frames, len(wave)) - start)
+                if some > 0:
+                    search.update(video[:some], self.embed_sound(wave, some, start))
+
+        with self._evaluating():
+            start, held = 0, torch.zeros(0, 0)
+            for part in self._face_parts(faces):
+                if watch:
+                    watch(part)
+                # A judge may leave out the last window: one portion is held until the next is there
+                add(start, held, _ENDLESS)
+                start, held = start + len(held), part
+            frames = start + len(held) + T - 1 if len(held) else 0
+            add(start, held, frames)
+        for search, wave in zip(searches, waves, strict=True):
+            if not search.windows:
+                raise ValueError(self._too_short(frames, wave))
+        return [Scored(best_offset(search.distances()), search.windows) for search in searches]
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        training = self.model.training
+        self.model.eval()
+        try:
+            yield
         finally:
             self.model.train(training)
+
+    @staticmethod
+    def _too_short(frames: int, wave: np.ndarray) -> str:
+        return (
+            f"{frames if frames else f'fewer than {T}'} frames and "
+            f"{len(wave) / SAMPLE_RATE:.2f} s of sound, too short for one window"
+        )
+
+    def _face_parts(self, faces: Iterable[np.ndarray]) -> Iterator[Tensor]:
+        """Embeddings (k, d) of the windows in turn."""
+        for stack in self._stacks(faces):
+            windows = self._face_windows(torch.from_numpy(stack).to(self.device))
+            yield self.model.embed_face(windows).float().cpu()
 
     def _stacks(self, faces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Overlapping runs (up to batch_size + 4, S, S, 3) that together hold every window once."""
@@ -125,6 +196,8 @@ class ExpertJudge(Judge):
 
     protocol = "expert-1: one steady box, lower half, 16 mel columns at the window's first frame"
 
+    _margin = 4  # mel columns computed beyond a portion; one hears 2.5 columns to either side
+
     def __init__(self, model: SyncNet, name: str = "", batch_size: int = 64) -> None:
         super().__init__(model, name, batch_size)
         self.face_size = model.config["image_size"]
@@ -140,11 +213,12 @@ class ExpertJudge(Judge):
         windows = halves.unfold(0, T, 1)  # (k, 3, S/2, S, 5)
         return windows.permute(0, 4, 1, 2, 3).flatten(1, 2)  # (k, 15, S/2, S)
 
-    def _sound_windows(self, wave: np.ndarray, count: int) -> np.ndarray:
-        mel = melspectrogram(wave)
-        if mel.shape[1] < MEL_STEP:
-            raise ValueError(f"{mel.shape[1]} mel columns, a window needs {MEL_STEP}")
-        return sync_mels(mel, np.arange(count))
+    def _sound_windows(self, wave: np.ndarray, start: int, count: int) -> np.ndarray:
+        starts = np.array([mel_start(window) for window in range(start, start + count)])
+        first = max(0, int(starts[0]) - self._margin)
+        last = int(starts[-1]) + MEL_STEP + self._margin
+        mel = melspectrogram(wave[first * HOP_LENGTH : last * HOP_LENGTH])
+        return np.stack([mel_window(mel, int(s) - first) for s in starts])[:, None]
 
 
 class SyncNetV2Judge(Judge):
@@ -177,9 +251,12 @@ class SyncNetV2Judge(Judge):
         pixels = faces.permute(0, 3, 1, 2).float()  # (k + 4, 3, 224, 224) in [0, 255]
         return pixels.unfold(0, T, 1).permute(0, 1, 4, 2, 3)  # (k, 3, 5, 224, 224)
 
-    def _sound_windows(self, wave: np.ndarray, count: int) -> np.ndarray:
-        cepstra = mfcc(wave).T  # (13, frames), four of them a video frame
-        return np.stack([cepstra[:, 4 * i : 4 * i + 20] for i in range(count)])[:, None]
+    def _sound_windows(self, wave: np.ndarray, start: int, count: int) -> np.ndarray:
+        first = max(0, 4 * start - 1)  # four rows a video frame, and one for the pre-emphasis
+        last = 4 * (start + count - 1) + 20
+        rows = mfcc(wave[160 * first : 160 * last + 240]).T  # (13, rows)
+        starts = 4 * np.arange(start, start + count) - first
+        return np.stack([rows[:, s : s + 20] for s in starts])[:, None]
 
 
 def as_judge(model: Judge | nn.Module | str, device: str = "cpu") -> Judge:
@@ -230,4 +307,4 @@ def score_clip(
     Raises:
         ValueError: frames or sound too short for one window.
     """
-    return sync_score(*embed_clip(faces, wave, judge), vshift)
+    return as_judge(judge).score(faces, [wave], vshift)[0].result

@@ -1,28 +1,51 @@
-"""Rows of scores as an aligned table, CSV and JSON."""
+"""Rows of scores, their means with intervals, and both as aligned text, CSV and JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 from lipsync.errors import ConfigError
 from lipsync.media import whole_file
+from lipsync.metrics.statistics import Interval, mean_interval
 
-GENERATED, REAL = "generated", "real"
+GENERATED, SWAPPED, COPIED, REAL = "generated", "swapped_audio", "copied_reference", "real"
+SETS = {
+    GENERATED: "generated videos with the speech that they were made for",
+    SWAPPED: "the same pictures with another speech: a mouth that follows its own scores worse",
+    COPIED: "the reference pasted in unchanged, with the speech of the generated",
+    REAL: "the real videos with their own speech",
+}
 COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "problem")
+SCORES = ("distance", "confidence", "offset")
+PICTURE = {
+    "psnr": "PSNR of the whole face in dB, against the true pictures; higher is better",
+    "psnr_lower": "the same of the lower half",
+    "ssim": "SSIM of the whole face; higher is better",
+    "ssim_lower": "the same of the lower half",
+    "ms_ssim": "MS-SSIM of the whole face (three scales); higher is better",
+    "ms_ssim_lower": "the same of the lower half",
+    "mouth_corners": "distance of the mouth's corners from the true ones, in eye distances",
+    "sharpness": "variance of the Laplacian in the lower half; the real videos' is the aim",
+    "jitter": "second difference from frame to frame in the lower half, in levels",
+    "silent_motion": "movement of the lower half in silence, levels a frame",
+    "seam": "step across the middle row over the steps near it; about 1 without a seam",
+}
+"""Measures of the pictures and how to read them, in the order of the files' columns."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One video's scores, or an overall row, where the numbers are means over its videos.
+    """One video's scores.
 
-    ``n`` counts windows in a video's row and scored videos in an overall row. Numbers are ``None``
-    where there are none to give; ``problem`` says why.
+    ``n`` counts its windows. Numbers are ``None`` where there are none to give; ``problem`` says
+    why. ``picture`` holds those of :data:`PICTURE` that are defined for the video.
     """
 
     set: str
@@ -30,8 +53,36 @@ class Row:
     n: int
     distance: float | None = None
     confidence: float | None = None
-    offset: float | None = None
+    offset: int | None = None
     problem: str = ""
+    picture: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A set's means over the videos that could be scored, each with its interval.
+
+    ``within_one`` is the share of videos whose offset is -1, 0 or 1; a mean of offsets is not
+    given, for +15 and -15 would cancel out.
+    """
+
+    set: str
+    n: int
+    left_out: int
+    distance: Interval | None = None
+    confidence: Interval | None = None
+    median_offset: float | None = None
+    within_one: Interval | None = None
+    picture: dict[str, Interval] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+
+        def plain(value: Any) -> Any:
+            return value.as_dict() if isinstance(value, Interval) else value
+
+        found = {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        return found | {"picture": {k: v.as_dict() for k, v in self.picture.items()}}
 
 
 @dataclass(frozen=True)
@@ -39,64 +90,97 @@ class Report:
     """Scores of generated videos beside those of real ones.
 
     Attributes:
-        rows: one a video, generated then real; those that could not be scored name the problem.
+        rows: one a video and set; those that could not be scored name the problem.
         judge: name of the network that judged.
-        protocol: how faces were cropped and windows cut, with its version.
+        protocol: how faces were cropped and windows cut, each with its version.
         vshift: candidate offsets on either side, in frames of 1/25 s.
+        settings: what else the numbers depend on, such as the model and the list of pairs.
+        frechet: a Fréchet distance with the network it is under, where one was taken.
     """
 
     rows: list[Row]
     judge: str
     protocol: str
     vshift: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    frechet: dict[str, Any] | None = None
 
-    def overall(self, kind: str) -> Row:
-        """Means over the videos of ``"generated"`` or ``"real"`` that could be scored."""
-        rows = [row for row in self.rows if row.set == kind]
-        scored = [row for row in rows if not row.problem]
-        left_out = f"{len(rows) - len(scored)} left out" if len(scored) < len(rows) else ""
-        if not scored:
-            return Row(kind, "overall", 0, problem=left_out)
-        means = (fmean(getattr(row, name) for row in scored) for name in COLUMNS[3:6])
-        return Row(kind, "overall", len(scored), *means, problem=left_out)
+    @property
+    def sets(self) -> list[str]:
+        """The sets that there are, in the order of :data:`SETS`."""
+        present = {row.set for row in self.rows} | {GENERATED, REAL}
+        return [kind for kind in SETS if kind in present]
+
+    def of(self, kind: str) -> list[Row]:
+        """The rows of a set that could be scored."""
+        return [row for row in self.rows if row.set == kind and not row.problem]
+
+    def overall(self, kind: str) -> Summary:
+        """Means over the videos of a set that could be scored."""
+        rows = self.of(kind)
+        left_out = sum(row.set == kind for row in self.rows) - len(rows)
+        if not rows:
+            return Summary(kind, 0, left_out)
+        measures = {
+            name: [row.picture[name] for row in rows if name in row.picture] for name in PICTURE
+        }
+        return Summary(
+            kind,
+            len(rows),
+            left_out,
+            mean_interval([row.distance for row in rows]),
+            mean_interval([row.confidence for row in rows]),
+            float(median(row.offset for row in rows)),
+            mean_interval([abs(row.offset) <= 1 for row in rows]),
+            {name: mean_interval(values) for name, values in measures.items() if values},
+        )
 
     def check(self) -> None:
-        """Refuse a report where one of the two sets has no scores at all.
+        """Refuse a report where generated or real videos have no scores at all.
 
         Raises:
             ConfigError: names the first problem.
         """
         for kind in (GENERATED, REAL):
-            rows = [row for row in self.rows if row.set == kind]
-            if all(row.problem for row in rows):
+            if not self.of(kind):
+                rows = [row for row in self.rows if row.set == kind]
                 first = f", first {rows[0].video}: {rows[0].problem}" if rows else ""
                 raise ConfigError(f"none of {len(rows)} {kind} videos could be scored{first}")
 
-    def all_rows(self) -> list[Row]:
-        """The videos' rows and the two overall rows."""
-        return [*self.rows, self.overall(GENERATED), self.overall(REAL)]
+    def problems(self) -> dict[str, str]:
+        """Video -> why it was left out, each video once."""
+        return {row.video: row.problem for row in self.rows if row.problem}
 
-    def table(self) -> str:
-        """Aligned text, the overall rows of generated and real videos last, one under the other.
+    def title(self) -> str:
+        """Who judged, by what protocol, and how the numbers read."""
+        short = ", ".join(part.partition(":")[0] for part in self.protocol.split("; "))
+        return (
+            f"judge: {self.judge} ({short}); distance = LSE-D, lower is better; "
+            "confidence = LSE-C, higher is better; offset in frames; [95 % interval]"
+        )
 
-        The first line says who judged and how to read the numbers, for whoever is shown the table.
-        """
-        lines = [_cells(row) for row in self.all_rows()]
-        widths = [max(map(len, column)) for column in zip(COLUMNS, *lines, strict=True)]
-        lines = [list(COLUMNS), ["-" * width for width in widths], *lines]
-        lines.insert(-2, lines[1])
-        title = (
-            f"judge: {self.judge} ({self.protocol.partition(':')[0]}); distance = LSE-D, lower is "
-            "better; confidence = LSE-C, higher is better; offset in frames"
-        )
-        rows = (
-            "  ".join(
-                cell.rjust(width) if name in COLUMNS[2:6] else cell.ljust(width)
-                for name, cell, width in zip(COLUMNS, line, widths, strict=True)
-            ).rstrip()
-            for line in lines
-        )
-        return "\n".join([title, *rows])
+    def table(self, videos: bool = True) -> str:
+        """Aligned text: the videos, then the sets one under the other, generated to real."""
+        lines = [self.title()]
+        if videos:
+            lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:6])
+            lines.append("")
+        return "\n".join([*lines, *self.summary_lines()])
+
+    def summary_lines(self) -> list[str]:
+        """The sets' means as aligned text."""
+        head = ("set", "n", "left out", *SCORES[:2], "median offset", "within 1")
+        cells = []
+        for kind in self.sets:
+            found = self.overall(kind)
+            numbers = (
+                (_text(found.distance), _text(found.confidence), signed(found.median_offset),
+                 _text(found.within_one, 2))
+                if found.n
+                else ("-",) * 4
+            )  # fmt: skip
+            cells.append([kind, str(found.n), str(found.left_out), *numbers])
+        return aligned(head, cells, right=head[1:])
 
     def as_dict(self) -> dict[str, Any]:
         """What the JSON file holds."""
@@ -104,21 +188,54 @@ class Report:
             "judge": self.judge,
             "protocol": self.protocol,
             "vshift": self.vshift,
-            "overall": {kind: asdict(self.overall(kind)) for kind in (GENERATED, REAL)},
+            "settings": self.settings,
+            "overall": {kind: self.overall(kind).as_dict() for kind in self.sets},
+            "frechet": self.frechet,
             "videos": [asdict(row) for row in self.rows],
         }
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``scores.csv`` and ``scores.json`` into ``folder``, each whole or not at all."""
+        """Write ``scores.csv`` (the videos) and ``scores.json`` into ``folder``, each whole."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        columns = [*COLUMNS, *PICTURE]
+        writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in self.all_rows())
-        as_json = json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        writer.writerows(asdict(row) | row.picture for row in self.rows)
+        as_json = json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         return [
-            _write(Path(folder) / "scores.csv", text.getvalue()),
-            _write(Path(folder) / "scores.json", as_json),
+            write_text(Path(folder) / "scores.csv", text.getvalue()),
+            write_text(Path(folder) / "scores.json", as_json),
         ]
+
+
+def aligned(head: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[str]) -> list[str]:
+    """Lines of a table with columns of one width; those named in ``right`` stand to the right."""
+    rows = [list(row) for row in cells]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    rule = ["-" * width for width in widths]
+    return [
+        "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(head, row, widths, strict=True)
+        ).rstrip()
+        for row in [list(head), rule, *rows]
+    ]
+
+
+def signed(offset: float) -> str:
+    """An offset with its sign, zero without one."""
+    return f"{offset:+g}" if offset else "0"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _text(interval: Interval | None, digits: int = 3) -> str:
+    return "-" if interval is None else interval.text(digits)
 
 
 def _cells(row: Row) -> list[str]:
@@ -127,9 +244,3 @@ def _cells(row: Row) -> list[str]:
         for value in (row.distance, row.confidence, row.offset)
     ]
     return [row.set, row.video, str(row.n), *numbers, row.problem]
-
-
-def _write(path: Path, text: str) -> Path:
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path

@@ -2,26 +2,144 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import ConfigError, LipsyncError, MediaError
-from lipsync.evaluation.judges import Judge, as_judge
+from lipsync.evaluation.judges import Judge, Scored, as_judge
+from lipsync.evaluation.lists import find_videos
 from lipsync.evaluation.table import GENERATED, REAL, Report, Row
-from lipsync.faces.crops import crop
+from lipsync.faces.crops import crop, steady_box
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import STRIDE, detect_track
 from lipsync.media import read_audio, read_frames, resample_frames
-from lipsync.metrics.functional import VSHIFT, SyncResult, sync_score
+from lipsync.metrics.functional import VSHIFT
+from lipsync.metrics.quality import FaceLook
 from lipsync.windows import FPS
 
 DEFAULT_JUDGE = "expert-grid"
-VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"}
+LOOK_SIZE = 96  # side in pixels of the crops that pictures are measured on
+PROTOCOLS = {
+    "wild": "wild-1: whole videos at 25 fps, the main face detected, followed and cropped, its "
+    "longest stretch scored",
+    "cropped": "cropped-1: videos that are face crops already, every frame whole at 25 fps",
+}
+
+
+def protocol_name(protocol: str, judge: Judge) -> str:
+    """What is written into results: the protocol of the set, then that of the judge.
+
+    Raises:
+        ConfigError: there is no such protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise ConfigError(f"protocol must be one of {', '.join(PROTOCOLS)}, got '{protocol}'")
+    return f"{PROTOCOLS[protocol]}; {judge.protocol}"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a video that is scored.
+
+    Attributes:
+        path: the video.
+        start: first frame at 25 fps.
+        end: the frame after the last; ``None`` for all to the end.
+        boxes: (frames, 4) what the judge is shown; ``None`` for whole frames.
+        square: (4,) the steady square that pictures are measured on; ``None`` for whole frames.
+        landmarks: (frames, 5, 2) eyes, nose and corners of the mouth; ``None`` where unknown.
+    """
+
+    path: Path
+    start: int = 0
+    end: int | None = None
+    boxes: np.ndarray | None = None
+    square: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """The stretch's frames, uint8 (H, W, 3), decoded anew."""
+        return islice(frames_of(self.path), self.start, self.end)
+
+    def sound(self, wave: np.ndarray) -> np.ndarray:
+        """The part of a sound, which begins with the video, from the stretch's first frame on."""
+        return wave[self.start * SAMPLE_RATE // FPS :]
+
+    def crops(self, size: int, look: FaceLook | None = None) -> Iterator[np.ndarray]:
+        """Faces as the judge is shown them, uint8 (size, size, 3); ``look`` sees them too."""
+        for number, frame in enumerate(self.frames()):
+            whole = np.array([0, 0, *frame.shape[1::-1]], float)
+            box = whole if self.boxes is None else self.boxes[number]
+            face = crop(frame, box, size)
+            if look is not None:
+                square = whole if self.square is None else self.square
+                same = size == LOOK_SIZE and np.array_equal(square, box)
+                look.add(face if same else crop(frame, square, LOOK_SIZE))
+            yield face
+
+
+def find_stretch(
+    path: Path, judge: Judge, detector: Detector, *, stride: int = STRIDE, protocol: str = "wild"
+) -> Stretch:
+    """What of a video is scored: by "wild" the longest stretch that shows its main face.
+
+    Raises:
+        MediaError: not readable, or no face.
+    """
+    if protocol == "cropped":
+        return Stretch(path)
+    track = detect_track(frames_of(path), detector, stride)
+    found = np.concatenate([[0], track.found.astype(int), [0]])
+    starts, ends = np.flatnonzero(np.diff(found) == 1), np.flatnonzero(np.diff(found) == -1)
+    if not len(starts):
+        raise MediaError(path, f"no face found in {len(track.boxes)} frames")
+    longest = int((ends - starts).argmax())
+    start, end = int(starts[longest]), int(ends[longest])
+    boxes = track.boxes[start:end]
+    square = steady_box(boxes).astype(float)
+    return Stretch(path, start, end, judge.boxes(boxes), square, track.landmarks[start:end])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One video's scores beside each of some sounds, and what its pictures look like."""
+
+    stretch: Stretch
+    scores: list[Scored]
+    pictures: list[dict[str, float]] = field(default_factory=list)
+
+
+def measure(
+    stretch: Stretch,
+    waves: Sequence[np.ndarray],
+    judge: Judge,
+    *,
+    vshift: int = VSHIFT,
+    watch: Callable[[Tensor], None] | None = None,
+) -> Measured:
+    """Score a stretch beside one sound or several; the video is decoded once and never held.
+
+    Args:
+        stretch: of :func:`find_stretch`.
+        waves: float32 (samples,) at 16 kHz that begin with the *video's* first frame.
+        judge, vshift, watch: as for :meth:`Judge.score`.
+
+    Raises:
+        MediaError: not readable, or too short for a window.
+    """
+    look = FaceLook()
+    sounds = [stretch.sound(wave) for wave in waves]
+    try:
+        scores = judge.score(stretch.crops(judge.face_size, look), sounds, vshift, watch)
+    except ValueError as error:
+        raise MediaError(stretch.path, str(error)) from None
+    return Measured(stretch, scores, [look.numbers(sound) for sound in sounds])
 
 
 def score_video(
@@ -31,8 +149,9 @@ def score_video(
     *,
     stride: int = STRIDE,
     vshift: int = VSHIFT,
-) -> tuple[SyncResult, int]:
-    """Score the longest stretch of a video that shows its main face.
+    protocol: str = "wild",
+) -> Scored:
+    """Score a video with its own sound.
 
     The video is read twice and never held; memory does not grow with its pictures.
 
@@ -42,73 +161,27 @@ def score_video(
     Raises:
         MediaError: not readable, no sound, no face, or too short for a window.
     """
-    path = Path(path)
+    return _measured(Path(path), judge, detector, stride, vshift, protocol).scores[0]
+
+
+def _measured(
+    path: Path, judge: Judge, detector: Detector, stride: int, vshift: int, protocol: str
+) -> Measured:
     wave = read_audio(path, SAMPLE_RATE)
-    track = detect_track(_frames(path), detector, stride)
-    found = np.concatenate([[0], track.found.astype(int), [0]])
-    starts, ends = np.flatnonzero(np.diff(found) == 1), np.flatnonzero(np.diff(found) == -1)
-    if not len(starts):
-        raise MediaError(path, f"no face found in {len(track.boxes)} frames")
-    longest = int((ends - starts).argmax())
-    start, end = int(starts[longest]), int(ends[longest])
-
-    boxes = judge.boxes(track.boxes[start:end])
-    frames = islice(_frames(path), start, end)
-    faces = (crop(frame, box, judge.face_size) for frame, box in zip(frames, boxes, strict=True))
-    try:
-        video, audio = judge.embed(faces, wave[start * SAMPLE_RATE // FPS :])
-        return sync_score(video, audio, vshift), len(video)
-    except ValueError as error:
-        raise MediaError(path, str(error)) from None
+    stretch = find_stretch(path, judge, detector, stride=stride, protocol=protocol)
+    return measure(stretch, [wave], judge, vshift=vshift)
 
 
-def _frames(path: Path) -> Iterator[np.ndarray]:
+def frames_of(path: Path) -> Iterator[np.ndarray]:
+    """A video's frames at 25 fps."""
     return resample_frames(read_frames(path), FPS)
 
 
-def find_videos(paths: Iterable[str | Path]) -> list[Path]:
-    """Videos among files and folders (searched to the bottom), in a settled order.
-
-    Raises:
-        MediaError: a path that does not exist, or a folder without a video.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEOS)
-            if not inside:
-                raise MediaError(path, "holds no video", f"looked for {', '.join(sorted(VIDEOS))}")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise MediaError(path, "no such file or folder", "check the path")
-    return found
-
-
-def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
-    """Generated and real videos from a CSV of ``generated,real``, relative to its folder.
-
-    Raises:
-        MediaError: a file that cannot be read, holds no pair, or is no such CSV.
-    """
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
-    except OSError as error:
-        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise MediaError(path, "is not text", "write a CSV of generated,real") from None
-    for number, row in enumerate(rows, start=1):
-        if len(row) != 2 or not all(row):
-            raise MediaError(path, f"line {number} has {len(row)} fields", "write generated,real")
-    if rows and rows[0] == ["generated", "real"]:
-        rows = rows[1:]
-    if not rows:
-        raise MediaError(path, "holds no pair", "write lines of generated,real")
-    generated, real = ([path.parent / row[side] for row in rows] for side in (0, 1))
-    return generated, real
+def scored_row(kind: str, name: str, scored: Scored, picture: dict[str, float]) -> Row:
+    """A row of a report."""
+    found = scored.result
+    numbers = found.distance, found.confidence, found.offset
+    return Row(kind, name, scored.windows, *numbers, picture=picture)
 
 
 def evaluate(
@@ -119,6 +192,7 @@ def evaluate(
     detector: str | Detector = "centerface",
     stride: int = STRIDE,
     vshift: int = VSHIFT,
+    protocol: str = "wild",
     device: str = "cpu",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
@@ -132,6 +206,7 @@ def evaluate(
         detector: a face detector or its name.
         stride: a face is looked for on every so many frames.
         vshift: candidate offsets on either side, in frames.
+        protocol: "wild" for whole videos, "cropped" for videos that are face crops already.
         device: where a judge that is named runs.
         progress: called with a video's name, videos done and videos in all.
 
@@ -146,6 +221,7 @@ def evaluate(
     if vshift < 1 or stride < 1:
         raise ConfigError(f"vshift and stride must be 1 or more, got {vshift} and {stride}")
     judge = as_judge(judge, device)
+    protocol_text = protocol_name(protocol, judge)
     if isinstance(detector, str):
         detector = get_detector(detector)
 
@@ -155,13 +231,12 @@ def evaluate(
         if progress:
             progress(path.name, done, len(work))
         try:
-            scores, windows = score_video(path, judge, detector, stride=stride, vshift=vshift)
+            found = _measured(path, judge, detector, stride, vshift, protocol)
         except LipsyncError as error:
             problem = getattr(error, "problem", str(error))
             rows.append(Row(kind, str(path), 0, problem=problem))
         else:
-            numbers = scores.distance, scores.confidence, scores.offset
-            rows.append(Row(kind, str(path), windows, *numbers))
+            rows.append(scored_row(kind, str(path), found.scores[0], found.pictures[0]))
     if progress:
         progress("", len(work), len(work))
-    return Report(rows, judge.name, judge.protocol, vshift)
+    return Report(rows, judge.name, protocol_text, vshift)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lipsync.metrics.search import VSHIFT, OffsetSearch
 from lipsync.windows import lower_half
 
-VSHIFT = 15  # candidate offsets on either side, in frames, as published
 MEDIAN_TAPS = 9  # length of the median filter over the per-frame confidence, as published
 
 
@@ -30,20 +30,6 @@ class SyncResult(NamedTuple):
     """In frames; positive where the sound of a window is found that many windows earlier."""
     frame_confidence: Tensor
     """(n,) confidence of every window at ``offset``, median filtered over 9 windows."""
-
-
-def _check_embeddings(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> None:
-    if video_emb.ndim != 2 or video_emb.shape != audio_emb.shape:
-        raise ValueError(
-            "sync_score takes two arrays of one shape (windows, dimensions), got "
-            f"{tuple(video_emb.shape)} and {tuple(audio_emb.shape)}"
-        )
-    if len(video_emb) == 0:
-        raise ValueError("sync_score needs at least one window, got none")
-    if vshift < 1:
-        raise ValueError(f"vshift must be at least 1, got {vshift}")
-    if not (torch.isfinite(video_emb).all() and torch.isfinite(audio_emb).all()):
-        raise ValueError("sync_score got embeddings that contain NaN or infinity")
 
 
 @torch.no_grad()
@@ -78,7 +64,12 @@ def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Sy
         >>> result.offset, round(result.distance, 3)
         (-3, 0.075)
     """
-    distances = _offset_distances(video_emb, audio_emb, vshift)
+    return best_offset(_offset_distances(video_emb, audio_emb, vshift))
+
+
+def best_offset(distances: Tensor) -> SyncResult:
+    """:func:`sync_score` from the distances (n, 2 * vshift + 1) of an :class:`OffsetSearch`."""
+    vshift = distances.shape[1] // 2
     mean_curve = distances.mean(dim=0)
     best = int(mean_curve.argmin())
     median = mean_curve.median()
@@ -102,14 +93,9 @@ def offset_curve(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> 
 
 def _offset_distances(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> Tensor:
     """(n, 2 * vshift + 1): every window's distance to the sound at each candidate offset."""
-    video_emb, audio_emb = torch.as_tensor(video_emb), torch.as_tensor(audio_emb)
-    _check_embeddings(video_emb, audio_emb, vshift)
-    video, audio = video_emb.float(), F.pad(audio_emb.float(), (0, 0, vshift, vshift))
-    n = len(video)
-    # One pass a candidate keeps memory at (n, d) for any vshift.
-    return torch.stack(
-        [F.pairwise_distance(video, audio[c : c + n]) for c in range(2 * vshift + 1)], dim=1
-    )
+    search = OffsetSearch(vshift)
+    search.update(video_emb, audio_emb)
+    return search.distances()
 
 
 def _median_filter(values: Tensor, taps: int = MEDIAN_TAPS) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lipsync.metrics import functional as MF
+from lipsync.metrics import quality
 from lipsync.windows import lower_half
 
 
@@ -52,3 +53,48 @@ class LowerHalfPSNR(Metric):
         if self.count == 0:
             raise ValueError("LowerHalfPSNR: no picture was given, there is no mean to compute")
         return -10 * torch.log10(self.total / self.count)
+
+
+class PictureQuality(Metric):
+    """Likeness of generated faces to the true ones, whole faces and lower halves: means a picture.
+
+    ``update(pred, target)``: (n, 3, H, W), float in [0, 1]. ``compute()`` returns scalars
+    ``psnr`` in dB, ``ssim`` and ``ms_ssim`` (see :mod:`lipsync.metrics.quality`), each also as
+    ``..._lower`` over the lower half, and ``pictures``, how many there were. A PSNR of a picture
+    that is equal counts as 100 dB, so that one such does not make the mean infinite.
+
+    Raises:
+        ValueError: from ``update``, shapes that differ or pictures that are too small; from
+            ``compute``, where no picture was given.
+    """
+
+    higher_is_better = True
+    is_differentiable = False
+    full_state_update = False
+    NAMES = ("psnr", "psnr_lower", "ssim", "ssim_lower", "ms_ssim", "ms_ssim_lower")
+    EQUAL = 100.0  # dB
+    pictures: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for name in self.NAMES:
+            self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("pictures", torch.tensor(0), dist_reduce_fx="sum")
+
+    @torch.no_grad()
+    def update(self, pred: Tensor, target: Tensor) -> None:
+        for ending, a, b in (("", pred, target), ("_lower", lower_half(pred), lower_half(target))):
+            found = {
+                "psnr": quality.picture_psnr(a, b).clamp(max=self.EQUAL),
+                "ssim": quality.ssim(a, b),
+                "ms_ssim": quality.ms_ssim(a, b),
+            }
+            for name, values in found.items():
+                setattr(self, name + ending, getattr(self, name + ending) + values.double().sum())
+        self.pictures += len(pred)
+
+    def compute(self) -> dict[str, Tensor]:
+        if self.pictures == 0:
+            raise ValueError("PictureQuality: no picture was given, there is no mean to compute")
+        means = {name: getattr(self, name) / self.pictures for name in self.NAMES}
+        return means | {"pictures": self.pictures}

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from lipsync import losses
-from lipsync.checkpoints import load_model
+from lipsync.checkpoints import fingerprint, load_model
 from lipsync.data.store import Clip
 from lipsync.errors import ConfigError
 from lipsync.training.adversarial import SYSTEMS, AdversarialTraining, check_image_sizes
 from lipsync.training.batches import batch_rng, expert_faces, to_float
-from lipsync.training.weights import fingerprint
 from lipsync.windows import frame_mels, lower_half
 
 ADVERSARIAL = {

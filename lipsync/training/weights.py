@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -55,15 +54,6 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> None:
 
 def _option(part: str, key: str) -> str:
     return "data.image_size" if key == "image_size" else f"model.{part}.{key}"
-
-
-def fingerprint(network: nn.Module) -> str:
-    """SHA-256 over names, types, shapes and values of a network's weights, hexadecimal."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:

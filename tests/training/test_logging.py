@@ -1,4 +1,4 @@
-"""What a training leaves to look at, in its folder and in the loggers: sheets, videos with sound."""
+"""What a training leaves to look at: sheets, and videos with sound, also in the loggers."""
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

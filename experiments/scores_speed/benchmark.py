@@ -1,0 +1,142 @@
+"""How fast is a video scored, and what does the plain way take?
+
+    python experiments/scores_speed/benchmark.py VIDEO --judge expert-grid
+    python experiments/scores_speed/benchmark.py VIDEO --judge random-syncnet-v2   # full size
+
+The plain way is that of the published scripts: all frames are decoded and written as JPEG, the
+face is looked for in every one of them, crops are written and read back, and windows go through
+the network one at a time in float32. Ours streams: one decoding to find the face on a stride, one
+that crops, embeds in batches and searches. ``--network`` leaves finding the face out of both, so
+that only decoding, crops and the network are compared. Memory is the growth of the process's peak
+over a video of the same frames played several times over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.evaluation import Judge, SyncNetV2Judge, as_judge
+from lipsync.evaluation.videos import Stretch, find_stretch, frames_of, measure
+from lipsync.faces.crops import crop
+from lipsync.faces.detect import get_detector
+from lipsync.faces.tracks import detect_track
+from lipsync.media import VideoWriter, read_audio
+from lipsync.metrics import sync_score
+from lipsync.models import SyncNetV2
+
+
+def make_judge(name: str) -> Judge:
+    if name == "random-syncnet-v2":
+        torch.manual_seed(0)
+        return SyncNetV2Judge(SyncNetV2().eval(), name)
+    return as_judge(name)
+
+
+def plain(path: Path, judge: Judge, stretch: Stretch | None) -> float:
+    """The distance, the plain way; the face is found here where ``stretch`` is not given."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        count = 0
+        for count, frame in enumerate(frames_of(path), start=1):
+            cv2.imwrite(str(folder / f"{count - 1:06d}.jpg"), frame[..., ::-1])
+        if stretch is None:
+            frames = (_read(folder / f"{k:06d}.jpg") for k in range(count))
+            boxes = judge.boxes(detect_track(frames, get_detector("centerface"), 1).boxes)
+            start = 0
+        else:
+            boxes, start = stretch.boxes, stretch.start
+        for k, box in enumerate(boxes):
+            face = crop(_read(folder / f"{start + k:06d}.jpg"), box, judge.face_size)
+            cv2.imwrite(str(folder / f"crop{k:06d}.jpg"), face[..., ::-1])
+        faces = np.stack([_read(folder / f"crop{k:06d}.jpg") for k in range(len(boxes))])
+    wave = read_audio(path, SAMPLE_RATE)[start * 640 :]
+    windows = judge.count(len(faces), len(wave))
+    video, audio = [], []
+    sounds = torch.from_numpy(judge._sound_windows(wave, 0, windows))
+    with torch.no_grad():
+        for k in range(windows):
+            stack = torch.from_numpy(faces[k : k + 5])
+            video.append(judge.model.embed_face(judge._face_windows(stack)))
+            audio.append(judge.model.embed_audio(sounds[k : k + 1]))
+    return sync_score(torch.cat(video), torch.cat(audio)).distance
+
+
+def ours(path: Path, judge: Judge, stretch: Stretch | None) -> float:
+    stretch = stretch or find_stretch(path, judge, get_detector("centerface"))
+    return measure(stretch, [read_audio(path, SAMPLE_RATE)], judge).scores[0].result.distance
+
+
+def _read(path: Path) -> np.ndarray:
+    return cv2.imread(str(path))[..., ::-1]
+
+
+def timed(run: Callable[[], float], runs: int) -> tuple[float, float]:
+    """Median seconds, and what the last run returned."""
+    seconds, value = [], run()  # once without the clock: libraries set themselves up
+    for _ in range(runs):
+        start = time.perf_counter()
+        value = run()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds), value
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def longer(path: Path, output: Path, times: int) -> Path:
+    """The video played ``times`` times over."""
+    wave = read_audio(path, SAMPLE_RATE)
+    frames = list(frames_of(path))
+    height, width = frames[0].shape[:2]
+    sound = np.tile(wave[: len(frames) * 640], times)
+    with VideoWriter(output, 25, (width, height), audio=sound) as video:
+        for _ in range(times):
+            for frame in frames:
+                video.write(frame)
+    return output
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--judge", default="expert-grid")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--network", action="store_true", help="leave out finding the face")
+    parser.add_argument("--memory", type=int, metavar="TIMES", help="also: peak of a longer video")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
+
+    judge = make_judge(args.judge)
+    stretch = find_stretch(args.video, judge, get_detector("centerface"))
+    given = stretch if args.network else None
+    frames = len(stretch.boxes)
+    print(f"{args.judge}, {frames} frames, {args.threads} threads, median of {args.runs} runs")
+    fast, distance = timed(lambda: ours(args.video, judge, given), args.runs)
+    slow, other = timed(lambda: plain(args.video, judge, given), args.runs)
+    for name, seconds, found in (("plain", slow, other), ("ours", fast, distance)):
+        print(f"{name:6} {seconds:8.2f} s  {frames / seconds:8.1f} frames/s  distance {found:.4f}")
+    print(f"speed-up {slow / fast:.1f}")
+    if args.memory:
+        with tempfile.TemporaryDirectory() as scratch:
+            long = longer(args.video, Path(scratch) / "long.mp4", args.memory)
+            before = peak_mib()
+            ours(long, judge, None)
+            print(f"peak {before:.0f} MiB before, {peak_mib():.0f} MiB after {args.memory} times")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Small clips for a report: the real video and the dub side by side, with the dub's speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.evaluation.generated import dubbed_path
+from lipsync.evaluation.lists import Pair
+from lipsync.evaluation.table import GENERATED, Report
+from lipsync.evaluation.videos import frames_of
+from lipsync.media import VideoWriter, read_audio
+from lipsync.windows import FPS
+
+HEIGHT = 176  # pixels of one picture
+SECONDS = 6  # at most
+_CRF = 30
+
+
+def side_by_side(left: Path, right: Path, output: Path) -> Path:
+    """Write the two videos beside each other, small and short, with the right one's sound.
+
+    Where the left one ends earlier, its last picture stays.
+
+    Raises:
+        MediaError: either cannot be read.
+    """
+    if output.exists():
+        return output
+    wave = read_audio(right, SAMPLE_RATE)[: SECONDS * SAMPLE_RATE]
+    lefts, held = frames_of(left), None
+    pictures = []
+    for number, frame in enumerate(frames_of(right)):
+        if number == SECONDS * FPS:
+            break
+        held = next(lefts, held)
+        pictures.append(np.concatenate([_small(held), _small(frame)], axis=1))
+    height, width = pictures[0].shape[:2]
+    with VideoWriter(
+        output, FPS, (width, height), audio=wave, sample_rate=SAMPLE_RATE, crf=_CRF, threads=1
+    ) as writer:
+        for picture in pictures:
+            writer.write(picture)
+    return output
+
+
+def _small(frame: np.ndarray) -> np.ndarray:
+    height, width = frame.shape[:2]
+    size = 2 * round(width * HEIGHT / height / 2), HEIGHT
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def report_clips(
+    report: Report, pairs: Sequence[Pair], folder: str | Path, count: int = 3
+) -> list[tuple[Path, str]]:
+    """Clips of the pairs with the least, the middle and the largest distance, with captions.
+
+    Args:
+        report: what :func:`lipsync.evaluation.evaluate_generator` gave for ``pairs``.
+        folder: its output folder; clips are kept in ``clips/`` there.
+        count: how many.
+    """
+    numbers = {pair.name: number for number, pair in enumerate(pairs)}
+    rows = sorted(report.of(GENERATED), key=lambda row: (row.distance, row.video))
+    if not rows:
+        return []
+    folder = Path(folder)
+    places = sorted(set(np.linspace(0, len(rows) - 1, count).round().astype(int).tolist()))
+    names = {0: "least distance", len(rows) - 1: "largest distance"}
+    clips = []
+    for place in places:
+        row, number = rows[place], numbers[rows[place].video]
+        output = folder / "clips" / f"{number:05d}.mp4"
+        side_by_side(pairs[number].video, dubbed_path(folder, number, pairs[number]), output)
+        why = names.get(place, "in between")
+        told = f"{why}: {row.video}, distance {row.distance:.3f}, offset {row.offset:+d}"
+        clips.append((output, told))
+    return clips

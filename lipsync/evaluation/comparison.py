@@ -1,0 +1,64 @@
+"""Two reports on the same videos: paired differences, which tell more than two tables do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from lipsync.errors import ConfigError
+from lipsync.evaluation.table import GENERATED, PICTURE, SCORES, Report, Row, aligned
+from lipsync.metrics.statistics import compare_paired
+
+
+def load_report(path: str | Path) -> Report:
+    """A report from its ``scores.json``, or from the folder that holds it.
+
+    Raises:
+        ConfigError: no such file, or not a report.
+    """
+    path = Path(path)
+    path = path / "scores.json" if path.is_dir() else path
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows = [Row(**row) for row in content["videos"]]
+        names = ("judge", "protocol", "vshift", "settings", "frechet")
+        return Report(rows, *(content[name] for name in names))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a report") from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"{path}: is not a report; name the scores.json that lipsync evaluate wrote"
+        ) from None
+
+
+def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
+    """Two reports on the same videos, paired by name: mean differences, second less first.
+
+    Raises:
+        ConfigError: other judges or protocols, or no video that both have.
+    """
+    for name in ("judge", "protocol", "vshift"):
+        if getattr(first, name) != getattr(second, name):
+            raise ConfigError(
+                f"the reports differ in their {name} ('{getattr(first, name)}' and "
+                f"'{getattr(second, name)}'), so their numbers cannot be compared"
+            )
+    lines = []
+    for name in (*SCORES[:2], *PICTURE):
+        sides = [_by_video(report.of(kind), name) for report in (first, second)]
+        if not sides[0].keys() & sides[1].keys():
+            continue
+        found = compare_paired(*sides)
+        verdict = "clear" if found.clear else "not told apart"
+        gap = found.difference
+        lines.append([name, str(gap.n), gap.text(), f"{found.share_higher:.0%}", verdict])
+    if not lines:
+        raise ConfigError("the reports have no scored video in common; compare runs on one list")
+    head = ("second less first", "n", "mean difference [95 % interval]", "higher in", "")
+    return "\n".join(aligned(head, lines, right=head[1:4]))
+
+
+def _by_video(rows: Iterable[Row], name: str) -> dict[str, float]:
+    numbers = {row.video: getattr(row, name, row.picture.get(name)) for row in rows}
+    return {video: value for video, value in numbers.items() if value is not None}

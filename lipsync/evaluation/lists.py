@@ -1,0 +1,181 @@
+"""What is evaluated: files and folders, lists of pairs, published file lists, random pairs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.errors import ConfigError, MediaError
+
+VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"}
+SOUNDS = {".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A face and the speech that it is to speak, with a name that is unique in its list."""
+
+    video: Path
+    audio: Path
+    name: str
+
+    @property
+    def own_sound(self) -> bool:
+        """Whether the speech is the face's own, so that the true pictures are known."""
+        return self.video == self.audio
+
+
+def find_videos(paths: Iterable[str | Path]) -> list[Path]:
+    """Videos among files and folders (searched to the bottom), in a settled order.
+
+    Raises:
+        MediaError: a path that does not exist, or a folder without a video.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEOS)
+            if not inside:
+                raise MediaError(path, "holds no video", f"looked for {', '.join(sorted(VIDEOS))}")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise MediaError(path, "no such file or folder", "check the path")
+    return found
+
+
+def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
+    """Generated and real videos from a CSV of ``generated,real``, relative to its folder.
+
+    Raises:
+        MediaError: a file that cannot be read, holds no pair, or is no such CSV.
+    """
+    path = Path(path)
+    text = _read_text(path, "write a CSV of generated,real")
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
+    except csv.Error:
+        raise MediaError(path, "is not text", "write a CSV of generated,real") from None
+    for number, row in enumerate(rows, start=1):
+        if len(row) != 2 or not all(row):
+            raise MediaError(path, f"line {number} has {len(row)} fields", "write generated,real")
+    if rows and rows[0] == ["generated", "real"]:
+        rows = rows[1:]
+    if not rows:
+        raise MediaError(path, "holds no pair", "write lines of generated,real")
+    generated, real = ([path.parent / row[side] for row in rows] for side in (0, 1))
+    return generated, real
+
+
+def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair]:
+    """Pairs from a published file list: a line is ``video audio``, two names under ``root``.
+
+    Names may leave out their suffix, as those of LRS2, LRS3 and LRW do. A line that names one file
+    twice asks for a face with its own speech. A file that is missing does not stop the reading: it
+    is found out, and counted, when its pair comes.
+
+    Args:
+        path: the list.
+        root: where names begin; the list's folder where it is not given.
+
+    Raises:
+        MediaError: a list that cannot be read, holds no pair, or has a line of another form.
+    """
+    path = Path(path)
+    root = path.parent if root is None else Path(root)
+    pairs = []
+    for number, line in enumerate(_read_text(path, _FORM).splitlines(), start=1):
+        names = line.split()
+        if not names:
+            continue
+        if len(names) != 2:
+            raise MediaError(path, f"line {number} has {len(names)} names", _FORM)
+        video, audio = names
+        pairs.append(
+            Pair(
+                _resolve(root, video, VIDEOS),
+                _resolve(root, audio, VIDEOS | SOUNDS),
+                f"{video} + {audio}",
+            )
+        )
+    if not pairs:
+        raise MediaError(path, "holds no pair", _FORM)
+    return _numbered(pairs)
+
+
+def random_pairs(
+    videos: Iterable[str | Path], count: int | None = None, seed: int = 0
+) -> list[Pair]:
+    """Every video with another one's speech, or ``count`` such pairs, drawn with a seed.
+
+    The draw depends on the names and the seed alone, not on the folder that the videos lie in. No
+    video speaks twice before each has spoken once.
+
+    Args:
+        videos: files, or folders that are searched.
+        count: how many pairs; all videos where it is not given, and no more than these.
+        seed: of the draw.
+
+    Raises:
+        MediaError: a path that does not exist, or a folder without a video.
+        ConfigError: fewer than two videos, or no pair asked for.
+    """
+    found = find_videos(videos)
+    if len(found) < 2 or (count is not None and count < 1):
+        raise ConfigError(
+            f"{len(found)} videos and {'all' if count is None else count} pairs: random pairing "
+            "needs two videos or more and a pair or more"
+        )
+    rng = np.random.default_rng(seed)
+    # Each speaks with the voice of the next in a shuffled circle: nobody meets his own.
+    circle = rng.permutation(len(found))
+    faces = circle[: len(found) if count is None else min(count, len(found))]
+    voices = np.roll(circle, -1)[: len(faces)]
+    names = _short_names(found)
+    pairs = [
+        Pair(found[f], found[v], f"{names[f]} + {names[v]}")
+        for f, v in zip(faces, voices, strict=True)
+    ]
+    return _numbered(pairs)
+
+
+_FORM = "write lines of two names: video audio"
+
+
+def _read_text(path: Path, remedy: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    except UnicodeDecodeError:
+        raise MediaError(path, "is not text", remedy) from None
+
+
+def _resolve(root: Path, name: str, suffixes: set[str]) -> Path:
+    """``root / name``, with a suffix found for it where it has none."""
+    path = root / name
+    if path.suffix.lower() in suffixes or path.exists():
+        return path
+    endings = sorted(suffixes, key=lambda s: (s != ".mp4", s not in VIDEOS, s))
+    candidates = [path.with_name(path.name + ending) for ending in endings]
+    return next((c for c in candidates if c.is_file()), candidates[0])
+
+
+def _short_names(paths: list[Path]) -> list[str]:
+    """The last two parts of each path without the suffix, such as ``s1/bbaf2n``."""
+    return ["/".join(p.with_suffix("").parts[-2:]) for p in paths]
+
+
+def _numbered(pairs: list[Pair]) -> list[Pair]:
+    """The same pairs, repeated names told apart by a number."""
+    seen: dict[str, int] = {}
+    out = []
+    for pair in pairs:
+        seen[pair.name] = times = seen.get(pair.name, 0) + 1
+        out.append(pair if times == 1 else Pair(pair.video, pair.audio, f"{pair.name} ({times})"))
+    return out

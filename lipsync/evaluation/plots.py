@@ -1,0 +1,95 @@
+"""Plots of a report as SVG text: the same report always gives the same text."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lipsync.evaluation.table import COPIED, GENERATED, REAL, SWAPPED, Report
+
+COLOURS = {GENERATED: "#1f5fa8", SWAPPED: "#c44536", COPIED: "#8a8d91", REAL: "#3a7d44"}
+
+
+def score_plot(report: Report) -> str:
+    """Distance and confidence of every video, a strip a set, with mean and interval."""
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("distance", "confidence"), strict=True):
+        for place, kind in enumerate(report.sets):
+            values = np.array([getattr(row, name) for row in report.of(kind)])
+            if not len(values):
+                continue
+            # A settled jitter, so that equal values can be told apart.
+            beside = np.random.default_rng(place).uniform(-0.22, 0.22, len(values))
+            axes.scatter(values, place + beside, s=16, alpha=0.5, color=COLOURS[kind], linewidth=0)
+            mean = getattr(report.overall(kind), name)
+            axes.plot([mean.low, mean.high], [place, place], color="black", linewidth=2)
+            axes.plot(mean.mean, place, "o", color="black", markersize=4)
+        _sets_down_the_side(axes, report.sets)
+        better = "lower is better" if name == "distance" else "higher is better"
+        axes.set(xlabel=f"{name} ({better})")
+    return _svg(figure)
+
+
+def offset_plot(report: Report) -> str:
+    """How many videos have which offset, a row a set."""
+    figure = Figure(figsize=(9, 0.5 + 1.0 * len(report.sets)), layout="constrained")
+    rows = figure.subplots(len(report.sets), 1, sharex=True, squeeze=False)[:, 0]
+    edges = np.arange(-report.vshift - 0.5, report.vshift + 1)
+    for axes, kind in zip(rows, report.sets, strict=True):
+        axes.hist([row.offset for row in report.of(kind)], edges, color=COLOURS[kind], rwidth=0.85)
+        axes.axvspan(-1.5, 1.5, color="black", alpha=0.06, linewidth=0)
+        axes.set_ylabel(kind.replace("_", "\n"), rotation=0, ha="right", va="center", fontsize=8)
+        axes.yaxis.get_major_locator().set_params(integer=True, nbins=3)
+        _plain(axes)
+    rows[-1].set_xlabel("offset (frames; negative: the sound comes late); shaded: within 1")
+    return _svg(figure)
+
+
+def pair_plot(report: Report) -> str | None:
+    """Every pair's distance against that of the same pictures with another speech.
+
+    ``None`` where there are no such pairs.
+    """
+    other = {row.video: row.distance for row in report.of(SWAPPED)}
+    both = [(row.distance, other[row.video]) for row in report.of(GENERATED) if row.video in other]
+    if not both:
+        return None
+    own, swapped = np.array(both).T
+    figure = Figure(figsize=(3.6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    low, high = float(np.min(both)), float(np.max(both))
+    room = 0.05 * (high - low) or 0.1
+    ends = [low - room, high + room]
+    axes.plot(ends, ends, color="grey", linewidth=0.8)
+    axes.scatter(own, swapped, s=22, alpha=0.6, color=COLOURS[GENERATED], linewidth=0)
+    axes.set(xlim=ends, ylim=ends, aspect="equal")
+    axes.set(xlabel="distance to its own speech", ylabel="distance to another speech")
+    axes.set_title("above the line: the mouth follows", fontsize=9)
+    _plain(axes)
+    return _svg(figure)
+
+
+def _sets_down_the_side(axes: Axes, sets: list[str]) -> None:
+    axes.set_yticks(range(len(sets)), [kind.replace("_", " ") for kind in sets], fontsize=8)
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.25)
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.xaxis.label.set_size(9)
+    axes.yaxis.label.set_size(9)
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    # Ids from a fixed salt and no date: the text depends on nothing but the numbers.
+    with matplotlib.rc_context({"svg.hashsalt": "lipsync", "svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
+    return text.getvalue()[text.getvalue().index("<svg") :]

@@ -1,0 +1,163 @@
+"""A generator on pairs: four sets, a run that is killed and goes on, pairs that cannot be done."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from evaluation_media import FixedDetector, bright_and_loud, expert, talking_video
+from torch import nn
+
+from lipsync.errors import ConfigError
+from lipsync.evaluation import evaluate_generator, generated
+from lipsync.evaluation.lists import Pair
+from lipsync.media import VideoWriter, write_audio
+
+
+class Painter(nn.Module):
+    """Paints the lower half as bright as the sound is loud: a generator that needs no training."""
+
+    def __init__(self, listens: bool = True) -> None:
+        super().__init__()
+        self.config = {"image_size": 32, "mel_lead": 2}
+        self.listens = nn.Parameter(torch.tensor(float(listens)), requires_grad=False)
+
+    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+        power = 10 ** (mel[:, 0, :, 7:9].mean(dim=(1, 2)) * 100 / 8 / 20)
+        bright = ((power / 2.3 - 0.09) * self.listens).clamp(0, 1)
+        painted = faces[:, 3:].clone()
+        painted[..., 16:, :] = (
+            painted[..., 16:, :] * (1 - self.listens) + bright[:, None, None, None]
+        )
+        return painted
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[Pair]:
+    """Three faces; the first two speak with the next one's voice, the last with its own."""
+    for k in range(3):
+        faces, wave = bright_and_loud(40, seed=k)
+        with VideoWriter(tmp_path / f"{k}.mp4", 25, (96, 80), audio=wave, crf=8) as video:
+            for face in faces:
+                picture = np.full((80, 96, 3), face[0, 0, 0], np.uint8)
+                picture[:40, ::2] = 200  # something to see in the upper half
+                picture[:8, :8] = 128
+                video.write(picture)
+    return [
+        Pair(tmp_path / f"{face}.mp4", tmp_path / f"{voice}.mp4", f"{face} + {voice}")
+        for face, voice in ((0, 1), (1, 2), (2, 2))
+    ]
+
+
+def run(pairs, output, model=None, **options):
+    model = model or Painter()
+    return evaluate_generator(
+        model, pairs, output, judge=expert(), detector=FixedDetector(), **options
+    )
+
+
+def test_every_pair_is_scored_four_ways(pairs, tmp_path):
+    calls = []
+    report = run(pairs, tmp_path / "out", progress=lambda *call: calls.append(call))
+    assert report.sets == ["generated", "swapped_audio", "copied_reference", "real"]
+    assert [len(report.of(kind)) for kind in report.sets] == [3, 3, 3, 3]
+    found = {kind: report.overall(kind) for kind in report.sets}
+    assert found["real"].within_one.mean == 1
+    assert found["generated"].distance.mean < 0.8 * found["swapped_audio"].distance.mean
+    # A face with another's sound is wrong; with its own, in the third pair, it is the real one.
+    copied, real = report.of("copied_reference"), report.of("real")
+    assert copied[0].distance > 1.2 * real[0].distance
+    assert copied[2].distance == real[2].distance
+    own = report.of("generated")[2].picture
+    assert {"psnr", "psnr_lower", "ssim", "ms_ssim_lower", "seam"} <= set(own)
+    assert own["psnr"] > own["psnr_lower"]  # the upper half is left as it is
+    assert "psnr" not in report.of("generated")[0].picture  # no true picture for another's speech
+    assert report.frechet["generated"] == sum(row.n for row in report.of("generated"))
+    assert report.frechet["network"] == "faces as loudness embeds them"
+    assert report.settings["pairs"] == 3
+    assert [call[1:] for call in calls] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_generator_that_does_not_listen_is_found_out(pairs, tmp_path):
+    report = run(pairs[:2], tmp_path / "out", Painter(listens=False))
+    generated, copied = report.of("generated"), report.of("copied_reference")
+    for made, face in zip(generated, copied, strict=True):
+        assert made.distance == pytest.approx(face.distance, rel=0.1)
+
+
+def assert_alike(report, other):
+    """The same rows; numbers to what the encoder makes of equal frames, which varies a little."""
+    assert len(report.rows) == len(other.rows) > 0
+    for row, same in zip(report.rows, other.rows, strict=True):
+        assert (row.set, row.video, row.n, row.problem) == (
+            same.set,
+            same.video,
+            same.n,
+            same.problem,
+        )
+        assert row.distance == pytest.approx(same.distance, abs=0.02)
+        assert row.picture == pytest.approx(same.picture, rel=0.02, abs=0.02)
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_report(pairs, tmp_path, monkeypatch):
+    whole = run(pairs, tmp_path / "whole")
+    dubs, dub = [], generated.dub
+
+    def killed(*args, **options):
+        dubs.append(args)
+        if len(dubs) == 2:
+            raise KeyboardInterrupt
+        return dub(*args, **options)
+
+    output = tmp_path / "again"
+    monkeypatch.setattr(generated, "dub", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(pairs, output)
+    left = output / "dubbed" / ".0123456789ab.mp4"  # as a killed writer leaves it
+    left.write_bytes(b"half")
+    assert_alike(run(pairs, output), whole)
+    assert len(dubs) == 4  # the first pair was not dubbed again
+    assert not left.exists()
+    run(pairs, output)
+    assert len(dubs) == 4
+
+
+def test_a_folder_of_other_settings_is_refused(pairs, tmp_path):
+    run(pairs[:1], tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"other settings \(vshift 15 there, 9 now\)"):
+        run(pairs[:1], tmp_path / "out", vshift=9)
+    with pytest.raises(ConfigError, match=r"model_weights .* there, .* now"):
+        run(pairs[:1], tmp_path / "out", Painter(listens=False))
+    with pytest.raises(ConfigError, match=r"pairs 1 there, 2 now"):
+        run(pairs[:2], tmp_path / "out")
+    with pytest.raises(ConfigError, match="there are no pairs"):
+        run([], tmp_path / "none")
+
+
+def test_pairs_that_cannot_be_done_are_named_and_left_out_of_all_sets(pairs, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    faceless = talking_video(tmp_path / "faceless.mp4", 30, hidden=range(30))
+    write_audio(tmp_path / "brief.wav", np.zeros(800, np.float32))
+    bad = [
+        Pair(tmp_path / "text.mp4", pairs[0].audio, "text"),
+        Pair(pairs[0].video, tmp_path / "missing.mp4", "missing"),
+        Pair(faceless, pairs[0].audio, "faceless"),
+        Pair(pairs[0].video, tmp_path / "brief.wav", "brief"),
+    ]
+    report = run([*bad, pairs[0], pairs[1]], tmp_path / "out")
+    problems = report.problems()
+    assert list(problems) == ["text", "missing", "faceless", "brief"]
+    assert "text.mp4: not a video" in problems["text"]
+    assert "missing.mp4: no such file" in problems["missing"]
+    assert "faceless.mp4: no face found in 30 frames" in problems["faceless"]
+    assert "brief.wav: its sound lasts 0.05 s" in problems["brief"]
+    for kind in report.sets:
+        assert (report.overall(kind).n, report.overall(kind).left_out) == (2, 4)
+    report.check()
+    again = run([*bad, pairs[0], pairs[1]], tmp_path / "out")
+    assert json.dumps(again.as_dict()) == json.dumps(report.as_dict())
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(ConfigError, match="none of 4 generated videos could be scored"):
+        run(bad, tmp_path / "out").check()

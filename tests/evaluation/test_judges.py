@@ -1,0 +1,182 @@
+"""Judges: windows cut rightly, known offsets found, streams that equal what is held at once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from evaluation_media import Loudness, bright_and_loud, crc_rng, filled_by_name, published_wave
+
+from lipsync.audio import melspectrogram
+from lipsync.errors import ConfigError
+from lipsync.evaluation import ExpertJudge, SyncNetV2Judge, as_judge, embed_clip, score_clip
+from lipsync.metrics import SyncScore, offset_curve, sync_score
+from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize("shift", [-7, -2, 0, 1, 5])
+def test_a_known_offset_is_found(shift):
+    faces, wave = bright_and_loud(75, shift)
+    assert score_clip(faces, wave, ExpertJudge(Loudness())).offset == -shift  # late is negative
+
+
+def test_sound_of_another_clip_scores_worse():
+    faces, wave = bright_and_loud(75)
+    _, other = bright_and_loud(75, seed=5)
+    right = score_clip(faces, wave, ExpertJudge(Loudness()))
+    wrong = score_clip(faces, other, ExpertJudge(Loudness()))
+    assert right.distance < 0.6 * wrong.distance
+    assert right.confidence > 2 * wrong.confidence
+
+
+def test_each_window_holds_its_frames_and_its_sound():
+    class Spy(Loudness):
+        seen: list
+
+        def embed_face(self, faces):
+            self.seen.append(faces.clone())
+            return super().embed_face(faces)
+
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (23, 32, 32, 3), dtype=np.uint8)
+    wave = rng.standard_normal(23 * 640).clip(-1, 1).astype(np.float32)
+    model = Spy()
+    model.seen = []
+    video, audio = ExpertJudge(model, batch_size=6).embed(faces, wave)
+    windows = torch.cat(model.seen).numpy()
+    mel = melspectrogram(wave)
+    assert len(video) == len(audio) == 19  # 23 frames, five a window
+    for i in range(19):
+        lower = faces[i : i + 5, 16:].transpose(0, 3, 1, 2).reshape(15, 16, 32) / 255
+        np.testing.assert_allclose(windows[i], lower, atol=1e-6)
+        start = int(80 * i / 25)
+        heard = torch.from_numpy(mel[None, None, :, start : start + 16])
+        torch.testing.assert_close(audio[i], model.embed_audio(heard)[0])
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_batches_and_streams_change_nothing(batch_size):
+    torch.manual_seed(0)
+    model = SyncNet(width=0.25, depth=0).eval()
+    rng = np.random.default_rng(1)
+    faces = rng.integers(0, 256, (20, 96, 96, 3), dtype=np.uint8)
+    wave = (0.1 * rng.standard_normal(20 * 640)).astype(np.float32)
+    lower = torch.from_numpy(faces[:, 48:]).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        single = torch.cat(
+            [model.embed_face(lower[i : i + 5].flatten(0, 1)[None]) for i in range(16)]
+        )
+    video, audio = ExpertJudge(model, batch_size=batch_size).embed(iter(faces), wave)
+    torch.testing.assert_close(video, single, atol=1e-5, rtol=1e-4)
+    assert video.shape == audio.shape == (16, 512)
+
+
+def test_faces_of_another_size_are_brought_to_the_judge_s():
+    faces, wave = bright_and_loud(30)
+    large = faces.repeat(3, axis=1).repeat(3, axis=2)
+    video, _ = embed_clip(faces, wave, ExpertJudge(Loudness()))
+    larger, _ = embed_clip(large, wave, ExpertJudge(Loudness()))
+    torch.testing.assert_close(video, larger)
+
+
+def test_a_network_is_left_in_its_mode():
+    model = SyncNet(width=0.25, depth=0).train()
+    score_clip(np.zeros((12, 96, 96, 3), np.uint8), np.ones(12 * 640, np.float32), model)
+    assert model.training
+
+
+def test_too_short_for_a_window():
+    judge = ExpertJudge(Loudness())
+    faces, wave = bright_and_loud(10)
+    with pytest.raises(ValueError, match=r"fewer than 5 frames and 0\.40 s of sound, too short"):
+        judge.embed(faces[:4], wave)
+    with pytest.raises(ValueError, match=r"10 frames and 0\.10 s of sound, too short"):
+        judge.embed(faces, wave[:1600])
+    with pytest.raises(ValueError, match="too short"):
+        judge.embed(faces, wave[:0])
+
+
+def test_what_does_not_judge_is_refused():
+    with pytest.raises(ConfigError, match="is a QualityDiscriminator"):
+        as_judge(QualityDiscriminator(width=0.25))
+
+
+def test_syncnet_v2_reproduces_the_published_evaluation():
+    golden = np.load(GOLDEN / "public_syncnet_v2.npz")
+    small = crc_rng("input:lip").uniform(0, 255, (25, 3, 28, 28)).astype(np.float32)
+    faces = small.repeat(8, axis=2).repeat(8, axis=3).transpose(0, 2, 3, 1)
+    judge = SyncNetV2Judge(filled_by_name(SyncNetV2()))
+    video, audio = judge.embed(faces, published_wave())
+    assert len(video) == len(audio) == golden["last"] == 20
+    np.testing.assert_allclose(video[:, ::8], golden["lip"], atol=1e-4)
+    np.testing.assert_allclose(audio[:, ::8], golden["aud"], atol=1e-4)
+    scores = sync_score(video, audio)
+    assert scores.offset == golden["offset"]
+    assert scores.distance == pytest.approx(float(golden["min_dist"]), abs=1e-4)
+    assert scores.confidence == pytest.approx(float(golden["conf"]), abs=1e-4)
+    np.testing.assert_allclose(offset_curve(video, audio), golden["mean_dist"], atol=1e-4)
+    np.testing.assert_allclose(scores.frame_confidence, golden["frame_conf"], atol=1e-4)
+
+    metric = SyncScore(judge=judge.embed)  # the class, and one forward for all of them
+    metric.update(faces, published_wave())
+    found = metric.compute()
+    (streamed,) = judge.score(faces, [published_wave()])
+    for distance, confidence in (
+        (found["distance"], found["confidence"]),
+        (streamed.result.distance, streamed.result.confidence),
+    ):
+        assert float(distance) == pytest.approx(float(golden["min_dist"]), abs=1e-4)
+        assert float(confidence) == pytest.approx(float(golden["conf"]), abs=1e-4)
+
+
+def test_syncnet_v2_frames_faces_as_published():
+    boxes = np.tile(np.array([100.0, 50, 180, 150]), (20, 1))
+    squares = SyncNetV2Judge(SyncNetV2()).boxes(boxes)
+    # half side 50 about (140, 100): 50 up, 50 * 1.8 down, 50 * 1.4 to either side
+    np.testing.assert_allclose(squares, np.tile([70, 50, 210, 190], (20, 1)))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: ExpertJudge(SyncNet(width=0.1, depth=0).eval(), batch_size=7),
+    lambda: SyncNetV2Judge(SyncNetV2().eval(), batch_size=5),
+])  # fmt: skip
+def test_sound_in_portions_is_the_sound_at_once(make):
+    torch.manual_seed(0)
+    judge = make()
+    rng = np.random.default_rng(0)
+    wave = (0.2 * rng.standard_normal(16000 * 2)).astype(np.float32)
+    count = judge.count(50, len(wave))
+    assert 44 <= count <= 46
+    at_once = judge._sound_windows(wave, 0, count)
+    parts = [judge._sound_windows(wave, first, 1) for first in range(count)]
+    np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
+    assert len(judge.embed_sound(wave, count)) == count
+
+
+@pytest.mark.parametrize("batch_size", [3, 64])
+@pytest.mark.parametrize("frames", [5, 6, 40, 75])
+def test_scoring_a_stream_is_scoring_what_is_embedded(batch_size, frames):
+    faces, wave = bright_and_loud(frames, 2)
+    _, other = bright_and_loud(frames, seed=4)
+    judge = ExpertJudge(Loudness(), batch_size=batch_size)
+    scored = judge.score(iter(faces), [wave, other])
+    for one, sound in zip(scored, (wave, other), strict=True):
+        video, audio = judge.embed(faces, sound)
+        expected = sync_score(video, audio)
+        assert (one.result.offset, one.windows) == (expected.offset, len(video))
+        assert one.result.distance == pytest.approx(expected.distance, abs=1e-5)
+        assert one.result.confidence == pytest.approx(expected.confidence, abs=1e-5)
+        torch.testing.assert_close(
+            one.result.frame_confidence, expected.frame_confidence, atol=1e-5, rtol=0
+        )
+
+
+def test_a_sound_that_is_too_short_for_the_stream():
+    faces, wave = bright_and_loud(20)
+    judge = ExpertJudge(Loudness())
+    with pytest.raises(ValueError, match=r"20 frames and 0\.10 s of sound, too short"):
+        judge.score(faces, [wave, wave[:1600]])
+    with pytest.raises(ValueError, match="fewer than 5 frames"):
+        judge.score(faces[:3], [wave])
