@@ -34,14 +34,14 @@ figcaption { font-size: 11px; line-height: 1.3; color: #4a5364; overflow-wrap: a
 """
 
 # How bad a rejected clip is, by its reason; the others come in order of their names.
-_BADNESS = {
+_BADNESS = {  # None where it was not measured
     "small": lambda row: row.face_size,
     "blurred": lambda row: row.sharpness,
     "turned": lambda row: -row.turn,
     "out_of_frame": lambda row: -row.outside,
     "silent": lambda row: row.level,
     "unsure": lambda row: row.confidence,
-    "off_sync": lambda row: -abs(row.offset),
+    "off_sync": lambda row: None if row.offset is None else -abs(row.offset),
     "too_short": lambda row: row.frames,
 }
 
@@ -78,7 +78,7 @@ def write_report(output: Path, rows: list[Row], keys: dict[str, str], options: O
     for reason, count in counts.most_common():
         these = [row for row in rejected if row.reason == reason]
         badness = _BADNESS.get(reason)
-        known = [row for row in these if badness is None or _known(badness, row)]
+        known = [row for row in these if badness is None or badness(row) is not None]
         order = sorted(known, key=badness) if badness else known
         shown = (order + [row for row in these if row not in order])[:_REJECTED_SHOWN]
         body.append(
@@ -94,14 +94,6 @@ def write_report(output: Path, rows: list[Row], keys: dict[str, str], options: O
     making.write_text(page, encoding="utf-8")
     making.replace(path)
     return path
-
-
-def _known(badness, row: Row) -> bool:  # type: ignore[no-untyped-def]
-    try:
-        badness(row)
-    except TypeError:  # a number that was not measured
-        return False
-    return True
 
 
 def _worst_kept(row: Row) -> tuple[float, str]:

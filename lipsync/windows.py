@@ -167,6 +167,6 @@ def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> in
     return k if k < below else start + gap + (k - below)
 
 
-def lower_half(faces):  # type: ignore[no-untyped-def]  # any array or tensor
+def lower_half(faces):  # any array or tensor
     """The lower half of pictures laid out (..., height, width): ``[..., height // 2 :, :]``."""
     return faces[..., faces.shape[-2] // 2 :, :]

@@ -68,7 +68,7 @@ class Killer:
         for owner, name in ((shutil, "rmtree"), (Path, "unlink")):
             patch.setattr(owner, name, self._unless_dead(getattr(owner, name)))
 
-    def _unless_dead(self, function):  # type: ignore[no-untyped-def]
+    def _unless_dead(self, function):
         def called(*arguments: object, **options: object) -> object:
             return None if self.dead else function(*arguments, **options)
 

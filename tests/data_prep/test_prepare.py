@@ -5,14 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from skimage import data
+from footage_media import NOISE, moving, reasons, run, tone, video
 
 import data_prep.clip
 import data_prep.footage
@@ -23,30 +20,6 @@ from lipsync.audio import melspectrogram
 from lipsync.data.store import open_clip, read_split
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.media import VideoWriter, read_audio
-
-RATE = 16000
-FACE = cv2.resize(data.astronaut()[:300, 80:380], (160, 160), interpolation=cv2.INTER_AREA)
-NOISE = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
-BAD, WILD = Path("../shared/data/bad"), Path("../shared/data/wild")
-
-
-def tone(seconds: float) -> np.ndarray:
-    return (0.4 * np.sin(np.arange(round(seconds * RATE)) / 7)).astype(np.float32)
-
-
-def video(
-    path: Path, pictures: list[np.ndarray], fps: float = 25, sound: float | None = None
-) -> Path:
-    """``sound`` seconds of a tone: as long as the picture if None, none if 0."""
-    seconds = len(pictures) / fps if sound is None else sound
-    with VideoWriter(path, fps, (160, 160), audio=tone(seconds) if seconds else None) as writer:
-        for picture in pictures:
-            writer.write(picture)
-    return path
-
-
-def moving(count: int) -> list[np.ndarray]:
-    return [np.roll(FACE, i % 5, 1) for i in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -106,19 +79,6 @@ EXPECTED = {
     "ben/...mp4": "bad_name",
     "ben/sound_only.mp4": "no_video",
 }
-
-
-def run(source: Path, output: Path, workers: int = 0, **options) -> Summary:
-    options = Options(**{"min_seconds": 0.2, **options})
-    return prepare(source, output, options, workers=workers, progress=False)
-
-
-def reasons(rows: list) -> dict[str, str]:
-    """The reasons of each source's rows."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.source, []).append(row.reason)
-    return {source: " ".join(those) for source, those in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -343,77 +303,3 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
 def test_options_that_cannot_work(options: dict, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         Options(**options)
-
-
-def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "data_prep", *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-def test_command(source: Path, tmp_path: Path) -> None:
-    (tmp_path / "in/ann").mkdir(parents=True)
-    (tmp_path / "none").mkdir()
-    shutil.copy(source / "ann/plain.mp4", tmp_path / "in/ann")
-    options = ("workers=0", "image_size=64", "min_seconds=0.5")
-    good = command("source=in", "output=out", *options, cwd=tmp_path)
-    assert good.returncode == 0, good.stderr
-    assert "kept 1 clips of 1 files" in good.stdout
-    assert open_clip(tmp_path / "out", "ann/plain").size == 64
-    assert {p.name for p in tmp_path.iterdir()} == {"in", "none", "out"}  # and no log folders
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["output=out"], "source not given"),
-        (["source=empty", "output=out"], "source=empty: holds no video"),
-        (["source=missing", "output=out"], "source=missing: no such folder"),
-        (["source=bad", "output=out", "workers=0"], "no clip was kept"),
-    ],
-)
-def test_command_errors_are_one_line_and_code_2(
-    tmp_path: Path, arguments: list[str], problem: str
-) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad/x.mp4").write_bytes(b"")
-    result = command(*arguments, cwd=tmp_path)
-    assert result.returncode == 2
-    assert f"error: {problem}" in result.stderr.splitlines()[-1]
-    assert "Traceback" not in result.stderr
-
-
-@pytest.mark.skipif(not BAD.is_dir(), reason="../shared/data/bad is absent")
-def test_real_bad_files(tmp_path: Path) -> None:
-    summary = run(BAD, tmp_path, stride=20)
-    assert {Path(row.source).stem: row.reason for row in summary.rows} == {
-        "empty": "empty",
-        "text_named": "unreadable",
-        "truncated": "unreadable",
-        "damaged_stream": "damaged",
-        "no_audio": "no_sound",
-        "audio_only": "no_video",
-        "no_face": "no_face",
-        "ntsc_29_97": "",
-        "rotated_90": "",
-    }
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not WILD.is_dir(), reason="../shared/data/wild is absent")
-def test_real_wild_files(tmp_path: Path) -> None:
-    """Looked at by eye: the reasons are right, and each kept clip shows the face that speaks."""
-    summary = run(WILD, tmp_path, min_seconds=0.6)
-    assert {Path(source).stem: why for source, why in reasons(summary.rows).items()} == {
-        "RD_Radio34_000": "",
-        "WDA_KatieHill_000": "",
-        "latentsync_demo1": "",
-        # The first shot; then an out-of-focus face behind two profiles.
-        "lukereichold_translator_abe": " blurred turned turned",
-        "pyfeat_face_noface": "silent no_face",
-        "pyfeat_no_face": "no_face",
-        "retalking_face1": "",
-    }

@@ -14,7 +14,7 @@ Colour = tuple[float, float, float]
 
 
 def _rgb(code: str) -> Colour:
-    return tuple(int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))  # type: ignore[return-value]
+    return tuple(int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
 
 
 SKINS = [

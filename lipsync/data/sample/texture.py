@@ -22,7 +22,7 @@ def canvas(unit: float) -> tuple[Array, Array]:
     width, height = round((RIGHT - LEFT) * unit), round((BOTTOM - TOP) * unit)
     u = LEFT + (np.arange(width, dtype=np.float32) + 0.5) / unit
     v = TOP + (np.arange(height, dtype=np.float32) + 0.5) / unit
-    return tuple(np.meshgrid(u, v))  # type: ignore[return-value]
+    return tuple(np.meshgrid(u, v))
 
 
 def outline(look: Look, u: Array, v: Array) -> Array:

@@ -1,0 +1,54 @@
+"""``python -m data_prep`` in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from footage_media import moving, video
+
+from lipsync.data.store import open_clip
+
+
+def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "data_prep", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_command(tmp_path: Path) -> None:
+    (tmp_path / "in/ann").mkdir(parents=True)
+    (tmp_path / "none").mkdir()
+    video(tmp_path / "in/ann/plain.mp4", moving(15))
+    options = ("workers=0", "image_size=64", "min_seconds=0.5")
+    good = command("source=in", "output=out", *options, cwd=tmp_path)
+    assert good.returncode == 0, good.stderr
+    assert "kept 1 clips of 1 files" in good.stdout
+    assert open_clip(tmp_path / "out", "ann/plain").size == 64
+    assert {p.name for p in tmp_path.iterdir()} == {"in", "none", "out"}  # and no log folders
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["output=out"], "source not given"),
+        (["source=empty", "output=out"], "source=empty: holds no video"),
+        (["source=missing", "output=out"], "source=missing: no such folder"),
+        (["source=bad", "output=out", "workers=0"], "no clip was kept"),
+    ],
+)
+def test_command_errors_are_one_line_and_code_2(
+    tmp_path: Path, arguments: list[str], problem: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/x.mp4").write_bytes(b"")
+    result = command(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"error: {problem}" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,43 @@
+"""Real footage, where there is some: damaged files, and clips from the wild."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from footage_media import reasons, run
+
+BAD, WILD = Path("../shared/data/bad"), Path("../shared/data/wild")
+
+
+@pytest.mark.skipif(not BAD.is_dir(), reason="../shared/data/bad is absent")
+def test_real_bad_files(tmp_path: Path) -> None:
+    summary = run(BAD, tmp_path, stride=20)
+    assert {Path(row.source).stem: row.reason for row in summary.rows} == {
+        "empty": "empty",
+        "text_named": "unreadable",
+        "truncated": "unreadable",
+        "damaged_stream": "damaged",
+        "no_audio": "no_sound",
+        "audio_only": "no_video",
+        "no_face": "no_face",
+        "ntsc_29_97": "",
+        "rotated_90": "",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not WILD.is_dir(), reason="../shared/data/wild is absent")
+def test_real_wild_files(tmp_path: Path) -> None:
+    """Looked at by eye: the reasons are right, and each kept clip shows the face that speaks."""
+    summary = run(WILD, tmp_path, min_seconds=0.6)
+    assert {Path(source).stem: why for source, why in reasons(summary.rows).items()} == {
+        "RD_Radio34_000": "",
+        "WDA_KatieHill_000": "",
+        "latentsync_demo1": "",
+        # The first shot; then an out-of-focus face behind two profiles.
+        "lukereichold_translator_abe": " blurred turned turned",
+        "pyfeat_face_noface": "silent no_face",
+        "pyfeat_no_face": "no_face",
+        "retalking_face1": "",
+    }
