@@ -21,6 +21,7 @@ _PREEMPHASIS = 0.97
 _MIN_LEVEL_DB = -100.0
 _REF_LEVEL_DB = 20.0
 _MAX_ABS = 4.0
+_MEL_RANGE = (55.0, 7600.0)  # Hz
 
 
 def melspectrogram(wave: np.ndarray) -> np.ndarray:
@@ -49,6 +50,11 @@ def melspectrogram(wave: np.ndarray) -> np.ndarray:
     decibels -= _REF_LEVEL_DB
     scaled = 2.0 * _MAX_ABS * (decibels - _MIN_LEVEL_DB) / -_MIN_LEVEL_DB - _MAX_ABS
     return np.clip(scaled, -_MAX_ABS, _MAX_ABS).astype(np.float32)
+
+
+def mel_centres() -> np.ndarray:
+    """Centres of the mel bins in Hz, ascending: float64 (80,)."""
+    return librosa.mel_frequencies(N_MELS + 2, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1])[1:-1]
 
 
 def mfcc(wave: np.ndarray) -> np.ndarray:
@@ -92,7 +98,9 @@ def _int16(wave: np.ndarray) -> np.ndarray:
 def _mel_filters() -> csr_array:
     # Sparse: a dense product would round differently with the number of BLAS threads.
     return csr_array(
-        librosa.filters.mel(sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=N_MELS, fmin=55.0, fmax=7600.0)
+        librosa.filters.mel(
+            sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=N_MELS, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1]
+        )
     )
 
 

@@ -16,7 +16,7 @@ from lipsync.models import LipGAN, LipGANDiscriminator, QualityDiscriminator, Sy
 from lipsync.models.encoders import MEL_SHAPE
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.lipgan import MFCC_SHAPE as LIPGAN_MFCC
-from lipsync.models.syncnet_v2 import FACE_SHAPE, MFCC_SHAPE
+from lipsync.models.syncnet_v2 import MFCC_SHAPE
 
 OPSET = 17
 
@@ -92,7 +92,7 @@ def _interface(model: nn.Module) -> tuple[dict[str, tuple[int, ...]], list[str]]
     if isinstance(model, QualityDiscriminator):
         return {"faces": (3, size, size)}, ["probability"]
     if isinstance(model, SyncNetV2):
-        return {"mfcc": MFCC_SHAPE, "faces": FACE_SHAPE}, ["audio", "face"]
+        return {"mfcc": MFCC_SHAPE, "faces": model.face_shape}, ["audio", "face"]
     if isinstance(model, LipGANDiscriminator):
         return {"mfcc": LIPGAN_MFCC, "faces": (3, size, size)}, ["distance"]
     raise ConfigError(f"a {type(model).__name__} is no network of lipsync.models")

@@ -11,6 +11,7 @@ model carries its lead with it, so that dubbing feeds it what it was trained on.
 
 LipGAN hears :data:`MFCC_STEP` = 35 rows of cepstra that come :data:`MFCC_RATE` = 100 times a
 second, four a frame at 25 fps: 350 ms, with the frame in their middle (:func:`mfcc_start`).
+SyncNet v2 hears the :data:`SYNC_MFCC_STEP` = 20 rows of a window.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MEL_STEP = 16
 SILENCE = -4.0  # the mel's floor, -100 dB
 MFCC_RATE = 100
 MFCC_STEP = 35
+SYNC_MFCC_STEP = 20
 
 PUBLISHED_INFERENCE_LEAD = 0
 PUBLISHED_TRAINING_LEAD = 1
@@ -88,6 +90,20 @@ def frame_mfccs(mfcc: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """
     columns = mfcc.T
     return np.stack([_cut(columns, mfcc_start(int(f)), MFCC_STEP, 0.0) for f in frames])[:, None]
+
+
+def sync_mfccs(mfcc: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The cepstra of whole five-frame windows at 25 fps, which SyncNet v2 hears.
+
+    Args:
+        mfcc: (13, rows) at 100 rows a second.
+        starts: (n,) first frames; the windows must lie inside.
+
+    Returns:
+        float32 (n, 1, 13, 20).
+    """
+    rows = 4 * np.asarray(starts)[:, None] + np.arange(SYNC_MFCC_STEP)
+    return np.ascontiguousarray(mfcc[:, rows].swapaxes(0, 1)[:, None])
 
 
 def _cut(columns: np.ndarray, start: int, length: int, silence: float) -> np.ndarray:

@@ -2,8 +2,8 @@
 
     python experiments/grid_baseline/expert.py runs/grid_expert/checkpoints/best.ckpt data/grid
 
-The threshold of the accuracy is fixed on ``val``. The sound of every clip is moved by each of -8 to
-+8 whole frames (silence fills the gap) and the offset searched as the published evaluation does.
+The threshold of the accuracy is fixed on ``val``. The sound of every clip is moved by each of -10 to
++10 whole frames (silence fills the gap) and the offset searched as the published evaluation does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lipsync.metrics.functional import sync_score
 from lipsync.metrics.lags import LagReport
 from lipsync.windows import FPS
 
-SHIFTS = range(-8, 9)
+SHIFTS = range(-10, 11)
 FRAME = SAMPLE_RATE // FPS
 
 

@@ -17,7 +17,15 @@ from torch.utils.data import Dataset
 from lipsync.data.draws import ClipDraws
 from lipsync.data.store import Clip, open_clip, read_split
 from lipsync.errors import ClipError, ConfigError
-from lipsync.windows import CENTRED_LEAD, T, draw_apart, frame_mels, sync_mels
+from lipsync.windows import (
+    CENTRED_LEAD,
+    SYNC_MFCC_STEP,
+    T,
+    draw_apart,
+    frame_mels,
+    sync_mels,
+    sync_mfccs,
+)
 
 _OPEN_CLIPS = 384  # memory maps held open by one process; each takes a file descriptor
 
@@ -72,6 +80,28 @@ class TrainingClips(ClipSet):
         return rng, self.clip(self.keys[self.draws(number)])
 
 
+def _expert_sample(clip: Clip, starts: np.ndarray) -> dict[str, Any]:
+    frames = starts[:, None] + np.arange(T)
+    half = clip.faces[:, clip.size // 2 :]
+    return {
+        "faces": half[frames],
+        "mel": sync_mels(clip.mel, starts),
+        "start": starts,
+        "key": clip.key,
+    }
+
+
+def _judge_sample(clip: Clip, starts: np.ndarray) -> dict[str, Any]:
+    # The last window of a clip lacks a row of cepstra, where the one before it serves.
+    starts = np.minimum(starts, (len(clip.sync_mfcc.T) - SYNC_MFCC_STEP) // 4)
+    return {
+        "faces": clip.faces[starts[:, None] + np.arange(T)],
+        "mfcc": sync_mfccs(clip.sync_mfcc, starts),
+        "start": starts,
+        "key": clip.key,
+    }
+
+
 class ExpertWindows(TrainingClips):
     """Training samples of a lip-sync expert: several windows of one clip.
 
@@ -86,6 +116,8 @@ class ExpertWindows(TrainingClips):
         ``faces`` uint8 (K, 5, S/2, S, 3) lower halves; ``mel`` float32 (K, 1, 80, 16); ``start``
         int64 (K,) first frames, ascending; ``key``.
     """
+
+    sample = staticmethod(_expert_sample)
 
     def __init__(
         self,
@@ -104,29 +136,37 @@ class ExpertWindows(TrainingClips):
         rng, clip = self.draw(draw)
         count = clip.windows()
         starts = np.sort(rng.choice(count, self.windows, replace=count < self.windows))
-        return _expert_sample(clip, starts)
+        return self.sample(clip, starts)
 
 
 class ExpertClips(ClipSet):
     """Whole clips to evaluate an expert on: every window, in order; fields as in training."""
+
+    sample = staticmethod(_expert_sample)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         clip = self.clip(self.keys[index])
-        return _expert_sample(clip, np.arange(clip.windows()))
+        return self.sample(clip, np.arange(clip.windows()))
 
 
-def _expert_sample(clip: Clip, starts: np.ndarray) -> dict[str, Any]:
-    frames = starts[:, None] + np.arange(T)
-    half = clip.faces[:, clip.size // 2 :]
-    return {
-        "faces": half[frames],
-        "mel": sync_mels(clip.mel, starts),
-        "start": starts,
-        "key": clip.key,
-    }
+class JudgeWindows(ExpertWindows):
+    """Training samples of a judge in SyncNet v2's form; otherwise as for an expert.
+
+    Returns per draw:
+        ``faces`` uint8 (K, 5, S, S, 3) whole faces; ``mfcc`` float32 (K, 1, 13, 20); ``start``;
+        ``key``.
+    """
+
+    sample = staticmethod(_judge_sample)
+
+
+class JudgeClips(ExpertClips):
+    """Whole clips to evaluate such a judge on."""
+
+    sample = staticmethod(_judge_sample)
 
 
 class GeneratorWindows(TrainingClips):

@@ -25,7 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lipsync.audio import SAMPLE_RATE, lipgan_mfcc, melspectrogram
+from lipsync.audio import SAMPLE_RATE, lipgan_mfcc, melspectrogram, mfcc
 from lipsync.errors import ClipError, ConfigError, MediaError
 from lipsync.media import read_audio, write_audio
 from lipsync.windows import MEL_STEP, T, count_windows
@@ -77,6 +77,11 @@ class Clip:
     def mfcc(self) -> np.ndarray:
         """float32 (rows, 12), LipGAN's cepstra, computed once from the sound."""
         return lipgan_mfcc(self._read_wave())  # the sound itself need not stay in memory
+
+    @cached_property
+    def sync_mfcc(self) -> np.ndarray:
+        """float32 (13, rows), SyncNet v2's cepstra, computed once from the sound."""
+        return np.ascontiguousarray(mfcc(self._read_wave()).T)
 
     @cached_property
     def wave(self) -> np.ndarray:

@@ -127,10 +127,15 @@ def check_config(name: str, image_size: int, width: float, depth: float = 1.0) -
     if image_size not in IMAGE_SIZES:
         sizes = ", ".join(map(str, IMAGE_SIZES))
         raise ConfigError(f"{name}: image_size {image_size} is not one of {sizes}")
-    if not 0 < width <= 4:
-        raise ConfigError(f"{name}: width {width} is not in (0, 4]; 1.0 is the published network")
+    check_width(name, width)
     if not 0 <= depth <= 4:
         raise ConfigError(f"{name}: depth {depth} is not in [0, 4]; 1.0 is the published network")
+
+
+def check_width(name: str, width: float) -> None:
+    """Raise :class:`ConfigError` for a factor on channels that makes no sense."""
+    if not 0 < width <= 4:
+        raise ConfigError(f"{name}: width {width} is not in (0, 4]; 1.0 is the published network")
 
 
 def check_shape(name: str, what: str, x: Tensor, shape: tuple[int, ...]) -> None:

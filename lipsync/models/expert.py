@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lipsync.errors import ConfigError
 from lipsync.models.blocks import (
     ConvBlock,
     check_config,
@@ -18,6 +19,8 @@ from lipsync.models.encoders import MEL_SHAPE, mel_encoder
 
 EMBEDDING = 512
 FRAMES = 5
+VIEWS = ("colour", "motion")
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of R, G, B
 
 
 class SyncNet(nn.Module):
@@ -31,21 +34,31 @@ class SyncNet(nn.Module):
         image_size: side of the whole square faces, of which the lower halves are seen.
         width: factor on all inner channels, which stay multiples of eight.
         depth: factor on the residual blocks of each stage; 0 leaves none.
+        view: what the face encoder is shown: "colour", the pixels as published, or "motion", see
+            :func:`motion`, which hides skin, beard and light and so carries over to new faces.
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes of which no network can be built, or another view.
     """
 
-    def __init__(self, image_size: int = 96, width: float = 1.0, depth: float = 1.0) -> None:
+    def __init__(
+        self,
+        image_size: int = 96,
+        width: float = 1.0,
+        depth: float = 1.0,
+        view: str = "colour",
+    ) -> None:
         super().__init__()
         check_config("SyncNet", image_size, width, depth)
-        self.config = {"image_size": image_size, "width": width, "depth": depth}
+        if view not in VIEWS:
+            raise ConfigError(f"SyncNet: view '{view}' is not one of {', '.join(VIEWS)}")
+        self.config = {"image_size": image_size, "width": width, "depth": depth, "view": view}
 
         # 48x96 -> 46x47 by the 5x5 convolution, square from the second halving on
         sides = halvings(image_size // 2 - 1)
         c_in, c_out = scaled(32, width), scaled(64, width)
         layers: list[nn.Module] = [
-            ConvBlock(3 * FRAMES, c_in, 7, 1, 3),
+            ConvBlock(3 * FRAMES if view == "colour" else FRAMES, c_in, 7, 1, 3),
             ConvBlock(c_in, c_out, 5, (1, 2), 1),
             *residuals(c_out, repeats(2, depth)),
         ]
@@ -76,4 +89,17 @@ class SyncNet(nn.Module):
         """
         size = self.config["image_size"]
         check_shape("SyncNet", "faces", faces, (3 * FRAMES, size // 2, size))
-        return unit_norm(self.face_encoder(faces).flatten(1))
+        seen = motion(faces) if self.config["view"] == "motion" else faces
+        return unit_norm(self.face_encoder(seen).flatten(1))
+
+
+def motion(faces: Tensor) -> Tensor:
+    """What moves in a window: ``(B, 15, H, W)`` RGB in [0, 1] -> ``(B, 5, H, W)``.
+
+    The grey frames less their mean, in units of the contrast (standard deviation) of that mean.
+    """
+    frames = faces.unflatten(1, (FRAMES, 3))
+    grey = sum(weight * frames[:, :, i] for i, weight in enumerate(_LUMA))
+    mean = grey.mean(dim=1, keepdim=True)
+    contrast = mean.flatten(1).std(dim=1).clamp_min(0.02).view(-1, 1, 1, 1)
+    return (grey - mean) / contrast

@@ -64,4 +64,10 @@ class FaceGenerator(nn.Module):
             x = torch.cat([block(x), skips.pop()], dim=1)
         x = self.output_block(x)
         # half precision has too few steps near 1 for a picture: leave it before the sigmoid
-        return torch.sigmoid(x.float() if x.dtype in (torch.float16, torch.bfloat16) else x)
+        half = x.dtype in (torch.float16, torch.bfloat16)
+        return self._picture(x.float() if half else x, faces)
+
+    def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
+        """What the output block gave, as a picture: (B, C, H, W) -> (B, 3, H, W) in [0, 1]."""
+        del faces
+        return torch.sigmoid(x)

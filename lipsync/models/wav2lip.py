@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from lipsync.errors import ConfigError
 from lipsync.models.blocks import ConvBlock, check_config, halvings, repeats, scaled
 from lipsync.models.encoders import MEL_SHAPE, decoder_stages, encoder_stages, mel_encoder
 from lipsync.models.generator import FaceGenerator
+
+HEADS = ("paint", "copy")
+_REACH = 0.3  # how far the copying head fetches a pixel at most, in half sides
+_COPIES_AT_FIRST = 2.0  # logit of the share of copied pixels in a new network
 
 
 class Wav2Lip(FaceGenerator):
@@ -32,15 +39,23 @@ class Wav2Lip(FaceGenerator):
     reference_first = False
 
     def __init__(
-        self, image_size: int = 96, width: float = 1.0, depth: float = 1.0, mel_lead: int = 0
+        self,
+        image_size: int = 96,
+        width: float = 1.0,
+        depth: float = 1.0,
+        mel_lead: int = 0,
+        head: str = "paint",
     ) -> None:
         super().__init__()
         check_config("Wav2Lip", image_size, width, depth)
+        if head not in HEADS:
+            raise ConfigError(f"Wav2Lip: head '{head}' is not one of {', '.join(HEADS)}")
         self.config = {
             "image_size": image_size,
             "width": width,
             "depth": depth,
             "mel_lead": mel_lead,
+            "head": head,
         }
         last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
         levels = range(last + 1)
@@ -68,6 +83,27 @@ class Wav2Lip(FaceGenerator):
         )
         self.face_decoder_blocks = nn.ModuleList([nn.Sequential(ConvBlock(bottom, bottom, 1)), *up])
         c32 = scaled(32, width)
+        last_layer = nn.Conv2d(c32, 3 if head == "paint" else 6, 1)
         self.output_block = nn.Sequential(
-            ConvBlock(decoder[0] + encoder[0], c32, 3, 1, 1), nn.Conv2d(c32, 3, 1)
+            ConvBlock(decoder[0] + encoder[0], c32, 3, 1, 1), last_layer
         )
+        if head == "copy":  # begin with the reference as it is
+            nn.init.zeros_(last_layer.weight[3:].data)
+            last_layer.bias.data[3:] = torch.tensor([_COPIES_AT_FIRST, 0.0, 0.0])
+
+    def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
+        if self.config["head"] == "paint":
+            return torch.sigmoid(x)
+        reference = faces[:, 3:].to(x.dtype)
+        painted, share, move = torch.sigmoid(x[:, :3]), torch.sigmoid(x[:, 3:4]), x[:, 4:]
+        side = x.shape[-1]
+        at = (2 * torch.arange(side, device=x.device, dtype=x.dtype) + 1) / side - 1
+        across = at.view(1, 1, -1) + _REACH * torch.tanh(move[:, 0])
+        down = at.view(1, -1, 1) + _REACH * torch.tanh(move[:, 1])
+        copied = F.grid_sample(
+            reference,
+            torch.stack([across, down], dim=-1),
+            padding_mode="border",
+            align_corners=False,
+        )
+        return torch.lerp(painted, copied, share)

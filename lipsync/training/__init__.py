@@ -2,6 +2,7 @@
 
 from lipsync.training.expert import ExpertTraining
 from lipsync.training.generator import GeneratorTraining
+from lipsync.training.judge import JudgeTraining
 from lipsync.training.lipgan import LipGANTraining
 
-__all__ = ["ExpertTraining", "GeneratorTraining", "LipGANTraining"]
+__all__ = ["ExpertTraining", "GeneratorTraining", "JudgeTraining", "LipGANTraining"]

@@ -10,9 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from lipsync.audio import mel_centres
 
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of R, G, B
 
@@ -28,12 +31,19 @@ class Augment:
         brightness: largest change of the level, as a share of full scale.
         contrast: largest relative change of the contrast.
         colour: largest relative change of single channels.
+        gamma: largest change of the tone curve, as a power of two.
+        resample: probability that a picture is moved, scaled, turned or bent at all, which costs a
+            little of its sharpness.
         shift: largest translation, as a share of the side.
         scale: largest relative change of size.
         rotate: largest rotation, in degrees.
+        warp: largest elastic displacement, as a share of the side: other shapes of face.
         mel_gain: largest change of loudness, in dB.
         mel_tilt: largest change of the spectrum's slope, in dB from the lowest bin to the highest.
         mel_noise: largest standard deviation of noise on the mel, in dB.
+        mel_warp: largest relative change of all frequencies: other vocal tracts (Jaitly & Hinton
+            2013).
+        mel_mask: largest band of bins that is silenced (Park et al. 2019).
     """
 
     ramp: int = 0
@@ -42,12 +52,17 @@ class Augment:
     brightness: float = 0.15
     contrast: float = 0.3
     colour: float = 0.15
+    gamma: float = 0.0
+    resample: float = 1.0
     shift: float = 0.06
     scale: float = 0.1
     rotate: float = 8.0
+    warp: float = 0.0
     mel_gain: float = 10.0
     mel_tilt: float = 10.0
     mel_noise: float = 3.0
+    mel_warp: float = 0.0
+    mel_mask: int = 0
 
     def strength(self, batch: int) -> float:
         """Between 0 and 1."""
@@ -81,16 +96,20 @@ class Augment:
         with torch.autocast(faces.device.type, enabled=False):  # pixels need more than 8 bits
             faces = ((gain * mix)[:, None] @ faces.flatten(-2)).add_(level[:, None]).clamp_(0, 1)
         faces = faces.view(clips, -1, 3, height, width)
+        if self.gamma:
+            faces = faces.clamp_min(1e-4) ** (2 ** uniform(self.gamma, 1, 1, 1, 1))
 
         mirrored = chance(self.flip).to(faces.device).view(-1, 1, 1, 1, 1)
         faces = torch.where(mirrored, faces.flip(-1), faces)
-        if not (self.rotate or self.scale or self.shift):
+        if not (self.rotate or self.scale or self.shift or self.warp):
             return faces
-        turn, zoom = uniform(math.radians(self.rotate)), 1 + uniform(self.scale)
-        across, down = uniform(2 * self.shift, 2).unbind(1)
+        moved = chance(self.resample).to(faces)
+        turn, zoom = moved * uniform(math.radians(self.rotate)), 1 + moved * uniform(self.scale)
+        across, down = (moved[:, None] * uniform(2 * self.shift, 2)).unbind(1)
         cosine, sine = zoom * turn.cos(), zoom * turn.sin()
         matrix = torch.stack([cosine, -sine, across, sine, cosine, down], dim=1)
-        return _warp(faces, matrix.view(-1, 2, 3))
+        bend = moved.view(-1, 1, 1, 1) * uniform(2 * self.warp, 2, 4, 4) if self.warp else None
+        return _warp(faces, matrix.view(-1, 2, 3), bend)
 
     def mel(self, mel: Tensor, strength: float, rng: torch.Generator) -> Tensor:
         """Augment mels: float (C, ..., 80, 16) in [-4, 4], one draw for each of C clips."""
@@ -103,16 +122,46 @@ class Augment:
         slope = torch.linspace(-0.5, 0.5, bins).view(bins, 1)
         change = gain * self.mel_gain + tilt * self.mel_tilt * slope
         change = change + draw[:, 2].view(shape) * self.mel_noise * noise
-        return (mel + (change * unit).to(mel)).clamp(-4, 4)
+        if self.mel_warp:
+            factor = 1 + (torch.rand((clips,), generator=rng) * 2 - 1) * self.mel_warp * strength
+            mel = _warp_frequencies(mel, factor)
+        mel = (mel + (change * unit).to(mel)).clamp(-4, 4)
+        if self.mel_mask:
+            widest = torch.rand((clips, 1), generator=rng) * self.mel_mask * strength
+            first = torch.rand((clips, 1), generator=rng) * (bins - widest)
+            bin_number = torch.arange(bins)[None]
+            silent = (bin_number >= first) & (bin_number < first + widest)
+            mel = mel.masked_fill(silent.view(*shape[:-2], bins, 1).to(mel.device), -4.0)
+        return mel
 
 
-def _warp(faces: Tensor, matrix: Tensor) -> Tensor:
-    """Apply one affine map to all pictures of a clip: (C, N, 3, H, W), (C, 2, 3)."""
+def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
+    """Move what a mel holds at a frequency to ``factor`` (C,) times that; (C, ..., bins, n)."""
+    centres = mel_centres()
+    where = np.stack([np.interp(centres / f, centres, np.arange(len(centres))) for f in factor])
+    position = torch.from_numpy(where).to(mel).view(-1, *[1] * (mel.ndim - 3), len(centres), 1)
+    low = position.floor().clamp_max(len(centres) - 2)
+    below = mel.gather(-2, low.long().expand_as(mel))
+    above = mel.gather(-2, low.long().add(1).expand_as(mel))
+    return torch.lerp(below, above, position - low)
+
+
+def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:
+    """Apply one map to all pictures of a clip.
+
+    Args:
+        faces: (C, N, 3, H, W).
+        matrix: (C, 2, 3), affine.
+        bend: (C, 2, n, n) displacements on a coarse grid, in half widths.
+    """
     clips, count, channels, height, width = faces.shape
     # Work in units of the width, so that rotation does not shear the (wide) lower half.
     aspect = height / width
     matrix = matrix * matrix.new_tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]])
     grid = F.affine_grid(matrix, [clips, 1, height, width], align_corners=False)
+    if bend is not None:
+        smooth = F.interpolate(bend, (height, width), mode="bicubic", align_corners=True)
+        grid = grid + smooth.permute(0, 2, 3, 1) * grid.new_tensor([1.0, 1 / aspect])
     stacked = faces.reshape(clips, count * channels, height, width)
     warped = F.grid_sample(stacked, grid, padding_mode="border", align_corners=False)
     return warped.view_as(faces)

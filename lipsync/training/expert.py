@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,9 @@ class ExpertTraining(Training):
         CheckpointError: weights of another network, or of other sizes.
     """
 
+    sound: ClassVar[str] = "mel"
+    layout: ClassVar[torch.memory_format] = torch.channels_last
+
     def __init__(
         self,
         expert: nn.Module,
@@ -41,7 +44,7 @@ class ExpertTraining(Training):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.expert = expert.to(memory_format=torch.channels_last)
+        self.expert = expert.to(memory_format=self.layout)
         if init_from is not None:
             start_from(self.expert, init_from, "expert")
         self.temperature = nn.Parameter(torch.tensor(0.07).log())
@@ -50,12 +53,18 @@ class ExpertTraining(Training):
         self.report = LagReport(min_gap)
         self.results: dict[str, Any] = {}  # of the last evaluation, for plots
 
-    def embed(self, faces: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Float faces (C, K, 5, 3, H/2, W) and mel (C, K, 1, 80, 16) -> audio, face (C, K, 512)."""
-        clips, windows = mel.shape[:2]
-        flat = expert_faces(faces).contiguous(memory_format=torch.channels_last)
-        audio, face = self.expert(mel.flatten(0, 1), flat)
+    def embed(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
+        """Float faces (C, K, 5, 3, H/2, W) and mel (C, K, 1, 80, 16) -> audio, face (C, K, D)."""
+        clips, windows = sound.shape[:2]
+        audio, face = self.expert(sound.flatten(0, 1), self.seen(faces))
         return audio.view(clips, windows, -1), face.view(clips, windows, -1)
+
+    def seen(self, faces: Tensor) -> Tensor:
+        """Float faces of windows as the network takes them."""
+        return expert_faces(faces).contiguous(memory_format=torch.channels_last)
+
+    def augment_sound(self, sound: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+        return self.augment.mel(sound, strength, rng)
 
     def terms(self, audio: Tensor, face: Tensor, start: Tensor) -> dict[str, Tensor]:
         """Every term of the objective, unweighted."""
@@ -68,22 +77,22 @@ class ExpertTraining(Training):
         }
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        faces, mel = to_float(batch["faces"]), batch["mel"]
+        faces, sound = to_float(batch["faces"]), batch[self.sound]
         if self.augment is not None:
             strength = self.augment.strength(self.batches_done)
             rng = batch_rng(self.seed, self.batches_done)
             pictures = self.augment.faces(faces.flatten(1, 2), strength, rng)
             faces = pictures.view_as(faces)
-            mel = self.augment.mel(mel, strength, rng)
-        audio, face = self.embed(faces, mel)
+            sound = self.augment_sound(sound, strength, rng)
+        audio, face = self.embed(faces, sound)
         terms = self.terms(audio, face, batch["start"])
         loss = losses.weighted_sum(terms, self.loss_weights)
         self.descend(self.optimizers(), loss, batch)
         self.step_schedules()
-        self.log_training({**terms, "loss": loss}, len(mel))
+        self.log_training({**terms, "loss": loss}, len(sound))
 
     def _evaluate(self, batch: dict[str, Any], stage: str) -> None:
-        audio, face = self.embed(to_float(batch["faces"]), batch["mel"])
+        audio, face = self.embed(to_float(batch["faces"]), batch[self.sound])
         for one_audio, one_face in zip(audio, face, strict=True):
             self.report.update(one_audio, one_face)
         if audio.shape[1] > self.min_gap:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from lipsync.audio import mel_centres
 from lipsync.training.augment import Augment
 from lipsync.training.batches import (
     batch_rng,
@@ -60,6 +61,54 @@ def test_grey_pictures_have_equal_channels():
     torch.testing.assert_close(grey[:, :, 0], grey[:, :, 2])
     expected = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1) * pictures()
     torch.testing.assert_close(grey[:, :, 0], expected.sum(2), atol=1e-5, rtol=0)
+
+
+def test_elastic_bends_are_bounded_and_one_for_a_clip():
+    faces = torch.zeros(2, 3, 3, 48, 96)
+    faces[..., 20:28, 40:56] = 1.0
+    bent = Augment(**NOTHING | {"warp": 0.05}).faces(faces, 1.0, batch_rng(2, 0))
+    assert torch.equal(bent[:, 0], bent[:, 1])
+    assert (bent[0] - bent[1]).abs().sum() > 10  # another face for each clip
+    far = torch.ones(48, 96, dtype=torch.bool)
+    far[12:36, 32:64] = False  # 0.05 of 96 pixels, and a bicubic's overshoot
+    assert bent[..., far].max() == 0
+
+
+def test_unmoved_clips_keep_their_pixels():
+    options = {"shift": 0.1, "warp": 0.05, "rotate": 9.0, "resample": 0.5}
+    faces = pictures(clips=40)
+    moved = Augment(**NOTHING | options).faces(faces, 1.0, batch_rng(0, 0))
+    change = (moved - faces).abs().amax(dim=(1, 2, 3, 4))
+    assert 10 < (change < 1e-3).sum() < 30
+    assert (change > 0.1).sum() == 40 - (change < 1e-3).sum()
+
+
+def test_gamma_keeps_black_and_white():
+    faces = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 3, 1, 1).expand(20, 1, 3, 2, 2)
+    toned = Augment(**NOTHING | {"gamma": 1.0}).faces(faces, 1.0, batch_rng(0, 0))
+    assert (toned[:, :, 0].max(), toned[:, :, 2].min()) == (pytest.approx(0, abs=0.02), 1)
+    assert toned[:, :, 1].min() < 0.4 < 0.6 < toned[:, :, 1].max()
+
+
+def test_mel_warp_moves_a_tone_by_its_factor():
+    centres = mel_centres()
+    mel = torch.full((30, 1, 80, 16), -4.0)
+    mel[:, :, 40] = 4.0
+    quiet = {"mel_gain": 0.0, "mel_tilt": 0.0, "mel_noise": 0.0}
+    moved = Augment(**quiet, mel_warp=0.2).mel(mel, 1.0, batch_rng(0, 0))
+    tones = centres[moved[:, 0, :, 0].argmax(dim=1)] / centres[40]
+    assert 0.78 < tones.min() < 0.9
+    assert 1.1 < tones.max() < 1.22
+
+
+def test_mel_mask_silences_one_band_in_all_windows_of_a_clip():
+    mel = torch.zeros(30, 4, 1, 80, 16)
+    quiet = {"mel_gain": 0.0, "mel_tilt": 0.0, "mel_noise": 0.0}
+    masked = Augment(**quiet, mel_mask=12).mel(mel, 1.0, batch_rng(0, 0)) == -4
+    assert torch.equal(masked, masked[:, :1, :, :, :1].expand_as(masked))
+    bands = masked[:, 0, 0, :, 0]
+    assert bands.sum(dim=1).max() in range(8, 13)
+    assert (bands.int().diff(dim=1) == 1).sum(dim=1).max() <= 1  # one band
 
 
 def test_mel_gain_in_decibels():

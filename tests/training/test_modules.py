@@ -6,11 +6,19 @@ import pytest
 import torch
 from tiny import ADAM, changed, state, trainer
 
-from lipsync.data.datasets import ExpertClips, ExpertWindows, GeneratorClips, GeneratorWindows
+from lipsync.data.datasets import (
+    ExpertClips,
+    ExpertWindows,
+    GeneratorClips,
+    GeneratorWindows,
+    JudgeClips,
+    JudgeWindows,
+)
 from lipsync.data.module import ClipDataModule
 from lipsync.errors import ConfigError
-from lipsync.models import QualityDiscriminator, SyncNet, Wav2Lip
-from lipsync.training import ExpertTraining, GeneratorTraining
+from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2, Wav2Lip
+from lipsync.training import ExpertTraining, GeneratorTraining, JudgeTraining
+from lipsync.training.augment import Augment
 from lipsync.training.optim import constant, warmup_cosine
 
 
@@ -210,3 +218,27 @@ def test_the_adversarial_options_train_together(prepared, tmp_path, form):
 def test_an_unknown_form_is_an_error():
     with pytest.raises(ConfigError, match=r"model.adversarial=lsgan: must be one of bce, hinge"):
         generator_module(adversarial="lsgan")
+
+
+def test_a_judge_trains_on_whole_faces_and_cepstra(prepared, tmp_path):
+    torch.manual_seed(0)
+    module = JudgeTraining(
+        SyncNetV2(96, width=0.1, framing="steady", unit=True),
+        optimizer=ADAM,
+        schedule=constant,
+        loss={"bce": 0.5, "contrastive": 1.0},
+        augment=Augment(mel_gain=2.0, mel_noise=0.5),
+    )
+    data = ClipDataModule(
+        prepared,
+        partial(JudgeWindows, windows=6),
+        JudgeClips,
+        image_size=96,
+        batch_size=2,
+        eval_batch_size=1,
+        batches_per_epoch=2,
+    )
+    before = state(module.expert)
+    trainer(tmp_path).fit(module, data)
+    assert changed(module.expert, before)
+    assert 0 <= module.results["accuracy"] <= 1

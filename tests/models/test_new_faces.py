@@ -1,0 +1,66 @@
+"""What helps networks with faces that they were not trained on: motion alone, and copied pixels."""
+
+import pytest
+import torch
+
+from lipsync.errors import ConfigError
+from lipsync.models import SyncNet, Wav2Lip
+from lipsync.models.expert import motion
+from lipsync.models.inference import optimise
+
+SMALL = {"image_size": 96, "width": 0.125, "depth": 0.5}
+
+
+def pictures(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_motion_hides_skin_and_light():
+    faces = pictures(2, 15, 48, 96)
+    seen = motion(faces)
+    assert seen.shape == (2, 5, 48, 96)
+    torch.testing.assert_close(seen.mean(dim=1), torch.zeros(2, 48, 96), atol=1e-5, rtol=0)
+    darker = motion(faces * 0.4 + 0.1)
+    torch.testing.assert_close(darker, seen, atol=1e-4, rtol=0)
+    still = faces[:, :3].repeat(1, 5, 1, 1)
+    assert motion(still).abs().max() < 1e-5
+    assert motion(torch.zeros(1, 15, 48, 96)).isfinite().all()
+
+
+def test_an_expert_of_motion_cannot_see_the_light():
+    torch.manual_seed(0)
+    expert = SyncNet(**SMALL, view="motion").eval()
+    faces = pictures(2, 15, 48, 96)
+    torch.testing.assert_close(expert.embed_face(faces), expert.embed_face(faces * 0.5))
+    published = SyncNet(**SMALL).eval()
+    assert not torch.allclose(published.embed_face(faces), published.embed_face(faces * 0.5))
+
+
+def test_a_new_copying_generator_shows_its_reference():
+    torch.manual_seed(0)
+    network = Wav2Lip(**SMALL, head="copy").eval()
+    faces, mel = pictures(2, 6, 96, 96), pictures(2, 1, 80, 16)
+    out = network(mel, faces)
+    copied = torch.sigmoid(torch.tensor(2.0))
+    painted = (out - copied * faces[:, 3:]) / (1 - copied)
+    assert -1e-3 <= painted.min() < painted.max() <= 1 + 1e-3
+    torch.testing.assert_close(optimise(network, torch.float32)(mel, faces), out, atol=1e-5, rtol=0)
+
+
+def test_copied_pixels_come_from_where_the_network_says():
+    network = Wav2Lip(**SMALL, head="copy").eval()
+    last = network.output_block[-1]
+    torch.nn.init.zeros_(last.weight)
+    # all copied, from eight pixels to the right: a displacement of 16 / 96 half sides
+    reach = torch.atanh(torch.tensor(16 / 96 / 0.3))
+    last.bias.data = torch.tensor([0.0, 0.0, 0.0, 30.0, float(reach), 0.0])
+    faces = pictures(1, 6, 96, 96)
+    with torch.no_grad():
+        out = network(torch.zeros(1, 1, 80, 16), faces)
+    torch.testing.assert_close(out[..., :88], faces[:, 3:, :, 8:], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("build", "said"), [(SyncNet, "view"), (Wav2Lip, "head")])
+def test_unknown_kinds_are_refused(build, said):
+    with pytest.raises(ConfigError, match=said):
+        build(**SMALL, **{said: "other"})
