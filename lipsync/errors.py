@@ -25,6 +25,9 @@ class _About(LipsyncError):
         text = f"{subject}: {problem}" + (f"; {remedy}" if remedy else "")
         super().__init__(" ".join(text.split()))  # one line, whatever the file is called
 
+    def __reduce__(self) -> tuple:  # to and from other processes
+        return type(self), (self.subject, self.problem, self.remedy)
+
 
 class MediaError(_About):
     """A video, picture or sound that cannot be read or written."""
@@ -38,16 +41,26 @@ class CheckpointError(_About):
     """A weights file that is damaged, unsafe, or of another model."""
 
 
+class StageError(_About):
+    """A stage of a translation that cannot be done: the stage, what happened, what to try."""
+
+
 class TrainingError(_About):
     """A run that cannot go on: the batch, what happened there, and what to try."""
 
 
 @contextmanager
-def exit_on_error() -> Iterator[None]:
-    """Turn a :class:`LipsyncError` into one line on stderr and exit code 2, Ctrl-C into 130."""
+def exit_on_error(*others: type[LipsyncError]) -> Iterator[None]:
+    """Turn a :class:`LipsyncError` into one line on stderr and exit code 2, Ctrl-C into 130.
+
+    Args:
+        others: kinds that the caller deals with; they are let through.
+    """
     try:
         yield
         sys.stdout.flush()
+    except others:
+        raise
     except LipsyncError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

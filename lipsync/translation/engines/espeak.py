@@ -1,0 +1,63 @@
+"""eSpeak NG: a formant voice in a hundred languages, offline. GPL, run as a separate program.
+
+The program of the system is used where there is one, else the library in the wheel
+``espeakng-loader``, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.errors import StageError
+from lipsync.media import read_audio
+from lipsync.translation.languages import language as look_up
+
+RATE = 22_050
+_LIBRARY = Path(__file__).with_name("espeak_library.py")
+
+
+def program() -> list[str] | None:
+    """The command that speaks, without its arguments; ``None`` where there is none."""
+    found = shutil.which("espeak-ng")
+    if found:
+        return [found]
+    if find_spec("espeakng_loader"):
+        return [sys.executable, "-I", str(_LIBRARY)]
+    return None
+
+
+class Espeak:
+    """Speech by eSpeak NG; ``voice`` is one of its own (``es-419``, ``hi+f3``)."""
+
+    def __init__(self, voice: str = "") -> None:
+        self._voice = voice
+        self.name = f"espeak:{voice}"
+
+    def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
+        """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""
+        command = program()
+        if command is None:
+            raise StageError("speak", "eSpeak NG is not installed", "apt install espeak-ng")
+        voice = self._voice or look_up(language).code
+        with tempfile.TemporaryDirectory() as folder:
+            wav = Path(folder) / "line.wav"
+            # the text goes through a pipe: it cannot be taken for an option
+            arguments = ["-b", "1", "-v", voice, "-w", str(wav), "--stdin"]
+            done = subprocess.run(
+                [*command, *arguments], input=text.encode(), capture_output=True, timeout=120
+            )
+            if done.returncode or not wav.exists():
+                reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["?"])[-1]
+                raise StageError(
+                    "speak",
+                    f"eSpeak NG cannot speak with voice '{voice}' ({reason})",
+                    "use another --speaker; espeak-ng --voices lists what it has",
+                )
+            return read_audio(wav, RATE), RATE

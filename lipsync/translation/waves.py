@@ -1,0 +1,126 @@
+"""A folder of sound files, one a line, that a person may replace by their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.media import whole_file, write_audio
+from lipsync.translation.work import Row, file_digest, load, match, save
+
+
+@dataclass
+class Waves:
+    """A folder of one WAV file a line, ``001.wav`` on; ``lines.json`` says what each is of.
+
+    Attributes:
+        folder: where they are.
+        tie: the values of a row that a person's own recording stays tied to.
+        made, kept: how many files the last :meth:`update` made and found.
+        notes: what a person should know.
+    """
+
+    folder: Path
+    tie: Sequence[str]
+    made: int = 0
+    kept: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def update(
+        self,
+        wanted: Sequence[Row | None],
+        make: Callable[[int], tuple[np.ndarray, int]],
+        progress: Callable[[int, int], None],
+    ) -> list[Path | None]:
+        """Bring the folder up to date; the path of each line's file, ``None`` where none is wanted.
+
+        Args:
+            wanted: what each line is made from, plain values; ``None`` for a silent line.
+            make: gives line k's wave and sample rate.
+            progress: called with lines done and lines in all.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = self._settle(wanted)
+        for number, row in enumerate(wanted):
+            if row is not None and rows[number] is None:
+                wave, rate = make(number)
+                rows[number] = self._write(number, row, wave, rate, rows)
+                self.made += 1
+            elif row is not None:
+                self.kept += 1
+            progress(number + 1, len(wanted))
+        self._save(rows)
+        return [None if row is None else self._path(k) for k, row in enumerate(wanted)]
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number + 1:03d}.wav"
+
+    def _settle(self, wanted: Sequence[Row | None]) -> list[Row | None]:
+        """Give every file that still serves its line's number, and put away what does not."""
+        index = self.folder / "lines.json"
+        old = load(index, "lines")["lines"] if index.exists() else []
+        names = {path.name for path in self.folder.glob("*.wav")}  # of this folder, no other
+        old = [row for row in old if row.get("file") in names]
+        found = match(wanted, old, self._edited, self.tie)
+        for k, row in enumerate(old):
+            if k not in found:
+                self._put_away(row)
+        rows: list[Row | None] = [None] * len(wanted)
+        moves: list[tuple[Path, Path]] = []
+        for number, k in enumerate(found):
+            path = self._path(number)
+            if k is not None:
+                moves.append((self.folder / old[k]["file"], path))
+                rows[number] = old[k] | {"file": path.name}
+        _move(moves)
+        for number, row in enumerate(wanted):
+            path = self._path(number)
+            if row is not None and rows[number] is None and path.is_file():  # a person's own
+                rows[number] = row | {"file": path.name, "made": ""}
+        self._save(rows)
+        return rows
+
+    def _edited(self, row: Row) -> bool:
+        return file_digest(self.folder / row["file"]) != row.get("made")
+
+    def _put_away(self, row: Row) -> None:
+        """Remove a file that serves no line, unless a person has changed it."""
+        path = self.folder / row["file"]
+        if not self._edited(row):
+            path.unlink()
+            return
+        target = self.folder / "set_aside" / path.name
+        target.parent.mkdir(exist_ok=True)
+        while target.exists():
+            target = target.with_stem(f"{target.stem}_")
+        path.rename(target)
+        self.notes.append(
+            f"{path} was changed by hand for a line that has changed since; it is kept as {target}"
+        )
+
+    def _write(
+        self, number: int, row: Row, wave: np.ndarray, rate: int, rows: list[Row | None]
+    ) -> Row:
+        """Index first, file second: a file without its row would be taken for a person's."""
+        path = self._path(number)
+        with whole_file(path) as temporary:
+            write_audio(temporary, wave, rate)
+            rows[number] = row | {"file": path.name, "made": file_digest(temporary)}
+            self._save(rows)
+        return rows[number]
+
+    def _save(self, rows: Sequence[Mapping[str, Any] | None]) -> None:
+        save(self.folder / "lines.json", {}, "lines", [dict(row) for row in rows if row])
+
+
+def _move(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Rename files to names that others of them may still have."""
+    shifted = [(old, new) for old, new in moves if old != new]
+    for old, _ in shifted:
+        old.rename(old.with_name(f".{old.name}"))
+    for old, new in shifted:
+        old.with_name(f".{old.name}").replace(new)

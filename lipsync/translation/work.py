@@ -1,0 +1,92 @@
+"""The work folder: what each stage made, in files that a person may correct.
+
+Beside what was made stands a digest of it. Where the two differ, a person has been there: their
+correction is used from then on, and nothing overwrites it. What nobody touched is made again only
+where what it was made from has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lipsync.errors import MediaError
+from lipsync.media import whole_file
+
+Row = dict[str, Any]
+
+
+def digest(*parts: Any) -> str:
+    """A short name for plain values."""
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """A short name for a file's bytes; "" where there is no file."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def save(path: Path, head: Row, rows: str, lines: Sequence[Row]) -> None:
+    """Write JSON with one line of the file for each line of speech, easy to correct by hand."""
+    top = "".join(
+        f" {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)},\n" for k, v in head.items()
+    )
+    body = ",\n".join(f"  {json.dumps(line, ensure_ascii=False)}" for line in lines)
+    with whole_file(path) as temporary:
+        temporary.write_text(f"{{\n{top} {json.dumps(rows)}: [\n{body}\n ]\n}}\n", encoding="utf-8")
+
+
+def load(path: Path, rows: str) -> Row:
+    """Read what :func:`save` wrote and a person may have edited.
+
+    Raises:
+        MediaError: it is no JSON any more, or lacks its rows; the message says where.
+    """
+    remedy = "correct it, or delete it to have it made again"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise MediaError(path, f"line {error.lineno}: {error.msg}", remedy) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise MediaError(path, f"cannot be read ({error})", remedy) from None
+    if not isinstance(value, dict) or not isinstance(value.get(rows), list):
+        raise MediaError(path, f"has no list '{rows}'", remedy)
+    if not all(isinstance(row, dict) for row in value[rows]):
+        raise MediaError(path, f"'{rows}' holds something that is not in braces", remedy)
+    return value
+
+
+def match(
+    wanted: Sequence[Row | None],
+    old: Sequence[Row],
+    edited: Callable[[Row], bool],
+    tie: Sequence[str],
+) -> list[int | None]:
+    """Find which earlier row serves each wanted one.
+
+    A row that nobody touched serves where all wanted values are the same; one that a person
+    corrected serves where those named in ``tie`` are. The row of the same number is preferred.
+    """
+    touched = [edited(row) for row in old]
+    free = set(range(len(old)))
+    found: list[int | None] = []
+    for number, row in enumerate(wanted):
+        serving: int | None = None
+        if row is not None:
+            candidates = [
+                k
+                for k in free
+                if all(old[k].get(key) == row[key] for key in (tie if touched[k] else row))
+            ]
+            serving = min(candidates, key=lambda k: (not touched[k], abs(k - number)), default=None)
+        if serving is not None:
+            free.discard(serving)
+        found.append(serving)
+    return found

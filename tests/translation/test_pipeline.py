@@ -1,0 +1,417 @@
+"""The stages together: what is made, what is kept, and what a correction changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from translation_media import HEARD, Beeps, Hears, Reverses, edit, engines, hertz, make_talk, pitch
+
+from lipsync.errors import ConfigError, MediaError, StageError
+from lipsync.media import probe, read_audio, write_audio
+from lipsync.translation import Segment, translate
+from lipsync.translation.sound import RATE
+
+GRID = Path("../shared/data/grid")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return make_talk(tmp_path / "talk.mp4")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "out.mp4"
+
+
+def work(output: Path) -> Path:
+    return output.with_suffix(".work")
+
+
+def rows(path: Path, name: str = "lines") -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))[name]
+
+
+def made(result) -> dict[str, int]:
+    return {stage: count for stage, count in result.made.items() if count}
+
+
+def test_every_line_sounds_in_its_place(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    result = translate(video, output, options)
+    assert result.source == "en"
+    assert [line[3] for line in result.lines] == ["gninrom doog", "uoy era woh", "uoy knaht"]
+    track = read_audio(work(output) / "es" / "track.wav", RATE)
+    assert len(track) == 5 * RATE
+    level = np.sqrt(np.mean(read_audio(video, RATE)[RATE : round(1.4 * RATE)] ** 2))
+    for line, row in zip(HEARD, rows(work(output) / "es" / "fit.json"), strict=True):
+        heard = track[round((row["start"] + 0.1) * RATE) : round((row["end"] - 0.1) * RATE)]
+        assert pitch(heard, RATE) == pytest.approx(hertz(line.text[::-1]), abs=8)
+        assert np.sqrt(np.mean(heard**2)) == pytest.approx(level, rel=0.1)
+        assert abs(row["start"] - line.start) < 0.5
+    assert not track[: round(0.4 * RATE)].any()
+
+
+def test_a_second_run_makes_nothing_and_loads_no_engine(video: Path, output: Path) -> None:
+    options, heard, turned, spoken = engines()
+    translate(video, output, options)
+    again = translate(video, output, options)
+    assert made(again) == {}
+    assert (heard.calls, len(turned.seen), len(spoken.seen)) == (1, 3, 3)
+
+
+def test_a_corrected_line_changes_only_what_depends_on_it(video: Path, output: Path) -> None:
+    options, _, turned, spoken = engines()
+    translate(video, output, options)
+    folder = work(output) / "es"
+    before = {path.name: path.read_bytes() for path in (folder / "speech").glob("*.wav")}
+    track = read_audio(folder / "track.wav", RATE)
+
+    edit(folder / "translation.json", lambda text: text.replace('"uoy era woh"', '"que tal"', 1))
+    result = translate(video, output, options)
+    assert made(result) == {"speak": 1, "fit": 1}
+    assert spoken.seen[3:] == ["que tal"]
+    after = {path.name: path.read_bytes() for path in (folder / "speech").glob("*.wav")}
+    assert [name for name in sorted(after) if after[name] != before[name]] == ["002.wav"]
+    changed = np.flatnonzero(read_audio(folder / "track.wav", RATE) != track) / RATE
+    assert changed.min() > 1.9
+    assert changed.max() < 3.3
+    assert result.lines[1][3] == "que tal"
+    assert len(turned.seen) == 3
+
+
+def test_a_corrected_transcript_line_is_translated_again(video: Path, output: Path) -> None:
+    options, heard, turned, spoken = engines()
+    translate(video, output, options)
+    edit(
+        work(output) / "transcript.json", lambda text: text.replace("how are you", "where are you")
+    )
+    result = translate(video, output, options)
+    assert made(result) == {"translate": 1, "speak": 1, "fit": 1}
+    assert turned.seen[3:] == ["where are you"]
+    assert spoken.seen[3:] == ["uoy era erehw"]
+    assert heard.calls == 1
+
+
+def test_a_line_split_in_two_moves_the_others(video: Path, output: Path) -> None:
+    options, _, turned, spoken = engines()
+    translate(video, output, options)
+    path = work(output) / "transcript.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    first = value["segments"][0]
+    value["segments"][:1] = [
+        first | {"end": 0.9, "text": "good"},
+        first | {"start": 1.0, "text": "morning"},
+    ]
+    path.write_text(json.dumps(value), encoding="utf-8")
+    result = translate(video, output, options)
+    assert made(result) == {"translate": 2, "speak": 2, "fit": 1}
+    assert turned.seen[3:] == ["good", "morning"]
+    speech = work(output) / "es" / "speech"
+    assert [row["text"] for row in rows(speech / "lines.json")] == spoken.seen[3:] + spoken.seen[
+        1:3
+    ]
+    heard = read_audio(speech / "004.wav", RATE)
+    assert pitch(heard, RATE) == pytest.approx(hertz("uoy knaht"), abs=3)
+
+
+def test_one_s_own_recording_is_used_and_kept(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    recording = work(output) / "es" / "speech" / "003.wav"
+    write_audio(recording, 0.2 * np.sin(np.arange(8000) * 2 * np.pi * 1000 / 16000), 16000)
+    bytes_before = recording.read_bytes()
+    other = engines(speaker=Beeps("other engine"))[0]
+    for run in (options, other):
+        translate(video, output, run)
+        assert recording.read_bytes() == bytes_before
+    row = rows(work(output) / "es" / "fit.json")[2]
+    track = read_audio(work(output) / "es" / "track.wav", RATE)
+    heard = track[round((row["start"] + 0.05) * RATE) : round((row["end"] - 0.05) * RATE)]
+    assert pitch(heard, RATE) == pytest.approx(1000, abs=8)
+
+    # the line changes: the recording says something else now, and is put aside, not lost
+    edit(work(output) / "es" / "translation.json", lambda text: text.replace("uoy knaht", "adios"))
+    result = translate(video, output, options)
+    assert "kept as" in result.notes[0]
+    assert (recording.parent / "set_aside" / "003.wav").read_bytes() == bytes_before
+
+
+def test_a_correction_is_kept_where_its_source_changes_and_said(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    translation = work(output) / "es" / "translation.json"
+    edit(translation, lambda text: text.replace('"uoy knaht"', '"gracias"', 1))
+    edit(work(output) / "transcript.json", lambda text: text.replace("thank you", "thank you all"))
+    result = translate(video, output, options)
+    assert result.lines[2][2:] == ("thank you all", "gracias")
+    assert "line 3 was corrected by hand and stays" in result.notes[0]
+    other = engines(translator=Reverses("another"))[0]
+    assert translate(video, output, other).lines[2][3] == "gracias"
+
+
+def test_a_correction_without_a_line_is_set_aside(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    translation = work(output) / "es" / "translation.json"
+    edit(translation, lambda text: text.replace('"uoy knaht"', '"gracias"', 1))
+    path = work(output) / "transcript.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    value["segments"].pop()
+    path.write_text(json.dumps(value), encoding="utf-8")
+    for _ in range(2):
+        translate(video, output, options)
+        assert [row["text"] for row in rows(translation, "set_aside")] == ["gracias"]
+
+
+def test_a_line_that_is_emptied_is_silent(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    folder = work(output) / "es"
+    edit(folder / "translation.json", lambda text: text.replace('"uoy era woh"', '""', 1))
+    translate(video, output, options)
+    track = read_audio(folder / "track.wav", RATE)
+    assert not track[round(1.8 * RATE) : round(3.4 * RATE)].any()
+    assert not (folder / "speech" / "002.wav").exists()
+    assert (folder / "speech" / "003.wav").exists()
+
+
+def test_an_interrupted_run_goes_on(video: Path, output: Path) -> None:
+    options, *_ = engines(translator=Reverses(fail_at=2))
+    with pytest.raises(KeyboardInterrupt):
+        translate(video, output, options)
+    options, heard, turned, _ = engines()
+    translate(video, output, options)
+    assert heard.calls == 0
+    assert turned.seen == ["thank you"]
+
+
+def test_another_engine_makes_its_own(video: Path, output: Path) -> None:
+    translate(video, output, engines()[0])
+    result = translate(video, output, engines(speaker=Beeps("other", 0.06))[0])
+    assert made(result) == {"speak": 3, "fit": 1}
+    result = translate(video, output, engines(translator=Reverses("other"))[0])
+    assert made(result)["translate"] == 3
+
+
+def test_one_work_folder_serves_several_languages(video: Path, output: Path) -> None:
+    options, heard, *_ = engines()
+    translate(video, output, options)
+    french = engines(recogniser=heard)[0]
+    french = type(french)(**(vars(french) | {"to": "fr"}))
+    translate(video, output, french)
+    assert heard.calls == 1
+    assert (work(output) / "fr" / "track.wav").exists()
+    assert (work(output) / "es" / "track.wav").exists()
+
+
+def test_until_stops_after_each_stage(video: Path, output: Path) -> None:
+    seen = []
+    for stage in ("recognise", "translate", "speak", "voice", "fit"):
+        result = translate(video, output, engines(until=stage)[0])
+        assert result.output is None
+        seen.append(made(result))
+    assert seen == [{"recognise": 1}, {"translate": 3}, {"speak": 3}, {}, {"fit": 1}]
+
+
+class Louder:
+    """A voice that is the line at half its level; what it was given is kept."""
+
+    name = "louder"
+
+    def __init__(self) -> None:
+        self.references = []
+
+    def convert(self, wave: np.ndarray, rate: int, reference: np.ndarray) -> np.ndarray:
+        self.references.append(len(reference) / rate)
+        return wave / 2
+
+
+def test_the_voice_hears_the_original_and_is_made_again_for_one_line(
+    video: Path, output: Path
+) -> None:
+    voice = Louder()
+    options, *_ = engines(voice=voice)
+    result = translate(video, output, options)
+    assert voice.references == [pytest.approx(3.0, abs=0.01)] * 3  # all three lines of a second
+    assert made(result)["voice"] == 3
+    edit(work(output) / "es" / "translation.json", lambda t: t.replace('"uoy era woh"', '"si"', 1))
+    assert made(translate(video, output, options)) == {"speak": 1, "voice": 1, "fit": 1}
+
+
+def test_the_background_is_kept(tmp_path: Path, output: Path) -> None:
+    video = make_talk(tmp_path / "talk.mp4")
+    translate(video, output, engines(background=1.0)[0])
+    quiet = read_audio(work(output) / "es" / "track.wav", RATE)[: round(0.3 * RATE)]
+    assert np.abs(quiet).max() < 0.01  # there is none before the first line
+
+
+# ---------------------------------------------------------------- what cannot be done
+
+
+def test_no_speech(video: Path, output: Path) -> None:
+    options, *_ = engines(recogniser=Hears(lines=()))
+    with pytest.raises(StageError, match=r"^recognise: no speech found in .*talk\.mp4; "):
+        translate(video, output, options)
+
+
+def test_another_language_than_declared(video: Path, output: Path) -> None:
+    options, *_ = engines(recogniser=Hears(language="fr"), source="en")
+    with pytest.raises(StageError, match=r"^recognise: .*declared 'en'; declare --from fr"):
+        translate(video, output, options)
+
+
+def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> None:
+    options, *_ = engines(recogniser=Hears(doubt="hardly understood"))
+    for _ in range(2):
+        with pytest.raises(StageError, match=r"^recognise: .*hardly understood; .*--from"):
+            translate(video, output, options)
+    edit(work(output) / "transcript.json", lambda text: text.replace("hardly understood", ""))
+    translate(video, output, options)
+
+
+def test_it_is_in_that_language_already(video: Path, output: Path) -> None:
+    options, *_ = engines(recogniser=Hears(language="es"))
+    with pytest.raises(StageError, match="is in 'es' already"):
+        translate(video, output, options)
+
+
+def test_a_line_that_cannot_fit_is_named_and_the_rest_kept(video: Path, output: Path) -> None:
+    options, *_ = engines(speaker=Beeps(seconds=0.4))
+    with pytest.raises(StageError, match=r"^fit: line 1 lasts .*translation\.json"):
+        translate(video, output, options)
+    speech = work(output) / "es" / "speech"
+    assert sorted(path.name for path in speech.glob("*.wav")) == ["001.wav", "002.wav", "003.wav"]
+    assert max(row["over"] for row in rows(work(output) / "es" / "fit.json")) > 0
+    assert not (work(output) / "es" / "track.wav").exists()
+
+
+def test_after_a_line_that_did_not_fit_the_track_is_made_again(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    translation = work(output) / "es" / "translation.json"
+    edit(translation, lambda text: text.replace('"uoy era woh"', f'"{"long " * 20}"', 1))
+    with pytest.raises(StageError, match=r"^fit: line 2 lasts"):
+        translate(video, output, options)
+    edit(translation, lambda text: text.replace("long " * 20, "short"))
+    result = translate(video, output, options)
+    assert made(result) == {"speak": 1, "fit": 1}
+    assert result.notes == []
+
+
+def test_a_track_that_was_mixed_by_hand_stays(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    track = work(output) / "es" / "track.wav"
+    write_audio(track, np.full(5 * RATE, 0.1, np.float32), RATE)
+    mixed = track.read_bytes()
+    translation = work(output) / "es" / "translation.json"
+    edit(translation, lambda text: text.replace('"uoy era woh"', '"si"', 1))
+    result = translate(video, output, options)
+    assert track.read_bytes() == mixed
+    assert "track.wav was changed by hand and stays" in result.notes[0]
+
+
+def test_an_engine_that_makes_no_sound(video: Path, output: Path) -> None:
+    options, *_ = engines(speaker=Beeps(seconds=0.0))
+    with pytest.raises(StageError, match=r"^speak: beeps made no sound of line 1: gninrom doog; "):
+        translate(video, output, options)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda text: text.replace('"start"', '"begin"', 1), "segment 1 needs start, end"),
+        (lambda text: text.replace("{", "", 1), r"transcript\.json: line \d+: "),
+        (lambda text: text.replace('"start": 2.0', '"start": 3.5'), "segment 2 goes from 3.5"),
+        (lambda text: text.replace('"start": 2.0', '"start": 1.0'), "starts before segment 1 ends"),
+        (lambda text: text.replace('"language"', '"tongue"'), "has no language"),
+    ],
+)
+def test_a_file_that_a_correction_has_broken(video: Path, output: Path, change, problem) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    edit(work(output) / "transcript.json", change)
+    with pytest.raises(MediaError, match=problem):
+        translate(video, output, options)
+
+
+def test_a_work_folder_of_another_video(video: Path, output: Path, tmp_path: Path) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    other = make_talk(tmp_path / "other.mp4", lines=(Segment(1.0, 2.0, "hi"),))
+    with pytest.raises(ConfigError, match="holds the work on another video"):
+        translate(other, output, options)
+
+
+def test_an_index_that_names_files_elsewhere_touches_nothing(
+    video: Path, output: Path, tmp_path: Path
+) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+    precious = tmp_path / "precious.wav"
+    write_audio(precious, np.zeros(100, np.float32))
+    index = work(output) / "es" / "speech" / "lines.json"
+    edit(index, lambda text: text.replace('"002.wav"', '"../../../precious.wav"'))
+    translate(video, output, options)
+    assert precious.exists()
+
+
+def test_a_transcript_written_by_hand_needs_no_recogniser(video: Path, output: Path) -> None:
+    work(output).mkdir()
+    (work(output) / "transcript.json").write_text(
+        '{"language": "hi", "segments": [{"start": 0.5, "end": 1.5, "text": "नमस्ते"}]}',
+        encoding="utf-8",
+    )
+    options, heard, turned, _ = engines()
+    result = translate(video, output, options)
+    assert (heard.calls, turned.seen, result.source) == (0, ["नमस्ते"], "hi")
+
+
+# ---------------------------------------------------------------- the lips
+
+
+def test_the_lips_follow_the_track_and_are_done_once(
+    video: Path, output: Path, monkeypatch
+) -> None:
+    calls = []
+
+    def fake(face, audio, output, **options):
+        calls.append((face, audio, options))
+        output.write_bytes(audio.read_bytes())
+
+    monkeypatch.setattr("lipsync.dubbing.dub", fake)
+    options, *_ = engines(until="lips", dub={"model": "some"})
+    result = translate(video, output, options)
+    assert result.output == output
+    face, audio, given = calls[0]
+    assert (face, audio) == (video, work(output) / "es" / "track.wav")
+    assert {name: given[name] for name in ("model", "device")} == {"model": "some", "device": "cpu"}
+    translate(video, output, options)
+    assert len(calls) == 1
+    edit(work(output) / "es" / "translation.json", lambda t: t.replace('"uoy era woh"', '"si"', 1))
+    translate(video, output, options)
+    assert len(calls) == 2
+    output.unlink()
+    translate(video, output, options)
+    assert len(calls) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GRID.is_dir(), reason="../shared/data/grid is absent")
+def test_a_real_face_speaks_the_new_sound(output: Path) -> None:
+    clip = sorted(GRID.glob("s1/*.mp4"))[0]
+    heard = (Segment(0.3, 1.3, "good morning"), Segment(1.8, 2.6, "thank you"))
+    options, *_ = engines(recogniser=Hears(lines=heard), until="lips")
+    result = translate(clip, output, options)
+    assert result.output == output
+    before, after = probe(clip), probe(output)
+    assert (after.width, after.height, after.frames) == (before.width, before.height, before.frames)
+    sound = read_audio(output, RATE)
+    assert pitch(sound[round(0.5 * RATE) : round(0.8 * RATE)], RATE) == pytest.approx(
+        hertz("gninrom doog"), abs=8
+    )
+    assert made(translate(clip, output, options)) == {}

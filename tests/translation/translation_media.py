@@ -1,0 +1,101 @@
+"""A talk of a few seconds, and engines that do what a test can predict and count what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.media import VideoWriter
+from lipsync.translation import Options, Segment, Transcript
+
+RATE = 16_000
+HEARD = (
+    Segment(0.5, 1.5, "good morning"),
+    Segment(2.0, 3.0, "how are you"),
+    Segment(3.6, 4.6, "thank you"),
+)
+
+
+def tone(seconds: float, hertz: float = 200.0, rate: int = RATE, level: float = 0.3) -> np.ndarray:
+    """float32 (seconds * rate,): a sine."""
+    times = np.arange(round(seconds * rate)) / rate
+    return (level * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
+
+
+def make_talk(path: Path, seconds: float = 5.0, lines=HEARD, level: float = 0.3) -> Path:
+    """A grey video at 25 fps that sounds where the lines are."""
+    wave = np.zeros(round(seconds * RATE), np.float32)
+    for line in lines:
+        at, end = round(line.start * RATE), round(line.end * RATE)
+        wave[at:end] = tone(line.seconds, level=level)[: end - at]
+    with VideoWriter(path, 25, (32, 32), audio=wave, sample_rate=RATE) as video:
+        for _ in range(round(seconds * 25)):
+            video.write(np.full((32, 32, 3), 128, np.uint8))
+    return path
+
+
+class Hears:
+    """A recogniser that hears what it is told."""
+
+    def __init__(self, lines=HEARD, language: str = "en", doubt: str = "") -> None:
+        self.name, self.calls = "hears", 0
+        self.transcript = Transcript(language, tuple(lines), doubt)
+
+    def recognise(self, wave: np.ndarray, language: str | None, share) -> Transcript:
+        assert wave.dtype == np.float32
+        assert wave.ndim == 1
+        share(0.5)
+        self.calls += 1
+        return self.transcript
+
+
+class Reverses:
+    """A translator that writes every line backwards; ``fail_at`` stops it as Ctrl-C would."""
+
+    def __init__(self, name: str = "reverses", fail_at: int | None = None) -> None:
+        self.name, self.seen, self.fail_at = name, [], fail_at
+
+    def translate(self, text: str, source: str, target: str) -> str:
+        if len(self.seen) == self.fail_at:
+            raise KeyboardInterrupt
+        self.seen.append(text)
+        return text[::-1]
+
+
+class Beeps:
+    """A speaker that sounds for 0.05 s a letter, at a pitch that tells the text."""
+
+    def __init__(self, name: str = "beeps", seconds: float = 0.05) -> None:
+        self.name, self.seen, self.seconds = name, [], seconds
+
+    def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
+        self.seen.append(text)
+        return tone(self.seconds * len(text), hertz(text), 22_050), 22_050
+
+
+def hertz(text: str) -> float:
+    """The pitch at which :class:`Beeps` says a text."""
+    return 200.0 + sum(map(ord, text)) % 97 * 5
+
+
+def pitch(wave: np.ndarray, rate: int) -> float:
+    """The strongest frequency of a wave."""
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 8 * len(wave)))
+    return float(np.argmax(spectrum) * rate / (8 * len(wave)))
+
+
+def engines(**changes) -> tuple[Options, Hears, Reverses, Beeps]:
+    """Options with engines of this file, up to the fit, and the engines."""
+    heard, turned, spoken = Hears(), Reverses(), Beeps()
+    values = {"recogniser": heard, "translator": turned, "speaker": spoken, "until": "fit"}
+    return Options(to="es", **(values | changes)), heard, turned, spoken
+
+
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    """Change a text file as an editor does."""
+    before = path.read_text(encoding="utf-8")
+    after = change(before)
+    assert after != before, "the edit changed nothing"
+    path.write_text(after, encoding="utf-8")
