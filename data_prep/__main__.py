@@ -31,6 +31,8 @@ def main(config: DictConfig) -> None:
             Path(str(config.output)).expanduser(),
             options,
             workers=config.workers,
+            engine=config.engine,
+            ray_address=config.ray_address,
             splits=OmegaConf.to_container(config.splits),
             redo=config.redo,
         )

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_prep.engine import Stop
-from data_prep.footage import Footage, probe_source
+from data_prep.footage import Footage, fits, probe_source
+from data_prep.framing import Framing, thumbnail
 from data_prep.look import look
 from data_prep.manifest import KEPT, REJECTED, Rejected, Row
+from data_prep.mouth import hear
 from data_prep.options import Options
 from data_prep.pieces import Piece, find_pieces
 from data_prep.published import PublishedFootage
 from data_prep.scan import Source
 from data_prep.speaker import Limits, choose, corrected
-from data_prep.state import PICTURE, State
+from data_prep.state import State
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.store import clip_path, write_clip
 from lipsync.errors import MediaError
-from lipsync.faces.crops import crop, steady_box
 from lipsync.faces.detect import Detector
 from lipsync.windows import FPS
 
@@ -88,11 +89,14 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
             found = footage.look(stride)  # as quick as reading it back
         else:
             about = stage("probe", lambda: probe_source(source.path))
-            footage = Footage(source.path)
+            footage = Footage(source.path, hold=fits(about))
             found = stage("look", lambda: look(footage, tools.detector, stride))
         footage.turns = found["turns"]
         found_pieces = stage("pieces", lambda: find_pieces(found, footage.wave, tools.options))
         pieces = [Piece(**piece) for piece in found_pieces]
+        heard = stage("mouths", lambda: hear(footage, pieces))
+        for piece, value in zip(pieces, heard, strict=True):
+            piece.heard = value
         scores: list = [None] * len(pieces)
         if tools.judge is not None:
             from data_prep.sync import measure
@@ -134,6 +138,7 @@ class _Clip:
     end: int
     wave: np.ndarray
     score: dict | None
+    offset: int | None  # by which the sound was moved; None where nothing is known
 
 
 def _clips(
@@ -142,7 +147,8 @@ def _clips(
     """The pieces with their sound in place, and a key for each that is left."""
     clips = []
     for piece, score in zip(pieces, scores, strict=True):
-        offset = score["offset"] if score and not piece.reason else 0
+        moved = not piece.reason and tools.limits is not None and tools.limits.sure(score)
+        offset = score["offset"] if moved else 0
         start, end, wave = corrected(piece, offset, footage.wave)
         least = round(tools.options.min_seconds * FPS)
         if not piece.reason and end - start < least:
@@ -150,7 +156,8 @@ def _clips(
             left = max(0, end - start)
             piece.detail = f"{left} frames once the sound is moved, least is {least}"
             start, end, wave = corrected(piece, 0, footage.wave)
-        clips.append(_Clip(source.key, piece, start, end, wave, score))
+        known = offset if moved else None
+        clips.append(_Clip(source.key, piece, start, end, wave, score, known))
     kept = [clip for clip in clips if not clip.piece.reason]
     if len(kept) > 1:
         for number, clip in enumerate(kept):
@@ -165,41 +172,28 @@ def _write(
     content: dict[str, str] = {}
     pictures: dict[int, np.ndarray] = {}
     waiting = list(enumerate(clips))
-    faces: dict[int, list[np.ndarray]] = {i: [] for i, _ in waiting}
-    boxes = {i: _box(clip) for i, clip in waiting if not clip.piece.reason}
+    size = tools.options.image_size
+    framings = {i: Framing(c.piece, c.start, c.end, size) for i, c in waiting if not c.piece.reason}
+    faces: dict[int, np.ndarray] = {}
     for number, frame in enumerate(footage.frames()):
         for i, clip in list(waiting):
             if number == (clip.start + clip.end) // 2:
                 pictures[i] = thumbnail(frame, clip.piece.box_at(number))
-            if i in boxes and clip.start <= number < clip.end:
-                faces[i].append(crop(frame, boxes[i], tools.options.image_size))
+            if i in framings and clip.start <= number < clip.end:
+                if i not in faces:
+                    faces[i] = np.empty((clip.end - clip.start, size, size, 3), np.uint8)
+                faces[i][number - clip.start] = framings[i].cut(frame, number)
             if number >= clip.end - 1:
                 waiting.remove((i, clip))
-                if pixels := faces.pop(i):
-                    info = {**origin, **_info(clip, boxes[i], tools)}
-                    stack = np.stack(pixels)
-                    content[clip.key] = _content(stack, clip.wave)
-                    write_clip(tools.output, clip.key, faces=stack, wave=clip.wave, info=info)
+                if i in framings:
+                    info = {**origin, **_info(clip, framings[i], tools)}
+                    pixels = faces.pop(i)
+                    content[clip.key] = _content(pixels, clip.wave)
+                    write_clip(tools.output, clip.key, faces=pixels, wave=clip.wave, info=info)
         if not waiting:
             break
     state.put_pictures([pictures[i] for i in range(len(clips))])
     return [_row(clip, origin, content.get(clip.key, "")) for clip in clips]
-
-
-def thumbnail(frame: np.ndarray, box: list[float] | None) -> np.ndarray:
-    """uint8 (96, 96, 3): the face with what is around it, or without a box the whole frame."""
-    height, width = frame.shape[:2]
-    if box is None:
-        side, middle = max(width, height), np.array([width, height]) / 2
-    else:
-        low, high = np.array(box[:2]), np.array(box[2:])
-        side, middle = 1.6 * max(high - low), (low + high) / 2
-    return crop(frame, np.concatenate([middle - side / 2, middle + side / 2]), PICTURE)
-
-
-def _box(clip: _Clip) -> np.ndarray:
-    piece = clip.piece
-    return steady_box(np.array(piece.boxes[clip.start - piece.start : clip.end - piece.start]))
 
 
 def _content(faces: np.ndarray, wave: np.ndarray) -> str:
@@ -209,13 +203,13 @@ def _content(faces: np.ndarray, wave: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _info(clip: _Clip, box: np.ndarray, tools: Tools) -> dict[str, Any]:
+def _info(clip: _Clip, framing: Framing, tools: Tools) -> dict[str, Any]:
     """What ``clip.json`` says of a clip, beside its origin."""
     piece, score = clip.piece, clip.score or {}
     return {
         "fps": FPS,
         "start": clip.start,  # first frame in the source, at 25 fps
-        "box": [round(float(v), 2) for v in box],
+        **framing.info(),
         "boxes": piece.boxes[clip.start - piece.start : clip.end - piece.start],
         "score": piece.score,
         "faces": piece.faces,
@@ -224,8 +218,10 @@ def _info(clip: _Clip, box: np.ndarray, tools: Tools) -> dict[str, Any]:
         "turn": piece.turn,
         "outside": piece.outside,
         "level": piece.level,
-        # As it was found: frame i belonged to the sound of frame i - offset. It is corrected.
-        "offset": score.get("offset"),
+        "heard": piece.heard,
+        # As it was found: frame i belonged to the sound of frame i - offset. It is corrected. None
+        # where the judge was not sure, or was not asked: the sound is where it was.
+        "offset": clip.offset,
         "confidence": score.get("confidence"),
         "judge": tools.judge.name if tools.judge else None,
     }

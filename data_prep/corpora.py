@@ -4,7 +4,10 @@
   or in the folder above.
 - LRS3: ``{trainval,test,pretrain}/<video>/<clip>.mp4``; the folders are the splits, and ``val`` is
   drawn from the videos of ``trainval``.
-- GRID: ``<speaker>/<clip>.mpg``, at any depth; splits by speakers, ``splits.NAME=[s1,s2]``.
+- GRID: ``<speaker>/<clip>.mpg``, at any depth; splits by speakers, ``splits.NAME=[s1,s2]``. Known
+  by its files' names, which spell a sentence. A file is one take, and some of s1's begin with what
+  a decoder makes of a missing picture, smeared over the face for half a second and more; a cut in
+  the picture tells them, so that files with one are left out whole (``cuts``).
 - the published layout: ``<speaker>/<clip>/{0.jpg,1.jpg,...,audio.wav}``, read by the loaders as it
   is or converted here; splits as any other.
 - any other: ``<speaker>/<clip>.<ext>``; splits by ``filelists/*.txt``, or drawn.
@@ -16,11 +19,14 @@ own; their keys are ``<video>/pretrain-<clip>``.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 LISTS = "filelists"
 _LRS2, _LRS3 = {"main", "pretrain"}, {"trainval", "test", "pretrain"}
+# Command, colour, preposition, letter (not w), digit (z is zero), adverb.
+_SENTENCE = re.compile(r"[blps][bgrw][abiw][a-vx-z][z1-9][anps]")
 _LRS2_LISTS = ("train", "val", "test", "pretrain")
 
 
@@ -30,6 +36,11 @@ def is_lrs(names: Sequence[Path]) -> bool:
     others = any(len(name.parts) != 3 for name in names)
     needed = tops & {"main", "trainval"}
     return bool(needed) and not others and (tops <= _LRS2 or tops <= _LRS3)
+
+
+def is_grid(names: Sequence[Path]) -> bool:
+    """Whether all videos of a folder are called as GRID's sentences, ``bbaf2n`` and the like."""
+    return bool(names) and all(_SENTENCE.fullmatch(name.stem.lower()) for name in names)
 
 
 def lrs_parts(name: Path) -> list[str]:

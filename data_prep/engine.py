@@ -1,121 +1,62 @@
-"""Run one function over many jobs in processes, each job's failure its own.
+"""Run one function over many jobs, on this machine or on a cluster, each job's failure its own.
 
-``concurrent.futures`` gives the whole pool up when a worker is killed (out of memory, a decoder
-that crashes), and ``multiprocessing.Pool`` waits for ever. Here a worker that dies costs the job
-it held.
+A job that fails, or whose worker dies (out of memory, a decoder that crashes, a machine that goes),
+is tried once more by another worker; what fails again costs that one job. The crews that do the
+work are :mod:`data_prep.processes` and :mod:`data_prep.cluster`.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 import traceback
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from lipsync.errors import LipsyncError
+from lipsync.errors import ConfigError, LipsyncError
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ENGINES = ("processes", "ray")
+_TRIES = 2
 
 
 class Failed(Exception):
     """What a job yields in place of its result: the function raised, or its worker died."""
 
 
+class Died(Failed):
+    """The worker is gone."""
+
+
 class Stop(LipsyncError):
     """Raised by a job where no other job can go on either; ends the run."""
 
 
-def run_jobs(
-    setup: Callable[[], Callable[[Any], Any]], jobs: Sequence[Any], workers: int
-) -> Iterator[tuple[Any, Any]]:
-    """Yield ``(job, result)`` as results come, in no fixed order.
+class Worker(ABC):
+    """Something that does one job after the other, elsewhere.
 
-    Args:
-        setup: called once in each worker; returns the function to call with each job. Picklable.
-        jobs: picklable.
-        workers: processes, each with one thread; 0 runs the jobs in this process.
-
-    Yields:
-        The result, or a :class:`Failed` that says in one line what went wrong.
-
-    Raises:
-        Stop: as the job that raised it.
-        Exception: whatever ``setup`` raises, as without it no job can run.
+    Attributes:
+        job: what it holds, in a tuple; None if it is idle.
+        ready: it has said that its setup is done.
     """
-    if workers == 0:
-        function = setup()
-        yield from ((job, _call(function, job)) for job in jobs)  # a Stop passes through
-        return
-    pending = list(reversed(jobs))
-    pool = [_Worker(setup) for _ in range(min(workers, len(jobs)))]
-    try:
-        while pool:
-            for worker in [w for w in pool if w.idle]:
-                if not pending:
-                    worker.stop()
-                    pool.remove(worker)
-                elif worker.ready:
-                    worker.give(pending.pop())
-            if not pool:
-                return
-            for connection in wait([w.connection for w in pool]):
-                worker = next(w for w in pool if w.connection is connection)
-                job = worker.job
-                answer = worker.take()
-                if isinstance(answer, _Died):
-                    pool.remove(worker)
-                    if job is None:
-                        raise RuntimeError(f"a worker did not start: {answer}")
-                    pool.append(_Worker(setup))
-                if isinstance(answer, Stop):
-                    raise answer
-                if job is not None:
-                    yield job[0], answer
-    finally:
-        for worker in pool:
-            worker.kill()
 
-
-class _Died(Failed):
-    """The worker is gone."""
-
-
-class _Worker:
-    """A process and the job that it holds."""
-
-    def __init__(self, setup: Callable) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
+    def __init__(self) -> None:
         self.job: tuple[Any] | None = None
-        self.ready = False  # it has said that its setup is done
-        self._process = context.Process(target=_work, args=(theirs, setup), daemon=True)
-        kept = {name: os.environ.get(name) for name in _ONE_THREAD}
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # numpy reads these as it loads
-        try:
-            self._process.start()
-        finally:
-            for name, value in kept.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
-        theirs.close()  # so that its death is seen as an end of file
-
-    @property
-    def idle(self) -> bool:
-        return self.job is None
+        self.ready = False
 
     def give(self, job: Any) -> None:
+        """Have it do a job; only when it is ready and idle."""
         self.job = (job,)
-        self.connection.send(self.job)
+        self._send(job)
 
     def take(self) -> Any:
-        """The answer that is waiting; raises what the setup raised."""
-        try:
-            answer = self.connection.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            return _Died(f"the worker process died (exit code {self._process.exitcode})")
+        """What it has answered: None for its setup, else a job's result; :class:`Died` if it has.
+
+        Raises:
+            Exception: what the setup raised.
+        """
+        answer = self._receive()
+        if isinstance(answer, Died):
+            return answer
         if not self.ready:
             self.ready = True
             if answer is not None:
@@ -123,42 +64,124 @@ class _Worker:
         self.job = None
         return answer
 
-    def stop(self) -> None:
-        self.connection.close()
-        self._process.join()
+    @abstractmethod
+    def _send(self, job: Any) -> None: ...
 
-    def kill(self) -> None:
-        self.connection.close()
-        self._process.kill()
-        self._process.join()
+    @abstractmethod
+    def _receive(self) -> Any: ...
+
+    @abstractmethod
+    def end(self) -> None:
+        """Take it away, whatever it is doing."""
 
 
-def _work(connection: Connection, setup: Callable) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+class Crew(ABC):
+    """Where workers come from."""
+
+    @abstractmethod
+    def start(self) -> Worker:
+        """A new worker, which begins with its setup."""
+
+    @abstractmethod
+    def wait(self, workers: Sequence[Worker]) -> list[Worker]:
+        """Those of which at least one has answered or died; waits until there is one."""
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of what the crew holds, once its workers are gone."""
+
+
+def run_jobs(
+    setup: Callable[[], Callable[[Any], Any]],
+    jobs: Sequence[Any],
+    workers: int,
+    engine: str = "processes",
+    address: str | None = None,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield ``(job, result)`` as results come, in no fixed order.
+
+    Args:
+        setup: called once in each worker; returns the function to call with each job. Picklable.
+        jobs: picklable.
+        workers: at most so many at a time, each with one thread; 0 runs the jobs in this process.
+        engine: ``processes`` of this machine, or ``ray``.
+        address: of a Ray cluster that runs already; None starts one on this machine.
+
+    Yields:
+        The result, or a :class:`Failed` that says in one line what went wrong the last time.
+
+    Raises:
+        Stop: as the job that raised it.
+        ConfigError: no such engine, or no such cluster.
+        Exception: whatever ``setup`` raises, as without it no job can run.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"engine={engine}: there are {', '.join(ENGINES)}")
+    if workers == 0:
+        function = setup()
+        for job in jobs:
+            answer = call(function, job)  # a Stop passes through
+            yield job, call(function, job) if isinstance(answer, Failed) else answer
+        return
+    if not jobs:
+        return
+    crew = _crew(setup, engine, address, min(workers, len(jobs)))
     try:
-        try:
-            function = setup()
-        except Exception as error:
-            connection.send(error)
-            return
-        connection.send(None)
+        yield from _share_out(crew, jobs, workers)
+    finally:
+        crew.close()
+
+
+def _crew(setup: Callable, engine: str, address: str | None, workers: int) -> Crew:
+    if engine == "ray":
+        from data_prep.cluster import Cluster
+
+        return Cluster(setup, address, workers)
+    from data_prep.processes import Processes
+
+    return Processes(setup)
+
+
+def _share_out(crew: Crew, jobs: Sequence[Any], most: int) -> Iterator[tuple[Any, Any]]:
+    waiting = deque((job, 1) for job in jobs)  # with the number of the try
+    tries: dict[Worker, int] = {}
+    died_early = 0
+    workers = [crew.start() for _ in range(min(most, len(jobs)))]
+    try:
         while True:
-            (job,) = connection.recv()
-            try:
-                connection.send(_call(function, job))
-            except Stop as stop:
-                connection.send(stop)
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
-        pass  # the parent has no more jobs, or was interrupted and says so itself
+            for worker in [w for w in workers if w.job is None]:
+                if not waiting:
+                    worker.end()
+                    workers.remove(worker)
+                elif worker.ready:
+                    job, tries[worker] = waiting.popleft()
+                    worker.give(job)
+            if not workers:
+                return
+            for worker in crew.wait(workers):
+                job = worker.job
+                answer = worker.take()
+                if isinstance(answer, Died):
+                    worker.end()
+                    workers.remove(worker)
+                    died_early += job is None
+                    if died_early > most:
+                        raise LipsyncError(f"workers die before they begin: {answer}")
+                    workers.append(crew.start())
+                if isinstance(answer, Stop):
+                    raise answer
+                if job is None:
+                    continue
+                if isinstance(answer, Failed) and tries[worker] < _TRIES:
+                    waiting.append((job[0], tries[worker] + 1))
+                else:
+                    yield job[0], answer
+    finally:
+        for worker in workers:
+            worker.end()
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers, and the next run must not meet them."""
-    wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
-
-
-def _call(function: Callable, job: Any) -> Any:
+def call(function: Callable, job: Any) -> Any:
+    """The result of one job, or :class:`Failed` with the place of what it raised; Stop passes."""
     try:
         return function(job)
     except Stop:

@@ -19,7 +19,7 @@ _HELD = 256 * 2**20  # bytes of decoded frames; a longer video is decoded again 
 
 
 def probe_source(path: Path) -> dict[str, Any]:
-    """Frame rate and size of a file that has pictures and sound.
+    """Frame rate, size and length of a file that has pictures and sound.
 
     Raises:
         Rejected: the file is empty, cannot be read, or lacks one of the two.
@@ -36,14 +36,27 @@ def probe_source(path: Path) -> dict[str, Any]:
         raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound only")
     if not info.has_audio:
         raise Rejected("no_sound", f"{info.video_seconds:.2f} s of video without sound")
-    return {"fps": str(info.fps), "size": [info.width, info.height]}
+    seconds = round(info.video_seconds, 3)  # 0 where the file does not say
+    return {"fps": str(info.fps), "size": [info.width, info.height], "seconds": seconds}
+
+
+def fits(about: dict[str, Any]) -> bool:
+    """Whether all frames of a file can be held, by what :func:`probe_source` says of it."""
+    width, height = about["size"]
+    return about["seconds"] * FPS * width * height * 3 <= _HELD
 
 
 class Footage:
-    """Frames and sound of one file. ``turns``: of ``np.rot90`` that set its frames upright."""
+    """Frames and sound of one file.
 
-    def __init__(self, path: Path, turns: int = 0) -> None:
-        self.path, self.turns = path, turns
+    Args:
+        path: of the file.
+        turns: of ``np.rot90`` that set its frames upright.
+        hold: keep the frames once they were gone through, if they do not fill the memory.
+    """
+
+    def __init__(self, path: Path, turns: int = 0, *, hold: bool = True) -> None:
+        self.path, self.turns, self._hold = path, turns, hold
         self._held: list[np.ndarray] | None = None  # all frames, once they were gone through
 
     def frames(self) -> Iterator[np.ndarray]:
@@ -57,7 +70,7 @@ class Footage:
             yield np.ascontiguousarray(np.rot90(frame, self.turns)) if self.turns else frame
 
     def _decoded(self) -> Iterator[np.ndarray]:
-        kept: list[np.ndarray] | None = []
+        kept: list[np.ndarray] | None = [] if self._hold else None
         size = 0
         try:
             for frame in resample_frames(read_frames(self.path), FPS):

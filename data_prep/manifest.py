@@ -15,7 +15,7 @@ REASONS = {
     "empty": "the file has no bytes",
     "no_video": "the file has no video stream",
     "no_sound": "the file has no sound stream, or no sample in it",
-    "damaged": "some packets cannot be decoded",
+    "damaged": "some packets cannot be decoded, or the picture breaks in a corpus of single takes",
     "no_face": "no face was found in the shot",
     "face_lost": "no face stays in the shot for long enough",
     "too_short": "fewer frames or mel columns than asked for",

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import DETECTORS
 
-_VERSION = 2  # of what the stages write; raise it when the same options give other bytes
+_VERSION = 3  # of what the stages write; raise it when the same options give other bytes
 
 # Stages in their order, each with the options that it alone reads. A stage is done again when one
 # of these, or anything before it, has changed.
@@ -19,10 +19,17 @@ STAGES = {
     "pieces": (
         "min_seconds", "max_seconds", "min_face", "min_sharpness", "max_turn", "max_outside",
         "min_level", "image_size",  # the size of crops that others made and that are taken over
+        "crop", "cuts",
     ),
+    "mouths": (),
     "sync": ("judge",),
-    "clips": ("min_confidence", "max_offset"),
+    "clips": ("min_confidence", "max_offset", "unsure"),
 }  # fmt: skip
+
+
+CROPS = ("box", "aligned")
+CUTS = ("split", "reject")
+UNSURE = ("reject", "keep")
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,15 @@ class Options:
 
     Attributes:
         image_size: side of the square crops, pixels.
+        crop: ``box``, one square for a whole clip, or ``aligned``, turned and scaled in every frame
+            so that eyes and mouth keep their places, see :mod:`lipsync.faces.align`.
         detector: ``centerface`` or ``face_alignment``.
         stride: frames from one detection to the next.
         min_score: faces that the detector is less sure of do not count.
         min_seconds: shorter clips are left out.
         max_seconds: longer ones are cut into equal parts.
+        cuts: ``split`` files where the picture changes, or ``reject`` those in which it does: in a
+            corpus of one take a file that is damage. None goes by the corpus: ``reject`` for GRID.
         min_face: least height of a face, forehead to chin, in pixels of the source.
         min_sharpness: see :func:`data_prep.quality.sharpness`.
         max_turn: see :func:`data_prep.quality.turn`; 0 looks into the camera, 1 is a profile.
@@ -44,14 +55,18 @@ class Options:
         judge: the network of the sync check, a path or name for ``load_model``; None for no check.
         min_confidence: of the sync check; None for the judge's own, see :mod:`data_prep.sync`.
         max_offset: frames by which sound is moved at most; None for the judge's own.
+        unsure: ``reject`` clips below ``min_confidence``, or ``keep`` them with their sound where
+            it was.
     """
 
     image_size: int = 96
+    crop: str = "box"
     detector: str = "centerface"
     stride: int = 5
     min_score: float = 0.5
     min_seconds: float = 0.6
     max_seconds: float = 10.0
+    cuts: str | None = None
     min_face: float = 48.0
     min_sharpness: float = 0.8
     max_turn: float = 0.75
@@ -60,10 +75,20 @@ class Options:
     judge: str | None = None
     min_confidence: float | None = None
     max_offset: int | None = None
+    unsure: str = "reject"
 
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:
             raise ConfigError(f"detector={self.detector}: there are {', '.join(DETECTORS)}")
+        for name, choices in (("crop", CROPS), ("unsure", UNSURE), ("cuts", (None, *CUTS))):
+            if (value := getattr(self, name)) not in choices:
+                known = " or ".join(filter(None, choices))
+                raise ConfigError(f"{name} must be {known}, got {value}")
+        if self.crop == "aligned" and self.detector != "centerface":
+            raise ConfigError(
+                f"crop=aligned needs landmarks, and detector={self.detector} finds none; "
+                "use detector=centerface"
+            )
         if self.image_size < 16 or self.image_size % 2 or self.stride < 1:
             raise ConfigError(
                 f"image_size must be even and 16 or more, stride 1 or more; "

@@ -18,6 +18,7 @@ from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.windows import FPS, MEL_STEP
 
 _SAMPLES = SAMPLE_RATE // FPS  # of a frame
+_SAME_TIME = 0.5  # of the shorter of two pieces
 
 
 @dataclass
@@ -27,15 +28,18 @@ class Piece:
     Attributes:
         start, end: first frame, and the frame after the last, of the source at 25 fps.
         boxes: the detector's box in every frame; empty if there is no face.
+        marks: with ``crop=aligned`` the landmarks (x, y in turn) in every frame, else empty.
         weight: how prominent the face is, to choose by where nothing is heard.
         score: the detector's, mean. faces: the most in one frame of the shot.
         face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
+        heard: how well its mouth goes with the sound, see :mod:`data_prep.mouth`; None if unknown.
         reason, detail: why it is left out; empty if it is not.
     """
 
     start: int
     end: int
     boxes: list[list[float]] = field(default_factory=list)
+    marks: list[list[float]] = field(default_factory=list)
     weight: float = 0.0
     score: float = 0.0
     faces: int = 0
@@ -44,11 +48,17 @@ class Piece:
     turn: float = 0.0
     outside: float = 0.0
     level: float = 0.0
+    heard: float | None = None
     reason: str = ""
     detail: str = ""
 
     def __len__(self) -> int:
         return self.end - self.start
+
+    def meets(self, other: Piece) -> bool:
+        """Whether the two are faces of one moment: they share half of the shorter one."""
+        common = min(self.end, other.end) - max(self.start, other.start)
+        return common > _SAME_TIME * min(len(self), len(other))
 
     def box_at(self, frame: int) -> list[float] | None:
         """The face's box in a frame of the source, None where there is none."""
@@ -68,8 +78,11 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
         options: lengths and limits.
     """
     pieces: list[Piece] = []
-    seen = seen_faces(found)
-    for start, end in shot_spans(find_cuts(found["steps"]), found["frames"]):
+    seen, cuts = seen_faces(found), find_cuts(found["steps"])
+    if cuts and options.cuts == "reject":
+        detail = f"the picture changes at {cuts[0] / FPS:.2f} s, and a file should be one take"
+        return [asdict(Piece(0, found["frames"], reason="damaged", detail=detail))]
+    for start, end in shot_spans(cuts, found["frames"]):
         looks = [(n, faces) for n, faces in seen if start <= n < end]
         in_shot = []
         for track in link(looks, options.stride):
@@ -82,6 +95,8 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
                     if a <= n < b
                 ]
                 piece = _piece((a, b), values[a - first : b - first], sharp, found["size"])
+                if options.crop == "aligned":
+                    piece.marks = _marks(values[a - first : b - first])
                 piece.faces = max(len(faces) for _, faces in looks)
                 in_shot.append(piece)
         pieces += in_shot or [_without(start, end, looks, options)]
@@ -128,6 +143,14 @@ def _piece(span: tuple[int, int], values: np.ndarray, sharp: list[float], size: 
         turn=round(turn(marks), 3),
         outside=round(outside(steady_box(boxes), size), 3),
     )
+
+
+def _marks(values: np.ndarray) -> list[list[float]]:
+    """The landmarks of every frame; none where the detector has none, or others cut the crops."""
+    marks = values[:, 5:]
+    if not np.isfinite(marks).all():
+        return []
+    return [[round(float(v), 2) for v in points] for points in marks]
 
 
 def _without(start: int, end: int, looks: list, options: Options) -> Piece:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import shutil
+import socket
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import cv2
 from tqdm import tqdm
 
 from data_prep.clip import Tools, prepare_source
-from data_prep.engine import Failed, run_jobs
+from data_prep.corpora import is_grid
+from data_prep.engine import ENGINES, Failed, run_jobs
 from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
 from data_prep.options import STAGES, Options
 from data_prep.report import write_report
@@ -55,6 +57,8 @@ def prepare(
     options: Options | None = None,
     *,
     workers: int = 2,
+    engine: str = "processes",
+    ray_address: str | None = None,
     splits: dict[str, float | list[str]] | None = None,
     redo: str | None = None,
     progress: bool = True,
@@ -69,7 +73,9 @@ def prepare(
         source: folder of videos, ``<speaker>/<clip>.<ext>``.
         output: folder of the prepared set; nothing is written outside of it.
         options: what shapes a clip.
-        workers: processes, of one thread each; 0 works in this process.
+        workers: so many at a time, of one thread each; 0 works in this process.
+        engine: ``processes`` of this machine, or ``ray``, see :mod:`data_prep.cluster`.
+        ray_address: of a Ray cluster that runs already; None starts one on this machine.
         splits: what is drawn where the source has no lists, see :func:`write_splits`.
         redo: do this stage and those behind it again for all files, see :data:`STAGES`.
         progress: show a bar.
@@ -82,9 +88,14 @@ def prepare(
     source, output, options = Path(source), Path(output), options or Options()
     if workers < 0:
         raise ConfigError(f"workers must be 0 or more, got {workers}")
+    if engine not in ENGINES:
+        raise ConfigError(f"engine={engine}: there are {', '.join(ENGINES)}")
     if redo is not None and redo not in STAGES:
         raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
     sources = scan(source)
+    if options.cuts is None:
+        one_take = is_grid([item.path for item in sources])
+        options = replace(options, cuts="reject" if one_take else "split")
     if output.resolve() == source.resolve():
         raise ConfigError(f"output={output}: is the source folder; name another")
     digest = _checked_judge(options)
@@ -93,14 +104,15 @@ def prepare(
     except OSError as error:
         raise ConfigError(f"output={output}: cannot be made ({error.strerror})") from None
 
-    run = _Run(output, options, digest, sources)
+    run_all = functools.partial(run_jobs, workers=workers, engine=engine, address=ray_address)
+    run = _Run(output, options, digest, sources, run_all, progress)
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits
     try:
         if redo is not None:
             for item in run.sources:
                 State(output, item.key).forget(redo)
-        run.work(run.todo(), workers, progress)
-        rows = run.finish(workers, progress)
+        run.work(run.todo())
+        rows = run.finish()
         keys: dict[str, list[str]] = {item.listed: [] for item in sources}
         listed = {item.name: item.listed for item in sources}
         for row in rows:
@@ -115,10 +127,19 @@ def prepare(
 
 
 class _Run:
-    """The sources of one run and their rows as they come."""
+    """The sources of one run and their rows as they come. ``run_all``: who works, and where."""
 
-    def __init__(self, output: Path, options: Options, digest: str, sources: list[Source]) -> None:
+    def __init__(
+        self,
+        output: Path,
+        options: Options,
+        digest: str,
+        sources: list[Source],
+        run_all: Callable[..., Iterator],
+        progress: bool,
+    ) -> None:
         self.output, self.options, self.digest = output, options, digest
+        self.run_all, self.progress = run_all, progress
         self.sources = [item for item in sources if item.key]
         self.done = 0
         self.rows: dict[str, list[Row]] = {
@@ -128,12 +149,12 @@ class _Run:
         before = (row for row in read_manifest(output) if row.reason == "duplicate")
         self.duplicates = {row.key for row in before}
 
-    def work(self, todo: list[Source], workers: int, progress: bool) -> None:
+    def work(self, todo: list[Source]) -> None:
         """Prepare these sources."""
         setup = functools.partial(_setup, self.output, self.options, self.digest)
         frames = 0
-        with tqdm(total=len(todo), unit="file", desc="prepare", disable=not progress) as bar:
-            for job, answer in run_jobs(setup, todo, workers):
+        with tqdm(total=len(todo), unit="file", desc="prepare", disable=not self.progress) as bar:
+            for job, answer in self.run_all(setup, todo):
                 failed = isinstance(answer, Failed)
                 self.rows[job.name] = [_failed(job, answer)] if failed else answer
                 frames += sum(row.frames for row in self.rows[job.name])
@@ -142,7 +163,7 @@ class _Run:
                 bar.update()
         self.done += len(todo)
 
-    def finish(self, workers: int, progress: bool) -> list[Row]:
+    def finish(self) -> list[Row]:
         """All rows, sorted; of several clips of one content the first stays on disk."""
         rows = self._marked()
         kept = (row for row in rows if row.status == KEPT)
@@ -151,7 +172,7 @@ class _Run:
             todo = [item for item in self.sources if item.name in lost]
             for item in todo:
                 State(self.output, item.key).forget("clips")
-            self.work(todo, workers, progress)
+            self.work(todo)
             rows = self._marked()
         for row in rows:
             if row.reason == "duplicate":
@@ -220,6 +241,8 @@ def _checked_judge(options: Options) -> str:
 
 def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], list[Row]]:
     """In a worker: the detector, the judge, and no threads of its own."""
+    if not output.is_dir():
+        raise ConfigError(f"output={output}: is not on {socket.gethostname()}; share the folder")
     cv2.setNumThreads(1)
     arguments = {"min_score": options.min_score}
     if options.detector == "centerface":

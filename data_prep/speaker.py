@@ -12,7 +12,7 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.windows import FPS
 
 _SAMPLES = SAMPLE_RATE // FPS  # of a frame
-_SAME_TIME = 0.5  # of the shorter of two pieces, that makes them two faces of one moment
+_HEARD = 0.4  # least agreement of a mouth with the sound that says anything
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,24 @@ class Limits:
     Attributes:
         confidence: least one, in the judge's units.
         offset: frames by which the sound may be off; it is moved by as many.
+        keep_unsure: pieces below the confidence stay, their sound where it was.
     """
 
     confidence: float
     offset: int
+    keep_unsure: bool = False
+
+    def sure(self, score: dict | None) -> bool:
+        """Whether a score from :func:`data_prep.sync.measure` can be acted on."""
+        return score is not None and score["confidence"] >= self.confidence
 
 
 def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limits | None) -> None:
     """Set the reason of every piece whose face is not the one that speaks, or is not in sync.
 
-    Of faces that are seen at the same time the one with the best confidence speaks, or without a
-    judge the most prominent one.
+    Of faces that are seen at the same time the one with the best confidence speaks. Where the judge
+    is sure of none, or there is no judge, it is the one whose mouth goes best with the sound; where
+    no mouth does, the most prominent one.
 
     Args:
         pieces: of one source; ``reason`` and ``detail`` are set.
@@ -41,16 +48,22 @@ def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limit
     """
     live = [i for i, piece in enumerate(pieces) if not piece.reason]
 
-    def rank(i: int) -> tuple[float, float]:
-        score = scores[i]
-        return (score["confidence"] if score else -1.0), pieces[i].weight
+    def rank(i: int) -> tuple[float, float, float]:
+        sure = limits is not None and limits.sure(scores[i])
+        heard = pieces[i].heard or 0.0
+        return (
+            scores[i]["confidence"] if sure else -1.0,
+            heard if heard >= _HEARD else 0.0,
+            pieces[i].weight,
+        )
 
     taken: list[int] = []
     for i in sorted(live, key=rank, reverse=True):
-        if any(_same_time(pieces[i], pieces[k]) for k in taken):
+        if rivals := [k for k in taken if pieces[i].meets(pieces[k])]:
             pieces[i].reason = "other_face"
+            fits = rank(rivals[0])[:2] > rank(i)[:2]
             pieces[i].detail = "another face of the same moment " + (
-                "fits the sound better" if limits else "is more prominent"
+                "fits the sound better" if fits else "is more prominent"
             )
         else:
             taken.append(i)
@@ -58,15 +71,12 @@ def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limit
         pieces[i].reason, pieces[i].detail = _off(scores[i], limits)
 
 
-def _same_time(a: Piece, b: Piece) -> bool:
-    common = min(a.end, b.end) - max(a.start, b.start)
-    return common > _SAME_TIME * min(len(a), len(b))
-
-
 def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
     if score is None:
         return "too_short", "for a window of the judge"
-    if score["confidence"] < limits.confidence:
+    if not limits.sure(score):
+        if limits.keep_unsure:
+            return "", ""
         return "unsure", f"confidence {score['confidence']:.3g}, least is {limits.confidence:g}"
     if abs(score["offset"]) > limits.offset:
         return "off_sync", f"sound is {score['offset']:+d} frames off, most is {limits.offset}"

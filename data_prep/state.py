@@ -6,6 +6,7 @@
                                      probe.json    what it holds
                                      look.json     frame differences, and faces on a stride
                                      pieces.json   the clips it could give, and their quality
+                                     mouths.json   which of several mouths moves with the sound
                                      sync.json     offset and confidence of each
                                      clips.json    what became of each: rows of the manifest
                                      clips.jpg     a small picture of each, side by side

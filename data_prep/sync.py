@@ -37,7 +37,8 @@ def limits(options: Options, judge: Judge) -> Limits:
     Raises:
         ConfigError: the judge is an expert that was not calibrated, and no limit is given.
     """
-    own = PUBLISHED if isinstance(judge, SyncNetV2Judge) else CALIBRATED.get(judge.name)
+    published = isinstance(judge, SyncNetV2Judge) and judge.published
+    own = PUBLISHED if published else CALIBRATED.get(judge.name)
     if own is None and options.min_confidence is None:
         raise ConfigError(
             f"judge={judge.name}: no least confidence is known for it; give min_confidence, which "
@@ -47,6 +48,7 @@ def limits(options: Options, judge: Judge) -> Limits:
     return Limits(
         own.confidence if confidence is None else confidence,
         (own.offset if own else PUBLISHED.offset) if offset is None else offset,
+        options.unsure == "keep",
     )
 
 

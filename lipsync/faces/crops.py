@@ -104,7 +104,7 @@ def crop(frame: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.
     if scale > 1:
         left, top = int(np.floor(x0)), int(np.floor(y0))
         right, bottom = int(np.ceil(x1)), int(np.ceil(y1))
-        patch = _patch(frame, left, top, right, bottom)
+        patch = cut_patch(frame, left, top, right, bottom)
         small = cv2.resize(
             patch,
             (max(1, round((right - left) * width / (x1 - x0))),
@@ -123,7 +123,7 @@ def crop(frame: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.
     )  # fmt: skip
 
 
-def _patch(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+def cut_patch(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
     """Whole pixels [top:bottom, left:right], the border repeated outside the frame."""
     height, width = frame.shape[:2]
     inside = frame[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]

@@ -139,24 +139,34 @@ def link(seen: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[
     tracks: list[FaceTrack] = []
     for number, faces in seen:
         live = [t for t in tracks if number - t.frames[-1] <= _BRIDGE * stride]
-        pairs = []
-        for i, track in enumerate(live):
-            last = track.detections[-1].box
-            overlaps = iou(last, np.stack([f.box for f in faces])) if faces else []
-            pairs += [(overlap, i, j) for j, overlap in enumerate(overlaps)]
-        taken: set[int] = set()
-        continued: set[int] = set()
-        for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-            if overlap >= _LINK_IOU and i not in continued and j not in taken:
-                live[i].add(number, faces[j])
-                continued.add(i)
-                taken.add(j)
-        for j, face in enumerate(faces):
-            if j not in taken:
-                track = FaceTrack()
-                track.add(number, face)
-                tracks.append(track)
+        tracks += [track for track, _ in join(live, number, faces)]
     return tracks
+
+
+def join(live: list[FaceTrack], number: int, faces: list[Detection]) -> list[tuple[FaceTrack, int]]:
+    """Continue tracks by the faces of one more frame, the best overlap first.
+
+    Args:
+        live: tracks that may go on; they are changed.
+        number: of the frame.
+        faces: what was found there.
+
+    Returns:
+        The tracks that begin here, each with the place of its face in ``faces``.
+    """
+    pairs = []
+    for i, track in enumerate(live):
+        last = track.detections[-1].box
+        overlaps = iou(last, np.stack([f.box for f in faces])) if faces else []
+        pairs += [(overlap, i, j) for j, overlap in enumerate(overlaps)]
+    taken: set[int] = set()
+    continued: set[int] = set()
+    for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+        if overlap >= _LINK_IOU and i not in continued and j not in taken:
+            live[i].add(number, faces[j])
+            continued.add(i)
+            taken.add(j)
+    return [(FaceTrack([number], [face]), j) for j, face in enumerate(faces) if j not in taken]
 
 
 def fill(track: FaceTrack, start: int, end: int) -> np.ndarray:

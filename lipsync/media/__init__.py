@@ -7,19 +7,44 @@ another protocol.
 """
 
 from lipsync.media.files import whole_file
-from lipsync.media.frames import MediaInfo, probe, read_frames, read_image, resample_frames
-from lipsync.media.sound import read_audio, write_audio
-from lipsync.media.writing import VideoWriter, frame_rate
+from lipsync.media.frames import (
+    MediaInfo,
+    frame_times,
+    probe,
+    read_frames,
+    read_image,
+    resample_frames,
+)
+from lipsync.media.sound import audio_blocks, read_audio, write_audio
+from lipsync.media.soundtrack import (
+    AUDIO_CODECS,
+    CopiedSound,
+    EncodedSound,
+    Soundtrack,
+    can_copy,
+    sound_channels,
+)
+from lipsync.media.writing import PRESETS, VIDEO_CODECS, VideoWriter, frame_rate
 
 __all__ = [
+    "AUDIO_CODECS",
+    "PRESETS",
+    "VIDEO_CODECS",
+    "CopiedSound",
+    "EncodedSound",
     "MediaInfo",
+    "Soundtrack",
     "VideoWriter",
+    "audio_blocks",
+    "can_copy",
     "frame_rate",
+    "frame_times",
     "probe",
     "read_audio",
     "read_frames",
     "read_image",
     "resample_frames",
+    "sound_channels",
     "whole_file",
     "write_audio",
 ]

@@ -14,6 +14,8 @@ from av.video.reformatter import VideoReformatter
 from lipsync.errors import MediaError
 from lipsync.media.files import decoded, first_frame, opened, stream_seconds, video_stream
 
+_REORDERED = 0.5  # seconds by which packets may come before what is shown earlier
+
 
 @dataclass(frozen=True)
 class MediaInfo:
@@ -66,13 +68,46 @@ def probe(path: str | Path) -> MediaInfo:
     )  # fmt: skip
 
 
+def frame_times(path: str | Path, until: float = float("inf")) -> np.ndarray:
+    """Seconds at which a video's frames are shown, ascending, without decoding them.
+
+    Args:
+        path: a file that holds video.
+        until: seconds after the first frame beyond which times are of no interest.
+
+    Returns:
+        float64 (n,), the container's word; empty where it gives no times, or not for all.
+    """
+    times: list[float] = []
+    with opened(path) as container:
+        stream = video_stream(container)
+        for packet in container.demux(stream) if stream is not None else ():
+            if not packet.size or packet.is_discard:
+                continue
+            if packet.pts is None:
+                return np.zeros(0)
+            times.append(float(packet.pts * packet.time_base))
+            if times[-1] - times[0] > until + _REORDERED:
+                break
+    ascending = np.sort(np.array(times, np.float64))
+    # what lies beyond is not complete: packets come in another order than pictures
+    return ascending[ascending <= ascending[:1] + until + 1e-6]
+
+
 def read_frames(
-    path: str | Path, *, rotate: bool = True, tolerate_damage: bool = False, threads: int = 1
+    path: str | Path,
+    *,
+    start: float | None = None,
+    rotate: bool = True,
+    tolerate_damage: bool = False,
+    threads: int = 1,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Stream a video's frames in the order of display.
 
     Args:
         path: any file that holds video.
+        start: seconds on the same clock of the first frame to give; those before are skipped by
+            seeking. It must lie within the video.
         rotate: turn the picture upright as the file's display rotation says.
         tolerate_damage: take what the decoder can conceal, instead of an error.
         threads: of the decoder; 0 for one per core, which is faster on large pictures and may
@@ -92,8 +127,14 @@ def read_frames(
         step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
         time, count = -step, 0
         to_rgb = VideoReformatter()
+        if start is not None:
+            # backwards, to the last key frame; some containers know only where it is shown
+            at = int((start - _REORDERED) / stream.time_base)
+            container.seek(at, stream=stream, backward=True)
         for frame in decoded(path, container, stream, tolerant=tolerate_damage, threads=threads):
             time = frame.time if frame.time is not None else time + step
+            if start is not None and time < start - 1e-4:
+                continue
             count += 1
             # one thread: handing slices of a frame around costs more than converting it
             image = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()

@@ -1,8 +1,10 @@
-"""Sound in and out: float32 mono, on the clock of the video that it belongs to."""
+"""Sound in and out: float32, on the clock of the video that it belongs to."""
 
 from __future__ import annotations
 
 import wave as wavfile
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -24,50 +26,120 @@ _GAP = 0.015  # seconds; timestamps of sound that jump by more are a hole or an 
 def read_audio(
     path: str | Path, sample_rate: int = 16000, *, tolerate_damage: bool = False
 ) -> np.ndarray:
-    """Read a file's sound as float32 (n,), mono, in [-1, 1], at ``sample_rate``.
+    """Read a file's sound as float32 (n,), mono, in [-1, 1]: all of :func:`audio_blocks`."""
+    blocks = [b[0] for b in audio_blocks(path, sample_rate, tolerate_damage=tolerate_damage)]
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def audio_blocks(
+    path: str | Path, sample_rate: int = 16000, *, channels: int = 1, tolerate_damage: bool = False
+) -> Iterator[np.ndarray]:
+    """Stream a file's sound as float32 (channels, n) blocks of a second at most, in [-1, 1].
 
     Channels are mixed by ffmpeg's normalised matrix (equal channels keep their level). When the
     file has video, sample 0 is the time of its first frame: earlier sound is cut and a late start,
-    like any hole in the timestamps, is silence.
+    like any hole in the timestamps, is silence. Of sound that overlaps, the first word is kept.
+
+    Args:
+        path: any file that holds sound.
+        sample_rate: to which it is brought.
+        channels: 1 (mono) or 2 (stereo).
+        tolerate_damage: take what the decoder can conceal, instead of an error.
 
     Raises:
         MediaError: not readable, no sound, or damaged (the message says at which second).
     """
     path = Path(path)
     first = first_frame(path)
-    pieces: list[tuple[float, list[np.ndarray]]] = []  # runs without a hole: (seconds, blocks)
     with opened(path) as container:
         if not container.streams.audio:
             raise MediaError(path, "has no sound", "name a file with sound")
         stream = container.streams.audio[0]
         length = stream_seconds(stream, container)
-        resampler, expected = None, None
-        for frame in decoded(path, container, stream, tolerant=tolerate_damage):
-            time = frame.time if frame.time is not None else expected or 0.0
-            if expected is None or abs(time - expected) > _GAP:
-                _drain(resampler, pieces)
-                # s32: the integer target makes ffmpeg normalise the mix of channels
-                resampler = av.AudioResampler(format="s32", layout="mono", rate=sample_rate)
-                pieces.append((time, []))
-                expected = time
-            expected += frame.samples / frame.sample_rate
-            frame = _finite(frame)
-            frame.pts = None
-            pieces[-1][1].extend(out.to_ndarray()[0] for out in resampler.resample(frame))
-        _drain(resampler, pieces)
-    if not pieces:
-        raise MediaError(path, "no sample of its sound can be decoded", "export it again")
-    origin = first[0] if first else pieces[0][0]
-    wave = _assemble(pieces, origin, sample_rate)
-    # A codec pads its last block (1024 samples of AAC); the container knows the true end.
-    end = round((pieces[0][0] + length - origin) * sample_rate)
-    padded = 0 < len(wave) - end <= 2048 * sample_rate / stream.codec_context.sample_rate
-    return wave[:end] if padded and end > 0 else wave
+        runs = _runs(path, container, stream, sample_rate, channels, tolerate_damage)
+        time, _ = begin = next(runs, (0.0, None))
+        if begin[1] is None:
+            raise MediaError(path, "no sample of its sound can be decoded", "export it again")
+        origin = first[0] if first else time
+        # A codec pads its last block (1024 samples of AAC); the container knows the true end.
+        end = round((time + length - origin) * sample_rate)
+        padding = int(2048 * sample_rate / stream.codec_context.sample_rate)
+        placed = _placed(chain([begin], runs), origin, sample_rate)
+        yield from _without_padding(placed, end, padding)
 
 
-def _drain(resampler: av.AudioResampler | None, pieces: list[tuple[float, list]]) -> None:
-    if resampler is not None:
-        pieces[-1][1].extend(out.to_ndarray()[0] for out in resampler.resample(None))
+def _runs(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.AudioStream,
+    sample_rate: int,
+    channels: int,
+    tolerant: bool,
+) -> Iterator[tuple[float | None, np.ndarray]]:
+    """Resampled blocks, each with its time where a run without a hole begins, else ``None``."""
+    resampler, expected, begins = None, None, None
+    for frame in decoded(path, container, stream, tolerant=tolerant):
+        time = frame.time if frame.time is not None else expected or 0.0
+        if expected is None or abs(time - expected) > _GAP:
+            for block in resampler.resample(None) if resampler else ():
+                yield begins, _floats(block)
+                begins = None
+            # s32: the integer target makes ffmpeg normalise the mix of channels
+            layout = "mono" if channels == 1 else "stereo"
+            resampler = av.AudioResampler(format="s32p", layout=layout, rate=sample_rate)
+            begins = expected = time
+        expected += frame.samples / frame.sample_rate
+        frame = _finite(frame)
+        frame.pts = None
+        for block in resampler.resample(frame):
+            yield begins, _floats(block)
+            begins = None
+    for block in resampler.resample(None) if resampler else ():
+        yield begins, _floats(block)
+        begins = None
+
+
+def _floats(block: av.AudioFrame) -> np.ndarray:
+    return (block.to_ndarray() / 2**31).astype(np.float32)
+
+
+def _placed(
+    runs: Iterable[tuple[float | None, np.ndarray]], origin: float, sample_rate: int
+) -> Iterator[np.ndarray]:
+    """Runs laid out on one clock that begins at ``origin``: silence in holes, overlaps cut."""
+    sent, at = 0, 0
+    for time, block in runs:
+        if time is not None:
+            at = round((time - origin) * sample_rate)
+        while at > sent:
+            hole = min(at - sent, sample_rate)
+            yield np.zeros((len(block), hole), np.float32)
+            sent += hole
+        fresh = block[:, max(0, sent - at) :]
+        at += block.shape[1]
+        if fresh.size:
+            yield fresh
+            sent += fresh.shape[1]
+
+
+def _without_padding(blocks: Iterable[np.ndarray], end: int, padding: int) -> Iterator[np.ndarray]:
+    """Leave out what lies beyond ``end`` if that is no more than a codec's ``padding``."""
+    given, held = 0, []
+    for block in blocks:
+        room = max(0, end - given) if end > 0 else block.shape[1]
+        if not held and block.shape[1] <= room:
+            yield block
+            given += block.shape[1]
+            continue
+        held.append(block)
+        if sum(b.shape[1] for b in held) > room + padding:  # real sound after all
+            yield from held
+            held, end = [], 0
+    for block in held:
+        block = block[:, : max(0, end - given)]
+        given += block.shape[1]
+        if block.size:
+            yield block
 
 
 def _finite(frame: av.AudioFrame) -> av.AudioFrame:
@@ -84,20 +156,6 @@ def _finite(frame: av.AudioFrame) -> av.AudioFrame:
     )
     clean.sample_rate = frame.sample_rate
     return clean
-
-
-def _assemble(
-    pieces: list[tuple[float, list[np.ndarray]]], origin: float, sample_rate: int
-) -> np.ndarray:
-    """Lay runs of samples out on one clock that begins at ``origin``."""
-    runs = [(round((t - origin) * sample_rate), np.concatenate(b)) for t, b in pieces if b]
-    end = max((at + len(run) for at, run in runs), default=0)
-    wave = np.zeros(max(end, 0), np.float32)
-    for at, run in runs:
-        run = run[max(0, -at) :]
-        at = max(0, at)
-        wave[at : at + len(run)] = run / np.float32(2**31)
-    return wave
 
 
 def write_audio(path: str | Path, wave: np.ndarray, sample_rate: int = 16000) -> None:

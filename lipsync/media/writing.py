@@ -7,16 +7,24 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media.files import naming_target, whole_file
 from lipsync.media.sound import clean_wave
+from lipsync.media.soundtrack import EncodedSound, Soundtrack
 
 _SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv"}
 _ITUNES_TAGS = {"title", "artist", "album", "comment", "copyright", "description", "genre"}
-_AAC_BIT_RATE = 96_000  # close to the most that AAC can use for 16 kHz mono
+VIDEO_CODECS = {"h264": "libx264", "hevc": "libx265"}
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+_FINE = Fraction(1, 90_000)  # seconds; the clock of a variable rate
+_CPU_AVX_512F = 13  # as OpenCV counts the processor's features
+# x264's AVX-512 code reads memory that it never wrote (in its macroblock tree), and equal frames
+# would not give equal files.
+_REPEATABLE = {"x264-params": "asm=AVX2"} if cv2.checkHardwareSupport(_CPU_AVX_512F) else {}
 
 
 def frame_rate(fps: Fraction | float | int) -> Fraction:
@@ -38,8 +46,21 @@ class VideoWriter:
 
     The file appears under its name only when the ``with`` block ends well; an error or Ctrl-C
     leaves nothing. H.264 needs even sides: an odd one gets one more row or column, a copy of the
-    last. ``audio`` (float32 mono, sample 0 = first frame) is written whole, even past the last
-    frame. ``metadata`` goes into the container (mp4 tags).
+    last.
+
+    Args:
+        path: an mp4, m4v, mov or mkv.
+        fps: frames a second; of a variable rate the mean.
+        size: width and height.
+        audio: a wave (float32 mono, sample 0 = first frame), or a soundtrack; written whole, even
+            past the last frame.
+        sample_rate: of the wave.
+        crf: quality, 0 (lossless) to 51; lower is better.
+        metadata: goes into the container (mp4 tags).
+        threads: of the video's encoder.
+        codec: "h264" or "hevc".
+        preset: of the encoder, from "ultrafast" to "slower" (and smaller).
+        variable: frames have times of their own, see :meth:`write`.
 
     Example:
         >>> with VideoWriter("out.mp4", 25, (96, 96), audio=wave) as video:  # doctest: +SKIP
@@ -53,11 +74,14 @@ class VideoWriter:
         fps: Fraction | float | int,
         size: tuple[int, int],
         *,
-        audio: np.ndarray | None = None,
+        audio: np.ndarray | Soundtrack | None = None,
         sample_rate: int = 16000,
         crf: int = 18,
         metadata: dict[str, str] | None = None,
         threads: int = 2,
+        codec: str = "h264",
+        preset: str = "veryfast",
+        variable: bool = False,
     ) -> None:
         self.path, self.fps, self.size = Path(path), frame_rate(fps), tuple(map(int, size))
         if self.path.suffix.lower() not in _SUFFIXES:
@@ -65,8 +89,19 @@ class VideoWriter:
             raise MediaError(path, f"no container is named '{self.path.suffix}'", f"use {known}")
         if min(self.size) < 1:
             raise ConfigError(f"video size must be positive, got {self.size}")
-        self.audio = None if audio is None else clean_wave(audio)
-        self.sample_rate, self.crf, self.threads = sample_rate, crf, threads
+        if codec not in VIDEO_CODECS:
+            raise ConfigError(f"no video codec '{codec}'; there are {', '.join(VIDEO_CODECS)}")
+        if preset not in PRESETS:
+            raise ConfigError(f"no preset '{preset}'; there are {', '.join(PRESETS)}")
+        if isinstance(audio, np.ndarray):
+            wave = clean_wave(audio)
+            blocks = (wave[None, i : i + sample_rate] for i in range(0, len(wave), sample_rate))
+            audio = EncodedSound(blocks, sample_rate) if wave.size else None
+        self.audio = audio
+        self.crf, self.threads, self.codec, self.preset = crf, threads, codec, preset
+        self.variable = variable
+        self._clock = _FINE if variable else 1 / self.fps
+        self._last = (-1, Fraction(0))  # when the last frame begins, and the seconds it lasts
         self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
         self.frames = 0
         self._to_yuv = VideoReformatter()
@@ -90,24 +125,38 @@ class VideoWriter:
         options = {} if temporary.suffix == ".mkv" else {"movflags": flags}
         container = av.open(f"file:{temporary}", "w", options=options)
         container.metadata.update(self.metadata)
-        video = container.add_stream("libx264", rate=self.fps)
+        video = container.add_stream(VIDEO_CODECS[self.codec], rate=self.fps)
         video.width, video.height = (side + side % 2 for side in self.size)
         video.pix_fmt = "yuv420p"
-        video.options = {"crf": str(self.crf), "preset": "veryfast"}
+        video.options = {"crf": str(self.crf), "preset": self.preset}
+        if self.variable:  # in order, so that the file says how long each frame is shown
+            video.options |= {"bf": "0"}
+        if self.codec == "h264":
+            video.options |= _REPEATABLE
+        else:
+            still = ":bframes=0" if self.variable else ""
+            video.options |= {"x265-params": f"log-level=none{still}"}
+            video.codec_context.codec_tag = "hvc1"  # what players of Apple ask for
         context = video.codec_context
         context.thread_count = self.threads
-        context.time_base = 1 / self.fps
+        context.time_base = self._clock
         # BT.709, said in the stream, so that no player has to guess the colours from the size
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
-        self._video, self._sound, self._sent = video, None, 0
-        if self.audio is not None and self.audio.size:
-            self._sound = container.add_stream("aac", rate=self.sample_rate, layout="mono")
-            self._sound.bit_rate = _AAC_BIT_RATE
+        self._video = video
+        if self.audio is not None:
+            self.audio.open(container)
         return container
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append one RGB uint8 frame (H, W, 3) of the writer's size."""
+    def write(
+        self, frame: np.ndarray, start: float | None = None, seconds: float | None = None
+    ) -> None:
+        """Append one RGB uint8 frame (H, W, 3) of the writer's size.
+
+        Args:
+            frame: the picture.
+            start, seconds: of a variable rate, when it is shown, and for how long.
+        """
         width, height = self.size
         if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
             raise ValueError(
@@ -123,33 +172,37 @@ class VideoWriter:
             dst_colorspace=Colorspace.ITU709,
             threads=1,
         )
-        picture.pts, picture.time_base = self.frames, 1 / self.fps
+        at, lasting = Fraction(self.frames), 1 / self.fps
+        if start is not None:
+            at, lasting = Fraction(start) / self._clock, Fraction(seconds or 0)
+        picture.pts = max(round(at), self._last[0] + 1)  # two frames cannot share a moment
+        picture.time_base = self._clock
         with naming_target(self.path):
-            self._container.mux(self._video.encode(picture))
-            self.frames += 1
-            self._write_sound(until=round(self.frames / self.fps * self.sample_rate))
+            self._mux(self._video.encode(picture))
+            self.frames, self._last = self.frames + 1, (picture.pts, lasting)
+            if self.audio is not None:
+                self.audio.write(float(picture.pts * self._clock + lasting))
 
-    def _write_sound(self, until: int) -> None:
-        if self._sound is None:
-            return
-        block = self.audio[self._sent : until]
-        if block.size:
-            samples = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")
-            samples.sample_rate = self.sample_rate
-            samples.pts, samples.time_base = self._sent, Fraction(1, self.sample_rate)
-            self._container.mux(self._sound.encode(samples))
-            self._sent += block.size
+    def _mux(self, packets: list[av.Packet]) -> None:
+        """Write video packets; the last frame of all is shown for the time it was given."""
+        pts, lasting = self._last
+        for packet in packets:
+            if packet.pts == pts:
+                packet.duration = max(1, round(lasting / self._clock))
+            self._container.mux(packet)
 
     def _close(self, kind, error, trace) -> None:
         """Finish the streams if all went well, and let go of the file in any case."""
-        if error is not None:
-            with suppress(OSError, av.error.FFmpegError):
-                self._container.close()
-            return
-        with naming_target(self.path), self._container:
-            if not self.frames:
-                raise MediaError(self.path, "no frame was written", "give it at least one")
-            if self._sound is not None:
-                self._write_sound(until=len(self.audio))
-                self._container.mux(self._sound.encode(None))
-            self._container.mux(self._video.encode(None))
+        with ExitStack() as stack:
+            if self.audio is not None:
+                stack.callback(self.audio.close)
+            if error is not None:
+                with suppress(OSError, av.error.FFmpegError):
+                    self._container.close()
+                return
+            with naming_target(self.path), self._container:
+                if not self.frames:
+                    raise MediaError(self.path, "no frame was written", "give it at least one")
+                if self.audio is not None:
+                    self.audio.write(float("inf"))
+                self._mux(self._video.encode(None))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.corpora import is_grid
 from data_prep.scan import scan
 from data_prep.splits import write_splits
 from lipsync.data.store import read_split
@@ -60,6 +61,14 @@ def test_lrs3_by_its_folders(tmp_path: Path) -> None:
 def test_grid_as_its_archives_unpack(tmp_path: Path) -> None:
     touch(tmp_path, "s1/bbaf2n.mpg", "s2/video/mpg_6000/bbaf1n.mpg", "s1/align/bbaf2n.align")
     assert [item.key for item in scan(tmp_path)] == ["s1/bbaf2n", "s2/video/mpg_6000/bbaf1n"]
+
+
+@pytest.mark.parametrize(
+    ("names", "grid"),
+    [(["bbaf2n", "lwwz9s", "PRIZZA"], True), (["bbaf2n", "interview"], False), ([], False)],
+)
+def test_grid_is_known_by_its_sentences(names: list[str], grid: bool) -> None:
+    assert is_grid([Path(f"s1/{name}.mpg") for name in names]) == grid
 
 
 def test_folders_that_are_only_called_so(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.engine import Failed, Stop, run_jobs
+from lipsync.errors import ClipError, ConfigError, LipsyncError
 
 
 def square() -> Callable[[int], int]:
@@ -33,6 +34,19 @@ def no_setup() -> Callable:
 
 def threads() -> Callable[[str], str | None]:
     return os.environ.get
+
+
+def tries(folder: Path) -> Callable[[str], int]:
+    """A job that raises, or kills its worker, until it was tried as often as its name says."""
+
+    def run(name: str) -> int:
+        number = len(list(folder.glob(f"{name}-*"))) + 1
+        (folder / f"{name}-{number}").touch()
+        if number < int(name[-1]):
+            os.kill(os.getpid(), signal.SIGKILL) if "kill" in name else int("x")
+        return number
+
+    return run
 
 
 def note(folder: Path) -> Callable[[int], None]:
@@ -58,6 +72,17 @@ def test_in_this_process() -> None:
     assert isinstance(answers[3], Failed)
 
 
+def test_what_fails_is_tried_once_more(tmp_path: Path) -> None:
+    names = ["a1", "raise2", "kill2", "b1", "raise3", "kill3"]
+    answers = dict(run_jobs(functools.partial(tries, tmp_path), names, workers=2))
+    assert [answers[name] for name in names[:4]] == [1, 2, 2, 1]
+    assert all(isinstance(answers[name], Failed) for name in names[4:])
+    assert len(list(tmp_path.iterdir())) == 1 + 2 + 2 + 1 + 2 + 2
+    here = functools.partial(tries, tmp_path / "here")
+    (tmp_path / "here").mkdir()
+    assert dict(run_jobs(here, ["raise2"], workers=0)) == {"raise2": 2}
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_stop_ends_the_run(workers: int) -> None:
     with pytest.raises(Stop, match="the disk is full"):
@@ -80,6 +105,36 @@ def test_workers_have_one_thread_each_and_share_the_jobs(
     names = [path.name.split("-") for path in tmp_path.iterdir()]
     assert sorted(int(n) for n, _ in names) == list(range(40))
     assert str(os.getpid()) not in {pid for _, pid in names}
+
+
+def dies() -> Callable:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_that_cannot_start_end_the_run() -> None:
+    with pytest.raises(LipsyncError, match="workers die before they begin"):
+        list(run_jobs(dies, [1, 2], workers=1))
+
+
+def test_errors_of_a_setup_come_over_whole() -> None:
+    with pytest.raises(ClipError, match="a/b: is damaged; prepare it again"):
+        list(run_jobs(damaged, [1], workers=1))
+
+
+def damaged() -> Callable:
+    raise ClipError("a/b", "is damaged", "prepare it again")
+
+
+def test_an_engine_that_is_none() -> None:
+    with pytest.raises(ConfigError, match="there are processes, ray"):
+        list(run_jobs(square, [1], workers=1, engine="slurm"))
+
+
+def test_ray_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "data_prep.cluster", raising=False)
+    with pytest.raises(LipsyncError, match=r"engine=ray: pip install 'lipsync\[ray\]'"):
+        list(run_jobs(square, [1], workers=1, engine="ray"))
 
 
 def test_no_jobs() -> None:

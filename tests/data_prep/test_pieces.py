@@ -58,6 +58,23 @@ def test_no_piece_crosses_a_cut() -> None:
     assert not any(piece.reason for piece in found)
 
 
+def test_a_file_of_one_take_with_a_cut_is_damaged() -> None:
+    (piece,) = pieces(looked(83, {range(83): [face(320)]}, cuts=(33, 53)), cuts="reject")
+    assert (piece.start, piece.end, piece.reason) == (0, 83, "damaged")
+    assert piece.detail.startswith("the picture changes at 1.32 s")
+    assert not pieces(looked(83, {range(83): [face(320)]}), cuts="reject")[0].reason
+
+
+def test_landmarks_are_kept_for_aligned_crops() -> None:
+    found = looked(40, {range(40): [face(320)]})
+    (piece,) = pieces(found, crop="aligned")
+    assert len(piece.marks) == 40
+    assert piece.marks[7] == pytest.approx(found["looks"][0][1][0]["marks"])
+    assert pieces(found)[0].marks == []
+    (none,) = pieces(looked(40, {range(40): [face(320, marks=None)]}), crop="aligned")
+    assert none.marks == []  # cut as a box
+
+
 def test_long_shots_are_cut_into_equal_parts() -> None:
     found = pieces(looked(1010, {range(1010): [face(320)]}))
     assert spans(found) == [(0, 202), (202, 404), (404, 606), (606, 808), (808, 1010)]

@@ -7,9 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from footage_media import NOISE, moving, reasons, run, tone, video
+from footage_media import FACE, NOISE, moving, reasons, run, tone, video
 
 import data_prep.clip
 import data_prep.footage
@@ -19,7 +20,7 @@ from data_prep.run import Summary, prepare
 from lipsync.audio import melspectrogram
 from lipsync.data.store import open_clip, read_split
 from lipsync.errors import ConfigError, LipsyncError
-from lipsync.media import VideoWriter, read_audio
+from lipsync.media import VideoWriter, read_audio, read_frames
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +150,38 @@ def test_a_sideways_face_is_set_upright(done: tuple[Path, Summary]) -> None:
     assert similar[0] < 0.4 * min(similar[1:])
 
 
+def test_aligned_crops_know_their_way_back(source: Path, tmp_path: Path) -> None:
+    """A tilted head is set upright, and a crop's pixels are found again in the source."""
+    folder = tmp_path / "in/ann"
+    folder.mkdir(parents=True)
+    middle = (FACE.shape[1] / 2, FACE.shape[0] / 2)
+    tilt = cv2.getRotationMatrix2D(middle, 20, 1)
+    tilted = [
+        cv2.warpAffine(frame, tilt, FACE.shape[1::-1], borderValue=(90, 90, 90))
+        for frame in moving(15)
+    ]
+    video(folder / "tilted.mp4", tilted)
+    shutil.copy(source / "ann/plain.mp4", folder)
+    assert len(run(folder.parent, tmp_path / "out", crop="aligned").kept) == 2
+    clips = {name: open_clip(tmp_path / "out", f"ann/{name}") for name in ("plain", "tilted")}
+    turns = {}
+    for name, clip in clips.items():
+        ways = np.array(clip.info["to_source"]).reshape(-1, 2, 3)
+        assert clip.info["crop"] == "aligned"
+        assert len(ways) == len(clip)
+        turns[name] = np.degrees(np.arctan2(ways[:, 1, 0], ways[:, 0, 0])).mean()
+        v, u = np.mgrid[30:70, 30:70] + 0.5
+        frames = (frame for _, frame in read_frames(folder / f"{name}.mp4"))
+        for face, frame, way in zip(clip.faces, frames, ways, strict=True):
+            x, y = way[:, :2] @ np.stack([u.ravel(), v.ravel()]) + way[:, 2:]
+            spots = [(m - 0.5).astype(np.float32).reshape(40, 40) for m in (x, y)]
+            there = cv2.remap(frame, *spots, cv2.INTER_LINEAR)
+            assert np.abs(there.astype(float) - face[30:70, 30:70]).mean() < 4
+    assert turns["plain"] - turns["tilted"] == pytest.approx(20, abs=4)
+    same = np.abs(clips["plain"].faces[0].astype(float) - clips["tilted"].faces[0])[20:80, 20:76]
+    assert same.mean() < 20
+
+
 def test_splits_hold_what_was_kept(done: tuple[Path, Summary]) -> None:
     keys = [key for split in done[1].splits for key in read_split(done[0], split)]
     assert sorted(keys) == sorted(row.key for row in done[1].kept)
@@ -242,13 +275,21 @@ def test_only_the_stages_that_an_option_concerns_are_done_again(
         prepare(folder.parent, tmp_path / "out", options, redo="x")
 
 
+@pytest.mark.parametrize("known", [True, False])
 def test_a_long_video_is_decoded_twice_to_the_same_end(
-    done: tuple[Path, Summary], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: tuple[Path, Summary],
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    known: bool,
 ) -> None:
+    """``known``: the file says how long it is."""
     folder = tmp_path / "in/ann"
     folder.mkdir(parents=True)
     shutil.copy(source / "ann/plain.mp4", folder)
     monkeypatch.setattr(data_prep.footage, "_HELD", 3 * 160 * 160 * 3)
+    if not known:
+        monkeypatch.setattr(data_prep.clip, "fits", lambda _: True)
     run(folder.parent, tmp_path / "out")
     assert contents(tmp_path / "out/ann") == {
         name.removeprefix("ann/"): value
@@ -298,6 +339,10 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
         ({"image_size": 95}, "image_size must be even"),
         ({"stride": 0}, "stride 1 or more"),
         ({"min_seconds": 6.0}, "max_seconds twice"),
+        ({"crop": "round"}, "crop must be box or aligned"),
+        ({"unsure": "x"}, "unsure must be reject or keep"),
+        ({"cuts": "x"}, "cuts must be split or reject"),
+        ({"crop": "aligned", "detector": "face_alignment"}, "needs landmarks"),
     ],
 )
 def test_options_that_cannot_work(options: dict, problem: str) -> None:

@@ -31,6 +31,27 @@ def test_without_a_judge_the_most_prominent_one() -> None:
     assert reasons(pieces, [None, None], None) == ["other_face", ""]
 
 
+def test_without_a_judge_the_one_whose_mouth_goes_with_the_sound() -> None:
+    pieces = [Piece(0, 100, weight=9, heard=0.1), Piece(0, 100, weight=1, heard=0.7)]
+    assert reasons(pieces, [None, None], None) == ["other_face", ""]
+    assert pieces[0].detail.endswith("fits the sound better")
+    # Neither mouth says anything: the prominent one.
+    pieces = [Piece(0, 100, weight=9, heard=-0.1), Piece(0, 100, weight=1, heard=0.3)]
+    assert reasons(pieces, [None, None], None) == ["", "other_face"]
+    assert pieces[1].detail.endswith("is more prominent")
+
+
+def test_a_judge_that_is_sure_overrules_the_mouth_and_one_that_is_not_does_not() -> None:
+    def two() -> list[Piece]:
+        return [Piece(0, 100, weight=9, heard=0.1), Piece(0, 100, weight=1, heard=0.7)]
+
+    assert reasons(two(), [score(0.5), score(0.2)]) == ["", "other_face"]
+    assert reasons(two(), [score(0.25), score(0.2)]) == ["other_face", "unsure"]
+    keep = Limits(confidence=0.3, offset=6, keep_unsure=True)
+    assert reasons(two(), [score(0.25), score(0.2)], keep) == ["other_face", ""]
+    assert reasons([Piece(0, 9)], [None], keep) == ["too_short"]
+
+
 def test_pieces_that_hardly_meet_are_of_different_moments() -> None:
     pieces = [Piece(0, 60), Piece(40, 100), Piece(55, 65)]
     assert reasons(pieces, [score(0.5), score(0.4), score(0.35)]) == ["", "", "other_face"]

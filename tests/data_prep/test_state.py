@@ -50,8 +50,8 @@ def test_fingerprints_change_from_the_stage_that_an_option_concerns() -> None:
         return [stage for stage in STAGES if one[stage] != other[stage]]
 
     assert changed() == []
-    assert changed(stride=4) == ["look", "pieces", "sync", "clips"]
-    assert changed(max_turn=0.5) == ["pieces", "sync", "clips"]
+    assert changed(stride=4) == ["look", "pieces", "mouths", "sync", "clips"]
+    assert changed(max_turn=0.5) == ["pieces", "mouths", "sync", "clips"]
     assert changed(max_offset=3) == ["clips"]
     one, other = (Options().fingerprints("d", judge) for judge in "ab")
     assert [stage for stage in STAGES if one[stage] != other[stage]] == ["sync", "clips"]

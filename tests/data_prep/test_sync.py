@@ -114,6 +114,18 @@ def test_limits_of_the_check(set_up: Callable[..., Summary]) -> None:
     assert set_up(0, judge=None).kept[0].confidence is None
 
 
+def test_clips_of_which_the_judge_is_unsure_can_stay_as_they_are(
+    set_up: Callable[..., Summary], tmp_path: Path
+) -> None:
+    summary = set_up(4, min_confidence=5.0, unsure="keep")
+    assert summary.reasons == {"other_face": 1}
+    (kept,) = summary.kept
+    assert kept.offset is not None  # found, and not acted on
+    assert kept.frames == COUNT
+    info = open_clip(tmp_path / "out", "s/a").info
+    assert (info["offset"], info["start"], info["confidence"]) == (None, 0, kept.confidence)
+
+
 def test_other_limits_do_not_ask_the_judge_again(
     set_up: Callable[..., Summary], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

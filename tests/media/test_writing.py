@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from media_files import RATE, clicks, grey, write_numbers
 
@@ -66,3 +70,27 @@ def test_sound_longer_than_the_picture_is_kept(tmp_path: Path) -> None:
     wave = read_audio(path)
     assert len(wave) == 2 * RATE
     assert abs(int(wave.argmax()) - round(1.5 * RATE)) <= 16
+
+
+_WRITE = """
+import sys
+import numpy as np
+from lipsync.media import VideoWriter
+drift = np.random.default_rng(0).integers(0, 256, (96, 80 + 20, 3), dtype=np.uint8)
+drift = (drift[:-1, :-1] // 2 + drift[1:, 1:] // 2).repeat(2, 0).repeat(2, 1)[:176]
+wave = np.random.default_rng(1).normal(0, 0.1, 16000).astype(np.float32)
+with VideoWriter(sys.argv[1], 25, (160, 176), audio=wave) as video:
+    for k in range(20):
+        video.write(drift[:, k : k + 160])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the filling is glibc's")
+def test_equal_frames_give_equal_files_whatever_memory_held_before(tmp_path: Path) -> None:
+    files = []
+    for filling in ("1", "170"):  # what the system puts into memory that is asked for
+        path = tmp_path / f"{filling}.mp4"
+        about = os.environ | {"MALLOC_PERTURB_": filling}
+        subprocess.run([sys.executable, "-c", _WRITE, path], env=about, check=True)
+        files.append(np.frombuffer(path.read_bytes(), np.uint8))
+    assert np.array_equal(*files)

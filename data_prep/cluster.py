@@ -1,0 +1,125 @@
+"""A crew of Ray actors, on a cluster that runs already or on this machine.
+
+Source and output must lie on a file system that all machines of the cluster share, under the same
+path; frames never travel, only names and rows of the manifest do. A worker waits for a free core
+of the cluster, and the others go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from data_prep.engine import Crew, Died, Stop, Worker, call
+from data_prep.processes import ONE_THREAD
+from lipsync.errors import ConfigError, LipsyncError
+
+# It would report home how it is used; and it warns of devices that are not asked for.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+try:
+    import ray
+    from ray.exceptions import RayActorError, RayError
+except ImportError:
+    raise LipsyncError("engine=ray: pip install 'lipsync[ray]'") from None
+
+_STORE = 100 * 2**20  # bytes of Ray's shared memory, which only names and rows go through
+
+
+class Cluster(Crew):
+    """Actors of one core each.
+
+    Args:
+        setup: of a worker.
+        address: of a cluster, as ``ray start --head`` prints it; None starts one here.
+        workers: cores of a cluster that is started here.
+    """
+
+    def __init__(self, setup: Callable, address: str | None, workers: int) -> None:
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        here = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": _STORE}
+        self._own = not ray.is_initialized()
+        if self._own:
+            try:
+                _knock(address)
+                ray.init(address or "local", **quiet, **({} if address else here))
+            except (RuntimeError, ValueError, OSError) as error:
+                problem = " ".join(str(error).split())[:200]
+                raise ConfigError(
+                    f"engine=ray: no cluster at {address or 'this machine'} ({problem})"
+                ) from None
+        self._setup = ray.put((setup, str(Path.cwd())))
+        self._remote = ray.remote(_Remote).options(
+            num_cpus=1, max_restarts=0, runtime_env={"env_vars": ONE_THREAD}
+        )
+
+    def start(self) -> Worker:
+        return _Actor(self._remote.remote(), self._setup)
+
+    def wait(self, workers: Sequence[_Actor]) -> list[_Actor]:
+        answered, _ = ray.wait([worker.answer for worker in workers], num_returns=1)
+        return [worker for worker in workers if worker.answer in answered]
+
+    def close(self) -> None:
+        if self._own:
+            ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise an OSError if nobody listens at host:port; Ray itself would wait for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+class _Actor(Worker):
+    """``answer`` is what it is working on: its setup at first, then one job after the other."""
+
+    def __init__(self, actor: Any, setup: Any) -> None:
+        super().__init__()
+        self._actor = actor
+        self.answer = actor.prepare.remote(setup)
+
+    def _send(self, job: Any) -> None:
+        self.answer = self._actor.run.remote((job,))
+
+    def _receive(self) -> Any:
+        try:
+            return ray.get(self.answer)
+        except RayActorError:
+            return Died("the worker process died, or its machine did")
+        except RayError as error:  # an answer that was lost, or a machine without this package
+            return Died(str(error).strip().splitlines()[-1])
+
+    def end(self) -> None:
+        with suppress(RayError):
+            ray.kill(self._actor)
+
+
+class _Remote:
+    """What runs elsewhere. Errors travel as values, for Ray would wrap them."""
+
+    def prepare(self, setup: tuple[Callable, str]) -> Exception | None:
+        function, folder = setup
+        try:
+            os.chdir(folder)  # relative paths mean the same everywhere
+        except OSError as error:
+            return ConfigError(
+                f"engine=ray: {folder} is not on {socket.gethostname()} ({error.strerror}); "
+                "all machines need the same folders"
+            )
+        try:
+            self._function = function()
+        except Exception as error:
+            return error
+        return None
+
+    def run(self, job: tuple[Any]) -> Any:
+        try:
+            return call(self._function, job[0])
+        except Stop as stop:
+            return stop

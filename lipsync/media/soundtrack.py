@@ -1,0 +1,183 @@
+"""The sound of a video that is being written: encoded as it comes, or packets as they are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from lipsync.errors import ConfigError, MediaError
+from lipsync.media.files import first_frame, opened
+
+AUDIO_CODECS = {"aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac"}
+_BIT_RATE = {1: 96_000, 2: 160_000}  # by channels; close to the most that AAC can use for 16 kHz
+_KEPT = {  # what players of a container take as it is
+    ".mp4": {"aac", "mp3", "ac3"},
+    ".mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le"},
+    ".mkv": {"aac", "mp3", "ac3", "opus", "flac", "vorbis", "alac", "pcm_s16le"},
+}
+_KEPT[".m4v"] = {"aac", "ac3"}
+
+
+class Soundtrack(ABC):
+    """What :class:`~lipsync.media.VideoWriter` mixes in between the pictures."""
+
+    @abstractmethod
+    def open(self, container: av.container.OutputContainer) -> None:
+        """Add the stream; called once, before any packet."""
+
+    @abstractmethod
+    def write(self, until: float) -> None:
+        """Bring the sound up to ``until`` seconds; infinity for all of it."""
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of what is open, if anything is; called in any case."""
+
+
+class EncodedSound(Soundtrack):
+    """Sound that is encoded.
+
+    Args:
+        blocks: float32 (channels, n) in [-1, 1], read as they are needed.
+        sample_rate: of the blocks.
+        channels: 1 or 2.
+        codec: a name in ``AUDIO_CODECS``.
+        bit_rate: bits a second; by default 96,000 mono, 160,000 stereo.
+        fit: end with the picture: cut, or silent where there is no more; else it is written whole.
+    """
+
+    def __init__(
+        self,
+        blocks: Iterable[np.ndarray],
+        sample_rate: int,
+        channels: int = 1,
+        codec: str = "aac",
+        bit_rate: int | None = None,
+        fit: bool = False,
+    ) -> None:
+        if codec not in AUDIO_CODECS:
+            raise ConfigError(f"no audio codec '{codec}'; there are {', '.join(AUDIO_CODECS)}")
+        self._blocks, self._fit = iter(blocks), fit
+        self.sample_rate, self.channels, self.codec = sample_rate, channels, codec
+        self.bit_rate = bit_rate or _BIT_RATE[channels]
+        self._sent, self._rest = 0, np.zeros((channels, 0), np.float32)
+
+    def open(self, container: av.container.OutputContainer) -> None:
+        self._container = container
+        self._layout = "mono" if self.channels == 1 else "stereo"
+        try:
+            self._stream = container.add_stream(
+                AUDIO_CODECS[self.codec], rate=self.sample_rate, layout=self._layout
+            )
+        except (ValueError, av.error.FFmpegError):
+            raise ConfigError(
+                f"sound in {self.codec} cannot be written into this container; use aac, or mkv"
+            ) from None
+        if self.codec != "flac":
+            self._stream.bit_rate = self.bit_rate
+
+    def write(self, until: float) -> None:
+        whole = until == np.inf
+        wanted = (0 if self._fit else np.inf) if whole else round(until * self.sample_rate)
+        while self._sent < wanted:
+            block = self._rest if self._rest.size else next(self._blocks, None)
+            if block is None and not (self._fit and not whole):
+                break
+            room = int(min(wanted - self._sent, self.sample_rate))
+            if block is None:
+                block = np.zeros((self.channels, room), np.float32)
+            self._rest = block[:, room:]
+            self._encode(block[:, :room])
+        if whole:
+            self._container.mux(self._stream.encode(None))
+
+    def _encode(self, block: np.ndarray) -> None:
+        samples = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(block, np.float32), format="fltp", layout=self._layout
+        )
+        samples.sample_rate = self.sample_rate
+        samples.pts, samples.time_base = self._sent, Fraction(1, self.sample_rate)
+        self._container.mux(self._stream.encode(samples))
+        self._sent += block.shape[1]
+
+
+class CopiedSound(Soundtrack):
+    """The packets of a file's sound, not decoded and not encoded again: nothing is lost.
+
+    Args:
+        path: a file for which :func:`can_copy` holds.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def open(self, container: av.container.OutputContainer) -> None:
+        self._stack = ExitStack()
+        given = self._stack.enter_context(opened(self.path))
+        source = given.streams.audio[0]
+        self._container = container
+        self._stream = container.add_stream_from_template(source)
+        self._origin = _origin(self.path, given)
+        self._packets, self._time, self._end = given.demux(source), -np.inf, None
+        if source.duration is not None:
+            self._end = (source.start_time or 0) + source.duration
+
+    def write(self, until: float) -> None:
+        while self._time < until:
+            packet = next(self._packets, None)
+            if packet is None or not packet.size:
+                return
+            shift = round(self._origin / packet.time_base)
+            packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
+            packet.dts = packet.pts
+            self._time = float(packet.pts * packet.time_base)
+            if self._end is not None and packet.duration:  # the last block is padded
+                packet.duration = max(1, min(packet.duration, self._end - shift - packet.pts))
+            packet.stream = self._stream
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        if hasattr(self, "_stack"):
+            self._stack.close()
+
+
+def _origin(path: Path, container: av.container.InputContainer) -> float:
+    """The time that becomes 0: that of the first frame, else of the first sample."""
+    first = first_frame(path)
+    if first is not None:
+        return first[0]
+    start = container.streams.audio[0].start_time or 0
+    return float(start * container.streams.audio[0].time_base)
+
+
+def sound_channels(path: str | Path) -> int:
+    """How many channels a file's sound has.
+
+    Raises:
+        MediaError: it cannot be read, or has no sound.
+    """
+    with opened(path) as container:
+        if not container.streams.audio:
+            raise MediaError(path, "has no sound", "name a file with sound")
+        return container.streams.audio[0].channels
+
+
+def can_copy(path: str | Path, target: str | Path) -> bool:
+    """Whether a file's sound can go into a container as it is, and begins with its picture.
+
+    Sound that begins before the first frame of its own video would have to be cut.
+    """
+    with opened(path) as container:
+        stream = container.streams.audio[0] if container.streams.audio else None
+        if stream is None or stream.codec_context is None:
+            return False
+        name = stream.codec_context.name.replace("float", "")
+        if name not in _KEPT.get(Path(target).suffix.lower(), ()):
+            return False
+        start = float((stream.start_time or 0) * stream.time_base)
+        return start >= _origin(Path(path), container) - 1e-3
