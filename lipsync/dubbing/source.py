@@ -1,44 +1,59 @@
-"""The face's frames in the order in which the dubbed video shows them, with bounded memory."""
+"""The face's video or picture: its frames, their times, its rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from lipsync.errors import MediaError
-from lipsync.media import frame_rate, probe, read_frames, read_image, resample_frames
+from lipsync.media import (
+    frame_rate,
+    frame_times,
+    probe,
+    read_frames,
+    read_image,
+    resample_frames,
+)
 
 STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
-LENGTHS = ("pingpong", "loop", "freeze", "trim")
-_HELD_BYTES = 256 * 2**20  # frames kept for playing backwards; more is decoded again instead
+_HELD_BYTES = 256 * 2**20  # frames kept for playing backwards
+_OFF_GRID = 0.002  # seconds by which times of a constant rate may be rounded
 
 
 @dataclass(frozen=True)
 class Source:
-    """A video at its own constant rate, or a still picture.
+    """A video with its own times, or a still picture.
 
-    Frames are upright RGB uint8 (height, width, 3). A video of variable rate is brought to its
-    average rate; one of constant rate gives exactly its frames.
+    Frames are upright RGB uint8 (height, width, 3).
     """
 
     path: Path
     fps: Fraction
+    """Of a variable rate, the mean."""
     size: tuple[int, int]
     """(width, height)"""
     still: np.ndarray | None = None
+    variable: bool = False
+    times: np.ndarray | None = None
+    """(n,) seconds on the container's clock, as far as they were asked for; None if unknown."""
+    resampled: bool = False
     tolerate_damage: bool = False
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """All frames from the first to the last; a still gives one."""
+    def frames(self) -> Iterator[tuple[float, np.ndarray]]:
+        """All frames with their seconds after the first; a still gives one."""
         if self.still is not None:
-            yield self.still
+            yield 0.0, self.still
             return
         timed = read_frames(self.path, tolerate_damage=self.tolerate_damage)
-        for number, frame in enumerate(resample_frames(timed, self.fps)):
+        if self.resampled:
+            timed = ((0.0, frame) for frame in resample_frames(timed, self.fps))
+        first = None
+        for number, (time, frame) in enumerate(timed):
             if frame.shape[1::-1] != self.size:
                 width, height = frame.shape[1::-1]
                 raise MediaError(
@@ -47,52 +62,59 @@ class Source:
                     f"{width}x{height} at frame {number}",
                     "export it again at one size",
                 )
-            yield frame
+            first = time if first is None else first
+            yield (time - first if self.variable else float(number / self.fps)), frame
 
-    def take(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
-        """Frames by their indices, in any order; best where these run upwards or downwards.
+    def span(self, start: int, end: int) -> list[np.ndarray]:
+        """Frames ``start`` to ``end``, the end not included, by seeking where times are known."""
+        if self.still is not None:
+            return [self.still] * (end - start)
+        if self.resampled or self.times is None or end > len(self.times):
+            return [frame for _, frame in islice(self.frames(), start, end)]
+        timed = read_frames(
+            self.path, start=self.times[start], tolerate_damage=self.tolerate_damage
+        )
+        return [frame for _, frame in islice(timed, end - start)]
 
-        A step back decodes the file from its start, and keeps the frames below the one that is
-        asked for (as many as the memory for it holds), since playing backwards wants them next.
+    def take(
+        self, indices: Iterable[int], before: tuple[int, np.ndarray] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Frames by their indices; quick where these run upwards, or downwards by one.
+
+        Args:
+            indices: as many as are wanted, in any order.
+            before: the index and the frame that were shown last.
         """
         room = max(8, _HELD_BYTES // (3 * self.size[0] * self.size[1]))
-        kept: dict[int, np.ndarray] = {}
-        stream, coming = self.frames(), 0  # `coming` is the index that the stream gives next
+        kept: dict[int, np.ndarray] = dict([before] if before is not None else [])
+        stream, coming, last = iter(()), -1, before[0] if before is not None else -1
         for index in indices:
             if index not in kept:
-                lowest = index
-                if index < coming:
-                    stream, coming, lowest = self.frames(), 0, max(0, index - room + 1)
-                kept = {}
-                while coming <= index:
-                    frame = next(stream)
-                    if coming >= lowest:
-                        kept[coming] = frame
-                    coming += 1
+                if index == last - 1:
+                    first = max(0, index - room + 1)
+                    kept = dict(enumerate(self.span(first, index + 1), start=first))
+                else:
+                    if index != coming:
+                        stream = islice(self.frames(), index, None)
+                    kept, coming = {index: next(stream)[1]}, index + 1
+            last = index
             yield kept[index]
 
 
-def playing_order(frames: int, total: int, length: str) -> np.ndarray:
-    """Which of ``frames`` frames each of ``total`` frames shows: (total,) indices.
-
-    ``pingpong`` plays them forwards, backwards, forwards ... without showing an end twice;
-    ``loop`` begins again; ``freeze`` and ``trim`` hold the last frame.
-    """
-    k = np.arange(total)
-    if length == "pingpong":
-        period = max(1, 2 * frames - 2)
-        return np.minimum(k % period, period - k % period) if frames > 1 else k * 0
-    return k % frames if length == "loop" else np.minimum(k, frames - 1)
-
-
 def open_source(
-    path: str | Path, *, still_fps: Fraction | float = 25, tolerate_damage: bool = False
+    path: str | Path,
+    *,
+    fps: Fraction | float | None = None,
+    seconds: float = float("inf"),
+    tolerate_damage: bool = False,
 ) -> Source:
     """Open a video or a picture as the face of a dub.
 
     Args:
         path: a video, or a picture (by its suffix).
-        still_fps: frames a second that a picture is shown at.
+        fps: frames a second: of a picture 25 by default, of a video its own, and a variable rate
+            stays one; given for a video, it is brought to that rate.
+        seconds: how much of the video is of interest.
 
     Raises:
         MediaError: missing, a folder, not decodable, or without video.
@@ -100,8 +122,33 @@ def open_source(
     path = Path(path)
     if path.suffix.lower() in STILLS:
         picture = read_image(path)
-        return Source(path, frame_rate(still_fps), picture.shape[1::-1], picture)
+        return Source(path, frame_rate(fps or 25), picture.shape[1::-1], picture)
     info = probe(path)
     if not info.has_video:
         raise MediaError(path, "has no video to dub", "name a video or a picture as the face")
-    return Source(path, info.fps, (info.width, info.height), None, tolerate_damage)
+    size = info.width, info.height
+    if fps is not None:
+        return Source(path, frame_rate(fps), size, resampled=True, tolerate_damage=tolerate_damage)
+    times = frame_times(path, seconds)
+    rate, variable = own_rate(times, info.fps)
+    return Source(
+        path, rate, size, None, variable, times if times.size else None,
+        tolerate_damage=tolerate_damage,
+    )  # fmt: skip
+
+
+def own_rate(times: np.ndarray, said: Fraction) -> tuple[Fraction, bool]:
+    """The rate of frames shown at ``times`` seconds, and whether it varies.
+
+    A rate is constant where no frame lies more than 2 ms off it, by the container's word or by that
+    of the usual step between frames; a rate that varies is given as its mean.
+    """
+    if len(times) < 3:
+        return said, False
+    steps = np.diff(times)
+    for rate in (said, frame_rate(1 / max(1e-3, float(np.median(steps))))):
+        off = times - times[0] - np.arange(len(times)) / float(rate)
+        if np.abs(off).max() <= _OFF_GRID:
+            return rate, False
+    mean = (len(times) - 1) / max(float(times[-1] - times[0]), 1e-3)
+    return Fraction(mean).limit_denominator(1000), True

@@ -65,6 +65,8 @@ class CenterFace(Detector):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
+        # threads that spin while they wait take the cores from everyone else
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             _centerface_model(), options, providers=["CPUExecutionProvider"]
         )

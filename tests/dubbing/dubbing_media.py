@@ -6,11 +6,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from lipsync.dubbing import dub
+from lipsync.dubbing.result import DubResult
+from lipsync.faces.crops import steady_box
 from lipsync.faces.detect import Detection, Detector
 from lipsync.media import VideoWriter
 
 SIZE = (96, 80)  # width, height
 BOX = np.array([24, 10, 68, 62], np.float32)
+SQUARE = steady_box(BOX[None])
+BAD = Path(__file__).parents[3] / "shared" / "data" / "bad"
 
 
 class FixedDetector(Detector):
@@ -68,3 +73,29 @@ def tone(seconds: float, loud_from: float = 0.0) -> np.ndarray:
     wave = 0.3 * np.random.default_rng(0).standard_normal(n).clip(-3, 3) / 3
     wave[: round(loud_from * 16000)] = 0
     return wave.astype(np.float32)
+
+
+def tiny_dub(face, audio, output, model=None, **options) -> DubResult:
+    """A dub by :class:`Hearing`, of the face that :class:`FixedDetector` finds."""
+    options = {"detector": FixedDetector(), "batch_size": 8, "crf": 1, "match": False, **options}
+    return dub(face, audio, output, model=model or Hearing(), **options)
+
+
+def mouth_level(picture: np.ndarray) -> float:
+    """How bright a frame is at the mouth."""
+    x, y = (SQUARE[:2] + (SQUARE[2:] - SQUARE[:2]) * [0.5, 0.66]).astype(int)
+    return float(picture[y - 1 : y + 2, x - 1 : x + 2].mean())
+
+
+def corner_number(picture: np.ndarray) -> int:
+    """Which frame of :func:`frame` a picture is."""
+    return int(np.rint((picture[2:6, 2:6].mean() - 40) / 5))
+
+
+def make_variable(path: Path, times: list[float], audio: np.ndarray | None = None) -> Path:
+    """A video of :func:`frame` at any times."""
+    spans = np.diff([*times, times[-1] + 0.04])
+    with VideoWriter(path, 25, SIZE, crf=1, audio=audio, variable=True) as video:
+        for k, (start, seconds) in enumerate(zip(times, spans, strict=True)):
+            video.write(frame(k), start, float(seconds))
+    return path

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lipsync.dubbing.blend import mouth_mask, paste
+from lipsync.dubbing.blend import match_colours, mouth_mask, paste
+from lipsync.dubbing.enhance import get_enhancer, sharpen
+from lipsync.dubbing.seams import seam
 
 UNIT = (np.arange(200) + 0.5) / 200
 
@@ -52,3 +54,50 @@ def test_a_box_off_the_picture_changes_nothing():
     frame = np.full((50, 60, 3), 9, np.uint8)
     out = paste(frame, np.ones((8, 8, 3), np.float32), np.array([100, 10, 140, 50]))
     np.testing.assert_array_equal(out, frame)
+
+
+def tinted_face(size: int = 96) -> tuple[np.ndarray, np.ndarray]:
+    """A smooth face, and a generated one: the same with another mouth, in other colours."""
+    y, x = np.mgrid[:size, :size] / size
+    face = np.stack([0.5 + 0.2 * x, 0.4 + 0.2 * y, 0.4 + 0.1 * x * y], -1).astype(np.float32)
+    made = face + np.array([0.08, 0.06, 0.03], np.float32) * (0.5 + y[..., None])
+    made[60:72, 36:60] = [0.5, 0.1, 0.1]
+    return np.rint(face * 255).astype(np.uint8), np.clip(made, 0, 1).astype(np.float32)
+
+
+def test_colours_are_those_of_the_surround_and_the_mouth_stays():
+    face, made = tinted_face()
+    matched = match_colours(made, face)
+    around = np.abs(matched - face / 255)[50:86, 14:30]
+    assert np.abs(made - face / 255)[50:86, 14:30].max() > 0.07
+    assert around.max() < 0.02
+    contrast = matched[66, 48] - matched[66, 26]
+    np.testing.assert_allclose(contrast, (made[66, 48] - made[66, 26]), atol=0.05)
+    np.testing.assert_allclose(match_colours(face / np.float32(255), face), face / 255, atol=1e-6)
+
+
+def test_a_blend_has_no_seam_and_a_hard_paste_has():
+    rng = np.random.default_rng(0)
+    face, made = tinted_face(192)
+    frame = np.clip(face + rng.normal(0, 3, face.shape), 0, 255).astype(np.uint8)
+    square = np.array([10, 10, 182, 182])
+    face, made = face[10:182, 10:182], made[10:182, 10:182]
+    made[..., :] = np.clip(made + rng.normal(0, 3 / 255, made.shape), 0, 1)
+    blended = paste(frame, match_colours(made, face), square)
+    hard = frame.copy()
+    hard[96:182, 10:182] = np.rint(made * 255)[86:]
+    assert seam(frame, frame, square) == 1
+    assert seam(frame, blended, square) < 1.2
+    assert seam(frame, hard, square, along="box") > 2
+
+
+def test_an_enhancer_sharpens_and_enlarges():
+    _, made = tinted_face(48)
+    out = sharpen(made[None])
+    assert out.shape == (1, 96, 96, 3)
+    assert out.min() >= 0
+    assert out.max() <= 1
+    steps, before = (np.abs(np.diff(p, axis=1)).max() for p in (out[0, ::2, ::2], made))
+    assert steps > before
+    assert get_enhancer("none") is None
+    assert get_enhancer(sharpen) is sharpen

@@ -1,97 +1,30 @@
-"""``dub`` end to end on tiny media: frames, durations, the sound's place, gaps, refusals."""
+"""``dub`` end to end on tiny media: frames, durations, the sound's place, gaps."""
 
-import os
+import threading
 from fractions import Fraction
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from dubbing_media import BOX, SIZE, FixedDetector, Hearing, frame, make_video, tone
+from dubbing_media import (
+    BAD,
+    SIZE,
+    SQUARE,
+    FixedDetector,
+    Hearing,
+    corner_number,
+    frame,
+    make_video,
+    mouth_level,
+    tiny_dub,
+    tone,
+)
 
-from lipsync.dubbing import dub
+from lipsync.dubbing import dub, dub_frames
 from lipsync.dubbing.blend import mouth_mask
-from lipsync.dubbing.render import Lips, render
-from lipsync.errors import ConfigError, LipsyncError, MediaError
-from lipsync.faces.crops import crop, steady_box
+from lipsync.errors import ConfigError, MediaError
+from lipsync.faces.crops import crop
 from lipsync.media import probe, read_audio, read_frames, write_audio
-
-SQUARE = steady_box(BOX[None])
-BAD = Path(__file__).parents[3] / "shared" / "data" / "bad"
-
-
-def tiny_dub(face, audio, output, model=None, **options):
-    options = {"detector": FixedDetector(), "batch_size": 8, "crf": 1, **options}
-    return dub(face, audio, output, model=model or Hearing(), **options)
-
-
-def mouth_level(picture: np.ndarray) -> float:
-    x, y = (SQUARE[:2] + (SQUARE[2:] - SQUARE[:2]) * [0.5, 0.66]).astype(int)
-    return float(picture[y - 1 : y + 2, x - 1 : x + 2].mean())
-
-
-def corner_number(picture: np.ndarray) -> int:
-    return int(np.rint((picture[2:6, 2:6].mean() - 40) / 5))
-
-
-# ---------------------------------------------------------------- rendering, before the encoder
-
-
-def test_pixels_outside_the_mask_are_exactly_the_input_s():
-    frames = [frame(k) for k in range(10)]
-    boxes = np.tile(SQUARE, (10, 1))
-    boxes[4:6] = np.nan
-    lips = Lips(Hearing(), np.full((80, 100), 4.0, np.float32), 25)
-    out = list(render(enumerate(frames), boxes, lips, batch_size=3))
-    x0, y0, x1, y1 = SQUARE
-    u = (np.arange(SIZE[0]) + 0.5 - x0) / (x1 - x0)
-    v = (np.arange(SIZE[1]) + 0.5 - y0) / (y1 - y0)
-    mask = mouth_mask(u, v)
-    assert 0.05 < (mask > 0).mean() < 0.3
-    for k, (given, made) in enumerate(zip(frames, out, strict=True)):
-        if k in (4, 5):
-            np.testing.assert_array_equal(made, given)  # no face: the very frame
-        else:
-            np.testing.assert_array_equal(made[mask == 0], given[mask == 0])
-            assert (made[mask == 1] == 255).all()
-
-
-@pytest.mark.parametrize("fps", [12, Fraction(24000, 1001), 25, Fraction(30000, 1001), 60])
-@pytest.mark.parametrize("lead", [0, 1, 2])
-def test_each_frame_hears_its_own_sound(fps, lead):
-    mel = np.tile(np.linspace(-4, 4, 161, dtype=np.float32), (80, 1))  # column c: -4 + c / 20
-    count = int(2 * fps)
-    model = Hearing(mel_lead=lead)
-    list(
-        render(
-            ((0, frame(0)) for _ in range(count)),
-            SQUARE[None],
-            Lips(model, mel, fps),
-            batch_size=7,
-        )
-    )
-    first = torch.cat([mels for mels, _ in model.inputs])[:, 0, 0, 0].numpy()
-    heard = np.rint((first + 4) * 20).astype(int)
-    # 80 columns a second; the window begins `lead` 25ths of a second before the frame.
-    wanted = [int(80 * (k / float(fps) - lead / 25) + 1e-6) for k in range(count)]
-    # Before the sound there is silence (as low as column 0 here); after it, silence too, but
-    # published inference (lead 0) stays at the last 16 columns.
-    np.testing.assert_array_equal(heard, np.clip(wanted, 0, 161 - 16 if lead == 0 else None))
-
-
-def test_the_generator_sees_the_masked_target_then_the_whole_frame():
-    model = Hearing()
-    lips = Lips(model, np.zeros((80, 40), np.float32), 25)
-    list(render([(0, frame(5))], SQUARE[None], lips, batch_size=4))
-    faces = model.inputs[0][1][0].permute(1, 2, 0).numpy()
-    seen = crop(frame(5), SQUARE, 32) / 255
-    np.testing.assert_allclose(faces[..., 3:], seen, atol=1e-6)
-    np.testing.assert_allclose(faces[:16, :, :3], seen[:16], atol=1e-6)
-    assert not faces[16:, :, :3].any()
-
-
-# ---------------------------------------------------------------- whole files
 
 
 @pytest.mark.parametrize("fps", [12, Fraction(24000, 1001), 25, Fraction(30000, 1001), 50, 60])
@@ -152,9 +85,7 @@ def test_frames_without_a_face_pass_unchanged_and_are_reported(tmp_path, sound):
     given = [mouth_level(p) > 90 for _, p in read_frames(face)]
     assert not any(given)
     assert loud == [k not in hidden for k in range(25)]
-    with pytest.raises(
-        MediaError, match=r"no face in 10 of 25 frames, first from 0\.40 to 0\.80 s"
-    ):
+    with pytest.raises(MediaError, match=r"no face from 0\.40 to 0\.80 s"):
         tiny_dub(face, sound, tmp_path / "no.mp4", stride=1, no_face="error")
     assert not (tmp_path / "no.mp4").exists()
 
@@ -202,11 +133,8 @@ def test_it_says_that_it_is_synthetic_and_reports_progress(tmp_path, sound, vide
     assert "lipsync" in comment
     assert "Hearing" in comment
     assert result.model == "Hearing"
-    for stage in ("faces", "render"):
-        done = [c[1] for c in calls if c[0] == stage]
-        assert done[-1] == 25
-        assert all(a < b for a, b in pairwise(done))
-        assert {c[2] for c in calls} == {25}
+    assert [c[1] for c in calls] == list(range(1, 26))
+    assert {(c[0], c[2]) for c in calls} == {("frames", 25)}
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -225,119 +153,17 @@ def test_a_failure_midway_keeps_the_file_that_was_there(tmp_path, sound, video):
     assert (tmp_path / "x.mp4").read_bytes() == b"older"
 
 
-# ---------------------------------------------------------------- refusals
-
-
-def refused(tmp_path, face, audio, output=None, **options) -> str:
-    """The message of the refusal, having checked that it is one line and left nothing."""
-    output = output or tmp_path / "refused.mp4"
-    before = output.read_bytes() if output.is_file() else None
-    around = sorted(output.parent.iterdir()) if output.parent.is_dir() else None
-    with pytest.raises(LipsyncError) as caught:
-        tiny_dub(face, audio, output, **options)
-    assert "\n" not in str(caught.value)
-    assert (output.read_bytes() if output.is_file() else None) == before
-    assert (sorted(output.parent.iterdir()) if output.parent.is_dir() else None) == around
-    return str(caught.value)
-
-
-def test_faces_that_cannot_be_used(tmp_path, sound):
-    (tmp_path / "empty.mp4").touch()
-    (tmp_path / "text.mp4").write_text("not a video")
-    (tmp_path / "face.png").write_text("not a picture")
-    hidden = make_video(tmp_path / "hidden.mp4", 10, hidden=range(10))
-    for name, problem in [
-        ("empty.mp4", "empty"),
-        ("text.mp4", "not a video"),
-        ("face.png", "not a picture"),
-        ("missing.mp4", "no such file"),
-        ("sound.wav", "has no video"),
-        (".", "is a folder"),
-    ]:
-        message = refused(tmp_path, tmp_path / name, sound)
-        assert problem in message
-        assert str(tmp_path / name) in message
-    assert f"{hidden}: no face found in 10 frames" in refused(tmp_path, hidden, sound)
-
-
-def test_sounds_that_cannot_be_used(tmp_path, video):
-    write_audio(tmp_path / "short.wav", tone(0.1))
-    write_audio(tmp_path / "enough.wav", tone(0.19))
-    message = refused(tmp_path, video, tmp_path / "short.wav")
-    assert "short.wav: its sound lasts 0.10 s, a mel window needs 0.19 s" in message
-    assert "face.mp4: has no sound" in refused(tmp_path, video, video)
-    assert "no such file" in refused(tmp_path, video, tmp_path / "missing.wav")
-    assert "is a folder" in refused(tmp_path, video, tmp_path)
-    assert tiny_dub(video, tmp_path / "enough.wav", tmp_path / "out.mp4").frames == 5
-
-
-def test_outputs_that_cannot_be_written(tmp_path, video, sound):
-    speech = make_video(tmp_path / "speech.mp4", 25, audio=tone(1.0))
-    assert "is the input itself" in refused(tmp_path, video, sound, video)
-    assert "is the input itself" in refused(tmp_path, video, speech, speech)
-    message = refused(tmp_path, video, sound, tmp_path / "nowhere" / "out.mp4")
-    assert "there is no folder" in message
-    assert not (tmp_path / "nowhere").exists()
-    assert "is no video's suffix" in refused(tmp_path, video, sound, tmp_path / "out.gif")
-    (tmp_path / "folder.mp4").mkdir()
-    assert "is a folder" in refused(tmp_path, video, sound, tmp_path / "folder.mp4")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_an_output_folder_without_rights(tmp_path, video, sound):
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    assert "cannot be written" in refused(tmp_path, video, sound, locked / "out.mp4")
-
-
-def test_options_that_cannot_work(tmp_path, video, sound):
-    for options, problem in [
-        ({"length": "reverse"}, "length must be one of pingpong, loop, freeze, trim"),
-        ({"no_face": "hold"}, "no_face must be one of pass, error"),
-        ({"batch_size": 0}, "batch_size and stride must be 1 or more"),
-        ({"crf": 60}, "crf must be 0 to 51"),
-        ({"detector": "magic"}, "magic"),
-    ]:
-        with pytest.raises(ConfigError, match=problem):
-            tiny_dub(video, sound, tmp_path / "out.mp4", **options)
-
-
-def test_a_file_name_made_of_shell_metacharacters(tmp_path, sound):
-    name = tmp_path / 'a\'; $(rm -rf x) & "b" | *?.mp4'
-    make_video(name, 10)
-    out = tmp_path / "o'ut; `x`.mp4"
-    assert tiny_dub(name, sound, out, length="trim").frames == 10
-    assert out.exists()
-
-
 @pytest.mark.skipif(not BAD.is_dir(), reason="needs ../shared/data/bad")
-@pytest.mark.parametrize(
-    ("name", "problem"),
-    [
-        ("empty.mp4", "empty"),
-        ("text_named.mp4", "not a video"),
-        ("truncated.mp4", "cut short"),
-        ("audio_only.mp4", "no video"),
-        ("damaged_stream.mpg", "damaged at"),
-        ("no_face.mp4", "no face found"),
-    ],
-)
-def test_the_bad_files_are_refused(tmp_path, sound, name, problem):
-    message = refused(tmp_path, BAD / name, sound, detector="centerface")
-    assert problem in message
-    assert name in message
-
-
-@pytest.mark.skipif(not BAD.is_dir(), reason="needs ../shared/data/bad")
-@pytest.mark.parametrize("name", ["no_audio.mp4", "ntsc_29_97.mp4", "rotated_90.mp4"])
+@pytest.mark.parametrize("name", ["no_audio.mp4", "ntsc_29_97.mp4"])
 def test_odd_but_sound_files_are_dubbed(tmp_path, sound, name):
     given = probe(BAD / name)
     result = tiny_dub(BAD / name, sound, tmp_path / "out.mp4", detector="centerface")
     made = probe(tmp_path / "out.mp4")
     assert (made.width, made.height, made.rotation) == (given.width, given.height, 0)
-    assert made.fps == given.fps
-    assert result.faces_found == result.frames == round(given.fps)
-    assert "no sound" in refused(tmp_path, BAD / name, BAD / "no_audio.mp4")
+    assert result.variable == (name == "no_audio.mp4")  # 30 fps, of which some are missing
+    if not result.variable:
+        assert made.fps == given.fps
+    assert result.faces_found == result.frames == pytest.approx(float(given.fps), abs=1)
 
 
 def test_a_generated_head_is_found_dubbed_and_scored(tmp_path):
@@ -383,3 +209,68 @@ def test_a_generated_head_is_found_dubbed_and_scored(tmp_path):
     )
     report.check()
     assert [row.n for row in report.rows] == [21, 26]
+
+
+# ---------------------------------------------------------------- frames, before the encoder
+
+
+def frames_of(face, audio, model=None, **options):
+    options = {"detector": FixedDetector(), "batch_size": 8, "match": False, **options}
+    return list(dub_frames(face, audio, model=model or Hearing(), **options))
+
+
+def test_pixels_outside_the_mask_are_exactly_the_input_s(tmp_path, sound):
+    face = make_video(tmp_path / "face.mp4", 25, hidden=(14, 15))
+    given = [picture for _, picture in read_frames(face)]
+    x0, y0, x1, y1 = SQUARE
+    u = (np.arange(SIZE[0]) + 0.5 - x0) / (x1 - x0)
+    v = (np.arange(SIZE[1]) + 0.5 - y0) / (y1 - y0)
+    mask = mouth_mask(u, v)
+    assert 0.05 < (mask > 0).mean() < 0.3
+    for match in (True, False):
+        made = frames_of(face, sound, stride=1, match=match, enhance="sharpen")
+        for k, (before, after) in enumerate(zip(given, made, strict=True)):
+            assert (after.number, after.start) == (k, k / 25)
+            np.testing.assert_array_equal(after.original, before)
+            if k in (14, 15):
+                assert after.square is None
+                np.testing.assert_array_equal(after.picture, before)  # no face: the very frame
+            else:
+                np.testing.assert_array_equal(after.picture[mask == 0], before[mask == 0])
+                assert (after.picture[mask == 1] != before[mask == 1]).mean() > 0.9
+
+
+def test_the_generator_sees_the_masked_target_then_the_whole_frame(tmp_path, sound):
+    model, other = Hearing(), Hearing()
+    other.reference_first = True
+    face = make_video(tmp_path / "face.mp4", 25)
+    for generator in (model, other):
+        frames_of(face, sound, generator)
+    _, picture = next(iter(read_frames(face)))
+    seen = crop(picture, SQUARE, 32) / 255
+    faces = model.inputs[0][1][0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(faces[..., 3:], seen, atol=1e-6)
+    np.testing.assert_allclose(faces[:16, :, :3], seen[:16], atol=1e-6)
+    assert not faces[16:, :, :3].any()
+    swapped = other.inputs[0][1][0].permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(swapped, np.concatenate([faces[..., 3:], faces[..., :3]], -1))
+
+
+def test_an_iterator_can_be_left_early(tmp_path, video, sound):
+    before = threading.active_count()
+    frames = dub_frames(video, sound, model=Hearing(), detector=FixedDetector(), batch_size=2)
+    assert [next(frames).number for _ in range(3)] == [0, 1, 2]
+    frames.close()
+    assert threading.active_count() == before
+    with pytest.raises(ConfigError, match="no option of frames is named crf"):
+        dub_frames(video, sound, crf=3)
+
+
+def test_lipgan_dubs_too(tmp_path, video, sound):
+    from lipsync.checkpoints import save_model
+    from lipsync.models import LipGAN
+
+    torch.manual_seed(0)
+    save_model(LipGAN(width=0.1, depth=0), tmp_path / "lipgan.safetensors")
+    result = tiny_dub(video, sound, tmp_path / "out.mp4", model=tmp_path / "lipgan.safetensors")
+    assert (result.frames, result.faces_found, result.model) == (25, 25, "lipgan")

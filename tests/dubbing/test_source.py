@@ -1,61 +1,111 @@
-"""Frames in playing order, whatever the memory for them."""
+"""Frames in playing order, whatever the memory for them, with the times they are shown at."""
 
 from fractions import Fraction
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
-from dubbing_media import SIZE, frame, make_video
+from dubbing_media import SIZE, corner_number, frame, make_variable, make_video
 
 from lipsync.dubbing import source as source_module
-from lipsync.dubbing.source import open_source, playing_order
+from lipsync.dubbing.playback import Playback, continued
+from lipsync.dubbing.source import open_source, own_rate
 from lipsync.errors import MediaError
 
 
 @pytest.mark.parametrize(
     ("length", "expected"),
     [
-        ("pingpong", [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2]),
-        ("loop", [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2]),
-        ("freeze", [0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3]),
+        ("pingpong", [2, 1, 0, 1, 2, 3, 2]),
+        ("loop", [0, 1, 2, 3, 0, 1, 2]),
+        ("freeze", [3, 3, 3, 3, 3, 3, 3]),
+        ("trim", []),
     ],
 )
-def test_playing_order(length, expected):
-    assert playing_order(4, 11, length).tolist() == expected
-    assert playing_order(4, 3, length).tolist() == [0, 1, 2]
-    assert playing_order(1, 3, length).tolist() == [0, 0, 0]
+def test_how_a_source_goes_on(length, expected):
+    assert list(islice(continued(4, length), 7)) == expected
+    assert list(islice(continued(1, length), 3)) == ([0, 0, 0] if expected else [])
 
 
 @pytest.mark.parametrize("length", ["pingpong", "loop", "freeze"])
 @pytest.mark.parametrize("held", [8, 10_000])
 def test_frames_come_in_the_order_asked_for(tmp_path, monkeypatch, length, held):
     monkeypatch.setattr(source_module, "_HELD_BYTES", held * 3 * SIZE[0] * SIZE[1])
-    source = open_source(make_video(tmp_path / "v.mp4", 21))
-    order = playing_order(21, 90, length)
-    shown = [int(np.rint((picture[2:6, 2:6].mean() - 40) / 5)) for picture in source.take(order)]
-    assert shown == order.tolist()
+    playback = Playback(open_source(make_video(tmp_path / "v.mp4", 21)), 3.6, length)
+    shown = list(playback)
+    assert playback.expected() == (90, 3.6)
+    assert [s.index for s in shown] == [*range(21), *islice(continued(21, length), 69)]
+    assert [corner_number(s.picture) for s in shown] == [s.index for s in shown]
+    assert [s.start for s in shown] == [k / 25 for k in range(90)]
+    assert (playback.frames, playback.longer) == (21, False)
 
 
-def test_playing_backwards_decodes_in_lots_and_not_frame_by_frame(tmp_path, monkeypatch):
+def test_playing_backwards_seeks_and_decodes_in_lots(tmp_path, monkeypatch):
     monkeypatch.setattr(source_module, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
     source = open_source(make_video(tmp_path / "v.mp4", 30))
-    opened = []
-    read = source_module.read_frames
-    monkeypatch.setattr(
-        source_module, "read_frames", lambda *a, **k: opened.append(1) or read(*a, **k)
-    )
-    assert sum(1 for _ in source.take(playing_order(30, 59, "pingpong"))) == 59
-    assert len(opened) == 4  # forwards, and 29 frames backwards, ten at a time
+    opened, read = [], source_module.read_frames
+
+    def counting(*arguments, **options):
+        opened.append(options.get("start"))
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(source_module, "read_frames", counting)
+    assert len(list(Playback(source, 59 / 25, "pingpong"))) == 59
+    # forwards, and 29 frames backwards, ten at a time
+    assert opened == [None, pytest.approx(19 / 25), pytest.approx(9 / 25), 0]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_source_that_lasts_longer(tmp_path, keep):
+    source = open_source(make_video(tmp_path / "v.mp4", 21))
+    playback = Playback(source, 0.5, "pingpong", keep)
+    numbers = [s.index for s in playback]
+    assert numbers == list(range(21 if keep else 12))  # 12.5 frames, to the even
+    assert playback.longer
+    assert playback.expected()[0] == len(numbers)
+
+
+def test_variable_times_are_kept_and_the_last_frame_ends_with_the_sound(tmp_path):
+    times = [0, 0.04, 0.1, 0.11, 0.3, 0.34, 0.5]
+    source = open_source(make_variable(tmp_path / "v.mkv", times))
+    assert source.variable
+    shown = list(Playback(source, 0.4, "pingpong"))
+    assert [s.start for s in shown] == pytest.approx(times[:6], abs=1e-3)
+    assert shown[-1].start + shown[-1].seconds == pytest.approx(0.4)
+    shown = list(Playback(source, 0.9, "pingpong"))
+    assert [s.index for s in shown][7:] == [5, 4, 3][: len(shown) - 7]
+    for a, b in pairwise(shown):
+        assert a.start + a.seconds == pytest.approx(b.start)
+    assert shown[-1].start + shown[-1].seconds == pytest.approx(0.9)
+
+
+def test_the_rate_of_times():
+    ntsc = Fraction(30000, 1001)
+    k = np.arange(500)
+    assert own_rate(k / float(ntsc), ntsc) == (ntsc, False)
+    assert own_rate(np.round(k / float(ntsc), 3), ntsc) == (ntsc, False)  # as Matroska rounds
+    assert own_rate(5 + k / 25, Fraction(24)) == (25, False)  # the container is wrong
+    rate, variable = own_rate(np.delete(k / 25, 100), Fraction(25))  # one frame is missing
+    assert variable
+    assert float(rate) == pytest.approx(24.95, abs=0.01)
 
 
 def test_a_picture_is_one_frame_at_any_rate(tmp_path):
     import cv2
 
     cv2.imwrite(str(tmp_path / "face.png"), frame(3)[..., ::-1])
-    source = open_source(tmp_path / "face.png", still_fps=12)
+    source = open_source(tmp_path / "face.png", fps=12)
     assert (source.fps, source.size) == (Fraction(12), SIZE)
-    shown = list(source.take([0, 0, 0]))
+    shown = list(Playback(source, 0.25, "pingpong"))
     assert len(shown) == 3
-    np.testing.assert_array_equal(shown[2], frame(3))
+    np.testing.assert_array_equal(shown[2].picture, frame(3))
+
+
+def test_a_video_brought_to_another_rate(tmp_path):
+    source = open_source(make_video(tmp_path / "v.mp4", 20), fps=12.5)
+    assert [corner_number(s.picture) for s in Playback(source, 0.8, "freeze")][:9] == [
+        *range(0, 18, 2)
+    ]
 
 
 def test_sound_alone_is_no_face(sound):

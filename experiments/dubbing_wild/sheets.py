@@ -1,0 +1,70 @@
+"""Dub clips with speech in other languages, and lay frames out to be looked at.
+
+    python experiments/dubbing_wild/sheets.py CLIPS SPEECH -o FOLDER
+
+Each clip is dubbed with the next of the sounds; FOLDER gets the videos and, for each, a sheet of
+pairs (source above, dub below): the whole frame small, and the face large. The sheets show the
+people in the clips: look at them, and publish neither them nor the videos.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lipsync.dubbing import DubbedFrame, dub_frames
+from lipsync.errors import LipsyncError
+from lipsync.faces.crops import crop
+
+COLUMNS = 12
+FACE, WHOLE = 150, 100  # pixels to a side
+
+
+def column(frame: DubbedFrame) -> np.ndarray:
+    """A frame as a column of four pictures: whole, dubbed whole, face, dubbed face."""
+    height, width = frame.original.shape[:2]
+    side = max(height, width)
+    middle, half = np.array([width, height, width, height]) / 2, side / 2
+    whole = middle + np.array([-half, -half, half, half])
+    parts = []
+    for picture in (frame.original, frame.picture):
+        small = crop(picture, whole, WHOLE)
+        parts.append(cv2.copyMakeBorder(small, 0, 0, 0, FACE - WHOLE, cv2.BORDER_CONSTANT))
+    for picture in (frame.original, frame.picture):
+        blank = np.zeros((FACE, FACE, 3), np.uint8)
+        parts.append(blank if frame.square is None else crop(picture, frame.square, FACE))
+    return np.concatenate(parts, axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path, help="folder of videos")
+    parser.add_argument("speech", type=Path, help="folder of sounds")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--model", default="wav2lip-grid")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    sounds = sorted(p for p in options.speech.rglob("*") if p.suffix in {".wav", ".mp3", ".flac"})
+    clips = sorted(p for p in options.clips.iterdir() if p.suffix in {".mp4", ".mov", ".mkv"})
+    for number, clip in enumerate(clips):
+        sound = sounds[number % len(sounds)]
+        try:
+            columns, dubbed, count = [], 0, 0
+            for frame in dub_frames(clip, sound, model=options.model, length="trim"):
+                dubbed, count = dubbed + (frame.square is not None), count + 1
+                if frame.number % 9 == 0:
+                    columns.append(column(frame))
+        except LipsyncError as error:
+            print(error, flush=True)
+            continue
+        every = max(1, len(columns) // COLUMNS)
+        sheet = np.concatenate(columns[::every][:COLUMNS], axis=1)
+        cv2.imwrite(str(options.output / f"{clip.stem}.png"), sheet[..., ::-1])
+        print(f"{clip.name} + {sound.name}: {dubbed} of {count} frames dubbed", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""A gate on speech: where nobody speaks the generator hears silence, and the mouth rests.
+
+Breath, room and hiss between words are sound to a generator, and it moves the lips to them. The
+gate measures how loud each 10 ms are, against the loud and the quiet parts, and lets what is no
+speech fall to digital silence, which is what every generator here was shown around its clips. It
+opens before and closes after the speech by as much as lips need. Only what the generator hears is
+gated; the sound in the file is not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from lipsync.audio import SAMPLE_RATE
+
+BLOCK = 160  # samples, 10 ms
+DEPTH_DB = -32.0  # below the loud parts nothing is speech,
+FLOOR_DB = -65.0  # nor below this level of full scale,
+_SHARE = 0.35  # nor in the lower part of the way from the quiet parts to the loud ones,
+_APART_DB = 12.0  # where these are so far apart that there are pauses at all
+_QUIET, _LOUD = 10, 95  # percentiles of the levels above FLOOR_DB
+_BEFORE, _AFTER = 8, 12  # blocks by which the gate opens early and closes late
+_MEMORY = 3000  # blocks, 30 s, over which loudness is judged
+_FADE = 4  # blocks
+
+
+class VoiceGate:
+    """Gates 16 kHz sound as it comes, 80 ms behind it.
+
+    Args:
+        least_db: the level of speech at least, where the whole sound is known, see
+            :meth:`Loudness.least_db`; else the gate learns it from what comes.
+    """
+
+    delay = _BEFORE * BLOCK / SAMPLE_RATE
+    """Seconds of sound that :meth:`push` holds back."""
+
+    def __init__(self, least_db: float | None = None) -> None:
+        self._given, self._heard = least_db, deque(maxlen=_MEMORY)
+        self._rest = np.zeros(0, np.float32)
+        self._blocks: deque[np.ndarray] = deque()
+        self._speech: deque[bool] = deque()  # of the blocks held back
+        self._since, self._gain = _AFTER + 1, 1.0
+        self._least = least_db if least_db is not None else FLOOR_DB
+        self._count = 0
+
+    def push(self, wave: np.ndarray) -> np.ndarray:
+        """Take float32 (n,) in, give as much as is decided out."""
+        wave = np.concatenate([self._rest, wave])
+        whole = len(wave) // BLOCK * BLOCK
+        self._rest = wave[whole:]
+        return self._decide(wave[:whole].reshape(-1, BLOCK), hold=_BEFORE)
+
+    def finish(self) -> np.ndarray:
+        """The rest of the sound."""
+        short = len(self._rest)
+        last = np.pad(self._rest, (0, BLOCK - short))[None] if short else np.zeros((0, BLOCK))
+        out = self._decide(last.astype(np.float32), hold=0)
+        return out[: len(out) - (BLOCK - short)] if short else out
+
+    def _decide(self, blocks: np.ndarray, hold: int) -> np.ndarray:
+        out = []
+        for block, level in zip(blocks, levels_db(blocks), strict=True):
+            self._blocks.append(block)
+            self._speech.append(level > self._least_db(level))
+            if len(self._blocks) > _BEFORE:
+                out.append(self._gated())
+        while not hold and self._blocks:
+            out.append(self._gated())
+        return np.concatenate(out) if out else np.zeros(0, np.float32)
+
+    def _least_db(self, level: float) -> float:
+        if self._given is None:
+            if level > FLOOR_DB:
+                self._heard.append(level)
+            self._count += 1
+            if self._count % 20 == 1 and self._heard:
+                self._least = least_db(*np.percentile(self._heard, (_QUIET, _LOUD)))
+        return self._least
+
+    def _gated(self) -> np.ndarray:
+        coming = any(self._speech)
+        self._since = 0 if self._speech.popleft() else self._since + 1
+        wanted = 1.0 if coming or self._since <= _AFTER else 0.0
+        before = self._gain
+        self._gain = float(np.clip(wanted, before - 1 / _FADE, before + 1 / _FADE))
+        block = self._blocks.popleft()
+        if before == self._gain == 1.0:
+            return block
+        return block * np.linspace(before, self._gain, BLOCK, dtype=np.float32)
+
+
+def levels_db(blocks: np.ndarray) -> np.ndarray:
+    """Level (n,) of float32 blocks (n, samples), in dB of full scale; what is
+    slower than they are does not count."""
+    return 10 * np.log10(blocks.astype(np.float64).var(axis=1) + 1e-12)
+
+
+def least_db(quiet: float, loud: float) -> float:
+    """The least level of speech in a sound with quiet and loud parts of these levels."""
+    between = quiet + _SHARE * (loud - quiet) if loud - quiet > _APART_DB else -np.inf
+    return float(max(between, loud + DEPTH_DB, FLOOR_DB))
+
+
+class Loudness:
+    """How loud a sound's parts are, without keeping it: a histogram of levels."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(130, np.int64)  # whole decibels from -129 to 0
+        self._rest = np.zeros(0, np.float32)
+
+    def push(self, wave: np.ndarray) -> None:
+        """Take float32 (n,) in."""
+        wave = np.concatenate([self._rest, wave])
+        whole = len(wave) // BLOCK * BLOCK
+        self._rest = wave[whole:]
+        if whole:
+            found = np.clip(np.round(levels_db(wave[:whole].reshape(-1, BLOCK))), -129, 0)
+            self._counts += np.bincount((-found).astype(int), minlength=130)
+
+    def least_db(self) -> float:
+        """The least level of its speech; ``FLOOR_DB`` for a sound that is silent."""
+        counts = self._counts[: round(-FLOOR_DB)]  # from the loudest on
+        if not counts.sum():
+            return FLOOR_DB
+        share = np.cumsum(counts) / counts.sum()
+        quiet, loud = (-float(np.searchsorted(share, 1 - p / 100)) for p in (_QUIET, _LOUD))
+        return least_db(quiet, loud)

@@ -1,0 +1,242 @@
+"""One dub as stages: decode, follow the face, crop, generate, blend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lipsync.dubbing.blend import match_colours, paste
+from lipsync.dubbing.enhance import get_enhancer
+from lipsync.dubbing.follow import FaceFollower
+from lipsync.dubbing.lips import Lips, load_generator
+from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
+from lipsync.dubbing.marks import watermark
+from lipsync.dubbing.options import Options
+from lipsync.dubbing.playback import Playback, Shown
+from lipsync.dubbing.sound import measure
+from lipsync.dubbing.source import open_source
+from lipsync.dubbing.speakers import SYNC, speaker_choice
+from lipsync.dubbing.speech import Speech
+from lipsync.dubbing.stages import Stages, in_parallel
+from lipsync.errors import MediaError
+from lipsync.faces.crops import crop
+from lipsync.faces.detect import get_detector
+
+_BATCH_BYTES = 96 * 2**20  # of frames in a batch; very large pictures come fewer at a time
+
+
+@dataclass(frozen=True)
+class DubbedFrame:
+    """A frame of a dubbed video.
+
+    Attributes:
+        number: its place, from 0.
+        start, seconds: when it is shown and for how long.
+        picture: uint8 (H, W, 3) RGB.
+        original: the same before dubbing.
+        square: float (4,) pixels, about the face that speaks; ``None`` where none was dubbed.
+    """
+
+    number: int
+    start: float
+    seconds: float
+    picture: np.ndarray
+    original: np.ndarray
+    square: np.ndarray | None
+
+
+@dataclass
+class _Spoken:
+    """A frame on its way through the stages."""
+
+    shown: Shown
+    square: np.ndarray | None
+    crop: np.ndarray | None = None
+    sound: np.ndarray | None = None
+    face: np.ndarray | None = None
+
+
+class Job:
+    """A dub that is ready to run: inputs checked and measured, networks loaded.
+
+    Args:
+        face: a video, or a still picture.
+        audio: a sound, or a video with one.
+        options: checked here.
+
+    Raises:
+        MediaError, CheckpointError, ConfigError: as :func:`lipsync.dubbing.dub`.
+    """
+
+    def __init__(self, face: Path, audio: Path, options: Options) -> None:
+        options.check()
+        self.face, self.options = face, options
+        keep = options.tail == "keep"
+        # the face first: it is what is wrong more often
+        source = open_source(face, fps=options.fps, seconds=0, tolerate_damage=True)
+        self.sound = measure(audio)
+        self.source = source = open_source(
+            face,
+            fps=options.fps,
+            seconds=float("inf") if keep else self.sound.seconds,
+            tolerate_damage=options.tolerate_damage,
+        )
+        self.fps: Fraction = source.fps
+        network, self.model = load_generator(options.model, options.device)
+        self.lips = Lips(network)
+        self.playback = Playback(source, self.sound.seconds, options.length, keep)
+        self._open_looks()
+        self.found = 0
+        self._squares: list[np.ndarray | None] = []  # of the source's frames
+
+    def _open_looks(self) -> None:
+        options, size = self.options, self.source.size
+        tracks = Path(options.tracks) if options.tracks is not None else None
+        saved = read_tracks(tracks, size) if tracks is not None and tracks.exists() else None
+        detector = options.detector
+        if isinstance(detector, str):
+            detector = get_detector(detector) if saved is None else None
+        stride = options.stride or usual_stride(float(self.fps))
+        self._choose, self._knows = speaker_choice("largest"), None
+        if options.speaker == SYNC:
+            from lipsync.dubbing.syncing import find_speaker
+
+            saved, self._knows = find_speaker(
+                self.source, detector, stride, saved, options.reference or self.face
+            )
+        else:
+            self._choose = speaker_choice(options.speaker)
+        self.save_tracks_to = tracks if tracks is not None and not tracks.exists() else None
+        self.looks = Looks(detector, stride, saved=saved, record=self.save_tracks_to is not None)
+
+    def frames(self, stages: Stages) -> Iterator[DubbedFrame]:
+        """The frames of the dubbed video, each stage in ``stages``."""
+        decoded = stages.add("decode", lambda _: iter(self.playback))
+        followed = stages.add("follow", self._follow, decoded)
+        batches = stages.add("crop", self._batches, followed, room=1)
+        generated = stages.add("generate", self._generate, batches, room=1)
+        return stages.add("blend", self._blend, generated)
+
+    # ------------------------------------------------------------ stages
+
+    def _follow(self, frames: Iterator[Shown]) -> Iterator[_Spoken]:
+        options = self.options
+        follower = FaceFollower(
+            self.looks,
+            self.fps,
+            self._choose,
+            min_face=options.min_face,
+            prefer_larger=options.speaker == "largest",
+            knows=self._knows,
+        )
+        waiting: list[Shown] = []
+
+        def certain(ready: list[tuple[np.ndarray, np.ndarray | None]]) -> Iterator[_Spoken]:
+            for _, square in ready:
+                self._squares.append(square)
+                yield _Spoken(waiting.pop(0), square)
+
+        first_time = 0
+        for shown in frames:
+            if shown.index == first_time:
+                first_time += 1
+                waiting.append(shown)
+                yield from certain(follower.push(shown.picture))
+                continue
+            if waiting:  # the source has ended, and is shown again
+                yield from certain(follower.flush())
+            yield _Spoken(shown, self._squares[shown.index])
+        if waiting:
+            yield from certain(follower.flush())
+
+    def _batches(self, frames: Iterator[_Spoken]) -> Iterator[list[_Spoken]]:
+        """Frames in lots, with the crops and the sounds that the generator needs."""
+        width, height = self.source.size
+        most = max(1, _BATCH_BYTES // (3 * width * height))
+        size = min(self.options.batch_size or self.lips.batch_size(), most)
+        heard = self.sound.heard(self.options.gate, endless=self.options.tail == "keep")
+        speech = Speech(self.lips.feature, heard)
+        fps = float(self.fps)
+        while lot := list(islice(frames, size)):
+            for spoken in lot:
+                if spoken.square is not None:
+                    spoken.crop = crop(spoken.shown.picture, spoken.square, self.lips.size)
+                    spoken.sound = speech.window(spoken.shown.start, fps)
+            yield lot
+
+    def _generate(self, batches: Iterator[list[_Spoken]]) -> Iterator[_Spoken]:
+        enhance = get_enhancer(self.options.enhance)
+        match = self.options.match
+
+        def work(lot: list[_Spoken]) -> list[_Spoken]:
+            spoken = [one for one in lot if one.square is not None]
+            if spoken:
+                made = self.lips.generate([s.sound for s in spoken], [s.crop for s in spoken])
+                if match:
+                    crops = [s.crop for s in spoken]
+                    made = np.stack([match_colours(*p) for p in zip(made, crops, strict=True)])
+                made = enhance(made) if enhance is not None else made
+                for one, face in zip(spoken, made, strict=True):
+                    one.face = face
+            return lot
+
+        workers = self.lips.workers()
+        if workers == 1:
+            done = map(work, batches)
+        else:
+            done = in_parallel(batches, work, workers, partial(torch.set_num_threads, 1))
+        threads = torch.get_num_threads()
+        try:
+            for lot in done:
+                yield from lot
+        finally:
+            torch.set_num_threads(threads)
+
+    def _blend(self, frames: Iterator[_Spoken]) -> Iterator[DubbedFrame]:
+        held: np.ndarray | None = None
+        gap: float | None = None
+        options = self.options
+        for number, spoken in enumerate(frames):
+            shown, picture = spoken.shown, spoken.shown.picture
+            if spoken.face is not None:
+                self._refuse(gap, shown.start)
+                picture = held = paste(picture, spoken.face, spoken.square)
+                self.found += 1
+                gap = None
+            else:
+                gap = shown.start if gap is None and options.no_face == "error" else gap
+                if options.no_face == "hold" and held is not None:
+                    picture = held
+            if options.watermark is not None:
+                picture = watermark(picture, options.watermark)
+            yield DubbedFrame(
+                number, shown.start, shown.seconds, picture, shown.picture, spoken.square
+            )
+        if not self.found:
+            raise MediaError(
+                self.face,
+                f"no face found in {self.playback.frames} frames",
+                "use a video or picture in which a face is seen upright and from the front, or a "
+                "smaller min_face",
+            )
+        self._refuse(gap, shown.start + shown.seconds)
+
+    def _refuse(self, gap: float | None, end: float) -> None:
+        """Stop at a gap that began at ``gap`` seconds, where that was asked for."""
+        if gap is not None and self.found:
+            raise MediaError(
+                self.face,
+                f"no face from {gap:.2f} to {end:.2f} s",
+                "cut this out, or let it pass unchanged (no_face=pass)",
+            )
+
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the stage's name, frames done, and frames in all where that is known."""

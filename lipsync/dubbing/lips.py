@@ -1,0 +1,100 @@
+"""A generator at work: faces and their sound in, faces that speak out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from lipsync.devices import to_device
+from lipsync.dubbing.speech import feature_of
+from lipsync.errors import ConfigError
+from lipsync.models.generator import FaceGenerator
+from lipsync.models.inference import InferenceGenerator, optimise
+
+_CPU_BATCH, _CUDA_BATCH = 12, 128  # frames of 96 x 96
+_FRAME_BYTES = 24 * 2**20  # on a device, for a frame of 96 x 96 at the published width
+_MOST_WORKERS = 4
+
+
+class Lips:
+    """A generator and what it needs to know.
+
+    Args:
+        model: called with sound (B, *audio_shape) and faces (B, 6, S, S), two pictures a frame in
+            the order that ``reference_first`` tells (target first where it does not say); returns
+            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model.eval()
+        self.size = int(model.config["image_size"])
+        self.feature = feature_of(model)
+        self.reference_first = bool(getattr(model, "reference_first", False))
+        parameter = next(model.parameters(), None)
+        self.device = parameter.device if parameter is not None else torch.device("cpu")
+
+    def batch_size(self) -> int:
+        """Frames to generate at a time: few on a CPU; on a GPU, what half its free memory holds."""
+        share = (96 / self.size) ** 2
+        if self.device.type != "cuda":
+            return max(1, int(_CPU_BATCH * share))
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return max(1, min(int(_CUDA_BATCH * share), int(free / 2 / _FRAME_BYTES * share)))
+
+    def workers(self) -> int:
+        """Batches generated at a time, each with one thread: as many as there are cores for them.
+
+        Networks that are split over threads wait at every layer for the slowest, which beside
+        the other stages of a pipeline is always late; whole batches side by side do not.
+        Models that are not :func:`optimised <lipsync.models.inference.optimise>` may keep state.
+        """
+        if self.device.type != "cpu" or not isinstance(self.model, InferenceGenerator):
+            return 1
+        return max(1, min(_MOST_WORKERS, torch.get_num_threads()))
+
+    @torch.inference_mode()
+    def generate(self, sounds: list[np.ndarray], crops: list[np.ndarray]) -> np.ndarray:
+        """Faces that speak.
+
+        Args:
+            sounds: n windows (bins, columns), as ``feature`` cuts them.
+            crops: n uint8 (S, S, 3) RGB, the faces as they are.
+
+        Returns:
+            float32 (n, S, S, 3) RGB in [0, 1].
+        """
+        heard = torch.from_numpy(np.stack(sounds)[:, None]).to(self.device)
+        pixels = torch.from_numpy(np.stack(crops)).to(self.device)
+        reference = pixels.permute(0, 3, 1, 2).float() / 255  # (n, S, S, 3) -> (n, 3, S, S)
+        target = reference.clone()
+        target[..., self.size // 2 :, :] = 0  # the half that is to be filled in
+        pair = (reference, target) if self.reference_first else (target, reference)
+        made = self.model(heard, torch.cat(pair, dim=1))
+        return made.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
+
+
+def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Module, str]:
+    """A network that makes faces speak, and its name.
+
+    Args:
+        model: a generator's name or path; a network is taken as it is.
+        device: where one that is named runs.
+
+    Raises:
+        CheckpointError: it cannot be loaded.
+        ConfigError: it is of another kind, or there is no such device.
+    """
+    if isinstance(model, nn.Module):
+        return model, type(model).__name__
+    from lipsync.checkpoints import load_model
+
+    module = load_model(model)
+    if not isinstance(module, FaceGenerator):
+        raise ConfigError(
+            f"model {model} is a {type(module).__name__}, which does not dub; use a Wav2Lip or a "
+            "LipGAN"
+        )
+    return optimise(to_device(module, device)), Path(model).stem

@@ -1,0 +1,135 @@
+"""Live use: sound is pushed as it is spoken, dubbed frames are pulled as soon as they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.dubbing.blend import match_colours, paste
+from lipsync.dubbing.enhance import get_enhancer
+from lipsync.dubbing.follow import FaceFollower
+from lipsync.dubbing.gate import VoiceGate
+from lipsync.dubbing.job import DubbedFrame
+from lipsync.dubbing.lips import Lips, load_generator
+from lipsync.dubbing.looks import Looks, usual_stride
+from lipsync.dubbing.marks import watermark
+from lipsync.dubbing.options import Options
+from lipsync.dubbing.playback import continued
+from lipsync.dubbing.source import open_source
+from lipsync.dubbing.speakers import speaker_choice
+from lipsync.dubbing.speech import Speech
+from lipsync.errors import ConfigError, MediaError
+from lipsync.faces.crops import crop
+from lipsync.faces.detect import get_detector
+
+MOST_SECONDS = 30  # of the face's video, whose frames are kept
+
+
+class LiveSession:
+    """A face that speaks what is pushed, frame by frame.
+
+    The face's video (at most 30 s of it) is read and followed first, and then played back and
+    forth, or shown as a still. A frame can be made when the sound has come that its generator hears
+    beside it: :attr:`latency` seconds after the frame's own time, to which the time of generating
+    it is added.
+
+    Args:
+        face: a short video, or a still picture.
+        **options: those of :class:`lipsync.dubbing.options.Options`; ``tracks``, ``no_face``,
+            ``reference`` and ``tail`` do not apply, and ``length`` is pingpong, loop or freeze.
+
+    Raises:
+        MediaError: the face cannot be read, or none is found.
+        CheckpointError, ConfigError: as :func:`lipsync.dubbing.dub`.
+
+    Example:
+        >>> session = LiveSession("face.png", model="wav2lip-grid")  # doctest: +SKIP
+        >>> for block in microphone:  # float32 (n,) at 16 kHz
+        ...     for frame in session.push(block):
+        ...         show(frame.picture)
+    """
+
+    def __init__(self, face: str | Path, **options: Any) -> None:
+        chosen = Options(**options)
+        chosen.check()
+        if chosen.length == "trim":
+            raise ConfigError("length=trim ends with the video; a live session has no end")
+        source = open_source(face, fps=chosen.fps, seconds=MOST_SECONDS)
+        self.fps, self.size = float(source.fps), source.size
+        network, self.model = load_generator(chosen.model, chosen.device)
+        self.lips, self._options = Lips(network), chosen
+        self._enhance = get_enhancer(chosen.enhance)
+        self._frames = self._follow(source)
+        self._order = chain(range(len(self._frames)), continued(len(self._frames), chosen.length))
+        self._speech = Speech(self.lips.feature)
+        self._gate = VoiceGate() if chosen.gate else None
+        self._made = 0
+
+    @property
+    def latency(self) -> float:
+        """Seconds of sound behind a frame's own time without which it cannot be made."""
+        delay = self._gate.delay if self._gate is not None else 0.0
+        return self.lips.feature.look_ahead() + delay
+
+    def _follow(self, source) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        options = self._options
+        detector = options.detector
+        detector = get_detector(detector) if isinstance(detector, str) else detector
+        follower = FaceFollower(
+            Looks(detector, options.stride or usual_stride(self.fps)),
+            self.fps,
+            speaker_choice(options.speaker),
+            min_face=options.min_face,
+        )
+        found = []
+        for seconds, frame in source.frames():
+            if seconds >= MOST_SECONDS:
+                break
+            found += follower.push(frame)
+        found += follower.flush()
+        if all(square is None for _, square in found):
+            raise MediaError(
+                source.path, f"no face found in {len(found)} frames", "use a face from the front"
+            )
+        return found
+
+    def push(self, wave: np.ndarray) -> Iterator[DubbedFrame]:
+        """Take sound in, float32 (n,) mono at 16 kHz; give the frames that it completes."""
+        wave = np.asarray(wave, np.float32)
+        if self._speech.ended:
+            raise ValueError("the session is finished")
+        if wave.ndim != 1:
+            raise ValueError(f"wave must be mono (n,), got shape {wave.shape}")
+        wave = np.clip(np.nan_to_num(wave), -1, 1)
+        self._speech.push(self._gate.push(wave) if self._gate is not None else wave)
+        yield from self._ready(float("inf"))
+
+    def finish(self) -> Iterator[DubbedFrame]:
+        """The frames that are left, up to the end of the sound."""
+        if self._gate is not None:
+            self._speech.push(self._gate.finish())
+        end = self._speech.seconds
+        self._speech.finish()
+        yield from self._ready(end)
+
+    def _ready(self, end: float) -> Iterator[DubbedFrame]:
+        while (start := self._made / self.fps) < end and self._speech.has(start, self.fps):
+            yield self._make(start)
+
+    def _make(self, start: float) -> DubbedFrame:
+        original, square = self._frames[next(self._order)]
+        picture = original
+        if square is not None:
+            given = crop(original, square, self.lips.size)
+            made = self.lips.generate([self._speech.window(start, self.fps)], [given])[0]
+            made = match_colours(made, given) if self._options.match else made
+            made = self._enhance(made[None])[0] if self._enhance is not None else made
+            picture = paste(original, made, square)
+        if self._options.watermark is not None:
+            picture = watermark(picture, self._options.watermark)
+        number, self._made = self._made, self._made + 1
+        return DubbedFrame(number, start, 1 / self.fps, picture, original, square)

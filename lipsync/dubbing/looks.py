@@ -1,0 +1,152 @@
+"""Where faces are seen: by a detector on every so many frames, or as saved before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import MediaError
+from lipsync.faces.detect import Detection, Detector
+from lipsync.media import whole_file
+
+VERSION = 1
+_A_SECOND = 5  # looks, where no stride is given
+
+
+def usual_stride(fps: float) -> int:
+    """Frames from one look to the next: five looks a second."""
+    return max(1, round(fps / _A_SECOND))
+
+
+class Looks:
+    """Faces in the frames that are looked at, and the cuts between shots.
+
+    Args:
+        detector: finds the faces; not asked where there are ``saved`` ones.
+        stride: frames from one look to the next.
+        saved: what :func:`read_tracks` gives.
+        record: keep all that is found, for :meth:`save`.
+    """
+
+    def __init__(
+        self,
+        detector: Detector | None,
+        stride: int,
+        *,
+        saved: dict[str, Any] | None = None,
+        record: bool = False,
+    ) -> None:
+        self._detector, self.stride = detector, stride
+        self._saved: dict[int, list[Detection]] | None = None
+        self.cuts: set[int] | None = None
+        """First frames of shots, where they are known beforehand."""
+        self._found: dict[int, list[Detection]] | None = {} if record else None
+        self._new_cuts: list[int] = []
+        self.detected = 0
+        """Times that the detector was asked."""
+        if saved is not None:
+            self.stride = saved["stride"]
+            self.cuts = set(saved["cuts"])
+            self._saved = dict(saved["looks"])
+
+    def at(self, number: int, frame: np.ndarray) -> list[Detection] | None:
+        """The faces in a frame, best first; ``None`` for one that is not looked at."""
+        if self._saved is not None:
+            return self._saved.get(number)
+        if number % self.stride:
+            return None
+        self.detected += 1
+        faces = self._detector.detect(frame)
+        if self._found is not None:
+            self._found[number] = faces
+        return faces
+
+    def note_cut(self, number: int) -> None:
+        """Remember that a shot begins here."""
+        if self._found is not None:
+            self._new_cuts.append(number)
+
+    def recorded(self) -> dict[str, Any]:
+        """What was found so far, as :func:`read_tracks` gives it."""
+        return {
+            "stride": self.stride,
+            "cuts": list(self._new_cuts),
+            "looks": sorted((self._found or {}).items()),
+        }
+
+    def save(self, path: Path, video: Path, size: tuple[int, int]) -> None:
+        """Write what was found as JSON, whole or not at all."""
+        found = self.recorded()
+        looks = [[number, [_as_list(face) for face in faces]] for number, faces in found["looks"]]
+        text = json.dumps(
+            {
+                "version": VERSION,
+                "video": video.name,
+                "size": list(size),
+                "stride": found["stride"],
+                "cuts": found["cuts"],
+                "looks": looks,
+            }
+        )
+        with whole_file(path) as temporary:
+            temporary.write_text(text.replace("]]], [", "]]],\n[") + "\n")
+
+
+def read_tracks(path: str | Path, size: tuple[int, int]) -> dict[str, Any]:
+    """Faces that were saved, or written by hand.
+
+    The file is JSON: ``size`` [width, height], ``stride`` (the usual step between frames that are
+    looked at), ``cuts`` (first frames of shots; may be left out) and ``looks``, a list of [frame,
+    faces], a face being [x0, y0, x1, y1] in pixels from forehead to chin, then if known a score and
+    ten numbers: x and y of the eyes, the nose tip and the corners of the mouth.
+
+    Args:
+        path: the file.
+        size: width and height of the video that they are for.
+
+    Raises:
+        MediaError: it is not such a file, or is of a video of another size.
+    """
+    try:
+        data = json.loads(Path(path).read_text())
+        given = tuple(int(side) for side in data.get("size", size))
+        looks = [
+            (int(number), [_as_face(face) for face in faces]) for number, faces in data["looks"]
+        ]
+        steps = np.diff([number for number, _ in looks])
+        stride = int(data.get("stride") or (np.median(steps) if len(steps) else 1))
+        cuts = [int(number) for number in data.get("cuts", [])]
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise MediaError(
+            path, "is not a file of face tracks", "let --tracks write one, to see its form"
+        ) from None
+    if given != tuple(size):
+        raise MediaError(
+            path,
+            f"its tracks are of a video of {given[0]}x{given[1]}, this one has {size[0]}x{size[1]}",
+            "name another file, and it will be written",
+        )
+    if stride < 1 or any(step < 1 for step in steps):
+        raise MediaError(path, "its frames do not ascend", "sort them")
+    return {"stride": stride, "cuts": cuts, "looks": looks}
+
+
+def _as_list(face: Detection) -> list[float]:
+    marks = face.landmarks.ravel()
+    known = [*marks.tolist()] if np.isfinite(marks).all() else []
+    return [round(float(v), 2) for v in (*face.box.tolist(), face.score, *known)]
+
+
+def _as_face(values: list[float]) -> Detection:
+    numbers = np.array(values, np.float32)
+    if len(numbers) not in (4, 5, 15) or not np.isfinite(numbers).all():
+        raise ValueError("a face has 4, 5 or 15 numbers")
+    if (numbers[2:4] <= numbers[:2]).any():
+        raise ValueError("a box has no area")
+    marks = numbers[5:].reshape(5, 2) if len(numbers) == 15 else np.full((5, 2), np.nan, np.float32)
+    return Detection(numbers[:4], float(numbers[4]) if len(numbers) > 4 else 1.0, marks)

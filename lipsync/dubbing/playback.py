@@ -1,0 +1,136 @@
+"""The face's frames in the order in which the dubbed video shows them, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, tee
+from typing import NamedTuple
+
+import numpy as np
+
+from lipsync.dubbing.source import Source
+
+LENGTHS = ("pingpong", "loop", "freeze", "trim")
+_LOOK_BEYOND = 10  # seconds decoded beyond the last frame that is shown
+
+
+class Shown(NamedTuple):
+    """One frame of the dubbed video before it is dubbed."""
+
+    index: int
+    """Which frame of the source it is."""
+    start: float
+    seconds: float
+    """When it is shown and for how long; a constant rate's ``start`` is its number / fps."""
+    picture: np.ndarray
+    """uint8 (height, width, 3) RGB."""
+
+
+class Playback:
+    """A source as a video of given length: its frames, and how they go on where it ends.
+
+    Args:
+        source: a video or a still.
+        seconds: how long the dubbed video is to be, to the nearest frame; infinity for the source's
+            own length.
+        length: how it goes on, see :func:`continued`.
+        keep: show all of a source that lasts longer.
+    """
+
+    def __init__(self, source: Source, seconds: float, length: str, keep: bool = False) -> None:
+        self.source, self.seconds, self.length, self.keep = source, seconds, length, keep
+        self.frames = 0
+        """Frames of the source that were shown."""
+        self.longer = False
+        """Whether the source lasts longer than ``seconds``."""
+
+    def __iter__(self) -> Iterator[Shown]:
+        starts: list[float] = []
+        last = None
+        coming = self.source.frames()
+        for start, frame in coming:
+            self.longer = self.longer or self._full(len(starts), start)
+            ends = self.longer and not self.keep
+            if last is not None:
+                lasting = start - starts[-1]
+                lasting = self._last(starts[-1], lasting) if ends else lasting
+                yield Shown(len(starts) - 1, starts[-1], lasting, last)
+            if ends:
+                self._look_beyond(coming, start)
+                return
+            starts.append(start)
+            last, self.frames = frame, len(starts)
+        yield from self._go_on(starts, last)
+
+    def _go_on(self, starts: list[float], last: np.ndarray) -> Iterator[Shown]:
+        """The source's last frame, and what follows where it ends."""
+        source, frames = self.source, len(starts)
+        typical = 1 / float(source.fps)
+        durations = [*np.diff(starts).tolist(), typical]
+        order, again = tee(continued(frames, self.length))
+        pictures = source.take(again, before=(frames - 1, last))
+        index, picture, begin = frames - 1, last, starts[-1]
+        for number, following in enumerate(order, start=frames):
+            end = begin + durations[index] if source.variable else float(number / source.fps)
+            if self._full(number, end):
+                yield Shown(index, begin, self._last(begin, end - begin), picture)
+                return
+            yield Shown(index, begin, end - begin, picture)
+            index, picture, begin = following, next(pictures), end
+        yield Shown(index, begin, durations[index], picture)
+
+    def _last(self, begin: float, usual: float) -> float:
+        """How long the last frame is shown: where the rate varies, it ends with the sound."""
+        ends_with_sound = self.source.variable and not (self.keep and self.longer)
+        return max(self.seconds - begin, 0.001) if ends_with_sound else usual
+
+    def expected(self) -> tuple[int | None, float | None]:
+        """Frames and seconds that it will come to; ``None`` where the source does not tell."""
+        source, endless = self.source, self.seconds == float("inf")
+        have = None
+        if source.still is not None:
+            have = 1
+        elif source.times is not None and not source.resampled:
+            have = len(source.times)
+        if source.variable or (endless and have is None):
+            return None, None if endless else self.seconds
+        wanted = None if endless else max(1, round(self.seconds * source.fps))
+        if self.length == "trim" or self.keep:
+            if have is None:
+                return None, None
+            if wanted is None or (self.keep and have > wanted):
+                wanted = have
+            elif self.length == "trim":
+                wanted = min(wanted, have)
+        return wanted, float(wanted / source.fps)
+
+    def _full(self, number: int, start: float) -> bool:
+        """Whether the video is long enough without frame ``number``, which begins at ``start``."""
+        if not number or self.seconds == float("inf"):
+            return False
+        if self.source.variable:
+            return start > self.seconds - 0.5 / float(self.source.fps)
+        return number >= round(self.seconds * self.source.fps)
+
+    def _look_beyond(self, coming: Iterator[tuple[float, np.ndarray]], start: float) -> None:
+        """Decode on a little: a short video with damage is refused wherever that sits."""
+        if not self.source.tolerate_damage:
+            next((None for time, _ in coming if time > start + _LOOK_BEYOND), None)
+
+
+def continued(frames: int, length: str) -> Iterator[int]:
+    """The indices that follow where a source of ``frames`` frames has been shown once, for ever.
+
+    ``pingpong`` plays backwards, forwards ... without showing an end twice; ``loop`` begins again;
+    ``freeze`` holds the last frame; ``trim`` ends.
+    """
+    if length == "trim":
+        return
+    for k in count(frames):
+        if length == "loop":
+            yield k % frames
+        elif length == "freeze" or frames == 1:
+            yield frames - 1
+        else:
+            period = 2 * frames - 2
+            yield min(k % period, period - k % period)

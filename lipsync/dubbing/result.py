@@ -1,0 +1,68 @@
+"""What a dub came to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DubResult:
+    """What a dub came to.
+
+    Attributes:
+        output: the file that was written.
+        frames, seconds, fps: of the dubbed video; its sound ends within 20 ms of it. A variable
+            rate's ``fps`` is its mean.
+        faces_found: frames that were dubbed.
+        skipped: (start, end) spans of frames of the dubbed video that were not, the end not
+            included: no face, or one too small or from the side.
+        source_frames: frames of the face's video that were used.
+        length: "whole" where video and sound were as long as each other, "cut" or "keep" where the
+            video was longer, or what was done about a longer sound: "pingpong", "loop", "freeze",
+            "trim".
+        model: name of the generator.
+        sound: "copied", or the codec that it was encoded with.
+        variable: whether frames have times of their own.
+        tracks: file of face boxes that was written, if one was.
+        stage_seconds: seconds that each stage was at work; they overlap.
+        wall_seconds: from the first frame to the file.
+    """
+
+    output: Path
+    frames: int
+    seconds: float
+    fps: Fraction
+    faces_found: int
+    skipped: list[tuple[int, int]]
+    source_frames: int
+    length: str
+    model: str
+    sound: str = "aac"
+    variable: bool = False
+    tracks: Path | None = None
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    wall_seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        tracks = str(self.tracks) if self.tracks is not None else None
+        return asdict(self) | {
+            "output": str(self.output),
+            "fps": str(self.fps),
+            "tracks": tracks,
+            "stage_seconds": {k: round(v, 3) for k, v in self.stage_seconds.items()},
+            "wall_seconds": round(self.wall_seconds, 3),
+        }
+
+    def __str__(self) -> str:
+        gaps = ", ".join(f"{start}-{end - 1}" for start, end in self.skipped)
+        rate = f"{float(self.fps):.5g} fps{' on average' if self.variable else ''}"
+        return (
+            f"{self.output}: {self.frames} frames, {self.seconds:.2f} s at {rate}; "
+            f"face in {self.faces_found}{f', frames without: {gaps}' if gaps else ''}; "
+            f"{self.source_frames} frames of the face's video, length: {self.length}; "
+            f"sound: {self.sound}; synthetic, by {self.model}"
+        )

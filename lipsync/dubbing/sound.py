@@ -1,0 +1,116 @@
+"""The new sound: measured once, then read again as it is needed, for the lips and for the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
+from lipsync.dubbing.gate import FLOOR_DB, Loudness, VoiceGate
+from lipsync.errors import ConfigError, MediaError
+from lipsync.media import (
+    AUDIO_CODECS,
+    CopiedSound,
+    EncodedSound,
+    Soundtrack,
+    audio_blocks,
+    can_copy,
+    sound_channels,
+)
+from lipsync.windows import MEL_STEP
+
+OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
+AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
+_TOGETHER = 0.02  # seconds that picture and sound may end apart
+_LEAST = (MEL_STEP - 1) * HOP_LENGTH
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A file's sound.
+
+    Attributes:
+        path: a sound, or a video with one.
+        seconds: how long it lasts.
+        least_db: level of its speech at least, see :class:`VoiceGate`.
+    """
+
+    path: Path
+    seconds: float
+    least_db: float
+
+    def heard(self, gate: bool, endless: bool = False) -> Iterator[np.ndarray]:
+        """float32 (n,) at 16 kHz for the generator.
+
+        Args:
+            gate: let what is not speech be silence, see :class:`VoiceGate`.
+            endless: silence follows, for ever.
+        """
+        blocks = (block[0] for block in audio_blocks(self.path, SAMPLE_RATE))
+        if gate:
+            voice = VoiceGate(self.least_db)
+            blocks = chain(map(voice.push, blocks), _finish(voice))
+        if endless:
+            blocks = chain(blocks, repeat(np.zeros(SAMPLE_RATE, np.float32)))
+        return blocks
+
+    def track(
+        self, target: Path, picture_seconds: float | None, codec: str, bit_rate: int | None
+    ) -> tuple[Soundtrack, str]:
+        """The sound for a video, and what was done to it: "copied", or the codec's name.
+
+        Args:
+            target: the video that is written.
+            picture_seconds: how long its picture will last, as far as that is known.
+            codec: one of ``AUDIO_CHOICES``. "auto" copies where the container takes the sound as it
+                is and its end is within 20 ms of the picture's, and else encodes AAC.
+            bit_rate: of encoded sound.
+
+        Raises:
+            ConfigError: it was to be copied, and cannot be.
+        """
+        fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _TOGETHER
+        if codec in ("auto", "copy") and bit_rate is None and fits and can_copy(self.path, target):
+            return CopiedSound(self.path), "copied"
+        if codec == "copy":
+            reason = f"{target.suffix} does not take it as it is"
+            if bit_rate is not None:
+                reason = "it would keep its own bit rate"
+            elif not fits:
+                reason = "it would not end with the picture"
+            raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
+        name = "aac" if codec == "auto" else codec
+        channels = min(2, sound_channels(self.path))
+        blocks = audio_blocks(self.path, OUTPUT_RATE, channels=channels)
+        return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
+
+
+def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:
+    yield gate.finish()
+
+
+def measure(path: Path) -> Sound:
+    """Read a sound through once, without keeping it.
+
+    Raises:
+        MediaError: it cannot be read, is too short, or is silent.
+    """
+    samples, loudness, loudest = 0, Loudness(), 0.0
+    for block in audio_blocks(path, SAMPLE_RATE):
+        samples += block.shape[1]
+        loudness.push(block[0])
+        loudest = max(loudest, float(np.abs(block).max()))
+    if samples < _LEAST:
+        raise MediaError(
+            path,
+            f"its sound lasts {samples / SAMPLE_RATE:.2f} s, a mel window needs "
+            f"{_LEAST / SAMPLE_RATE:.2f} s",
+            "use a longer sound",
+        )
+    if loudest < 10 ** (FLOOR_DB / 20):
+        raise MediaError(path, "its sound is silent", "use a sound in which somebody speaks")
+    return Sound(path, samples / SAMPLE_RATE, loudness.least_db())

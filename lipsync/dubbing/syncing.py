@@ -1,0 +1,167 @@
+"""Whose lips fit the sound: an expert compares every face of a video with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lipsync.audio import HOP_LENGTH, SAMPLE_RATE, melspectrogram
+from lipsync.dubbing.looks import Looks
+from lipsync.dubbing.source import Source
+from lipsync.faces.crops import crop, steady_box
+from lipsync.faces.detect import Detector
+from lipsync.faces.shots import ShotMeter, find_cuts
+from lipsync.faces.tracks import FaceTrack, fill, link
+from lipsync.media import audio_blocks, read_audio
+from lipsync.windows import FPS, MEL_STEP, T, lower_half, mel_start, mel_window
+
+EXPERT = "expert-grid"
+_WINDOWS = 40  # of 0.2 s that a face is judged by
+_LAGS = 7  # frames to each side at which the sound is tried
+_BIRTH = Callable[[tuple[int, int]], bool]
+
+
+@dataclass
+class _Candidate:
+    """A face of one shot, the windows it is judged by, and what they hold."""
+
+    track: FaceTrack
+    birth: tuple[int, int]
+    starts: list[float] = field(default_factory=list)
+    crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    score: float = -np.inf
+
+
+def find_speaker(
+    source: Source,
+    detector: Detector | None,
+    stride: int,
+    saved: dict[str, Any] | None,
+    reference: str | Path,
+) -> tuple[dict[str, Any], _BIRTH]:
+    """Read a video through and find, shot by shot, the faces that fit a sound.
+
+    Of faces that are seen at the same time the one that fits best speaks; a face that is alone
+    does.
+
+    Args:
+        source: the video.
+        detector: finds the faces.
+        stride: frames from one look to the next.
+        saved: faces that are known already, which the detector is not asked for.
+        reference: a sound on the clock of the video.
+
+    Returns:
+        The faces, as :func:`lipsync.dubbing.looks.read_tracks` gives them, and whether a track that
+        begins with a (frame, face) is a speaker's.
+
+    Raises:
+        MediaError: the reference cannot be read, or has no sound.
+    """
+    next(audio_blocks(reference, SAMPLE_RATE))  # refuses what has no sound before the long work
+    looks = Looks(detector, stride, saved=saved, record=True)
+    times, cuts = _scan(source, looks)
+    known = saved or {**looks.recorded(), "cuts": cuts}
+    shots = _candidates(known, len(times))
+    contested = [faces for faces in shots if any(_meet(a, b) for a, b in combinations(faces, 2))]
+    if contested:
+        from lipsync.checkpoints import load_model
+
+        expert, sound = load_model(EXPERT), read_audio(reference, SAMPLE_RATE)
+        _collect(source, contested, np.array(times), expert.config["image_size"])
+        for faces in contested:
+            for face in faces:
+                face.score = _score(face, sound, expert)
+    speakers: list[_Candidate] = []
+    for faces in shots:
+        for face in sorted(faces, key=lambda face: -face.score):
+            if not any(_meet(face, other) for other in speakers):
+                speakers.append(face)
+    return known, {face.birth for face in speakers}.__contains__
+
+
+def _meet(one: _Candidate, other: _Candidate) -> bool:
+    """Whether two faces are seen at the same time."""
+    a, b = one.track.frames, other.track.frames
+    return a[0] <= b[-1] and b[0] <= a[-1]
+
+
+def _scan(source: Source, looks: Looks) -> tuple[list[float], list[int]]:
+    """Look at all frames: their seconds, and where shots begin."""
+    times, meter = [], ShotMeter()
+    for number, (time, frame) in enumerate(source.frames()):
+        times.append(time)
+        meter.add(frame)
+        looks.at(number, frame)
+    return times, find_cuts(np.array(meter.steps))
+
+
+def _candidates(known: dict[str, Any], frames: int) -> list[list[_Candidate]]:
+    """The faces of each shot; tracks are joined as they will be when frames are followed."""
+    edges = [0, *sorted(known["cuts"]), frames]
+    shots = []
+    for start, end in pairwise(edges):
+        seen = [(n, faces) for n, faces in known["looks"] if start <= n < end]
+        place = {id(face): (n, i) for n, faces in seen for i, face in enumerate(faces)}
+        tracks = link(seen, known["stride"])
+        shots.append([_Candidate(t, place[id(t.detections[0])]) for t in tracks])
+    return shots
+
+
+def _collect(source: Source, shots: list[list[_Candidate]], times: np.ndarray, size: int) -> None:
+    """Cut the windows' faces out, in one more pass over the video."""
+    wanted: dict[int, list[tuple[_Candidate, tuple[int, int]]]] = {}
+    for face in (face for faces in shots for face in faces):
+        begin, end = times[face.track.frames[0]], times[face.track.frames[-1]]
+        count = min(_WINDOWS, int((end - begin) * FPS / T))
+        face.starts = np.linspace(begin, end - T / FPS, max(count, 0)).tolist()
+        for w, start in enumerate(face.starts):
+            for k in range(T):
+                number = int(np.abs(times - (start + k / FPS)).argmin())
+                wanted.setdefault(number, []).append((face, (w, k)))
+    squares = {
+        id(face): steady_box(np.stack([d.box for d in face.track.detections]))
+        for faces in shots
+        for face in faces
+    }
+    for number, (_, frame) in enumerate(source.frames()):
+        for face, place in wanted.get(number, ()):
+            first, last = face.track.frames[0], face.track.frames[-1]
+            box = fill(face.track, first, last + 1)[min(max(number, first), last) - first, :4]
+            middle, square = (box[:2] + box[2:]) / 2, squares[id(face)]
+            still = np.mean([(d.box[:2] + d.box[2:]) / 2 for d in face.track.detections], axis=0)
+            face.crops[place] = crop(frame, square + np.tile(middle - still, 2), size)
+
+
+@torch.inference_mode()
+def _score(face: _Candidate, sound: np.ndarray, expert: torch.nn.Module) -> float:
+    """How much better the best lag fits than the middling one, over all windows."""
+    if not face.starts:
+        return -np.inf
+    stack = np.stack(
+        [[face.crops[w, k] for k in range(T)] for w in range(len(face.starts))]
+    )  # (windows, T, S, S, 3)
+    pixels = torch.from_numpy(stack).permute(0, 1, 4, 2, 3).float() / 255
+    seen = expert.embed_face(lower_half(pixels).flatten(1, 2))
+    heard = np.stack([_around(sound, start) for start in face.starts])  # (windows, lags, 80, 16)
+    curve = []
+    for lag in range(heard.shape[1]):
+        spoken = expert.embed_audio(torch.from_numpy(heard[:, lag, None]))
+        curve.append(float((seen * spoken).sum(dim=1).mean()))
+    return max(curve) - float(np.median(curve))
+
+
+def _around(sound: np.ndarray, start: float) -> np.ndarray:
+    """The mel of windows that begin at and around a time: (2 * _LAGS + 1, 80, 16)."""
+    first = max(0, mel_start(start - (_LAGS + 2) / FPS, 1))
+    last = mel_start(start + (_LAGS + 2) / FPS, 1) + MEL_STEP
+    piece = sound[first * HOP_LENGTH : last * HOP_LENGTH]
+    mel = melspectrogram(piece) if len(piece) >= SAMPLE_RATE // 10 else np.zeros((80, 0), "f4")
+    lags = range(-_LAGS, _LAGS + 1)
+    return np.stack([mel_window(mel, mel_start(start + lag / FPS, 1) - first) for lag in lags])

@@ -1,0 +1,184 @@
+"""Squares that follow a face: training's framing, no lag, no shake, nothing across cuts and gaps;
+whose face it is; and boxes that are saved."""
+
+import json
+
+import numpy as np
+import pytest
+from dubbing_media import BOX, SIZE, SQUARE, FixedDetector, frame
+
+from lipsync.dubbing.follow import FaceFollower
+from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
+from lipsync.dubbing.speakers import is_profile, speaker_choice
+from lipsync.errors import MediaError
+from lipsync.faces.crops import steady_box
+from lipsync.faces.detect import Detection
+
+NOWHERE = np.full((5, 2), np.nan, np.float32)
+
+
+def face(box, marks=NOWHERE) -> Detection:
+    return Detection(np.array(box, np.float32), 1.0, marks)
+
+
+def follow(boxes, *, stride=1, cuts=(), speaker="largest", min_face=0, fps=25, frames=None):
+    """Squares for frames whose looks show the given lists of boxes."""
+    looks = [(n, [b if isinstance(b, Detection) else face(b) for b in there])
+             for n, there in enumerate(boxes) if n % stride == 0]  # fmt: skip
+    saved = {"stride": stride, "cuts": list(cuts), "looks": looks}
+    follower = FaceFollower(
+        Looks(None, stride, saved=saved), fps, speaker_choice(speaker), min_face=min_face,
+        prefer_larger=speaker == "largest",
+    )  # fmt: skip
+    picture = np.zeros((200, 300, 3), np.uint8)
+    out = []
+    for _ in range(len(boxes)):
+        out += follower.push(picture)
+    assert len(boxes) - len(out) < 1.2 * fps + 5  # the look-ahead is about a second
+    out += follower.flush()
+    assert len(out) == len(boxes)
+    return [square for _, square in out]
+
+
+def rows(squares) -> np.ndarray:
+    return np.stack([np.full(4, np.nan) if s is None else s for s in squares])
+
+
+def test_a_still_face_is_framed_as_in_training():
+    follower = FaceFollower(Looks(FixedDetector(), 5), 25, speaker_choice("largest"))
+    pictures = [frame(k) for k in range(20)]
+    out = [pair for picture in pictures for pair in follower.push(picture)] + follower.flush()
+    for picture, (same, square) in zip(pictures, out, strict=True):
+        assert same is picture
+        np.testing.assert_allclose(square, SQUARE, atol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 5])
+def test_squares_follow_without_lag_and_less_shakily_than_the_detector(stride):
+    rng = np.random.default_rng(0)
+    path = 60 * np.sin(np.arange(200) / 40)
+    boxes = BOX + 100 + path[:, None] * [1, 0, 1, 0] + rng.normal(0, 1.5, (200, 4))
+    squares = rows(follow([[box] for box in boxes], stride=stride))
+    middle = (squares[:, 0] + squares[:, 2]) / 2 - (BOX[0] + BOX[2]) / 2 - 100
+    inner = slice(20, -20)
+
+    def error(shift: int) -> float:
+        return float(np.abs(middle[inner] - np.roll(path, shift)[inner]).mean())
+
+    assert min(range(-8, 9), key=error) == 0
+    assert error(0) < 1.5
+    assert np.diff(middle, 2)[inner].std() < 0.1 * np.diff(boxes[:, 0], 2)[inner].std()
+
+
+def test_nothing_is_mixed_across_a_gap_or_a_cut():
+    here, there = [BOX], [BOX + 20]
+    for boxes, cuts, gap in [
+        ([here] * 30 + [[]] * 9 + [there] * 30, (), slice(30, 39)),
+        ([here] * 30 + [there] * 30, (30,), slice(30, 30)),
+        ([here] * 30 + [[BOX + 100]] * 30, (), slice(30, 30)),  # another face, though no cut
+    ]:
+        squares = rows(follow(boxes, cuts=cuts))
+        assert np.isnan(squares[gap]).all()
+        np.testing.assert_allclose(squares[: gap.start], np.tile(SQUARE, (30, 1)), atol=1e-3)
+        later = steady_box(np.array(boxes[-1]))
+        np.testing.assert_allclose(squares[gap.stop :], np.tile(later, (30, 1)), atol=1e-3)
+
+
+def test_between_looks_a_cut_ends_the_hold():
+    boxes = [[BOX]] * 23 + [[BOX + 100]] * 22
+    squares = rows(follow(boxes, stride=5, cuts=[23]))
+    np.testing.assert_allclose(squares[:23], np.tile(SQUARE, (23, 1)), atol=1e-3)
+    np.testing.assert_allclose(squares[23:], np.tile(SQUARE + 100, (22, 1)), atol=1e-3)
+
+
+def test_a_face_that_was_overlooked_once_is_there_and_one_that_left_is_not():
+    boxes = [[BOX]] * 5 + [[]] + [[BOX]] * 5 + [[]] * 12
+    found = np.isfinite(rows(follow(boxes))[:, 0])
+    assert found[:11].all()
+    assert not found[11:].any()
+
+
+@pytest.mark.parametrize(
+    ("speaker", "expected"),
+    [("largest", 1), ("left", 0), ("right", 2), ("0", 0), (2, 2), ("centre", 1), ("bottom", 0)],
+)
+def test_the_speaker(speaker, expected):
+    boxes = [[10, 80, 50, 130], [100, 30, 190, 140], [220, 60, 270, 120]]
+    squares = follow([boxes] * 10, speaker=speaker)
+    np.testing.assert_allclose(squares[3], steady_box(np.array([boxes[expected]])), atol=1e-3)
+    assert follow([boxes] * 10, speaker=3) == [None] * 10
+
+
+def test_the_speaker_stays_when_faces_pass_each_other():
+    moving = [[[20 + 5 * k, 20, 70 + 5 * k, 80], [200 - 5 * k, 100, 250 - 5 * k, 160]]
+              for k in range(40)]  # fmt: skip
+    squares = rows(follow(moving, speaker="left"))
+    assert (squares[:, 1] < 60).all()  # the upper one, which began at the left
+
+
+def test_small_faces_and_profiles_are_left_alone():
+    assert follow([[BOX]] * 10, min_face=60) == [None] * 10
+    assert follow([[BOX]] * 10, min_face=50)[0] is not None
+    marks = np.array([[34, 25], [50, 25], [42, 35], [36, 48], [48, 48]], np.float32)
+    assert not is_profile(face(BOX, marks))
+    turned = marks.copy()
+    turned[2, 0] = 51
+    assert is_profile(face(BOX, turned))
+    boxes = [[face(BOX, marks)]] * 20 + [[face(BOX, turned)]] * 20
+    found = np.isfinite(rows(follow(boxes))[:, 0])
+    assert found[:19].all()
+    assert not found[21:].any()
+
+
+def test_looks_are_five_a_second():
+    assert [usual_stride(fps) for fps in (1, 12, 25, 29.97, 60)] == [1, 2, 5, 6, 12]
+
+
+def test_very_large_pictures_are_not_all_kept():
+    follower = FaceFollower(Looks(FixedDetector(), 5), 25, speaker_choice("largest"))
+    huge = np.broadcast_to(np.uint8(200), (4320, 7680, 3))
+    waiting = 0
+    for _ in range(40):
+        waiting += 1 - len(follower.push(huge))
+    assert waiting <= 14
+
+
+# ---------------------------------------------------------------- saved boxes
+
+
+def test_tracks_are_saved_and_read_back(tmp_path):
+    looks = Looks(FixedDetector(), 2, record=True)
+    for k in range(5):
+        looks.at(k, frame(k))
+    looks.note_cut(3)
+    looks.save(tmp_path / "tracks.json", tmp_path / "face.mp4", SIZE)
+    assert looks.detected == 3
+    found = read_tracks(tmp_path / "tracks.json", SIZE)
+    assert (found["stride"], found["cuts"]) == (2, [3])
+    assert [number for number, _ in found["looks"]] == [0, 2, 4]
+    np.testing.assert_array_equal(found["looks"][1][1][0].box, BOX)
+    assert np.isnan(found["looks"][1][1][0].landmarks).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("nonsense", "is not a file of face tracks"),
+        ("[]", "is not a file of face tracks"),
+        ('{"looks": [[0, [[1, 2, 3]]]]}', "is not a file of face tracks"),
+        ('{"looks": [[0, [[9, 9, 3, 3]]]]}', "is not a file of face tracks"),
+        ('{"size": [10, 10], "looks": []}', "of a video of 10x10, this one has 96x80"),
+        ('{"looks": [[3, []], [1, []]]}', "do not ascend"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, text, problem):
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(MediaError, match=problem):
+        read_tracks(tmp_path / "t.json", SIZE)
+
+
+def test_boxes_can_be_written_by_hand(tmp_path):
+    text = json.dumps({"looks": [[0, [BOX.tolist()]], [10, [BOX.tolist()]]]})
+    (tmp_path / "t.json").write_text(text)
+    found = read_tracks(tmp_path / "t.json", SIZE)
+    assert found["stride"] == 10

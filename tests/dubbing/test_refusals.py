@@ -1,0 +1,161 @@
+"""What cannot be dubbed: one line that names the file and the remedy, and nothing left."""
+
+import os
+import struct
+
+import numpy as np
+import pytest
+from dubbing_media import (
+    BAD,
+    make_video,
+    tiny_dub,
+    tone,
+)
+
+from lipsync.errors import ConfigError, LipsyncError
+from lipsync.media import write_audio
+
+
+def refused(tmp_path, face, audio, output=None, **options) -> str:
+    """The message of the refusal, having checked that it is one line and left nothing."""
+    output = output or tmp_path / "refused.mp4"
+    before = output.read_bytes() if output.is_file() else None
+    around = sorted(output.parent.iterdir()) if output.parent.is_dir() else None
+    with pytest.raises(LipsyncError) as caught:
+        tiny_dub(face, audio, output, **options)
+    assert "\n" not in str(caught.value)
+    assert (output.read_bytes() if output.is_file() else None) == before
+    assert (sorted(output.parent.iterdir()) if output.parent.is_dir() else None) == around
+    return str(caught.value)
+
+
+def test_faces_that_cannot_be_used(tmp_path, sound):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("not a video")
+    (tmp_path / "face.png").write_text("not a picture")
+    hidden = make_video(tmp_path / "hidden.mp4", 10, hidden=range(10))
+    for name, problem in [
+        ("empty.mp4", "empty"),
+        ("text.mp4", "not a video"),
+        ("face.png", "not a picture"),
+        ("missing.mp4", "no such file"),
+        ("sound.wav", "has no video"),
+        (".", "is a folder"),
+    ]:
+        message = refused(tmp_path, tmp_path / name, sound)
+        assert problem in message
+        assert str(tmp_path / name) in message
+    assert f"{hidden}: no face found in 10 frames" in refused(tmp_path, hidden, sound)
+
+
+def test_sounds_that_cannot_be_used(tmp_path, video):
+    write_audio(tmp_path / "short.wav", tone(0.1))
+    write_audio(tmp_path / "enough.wav", tone(0.19))
+    message = refused(tmp_path, video, tmp_path / "short.wav")
+    assert "short.wav: its sound lasts 0.10 s, a mel window needs 0.19 s" in message
+    assert "face.mp4: has no sound" in refused(tmp_path, video, video)
+    assert "no such file" in refused(tmp_path, video, tmp_path / "missing.wav")
+    assert "is a folder" in refused(tmp_path, video, tmp_path)
+    assert tiny_dub(video, tmp_path / "enough.wav", tmp_path / "out.mp4").frames == 5
+
+
+def test_outputs_that_cannot_be_written(tmp_path, video, sound):
+    speech = make_video(tmp_path / "speech.mp4", 25, audio=tone(1.0))
+    assert "is the input itself" in refused(tmp_path, video, sound, video)
+    assert "is the input itself" in refused(tmp_path, video, speech, speech)
+    message = refused(tmp_path, video, sound, tmp_path / "nowhere" / "out.mp4")
+    assert "there is no folder" in message
+    assert not (tmp_path / "nowhere").exists()
+    assert "is no video's suffix" in refused(tmp_path, video, sound, tmp_path / "out.gif")
+    (tmp_path / "folder.mp4").mkdir()
+    assert "is a folder" in refused(tmp_path, video, sound, tmp_path / "folder.mp4")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_an_output_folder_without_rights(tmp_path, video, sound):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    assert "cannot be written" in refused(tmp_path, video, sound, locked / "out.mp4")
+
+
+def test_options_that_cannot_work(tmp_path, video, sound):
+    for options, problem in [
+        ({"length": "reverse"}, "length must be one of pingpong, loop, freeze, trim"),
+        ({"no_face": "stop"}, "no_face must be one of pass, hold, error"),
+        ({"batch_size": 0}, "batch_size must be 1 or more"),
+        ({"stride": 0}, "stride must be 1 or more"),
+        ({"tail": "fade"}, "tail must be one of cut, keep"),
+        ({"fps": 0.0}, "fps must be 1 to 240"),
+        ({"speaker": "loudest"}, "speaker must be largest, left"),
+        ({"reference": "a.wav"}, "a reference sound is for speaker=sync"),
+        ({"enhance": "magic"}, "enhance must be one of none, sharpen"),
+        ({"codec": "av1"}, "codec must be one of h264, hevc"),
+        ({"preset": "warp"}, "preset must be one of ultrafast"),
+        ({"audio_codec": "midi"}, "audio_codec must be one of auto, copy, aac"),
+        ({"audio_bitrate": 5}, "audio_bitrate must be 8000 to 512000"),
+        ({"crf": 60}, "crf must be 0 to 51"),
+        ({"detector": "magic"}, "magic"),
+    ]:
+        with pytest.raises(ConfigError, match=problem):
+            tiny_dub(video, sound, tmp_path / "out.mp4", **options)
+
+
+def test_a_file_name_made_of_shell_metacharacters(tmp_path, sound):
+    name = tmp_path / 'a\'; $(rm -rf x) & "b" | *?.mp4'
+    make_video(name, 10)
+    out = tmp_path / "o'ut; `x`.mp4"
+    assert tiny_dub(name, sound, out, length="trim").frames == 10
+    assert out.exists()
+
+
+@pytest.mark.skipif(not BAD.is_dir(), reason="needs ../shared/data/bad")
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("empty.mp4", "empty"),
+        ("text_named.mp4", "not a video"),
+        ("truncated.mp4", "cut short"),
+        ("audio_only.mp4", "no video"),
+        ("damaged_stream.mpg", "damaged at"),
+        ("no_face.mp4", "no face found"),
+        ("rotated_90.mp4", "no face found"),  # a head that lies on its side
+    ],
+)
+def test_the_bad_files_are_refused(tmp_path, sound, name, problem):
+    message = refused(tmp_path, BAD / name, sound, detector="centerface")
+    assert problem in message
+    assert name in message
+
+
+def float_wav(path, wave) -> None:
+    """A WAV file of 32-bit floats, which may hold NaN."""
+    data = np.asarray(wave, "<f4").tobytes()
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 1,
+                       16000, 64000, 4, 32, b"data", len(data))  # fmt: skip
+    path.write_bytes(head + data)
+
+
+def test_silent_sounds(tmp_path, video):
+    float_wav(tmp_path / "nan.wav", np.full(16000, np.nan))
+    write_audio(tmp_path / "zeros.wav", np.zeros(16000, np.float32))
+    for name in ("nan.wav", "zeros.wav"):
+        message = refused(tmp_path, video, tmp_path / name)
+        assert f"{name}: its sound is silent; use a sound in which somebody speaks" in message
+    some = tone(1.0)
+    some[::100] = np.nan
+    float_wav(tmp_path / "some.wav", some)
+    assert tiny_dub(video, tmp_path / "some.wav", tmp_path / "out.mp4").frames == 25
+
+
+def test_a_video_of_one_frame_speaks(tmp_path, sound):
+    result = tiny_dub(make_video(tmp_path / "one.mp4", 1), sound, tmp_path / "out.mp4")
+    assert (result.frames, result.source_frames, result.length) == (25, 1, "pingpong")
+
+
+def test_tracks_that_cannot_be_used_or_written(tmp_path, video, sound):
+    (tmp_path / "t.json").write_text("{}")
+    message = refused(tmp_path, video, sound, tracks=tmp_path / "t.json")
+    assert "t.json: is not a file of face tracks" in message
+    assert "there is no folder" in refused(
+        tmp_path, video, sound, tracks=tmp_path / "none" / "t.json"
+    )

@@ -1,0 +1,172 @@
+"""What is computed while the sound comes is what the whole sound gives; the gate; live use."""
+
+import time
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from dubbing_media import FixedDetector, Hearing, frame, make_video, tone
+
+from lipsync.audio import lipgan_mfcc, melspectrogram
+from lipsync.dubbing import LiveSession, dub_frames
+from lipsync.dubbing.gate import Loudness, VoiceGate
+from lipsync.dubbing.speech import Speech, feature_of
+from lipsync.errors import ConfigError, MediaError
+from lipsync.media import write_audio
+from lipsync.windows import frame_mels, frame_mfccs
+
+
+def pieces(wave, seed=0):
+    rng, at = np.random.default_rng(seed), 0
+    while at < len(wave):
+        step = int(rng.integers(1, 9000))
+        yield wave[at : at + step]
+        at += step
+
+
+@pytest.mark.parametrize("lead", [0, 1, 2])
+@pytest.mark.parametrize("seconds", [0.19, 1.0, 7.3])
+def test_mel_windows_of_sound_that_comes_in_pieces(seconds, lead):
+    wave = tone(seconds)
+    speech = Speech(feature_of(Hearing(lead)), pieces(wave))
+    mel, frames = melspectrogram(wave), np.arange(int(seconds * 25))
+    expected = frame_mels(mel, frames, lead)[:, 0]
+    last = mel.shape[1] - 16
+    for k in frames:
+        window = speech.window(k / 25, 25)
+        if lead or 3.2 * k <= last:
+            np.testing.assert_allclose(window, expected[k], atol=2e-3)
+        else:  # published inference hears the last 16 columns again
+            np.testing.assert_allclose(window, mel[:, last:], atol=2e-3)
+
+
+def test_cepstra_of_sound_that_comes_in_pieces():
+    wave = (np.round(tone(3.0) * 32768) / 32768).astype(np.float32)
+    speech = Speech(feature_of(SimpleNamespace(audio_shape=(1, 12, 35))), pieces(wave))
+    expected = frame_mfccs(lipgan_mfcc(wave), np.arange(75))[:, 0]
+    for k in range(75):
+        np.testing.assert_allclose(speech.window(k / 25, 25), expected[k], atol=1e-3)
+
+
+@pytest.mark.parametrize("fps", [12, Fraction(24000, 1001), 25, Fraction(30000, 1001), 60])
+@pytest.mark.parametrize("lead", [0, 1, 2])
+def test_each_frame_hears_its_own_sound(fps, lead):
+    """A click is heard by the frames whose 200 ms hold it, and by no others."""
+    wave = np.zeros(48000, np.float32)
+    wave[16000] = 0.9
+    speech = Speech(feature_of(Hearing(lead)), pieces(wave))
+    count = int(2 * fps)
+    heard = [k for k in range(count) if speech.window(k / float(fps), float(fps)).max() > -3]
+    begins = [k / float(fps) - lead / 25 for k in heard]  # of the windows, 1.0 s is the click
+    assert min(begins) == pytest.approx(1.0 - 0.2 - 0.02, abs=0.03 + 1 / float(fps))
+    assert max(begins) == pytest.approx(1.0 + 0.02, abs=0.03 + 1 / float(fps))
+
+
+def test_a_long_sound_is_not_kept():
+    blocks = (np.zeros(16000, np.float32) for _ in range(600))
+    speech = Speech(feature_of(Hearing(2)), blocks)
+    for k in range(0, 25 * 600, 50):
+        speech.window(k / 25, 25)
+        assert speech._columns.shape[1] < 600
+        assert len(speech._wave) < 40_000
+
+
+# ---------------------------------------------------------------- the gate
+
+
+def speech_with_a_noisy_pause() -> np.ndarray:
+    """Loud, from 1 s to 2 s a hiss 45 dB below, loud again."""
+    wave = tone(3.0)
+    wave[16000:32000] *= 10 ** (-45 / 20)
+    return wave
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_gate_silences_pauses_and_leaves_speech_alone(known):
+    wave, loud = speech_with_a_noisy_pause(), Loudness()
+    loud.push(wave)
+    gate = VoiceGate(loud.least_db() if known else None)
+    out = np.concatenate([*(gate.push(piece) for piece in pieces(wave)), gate.finish()])
+    assert len(out) == len(wave)
+    assert not out[16000 + 3200 : 32000 - 3200].any()
+    np.testing.assert_array_equal(out[:16000], wave[:16000])
+    np.testing.assert_array_equal(out[32000:], wave[32000:])
+    # open before and after the speech by what lips need
+    np.testing.assert_array_equal(out[32000 - 640 : 32000], wave[32000 - 640 : 32000])
+    np.testing.assert_array_equal(out[16000 : 16000 + 1600], wave[16000 : 16000 + 1600])
+
+
+def test_short_gaps_stay_open_and_hiss_alone_is_no_speech():
+    wave = tone(1.0)
+    wave[8000 : 8000 + 1280] *= 0.001  # 80 ms: a stop consonant
+    gate = VoiceGate()
+    np.testing.assert_array_equal(np.concatenate([gate.push(wave), gate.finish()]), wave)
+    quiet = VoiceGate()
+    out = np.concatenate([quiet.push(tone(1.0) * 1e-4), quiet.finish()])
+    assert not out[4000:].any()
+
+
+def test_a_mouth_rests_in_a_pause_with_the_gate_only(tmp_path, video):
+    write_audio(tmp_path / "pause.wav", speech_with_a_noisy_pause())
+    heard = {}
+    for gate in (True, False):
+        model = Hearing(2)
+        list(
+            dub_frames(
+                video, tmp_path / "pause.wav", model=model, detector=FixedDetector(), gate=gate
+            )
+        )
+        mels = torch.cat([mels for mels, _ in model.inputs])
+        heard[gate] = mels[32:43]  # windows inside the pause
+    assert (heard[True] == -4).all()
+    assert heard[False].std() > 0.1
+
+
+# ---------------------------------------------------------------- live
+
+
+def test_live_frames_are_those_of_the_file_and_come_in_time(tmp_path):
+    video, wave = make_video(tmp_path / "face.mp4", 10), tone(1.5)
+    write_audio(tmp_path / "sound.wav", wave)
+    wave = (np.round(wave * 32768) / 32768).astype(np.float32)
+    options = {"detector": FixedDetector(), "gate": False}
+    session = LiveSession(video, model=Hearing(2), **options)
+    live, late = [], []
+    for at in range(0, len(wave), 320):  # 20 ms at a time
+        for made in session.push(wave[at : at + 320]):
+            live.append(made)
+            late.append((at + 320) / 16000 - made.start)
+    assert max(late) <= session.latency + 0.02 + 1e-6
+    assert session.latency < 0.15
+    live += session.finish()
+    model = Hearing(2)
+    filed = list(dub_frames(video, tmp_path / "sound.wav", model=model, **options))
+    assert [f.start for f in live] == [f.start for f in filed]
+    for a, b in zip(live, filed, strict=True):
+        difference = np.abs(a.picture.astype(int) - b.picture)
+        assert difference.max() <= 2
+    with pytest.raises(ValueError, match="finished"):
+        list(session.push(wave))
+
+
+def test_live_sessions_that_cannot_be(tmp_path):
+    hidden = make_video(tmp_path / "hidden.mp4", 5, hidden=range(5))
+    with pytest.raises(MediaError, match="no face found in 5 frames"):
+        LiveSession(hidden, model=Hearing(), detector=FixedDetector())
+    with pytest.raises(ConfigError, match="length=trim"):
+        LiveSession(hidden, length="trim")
+
+
+def test_a_live_gate_adds_its_delay(tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "face.png"), frame(3)[..., ::-1])
+    session = LiveSession(tmp_path / "face.png", model=Hearing(2), detector=FixedDetector())
+    begun, made = time.perf_counter(), 0
+    for _ in range(50):
+        made += sum(1 for _ in session.push(tone(0.02)))
+    assert session.latency == pytest.approx(0.125 + VoiceGate.delay, abs=0.02)
+    assert made == pytest.approx((1.0 - session.latency) * 25, abs=2)
+    assert time.perf_counter() - begun < 30

@@ -1,0 +1,88 @@
+"""Stages overlap, keep order, are bounded, and end together."""
+
+import threading
+import time
+
+import pytest
+
+from lipsync.dubbing.stages import Stages, in_parallel
+
+
+def slow(items, seconds=0.02):
+    for item in items:
+        time.sleep(seconds)
+        yield item + 1
+
+
+def test_stages_overlap_and_keep_their_order():
+    with Stages() as stages:
+        first = stages.add("first", lambda _: iter(range(20)))
+        second = stages.add("second", slow, first)
+        third = stages.add("third", slow, second)
+        start = time.perf_counter()
+        assert list(third) == list(range(2, 22))
+        taken = time.perf_counter() - start
+    assert stages.seconds["second"] > 0.35
+    assert stages.seconds["third"] > 0.35
+    assert taken < 0.9 * (stages.seconds["second"] + stages.seconds["third"])
+    assert stages.seconds["first"] < 0.2  # waiting is not work
+    alone = Stages(overlap=False)
+    assert list(alone.add("second", slow, iter(range(3)))) == [1, 2, 3]
+    assert alone.seconds["second"] > 0.05
+
+
+def test_a_fast_stage_waits_for_a_slow_one():
+    made = []
+
+    def count(_):
+        for k in range(1000):
+            made.append(k)
+            yield k
+
+    with Stages() as stages:
+        items = stages.add("fast", count, room=3)
+        assert next(items) == 0
+        time.sleep(0.15)
+        assert len(made) <= 6
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_reaches_the_reader_and_all_threads_end(error):
+    before = threading.active_count()
+
+    def failing(items):
+        for item in items:
+            if item == 3:
+                raise error("no")
+            yield item
+
+    def read():
+        with Stages() as stages:
+            endless = stages.add("endless", lambda _: iter(int, 1))
+            numbered = stages.add(
+                "numbered", lambda items: (k for k, _ in enumerate(items)), endless
+            )
+            yield from stages.add("failing", failing, numbered)
+
+    got = []
+    with pytest.raises(error):
+        got.extend(read())
+    items = read()
+    assert [next(items), next(items)] == [0, 1]
+    items.close()
+    assert threading.active_count() == before
+
+
+def test_parallel_work_is_given_in_order():
+    started = threading.Barrier(2, timeout=5)
+
+    def work(k):
+        if k < 2:
+            started.wait()  # two at a time, or this fails
+        time.sleep(0.02 if k % 2 else 0.0)
+        return 10 * k
+
+    names = []
+    found = list(in_parallel(range(7), work, 2, lambda: names.append(1)))
+    assert found == [0, 10, 20, 30, 40, 50, 60]
+    assert len(names) == 2
