@@ -5,8 +5,9 @@
 
 The plain way is that of the published scripts: all frames are decoded and written as JPEG, the
 face is looked for in every one of them, crops are written and read back, and windows go through
-the network one at a time in float32. Ours streams: one decoding to find the face on a stride, one
-that crops, embeds in batches and searches. ``--network`` leaves finding the face out of both, so
+the network one at a time in float32. Ours finds the face on a stride, holds a short video's frames
+and decodes a longer one again, crops, embeds in batches with the norms folded away (float32 too)
+and searches. ``--network`` leaves finding the face out of both, so
 that only decoding, crops and the network are compared. Memory is the growth of the process's peak
 over a video of the same frames played several times over.
 """
@@ -27,23 +28,27 @@ import torch
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.evaluation import Judge, SyncNetV2Judge, as_judge
-from lipsync.evaluation.videos import Stretch, find_stretch, frames_of, measure
+from lipsync.evaluation.footage import frames_of
+from lipsync.evaluation.videos import Stretch, find_stretch, measure
 from lipsync.faces.crops import crop
-from lipsync.faces.detect import get_detector
+from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import detect_track
 from lipsync.media import VideoWriter, read_audio
 from lipsync.metrics import sync_score
 from lipsync.models import SyncNetV2
+from lipsync.models.folding import folded
 
 
 def make_judge(name: str) -> Judge:
     if name == "random-syncnet-v2":
         torch.manual_seed(0)
-        return SyncNetV2Judge(SyncNetV2().eval(), name)
+        judge = SyncNetV2Judge(SyncNetV2().eval(), name)
+        judge.network = folded(judge.model)
+        return judge
     return as_judge(name)
 
 
-def plain(path: Path, judge: Judge, stretch: Stretch | None) -> float:
+def plain(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None) -> float:
     """The distance, the plain way; the face is found here where ``stretch`` is not given."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -52,7 +57,7 @@ def plain(path: Path, judge: Judge, stretch: Stretch | None) -> float:
             cv2.imwrite(str(folder / f"{count - 1:06d}.jpg"), frame[..., ::-1])
         if stretch is None:
             frames = (_read(folder / f"{k:06d}.jpg") for k in range(count))
-            boxes = judge.boxes(detect_track(frames, get_detector("centerface"), 1).boxes)
+            boxes = judge.boxes(detect_track(frames, detector, 1).boxes)
             start = 0
         else:
             boxes, start = stretch.boxes, stretch.start
@@ -72,8 +77,8 @@ def plain(path: Path, judge: Judge, stretch: Stretch | None) -> float:
     return sync_score(torch.cat(video), torch.cat(audio)).distance
 
 
-def ours(path: Path, judge: Judge, stretch: Stretch | None) -> float:
-    stretch = stretch or find_stretch(path, judge, get_detector("centerface"))
+def ours(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None) -> float:
+    stretch = stretch or find_stretch(path, judge, detector)
     return measure(stretch, [read_audio(path, SAMPLE_RATE)], judge).scores[0].result.distance
 
 
@@ -120,13 +125,13 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
 
-    judge = make_judge(args.judge)
-    stretch = find_stretch(args.video, judge, get_detector("centerface"))
+    judge, detector = make_judge(args.judge), get_detector("centerface", threads=args.threads)
+    stretch = find_stretch(args.video, judge, detector)
     given = stretch if args.network else None
     frames = len(stretch.boxes)
     print(f"{args.judge}, {frames} frames, {args.threads} threads, median of {args.runs} runs")
-    fast, distance = timed(lambda: ours(args.video, judge, given), args.runs)
-    slow, other = timed(lambda: plain(args.video, judge, given), args.runs)
+    fast, distance = timed(lambda: ours(args.video, judge, detector, given), args.runs)
+    slow, other = timed(lambda: plain(args.video, judge, detector, given), args.runs)
     for name, seconds, found in (("plain", slow, other), ("ours", fast, distance)):
         print(f"{name:6} {seconds:8.2f} s  {frames / seconds:8.1f} frames/s  distance {found:.4f}")
     print(f"speed-up {slow / fast:.1f}")
@@ -134,7 +139,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             long = longer(args.video, Path(scratch) / "long.mp4", args.memory)
             before = peak_mib()
-            ours(long, judge, None)
+            ours(long, judge, detector, None)
             print(f"peak {before:.0f} MiB before, {peak_mib():.0f} MiB after {args.memory} times")
 
 

@@ -5,10 +5,9 @@ from lipsync.evaluation.comparison import compare, load_report
 from lipsync.evaluation.experts import ExpertReport, evaluate_expert
 from lipsync.evaluation.generated import evaluate_generator
 from lipsync.evaluation.html import html_report, save_html
+from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import (
     ExpertJudge,
-    Judge,
-    Scored,
     SyncNetV2Judge,
     as_judge,
     embed_clip,

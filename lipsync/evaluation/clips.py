@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.evaluation.generated import dubbed_path
+from lipsync.evaluation.folder import dubbed_path
+from lipsync.evaluation.footage import frames_of
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.table import GENERATED, Report
-from lipsync.evaluation.videos import frames_of
 from lipsync.media import VideoWriter, read_audio
 from lipsync.windows import FPS
 

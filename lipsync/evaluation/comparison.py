@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lipsync.errors import ConfigError
-from lipsync.evaluation.table import GENERATED, PICTURE, SCORES, Report, Row, aligned
+from lipsync.evaluation.table import (
+    GENERATED,
+    LIKENESS,
+    OWN,
+    PICTURE,
+    SCORES,
+    Report,
+    Row,
+    aligned,
+)
 from lipsync.metrics.statistics import compare_paired
 
 
@@ -35,6 +44,8 @@ def load_report(path: str | Path) -> Report:
 def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
     """Two reports on the same videos, paired by name: mean differences, second less first.
 
+    Likeness of generated videos is that of faces with their own speech, where it is known.
+
     Raises:
         ConfigError: other judges or protocols, or no video that both have.
     """
@@ -46,7 +57,11 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
             )
     lines = []
     for name in (*SCORES[:2], *PICTURE):
-        sides = [_by_video(report.of(kind), name) for report in (first, second)]
+        more = [OWN] if kind == GENERATED and name in LIKENESS else []  # where it is known
+        sides = [
+            _by_video([row for one in (kind, *more) for row in report.of(one)], name)
+            for report in (first, second)
+        ]
         if not sides[0].keys() & sides[1].keys():
             continue
         found = compare_paired(*sides)

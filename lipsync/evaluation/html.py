@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from lipsync.evaluation.markup import STYLE, card, film, interval, named, number, table, text
 from lipsync.evaluation.plots import offset_plot, pair_plot, score_plot
 from lipsync.evaluation.table import (
+    COPIED,
+    GENERATED,
+    LIKENESS,
+    OWN,
     PICTURE,
+    REAL,
     SCORES,
     SETS,
+    SWAPPED,
     Report,
     Summary,
     signed,
     write_text,
 )
-from lipsync.metrics.statistics import Interval
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c1e21; max-width: 72rem;
-       margin: 2.5rem auto; padding: 0 1.25rem; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e3e5e8;
-         vertical-align: top; white-space: nowrap; }
-th { font-weight: 600; border-bottom: 1px solid #9a9da1; }
-th:first-child, td:first-child, td.text { text-align: left; }
-td.text { white-space: normal; min-width: 14rem; }
-small, .note { color: #63676c; } .note { max-width: 46rem; }
-td small { display: block; }
-.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; max-width: 28rem; }
-figcaption { font-size: .85rem; color: #63676c; } video { width: 100%; display: block; }
-details summary { cursor: pointer; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; }
-"""
-
-
-class _Html(str):
-    """A cell that is HTML already, from its ``<td>`` on."""
+from lipsync.metrics.statistics import Interval, compare_paired
 
 
 def html_report(
@@ -53,40 +36,39 @@ def html_report(
         clips: small mp4 files and their captions; they are put into the page.
         comparison: the text of :func:`lipsync.evaluation.compare`, where there is one.
     """
-    sync = ("n", "left out", "LSE-D ↓", "LSE-C ↑", "median offset", "share within 1 frame")
     summaries = [report.overall(kind) for kind in report.sets]
     parts = [
         f"<h1>Lip-sync scores{_of(report)}</h1>",
         f"<p class=note>Judge <b>{escape(report.judge)}</b>. {escape(report.protocol)}. "
-        f"Offsets of up to {report.vshift} frames to either side. Means over videos with 95 % "
+        f"Offsets of up to {report.vshift} frames to either side. Means over videos, with 95 % "
         "bootstrap intervals.</p>",
+        _cards(report),
         "<h2>Sync</h2>",
-        _table(("set", *sync), [_sync_cells(found) for found in summaries]),
-        "<p class=note>"
-        + "<br>".join(f"<b>{kind}</b>: {escape(SETS[kind])}." for kind in report.sets)
-        + " Distances are in the judge's own units: compare them within this page.</p>",
+        _sync_table(summaries),
+        "<p class=note>Distances are in the judge's own units: compare them within this page.</p>",
         score_plot(report),
         "<h2>Offsets</h2>",
         offset_plot(report),
+        *_following(report),
+        *_likeness(summaries),
+        *_looks(report, summaries),
     ]
-    if (plot := pair_plot(report)) is not None:
-        parts += ["<h2>Does the mouth follow?</h2>", plot]
-    parts += _pictures(report, summaries)
     if clips:
+        films = "\n".join(film(path, caption) for path, caption in clips)
         parts += ["<h2>Clips</h2><p class=note>Left the real video, right the dub.</p>"]
-        parts += [_clip(path, caption) for path, caption in clips]
+        parts += [f"<div class=films>{films}</div>"]
     if comparison:
         parts += ["<h2>Comparison on the same pairs</h2>", f"<pre>{escape(comparison)}</pre>"]
     parts += _problems(report)
     parts += ["<h2>All videos</h2>", _all_videos(report)]
     if report.settings:
-        lines = "\n".join(f"{name}: {value}" for name, value in report.settings.items())
-        parts += ["<h2>Settings</h2>", f"<pre>{escape(lines)}</pre>"]
+        rows = [[name, text(str(value))] for name, value in report.settings.items()]
+        parts += ["<h2>Settings</h2>", table(("setting", "value"), rows)]
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>Lip-sync scores{_of(report)}</title>\n<style>{_STYLE}</style>\n{body}\n</html>\n"
+        f"<title>Lip-sync scores{_of(report)}</title>\n<style>{STYLE}</style>\n{body}\n</html>\n"
     )
 
 
@@ -104,34 +86,85 @@ def _of(report: Report) -> str:
     return f" of {escape(str(report.settings['model']))}" if "model" in report.settings else ""
 
 
-def _sync_cells(found: Summary) -> list[str]:
-    if not found.n:
-        return [found.set, "0", str(found.left_out), *["-"] * 4]
-    return [
-        found.set,
-        str(found.n),
-        str(found.left_out),
-        _interval(found.distance),
-        _interval(found.confidence),
-        signed(found.median_offset),
-        _interval(found.within_one, 2),
+def _cards(report: Report) -> str:
+    """What is asked first: the generated beside the real."""
+    made, real = report.overall(GENERATED), report.overall(REAL)
+    if not (made.n and real.n):
+        return ""
+    n = f"n {made.n}" + (f", {made.left_out} left out" if made.left_out else "")
+
+    def beside(title: str, found: Interval, other: Interval, digits: int = 3) -> str:
+        value, _, rest = found.text(digits).partition(" ")
+        return card(title, value, [rest or n, f"real videos {other.text(digits)}", n])
+
+    cards = [
+        beside("LSE-D, lower is better", made.distance, real.distance),
+        beside("LSE-C, higher is better", made.confidence, real.confidence),
+        beside("share of offsets within 1 frame", made.within_one, real.within_one, 2),
     ]
+    own = report.overall(OWN if OWN in report.sets else GENERATED).picture.get("psnr_lower")
+    if own is not None:
+        value, _, rest = own.text(1).partition(" ")
+        cards.append(
+            card("PSNR of the lower half, own speech", f"{value} dB", [rest, f"n {own.n}"])
+        )
+    return f"<div class=cards>{''.join(cards)}</div>"
 
 
-def _pictures(report: Report, summaries: list[Summary]) -> list[str]:
-    names = [name for name in PICTURE if any(name in found.picture for found in summaries)]
-    if not names and not report.frechet:
+def _sync_table(summaries: Iterable[Summary]) -> str:
+    head = ("set", "n", "left out", "LSE-D ↓", "LSE-C ↑", "median offset", "within 1 frame", "what")
+    rows = []
+    for found in summaries:
+        numbers = (
+            [
+                interval(found.distance),
+                interval(found.confidence),
+                signed(found.median_offset),
+                interval(found.within_one, 2),
+            ]
+            if found.n
+            else ["-"] * 4
+        )
+        rows.append([found.set, str(found.n), str(found.left_out), *numbers, text(SETS[found.set])])
+    return table(head, rows)
+
+
+def _following(report: Report) -> list[str]:
+    plot = pair_plot(report)
+    if plot is None:
         return []
-    rows = [
-        [name]
-        + [
-            _interval(found.picture[name], with_n=True) if name in found.picture else "-"
-            for found in summaries
-        ]
-        + [_text(PICTURE[name])]
-        for name in names
+    own, other = (
+        {row.video: row.distance for row in report.of(kind)} for kind in (GENERATED, SWAPPED)
+    )
+    found = compare_paired(own, other)
+    verdict = "the mouth follows what it hears" if found.difference.low > 0 else "not told from 0"
+    told = (
+        f"Beside another speech the same pictures have a distance that is higher by "
+        f"{found.difference.text()} (n {found.difference.n}): {verdict}. It is higher in "
+        f"{found.share_higher:.0%} of the pairs."
+    )
+    return ["<h2>Does the mouth follow?</h2>", f"<div class=beside>{plot}<p>{told}</p></div>"]
+
+
+def _likeness(summaries: list[Summary]) -> list[str]:
+    columns = [found for found in summaries if any(name in found.picture for name in LIKENESS)]
+    if not columns:
+        return []
+    return [
+        "<h2>Likeness to the true pictures</h2>",
+        "<p class=note>Of faces that speak their own speech, for then the true pictures are known. "
+        f"<b>{SWAPPED}</b>: painted for another speech, so less alike where the mouth follows; "
+        "<b>copied_reference</b>: the mouth of a second before pasted in; <b>re_encoded</b>: the "
+        "most that a file allows; <b>real</b>: equal pictures, PSNR counted as 100 dB.</p>",
+        _measures(LIKENESS, columns),
     ]
-    parts = ["<h2>Pictures</h2>", _table(("measure", *report.sets, "how to read it"), rows)]
+
+
+def _looks(report: Report, summaries: list[Summary]) -> list[str]:
+    names = {name: how for name, how in PICTURE.items() if name not in LIKENESS}
+    shown = [found for found in summaries if found.set not in (SWAPPED, COPIED)]  # seen in others
+    columns = [found for found in shown if any(name in found.picture for name in names)]
+    parts = [_measures(names, columns)] if columns else []
     if report.frechet:
         found = report.frechet
         parts.append(
@@ -139,60 +172,38 @@ def _pictures(report: Report, summaries: list[Summary]) -> list[str]:
             f"({found['generated']} and {found['real']} windows): {found['distance']:.4f}. "
             "<span class=note>Not FID: it is under the network named here.</span></p>"
         )
-    return parts
+    if not parts:
+        return []
+    note = "<p class=note>Read them beside the real videos', which are no perfect zero either.</p>"
+    return ["<h2>Pictures by themselves</h2>", note, *parts]
+
+
+def _measures(names: dict[str, str], columns: list[Summary]) -> str:
+    rows = [
+        [named(name, how), *(interval(found.picture.get(name), n=found.n) for found in columns)]
+        for name, how in names.items()
+        if any(name in found.picture for found in columns)
+    ]
+    head = [f"{found.set} (n {found.n})" for found in columns]
+    return table(("measure", *head), rows)
 
 
 def _problems(report: Report) -> list[str]:
     problems = report.problems()
     if not problems:
         return []
-    rows = [[video, _text(text)] for video, text in problems.items()]
-    return [f"<h2>Left out ({len(problems)})</h2>", _table(("video", "why"), rows)]
+    rows = [[video, text(why)] for video, why in problems.items()]
+    return [f"<h2>Left out ({len(problems)})</h2>", table(("video", "why"), rows)]
 
 
 def _all_videos(report: Report) -> str:
     names = [name for name in PICTURE if any(name in row.picture for row in report.rows)]
     rows = [
         [row.video, row.set, str(row.n)]
-        + [_number(getattr(row, name)) for name in SCORES]
-        + [_number(row.picture.get(name)) for name in names]
+        + [number(getattr(row, name)) for name in SCORES]
+        + [number(row.picture.get(name)) for name in names]
         for row in report.rows
         if not row.problem
     ]
-    table = _table(("video", "set", "windows", *SCORES, *names), rows)
-    return f"<details><summary>{len(rows)} rows</summary>{table}</details>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are escaped, but for those that :class:`_Html` says are HTML already."""
-    top = "".join(f"<th>{escape(cell)}" for cell in head)
-
-    def cell(text: str) -> str:
-        return text if isinstance(text, _Html) else f"<td>{escape(text)}"
-
-    body = "\n".join("<tr>" + "".join(map(cell, row)) for row in rows)
-    return f"<div class=scroll><table><tr>{top}\n{body}</table></div>"
-
-
-def _interval(found: Interval | None, digits: int = 3, with_n: bool = False) -> str:
-    if found is None:
-        return "-"
-    text, _, rest = found.text(digits).partition(" ")
-    note = " ".join(part for part in (rest, f"n {found.n}" if with_n else "") if part)
-    return _Html(f"<td>{text}<small>{note}</small>")
-
-
-def _text(text: str) -> str:
-    return _Html(f"<td class=text>{escape(text)}")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def _clip(path: Path, caption: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    return (
-        f'<figure><video controls preload="metadata" src="data:video/mp4;base64,{data}"></video>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    found = table(("video", "set", "windows", *SCORES, *names), rows)
+    return f"<details><summary>{len(rows)} rows</summary>{found}</details>"

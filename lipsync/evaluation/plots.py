@@ -9,14 +9,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lipsync.evaluation.table import COPIED, GENERATED, REAL, SWAPPED, Report
+from lipsync.evaluation.table import COPIED, GENERATED, OWN, REAL, REENCODED, SWAPPED, Report
 
-COLOURS = {GENERATED: "#1f5fa8", SWAPPED: "#c44536", COPIED: "#8a8d91", REAL: "#3a7d44"}
+COLOURS = {
+    GENERATED: "#1f5fa8",
+    SWAPPED: "#c44536",
+    COPIED: "#8a8d91",
+    OWN: "#6fa3dc",
+    REENCODED: "#8fbc94",
+    REAL: "#3a7d44",
+}
 
 
 def score_plot(report: Report) -> str:
     """Distance and confidence of every video, a strip a set, with mean and interval."""
-    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    figure = Figure(figsize=(9, 0.9 + 0.35 * len(report.sets)), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("distance", "confidence"), strict=True):
         for place, kind in enumerate(report.sets):
             values = np.array([getattr(row, name) for row in report.of(kind)])
@@ -36,7 +43,7 @@ def score_plot(report: Report) -> str:
 
 def offset_plot(report: Report) -> str:
     """How many videos have which offset, a row a set."""
-    figure = Figure(figsize=(9, 0.5 + 1.0 * len(report.sets)), layout="constrained")
+    figure = Figure(figsize=(9, 0.5 + 0.75 * len(report.sets)), layout="constrained")
     rows = figure.subplots(len(report.sets), 1, sharex=True, squeeze=False)[:, 0]
     edges = np.arange(-report.vshift - 0.5, report.vshift + 1)
     for axes, kind in zip(rows, report.sets, strict=True):

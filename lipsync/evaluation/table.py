@@ -16,15 +16,18 @@ from lipsync.media import whole_file
 from lipsync.metrics.statistics import Interval, mean_interval
 
 GENERATED, SWAPPED, COPIED, REAL = "generated", "swapped_audio", "copied_reference", "real"
+OWN, REENCODED = "own_speech", "re_encoded"
 SETS = {
     GENERATED: "generated videos with the speech that they were made for",
     SWAPPED: "the same pictures with another speech: a mouth that follows its own scores worse",
     COPIED: "the reference pasted in unchanged, with the speech of the generated",
+    OWN: "the faces generated with their own speech, so that the true pictures are known",
+    REENCODED: "the real videos through the encoder of the generated: nothing in a file is closer",
     REAL: "the real videos with their own speech",
 }
 COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "problem")
 SCORES = ("distance", "confidence", "offset")
-PICTURE = {
+LIKENESS = {
     "psnr": "PSNR of the whole face in dB, against the true pictures; higher is better",
     "psnr_lower": "the same of the lower half",
     "ssim": "SSIM of the whole face; higher is better",
@@ -32,6 +35,8 @@ PICTURE = {
     "ms_ssim": "MS-SSIM of the whole face (three scales); higher is better",
     "ms_ssim_lower": "the same of the lower half",
     "mouth_corners": "distance of the mouth's corners from the true ones, in eye distances",
+}
+PICTURE = LIKENESS | {
     "sharpness": "variance of the Laplacian in the lower half; the real videos' is the aim",
     "jitter": "second difference from frame to frame in the lower half, in levels",
     "silent_motion": "movement of the lower half in silence, levels a frame",
@@ -160,12 +165,25 @@ class Report:
         )
 
     def table(self, videos: bool = True) -> str:
-        """Aligned text: the videos, then the sets one under the other, generated to real."""
+        """Aligned text: the videos, the pictures, then the sets' sync under each other."""
         lines = [self.title()]
         if videos:
             lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:6])
             lines.append("")
+        if pictures := self.picture_lines():
+            lines += [*pictures, ""]
         return "\n".join([*lines, *self.summary_lines()])
+
+    def picture_lines(self) -> list[str]:
+        """The sets' means of what was measured on pictures, as aligned text."""
+        found = {kind: self.overall(kind).picture for kind in self.sets}
+        head = ("pictures", *self.sets)
+        cells = [
+            [name, *(_mean(found[kind].get(name)) for kind in self.sets)]
+            for name in PICTURE
+            if any(name in pictures for pictures in found.values())
+        ]
+        return aligned(head, cells, right=head[1:]) if cells else []
 
     def summary_lines(self) -> list[str]:
         """The sets' means as aligned text."""
@@ -232,6 +250,10 @@ def write_text(path: Path, text: str) -> Path:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def _mean(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.mean:.3f}"
 
 
 def _text(interval: Interval | None, digits: int = 3) -> str:

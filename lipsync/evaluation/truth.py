@@ -1,19 +1,34 @@
-"""Likeness of a dub to the true pictures, where the face speaks its own speech."""
+"""Likeness to the true pictures, which are known where a face speaks its own speech.
+
+A number alone says little, so it stands between references: the real video through the encoder that
+dubs go through (nothing that is written to a file comes closer), and the mouth of a second before
+pasted in (what comes of a plausible mouth that follows nothing).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from lipsync.evaluation.videos import LOOK_SIZE, Stretch, frames_of
+from lipsync.evaluation.footage import Footage
+from lipsync.evaluation.videos import LOOK_SIZE, Stretch
 from lipsync.faces.crops import crop
+from lipsync.media import VideoWriter
 from lipsync.metrics.picture import PictureQuality
 from lipsync.metrics.quality import landmark_distance
+from lipsync.windows import FPS
 
+IDENTITY = dict.fromkeys(PictureQuality.NAMES, 1.0) | dict.fromkeys(
+    ("psnr", "psnr_lower"), PictureQuality.EQUAL
+)
+"""What pictures that are equal to the true ones get."""
 _BATCH = 32  # frames compared at a time
+_BEFORE = FPS  # frames
 
 
 def likeness(generated: Stretch, real: Stretch) -> dict[str, float]:
@@ -21,7 +36,7 @@ def likeness(generated: Stretch, real: Stretch) -> dict[str, float]:
 
     Both are cropped by the real video's steady square, frame by frame at the same time. A dub is
     shown the very frame that it paints, so these numbers flatter one that copies: read them beside
-    ``swapped_audio``.
+    those of the dub with another speech.
 
     Args:
         generated: the dub.
@@ -30,21 +45,35 @@ def likeness(generated: Stretch, real: Stretch) -> dict[str, float]:
     Returns:
         Measure -> mean over the frames that both have; empty where there are none.
     """
-    metric = PictureQuality()
-    pictures = zip(_crops(generated, real), _crops(real, real), strict=False)
-    while lot := list(islice(pictures, _BATCH)):
-        pred, target = (
-            torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2).float() / 255
-            for side in zip(*lot, strict=True)
-        )
-        metric.update(pred, target)
-    if not metric.pictures:
+    numbers = _compare(_crops(generated, real), _crops(real, real))
+    if not numbers:
         return {}
-    found = metric.compute()
-    found.pop("pictures")
-    numbers = {name: float(value) for name, value in found.items()}
     corners = mouth_corners(generated, real)
     return numbers if np.isnan(corners) else numbers | {"mouth_corners": corners}
+
+
+def earlier_mouth(real: Stretch) -> dict[str, float]:
+    """Likeness of the real pictures with the lower half of a second before pasted in.
+
+    Empty where the stretch lasts no longer than that second.
+    """
+    return _compare(_pasted(_crops(real, real)), islice(_crops(real, real), _BEFORE, None))
+
+
+def write_again(real: Footage, output: Path) -> Path:
+    """The real pictures at 25 fps through the encoder that dubs go through, without sound.
+
+    Raises:
+        MediaError: cannot be read or written.
+    """
+    frames = iter(real)
+    first = next(frames)
+    height, width = first.shape[:2]
+    with VideoWriter(output, FPS, (width, height)) as writer:
+        writer.write(first)
+        for frame in frames:
+            writer.write(frame)
+    return output
 
 
 def mouth_corners(generated: Stretch, real: Stretch) -> float:
@@ -63,9 +92,35 @@ def mouth_corners(generated: Stretch, real: Stretch) -> float:
     return landmark_distance(made[:, 3:], true[:, 3:], eyes)
 
 
+def _compare(pred: Iterator[np.ndarray], target: Iterable[np.ndarray]) -> dict[str, float]:
+    """Means over pairs of crops, for as long as there are both."""
+    metric = PictureQuality()
+    pictures = zip(pred, target, strict=False)
+    while lot := list(islice(pictures, _BATCH)):
+        sides = (
+            torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2).float() / 255
+            for side in zip(*lot, strict=True)
+        )
+        metric.update(*sides)
+    if not metric.pictures:
+        return {}
+    return {name: float(metric.compute()[name]) for name in metric.NAMES}
+
+
 def _crops(video: Stretch, framing: Stretch) -> Iterator[np.ndarray]:
     """The video's frames in the time of ``framing``, cut by its square."""
-    for frame in islice(frames_of(video.path), framing.start, framing.end):
+    for frame in islice(video.footage, framing.start, framing.end):
         square = framing.square
         box = np.array([0, 0, *frame.shape[1::-1]], float) if square is None else square
         yield crop(frame, box, LOOK_SIZE)
+
+
+def _pasted(faces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Each face from the second second on, with the lower half of a second before."""
+    before: deque[np.ndarray] = deque(maxlen=_BEFORE)
+    for face in faces:
+        if len(before) == _BEFORE:
+            made = face.copy()
+            made[LOOK_SIZE // 2 :] = before[0][LOOK_SIZE // 2 :]
+            yield made
+        before.append(face)

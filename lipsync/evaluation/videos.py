@@ -12,13 +12,15 @@ from torch import Tensor
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import ConfigError, LipsyncError, MediaError
-from lipsync.evaluation.judges import Judge, Scored, as_judge
+from lipsync.evaluation.footage import Footage
+from lipsync.evaluation.judge import Judge, Scored
+from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
 from lipsync.evaluation.table import GENERATED, REAL, Report, Row
 from lipsync.faces.crops import crop, steady_box
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import STRIDE, detect_track
-from lipsync.media import read_audio, read_frames, resample_frames
+from lipsync.media import read_audio
 from lipsync.metrics.functional import VSHIFT
 from lipsync.metrics.quality import FaceLook
 from lipsync.windows import FPS
@@ -48,7 +50,7 @@ class Stretch:
     """The part of a video that is scored.
 
     Attributes:
-        path: the video.
+        footage: the whole video.
         start: first frame at 25 fps.
         end: the frame after the last; ``None`` for all to the end.
         boxes: (frames, 4) what the judge is shown; ``None`` for whole frames.
@@ -56,7 +58,7 @@ class Stretch:
         landmarks: (frames, 5, 2) eyes, nose and corners of the mouth; ``None`` where unknown.
     """
 
-    path: Path
+    footage: Footage
     start: int = 0
     end: int | None = None
     boxes: np.ndarray | None = None
@@ -64,8 +66,8 @@ class Stretch:
     landmarks: np.ndarray | None = None
 
     def frames(self) -> Iterator[np.ndarray]:
-        """The stretch's frames, uint8 (H, W, 3), decoded anew."""
-        return islice(frames_of(self.path), self.start, self.end)
+        """The stretch's frames, uint8 (H, W, 3)."""
+        return islice(self.footage, self.start, self.end)
 
     def sound(self, wave: np.ndarray) -> np.ndarray:
         """The part of a sound, which begins with the video, from the stretch's first frame on."""
@@ -92,9 +94,10 @@ def find_stretch(
     Raises:
         MediaError: not readable, or no face.
     """
+    footage = Footage(path)
     if protocol == "cropped":
-        return Stretch(path)
-    track = detect_track(frames_of(path), detector, stride)
+        return Stretch(footage)
+    track = detect_track(footage, detector, stride)
     found = np.concatenate([[0], track.found.astype(int), [0]])
     starts, ends = np.flatnonzero(np.diff(found) == 1), np.flatnonzero(np.diff(found) == -1)
     if not len(starts):
@@ -103,7 +106,7 @@ def find_stretch(
     start, end = int(starts[longest]), int(ends[longest])
     boxes = track.boxes[start:end]
     square = steady_box(boxes).astype(float)
-    return Stretch(path, start, end, judge.boxes(boxes), square, track.landmarks[start:end])
+    return Stretch(footage, start, end, judge.boxes(boxes), square, track.landmarks[start:end])
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def measure(
     vshift: int = VSHIFT,
     watch: Callable[[Tensor], None] | None = None,
 ) -> Measured:
-    """Score a stretch beside one sound or several; the video is decoded once and never held.
+    """Score a stretch beside one sound or several; its frames are gone through once.
 
     Args:
         stretch: of :func:`find_stretch`.
@@ -138,7 +141,7 @@ def measure(
     try:
         scores = judge.score(stretch.crops(judge.face_size, look), sounds, vshift, watch)
     except ValueError as error:
-        raise MediaError(stretch.path, str(error)) from None
+        raise MediaError(stretch.footage.path, str(error)) from None
     return Measured(stretch, scores, [look.numbers(sound) for sound in sounds])
 
 
@@ -153,7 +156,7 @@ def score_video(
 ) -> Scored:
     """Score a video with its own sound.
 
-    The video is read twice and never held; memory does not grow with its pictures.
+    A short video is held, a longer one decoded twice; memory does not grow with its length.
 
     Returns:
         The scores and the number of windows they are from.
@@ -170,11 +173,6 @@ def _measured(
     wave = read_audio(path, SAMPLE_RATE)
     stretch = find_stretch(path, judge, detector, stride=stride, protocol=protocol)
     return measure(stretch, [wave], judge, vshift=vshift)
-
-
-def frames_of(path: Path) -> Iterator[np.ndarray]:
-    """A video's frames at 25 fps."""
-    return resample_frames(read_frames(path), FPS)
 
 
 def scored_row(kind: str, name: str, scored: Scored, picture: dict[str, float]) -> Row:

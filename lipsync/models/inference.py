@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lipsync.models.blocks import ConvBlock
+from lipsync.models.folding import folded
 from lipsync.models.generator import FaceGenerator
 
 
@@ -43,36 +41,10 @@ def optimise(generator: FaceGenerator, dtype: torch.dtype | None = None) -> Infe
             off by a quarter of an 8-bit step (rms, of a trained generator); ``None`` takes what
             :func:`fastest_dtype` finds.
     """
-    network = copy.deepcopy(generator).eval().requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, ConvBlock):
-            module.conv_block = _without_norms(module.conv_block)
-            _fold_residual(module)
+    network = folded(generator)
     if dtype is None:
         dtype = fastest_dtype(next(network.parameters()).device.type)
-    network = network.to(dtype=dtype, memory_format=torch.channels_last)
-    return InferenceGenerator(network, dtype)
-
-
-def _without_norms(layers: nn.Sequential) -> nn.Sequential:
-    """The same layers with each batch norm put into the convolution in front of it."""
-    kept: list[nn.Module] = []
-    for layer in layers:
-        if isinstance(layer, nn.BatchNorm2d):
-            conv = kept.pop()
-            kept.append(fuse_conv_bn_eval(conv, layer, isinstance(conv, nn.ConvTranspose2d)))
-        else:
-            kept.append(layer)
-    return nn.Sequential(*kept)
-
-
-def _fold_residual(block: ConvBlock) -> None:
-    """Let a single convolution add its input itself: one more at the kernel's middle."""
-    if block.residual and len(block.conv_block) == 1:
-        weight = block.conv_block[0].weight
-        same, middle = torch.arange(weight.shape[0]), weight.shape[2] // 2
-        weight[same, same, middle, middle] += 1
-        block.residual = False
+    return InferenceGenerator(network.to(dtype=dtype), dtype)
 
 
 def fastest_dtype(device_type: str = "cpu") -> torch.dtype:

@@ -8,10 +8,13 @@ import torch
 from evaluation_media import Loudness, bright_and_loud, crc_rng, filled_by_name, published_wave
 
 from lipsync.audio import melspectrogram
+from lipsync.checkpoints import save_model
 from lipsync.errors import ConfigError
 from lipsync.evaluation import ExpertJudge, SyncNetV2Judge, as_judge, embed_clip, score_clip
+from lipsync.faces.crops import steady_box
 from lipsync.metrics import SyncScore, offset_curve, sync_score
 from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2
+from lipsync.models.folding import folded
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -81,6 +84,23 @@ def test_faces_of_another_size_are_brought_to_the_judge_s():
     torch.testing.assert_close(video, larger)
 
 
+def test_a_judge_of_another_size_is_shown_faces_as_it_learnt_them(tmp_path):
+    own = SyncNetV2(image_size=112, width=0.1, framing="steady").eval()
+    save_model(own, tmp_path / "own.safetensors", half=True)
+    judge = as_judge(str(tmp_path / "own.safetensors"))
+    assert isinstance(judge, SyncNetV2Judge)
+    assert judge.name.endswith("own.safetensors")
+    assert judge.protocol.startswith("syncnet_v2-1: one steady box, 112 px, ")
+    assert "box x 1.4 following the face, 224 px" in SyncNetV2Judge(SyncNetV2()).protocol
+    moving = np.array([[0.0, 0, 80, 100], [4, 0, 84, 100], [8, 0, 88, 100]])
+    np.testing.assert_array_equal(judge.boxes(moving), np.repeat(steady_box(moving)[None], 3, 0))
+    faces, wave = bright_and_loud(30)
+    (found,) = judge.score(faces, [wave])  # faces of any side are brought to its own
+    assert found.windows == 25
+    (plain,) = SyncNetV2Judge(judge.model).score(faces, [wave])
+    assert found.result.distance == pytest.approx(plain.result.distance, rel=1e-4)
+
+
 def test_a_network_is_left_in_its_mode():
     model = SyncNet(width=0.25, depth=0).train()
     score_clip(np.zeros((12, 96, 96, 3), np.uint8), np.ones(12 * 640, np.float32), model)
@@ -103,11 +123,14 @@ def test_what_does_not_judge_is_refused():
         as_judge(QualityDiscriminator(width=0.25))
 
 
-def test_syncnet_v2_reproduces_the_published_evaluation():
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "folded"])
+def test_syncnet_v2_reproduces_the_published_evaluation(fast):
     golden = np.load(GOLDEN / "public_syncnet_v2.npz")
     small = crc_rng("input:lip").uniform(0, 255, (25, 3, 28, 28)).astype(np.float32)
     faces = small.repeat(8, axis=2).repeat(8, axis=3).transpose(0, 2, 3, 1)
     judge = SyncNetV2Judge(filled_by_name(SyncNetV2()))
+    if fast:  # as a judge that is named comes
+        judge.network = folded(judge.model)
     video, audio = judge.embed(faces, published_wave())
     assert len(video) == len(audio) == golden["last"] == 20
     np.testing.assert_allclose(video[:, ::8], golden["lip"], atol=1e-4)

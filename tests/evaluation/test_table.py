@@ -48,7 +48,12 @@ def test_the_table_ends_with_the_sets_under_each_other():
     assert lines[-4].split()[:3] == ["set", "n", "left"]
     assert lines[-2].split()[:4] == ["generated", "3", "1", "7.500"]
     assert lines[-1].split() == ["real", "1", "0", "6.750", "7.000", "0", "1.00"]
-    assert REPORT.table(videos=False).splitlines() == [lines[0], *lines[-4:]]
+    brief = REPORT.table(videos=False).splitlines()
+    assert brief == [lines[0], *lines[-8:]]
+    assert [line.split() for line in brief[1:5:2]] == [
+        ["pictures", "generated", "real"],
+        ["seam", "1.500", "-"],
+    ]
 
 
 def test_files_hold_what_the_table_shows(tmp_path):
@@ -113,3 +118,18 @@ def test_the_page_stands_alone(tmp_path):
     assert "the &lt;best&gt;" in page
     assert page.count("<svg") == 2  # no pairs with another speech here
     assert "no face found" in page
+
+
+def test_likeness_is_compared_on_faces_with_their_own_speech():
+    def report(psnr):
+        rows = [Row("generated", name, 9, 1.0, 5.0, 0) for name in "ab"]
+        own = [
+            Row("own_speech", name, 9, 1.0, 5.0, 0, picture={"psnr": psnr + k})
+            for k, name in enumerate("ab")
+        ]
+        own_pair = Row("generated", "c", 9, 1.0, 5.0, 0, picture={"psnr": psnr})
+        return Report([*rows, own_pair, *own], "expert", "p-1: how", 15)
+
+    lines = compare(report(30.0), report(31.5)).splitlines()
+    psnr = next(line for line in lines if line.startswith("psnr"))
+    assert psnr.split()[1:3] == ["3", "1.500"]

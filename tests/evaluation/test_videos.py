@@ -7,7 +7,8 @@ import pytest
 from evaluation_media import BOX, FixedDetector, bright_and_loud, expert, talking_video
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.evaluation import ExpertJudge, evaluate, find_videos, score_video
+from lipsync.evaluation import ExpertJudge, evaluate, find_videos, footage, score_video
+from lipsync.evaluation.footage import Footage
 from lipsync.evaluation.videos import Stretch, find_stretch, measure
 from lipsync.faces.crops import steady_box
 from lipsync.media import VideoWriter, write_audio
@@ -143,7 +144,27 @@ def test_several_sounds_cost_one_reading(tmp_path):
     assert found.scores[0].result.distance < 0.6 * found.scores[1].result.distance
     assert len(found.pictures) == 2
     with pytest.raises(MediaError, match=r"a\.mp4: .*too short for one window"):
-        measure(Stretch(path), [wave[:100]], judge)
+        measure(Stretch(Footage(path)), [wave[:100]], judge)
+
+
+def test_footage_is_decoded_once_unless_it_is_large(tmp_path, monkeypatch):
+    path, times = talking_video(tmp_path / "a.mp4", 12), []
+    decode = footage.frames_of
+
+    def counted(path):
+        times.append(path)
+        return decode(path)
+
+    monkeypatch.setattr(footage, "frames_of", counted)
+    kept = Footage(path)
+    next(iter(kept))  # a look at the beginning keeps nothing
+    first, second = np.stack(list(kept)), np.stack(list(kept))
+    np.testing.assert_array_equal(first, second)
+    assert (len(first), len(times)) == (12, 2)
+    large = Footage(path, held_bytes=first.nbytes - 1)
+    for _ in range(2):
+        np.testing.assert_array_equal(np.stack(list(large)), first)
+    assert len(times) == 4
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path):

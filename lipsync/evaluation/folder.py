@@ -1,0 +1,93 @@
+"""The folder of an evaluation of a generator: what is finished stays, an interrupted run goes on.
+
+It holds ``dubbed/``, the dubs; ``pairs/``, a JSON file of rows and the judge's embeddings for every
+finished pair; and ``settings.json``, by which an interrupted run knows that it is the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.evaluation.lists import Pair
+from lipsync.evaluation.table import GENERATED, Row, write_text
+from lipsync.media import whole_file
+
+FEATURES = (GENERATED, "real")
+"""The sets whose embeddings are kept, for a Fréchet distance."""
+
+
+def dubbed_path(folder: Path, number: int, pair: Pair, ending: str = "") -> Path:
+    """Where a pair's dub lies."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", pair.name)[:80]
+    return folder / "dubbed" / f"{number:05d}_{plain}{ending}.mp4"
+
+
+class RunFolder:
+    """Begin or continue a run.
+
+    Args:
+        path: the folder; made where there is none.
+        settings: all that the numbers depend on, in plain values.
+
+    Raises:
+        ConfigError: the folder holds a run of other settings.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        about = path / "settings.json"
+        if about.exists():
+            _check_same(path, about, settings)
+        else:
+            text = json.dumps(settings, indent=1, ensure_ascii=False) + "\n"
+            write_text(about, text)
+        (path / "dubbed").mkdir(exist_ok=True)
+        for part in ("dubbed", "pairs"):
+            for left in (path / part).glob(".*"):  # of a run that was killed while writing
+                left.unlink()
+
+    def rows(self, number: int) -> list[Row] | None:
+        """A pair's rows, where an earlier run has got that far."""
+        path = self._file(number, "json")
+        if not path.exists():
+            return None
+        return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+
+    def finish(
+        self, number: int, rows: list[Row], features: Mapping[str, list[np.ndarray]]
+    ) -> None:
+        """Keep what a pair came to; its rows last, for they say that it is finished."""
+        for kind, parts in features.items():
+            with whole_file(self._file(number, f"{kind}.npy")) as temporary:
+                np.save(temporary, np.concatenate(parts).astype(np.float32), allow_pickle=False)
+        text = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n"
+        write_text(self._file(number, "json"), text)
+
+    def features(self, number: int) -> Iterator[tuple[str, np.ndarray]]:
+        """The judge's embeddings of a pair that was scored: set, (windows, d) float32."""
+        for kind in FEATURES:
+            yield kind, np.load(self._file(number, f"{kind}.npy"), allow_pickle=False)
+
+    def _file(self, number: int, ending: str) -> Path:
+        return self.path / "pairs" / f"{number:05d}.{ending}"
+
+
+def _check_same(folder: Path, path: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ConfigError(f"{path}: is damaged; use another output folder") from None
+    changed = [name for name in settings if before.get(name) != settings[name]]
+    if changed:
+        told = ", ".join(f"{n} {before.get(n)} there, {settings[n]} now" for n in changed)
+        raise ConfigError(
+            f"{folder}: holds a run of other settings ({told}); use another output folder"
+        )

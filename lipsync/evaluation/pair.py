@@ -1,0 +1,119 @@
+"""One pair of an evaluation of a generator: dubbed, and scored in every way there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.dubbing import dub
+from lipsync.errors import MediaError
+from lipsync.evaluation.folder import dubbed_path
+from lipsync.evaluation.judge import Judge
+from lipsync.evaluation.lists import Pair
+from lipsync.evaluation.table import COPIED, GENERATED, OWN, REAL, REENCODED, SETS, SWAPPED, Row
+from lipsync.evaluation.truth import IDENTITY, earlier_mouth, likeness, write_again
+from lipsync.evaluation.videos import Measured, Stretch, find_stretch, measure, scored_row
+from lipsync.faces.detect import Detector
+from lipsync.media import read_audio
+
+_LEAST_SOUND = 0.5  # seconds; another pair's speech that is shorter is passed over
+_BATCH = 32  # frames rendered at a time, fixed: equal pictures need equal batches
+Features = dict[str, list[np.ndarray]]
+
+
+def sets_of(pairs: Sequence[Pair], number: int) -> list[str]:
+    """The sets in which a pair has a row."""
+    pair = pairs[number]
+    none = {OWN} if pair.own_sound else set()
+    if all(other.audio == pair.audio for other in pairs):
+        none.add(SWAPPED)
+    return [kind for kind in SETS if kind not in none]
+
+
+@dataclass(frozen=True)
+class PairScorer:
+    """What all pairs of a run share; ``folder`` is where dubs are written."""
+
+    generator: nn.Module
+    judge: Judge
+    detector: Detector
+    stride: int
+    vshift: int
+    protocol: str
+    folder: Path
+    pairs: Sequence[Pair]
+
+    def score(self, number: int) -> tuple[list[Row], Features]:
+        """The rows of a pair, and the judge's embeddings of its generated and real faces.
+
+        Raises:
+            LipsyncError: anything of it cannot be read, dubbed or scored.
+        """
+        pair = self.pairs[number]
+        speech, own = (read_audio(path, SAMPLE_RATE) for path in (pair.audio, pair.video))
+        other = self._another_speech(number)
+        real = self._stretch(pair.video)
+        made = self._stretch(self._dub(number, pair.audio))
+        again = self._stretch(write_again(real.footage, self._file(number, "_re_encoded")))
+
+        features: Features = {GENERATED: [], REAL: []}
+
+        def keep(kind: str) -> Callable[[torch.Tensor], None]:
+            return lambda found: features[kind].append(found.numpy())
+
+        options = {"judge": self.judge, "vshift": self.vshift}
+        sounds = [speech] if other is None else [speech, other]
+        generated = measure(made, sounds, watch=keep(GENERATED), **options)
+        shown = measure(real, [own, speech], watch=keep(REAL), **options)
+        encoded = measure(again, [own], **options)
+
+        def row(kind: str, found: Measured, sound: int, like: dict[str, float]) -> Row:
+            return scored_row(kind, pair.name, found.scores[sound], found.pictures[sound] | like)
+
+        close = likeness(made, real)
+        rows = [row(GENERATED, generated, 0, close if pair.own_sound else {})]
+        if other is not None:
+            rows.append(row(SWAPPED, generated, 1, {} if pair.own_sound else close))
+        rows.append(row(COPIED, shown, 1, earlier_mouth(real)))
+        if not pair.own_sound:
+            same = self._stretch(self._dub(number, pair.video, "_own"))
+            rows.append(row(OWN, measure(same, [own], **options), 0, likeness(same, real)))
+        rows.append(row(REENCODED, encoded, 0, likeness(again, real)))
+        rows.append(row(REAL, shown, 0, IDENTITY))
+        return rows, features
+
+    def _stretch(self, path: Path) -> Stretch:
+        return find_stretch(
+            path, self.judge, self.detector, stride=self.stride, protocol=self.protocol
+        )
+
+    def _file(self, number: int, ending: str = "") -> Path:
+        return dubbed_path(self.folder, number, self.pairs[number], ending)
+
+    def _dub(self, number: int, speech: Path, ending: str = "") -> Path:
+        """The face of a pair with a speech; not made again where it is there."""
+        made = self._file(number, ending)
+        if not made.exists():
+            face = self.pairs[number].video
+            dub(face, speech, made, model=self.generator, detector=self.detector, batch_size=_BATCH)
+        return made
+
+    def _another_speech(self, number: int) -> np.ndarray | None:
+        """The speech of the next pair that has another one, readable; ``None`` where none has."""
+        here = self.pairs[number].audio
+        for pair in (*self.pairs[number + 1 :], *self.pairs[:number]):
+            if pair.audio == here:
+                continue
+            try:
+                wave = read_audio(pair.audio, SAMPLE_RATE)
+            except MediaError:
+                continue
+            if len(wave) >= _LEAST_SOUND * SAMPLE_RATE:
+                return wave
+        return None
