@@ -40,7 +40,16 @@ def cosine_bce(audio: Tensor, face: Tensor, target: Tensor) -> Tensor:
         target: (N,) 1 for pairs in sync, 0 for others.
     """
     cosine = (audio * face).sum(dim=1).float()
-    return F.binary_cross_entropy(cosine.clamp(0.0, 1.0), target)
+    return _bce(cosine.clamp(0.0, 1.0), target).mean()
+
+
+def _bce(probability: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropies of probabilities; one that is not a number costs what is not a number.
+
+    PyTorch ends the program there, on a GPU for good, where training would name the clips.
+    """
+    each = F.binary_cross_entropy(probability.nan_to_num(0.5), target, reduction="none")
+    return each + 0.0 * probability
 
 
 def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tensor:
@@ -58,8 +67,8 @@ def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tenso
     far = _distances(start) >= min_gap
     usable = far.any(dim=2)
     own = cosines.diagonal(dim1=1, dim2=2)[usable]
-    positive = F.binary_cross_entropy(own, torch.ones_like(own))
-    each = F.binary_cross_entropy(cosines, torch.zeros_like(cosines), reduction="none")
+    positive = _bce(own, torch.ones_like(own)).mean()
+    each = _bce(cosines, torch.zeros_like(cosines))
     negative = ((each * far).sum(dim=2)[usable] / far.sum(dim=2)[usable]).mean()
     return (positive + negative) / 2
 
@@ -121,6 +130,16 @@ def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
 def adversarial_hinge(fake: Tensor) -> Tensor:
     """What the generator pays beside :func:`discriminator_hinge`: minus the mean logit."""
     return -fake.mean()
+
+
+def discriminator_square(real: Tensor, fake: Tensor) -> Tensor:
+    """Least squares of a discriminator's outputs, real 1 and generated 0 (Mao et al. 2017)."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def adversarial_square(fake: Tensor) -> Tensor:
+    """What the generator pays beside :func:`discriminator_square`."""
+    return (fake - 1).square().mean()
 
 
 def r1_penalty(logits: Tensor, real: Tensor) -> Tensor:

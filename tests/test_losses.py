@@ -35,6 +35,14 @@ def test_cosine_bce_by_hand():
     assert value.item() == pytest.approx(expected, abs=1e-6)
 
 
+def test_what_is_not_a_number_is_a_loss_and_no_end_of_the_program():
+    good = unit((1.0, 0.0), (1.0, 1.0))
+    bad = torch.full_like(good, float("nan"))
+    assert losses.cosine_bce(good, bad, torch.ones(2)).isnan()
+    start = torch.tensor([[0, 20]])
+    assert losses.pairs_bce(bad[None], good[None], start, min_gap=5).isnan()
+
+
 def test_pairs_bce_takes_negatives_at_their_gap_only():
     # Sounds 0 and 1 are near each other, 2 is far from both. A face equal to all sounds that lie
     # within the gap costs nothing unless a near window is taken for a negative.

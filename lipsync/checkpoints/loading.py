@@ -34,6 +34,8 @@ CLASSES: dict[str, type[nn.Module]] = {
         models.SyncNetV2,
         models.LipGAN,
         models.LipGANDiscriminator,
+        models.VoiceConverter,
+        models.VoiceDiscriminators,
     )
 }
 _SHOWN = 3  # mismatches that an error names

@@ -1,0 +1,201 @@
+"""Training of a voice converter, CycleGAN-VC2 (Kaneko et al. 2019), on non-parallel speech."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from lipsync import losses
+from lipsync.errors import ConfigError
+from lipsync.training.base import Training
+from lipsync.training.weights import architecture, start_from
+from lipsync.voice.cepstrum import is_speech
+from lipsync.voice.data import VoiceSet
+from lipsync.voice.judge import fit_gaussian, share_of_speaker
+
+_SYSTEMS = ("converted", "statistics", "real")
+
+
+class VoiceTraining(Training):
+    """Teaches two generators, there and back, with a discriminator for each speaker.
+
+    Validation asks which share of the rows of converted speech a Gaussian classifier, fitted to the
+    real training speech, takes for the target's: beside that of the conversion of mean and
+    deviation alone, which the generators begin as, and that of the target's real speech.
+
+    Args:
+        generator: a :class:`lipsync.models.VoiceConverter`; its statistics are set from the data.
+        discriminators: a :class:`lipsync.models.VoiceDiscriminators`.
+        discriminator_optimizer: makes its optimiser; None takes ``optimizer`` for both.
+        identity_batches: the identity term counts in the first so many batches.
+        init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes.
+        options: of :class:`Training`; the terms of ``loss`` are ``cycle``, ``identity``,
+            ``adversarial`` and, where the discriminators are ``two_step``, ``second_adversarial``.
+
+    Raises:
+        ConfigError: networks for different features.
+        CheckpointError: weights of another network, or of other sizes.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminators: nn.Module,
+        *,
+        discriminator_optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        identity_batches: int = 1000,
+        init_from: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        sizes = [net.config["coefficients"] for net in (generator, discriminators)]
+        if sizes[0] != sizes[1]:
+            raise ConfigError(f"generator and discriminators read {sizes} coefficients")
+        if init_from is not None:
+            start_from(generator, init_from, "generator")
+        self.generator, self.discriminators = generator, discriminators
+        self.two_step = discriminators.config["two_step"]
+        self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
+        self.identity_batches = identity_batches
+        self.register_buffer("judge_mean", torch.zeros(2, sizes[0], dtype=torch.float64))
+        self.register_buffer("judge_covariance", torch.eye(sizes[0]).double().repeat(2, 1, 1))
+        self.as_target = nn.ModuleDict({system: MeanMetric() for system in _SYSTEMS})
+        self.cycle = MeanMetric()
+
+    def setup(self, stage: str) -> None:
+        """Take the statistics of the data; a checkpoint then brings its own."""
+        data = self.trainer.datamodule
+        if stage == "fit":
+            self.take_statistics(data.train)
+        elif not self.judge_mean.any():
+            self.take_statistics(data.test if stage == "test" else data.val)
+
+    def take_statistics(self, voices: VoiceSet) -> None:
+        """Of two speakers: for the generators, and for the classifier of the evaluation."""
+        self.generator.set_statistics(*voices.statistics())
+        for speaker, rows in enumerate(voices.speech()):
+            mean, covariance = fit_gaussian(torch.from_numpy(rows))
+            self.judge_mean[speaker].copy_(mean)
+            self.judge_covariance[speaker].copy_(covariance)
+
+    def weights(self) -> dict[str, float]:
+        """The weights of the terms at this batch."""
+        weights = dict(self.loss_weights)
+        if self.batches_done >= self.identity_batches:
+            weights["identity"] = 0.0
+        if not self.two_step:
+            weights.pop("second_adversarial", None)
+        return weights
+
+    def normalised(self, batch: dict[str, Any]) -> list[Tensor]:
+        """The cepstra of both speakers, mean 0 and deviation 1."""
+        return [self.generator.normalise(batch[name], i) for i, name in enumerate("ab")]
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        real, weights = self.normalised(batch), self.weights()
+        generate, judge = self.generator.generate, self.discriminators
+        optimizer, other = self.all_optimizers()
+        fake = [generate(real[1 - i], i) for i in range(2)]  # as speaker i
+        cycled = [generate(fake[1 - i], i) for i in range(2)]  # as speaker i again
+
+        with self.toggled_optimizer(other):
+            pairs = [(judge(real[i], i), judge(fake[i].detach(), i)) for i in range(2)]
+            if self.two_step:
+                pairs += [
+                    (judge(real[i], i, cycled=True), judge(cycled[i].detach(), i, cycled=True))
+                    for i in range(2)
+                ]
+            loss_d = torch.stack([losses.discriminator_square(*pair) for pair in pairs]).mean()
+            self.descend(other, loss_d, batch)
+        right = [((r > 0.5).float().mean() + (f <= 0.5).float().mean()) / 2 for r, f in pairs]
+
+        with self.toggled_optimizer(optimizer):
+            terms = {"cycle": _mean(F.l1_loss(cycled[i], real[i]) for i in range(2))}
+            if weights.get("identity"):
+                terms["identity"] = _mean(
+                    F.l1_loss(generate(real[i], i), real[i]) for i in range(2)
+                )
+            terms["adversarial"] = _mean(
+                losses.adversarial_square(judge(fake[i], i)) for i in range(2)
+            )
+            if self.two_step:
+                terms["second_adversarial"] = _mean(
+                    losses.adversarial_square(judge(cycled[i], i, cycled=True)) for i in range(2)
+                )
+            loss = losses.weighted_sum(terms, weights)
+            self.descend(optimizer, loss, batch)
+        self.step_schedules()
+        values = {"discriminator": loss_d, "discriminator_accuracy": torch.stack(right).mean()}
+        change = _mean(F.l1_loss(fake[i], real[1 - i]) for i in range(2))
+        self.log_training({**values, **terms, "change": change, "loss": loss}, len(fake[0]))
+
+    def evaluate(self, batch: dict[str, Any]) -> None:
+        """Add a pair of clips to the metrics."""
+        real = self.normalised(batch)
+        speech = [_speech_of(batch[name]) for name in "ab"]
+        for target in range(2):
+            source = real[1 - target]
+            converted = self.generator.generate(source, target)
+            back = self.generator.generate(converted, 1 - target)
+            self.cycle.update(F.l1_loss(back, source))
+            shown = {"converted": converted, "statistics": source, "real": real[target]}
+            for system, features in shown.items():
+                which = speech[target if system == "real" else 1 - target]
+                rows = _rows(self.generator.restore(features, target))[which]
+                share = share_of_speaker(rows, self.judge_mean, self.judge_covariance, target)
+                self.as_target[system].update(share.float())
+
+    def finish(self, stage: str) -> dict[str, float]:
+        """The numbers of an evaluation, and ``<stage>/score``, which sweeps minimise."""
+        values = {f"{stage}/cycle": float(self.cycle.compute())}
+        self.cycle.reset()
+        for system, metric in self.as_target.items():
+            values[f"{stage}/as_target_{system}"] = float(metric.compute())
+            metric.reset()
+        missed = 1 - values[f"{stage}/as_target_converted"]
+        values[f"{stage}/score"] = missed + values[f"{stage}/cycle"]
+        return values
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.finish("val"))
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self.finish("test"))
+
+    def configure_optimizers(self) -> tuple[list[Any], list[Any]]:
+        optimizers = [
+            self.make_optimizer(self.generator.parameters()),
+            self.make_discriminator_optimizer(self.discriminators.parameters()),
+        ]
+        total = int(self.trainer.estimated_stepping_batches)
+        return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
+
+    def about(self) -> dict[str, Any]:
+        about = architecture(self.generator, "generator.")
+        about["discriminator"] = architecture(self.discriminators, "discriminators.")
+        return about
+
+
+def _mean(values: Any) -> Tensor:
+    return torch.stack(list(values)).mean()
+
+
+def _rows(features: Tensor) -> Tensor:
+    """(B, coefficients, T) -> (B * T, coefficients)."""
+    return features.float().transpose(1, 2).flatten(0, 1)
+
+
+def _speech_of(cepstra: Tensor) -> Tensor:
+    """bool (B * T,): which rows of a clip are speech."""
+    return torch.from_numpy(is_speech(_rows(cepstra).cpu().numpy())).to(cepstra.device)

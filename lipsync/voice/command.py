@@ -1,0 +1,79 @@
+"""``lipsync voice``: a file in another voice."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lipsync.checkpoints import load_model
+from lipsync.devices import to_device
+from lipsync.errors import ConfigError
+from lipsync.media import read_audio, write_audio
+from lipsync.voice.conversion import convert
+from lipsync.voice.matching import match_voice
+from lipsync.voice.pitch import SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was written, and how long it took."""
+
+    output: str
+    voice: str
+    seconds: float
+    seconds_taken: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.output}: {self.seconds:.1f} s in the voice of {self.voice}, "
+            f"made in {self.seconds_taken:.1f} s"
+        )
+
+
+def convert_file(
+    audio: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path | None = None,
+    reference: str | Path | None = None,
+    speaker: str | None = None,
+    device: str = "cpu",
+) -> Converted:
+    """Write the speech of a file in another voice, as a 16 kHz WAV.
+
+    Args:
+        audio: any sound, or a video with one.
+        output: the ``.wav`` to write.
+        model: a voice converter: what :func:`lipsync.checkpoints.load_model` takes.
+        reference: instead: a recording of the voice, for :func:`~lipsync.voice.match_voice`.
+        speaker: which of the model's speakers; None is the second.
+        device: where the model runs.
+
+    Raises:
+        LipsyncError: files that cannot be read or written, sound without a voice, a model that is
+            no converter, both or neither of model and reference.
+    """
+    if (model is None) == (reference is None):
+        raise ConfigError("name a voice: a trained --model, or a recording with --reference")
+    if speaker is not None and model is None:
+        raise ConfigError("--speaker chooses a voice of a --model; a --reference has only one")
+    if Path(output).suffix.lower() != ".wav":
+        raise ConfigError(f"{output}: the sound is written as WAV; name a .wav file")
+    start = time.perf_counter()
+    if model is not None:
+        converter = to_device(load_model(model), device)
+        wave = read_audio(audio, SAMPLE_RATE)
+        made = convert(wave, SAMPLE_RATE, converter, speaker, name=str(audio))
+        voice = speaker or converter.speakers[1]
+    else:
+        wave, other = read_audio(audio, SAMPLE_RATE), read_audio(reference, SAMPLE_RATE)
+        names = {"name": str(audio), "reference_name": str(reference)}
+        made, voice = match_voice(wave, SAMPLE_RATE, other, **names), str(reference)
+    write_audio(output, made, SAMPLE_RATE)
+    taken = time.perf_counter() - start
+    return Converted(str(output), voice, len(wave) / SAMPLE_RATE, taken)

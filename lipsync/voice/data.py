@@ -1,0 +1,234 @@
+"""Speech of two speakers who need not say the same: crops to train on, clips to evaluate on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from lipsync.data.draws import ClipDraws
+from lipsync.data.store import SPLITS, clip_path
+from lipsync.errors import ClipError, ConfigError, LipsyncError
+from lipsync.media import read_audio
+from lipsync.voice.cepstrum import COEFFICIENTS, STEP, encode, is_speech
+from lipsync.voice.envelope import spectral_envelope
+from lipsync.voice.pitch import SAMPLE_RATE, track_pitch
+
+SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4")
+_HELD_OUT = 0.1  # of a speaker's clips for validation, and as many for the test
+_MULTIPLE = 4  # rows; see lipsync.models.cyclegan_vc
+
+
+@dataclass
+class Features:
+    """What is kept of a clip.
+
+    Attributes:
+        key: ``speaker/clip``.
+        cepstra: float32 (rows, 32), every 10 ms.
+        log_pitch: float32 (voiced frames,) of the pitch in Hz.
+    """
+
+    key: str
+    cepstra: np.ndarray
+    log_pitch: np.ndarray
+
+
+def clip_features(key: str, path: Path) -> Features:
+    """Analyse the sound of a file.
+
+    Raises:
+        ClipError: it cannot be read, or nothing in it is voiced.
+    """
+    try:
+        wave = read_audio(path, SAMPLE_RATE)
+    except LipsyncError as error:
+        raise ClipError(key, str(error)) from None
+    pitch = track_pitch(wave) if len(wave) else np.zeros(1)
+    if not (pitch > 0).any():
+        raise ClipError(key, "no voice in it: nothing has a pitch", "take it out of the set")
+    cepstra = encode(spectral_envelope(wave, pitch, every=STEP), COEFFICIENTS)
+    return Features(key, cepstra, np.log(pitch[pitch > 0]).astype(np.float32))
+
+
+def speaker_files(root: str | Path, speaker: str, split: str) -> list[tuple[str, Path]]:
+    """The clips of a speaker as (key, sound file).
+
+    From the split lists of a prepared set where every list has clips of the speaker; otherwise of
+    all ``<root>/<speaker>/<clip>/audio.wav`` and sound files in ``<root>/<speaker>``, the last
+    tenth is for the test, and the tenth before for validation.
+
+    Raises:
+        ConfigError: no such speaker, or too few clips to split.
+    """
+    root = Path(root)
+    listed = {name: _listed(root, name, speaker) for name in SPLITS}
+    if all(listed.values()):
+        return listed[split]
+    folder = clip_path(root, speaker)
+    clips = sorted(path.parent for path in folder.glob("*/audio.wav"))
+    found = [(f"{speaker}/{path.name}", path / "audio.wav") for path in clips]
+    if not found and folder.is_dir():
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        found = [(f"{speaker}/{path.stem}", path) for path in files]
+    if not found:
+        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        names = ", ".join(name for name in there if name != "filelists" and name[0] != ".")
+        raise ConfigError(
+            f"{root}: no sound of a speaker {speaker!r} there, but folders {names or 'none'}; "
+            "give two of them as voices=[A,B]"
+        )
+    if len(found) < 3:
+        raise ConfigError(
+            f"{root}: {len(found)} clips of {speaker}, three are needed: to train, validate, test"
+        )
+    held = max(1, round(_HELD_OUT * len(found)))
+    parts = {"train": found[: -2 * held], "val": found[-2 * held : -held], "test": found[-held:]}
+    return parts[split] or found[:1]
+
+
+def _listed(root: Path, split: str, speaker: str) -> list[tuple[str, Path]]:
+    path = root / "filelists" / f"{split}.txt"
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    keys = [line.split()[0] for line in lines if line.strip()]
+    return [
+        (key, clip_path(root, key) / "audio.wav") for key in keys if key.startswith(f"{speaker}/")
+    ]
+
+
+class VoiceSet(Dataset):
+    """The analysed clips of two speakers, kept in memory (8 MB for ten minutes of speech)."""
+
+    def __init__(
+        self, root: str | Path, split: str, speakers: tuple[str, str], minutes: float
+    ) -> None:
+        self.clips = [_analysed(root, split, speaker, minutes) for speaker in speakers]
+
+    def speech(self) -> list[np.ndarray]:
+        """The rows of cepstra that are speech, (n, 32) of each speaker."""
+        return [
+            np.concatenate([clip.cepstra[is_speech(clip.cepstra)] for clip in clips])
+            for clips in self.clips
+        ]
+
+    def statistics(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and deviation of what is speech: (2, 32), (2, 32), and of the log pitch (2, 2)."""
+        rows = self.speech()
+        pitch = [np.concatenate([clip.log_pitch for clip in clips]) for clips in self.clips]
+        mean, std = (np.stack([f(x, axis=0) for x in rows]) for f in (np.mean, np.std))
+        log_pitch = np.array([[x.mean(), max(x.std(), 0.01)] for x in pitch])
+        return tuple(
+            torch.from_numpy(x.astype(np.float32)) for x in (mean, np.maximum(std, 1e-3), log_pitch)
+        )
+
+
+class VoiceCrops(VoiceSet):
+    """Endless pairs of crops, one of each speaker, drawn apart from each other.
+
+    Args:
+        root: a prepared set, or a folder with a folder of sound files for each speaker.
+        split: name of a split.
+        image_size: not used; every set is made from root, split and image size.
+        speakers: the two.
+        frames: rows of a crop, at 100 a second; a multiple of 4.
+        minutes: of each speaker's clips so much is used, evenly spaced.
+        seed: of everything random.
+
+    Returns per draw:
+        ``a`` and ``b`` float32 (32, frames) cepstra; ``start`` int64 (2,) first rows; ``key``.
+
+    Raises:
+        ConfigError: a speaker who is not there.
+        ClipError: a clip that is shorter than a crop, cannot be read, or holds no voice.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 0,
+        *,
+        speakers: tuple[str, str],
+        frames: int = 64,
+        minutes: float = 10.0,
+        seed: int = 0,
+    ) -> None:
+        del image_size
+        if frames < _MULTIPLE or frames % _MULTIPLE:
+            raise ConfigError(f"data.train.frames={frames}: must be a multiple of {_MULTIPLE}")
+        super().__init__(root, split, speakers, minutes)
+        self.frames, self.seed = frames, seed
+        for clip in (clip for clips in self.clips for clip in clips):
+            if len(clip.cepstra) < frames:
+                problem = f"{len(clip.cepstra) / 100:.2f} s of sound, a crop needs {frames / 100} s"
+                raise ClipError(clip.key, problem, "take it out, or lower data.train.frames")
+        self.draws = [ClipDraws([""] * len(clips), seed + i) for i, clips in enumerate(self.clips)]
+
+    def __getitem__(self, draw: int) -> dict[str, Any]:
+        rng = np.random.default_rng((self.seed, draw))
+        chosen = [clips[order(draw)] for clips, order in zip(self.clips, self.draws, strict=True)]
+        starts = [int(rng.integers(len(clip.cepstra) - self.frames + 1)) for clip in chosen]
+        a, b = (
+            np.ascontiguousarray(clip.cepstra[start : start + self.frames].T)
+            for clip, start in zip(chosen, starts, strict=True)
+        )
+        key = " and ".join(clip.key for clip in chosen)
+        return {"a": a, "b": b, "start": np.array(starts), "key": key}
+
+
+class VoiceClips(VoiceSet):
+    """Whole clips in pairs, one of each speaker; fields as in training, lengths as they are.
+
+    Args:
+        root, split, image_size, speakers: as in :class:`VoiceCrops`.
+        pairs: how many, at most; the speaker with fewer clips begins again.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "val",
+        image_size: int = 0,
+        *,
+        speakers: tuple[str, str],
+        pairs: int = 12,
+    ) -> None:
+        del image_size
+        super().__init__(root, split, speakers, minutes=pairs / 15)
+        self.pairs = min(pairs, max(map(len, self.clips)))
+
+    def __len__(self) -> int:
+        return self.pairs
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        chosen = [clips[index % len(clips)] for clips in self.clips]
+        a, b = (
+            np.ascontiguousarray(clip.cepstra[: len(clip.cepstra) // _MULTIPLE * _MULTIPLE].T)
+            for clip in chosen
+        )
+        key = " and ".join(clip.key for clip in chosen)
+        return {"a": a, "b": b, "start": np.zeros(2, int), "key": key}
+
+
+def _analysed(root: str | Path, split: str, speaker: str, minutes: float) -> list[Features]:
+    """So many minutes of a speaker, from clips evenly spaced over the list."""
+    files = speaker_files(root, speaker, split)
+    spaced = sorted(range(len(files)), key=lambda i: (i * 0.6180339887) % 1.0)
+    kept, seconds = {}, 0.0
+    bar = tqdm(desc=f"{speaker}, {split}", total=len(files), unit="clip", disable=None, leave=False)
+    with bar:
+        for i in spaced:
+            kept[i] = clip_features(*files[i])
+            bar.update()
+            seconds += len(kept[i].cepstra) / 100
+            if seconds >= 60 * minutes:
+                break
+    return [kept[i] for i in sorted(kept)]

@@ -1,0 +1,152 @@
+"""Speech as pitch, envelope and noise, and back: a source-filter vocoder in numpy.
+
+The decomposition of WORLD (Morise, Yokomori & Ozawa 2016) with a pitch tracker and a measure of
+noise of its own, so that it needs no compiled package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import librosa
+import numpy as np
+from scipy.fft import irfft, rfft
+
+from lipsync.errors import MediaError
+from lipsync.voice.envelope import BAND_EDGES, BINS, FFT_SIZE, noise_share, spectral_envelope
+from lipsync.voice.pitch import HOP_LENGTH, SAMPLE_RATE, track_pitch
+
+SHORTEST = 0.1  # seconds of sound that can be analysed
+_PULSES = 1024  # synthesised at a time
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a vocoder says of a wave, every 5 ms.
+
+    Attributes:
+        pitch: float64 (frames,) in Hz, 0 where unvoiced.
+        envelope: float32 (frames, 513) log power per sample from 0 to 8 kHz, natural logarithm.
+        noise: float32 (frames, 5) share of noise in five bands, in [0, 1].
+        samples: length of the wave at 16 kHz.
+    """
+
+    pitch: np.ndarray
+    envelope: np.ndarray
+    noise: np.ndarray
+    samples: int
+
+    @property
+    def voiced(self) -> np.ndarray:
+        """bool (frames,)."""
+        return self.pitch > 0
+
+    def change(self, *, pitch: np.ndarray, envelope: np.ndarray) -> Speech:
+        """The same speech with another pitch and envelope."""
+        return replace(self, pitch=pitch, envelope=envelope.astype(np.float32))
+
+
+def analyse(wave: np.ndarray, rate: int = SAMPLE_RATE, name: str = "voice") -> Speech:
+    """Take speech apart.
+
+    Args:
+        wave: float (n,) mono in [-1, 1].
+        rate: of the wave, in Hz; it is brought to 16 kHz, what is above 8 kHz is lost.
+        name: of the wave in errors.
+
+    Raises:
+        MediaError: less than 0.1 s, or nothing in it is voiced.
+    """
+    wave = np.asarray(wave, np.float32)
+    if wave.ndim != 1:
+        raise ValueError(f"wave must be mono (n,), got shape {wave.shape}")
+    if len(wave) < SHORTEST * rate:
+        problem = f"{len(wave) / rate:.2f} s of sound, a voice needs {SHORTEST} s"
+        raise MediaError(name, problem, "give a longer recording")
+    if rate != SAMPLE_RATE:
+        wave = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE)
+    pitch = track_pitch(wave)
+    if not (pitch > 0).any():
+        raise MediaError(name, "no voice in it: nothing has a pitch", "give a recording of speech")
+    return Speech(pitch, spectral_envelope(wave, pitch), noise_share(wave, pitch), len(wave))
+
+
+def synthesise(speech: Speech, seed: int = 0) -> np.ndarray:
+    """Put speech together again: a pulse for every period and noise, through the envelope.
+
+    Args:
+        speech: of :func:`analyse`, or changed.
+        seed: of the noise.
+
+    Returns:
+        float32 (speech.samples,) at 16 kHz; it may leave [-1, 1] where the envelope was raised.
+    """
+    share = _over_bins(speech.noise)
+    return (_pulses(speech, share) + _noise(speech, share, seed)).astype(np.float32)
+
+
+def _over_bins(bands: np.ndarray) -> np.ndarray:
+    """(frames, bands) -> (frames, bins), linear between the middles of the bands."""
+    middles = (np.array(BAND_EDGES[:-1]) + np.array(BAND_EDGES[1:])) / 2
+    hertz = np.linspace(0, SAMPLE_RATE / 2, BINS)
+    right = np.clip(np.searchsorted(middles, hertz), 1, len(middles) - 1)
+    part = np.clip((hertz - middles[right - 1]) / (middles[right] - middles[right - 1]), 0, 1)
+    return bands[:, right - 1] * (1 - part) + bands[:, right] * part
+
+
+def _pulses(speech: Speech, share: np.ndarray) -> np.ndarray:
+    """One minimum-phase response a period, placed between samples."""
+    wave = np.zeros(speech.samples + 2 * FFT_SIZE)
+    times = np.arange(speech.samples) / HOP_LENGTH  # in frames
+    frame = np.minimum(np.rint(times).astype(int), len(speech.pitch) - 1)
+    voiced = speech.voiced
+    if not voiced.any():
+        return wave[: speech.samples]
+    known = np.flatnonzero(voiced)
+    hertz = np.interp(times, known, speech.pitch[known])  # held where unvoiced
+    phase = np.cumsum(hertz / SAMPLE_RATE)
+    here = np.flatnonzero((np.diff(np.floor(phase)) > 0) & voiced[frame[1:]]) + 1
+    late = (phase[here] - np.floor(phase[here])) / (hertz[here] / SAMPLE_RATE)
+    bins = np.arange(BINS)
+    for i in range(0, len(here), _PULSES):
+        at, back = here[i : i + _PULSES], late[i : i + _PULSES, None]
+        low = np.minimum((at // HOP_LENGTH), len(voiced) - 2)
+        part = (times[at] - low)[:, None]
+        log_power = speech.envelope[low] * (1 - part) + speech.envelope[low + 1] * part
+        noisy = np.maximum(share[low] * (1 - part) + share[low + 1] * part, 1e-4)
+        # the frames beside a pulse may be unvoiced, all noise: its own frame decides
+        noisy = np.where(voiced[low, None] & voiced[low + 1, None], noisy, share[frame[at]])
+        response = _minimum_phase(log_power + np.log(np.maximum(1 - noisy, 1e-4)))
+        # moved back by a part of a sample, and one sample on, so that nothing wraps around
+        response *= np.exp(-2j * np.pi * bins * (1 - back) / FFT_SIZE)
+        response[:, 0] = 0  # a row of pulses has a mean, speech has none
+        shapes = irfft(response, FFT_SIZE) * np.sqrt(SAMPLE_RATE / hertz[at])[:, None]
+        for start, shape in zip(at - 1, shapes, strict=True):
+            start = max(start, 0)
+            wave[start : start + FFT_SIZE] += shape
+    return wave[: speech.samples]
+
+
+def _noise(speech: Speech, share: np.ndarray, seed: int) -> np.ndarray:
+    """White noise in overlapping windows, each through the envelope of its frame."""
+    count, length = len(speech.pitch), 2 * HOP_LENGTH
+    white = np.random.default_rng(seed).standard_normal((count + 1) * HOP_LENGTH)
+    windows = np.lib.stride_tricks.sliding_window_view(white, length)[::HOP_LENGTH][:count]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
+    wave = np.zeros(count * HOP_LENGTH + 2 * FFT_SIZE)
+    for i in range(0, count, _PULSES):
+        rows = slice(i, i + _PULSES)
+        log_power = speech.envelope[rows] + np.log(np.maximum(share[rows], 1e-4))
+        spectrum = rfft(windows[rows] * hann, FFT_SIZE) * _minimum_phase(log_power)
+        for k, shape in enumerate(irfft(spectrum, FFT_SIZE)):
+            start = (i + k) * HOP_LENGTH
+            wave[start : start + FFT_SIZE] += shape
+    return wave[HOP_LENGTH:][: speech.samples]  # frame 0 is about sample 0
+
+
+def _minimum_phase(log_power: np.ndarray) -> np.ndarray:
+    """The spectrum whose squared magnitude this is, with its energy as early as can be."""
+    cepstrum = irfft(log_power / 2)
+    cepstrum[:, 1 : FFT_SIZE // 2] *= 2
+    cepstrum[:, FFT_SIZE // 2 + 1 :] = 0
+    return np.exp(rfft(cepstrum))
