@@ -1,6 +1,6 @@
 """Does a dubbed face follow its new speech? Pairs of a test face and another test clip's sound.
 
-    python experiments/grid_baseline/dubbing.py GENERATOR EXPERT data/grid FOOTAGE -o FOLDER
+    python experiments/open_weights/dubbing.py GENERATOR EXPERT data/grid FOOTAGE -o FOLDER
 
 Each face is dubbed with the speech of another clip, through the whole pipeline (detect, crop,
 generate, paste, encode), and the same face with that speech laid under it un-dubbed. The expert

@@ -1,6 +1,6 @@
 """How true are a generator's faces on GRID, and do they follow the sound? A table and a sheet.
 
-    python experiments/grid_baseline/faces.py GENERATOR data/grid -o experiments/grid_baseline
+    python experiments/open_weights/faces.py GENERATOR data/grid -o experiments/open_weights
 
 PSNR in dB of the lower halves of twenty frames of every clip, beside a reference frame half a clip
 away: for the clip's own sound, for the sound of another moment of another clip, for the sound of
