@@ -1,16 +1,20 @@
 """Train a model: ``python train.py model=wav2lip trainer.gpus=4``. Options are in conf/."""
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lipsync.command import run_command
-from lipsync.errors import exit_on_error
-from lipsync.training.run import run
+from lipsync.errors import TrainingError, exit_on_error
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(config: DictConfig) -> float:
-    with exit_on_error():
+    from lipsync.training.run import run  # takes seconds, a misspelt option should not
+
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    with exit_on_error(*[TrainingError] * sweeping):  # a sweep goes on after a run that diverged
         return run(config)
 
 

@@ -1,4 +1,4 @@
-"""The command ``lipsync``: dub, evaluate, export, doctor.
+"""The command ``lipsync``: dub, translate, voice, evaluate, export, doctor.
 
 What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
 given are not passed on: the defaults live in the functions alone.
@@ -33,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lipsync {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_dub(commands)
+    _add_translate(commands)
+    _add_voice(commands)
     _add_evaluate(commands)
     _add_export(commands)
     _add_doctor(commands)
@@ -58,18 +60,93 @@ def _add_dub(commands: Any) -> None:
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
     add("--model", help="name or path of a generator (default: the bundled one)")
     add("--device", help="where it runs, e.g. cuda (default: cpu)")
-    add("--batch-size", type=int, metavar="N", help="frames rendered at a time (default: 32)")
+    add(
+        "--batch-size", type=int, metavar="N", help="frames rendered at a time (default: by memory)"
+    )
+    add("--tolerate-damage", action="store_true", help="go on where a damaged video decodes")
+    add("--config", metavar="YAML", help="a file of these options; those given here come first")
+    add = parser.add_argument_group("faces").add_argument
     add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
-    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
-    add("--no-face", metavar="WHAT", help="frames without a face: pass (default) or error")
+    add("--stride", type=int, metavar="N", help="look for faces every N frames (default: 0.2 s)")
+    add(
+        "--speaker",
+        metavar="WHO",
+        help="largest (default), left, right, top, bottom, centre, a number from left to right "
+        "beginning with 0, or sync: whose lips fit the sound of FACE",
+    )
+    add("--reference", metavar="SOUND", help="for --speaker sync: another sound that fits FACE")
+    add("--min-face", type=int, metavar="PX", help="leave smaller faces alone (default: 40)")
+    add(
+        "--no-face",
+        metavar="WHAT",
+        help="frames without a face: pass (default), hold the last dubbed frame, or error",
+    )
+    add("--tracks", metavar="JSON", help="boxes of faces: used if the file exists, else written")
+    add = parser.add_argument_group("length and rate").add_argument
     add(
         "--length",
         metavar="HOW",
         help="sound longer than the video: pingpong (default), loop, freeze, or trim the sound",
     )
-    add("--fps", type=float, help="frames a second of a still picture (default: 25)")
-    add("--crf", type=int, help="H.264 quality, 0 lossless to 51 (default: 18)")
-    add("--tolerate-damage", action="store_true", help="go on where a damaged video decodes")
+    add("--tail", metavar="HOW", help="video longer than the sound: cut (default) or keep")
+    add("--fps", type=float, help="frames a second (default: the video's own; of a picture 25)")
+    add = parser.add_argument_group("looks").add_argument
+    add("--no-gate", dest="gate", action="store_false", help="let the mouth move to noise, too")
+    add(
+        "--no-match", dest="match", action="store_false", help="leave generated colours as they are"
+    )
+    add("--enhance", metavar="HOW", help="none (default) or sharpen")
+    add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="show a mark")
+    add("--preview", action="store_true", help="write the source and the dub side by side")
+    add = parser.add_argument_group("the file").add_argument
+    add("--codec", metavar="NAME", help="h264 (default) or hevc")
+    add("--crf", type=int, help="quality, 0 lossless to 51 (default: 18)")
+    add("--preset", metavar="NAME", help="of the encoder, ultrafast to slower (default: veryfast)")
+    add(
+        "--audio-codec",
+        metavar="NAME",
+        help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac",
+    )
+    add("--audio-bitrate", type=int, metavar="N", help="bits a second of encoded sound")
+    _add_output_style(parser)
+
+
+def _add_translate(commands: Any) -> None:
+    about = "make a video speak another language, its lips with it"
+    parser = _command(commands, "translate", _translate, about)
+    parser.epilog = (
+        "correct transcript.json, translation.json or a WAV file in the work folder and run the "
+        "same command again: only what depends on it is made again; lipsync doctor lists engines"
+    )
+    add = parser.add_argument
+    add("video", metavar="VIDEO", help="a video with speech")
+    add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
+    add("--to", metavar="LANG", help="language to translate to, e.g. es")
+    add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
+    add("--config", metavar="YAML", help="a file of these options; those given here come first")
+    add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
+    add("--until", metavar="STAGE", help="stop after recognise, translate, speak, voice or fit")
+    add("--recogniser", metavar="ENGINE", help="whisper, or whisper:MODEL (a size or folder)")
+    add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
+    add("--speaker", metavar="ENGINE", help="hibari, espeak or mms, or NAME:MODEL")
+    add("--voice", metavar="VOICE", help="none (default), match, or the path of a trained voice")
+    add("--slowest", type=float, metavar="X", help="least speed of a line (default: 0.9)")
+    add("--fastest", type=float, metavar="X", help="most speed of a line (default: 1.4)")
+    add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
+    add("--model", help="name or path of the generator of lips (default: the bundled one)")
+    add("--device", help="where networks run, e.g. cuda (default: cpu)")
+    _add_output_style(parser)
+
+
+def _add_voice(commands: Any) -> None:
+    parser = _command(commands, "voice", _voice, "write speech in another voice")
+    add = parser.add_argument
+    add("audio", metavar="AUDIO", help="a sound, or a video with one")
+    add("-o", "--output", required=True, help="the WAV to write")
+    add("--model", help="name or path of a trained voice converter")
+    add("--reference", metavar="AUDIO", help="instead: a recording of the voice, matched roughly")
+    add("--speaker", metavar="NAME", help="which of the model's voices (default: the second)")
+    add("--device", help="where the model runs, e.g. cuda (default: cpu)")
     _add_output_style(parser)
 
 
@@ -151,11 +228,48 @@ def _bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], N
             bar.close()
 
 
-def _dub(*, json: bool, quiet: bool, **options: Any) -> None:
+def _dub(*, json: bool, quiet: bool, config: str | None = None, **options: Any) -> None:
     from lipsync.dubbing import dub
+    from lipsync.dubbing.settings import read_settings
 
+    if config is not None:
+        options = read_settings(config) | options
     with _bars(quiet, "frame") as progress:
         result = dub(progress=progress, **options)
+    if json:
+        _print_json(result.as_dict())
+    elif not quiet:
+        print(result)
+
+
+def _translate(
+    *,
+    json: bool,
+    quiet: bool,
+    video: str,
+    output: str,
+    work: str | None = None,
+    config: str | None = None,
+    **options: Any,
+) -> None:
+    from lipsync.translation import read_options, translate
+
+    if "model" in options:
+        options["dub"] = {"model": options.pop("model")}
+    with _bars(quiet, "part") as progress:
+        result = translate(
+            video, output, read_options(config, options), work=work, progress=progress
+        )
+    if json:
+        _print_json(result.as_dict())
+    elif not quiet:
+        print(result)
+
+
+def _voice(*, json: bool, quiet: bool, **options: Any) -> None:
+    from lipsync.voice import convert_file
+
+    result = convert_file(**options)
     if json:
         _print_json(result.as_dict())
     elif not quiet:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from lipsync.errors import ConfigError, exit_on_error
+
+_EXTRAS = {  # of Hydra's plugins, the extra that installs them
+    "joblib": "sweep",
+    "optuna": "optuna",
+    "submitit_local": "slurm",
+    "submitit_slurm": "slurm",
+    "ray": "sweep-ray",
+}
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -22,4 +31,12 @@ def run_command(main: Callable[[], None]) -> None:
         try:
             main()
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(" ".join(str(error).split())) from error
+            raise ConfigError(_remedied(" ".join(str(error).split()))) from error
+
+
+def _remedied(text: str) -> str:
+    plugin = re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(\w+)'", text)
+    if plugin is None or plugin[1] not in _EXTRAS:
+        return text
+    extra = _EXTRAS[plugin[1]]
+    return f"Hydra's plugin {plugin[1]} is not installed; pip install 'lipsync[{extra}]'"

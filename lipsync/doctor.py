@@ -12,6 +12,7 @@ import torch
 
 from lipsync import __version__
 from lipsync.checkpoints import bundled_models, describe
+from lipsync.translation.engines import about_engines
 
 PACKAGES = (
     "torch",
@@ -34,12 +35,15 @@ USES = {
     "Wav2Lip": "dub (lipsync dub --model FILE), train on (model=wav2lip model.init_from=FILE)",
     "LipGAN": "train on (model=lipgan model.init_from=FILE)",
     "QualityDiscriminator": "train on (model=wav2lip model.discriminator_init_from=FILE)",
+    "VoiceConverter": "convert voices (lipsync voice --model FILE), train on "
+    "(model=cyclegan_vc model.init_from=FILE)",
+    "VoiceDiscriminators": "nothing alone",
     "LipGANDiscriminator": "train on (model=lipgan model.discriminator_init_from=FILE)",
 }
 
 
 def about_installation() -> dict[str, str]:
-    """Versions, devices and bundled models, one line each."""
+    """Versions, devices, bundled models and the engines of translation, one line each."""
     facts = {
         "lipsync": __version__,
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
@@ -53,7 +57,7 @@ def about_installation() -> dict[str, str]:
     facts["GPUs"] = ", ".join(gpus) or "none found"
     facts["CPU"] = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads used by torch"
     facts["bundled models"] = ", ".join(bundled_models()) or "none"
-    return facts
+    return facts | about_engines()
 
 
 def about_file(path_or_name: str | Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from lipsync.models import QualityDiscriminator, SyncNet, Wav2Lip
 from lipsync.training import GeneratorTraining
 from lipsync.training.batches import expert_faces
 from lipsync.training.optim import constant
-from lipsync.training.run import resolve_precision
+from lipsync.training.settings import resolve_precision
 from lipsync.windows import lower_half
 
 LOSS = {"reconstruction": 0.9, "lower": 0.9, "sync": 0.03, "adversarial": 0.07}
@@ -42,13 +42,19 @@ class PlainTraining(GeneratorTraining):
 
     def sync_loss(self, faces: Tensor, sync_mel: Tensor) -> Tensor:
         audio, face = self.expert(sync_mel, expert_faces(lower_half(faces)))
-        return losses.cosine_bce(audio, face, torch.ones(len(audio)))
+        return losses.cosine_bce(audio, face, torch.ones(len(audio), device=audio.device))
 
 
 class Step:
-    """One form of the step; call it to take one. Returns the generator's loss."""
+    """One form of the step; call it with a batch to take one. Returns the generator's loss."""
 
-    def __init__(self, training: type[GeneratorTraining], small: bool, bfloat16: bool) -> None:
+    def __init__(
+        self,
+        training: type[GeneratorTraining],
+        small: bool,
+        bfloat16: bool,
+        device: str = "cpu",
+    ) -> None:
         torch.manual_seed(0)
         generator, expert, discriminator = SIZES[small]
         self.module = training(
@@ -59,21 +65,16 @@ class Step:
             schedule=constant,
             loss=LOSS,
             sync_threshold=None,
-        )
+        ).to(device)
+        self.module.expert.to(device)
         if training is GeneratorTraining:  # what Lightning calls before the first step
             self.module.setup("fit")
         networks = (self.module.generator, self.module.discriminator)
         self.optimizers = [torch.optim.AdamW(n.parameters()) for n in networks]
-        self.bfloat16 = bfloat16
-        self.batch = {
-            "target": torch.rand(4, 5, 3, 96, 96),
-            "reference": torch.rand(4, 5, 3, 96, 96),
-            "mel": torch.randn(4, 5, 1, 80, 16),
-            "sync_mel": torch.randn(4, 1, 80, 16),
-        }
+        self.bfloat16, self.device = bfloat16, device
 
-    def __call__(self) -> float:
-        module, batch = self.module, self.batch
+    def __call__(self, batch: dict[str, Tensor]) -> float:
+        module = self.module
         with self._autocast():
             fake = module(batch["mel"], batch["target"], batch["reference"])
             loss, _ = module.discriminator_loss(batch, fake.detach())
@@ -86,12 +87,23 @@ class Step:
         return loss.item()
 
     def _autocast(self):
-        return torch.autocast("cpu", torch.bfloat16) if self.bfloat16 else nullcontext()
+        return torch.autocast(self.device, torch.bfloat16) if self.bfloat16 else nullcontext()
 
     def _descend(self, which: int, loss: Tensor) -> None:
         self.optimizers[which].zero_grad()
         loss.backward()
         self.optimizers[which].step()
+
+
+def noise(windows: int) -> dict[str, Tensor]:
+    """A batch as the step takes it."""
+    torch.manual_seed(0)
+    return {
+        "target": torch.rand(windows, 5, 3, 96, 96),
+        "reference": torch.rand(windows, 5, 3, 96, 96),
+        "mel": torch.randn(windows, 5, 1, 80, 16),
+        "sync_mel": torch.randn(windows, 1, 80, 16),
+    }
 
 
 def main() -> None:
@@ -111,11 +123,12 @@ def main() -> None:
     if not fast:
         del forms["channels-last bfloat16"]
     seconds: dict[str, list[float]] = {name: [] for name in forms}
-    first = {name: step() for name, step in forms.items()}  # also warms them up
+    batch = noise(4)
+    first = {name: step(batch) for name, step in forms.items()}  # also warms them up
     for _ in range(options.runs):
         for name, step in forms.items():
             start = time.perf_counter()
-            step()
+            step(batch)
             seconds[name].append(time.perf_counter() - start)
 
     size = "small" if options.small else "published"

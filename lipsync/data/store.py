@@ -8,9 +8,10 @@
                             clip.json    source, fps, boxes, offset, confidence, hash
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
-Raw pixels in one file let a loader map any five frames without decoding anything; a clip takes
-2.5 GB an hour at 96 px. A clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is
-read as it is; its mel is computed once and kept in memory.
+Raw pixels in one file let a loader map any five frames without decoding anything; a set takes 2.5
+GB an hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
+clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read as it is; its mel is
+computed once and kept in memory.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
 
 from lipsync.data.checks import silent_share, sound_lag
 from lipsync.data.datasets import ClipSet
@@ -39,7 +41,8 @@ class Diagnostics(Callback):
         self.findings: dict[str, str] = {}
         self.lag = 0
         self.silent = 0.0
-        self._won = self._lost = 0
+        self._won = 0
+        self._worst: Tensor | None = None  # loss of the discriminator since the last look
 
     def tell(self, kind: str, text: str) -> None:
         if kind not in self.findings:
@@ -78,16 +81,19 @@ class Diagnostics(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if (batch_idx + 1) % _SHOWN:
-            return
         values = trainer.callback_metrics
+        if "train/discriminator" in values:
+            loss = values["train/discriminator"]
+            self._worst = loss if self._worst is None else torch.maximum(self._worst, loss)
+        if self._worst is None or (pl_module.batches_done + 1) % _SHOWN:
+            return
         rate = "lower model.discriminator_optimizer.lr"
-        loss = float(values.get("train/discriminator", 0.0))
-        self._lost = self._lost + 1 if loss > _LOST else 0
-        if self._lost:
-            self.tell("discriminator diverged", f"its loss is {loss:.3g}, chance is 0.69; {rate}")
-        won = float(values.get("train/discriminator_accuracy", 0.0)) >= _WON
-        self._won = self._won + 1 if won and not self._lost else 0
+        loss, self._worst = float(self._worst), None
+        if loss > _LOST:
+            text = f"its loss came to {loss:.3g}, chance is 0.69; {rate}"
+            self.tell("discriminator diverged", text)
+        won = float(values.get("train/discriminator_accuracy", 0.0)) >= _WON and loss <= _LOST
+        self._won = self._won + 1 if won else 0
         if self._won >= _STEADY:
             self.tell(
                 "discriminator saturated",

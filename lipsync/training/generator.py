@@ -22,6 +22,7 @@ ADVERSARIAL = {
     "bce": (losses.discriminator_bce, losses.adversarial_bce),
     "hinge": (losses.discriminator_hinge, losses.adversarial_hinge),
 }
+_SYNC_IN_SCORE = 0.03
 
 
 class GeneratorTraining(AdversarialTraining):
@@ -32,7 +33,8 @@ class GeneratorTraining(AdversarialTraining):
         expert: a trained :class:`lipsync.models.SyncNet`, or what :func:`load_model` takes: a path
             or the name of a bundled expert. It is kept frozen and out of the checkpoints.
         sync_threshold: the sync weight is 0 until the validation sync loss is below this; None
-            switches it on from the start.
+            switches it on at batch ``sync_from``.
+        sync_from: that batch.
         sync_ramp: batches over which the sync weight then grows to its full value.
         adversarial: form of the adversarial losses on logits: ``bce``, as published, or ``hinge``.
         r1: weight of the penalty on the discriminator's gradient at real pictures; 0 leaves it out.
@@ -49,6 +51,7 @@ class GeneratorTraining(AdversarialTraining):
         expert: nn.Module | str | Path,
         *,
         sync_threshold: float | None = 0.75,
+        sync_from: int = 0,
         sync_ramp: int = 0,
         adversarial: str = "bce",
         r1: float = 0.0,
@@ -71,7 +74,7 @@ class GeneratorTraining(AdversarialTraining):
         self.r1 = r1
         self.expert_fingerprint = fingerprint(expert)
         self.sync_threshold, self.sync_ramp = sync_threshold, sync_ramp
-        start = -1 if sync_threshold is not None else 0
+        start = -1 if sync_threshold is not None else sync_from
         self.register_buffer("sync_start", torch.tensor(start))  # batch of the switch-on, -1: off
         self.sync = nn.ModuleDict({name: MeanMetric() for name in SYSTEMS})
 
@@ -93,7 +96,7 @@ class GeneratorTraining(AdversarialTraining):
 
     def weights(self) -> dict[str, float]:
         start, now = int(self.sync_start), self.batches_done
-        if start < 0:
+        if start < 0 or now < start:
             factor = 0.0
         else:
             factor = min(1.0, (now - start + 1) / self.sync_ramp) if self.sync_ramp else 1.0
@@ -163,9 +166,8 @@ class GeneratorTraining(AdversarialTraining):
         for name in SYSTEMS:
             values[f"{stage}/sync_{name}"] = float(self.sync[name].compute())
             self.sync[name].reset()
-        # Both things that a generator is for, on their own scales.
-        weight = self.loss_weights.get("sync", 0.0)
-        values[f"{stage}/score"] += weight * values[f"{stage}/sync_generated"]
+        # Both things that a generator is for; the same sum whatever the objective's weights.
+        values[f"{stage}/score"] += _SYNC_IN_SCORE * values[f"{stage}/sync_generated"]
         return values
 
     def on_validation_epoch_end(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import math
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +18,20 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 
+from lipsync.data.store import read_split
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.training.ema import MovingAverage
+from lipsync.training.folder import check_resume, resume_path, set_aside
+from lipsync.training.processes import processes_of
+from lipsync.training.settings import check_settings, resolve_precision, split_batches
 from lipsync.training.weights import WholeCheckpoints
 
-WHOLE_NUMBERS = {
-    "gpus": 0,
-    "nodes": 1,
-    "processes": 1,
-    "batches": 1,
-    "val_every": 1,
-    "accumulate": 1,
-}
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-
 log = logging.getLogger(__name__)
+
+_FROM_WORKER = r"in DataLoader worker.*\nlipsync\.errors\.\w+: (.+)"
 
 
 def run(config: DictConfig) -> float:
@@ -43,18 +42,19 @@ def run(config: DictConfig) -> float:
     """
     settings = config.trainer
     check_settings(settings)
-    check_devices(settings.gpus)
     epochs, per_epoch = split_batches(settings.batches, settings.val_every)
     _quieten()
     if settings.threads:
         torch.set_num_threads(settings.threads)
     output = Path(HydraConfig.get().runtime.output_dir)
-    checkpoint = _resume_path(config.ckpt_path, output)
-    if checkpoint is None and rank_zero_only.rank == 0:
-        set_aside(output)
+    checkpoint = resume_path(config.ckpt_path, output)
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    module, data = load_parts(config, per_epoch)
+    module, data = load_parts(config, per_epoch, checkpoint)
+    for split in ("train", "val", *(["test"] if config.test else [])):
+        read_split(data.root, split)  # a list that is missing or empty is an error now, not later
+    if checkpoint is None and rank_zero_only.rank == 0:
+        set_aside(output)
     if settings.compile:
         for network in module.children():
             if hasattr(network, "config"):  # metrics stay as they are
@@ -80,6 +80,7 @@ def run(config: DictConfig) -> float:
         log_every_n_steps=min(50, per_epoch),
         logger=_build_all(config.logger),
         callbacks=callbacks,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         plugins=[WholeCheckpoints()],
         default_root_dir=output,
         enable_model_summary=False,
@@ -91,20 +92,35 @@ def run(config: DictConfig) -> float:
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
 
-    if config.test and checkpoint is None:
-        _test(trainer, module, data, None, output / "test_untrained.json")
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    best = trainer.checkpoint_callback
-    score = float(best.best_model_score)
-    log.info("best %s %.4f in %s", best.monitor, score, best.best_model_path)
-    if config.test:
-        _test(trainer, module, data, best.best_model_path, output / "test.json")
+    with processes_of(trainer), _errors_of_workers():
+        if config.test and checkpoint is None:
+            _test(trainer, module, data, None, output / "test_untrained.json")
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        best = trainer.checkpoint_callback
+        score = float(best.best_model_score)
+        log.info("best %s %.4f in %s", best.monitor, score, best.best_model_path)
+        if config.test:
+            _test(trainer, module, data, best.best_model_path, output / "test.json")
     return score
 
 
-def load_parts(config: DictConfig, batches_per_epoch: int) -> tuple[Any, Any]:
-    """The LightningModule and the LightningDataModule that a configuration describes."""
+def load_parts(
+    config: DictConfig, batches_per_epoch: int, checkpoint: Path | None = None
+) -> tuple[Any, Any]:
+    """The LightningModule and the LightningDataModule that a configuration describes.
+
+    Args:
+        config: composed.
+        batches_per_epoch: training steps between two validations.
+        checkpoint: what the run is to go on from.
+
+    Raises:
+        LipsyncError: networks that cannot be built, or do not fit each other or the checkpoint;
+            before any data are read.
+    """
     module = _build(config.model)
+    if checkpoint is not None:
+        check_resume(checkpoint, module.about())
     return module, _build(config.data, batches_per_epoch=batches_per_epoch)
 
 
@@ -120,75 +136,16 @@ def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, p
         log.info("%-28s %.4f", name, value)
 
 
-def check_devices(gpus: int) -> None:
-    """Raise ConfigError unless ``gpus`` CUDA devices are present; cheap, and before all else."""
-    found = torch.cuda.device_count()
-    if gpus > found:
-        raise ConfigError(
-            f"trainer.gpus={gpus}: {gpus} CUDA devices asked for, {found} found; "
-            f"set trainer.gpus={found} or make more visible (CUDA_VISIBLE_DEVICES)"
-        )
-
-
-def check_settings(settings: DictConfig) -> None:
-    """Raise ConfigError for trainer options that cannot work."""
-    for name, least in WHOLE_NUMBERS.items():
-        if not isinstance(settings[name], int) or settings[name] < least:
-            raise ConfigError(
-                f"trainer.{name}={settings[name]}: must be a whole number, {least} or more"
-            )
-    if settings.clip is not None and settings.clip <= 0:
-        raise ConfigError(f"trainer.clip={settings.clip}: must be above 0, or null")
-    if settings.ema is not None and not 0 < settings.ema < 1:
-        raise ConfigError(f"trainer.ema={settings.ema}: must be between 0 and 1, or null")
-    if settings.precision not in PRECISIONS:
-        names = ", ".join(PRECISIONS)
-        raise ConfigError(f"trainer.precision={settings.precision}: must be one of {names}")
-    if settings.precision == "16-mixed" and not settings.gpus:
-        raise ConfigError("trainer.precision=16-mixed needs a GPU; use bf16-mixed or auto")
-
-
-def split_batches(batches: int, val_every: int) -> tuple[int, int]:
-    """Epochs and batches an epoch: equal epochs of at most ``val_every``, ``batches`` or just over.
-
-    >>> split_batches(1200, 500)
-    (3, 400)
-    """
-    epochs = math.ceil(batches / val_every)
-    return epochs, math.ceil(batches / epochs)
-
-
-def resolve_precision(name: str, on_gpu: bool) -> str:
-    """``auto`` becomes bfloat16 where the hardware computes in it, else float32."""
-    if name != "auto":
-        return name
-    fast = (
-        torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
-    return "bf16-mixed" if fast else "32-true"
-
-
-def set_aside(output: Path) -> None:
-    """Move what an earlier run left in ``output`` to ``output/earlier-N``; nothing is lost."""
-    names = ("checkpoints", "csv", "tensorboard", "pictures", "wandb")
-    left = [output / name for name in names if (output / name).exists()]
-    if not left:
-        return
-    number = 1 + sum(1 for _ in output.glob("earlier-*"))
-    aside = output / f"earlier-{number}"
-    aside.mkdir()
-    for path in left:
-        path.replace(aside / path.name)
-    log.info("an earlier run in %s was moved to %s", output, aside.name)
-
-
-def _resume_path(ckpt_path: str | None, output: Path) -> Path | None:
-    if ckpt_path is None:
-        return None
-    path = output / "checkpoints" / "last.ckpt" if ckpt_path == "last" else Path(ckpt_path)
-    if not path.is_file():
-        raise ConfigError(f"ckpt_path={ckpt_path}: there is no checkpoint {path} to continue from")
-    return path
+@contextmanager
+def _errors_of_workers() -> Iterator[None]:
+    """A damaged clip is one line also where a loader's worker met it: PyTorch sends tracebacks."""
+    try:
+        yield
+    except (LipsyncError, RuntimeError) as error:
+        found = re.search(_FROM_WORKER, str(error), re.DOTALL)
+        if found is None:
+            raise
+        raise LipsyncError(found[1].strip()) from error
 
 
 def _build(part: DictConfig, **more: Any) -> Any:
@@ -208,8 +165,10 @@ def _build_all(parts: DictConfig | None) -> list[Any]:
 
 
 def _quieten() -> None:
-    """Keep the log to what a person acts on."""
+    """Keep the log to what a person acts on, and to one process."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    if rank_zero_only.rank:
+        logging.getLogger("lipsync").setLevel(logging.WARNING)
     for text in (
         ".*does not have many workers.*",
         ".*isinstance.treespec, LeafSpec.*",

@@ -105,6 +105,7 @@ def _plot(path: Path, runs: list[Run], varied: list[str]) -> None:
         axes.annotate(label, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=8)
     axes.set(xlabel="L1 of the lower half", ylabel="sync loss", title="lower left is better")
     axes.grid(alpha=0.3)
+    axes.margins(x=0.25)  # room for what is written beside the points
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -40,18 +40,19 @@ class Throughput(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if pl_module.device.type == "cuda" and (batch_idx + 1) % self.every == 0:
+        done = pl_module.batches_done + 1
+        if pl_module.device.type == "cuda" and done % self.every == 0:
             torch.cuda.synchronize()
         self._ended = time.perf_counter()
         self._worked += self._ended - self._started
         self._samples += _samples(batch)
-        if (batch_idx + 1) % self.every:
+        if done % self.every:
             return
         total = self._waited + self._worked
         share = self._waited / total
         pl_module.log("train/samples_per_second", self._samples / total * trainer.world_size)
         pl_module.log("train/waiting_for_data", share)
-        if share > WAITING and not self._warned and batch_idx + 1 > self.every:
+        if share > WAITING and not self._warned and done > self.every:
             self._warned = True
             log.warning("%.0f %% of the time waits for data; raise data.workers", 100 * share)
         self._waited = self._worked = self._samples = 0.0

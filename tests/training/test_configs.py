@@ -7,10 +7,12 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from lipsync.errors import ConfigError
 from lipsync.models import SyncNet
-from lipsync.training.run import check_settings, load_parts
+from lipsync.training.run import load_parts
+from lipsync.training.settings import check_settings
 
 CONF = Path(__file__).parents[2] / "conf"
 RECIPES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -35,6 +37,7 @@ def build(config, tmp_path, monkeypatch):
         "lipsync.training.generator.load_model",
         lambda name: SyncNet(config.data.image_size, width=0.1, depth=0),
     )
+    monkeypatch.setattr("lipsync.training.adversarial.start_from", lambda *_: None)
     return load_parts(config, batches_per_epoch=3)
 
 
@@ -51,6 +54,22 @@ def test_recipes(recipe, tmp_path, monkeypatch):
             if place in part:
                 part[place] = str(tmp_path)
         instantiate(part)
+
+
+@pytest.mark.parametrize(
+    ("option", "plugin", "number"),
+    [
+        ("launcher=joblib", "joblib_launcher", "launcher.n_jobs"),
+        ("launcher=submitit", "submitit_launcher", "launcher.timeout_min"),
+        ("launcher=slurm", "submitit_launcher", "launcher.tasks_per_node"),
+        ("launcher=ray", "ray_launcher", "launcher.ray.remote.num_gpus"),
+        ("search=loss_weights", "optuna_sweeper", "sweeper.n_trials"),
+    ],
+)
+def test_launchers_and_searches(option, plugin, number):
+    pytest.importorskip(f"hydra_plugins.hydra_{plugin}", reason=f"{option} needs an extra")
+    config = composed(option, "trainer.gpus=4")
+    assert OmegaConf.select(config.hydra, number) >= 1
 
 
 @pytest.mark.parametrize("size", ["small", "published"])

@@ -60,8 +60,9 @@ def test_a_discriminator_that_diverges_is_named(prepared, tmp_path):
     )
     diagnostics = Diagnostics()
     data = generator_data(prepared)
-    data.batches_per_epoch = 50
-    trainer(tmp_path, limit_val_batches=0, callbacks=[diagnostics]).fit(module, data)
+    data.batches_per_epoch = 25  # validated more often than looked at
+    run = trainer(tmp_path, limit_val_batches=0, callbacks=[diagnostics], max_epochs=2)
+    run.fit(module, data)
     assert "discriminator diverged" in diagnostics.findings
     assert "discriminator_optimizer.lr" in diagnostics.findings["discriminator diverged"]
 
@@ -95,10 +96,12 @@ def test_a_discriminator_that_has_won_is_named_after_a_while():
         }
     )
     for batch in range(150):
-        diagnostics.on_train_batch_end(run, None, None, None, batch)
+        module = SimpleNamespace(batches_done=batch)
+        diagnostics.on_train_batch_end(run, module, None, None, batch)
     assert diagnostics.findings == {}
     for batch in range(150, 200):
-        diagnostics.on_train_batch_end(run, None, None, None, batch)
+        module = SimpleNamespace(batches_done=batch)
+        diagnostics.on_train_batch_end(run, module, None, None, batch)
     assert "discriminator saturated" in diagnostics.findings
 
 

@@ -1,13 +1,15 @@
 """Two processes under DDP (gloo) do what one does."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from test_run import tiny, train
+from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
 
 from lipsync.data.datasets import GeneratorClips
 from lipsync.data.module import ClipDataModule
@@ -47,6 +49,75 @@ def test_every_model_trains_in_two_processes(prepared, tmp_path, model):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
     assert not list(tmp_path.glob("earlier-*"))
+
+
+def small(prepared: Path, output: Path) -> list[str]:
+    """A run of two batches in two processes that something else starts."""
+    options = [*tiny(prepared, output), "model=syncnet", "trainer.processes=2"]
+    return [*options, "trainer.batches=2", "trainer.val_every=2", "data.batch_size=2"]
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_processes(prepared, tmp_path):
+    starter = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    starter += ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    line = [*starter, *command(*small(prepared, tmp_path))[1:]]
+    done = subprocess.run(line, env=ENVIRONMENT, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+    assert not list(tmp_path.glob("earlier-*"))
+
+
+@pytest.mark.slow
+def test_slurm_starts_the_processes(prepared, tmp_path):
+    """As ``srun --ntasks 2`` does: a process a task, which is told its place."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    job = {
+        "SLURM_JOB_ID": "1",
+        "SLURM_JOB_NAME": "train",
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_NODEID": "0",
+        "SLURM_NODELIST": "localhost",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": port,
+    }
+    tasks = [
+        subprocess.Popen(
+            command(*small(prepared, tmp_path)),
+            env={**ENVIRONMENT, **job, "SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)},
+            cwd=REPOSITORY,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    for task in tasks:
+        _, errors = task.communicate(timeout=300)
+        assert task.returncode == 0, errors
+    assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_fails_says_why_and_ends_the_other(prepared, tmp_path, rank):
+    options = [*small(prepared, tmp_path), "trainer.batches=4", "model.augment=null"]
+    options += ["model._target_=planted.SilentProcess"]
+    planted = {"PYTHONPATH": str(SCRIPT.parent), "PLANTED_IN": str(rank)}
+    done = subprocess.run(
+        command(*options),
+        env=ENVIRONMENT | planted,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    # Lightning looks every five seconds for processes that failed, and kills the first one then.
+    assert done.returncode == 2 or (rank == 1 and done.returncode == -signal.SIGKILL)
+    assert "Traceback" not in done.stderr
+    assert "error: batch 1: the loss is nan; its clips: " in done.stderr
 
 
 def test_evaluation_sets_are_shared_out_whole(prepared):

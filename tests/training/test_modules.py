@@ -116,6 +116,11 @@ def test_the_sync_weight_waits_for_the_validation_loss(prepared, tmp_path):
     assert starts.weights()["sync"] == pytest.approx(0.3 * 1 / 4)
     assert starts.weights()["reconstruction"] == 1.0
 
+    later = generator_module(sync_threshold=None, sync_from=2)
+    assert later.weights()["sync"] == 0.0
+    trainer(tmp_path, limit_val_batches=0).fit(later, generator_data(prepared))
+    assert later.weights()["sync"] == 0.3
+
 
 def test_parts_of_different_sizes_are_an_error_before_training():
     with pytest.raises(ConfigError, match=r"different image sizes \[96, 128\]"):

@@ -13,7 +13,8 @@ import torch
 
 from lipsync.checkpoints import save_model
 from lipsync.models import SyncNet
-from lipsync.training.run import resolve_precision, set_aside, split_batches
+from lipsync.training.folder import set_aside
+from lipsync.training.settings import resolve_precision, split_batches
 
 REPOSITORY = Path(__file__).parents[2]
 

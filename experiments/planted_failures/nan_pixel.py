@@ -1,0 +1,17 @@
+"""A training in which one pixel of one picture is not a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lipsync.training import GeneratorTraining
+
+BATCH = 30  # in which the pixel is planted
+
+
+class NaNPixel(GeneratorTraining):
+    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
+        inputs = super().prepare(batch)
+        if self.batches_done == BATCH:
+            inputs["target"][0, 0, 0, 50, 50] = float("nan")
+        return inputs

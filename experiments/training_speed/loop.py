@@ -1,0 +1,149 @@
+"""How fast is training with its loader, beside the plain form? On a GPU where there is one.
+
+    python -m experiments.training_speed.loop data/grid             # published sizes
+    python -m experiments.training_speed.loop data/grid --small
+
+Ours is the data module's loader, channels-last networks and bfloat16; plain is float32 in PyTorch's
+own layout, fed by the usual loader, which lists and decodes JPEGs and computes a clip's whole mel
+spectrogram for every item. Both have as many loader processes. They take turns, a round each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from experiments.loader_speed.benchmark import naive_item, write_both
+from experiments.training_speed.benchmark import PlainTraining, Step
+from lipsync.data.datasets import GeneratorClips, GeneratorWindows
+from lipsync.data.module import ClipDataModule
+from lipsync.data.store import read_split
+from lipsync.training import GeneratorTraining
+from lipsync.training.batches import to_float
+from lipsync.training.settings import resolve_precision
+
+CLIPS, SIZE = 40, 96  # that are drawn from; pixels
+
+
+class NaiveItems(IterableDataset):
+    """Generator samples made from scratch, without end."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self.folders = folders
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
+        while True:
+            item = naive_item(self.folders, SIZE)
+            yield {**item, "sync_mel": item["mel"][0]}
+
+
+class Form:
+    """A way to train: a step and the loader that feeds it."""
+
+    def __init__(self, step: Step, loader: DataLoader) -> None:
+        self.step, self.batches = step, iter(loader)
+        self.rates: list[float] = []
+        self.waits: list[float] = []
+
+    def train(self, steps: int) -> float:
+        """Take steps; returns samples a second, and keeps the share of the time spent waiting."""
+        device, waited = self.step.device, 0.0
+        begin = time.perf_counter()
+        for _ in range(steps):
+            asked = time.perf_counter()
+            batch = next(self.batches)
+            waited += time.perf_counter() - asked
+            batch = {k: v.to(device, non_blocking=True) for k, v in batch.items() if k != "key"}
+            windows = self._step(batch)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - begin
+        self.rates.append(steps * windows / seconds)
+        self.waits.append(waited / seconds)
+        return self.rates[-1]
+
+    def _step(self, batch: dict[str, Tensor]) -> int:
+        pictures = {name: to_float(batch[name]) for name in ("target", "reference")}
+        self.step({**batch, **pictures})
+        return len(batch["mel"])
+
+
+def ours(root: Path, small: bool, batch: int, workers: int, device: str) -> Form:
+    data = ClipDataModule(
+        root,
+        partial(GeneratorWindows, lead=2),
+        GeneratorClips,
+        image_size=SIZE,
+        batch_size=batch,
+        eval_batch_size=1,
+        batches_per_epoch=10**6,
+        workers=workers,
+    )
+    data.train = data.make_train(root, "train", SIZE)
+    fast = resolve_precision("auto", device == "cuda") == "bf16-mixed"
+    return Form(Step(GeneratorTraining, small, fast, device), data.train_dataloader())
+
+
+def plain(folders: list[Path], small: bool, batch: int, workers: int, device: str) -> Form:
+    loader = DataLoader(NaiveItems(folders), batch, num_workers=workers)
+    return Form(Step(PlainTraining, small, False, device), loader)
+
+
+def main() -> None:
+    gpu = torch.cuda.is_available()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path, help="a prepared set")
+    parser.add_argument("--small", action="store_true", help="the networks of size=small")
+    parser.add_argument("--batch", type=int, default=64 if gpu else 4, help="windows of 5 frames")
+    parser.add_argument("--workers", type=int, default=8 if gpu else 1)
+    parser.add_argument("--steps", type=int, default=20 if gpu else 4, help="of a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    device = "cuda" if gpu else "cpu"
+
+    with tempfile.TemporaryDirectory() as folder:
+        keys = read_split(args.root, "train")[:CLIPS]
+        folders = write_both(args.root, keys, SIZE, Path(folder))
+        settings = (args.small, args.batch, args.workers, device)
+        forms = {
+            "plain": plain(folders, *settings),
+            "ours": ours(Path(folder, "store"), *settings),
+        }
+        memory = {}
+        for name, form in forms.items():  # the first steps are not counted
+            if gpu:
+                torch.cuda.reset_peak_memory_stats()
+            form.train(2)
+            form.rates.clear()
+            form.waits.clear()
+            memory[name] = torch.cuda.max_memory_allocated() / 2**30 if gpu else 0.0
+        for _ in range(args.rounds):
+            for form in forms.values():
+                form.train(args.steps)
+
+    where = torch.cuda.get_device_name() if gpu else f"{torch.get_num_threads()} threads"
+    size = "small" if args.small else "published"
+    print(f"{size} sizes, batch {args.batch} x 5, {args.workers} loader processes, {where}")
+    print(f"{'form':8} {'samples/s':>10} {'waiting':>8} {'memory':>9}")
+    for name, form in forms.items():
+        rate, wait = statistics.median(form.rates), statistics.median(form.waits)
+        print(f"{name:8} {rate:10.2f} {wait:8.1%} {memory[name]:6.1f} GB")
+    pairs = zip(forms["ours"].rates, forms["plain"].rates, strict=True)
+    print(f"ours / plain: {statistics.median(a / b for a, b in pairs):.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Options of the trainer: which cannot work, and what they come to."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from omegaconf import DictConfig
+
+from lipsync.errors import ConfigError
+from lipsync.models.inference import fastest_dtype
+
+WHOLE_NUMBERS = {
+    "gpus": 0,
+    "nodes": 1,
+    "processes": 1,
+    "batches": 1,
+    "val_every": 1,
+    "accumulate": 1,
+}
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+
+
+def check_settings(settings: DictConfig) -> None:
+    """Raise ConfigError for trainer options that cannot work, alone, together or here."""
+    for name, least in WHOLE_NUMBERS.items():
+        if not isinstance(settings[name], int) or settings[name] < least:
+            raise ConfigError(
+                f"trainer.{name}={settings[name]}: must be a whole number, {least} or more"
+            )
+    if settings.clip is not None and settings.clip <= 0:
+        raise ConfigError(f"trainer.clip={settings.clip}: must be above 0, or null")
+    if settings.ema is not None and not 0 < settings.ema < 1:
+        raise ConfigError(f"trainer.ema={settings.ema}: must be between 0 and 1, or null")
+    if settings.precision not in PRECISIONS:
+        names = ", ".join(PRECISIONS)
+        raise ConfigError(f"trainer.precision={settings.precision}: must be one of {names}")
+    check_devices(settings.gpus)
+    on_gpu = settings.gpus > 0
+    if settings.precision == "16-mixed" and not on_gpu:
+        raise ConfigError("trainer.precision=16-mixed needs a GPU; use bf16-mixed or auto")
+    if settings.precision == "bf16-mixed" and not computes_in_bfloat16(on_gpu):
+        raise ConfigError(
+            f"trainer.precision=bf16-mixed: this {'GPU' if on_gpu else 'processor'} does not "
+            f"compute in bfloat16; use {'16-mixed' if on_gpu else '32-true'} or auto"
+        )
+    if settings.sync_batchnorm and not on_gpu and settings.processes * settings.nodes > 1:
+        raise ConfigError("trainer.sync_batchnorm=true needs GPUs; leave it false on processors")
+
+
+def check_devices(gpus: int) -> None:
+    """Raise ConfigError unless ``gpus`` CUDA devices are present."""
+    found = torch.cuda.device_count()
+    if gpus > found:
+        raise ConfigError(
+            f"trainer.gpus={gpus}: {gpus} CUDA devices asked for, {found} found; "
+            f"set trainer.gpus={found} or make more visible (CUDA_VISIBLE_DEVICES)"
+        )
+
+
+def computes_in_bfloat16(on_gpu: bool) -> bool:
+    """Whether the hardware itself does, so that it is no slower than float32."""
+    return fastest_dtype("cuda" if on_gpu else "cpu") == torch.bfloat16
+
+
+def resolve_precision(name: str, on_gpu: bool) -> str:
+    """``auto`` becomes bfloat16 where the hardware computes in it, else float32."""
+    if name != "auto":
+        return name
+    return "bf16-mixed" if computes_in_bfloat16(on_gpu) else "32-true"
+
+
+def split_batches(batches: int, val_every: int) -> tuple[int, int]:
+    """Epochs and batches an epoch: equal epochs of at most ``val_every``, ``batches`` or just over.
+
+    >>> split_batches(1200, 500)
+    (3, 400)
+    """
+    epochs = math.ceil(batches / val_every)
+    return epochs, math.ceil(batches / epochs)

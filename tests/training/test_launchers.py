@@ -1,0 +1,115 @@
+"""Sweeps as users type them: many runs from one command, side by side, and studies that go on."""
+
+import csv
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
+
+from lipsync.command import _remedied
+
+pytestmark = pytest.mark.slow
+TINY = [
+    "model=wav2lip",
+    "model.discriminator=null",
+    "size.generator.width=0.1",
+    "size.generator.depth=0",
+    "data.batch_size=2",
+    "trainer.batches=2",
+    "trainer.val_every=2",
+    "trainer.threads=1",
+    "callbacks.pictures=null",
+    "callbacks.video=null",
+    "logger.tensorboard=null",
+]
+
+
+def sweep(prepared: Path, folder: Path, *options: str) -> list[str]:
+    """What to type after ``python train.py``."""
+    common = tiny(prepared, folder / "run")
+    return ["-m", *common, *TINY, f"hydra.sweep.dir={folder}", *options]
+
+
+def finished(folder: Path) -> list[float]:
+    """The score of every run below ``folder`` that has come to its end."""
+    scores = []
+    for file in sorted(folder.glob("**/metrics.csv")):
+        with file.open(newline="") as text:
+            rows = [row["val/score"] for row in csv.DictReader(text) if row.get("val/score")]
+        assert len(rows) == 1
+        assert (file.parents[2] / "checkpoints" / "last.ckpt").is_file()
+        scores.append(float(rows[0]))
+    return scores
+
+
+def test_every_run_of_a_sweep_has_processes_of_its_own(prepared, tmp_path):
+    weights = "model.loss.reconstruction=1,2"
+    done = train(*sweep(prepared, tmp_path, "trainer.processes=2", weights))
+    assert done.returncode == 0, done.stderr
+    assert len(finished(tmp_path)) == 2
+    first, second = (
+        torch.load(tmp_path / f"{n}" / "checkpoints" / "last.ckpt", weights_only=True)
+        for n in range(2)
+    )
+    assert any(
+        not torch.equal(value, second["state_dict"][name])
+        for name, value in first["state_dict"].items()
+    )
+    assert not list(tmp_path.glob("**/earlier-*"))
+
+
+@pytest.mark.parametrize(
+    ("launcher", "plugin"),
+    [
+        ("joblib", "hydra_plugins.hydra_joblib_launcher"),
+        ("submitit", "hydra_plugins.hydra_submitit_launcher"),
+        ("ray", "hydra_plugins.hydra_ray_launcher"),
+    ],
+)
+def test_launchers(prepared, tmp_path, launcher, plugin):
+    pytest.importorskip(plugin, reason=f"launcher={launcher} needs an extra")
+    done = train(*sweep(prepared, tmp_path, f"launcher={launcher}", "model.loss.sync=0.01,0.1"))
+    assert done.returncode == 0, done.stderr
+    assert len(finished(tmp_path)) == 2
+
+
+def test_a_run_that_diverges_does_not_end_a_sweep(prepared, tmp_path):
+    done = train(*sweep(prepared, tmp_path, "model.loss.reconstruction=nan,1"))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "error: batch" in done.stderr
+    assert len(finished(tmp_path)) == 1
+
+
+def test_a_study_that_is_killed_goes_on(prepared, tmp_path):
+    optuna = pytest.importorskip("optuna", reason="search needs the extra optuna")
+    pytest.importorskip(
+        "hydra_plugins.hydra_optuna_sweeper", reason="search needs the extra optuna"
+    )
+    study = ["search=loss_weights", "model.loss.adversarial=0", "name=study"]
+    line = command(*sweep(prepared, tmp_path / "first", *study))
+    run = subprocess.Popen(line, env=ENVIRONMENT, cwd=REPOSITORY, stderr=subprocess.PIPE)
+    while run.poll() is None and not (tmp_path / "first" / "1").is_dir():
+        time.sleep(0.05)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    assert run.returncode == -signal.SIGKILL
+
+    done = train(*sweep(prepared, tmp_path / "second", *study, "hydra.sweeper.n_trials=1"))
+    assert done.returncode == 0, done.stderr
+    kept = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    states = [trial.state.name for trial in kept.trials]
+    assert states == ["COMPLETE", "RUNNING", "COMPLETE"]
+    values = [trial.value for trial in kept.trials if trial.value is not None]
+    assert values == pytest.approx(finished(tmp_path), abs=1e-6)
+    assert (tmp_path / "second" / "optimization_results.yaml").is_file()
+
+
+def test_a_plugin_that_is_not_installed_is_named():
+    line = _remedied("In 'launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")
+    assert line == "Hydra's plugin submitit_slurm is not installed; pip install 'lipsync[slurm]'"
+    assert _remedied("Could not find 'model/wavlip'") == "Could not find 'model/wavlip'"

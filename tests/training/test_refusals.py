@@ -1,0 +1,98 @@
+"""Options that cannot work together, or here: refused in one line, before any data are read."""
+
+import re
+import shutil
+
+import pytest
+import torch
+from omegaconf import open_dict
+from test_configs import composed
+
+from lipsync.errors import LipsyncError
+from lipsync.training import run as training
+from lipsync.training import settings
+from lipsync.training.weights import architecture
+
+TINY = [
+    "data=folder",
+    "data.workers=0",
+    "size.expert.width=0.1",
+    "size.expert.depth=0",
+    "callbacks.progress=null",
+    "callbacks.pictures=null",
+    "logger.tensorboard=null",
+]
+
+
+def refused(tmp_path, *options: str) -> str:
+    """The line that a run with these options ends with."""
+    config = composed(*TINY, *options, f"hydra.runtime.output_dir={tmp_path / 'run'}")
+    with open_dict(config):
+        del config["hydra"]  # as Hydra does before it calls a program
+    with pytest.raises(LipsyncError) as caught:
+        training.run(config)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+def test_an_expert_of_another_image_size(tmp_path):
+    line = refused(tmp_path, "model=wav2lip", "data.root=/nowhere", "data.image_size=128")
+    assert "generator, expert and discriminator are for different image sizes [96, 128]" in line
+    assert "model.expert" in line
+
+
+def test_bfloat16_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "computes_in_bfloat16", lambda on_gpu: False)
+    options = ["model=syncnet", "data.root=/nowhere"]
+    line = refused(tmp_path, *options, "trainer.precision=bf16-mixed")
+    assert "this processor does not compute in bfloat16; use 32-true or auto" in line
+    assert settings.resolve_precision("auto", on_gpu=False) == "32-true"
+
+
+def test_synchronised_norms_without_gpus(tmp_path):
+    options = ["model=syncnet", "data.root=/nowhere", "trainer.processes=2"]
+    line = refused(tmp_path, *options, "trainer.sync_batchnorm=true")
+    assert "trainer.sync_batchnorm=true needs GPUs" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("another model", "the run there was of another class: LipGAN"),
+        ("weights alone", "holds weights, but not the state of a training"),
+        ("not a checkpoint", "is damaged, cut short, or no checkpoint"),
+    ],
+)
+def test_checkpoints_that_cannot_be_continued(tmp_path, content, problem):
+    path = tmp_path / "other.ckpt"
+    if content == "not a checkpoint":
+        path.write_bytes(b"nothing")
+    else:
+        network = torch.nn.Linear(1, 1)
+        network.config = {}
+        about = {**architecture(network, "expert."), "class": "LipGAN"}
+        torch.save({"lipsync": about} if content == "another model" else {"state_dict": {}}, path)
+    line = refused(tmp_path, "model=syncnet", "data.root=/nowhere", f"ckpt_path={path}")
+    assert problem in line
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_split_lists_that_are_empty_or_missing(prepared, tmp_path, split):
+    root = tmp_path / "set"
+    shutil.copytree(prepared / "filelists", root / "filelists")
+    (root / "filelists" / f"{split}.txt").write_text("\n")
+    options = ["model=syncnet", f"data.root={root}", "test=true"]
+    assert f"{split}.txt: the split list is empty" in refused(tmp_path, *options)
+    (root / "filelists" / f"{split}.txt").unlink()
+    assert f"{split}.txt: no such split list" in refused(tmp_path, *options)
+
+
+def test_a_damaged_clip_is_one_line_also_from_a_worker(prepared, tmp_path):
+    root = tmp_path / "set"
+    shutil.copytree(prepared, root)
+    for key in ("anna/2", "anna/3", "ben/1"):
+        (root / key / "faces.npy").write_bytes(b"cut short")
+    options = ["model=syncnet", f"data.root={root}", "data.workers=1", "trainer.batches=2"]
+    line = refused(tmp_path, *options)
+    assert re.fullmatch(r"\w+/\d: faces.npy cannot be read .*data_prep`", line)
