@@ -3,7 +3,8 @@
     python experiments/open_weights/expert.py runs/grid_expert/checkpoints/best.ckpt data/grid
 
 The threshold of the accuracy is fixed on ``val``. The sound of every clip is moved by each of -10
-to +10 whole frames (silence fills the gap) and the offset searched as the published evaluation does.
+to +10 whole frames (silence fills the gap) and the offset searched as the published evaluation
+does.
 """
 
 from __future__ import annotations
