@@ -51,6 +51,8 @@ class Looks:
             self.stride = saved["stride"]
             self.cuts = set(saved["cuts"])
             self._saved = dict(saved["looks"])
+            if record:  # what was given is what was found
+                self._found, self._new_cuts = dict(self._saved), list(saved["cuts"])
 
     def at(self, number: int, frame: np.ndarray) -> list[Detection] | None:
         """The faces in a frame, best first; ``None`` for one that is not looked at."""
@@ -66,7 +68,7 @@ class Looks:
 
     def note_cut(self, number: int) -> None:
         """Remember that a shot begins here."""
-        if self._found is not None:
+        if self._found is not None and self._saved is None:
             self._new_cuts.append(number)
 
     def recorded(self) -> dict[str, Any]:

@@ -160,6 +160,19 @@ def test_tracks_are_saved_and_read_back(tmp_path):
     assert np.isnan(found["looks"][1][1][0].landmarks).all()
 
 
+def test_tracks_that_were_found_beforehand_are_saved_too(tmp_path):
+    """As for the speaker by sync, whose faces are found before the frames are dubbed."""
+    first = Looks(FixedDetector(), 2, record=True)
+    for number in range(5):
+        first.at(number, frame(number))
+    first.note_cut(3)
+    again = Looks(None, 2, saved=first.recorded(), record=True)
+    again.note_cut(3)  # seen once more
+    assert again.recorded() == first.recorded()
+    again.save(tmp_path / "tracks.json", tmp_path / "face.mp4", SIZE)
+    assert [n for n, _ in read_tracks(tmp_path / "tracks.json", SIZE)["looks"]] == [0, 2, 4]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
