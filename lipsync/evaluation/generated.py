@@ -32,7 +32,7 @@ from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import STRIDE
 from lipsync.metrics.frechet import FrechetDistance
 from lipsync.metrics.functional import VSHIFT
-from lipsync.models import Wav2Lip
+from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import optimise
 
 
@@ -151,9 +151,10 @@ def _generator(model: str | Path | nn.Module, device: str) -> _Generator:
     from lipsync.checkpoints import load_model
 
     module = load_model(model)
-    if not isinstance(module, Wav2Lip):
+    if not isinstance(module, FaceGenerator):
         raise ConfigError(
-            f"model {model} is a {type(module).__name__}, which does not dub; use a Wav2Lip"
+            f"model {model} is a {type(module).__name__}, which does not dub; use a Wav2Lip or a "
+            "LipGAN"
         )
     return _Generator(optimise(to_device(module, device)), fingerprint(module), str(model))
 
