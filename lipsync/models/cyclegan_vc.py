@@ -63,7 +63,8 @@ class VoiceConverter(nn.Module):
     def forward(self, features: Tensor, target: int) -> Tensor:
         """Features (B, coefficients, T) of the other speaker to those of ``target``; T free."""
         length = features.shape[-1]
-        padded = nn.functional.pad(features, (0, -length % STRIDE), mode="replicate")
+        missing = max(-length % STRIDE, 2 * STRIDE - length)  # a norm needs two places or more
+        padded = nn.functional.pad(features, (0, missing), mode="replicate")
         converted = self.generate(self.normalise(padded, 1 - target), target)
         return self.restore(converted, target)[..., :length]
 

@@ -116,7 +116,7 @@ def test_it_learns_what_mean_and_deviation_leave_undone(root, tmp_path):
     run.fit(training, data(root, batch_size=4, batches_per_epoch=30))
     logged = run.callback_metrics
     assert logged["val/as_target_converted"] > logged["val/as_target_statistics"] + 0.05
-    assert logged["val/cycle"] < 0.5
+    assert logged["val/cycle"] < 0.75  # of features with deviation 1: other words cost 1.1
 
 
 def test_a_resumed_run_is_the_same_run(root, tmp_path):
