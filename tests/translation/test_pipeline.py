@@ -7,36 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from translation_media import HEARD, Beeps, Hears, Reverses, edit, engines, hertz, make_talk, pitch
+from translation_media import (
+    HEARD,
+    Beeps,
+    Reverses,
+    edit,
+    engines,
+    hertz,
+    made,
+    make_talk,
+    pitch,
+    rows,
+    work,
+)
 
-from lipsync.errors import ConfigError, MediaError, StageError
-from lipsync.media import probe, read_audio, write_audio
-from lipsync.translation import Segment, translate
+from lipsync.media import read_audio, write_audio
+from lipsync.translation import translate
 from lipsync.translation.sound import RATE
-
-GRID = Path("../shared/data/grid")
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    return make_talk(tmp_path / "talk.mp4")
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "out.mp4"
-
-
-def work(output: Path) -> Path:
-    return output.with_suffix(".work")
-
-
-def rows(path: Path, name: str = "lines") -> list[dict]:
-    return json.loads(path.read_text(encoding="utf-8"))[name]
-
-
-def made(result) -> dict[str, int]:
-    return {stage: count for stage, count in result.made.items() if count}
 
 
 def test_every_line_sounds_in_its_place(video: Path, output: Path) -> None:
@@ -247,171 +234,3 @@ def test_the_background_is_kept(tmp_path: Path, output: Path) -> None:
     translate(video, output, engines(background=1.0)[0])
     quiet = read_audio(work(output) / "es" / "track.wav", RATE)[: round(0.3 * RATE)]
     assert np.abs(quiet).max() < 0.01  # there is none before the first line
-
-
-# ---------------------------------------------------------------- what cannot be done
-
-
-def test_no_speech(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(lines=()))
-    with pytest.raises(StageError, match=r"^recognise: no speech found in .*talk\.mp4; "):
-        translate(video, output, options)
-
-
-def test_another_language_than_declared(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(language="fr"), source="en")
-    with pytest.raises(StageError, match=r"^recognise: .*declared 'en'; declare --from fr"):
-        translate(video, output, options)
-
-
-def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(doubt="hardly understood"))
-    for _ in range(2):
-        with pytest.raises(StageError, match=r"^recognise: .*hardly understood; .*--from"):
-            translate(video, output, options)
-    edit(work(output) / "transcript.json", lambda text: text.replace("hardly understood", ""))
-    translate(video, output, options)
-
-
-def test_it_is_in_that_language_already(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(language="es"))
-    with pytest.raises(StageError, match="is in 'es' already"):
-        translate(video, output, options)
-
-
-def test_a_line_that_cannot_fit_is_named_and_the_rest_kept(video: Path, output: Path) -> None:
-    options, *_ = engines(speaker=Beeps(seconds=0.4))
-    with pytest.raises(StageError, match=r"^fit: line 1 lasts .*translation\.json"):
-        translate(video, output, options)
-    speech = work(output) / "es" / "speech"
-    assert sorted(path.name for path in speech.glob("*.wav")) == ["001.wav", "002.wav", "003.wav"]
-    assert max(row["over"] for row in rows(work(output) / "es" / "fit.json")) > 0
-    assert not (work(output) / "es" / "track.wav").exists()
-
-
-def test_after_a_line_that_did_not_fit_the_track_is_made_again(video: Path, output: Path) -> None:
-    options, *_ = engines()
-    translate(video, output, options)
-    translation = work(output) / "es" / "translation.json"
-    edit(translation, lambda text: text.replace('"uoy era woh"', f'"{"long " * 20}"', 1))
-    with pytest.raises(StageError, match=r"^fit: line 2 lasts"):
-        translate(video, output, options)
-    edit(translation, lambda text: text.replace("long " * 20, "short"))
-    result = translate(video, output, options)
-    assert made(result) == {"speak": 1, "fit": 1}
-    assert result.notes == []
-
-
-def test_a_track_that_was_mixed_by_hand_stays(video: Path, output: Path) -> None:
-    options, *_ = engines()
-    translate(video, output, options)
-    track = work(output) / "es" / "track.wav"
-    write_audio(track, np.full(5 * RATE, 0.1, np.float32), RATE)
-    mixed = track.read_bytes()
-    translation = work(output) / "es" / "translation.json"
-    edit(translation, lambda text: text.replace('"uoy era woh"', '"si"', 1))
-    result = translate(video, output, options)
-    assert track.read_bytes() == mixed
-    assert "track.wav was changed by hand and stays" in result.notes[0]
-
-
-def test_an_engine_that_makes_no_sound(video: Path, output: Path) -> None:
-    options, *_ = engines(speaker=Beeps(seconds=0.0))
-    with pytest.raises(StageError, match=r"^speak: beeps made no sound of line 1: gninrom doog; "):
-        translate(video, output, options)
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        (lambda text: text.replace('"start"', '"begin"', 1), "segment 1 needs start, end"),
-        (lambda text: text.replace("{", "", 1), r"transcript\.json: line \d+: "),
-        (lambda text: text.replace('"start": 2.0', '"start": 3.5'), "segment 2 goes from 3.5"),
-        (lambda text: text.replace('"start": 2.0', '"start": 1.0'), "starts before segment 1 ends"),
-        (lambda text: text.replace('"language"', '"tongue"'), "has no language"),
-    ],
-)
-def test_a_file_that_a_correction_has_broken(video: Path, output: Path, change, problem) -> None:
-    options, *_ = engines()
-    translate(video, output, options)
-    edit(work(output) / "transcript.json", change)
-    with pytest.raises(MediaError, match=problem):
-        translate(video, output, options)
-
-
-def test_a_work_folder_of_another_video(video: Path, output: Path, tmp_path: Path) -> None:
-    options, *_ = engines()
-    translate(video, output, options)
-    other = make_talk(tmp_path / "other.mp4", lines=(Segment(1.0, 2.0, "hi"),))
-    with pytest.raises(ConfigError, match="holds the work on another video"):
-        translate(other, output, options)
-
-
-def test_an_index_that_names_files_elsewhere_touches_nothing(
-    video: Path, output: Path, tmp_path: Path
-) -> None:
-    options, *_ = engines()
-    translate(video, output, options)
-    precious = tmp_path / "precious.wav"
-    write_audio(precious, np.zeros(100, np.float32))
-    index = work(output) / "es" / "speech" / "lines.json"
-    edit(index, lambda text: text.replace('"002.wav"', '"../../../precious.wav"'))
-    translate(video, output, options)
-    assert precious.exists()
-
-
-def test_a_transcript_written_by_hand_needs_no_recogniser(video: Path, output: Path) -> None:
-    work(output).mkdir()
-    (work(output) / "transcript.json").write_text(
-        '{"language": "hi", "segments": [{"start": 0.5, "end": 1.5, "text": "नमस्ते"}]}',
-        encoding="utf-8",
-    )
-    options, heard, turned, _ = engines()
-    result = translate(video, output, options)
-    assert (heard.calls, turned.seen, result.source) == (0, ["नमस्ते"], "hi")
-
-
-# ---------------------------------------------------------------- the lips
-
-
-def test_the_lips_follow_the_track_and_are_done_once(
-    video: Path, output: Path, monkeypatch
-) -> None:
-    calls = []
-
-    def fake(face, audio, output, **options):
-        calls.append((face, audio, options))
-        output.write_bytes(audio.read_bytes())
-
-    monkeypatch.setattr("lipsync.dubbing.dub", fake)
-    options, *_ = engines(until="lips", dub={"model": "some"})
-    result = translate(video, output, options)
-    assert result.output == output
-    face, audio, given = calls[0]
-    assert (face, audio) == (video, work(output) / "es" / "track.wav")
-    assert {name: given[name] for name in ("model", "device")} == {"model": "some", "device": "cpu"}
-    translate(video, output, options)
-    assert len(calls) == 1
-    edit(work(output) / "es" / "translation.json", lambda t: t.replace('"uoy era woh"', '"si"', 1))
-    translate(video, output, options)
-    assert len(calls) == 2
-    output.unlink()
-    translate(video, output, options)
-    assert len(calls) == 3
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not GRID.is_dir(), reason="../shared/data/grid is absent")
-def test_a_real_face_speaks_the_new_sound(output: Path) -> None:
-    clip = sorted(GRID.glob("s1/*.mp4"))[0]
-    heard = (Segment(0.3, 1.3, "good morning"), Segment(1.8, 2.6, "thank you"))
-    options, *_ = engines(recogniser=Hears(lines=heard), until="lips")
-    result = translate(clip, output, options)
-    assert result.output == output
-    before, after = probe(clip), probe(output)
-    assert (after.width, after.height, after.frames) == (before.width, before.height, before.frames)
-    sound = read_audio(output, RATE)
-    assert pitch(sound[round(0.5 * RATE) : round(0.8 * RATE)], RATE) == pytest.approx(
-        hertz("gninrom doog"), abs=8
-    )
-    assert made(translate(clip, output, options)) == {}

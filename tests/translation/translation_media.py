@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,3 +100,15 @@ def edit(path: Path, change: Callable[[str], str]) -> None:
     after = change(before)
     assert after != before, "the edit changed nothing"
     path.write_text(after, encoding="utf-8")
+
+
+def work(output: Path) -> Path:
+    return output.with_suffix(".work")
+
+
+def rows(path: Path, name: str = "lines") -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))[name]
+
+
+def made(result) -> dict[str, int]:
+    return {stage: count for stage, count in result.made.items() if count}

@@ -1,0 +1,65 @@
+"""The last stage: lips that follow the new sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from translation_media import (
+    Hears,
+    edit,
+    engines,
+    hertz,
+    made,
+    pitch,
+    work,
+)
+
+from lipsync.media import probe, read_audio
+from lipsync.translation import Segment, translate
+from lipsync.translation.sound import RATE
+
+GRID = Path("../shared/data/grid")
+
+
+def test_the_lips_follow_the_track_and_are_done_once(
+    video: Path, output: Path, monkeypatch
+) -> None:
+    calls = []
+
+    def fake(face, audio, output, **options):
+        calls.append((face, audio, options))
+        output.write_bytes(audio.read_bytes())
+
+    monkeypatch.setattr("lipsync.dubbing.dub", fake)
+    options, *_ = engines(until="lips", dub={"model": "some"})
+    result = translate(video, output, options)
+    assert result.output == output
+    face, audio, given = calls[0]
+    assert (face, audio) == (video, work(output) / "es" / "track.wav")
+    assert {name: given[name] for name in ("model", "device")} == {"model": "some", "device": "cpu"}
+    translate(video, output, options)
+    assert len(calls) == 1
+    edit(work(output) / "es" / "translation.json", lambda t: t.replace('"uoy era woh"', '"si"', 1))
+    translate(video, output, options)
+    assert len(calls) == 2
+    output.unlink()
+    translate(video, output, options)
+    assert len(calls) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GRID.is_dir(), reason="../shared/data/grid is absent")
+def test_a_real_face_speaks_the_new_sound(output: Path) -> None:
+    clip = sorted(GRID.glob("s1/*.mp4"))[0]
+    heard = (Segment(0.3, 1.3, "good morning"), Segment(1.8, 2.6, "thank you"))
+    options, *_ = engines(recogniser=Hears(lines=heard), until="lips")
+    result = translate(clip, output, options)
+    assert result.output == output
+    before, after = probe(clip), probe(output)
+    assert (after.width, after.height, after.frames) == (before.width, before.height, before.frames)
+    sound = read_audio(output, RATE)
+    assert pitch(sound[round(0.5 * RATE) : round(0.8 * RATE)], RATE) == pytest.approx(
+        hertz("gninrom doog"), abs=8
+    )
+    assert made(translate(clip, output, options)) == {}
