@@ -44,6 +44,9 @@ class Augment:
         mel_warp: largest relative change of all frequencies: other vocal tracts (Jaitly & Hinton
             2013).
         mel_mask: largest band of bins that is silenced (Park et al. 2019).
+        mel_ripple: largest change of each of five slow ripples of the spectrum, in dB: other
+            rooms, microphones and timbres.
+        mel_pitch: probability that the harmonics make way for those of another pitch.
     """
 
     ramp: int = 0
@@ -63,6 +66,8 @@ class Augment:
     mel_noise: float = 3.0
     mel_warp: float = 0.0
     mel_mask: int = 0
+    mel_ripple: float = 0.0
+    mel_pitch: float = 0.0
 
     def strength(self, batch: int) -> float:
         """Between 0 and 1."""
@@ -122,6 +127,14 @@ class Augment:
         slope = torch.linspace(-0.5, 0.5, bins).view(bins, 1)
         change = gain * self.mel_gain + tilt * self.mel_tilt * slope
         change = change + draw[:, 2].view(shape) * self.mel_noise * noise
+        if self.mel_ripple:
+            ripples = torch.rand((clips, 5), generator=rng) * 2 - 1
+            curve = self.mel_ripple * ripples @ _cosines(bins)[2:7]
+            change = change + curve.view(*shape[:-2], bins, 1)
+        if self.mel_pitch:
+            chosen = torch.rand((clips,), generator=rng) < self.mel_pitch * strength
+            pitch = 80.0 * (350 / 80) ** torch.rand((clips,), generator=rng)
+            mel = torch.where(chosen.view(shape).to(mel.device), _pitched(mel, pitch), mel)
         if self.mel_warp:
             factor = 1 + (torch.rand((clips,), generator=rng) * 2 - 1) * self.mel_warp * strength
             mel = _warp_frequencies(mel, factor)
@@ -144,6 +157,30 @@ def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
     below = mel.gather(-2, low.long().expand_as(mel))
     above = mel.gather(-2, low.long().add(1).expand_as(mel))
     return torch.lerp(below, above, position - low)
+
+
+def _cosines(bins: int) -> Tensor:
+    """Cosines over the bins, from none to 79 half turns (DCT-II): (bins, bins)."""
+    middle = (torch.arange(bins) + 0.5) / bins
+    return torch.cos(math.pi * torch.arange(bins)[:, None] * middle)
+
+
+def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
+    """Give a mel (C, ..., bins, n) the harmonics of other pitches (C,), in Hz.
+
+    The cepstrum's slow part, the envelope, stays; what is left in each column tells how strongly
+    it is voiced, and that much of a comb at the new pitch takes its place.
+    """
+    bins = mel.shape[-2]
+    slow = _cosines(bins)[:22]  # harmonics of up to some 300 Hz are faster
+    slow = (slow / slow.norm(dim=1, keepdim=True)).to(mel)
+    envelope = slow.T @ (slow @ mel)
+    voiced = (mel - envelope)[..., : bins // 2, :].std(dim=-2, keepdim=True)
+    centres = torch.from_numpy(mel_centres()).float()
+    apart = torch.gradient(centres)[0] / pitch[:, None]  # from bin to bin, in harmonics
+    comb = torch.cos(2 * math.pi * centres / pitch[:, None]) * torch.exp(-((2 * apart) ** 2))
+    comb = comb.view(-1, *[1] * (mel.ndim - 3), bins, 1).to(mel)
+    return envelope + 2**0.5 * voiced * comb
 
 
 def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:

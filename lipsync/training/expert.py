@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 
 from lipsync import losses
 from lipsync.metrics.lags import LagReport
@@ -50,7 +51,7 @@ class ExpertTraining(Training):
         self.temperature = nn.Parameter(torch.tensor(0.07).log())
         self.min_gap, self.contrastive_gap = min_gap, contrastive_gap
         self.register_buffer("threshold", torch.tensor(0.5))  # of the cosine, fixed on val
-        self.report = LagReport(min_gap)
+        self.report, self.bce = LagReport(min_gap), MeanMetric()
         self.results: dict[str, Any] = {}  # of the last evaluation, for plots
 
     def embed(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,14 +98,17 @@ class ExpertTraining(Training):
             self.report.update(one_audio, one_face)
         if audio.shape[1] > self.min_gap:
             value = losses.pairs_bce(audio, face, batch["start"], self.min_gap)
-            self.log(f"{stage}/bce", value, batch_size=len(audio), sync_dist=True)
+            self.bce.update(value, weight=len(audio))
 
     def _finish(self, stage: str, threshold: float | None) -> None:
         self.report.threshold = threshold
         self.results = results = self.report.compute()
+        bce = self.bce.compute()
         self.report.reset()
+        self.bce.reset()
         self.log_dict(
             {
+                f"{stage}/bce": bce,
                 f"{stage}/off_sync_accuracy": results["accuracy"],
                 f"{stage}/auc": results["auc"],
                 f"{stage}/threshold": results["threshold"],

@@ -1,37 +1,62 @@
-"""Run as a script by ``test_distributed``: ROOT OUTPUT PROCESSES BATCH_SIZE.
+"""Run as a script by ``test_distributed``: MODEL ROOT OUTPUT PROCESSES BATCH_SIZE.
 
-One batch of a generator's training and a validation; leaves the generator's gradient, as its
-optimiser sees it, and the validation's numbers in OUTPUT.
+One batch of a model's training and a validation; leaves the gradients of its networks, as their
+optimisers see them, and the validation's numbers in OUTPUT.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
+from test_lipgan import lipgan_data, lipgan_module
 from test_modules import generator_data, generator_module, small_expert
 from test_steps import without_norms
 from tiny import trainer
+
+from lipsync.data.datasets import ExpertClips, ExpertWindows
+from lipsync.data.module import ClipDataModule
+from lipsync.training import ExpertTraining
+from lipsync.training.optim import constant
 
 
 class Spy(torch.optim.SGD):
     """Keeps the gradient and leaves the weights."""
 
-    gradient: torch.Tensor
+    gradients: list[torch.Tensor] = []
 
     def step(self, closure=None):
         parameters = self.param_groups[0]["params"]
-        Spy.gradient = torch.cat([p.grad.flatten().clone() for p in parameters])
+        Spy.gradients.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 
 
-def main(root: str, output: str, processes: str, batch_size: str) -> None:
+spy = partial(Spy, lr=1e-3)
+
+
+def expert_module(**options) -> ExpertTraining:
+    loss = {"bce": 0.5, "contrastive": 1.0}
+    return ExpertTraining(small_expert(), schedule=constant, loss=loss, **options)
+
+
+def expert_data(root) -> ClipDataModule:
+    windows = partial(ExpertWindows, windows=8)
+    return ClipDataModule(
+        root, windows, ExpertClips, image_size=96, batch_size=2, eval_batch_size=1,
+        batches_per_epoch=1,
+    )  # fmt: skip
+
+
+MODELS = {
+    "syncnet": (expert_module, expert_data),
+    "wav2lip": (partial(generator_module, discriminator_optimizer=spy), generator_data),
+    "lipgan": (partial(lipgan_module, discriminator_optimizer=spy), lipgan_data),
+}
+
+
+def main(model: str, root: str, output: str, processes: str, batch_size: str) -> None:
     torch.set_num_threads(1)
-    module = generator_module(
-        optimizer=lambda parameters: Spy(parameters, lr=1e-3),
-        discriminator_optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.0),
-        expert=small_expert(),
-    )
-    without_norms(module.generator)
-    data = generator_data(root)
+    make_module, make_data = MODELS[model]
+    module, data = without_norms(make_module(optimizer=spy)), make_data(root)
     data.batch_size, data.eval_batch_size, data.batches_per_epoch = int(batch_size), 1, 1
     several = int(processes) > 1
     run = trainer(
@@ -43,7 +68,7 @@ def main(root: str, output: str, processes: str, batch_size: str) -> None:
     run.fit(module, data)
     if run.is_global_zero:
         numbers = {k: float(v) for k, v in run.callback_metrics.items() if k.startswith("val/")}
-        torch.save({"gradient": Spy.gradient, "numbers": numbers}, output)
+        torch.save({"gradients": Spy.gradients, "numbers": numbers}, output)
 
 
 if __name__ == "__main__":
