@@ -55,6 +55,11 @@ class QualityDiscriminator(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, LEAK)
                 nn.init.zeros_(module.bias)
+        # The first layer begins as one of pixels in [-1, 1]: else their mean drowns what differs.
+        first = self.face_encoder_blocks[0][0].conv_block[0]
+        with torch.no_grad():
+            first.weight *= 2
+            first.bias -= 0.5 * first.weight.sum(dim=(1, 2, 3))
         if spectral_norm:
             convolutions = [m for m in self.modules() if isinstance(m, nn.Conv2d)]
             for module in convolutions:

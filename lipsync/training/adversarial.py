@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from lipsync import losses
@@ -53,7 +54,7 @@ class AdversarialTraining(Training):
         generator: nn.Module,
         *,
         discriminator: nn.Module | None = None,
-        discriminator_optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        discriminator_optimizer: Callable[..., Optimizer] | None = None,
         init_from: str | Path | None = None,
         discriminator_init_from: str | Path | None = None,
         **options: Any,
@@ -143,7 +144,7 @@ class AdversarialTraining(Training):
         return torch.cat([self(*(x[None] for x in part))[0].float() for part in parts])
 
     def evaluate(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Add an evaluation batch to the metrics; returns the pictures of the systems."""
+        """Returns the pictures of the systems."""
         pictures = self.paint_systems(batch)
         real, count = pictures["real"], len(pictures["real"])
         for name, faces in pictures.items():
@@ -152,7 +153,7 @@ class AdversarialTraining(Training):
         return pictures
 
     def finish(self, stage: str) -> dict[str, float]:
-        """The numbers of an evaluation, and ``<stage>/score``, which sweeps minimise."""
+        """Also ``<stage>/score``, which sweeps minimise."""
         values: dict[str, float] = {}
         for name in SYSTEMS:
             if name != "real":  # infinite
@@ -166,25 +167,12 @@ class AdversarialTraining(Training):
         values[f"{stage}/score"] = values[f"{stage}/l1_generated"]
         return values
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self.evaluate(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.finish("val"))
-
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self.evaluate(batch)
-
-    def on_test_epoch_end(self) -> None:
-        self.log_dict(self.finish("test"))
-
-    def configure_optimizers(self) -> tuple[list[Any], list[Any]]:
+    def make_optimizers(self) -> list[Optimizer]:
         optimizers = [self.make_optimizer(self.generator.parameters())]
         if self.discriminator is not None:
             parameters = self.discriminator.parameters()
             optimizers.append(self.make_discriminator_optimizer(parameters))
-        total = int(self.trainer.estimated_stepping_batches)
-        return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
+        return optimizers
 
     def about(self) -> dict[str, Any]:
         about = architecture(self.generator, "generator.")

@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from lipsync.errors import TrainingError
 from lipsync.training.augment import Augment
@@ -32,7 +33,7 @@ class Training(pl.LightningModule, ABC):
 
     def __init__(
         self,
-        optimizer: Callable[..., torch.optim.Optimizer],
+        optimizer: Callable[..., Optimizer],
         schedule: Callable[..., Any],
         loss: dict[str, float],
         augment: Augment | None = None,
@@ -91,6 +92,35 @@ class Training(pl.LightningModule, ABC):
         """Log what a step came to under ``train/``, terms unweighted."""
         logged = {f"train/{name}": value.detach() for name, value in values.items()}
         self.log_dict(logged, batch_size=batch_size)
+
+    @abstractmethod
+    def evaluate(self, batch: dict[str, Any]) -> Any:
+        """Add an evaluation batch to the metrics."""
+
+    @abstractmethod
+    def finish(self, stage: str) -> dict[str, float]:
+        """The numbers of an evaluation, named ``<stage>/...``; the metrics begin anew."""
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.finish("val"))
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self.finish("test"))
+
+    @abstractmethod
+    def make_optimizers(self) -> list[Optimizer]:
+        """One for each network that learns."""
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        optimizers = self.make_optimizers()
+        total = int(self.trainer.estimated_stepping_batches)
+        return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
 
     @abstractmethod
     def about(self) -> dict[str, Any]:

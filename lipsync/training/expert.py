@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from lipsync import losses
@@ -92,7 +93,7 @@ class ExpertTraining(Training):
         self.step_schedules()
         self.log_training({**terms, "loss": loss}, len(sound))
 
-    def _evaluate(self, batch: dict[str, Any], stage: str) -> None:
+    def evaluate(self, batch: dict[str, Any]) -> None:
         audio, face = self.embed(to_float(batch["faces"]), batch[self.sound])
         for one_audio, one_face in zip(audio, face, strict=True):
             self.report.update(one_audio, one_face)
@@ -100,40 +101,25 @@ class ExpertTraining(Training):
             value = losses.pairs_bce(audio, face, batch["start"], self.min_gap)
             self.bce.update(value, weight=len(audio))
 
-    def _finish(self, stage: str, threshold: float | None) -> None:
-        self.report.threshold = threshold
+    def finish(self, stage: str) -> dict[str, float]:
+        self.report.threshold = None if stage == "val" else float(self.threshold)
         self.results = results = self.report.compute()
-        bce = self.bce.compute()
+        bce = float(self.bce.compute())
         self.report.reset()
         self.bce.reset()
-        self.log_dict(
-            {
-                f"{stage}/bce": bce,
-                f"{stage}/off_sync_accuracy": results["accuracy"],
-                f"{stage}/auc": results["auc"],
-                f"{stage}/threshold": results["threshold"],
-                f"{stage}/offset_within_1": results["offset_within_1"],
-                **{f"{stage}/accuracy_gap_{g}": a for g, a in results["gaps"].items()},
-            }
-        )
+        if stage == "val":
+            self.threshold.fill_(results["threshold"])
+        return {
+            f"{stage}/bce": bce,
+            f"{stage}/off_sync_accuracy": results["accuracy"],
+            f"{stage}/auc": results["auc"],
+            f"{stage}/threshold": results["threshold"],
+            f"{stage}/offset_within_1": results["offset_within_1"],
+            **{f"{stage}/accuracy_gap_{g}": a for g, a in results["gaps"].items()},
+        }
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self._evaluate(batch, "val")
-
-    def on_validation_epoch_end(self) -> None:
-        self._finish("val", threshold=None)
-        self.threshold.fill_(self.results["threshold"])
-
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self._evaluate(batch, "test")
-
-    def on_test_epoch_end(self) -> None:
-        self._finish("test", threshold=float(self.threshold))
-
-    def configure_optimizers(self) -> tuple[list[Any], list[Any]]:
-        optimizer = self.make_optimizer(self.parameters())
-        total = int(self.trainer.estimated_stepping_batches)
-        return [optimizer], [self.make_schedule(optimizer, total)]
+    def make_optimizers(self) -> list[Optimizer]:
+        return [self.make_optimizer(self.parameters())]
 
     def about(self) -> dict[str, Any]:
         return architecture(self.expert, "expert.")

@@ -168,11 +168,7 @@ class GeneratorTraining(AdversarialTraining):
             self.sync[name].reset()
         # Both things that a generator is for; the same sum whatever the objective's weights.
         values[f"{stage}/score"] += _SYNC_IN_SCORE * values[f"{stage}/sync_generated"]
-        return values
-
-    def on_validation_epoch_end(self) -> None:
-        values = self.finish("val")
-        self.log_dict(values)
-        waiting = int(self.sync_start) < 0 and not self.trainer.sanity_checking
+        waiting = stage == "val" and int(self.sync_start) < 0 and not self.trainer.sanity_checking
         if waiting and values["val/sync_generated"] < self.sync_threshold:
             self.sync_start.fill_(self.batches_done)
+        return values

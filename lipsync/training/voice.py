@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from lipsync import losses
@@ -47,7 +48,7 @@ class VoiceTraining(Training):
         generator: nn.Module,
         discriminators: nn.Module,
         *,
-        discriminator_optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        discriminator_optimizer: Callable[..., Optimizer] | None = None,
         identity_batches: int = 1000,
         init_from: str | None = None,
         **options: Any,
@@ -135,7 +136,6 @@ class VoiceTraining(Training):
         self.log_training({**values, **terms, "change": change, "loss": loss}, len(fake[0]))
 
     def evaluate(self, batch: dict[str, Any]) -> None:
-        """Add a pair of clips to the metrics."""
         real = self.normalised(batch)
         speech = [_speech_of(batch[name]) for name in "ab"]
         for target in range(2):
@@ -151,7 +151,7 @@ class VoiceTraining(Training):
                 self.as_target[system].update(share.float())
 
     def finish(self, stage: str) -> dict[str, float]:
-        """The numbers of an evaluation, and ``<stage>/score``, which sweeps minimise."""
+        """Also ``<stage>/score``, which sweeps minimise."""
         values = {f"{stage}/cycle": float(self.cycle.compute())}
         self.cycle.reset()
         for system, metric in self.as_target.items():
@@ -161,25 +161,11 @@ class VoiceTraining(Training):
         values[f"{stage}/score"] = missed + values[f"{stage}/cycle"]
         return values
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self.evaluate(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.finish("val"))
-
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self.evaluate(batch)
-
-    def on_test_epoch_end(self) -> None:
-        self.log_dict(self.finish("test"))
-
-    def configure_optimizers(self) -> tuple[list[Any], list[Any]]:
-        optimizers = [
+    def make_optimizers(self) -> list[Optimizer]:
+        return [
             self.make_optimizer(self.generator.parameters()),
             self.make_discriminator_optimizer(self.discriminators.parameters()),
         ]
-        total = int(self.trainer.estimated_stepping_batches)
-        return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
 
     def about(self) -> dict[str, Any]:
         about = architecture(self.generator, "generator.")

@@ -135,6 +135,14 @@ def test_discriminators_see_what_they_should():
     torch.testing.assert_close(gan(sound, faces), expected)
 
 
+def test_a_new_discriminator_looks_at_differences_and_not_at_the_mean():
+    """Middle grey is nothing to its first layer, beyond the rim of zeros around the picture."""
+    first = build(QualityDiscriminator, 96).face_encoder_blocks[0][0]
+    grey = first(torch.full((1, 3, 48, 96), 0.5))[..., 4:-4, 4:-4]
+    assert grey.abs().max() < 1e-5
+    assert first(torch.rand(1, 3, 48, 96))[..., 4:-4, 4:-4].std() > 0.3
+
+
 @pytest.mark.parametrize("model", ALL, ids=lambda m: m.__name__)
 def test_autocast_gives_float32_close_to_the_full_precision(model):
     network = build(model, 96).eval().to(memory_format=torch.channels_last)

@@ -7,6 +7,7 @@ optimisers see them, and the validation's numbers in OUTPUT.
 import sys
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from test_lipgan import lipgan_data, lipgan_module
@@ -23,7 +24,7 @@ from lipsync.training.optim import constant
 class Spy(torch.optim.SGD):
     """Keeps the gradient and leaves the weights."""
 
-    gradients: list[torch.Tensor] = []
+    gradients: ClassVar[list[torch.Tensor]] = []
 
     def step(self, closure=None):
         parameters = self.param_groups[0]["params"]
