@@ -33,7 +33,7 @@ def main(config: DictConfig) -> None:
             workers=config.workers,
             engine=config.engine,
             ray_address=config.ray_address,
-            splits=OmegaConf.to_container(config.splits),
+            splits=OmegaConf.to_container(config)["splits"],
             redo=config.redo,
         )
         print(_report(summary, config.output))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import DETECTORS
@@ -78,6 +79,8 @@ class Options:
     unsure: str = "reject"
 
     def __post_init__(self) -> None:
+        for option in fields(self):
+            _check_kind(option.name, getattr(self, option.name), str(option.type))
         if self.detector not in DETECTORS:
             raise ConfigError(f"detector={self.detector}: there are {', '.join(DETECTORS)}")
         for name, choices in (("crop", CROPS), ("unsure", UNSURE), ("cuts", (None, *CUTS))):
@@ -117,3 +120,12 @@ class Options:
             text = json.dumps([made_from, stage, *(values[name] for name in names)])
             made_from = prints[stage] = hashlib.sha256(text.encode()).hexdigest()[:16]
         return prints
+
+
+def _check_kind(name: str, value: Any, annotation: str) -> None:
+    """Refuse a value that is of none of the kinds that the option's annotation names."""
+    kinds = {"int": (int,), "float": (float, int), "str": (str,), "None": (type(None),)}
+    allowed = [kind for word in annotation.split(" | ") for kind in kinds[word]]
+    if isinstance(value, bool) or not isinstance(value, tuple(allowed)):
+        wanted = annotation.replace("|", "or").replace("None", "null")
+        raise ConfigError(f"{name} must be {wanted}, got {value!r}")

@@ -20,7 +20,7 @@ from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifes
 from data_prep.options import STAGES, Options
 from data_prep.report import write_report
 from data_prep.scan import Source, scan
-from data_prep.splits import write_splits
+from data_prep.splits import check_splits, write_splits
 from data_prep.state import State
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
@@ -86,12 +86,14 @@ def prepare(
         LipsyncError: the output cannot be written.
     """
     source, output, options = Path(source), Path(output), options or Options()
-    if workers < 0:
-        raise ConfigError(f"workers must be 0 or more, got {workers}")
+    if type(workers) is not int or workers < 0:
+        raise ConfigError(f"workers must be a whole number, 0 or more, got {workers!r}")
     if engine not in ENGINES:
         raise ConfigError(f"engine={engine}: there are {', '.join(ENGINES)}")
     if redo is not None and redo not in STAGES:
         raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
+    shares = {"val": 0.05, "test": 0.05} if splits is None else splits
+    check_splits(shares)
     sources = scan(source)
     if options.cuts is None:
         one_take = is_grid([item.path for item in sources])
@@ -106,7 +108,6 @@ def prepare(
 
     run_all = functools.partial(run_jobs, workers=workers, engine=engine, address=ray_address)
     run = _Run(output, options, digest, sources, run_all, progress)
-    shares = {"val": 0.05, "test": 0.05} if splits is None else splits
     try:
         if redo is not None:
             for item in run.sources:

@@ -5,10 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from data_prep.corpora import official_splits
 from lipsync.data.store import write_split
 from lipsync.errors import ConfigError
+
+
+def check_splits(wanted: Any) -> None:
+    """Refuse before any work what :func:`write_splits` could not draw.
+
+    Raises:
+        ConfigError: a split is neither a share of the files nor a list of speakers.
+    """
+    if not isinstance(wanted, Mapping):
+        raise ConfigError(f"splits must be shares and lists of speakers by name, got {wanted!r}")
+    for name, value in wanted.items():
+        share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+        if not share and not isinstance(value, list | tuple):
+            raise ConfigError(
+                f"splits.{name}: must be a share from 0 to 1, or a list of speakers, got {value!r}"
+            )
 
 
 def write_splits(
@@ -64,8 +81,9 @@ def _drawn(
     splits: dict[str, list[str]] = {}
     for split, speakers in wanted.items():
         if split not in shares:
-            splits[split] = [name for name in order if _speaker(keys[name]) in speakers]
-            if missing := sorted(set(speakers) - {_speaker(keys[n]) for n in splits[split]}):
+            named = set(map(str, speakers))
+            splits[split] = [name for name in order if _speaker(keys[name]) in named]
+            if missing := sorted(named - {_speaker(keys[n]) for n in splits[split]}):
                 raise ConfigError(f"splits.{split}: there is no clip of {', '.join(missing)}")
             order = [name for name in order if name not in set(splits[split])]
     total = len(order)

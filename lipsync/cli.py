@@ -63,7 +63,7 @@ def _add_dub(commands: Any) -> None:
     add(
         "--batch-size", type=int, metavar="N", help="frames rendered at a time (default: by memory)"
     )
-    add("--tolerate-damage", action="store_true", help="go on where a damaged video decodes")
+    add("--tolerate-damage", action="store_true", help="go on where a damaged file decodes")
     add("--config", metavar="YAML", help="a file of these options; those given here come first")
     add = parser.add_argument_group("faces").add_argument
     add("--detector", metavar="NAME", help="centerface (default) or face_alignment")

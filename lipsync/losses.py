@@ -48,7 +48,9 @@ def _bce(probability: Tensor, target: Tensor) -> Tensor:
 
     PyTorch ends the program there, on a GPU for good, where training would name the clips.
     """
-    each = F.binary_cross_entropy(probability.nan_to_num(0.5), target, reduction="none")
+    with torch.autocast(probability.device.type, enabled=False):  # on a GPU it is refused there
+        given = probability.float().nan_to_num(0.5)
+        each = F.binary_cross_entropy(given, target.float(), reduction="none")
     return each + 0.0 * probability
 
 
@@ -160,13 +162,14 @@ def structure(fake: Tensor, real: Tensor) -> Tensor:
     the published ones, brought to a sum of 1 (Wang, Simoncelli & Bovik 2003).
     """
     weights = torch.tensor([0.0448, 0.2856, 0.3001])
-    similarity = multiscale_structural_similarity_index_measure(
-        fake.float().flatten(0, -4),
-        real.float().flatten(0, -4),
-        data_range=1.0,
-        betas=tuple((weights / weights.sum()).tolist()),
-        normalize="relu",
-    )
+    with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
+        similarity = multiscale_structural_similarity_index_measure(
+            fake.float().flatten(0, -4),
+            real.float().flatten(0, -4),
+            data_range=1.0,
+            betas=tuple((weights / weights.sum()).tolist()),
+            normalize="relu",
+        )
     return 1 - similarity
 
 

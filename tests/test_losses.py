@@ -87,6 +87,30 @@ def test_contrastive_loss_keeps_its_precision_under_autocast():
         assert losses.clip_info_nce(audio, face, start, torch.tensor(0.02), 2) == exact
 
 
+def test_cross_entropies_are_taken_outside_autocast(monkeypatch):
+    """A GPU refuses them inside, with a RuntimeError; a processor only loses digits."""
+    real = F.binary_cross_entropy
+
+    def refusing(*args, **options):
+        assert not torch.is_autocast_enabled("cpu")
+        return real(*args, **options)
+
+    monkeypatch.setattr(F, "binary_cross_entropy", refusing)
+    audio, face = (F.normalize(torch.rand(2, 12, 64), dim=-1).bfloat16() for _ in range(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        losses.pairs_bce(audio, face, torch.arange(12).expand(2, 12), 5)
+        losses.cosine_bce(audio[0], face[0], torch.ones(12))
+
+
+def test_structure_keeps_its_precision_under_autocast():
+    torch.manual_seed(0)
+    real = F.interpolate(torch.rand(2, 3, 32, 32), 64)[:, None]
+    fake = (real + 0.02 * torch.randn_like(real)).clamp(0, 1)
+    exact = losses.structure(fake, real)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert losses.structure(fake, real) == exact
+
+
 def test_margin_contrastive_by_hand():
     distance = torch.tensor([0.3, 0.3, 1.5, 1.5])
     target = torch.tensor([1.0, 0.0, 1.0, 0.0])

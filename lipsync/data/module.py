@@ -25,6 +25,9 @@ class ClipDataModule(pl.LightningDataModule):
         eval_batch_size: evaluation samples a step.
         batches_per_epoch: training steps between two validations.
         workers: loader processes; 0 loads in the training process.
+
+    Raises:
+        ConfigError: a number that cannot work.
     """
 
     def __init__(
@@ -45,6 +48,10 @@ class ClipDataModule(pl.LightningDataModule):
         self.image_size = image_size
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
+        for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("workers", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"data.{name}={value}: must be a whole number, {least} or more")
 
     def setup(self, stage: str | None = None) -> None:
         if stage == "fit":

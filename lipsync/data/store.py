@@ -21,6 +21,7 @@ import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -137,7 +138,12 @@ class PublishedClip(Clip):
 
     def _read(self, path: Path) -> np.ndarray:
         # imdecode, not imread: OpenCV's own file access fails on some names.
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+        try:
+            data = np.fromfile(path, np.uint8)
+        except OSError as error:
+            problem = f"{path.name} cannot be read ({error.strerror})"
+            raise ClipError(self.key, problem, _PREPARE) from None
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
         if image is None:
             raise ClipError(self.key, f"{path.name} is not a readable picture", _PREPARE)
         return cv2.resize(image, (self.side, self.side), interpolation=cv2.INTER_AREA)
@@ -203,8 +209,8 @@ def write_clip(
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     try:
-        np.save(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
-        np.save(making / "mel.npy", melspectrogram(wave))
+        _save(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
+        _save(making / "mel.npy", melspectrogram(wave))
         write_audio(making / "audio.wav", wave, SAMPLE_RATE)
         info = {**info, "frames": len(faces), "size": int(faces.shape[1])}
         (making / "clip.json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
@@ -214,6 +220,13 @@ def write_clip(
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    """As ``np.save``; an OSError says its cause, such as a full disk."""
+    with path.open("wb") as file:
+        # not the file itself: NumPy's way to real files forgets why one could not be written
+        np.save(SimpleNamespace(write=file.write), array)
 
 
 def read_split(root: str | Path, split: str) -> list[str]:

@@ -81,7 +81,7 @@ class Job:
         keep = options.tail == "keep"
         # the face first: it is what is wrong more often
         source = open_source(face, fps=options.fps, seconds=0, tolerate_damage=True)
-        self.sound = measure(audio)
+        self.sound = measure(audio, tolerate_damage=options.tolerate_damage)
         self.source = source = open_source(
             face,
             fps=options.fps,
@@ -97,9 +97,10 @@ class Job:
         self._squares: list[np.ndarray | None] = []  # of the source's frames
 
     def _open_looks(self) -> None:
-        options, size = self.options, self.source.size
+        options, source = self.options, self.source
         tracks = Path(options.tracks) if options.tracks is not None else None
-        saved = read_tracks(tracks, size) if tracks is not None and tracks.exists() else None
+        there = tracks is not None and tracks.exists()
+        saved = read_tracks(tracks, source.size, source.new_rate) if there else None
         detector = options.detector
         if isinstance(detector, str):
             detector = get_detector(detector) if saved is None else None
@@ -109,11 +110,11 @@ class Job:
             from lipsync.dubbing.syncing import find_speaker
 
             saved, self._knows = find_speaker(
-                self.source, detector, stride, saved, options.reference or self.face
+                source, detector, stride, saved, options.reference or self.face
             )
         else:
             self._choose = speaker_choice(options.speaker)
-        self.save_tracks_to = tracks if tracks is not None and not tracks.exists() else None
+        self.save_tracks_to = None if there else tracks
         self.looks = Looks(detector, stride, saved=saved, record=self.save_tracks_to is not None)
 
     def frames(self, stages: Stages) -> Iterator[DubbedFrame]:
@@ -227,10 +228,13 @@ class Job:
                 "smaller min_face",
             )
         self._refuse(gap, shown.start + shown.seconds)
+        if self.save_tracks_to is not None:
+            source = self.source
+            self.looks.save(self.save_tracks_to, self.face, source.size, source.new_rate)
 
     def _refuse(self, gap: float | None, end: float) -> None:
         """Stop at a gap that began at ``gap`` seconds, where that was asked for."""
-        if gap is not None and self.found:
+        if gap is not None:
             raise MediaError(
                 self.face,
                 f"no face from {gap:.2f} to {end:.2f} s",

@@ -20,27 +20,29 @@ from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import continued
 from lipsync.dubbing.source import open_source
-from lipsync.dubbing.speakers import speaker_choice
+from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.crops import crop
 from lipsync.faces.detect import get_detector
 
 MOST_SECONDS = 30  # of the face's video, whose frames are kept
+MOST_BYTES = 2**30  # of these frames; very large pictures come fewer
 
 
 class LiveSession:
     """A face that speaks what is pushed, frame by frame.
 
-    The face's video (at most 30 s of it) is read and followed first, and then played back and
-    forth, or shown as a still. A frame can be made when the sound has come that its generator hears
-    beside it: :attr:`latency` seconds after the frame's own time, to which the time of generating
-    it is added.
+    The face's video (at most 30 s and 1 GiB of frames) is read and followed first, and then played
+    back and forth, or shown as a still. A frame can be made when the sound has come that its
+    generator hears beside it: :attr:`latency` seconds after the frame's own time, to which the time
+    of generating it is added.
 
     Args:
         face: a short video, or a still picture.
         **options: those of :class:`lipsync.dubbing.options.Options`; ``tracks``, ``no_face``,
-            ``reference`` and ``tail`` do not apply, and ``length`` is pingpong, loop or freeze.
+            ``reference``, ``tail`` and ``batch_size`` (frames are made one at a time) do not apply,
+            ``length`` is pingpong, loop or freeze, and ``speaker`` any but sync.
 
     Raises:
         MediaError: the face cannot be read, or none is found.
@@ -58,7 +60,16 @@ class LiveSession:
         chosen.check()
         if chosen.length == "trim":
             raise ConfigError("length=trim ends with the video; a live session has no end")
-        source = open_source(face, fps=chosen.fps, seconds=MOST_SECONDS)
+        if chosen.speaker == SYNC:
+            raise ConfigError(
+                "speaker=sync compares with a video's own sound; a live session has none"
+            )
+        source = open_source(
+            face,
+            fps=chosen.fps,
+            seconds=MOST_SECONDS,
+            tolerate_damage=chosen.tolerate_damage,
+        )
         self.fps, self.size = float(source.fps), source.size
         network, self.model = load_generator(chosen.model, chosen.device)
         self.lips, self._options = Lips(network), chosen
@@ -86,8 +97,8 @@ class LiveSession:
             min_face=options.min_face,
         )
         found = []
-        for seconds, frame in source.frames():
-            if seconds >= MOST_SECONDS:
+        for number, (seconds, frame) in enumerate(source.frames(), start=1):
+            if seconds >= MOST_SECONDS or (number > 1 and number * frame.nbytes > MOST_BYTES):
                 break
             found += follower.push(frame)
         found += follower.flush()

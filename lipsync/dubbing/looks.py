@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from lipsync.errors import MediaError
 from lipsync.faces.detect import Detection, Detector
 from lipsync.media import whole_file
+from lipsync.media.files import naming_target
 
 VERSION = 1
 _A_SECOND = 5  # looks, where no stride is given
@@ -47,7 +50,9 @@ class Looks:
         self._new_cuts: list[int] = []
         self.detected = 0
         """Times that the detector was asked."""
+        self._frames = 0  # from the first on, in which faces are known; 0 if nothing says
         if saved is not None:
+            self._file, self._frames = saved.get("path"), saved.get("frames", 0)
             self.stride = saved["stride"]
             self.cuts = set(saved["cuts"])
             self._saved = dict(saved["looks"])
@@ -55,9 +60,20 @@ class Looks:
                 self._found, self._new_cuts = dict(self._saved), list(saved["cuts"])
 
     def at(self, number: int, frame: np.ndarray) -> list[Detection] | None:
-        """The faces in a frame, best first; ``None`` for one that is not looked at."""
+        """The faces in a frame, best first; ``None`` for one that is not looked at.
+
+        Raises:
+            MediaError: what was saved ends before this frame.
+        """
         if self._saved is not None:
+            if self._file is not None and 0 < self._frames <= number:
+                raise MediaError(
+                    self._file,
+                    f"its tracks end with frame {self._frames - 1}, and the dub goes on",
+                    "delete it, and it will be written for the whole",
+                )
             return self._saved.get(number)
+        self._frames = number + 1
         if number % self.stride:
             return None
         self.detected += 1
@@ -77,10 +93,23 @@ class Looks:
             "stride": self.stride,
             "cuts": list(self._new_cuts),
             "looks": sorted((self._found or {}).items()),
+            "frames": self._frames,
         }
 
-    def save(self, path: Path, video: Path, size: tuple[int, int]) -> None:
-        """Write what was found as JSON, whole or not at all."""
+    def save(
+        self, path: Path, video: Path, size: tuple[int, int], fps: Fraction | None = None
+    ) -> None:
+        """Write what was found as JSON, whole or not at all.
+
+        Args:
+            path: the file.
+            video: where the frames are from.
+            size: their width and height.
+            fps: the rate that the video was brought to; ``None`` for its own frames.
+
+        Raises:
+            MediaError: it cannot be written.
+        """
         found = self.recorded()
         looks = [[number, [_as_list(face) for face in faces]] for number, faces in found["looks"]]
         text = json.dumps(
@@ -88,29 +117,36 @@ class Looks:
                 "version": VERSION,
                 "video": video.name,
                 "size": list(size),
+                "fps": None if fps is None else float(fps),
+                "frames": found["frames"],
                 "stride": found["stride"],
                 "cuts": found["cuts"],
                 "looks": looks,
             }
         )
-        with whole_file(path) as temporary:
+        with whole_file(path) as temporary, naming_target(path):
             temporary.write_text(text.replace("]]], [", "]]],\n[") + "\n")
 
 
-def read_tracks(path: str | Path, size: tuple[int, int]) -> dict[str, Any]:
+def read_tracks(
+    path: str | Path, size: tuple[int, int], fps: Fraction | None = None
+) -> dict[str, Any]:
     """Faces that were saved, or written by hand.
 
     The file is JSON: ``size`` [width, height], ``stride`` (the usual step between frames that are
     looked at), ``cuts`` (first frames of shots; may be left out) and ``looks``, a list of [frame,
     faces], a face being [x0, y0, x1, y1] in pixels from forehead to chin, then if known a score and
-    ten numbers: x and y of the eyes, the nose tip and the corners of the mouth.
+    ten numbers: x and y of the eyes, the nose tip and the corners of the mouth. ``frames`` (how
+    many were looked through) and ``fps`` (null for the video's own frames) are checked where they
+    are given.
 
     Args:
         path: the file.
         size: width and height of the video that they are for.
+        fps: the rate that the video is brought to; ``None`` for its own frames.
 
     Raises:
-        MediaError: it is not such a file, or is of a video of another size.
+        MediaError: it is not such a file, or is of a video of another size or rate.
     """
     try:
         data = json.loads(Path(path).read_text())
@@ -121,6 +157,8 @@ def read_tracks(path: str | Path, size: tuple[int, int]) -> dict[str, Any]:
         steps = np.diff([number for number, _ in looks])
         stride = int(data.get("stride") or (np.median(steps) if len(steps) else 1))
         cuts = [int(number) for number in data.get("cuts", [])]
+        frames = int(data.get("frames") or 0)
+        rate = float(data["fps"] or 0) if "fps" in data else float(fps or 0)  # 0: its own frames
     except OSError as error:
         raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -133,9 +171,19 @@ def read_tracks(path: str | Path, size: tuple[int, int]) -> dict[str, Any]:
             f"its tracks are of a video of {given[0]}x{given[1]}, this one has {size[0]}x{size[1]}",
             "name another file, and it will be written",
         )
+    if not isclose(rate, float(fps or 0), rel_tol=1e-4):
+        raise MediaError(
+            path,
+            f"its tracks are of {_at_rate(rate)}, this dub is of {_at_rate(float(fps or 0))}",
+            "name another file, and it will be written",
+        )
     if stride < 1 or any(step < 1 for step in steps):
         raise MediaError(path, "its frames do not ascend", "sort them")
-    return {"stride": stride, "cuts": cuts, "looks": looks}
+    return {"path": path, "stride": stride, "cuts": cuts, "looks": looks, "frames": frames}
+
+
+def _at_rate(fps: float) -> str:
+    return f"{fps:.6g} frames a second" if fps else "the video's own frames"
 
 
 def _as_list(face: Detection) -> list[float]:

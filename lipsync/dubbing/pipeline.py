@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,12 @@ from lipsync.dubbing.enhance import Enhancer
 from lipsync.dubbing.job import DubbedFrame, Job, Progress
 from lipsync.dubbing.marks import side_by_side, side_by_side_size
 from lipsync.dubbing.options import Options
+from lipsync.dubbing.output import check_folder, check_output, check_writing
 from lipsync.dubbing.result import DubResult
-from lipsync.dubbing.sound import AUDIO_CHOICES
 from lipsync.dubbing.stages import Stages
-from lipsync.errors import ConfigError, MediaError
+from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
-from lipsync.media import PRESETS, VIDEO_CODECS, VideoWriter
-
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
+from lipsync.media import VideoWriter
 
 
 def dub(
@@ -91,7 +88,7 @@ def dub(
         match: bring generated faces to the colours around them.
         enhance: "none", "sharpen", or a function, see :mod:`lipsync.dubbing.enhance`.
         watermark: a text to show in the picture.
-        tolerate_damage: take a damaged video as far as it can be decoded.
+        tolerate_damage: take a damaged video or sound as far as it can be decoded.
         codec: "h264" or "hevc".
         crf: quality, 0 (lossless) to 51; lower is better.
         preset: of the encoder, from "ultrafast" to "slower" (and smaller).
@@ -113,10 +110,10 @@ def dub(
     given = locals()
     options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
     options.check()
-    _check_writing(codec, crf, preset, audio_codec, audio_bitrate)
-    _check_output(output, face, audio, options.reference)
+    check_writing(codec, crf, preset, audio_codec, audio_bitrate)
+    check_output(output, face, audio, options.reference)
     if options.tracks is not None:
-        _check_folder(Path(options.tracks))
+        check_folder(Path(options.tracks))
 
     job = Job(face, audio, options)
     total, seconds = job.playback.expected()
@@ -147,8 +144,6 @@ def dub(
                 _extend(skipped, frame.number)
             if progress is not None:
                 progress("frames", frame.number + 1, total)
-        if job.save_tracks_to is not None:
-            job.looks.save(job.save_tracks_to, face, job.source.size)
     frames = frame.number + 1
     return DubResult(
         output=output,
@@ -214,43 +209,3 @@ def _extend(spans: list[tuple[int, int]], number: int) -> None:
         spans[-1] = (spans[-1][0], number + 1)
     else:
         spans.append((number, number + 1))
-
-
-def _check_writing(
-    codec: str, crf: int, preset: str, audio_codec: str, audio_bitrate: int | None
-) -> None:
-    if not 0 <= crf <= 51:
-        raise ConfigError(f"crf must be 0 to 51, got {crf}")
-    for name, value, known in (
-        ("codec", codec, VIDEO_CODECS),
-        ("preset", preset, PRESETS),
-        ("audio_codec", audio_codec, AUDIO_CHOICES),
-    ):
-        if value not in known:
-            raise ConfigError(f"{name} must be one of {', '.join(known)}, got '{value}'")
-    if audio_bitrate is not None and not 8_000 <= audio_bitrate <= 512_000:
-        raise ConfigError(
-            f"audio_bitrate must be 8000 to 512000 bits a second, got {audio_bitrate}"
-        )
-
-
-def _check_output(output: Path, *inputs: str | Path | None) -> None:
-    """Refuse before any work what could not be written after it."""
-    if output.suffix.lower() not in CONTAINERS:
-        raise MediaError(
-            output, f"'{output.suffix}' is no video's suffix", f"use {', '.join(CONTAINERS)}"
-        )
-    _check_folder(output)
-    for path in inputs:
-        there = path is not None and Path(path).exists() and output.exists()
-        if there and Path(path).samefile(output):
-            raise MediaError(output, "is the input itself", "give the output another name")
-
-
-def _check_folder(path: Path) -> None:
-    if path.is_dir():
-        raise MediaError(path, "is a folder", "name a file to write")
-    if not path.parent.is_dir():
-        raise MediaError(path, f"there is no folder {path.parent}", "make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise MediaError(path, f"folder {path.parent} cannot be written", "check its rights")

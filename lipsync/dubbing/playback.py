@@ -93,7 +93,8 @@ class Playback:
         elif source.times is not None and not source.resampled:
             have = len(source.times)
         if source.variable or (endless and have is None):
-            return None, None if endless else self.seconds
+            with_sound = not endless and not self.keep and self.length != "trim"
+            return None, self.seconds if with_sound else None
         wanted = None if endless else max(1, round(self.seconds * source.fps))
         if self.length == "trim" or self.keep:
             if have is None:

@@ -34,6 +34,15 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: holds no options; write lines such as 'speaker: left'")
+    return checked_options(path, found)
+
+
+def checked_options(path: str | Path, found: dict[Any, Any]) -> dict[str, Any]:
+    """Options for :func:`lipsync.dubbing.dub` that the file ``path`` gives, by their names there.
+
+    Raises:
+        ConfigError: one that there is not, or a value that is of another kind than it takes.
+    """
     given = {str(name).replace("-", "_"): value for name, value in found.items()}
     known = inspect.signature(dub).parameters
     for name, value in given.items():

@@ -37,11 +37,13 @@ class Sound:
         path: a sound, or a video with one.
         seconds: how long it lasts.
         least_db: level of its speech at least, see :class:`VoiceGate`.
+        tolerate_damage: take what the decoder can conceal, instead of an error.
     """
 
     path: Path
     seconds: float
     least_db: float
+    tolerate_damage: bool = False
 
     def heard(self, gate: bool, endless: bool = False) -> Iterator[np.ndarray]:
         """float32 (n,) at 16 kHz for the generator.
@@ -50,7 +52,8 @@ class Sound:
             gate: let what is not speech be silence, see :class:`VoiceGate`.
             endless: silence follows, for ever.
         """
-        blocks = (block[0] for block in audio_blocks(self.path, SAMPLE_RATE))
+        tolerant = self.tolerate_damage
+        blocks = (b[0] for b in audio_blocks(self.path, SAMPLE_RATE, tolerate_damage=tolerant))
         if gate:
             voice = VoiceGate(self.least_db)
             blocks = chain(map(voice.push, blocks), _finish(voice))
@@ -85,7 +88,9 @@ class Sound:
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = "aac" if codec == "auto" else codec
         channels = min(2, sound_channels(self.path))
-        blocks = audio_blocks(self.path, OUTPUT_RATE, channels=channels)
+        blocks = audio_blocks(
+            self.path, OUTPUT_RATE, channels=channels, tolerate_damage=self.tolerate_damage
+        )
         return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
 
 
@@ -93,14 +98,14 @@ def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:
     yield gate.finish()
 
 
-def measure(path: Path) -> Sound:
+def measure(path: Path, tolerate_damage: bool = False) -> Sound:
     """Read a sound through once, without keeping it.
 
     Raises:
         MediaError: it cannot be read, is too short, or is silent.
     """
     samples, loudness, loudest = 0, Loudness(), 0.0
-    for block in audio_blocks(path, SAMPLE_RATE):
+    for block in audio_blocks(path, SAMPLE_RATE, tolerate_damage=tolerate_damage):
         samples += block.shape[1]
         loudness.push(block[0])
         loudest = max(loudest, float(np.abs(block).max()))
@@ -113,4 +118,4 @@ def measure(path: Path) -> Sound:
         )
     if loudest < 10 ** (FLOOR_DB / 20):
         raise MediaError(path, "its sound is silent", "use a sound in which somebody speaks")
-    return Sound(path, samples / SAMPLE_RATE, loudness.least_db())
+    return Sound(path, samples / SAMPLE_RATE, loudness.least_db(), tolerate_damage)

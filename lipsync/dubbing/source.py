@@ -40,9 +40,15 @@ class Source:
     still: np.ndarray | None = None
     variable: bool = False
     times: np.ndarray | None = None
-    """(n,) seconds on the container's clock, as far as they were asked for; None if unknown."""
+    """(n,) seconds of the file's own frames on the container's clock, as far as they were asked
+    for; None if unknown."""
     resampled: bool = False
     tolerate_damage: bool = False
+
+    @property
+    def new_rate(self) -> Fraction | None:
+        """The rate that the video is brought to; ``None`` where it keeps its own frames."""
+        return self.fps if self.resampled else None
 
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
         """All frames with their seconds after the first; a still gives one."""
@@ -66,15 +72,29 @@ class Source:
             yield (time - first if self.variable else float(number / self.fps)), frame
 
     def span(self, start: int, end: int) -> list[np.ndarray]:
-        """Frames ``start`` to ``end``, the end not included, by seeking where times are known."""
+        """Frames ``start`` to ``end``, the end not included.
+
+        Found by seeking; where the file gives no times, all frames before them are decoded.
+        """
         if self.still is not None:
             return [self.still] * (end - start)
-        if self.resampled or self.times is None or end > len(self.times):
+        if self.times is None or (end > len(self.times) and not self.resampled):
             return [frame for _, frame in islice(self.frames(), start, end)]
+        own = self._own_frames(start, end)
+        first, wanted = own[0], set(own)
         timed = read_frames(
-            self.path, start=self.times[start], tolerate_damage=self.tolerate_damage
+            self.path, start=self.times[first], tolerate_damage=self.tolerate_damage
         )
-        return [frame for _, frame in islice(timed, end - start)]
+        coming = enumerate(islice(timed, own[-1] + 1 - first), start=first)
+        kept = {number: frame for number, (_, frame) in coming if number in wanted}
+        return [kept[number] for number in own]
+
+    def _own_frames(self, start: int, end: int) -> list[int]:
+        """The file's frames that ``start`` to ``end`` are, as ``resample_frames`` picks them."""
+        if not self.resampled:
+            return list(range(start, end))
+        middles = (self.times[:-1] + self.times[1:]) / 2 - self.times[0]
+        return np.searchsorted(middles, np.arange(start, end) / float(self.fps), "right").tolist()
 
     def take(
         self, indices: Iterable[int], before: tuple[int, np.ndarray] | None = None
@@ -127,9 +147,14 @@ def open_source(
     if not info.has_video:
         raise MediaError(path, "has no video to dub", "name a video or a picture as the face")
     size = info.width, info.height
-    if fps is not None:
-        return Source(path, frame_rate(fps), size, resampled=True, tolerate_damage=tolerate_damage)
     times = frame_times(path, seconds)
+    if fps is not None:
+        # repeated times are frames left out, and damage may hide some: then only counting is exact
+        exact = times.size and (np.diff(times) > 0).all() and not tolerate_damage
+        return Source(
+            path, frame_rate(fps), size, times=times if exact else None,
+            resampled=True, tolerate_damage=tolerate_damage,
+        )  # fmt: skip
     rate, variable = own_rate(times, info.fps)
     return Source(
         path, rate, size, None, variable, times if times.size else None,

@@ -29,8 +29,10 @@ def speaker_choice(speaker: str | int) -> Choice:
     Raises:
         ConfigError: there is no such rule.
     """
-    if isinstance(speaker, int) or speaker.isdigit():
+    if isinstance(speaker, int) or speaker.isdecimal():
         number = int(speaker)
+        if number < 0:
+            raise ConfigError(f"speaker must be 0 or more where it is a number, got {number}")
 
         def by_number(boxes: Sequence[np.ndarray], size: tuple[int, int]) -> int | None:
             order = np.argsort([box[0] + box[2] for box in boxes], kind="stable")

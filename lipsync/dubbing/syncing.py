@@ -64,20 +64,19 @@ def find_speaker(
     Raises:
         MediaError: the reference cannot be read, or has no sound.
     """
-    next(audio_blocks(reference, SAMPLE_RATE))  # refuses what has no sound before the long work
-    looks = Looks(detector, stride, saved=saved, record=True)
-    times, cuts = _scan(source, looks)
+    tolerant = source.tolerate_damage
+    # refuses what has no sound before the long work
+    next(audio_blocks(reference, SAMPLE_RATE, tolerate_damage=tolerant))
+    looks = Looks(detector, stride, record=True)
+    times, cuts = _scan(source, looks if saved is None else None)
     known = saved or {**looks.recorded(), "cuts": cuts}
     shots = _candidates(known, len(times))
     contested = [faces for faces in shots if any(_meet(a, b) for a, b in combinations(faces, 2))]
     if contested:
         from lipsync.checkpoints import load_model
 
-        expert, sound = load_model(EXPERT), read_audio(reference, SAMPLE_RATE)
-        _collect(source, contested, np.array(times), expert.config["image_size"])
-        for faces in contested:
-            for face in faces:
-                face.score = _score(face, sound, expert)
+        sound = read_audio(reference, SAMPLE_RATE, tolerate_damage=tolerant)
+        _judge(source, contested, np.array(times), sound, load_model(EXPERT))
     speakers: list[_Candidate] = []
     for faces in shots:
         for face in sorted(faces, key=lambda face: -face.score):
@@ -92,13 +91,14 @@ def _meet(one: _Candidate, other: _Candidate) -> bool:
     return a[0] <= b[-1] and b[0] <= a[-1]
 
 
-def _scan(source: Source, looks: Looks) -> tuple[list[float], list[int]]:
-    """Look at all frames: their seconds, and where shots begin."""
+def _scan(source: Source, looks: Looks | None) -> tuple[list[float], list[int]]:
+    """Look at all frames, for faces only if asked to: their seconds, and where shots begin."""
     times, meter = [], ShotMeter()
     for number, (time, frame) in enumerate(source.frames()):
         times.append(time)
         meter.add(frame)
-        looks.at(number, frame)
+        if looks is not None:
+            looks.at(number, frame)
     return times, find_cuts(np.array(meter.steps))
 
 
@@ -114,17 +114,30 @@ def _candidates(known: dict[str, Any], frames: int) -> list[list[_Candidate]]:
     return shots
 
 
-def _collect(source: Source, shots: list[list[_Candidate]], times: np.ndarray, size: int) -> None:
-    """Cut the windows' faces out, in one more pass over the video."""
+def _judge(
+    source: Source,
+    shots: list[list[_Candidate]],
+    times: np.ndarray,
+    sound: np.ndarray,
+    expert: torch.nn.Module,
+) -> None:
+    """Cut the windows' faces out in one more pass over the video, and score each after its last.
+
+    So only the faces of the shot that is passing are held.
+    """
     wanted: dict[int, list[tuple[_Candidate, tuple[int, int]]]] = {}
+    ending: dict[int, list[_Candidate]] = {}
     for face in (face for faces in shots for face in faces):
         begin, end = times[face.track.frames[0]], times[face.track.frames[-1]]
         count = min(_WINDOWS, int((end - begin) * FPS / T))
+        last = -1  # where a face is too short for a window
         face.starts = np.linspace(begin, end - T / FPS, max(count, 0)).tolist()
         for w, start in enumerate(face.starts):
             for k in range(T):
                 number = int(np.abs(times - (start + k / FPS)).argmin())
                 wanted.setdefault(number, []).append((face, (w, k)))
+                last = max(last, number)
+        ending.setdefault(last, []).append(face)
     squares = {
         id(face): steady_box(np.stack([d.box for d in face.track.detections]))
         for faces in shots
@@ -136,14 +149,16 @@ def _collect(source: Source, shots: list[list[_Candidate]], times: np.ndarray, s
             box = fill(face.track, first, last + 1)[min(max(number, first), last) - first, :4]
             middle, square = (box[:2] + box[2:]) / 2, squares[id(face)]
             still = np.mean([(d.box[:2] + d.box[2:]) / 2 for d in face.track.detections], axis=0)
-            face.crops[place] = crop(frame, square + np.tile(middle - still, 2), size)
+            square = square + np.tile(middle - still, 2)
+            face.crops[place] = crop(frame, square, expert.config["image_size"])
+        for face in ending.get(number, ()):
+            face.score = _score(face, sound, expert)
+            face.crops.clear()
 
 
 @torch.inference_mode()
 def _score(face: _Candidate, sound: np.ndarray, expert: torch.nn.Module) -> float:
     """How much better the best lag fits than the middling one, over all windows."""
-    if not face.starts:
-        return -np.inf
     stack = np.stack(
         [[face.crops[w, k] for k in range(T)] for w in range(len(face.starts))]
     )  # (windows, T, S, S, 3)

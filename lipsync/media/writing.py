@@ -35,7 +35,8 @@ def frame_rate(fps: Fraction | float | int) -> Fraction:
         raise ConfigError(f"fps must be a positive number, got {fps}")
     else:
         ntsc = Fraction(max(1, round(fps)) * 1000, 1001)
-        exact = ntsc if abs(fps - ntsc) < 2e-3 else Fraction(fps).limit_denominator(1000)
+        near = min(2e-3, abs(fps - round(fps)))  # a whole rate stays one
+        exact = ntsc if abs(fps - ntsc) < near else Fraction(fps).limit_denominator(1000)
     if exact <= 0:
         raise ConfigError(f"fps must be a positive number, got {fps}")
     return exact

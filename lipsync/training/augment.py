@@ -165,6 +165,8 @@ def _cosines(bins: int) -> Tensor:
     return torch.cos(math.pi * torch.arange(bins)[:, None] * middle)
 
 
+@torch.autocast("cpu", enabled=False)
+@torch.autocast("cuda", enabled=False)
 def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
     """Give a mel (C, ..., bins, n) the harmonics of other pitches (C,), in Hz.
 
@@ -183,8 +185,10 @@ def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
     return envelope + 2**0.5 * voiced * comb
 
 
+@torch.autocast("cpu", enabled=False)
+@torch.autocast("cuda", enabled=False)
 def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:
-    """Apply one map to all pictures of a clip.
+    """Apply one map to all pictures of a clip; in full precision, to hundredths of a pixel.
 
     Args:
         faces: (C, N, 3, H, W).

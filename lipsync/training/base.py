@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,6 +14,8 @@ from torch.optim import Optimizer
 
 from lipsync.errors import TrainingError
 from lipsync.training.augment import Augment
+from lipsync.training.batches import batch_rng
+from lipsync.training.folder import keep_best
 from lipsync.training.weights import check_same_run
 
 
@@ -54,6 +57,11 @@ class Training(pl.LightningModule, ABC):
             return 0
         return self._trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
+    def augment_rng(self) -> torch.Generator:
+        """The chance of this batch's augmentation, another one in every process."""
+        place, processes = (self.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
+        return batch_rng(self.seed, self.batches_done * processes + place)
+
     def descend(self, optimizer: Any, loss: Tensor, batch: dict[str, Any]) -> None:
         """Add the gradient of a loss, and step where ``accumulate`` batches have given theirs.
 
@@ -73,12 +81,12 @@ class Training(pl.LightningModule, ABC):
         self.manual_backward(loss / self.accumulate)
         if place < self.accumulate - 1:
             return
-        if self.clip is not None:
-            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-            if scaler is not None:  # gradients of float16 are scaled up until they are used
-                scaler.unscale_(optimizer.optimizer)
-            self.clip_gradients(optimizer, self.clip, "norm")
         optimizer.step()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Gradients of float16 have their true size here, and not before."""
+        if self.clip is not None:
+            self.clip_gradients(optimizer, self.clip, "norm")
 
     def step_schedules(self) -> None:
         for schedule in _as_list(self.lr_schedulers()):
@@ -140,6 +148,12 @@ class Training(pl.LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_same_run(checkpoint.get("lipsync", {}), self.about())
+        best = self.trainer.checkpoint_callback
+        if best is None or best.dirpath is None:
+            return
+        folder = Path(best.dirpath)
+        if Path(self.trainer.ckpt_path).resolve().parent == folder.resolve():
+            keep_best(checkpoint["callbacks"], folder)
 
 
 def _as_list(one_or_more: Any) -> list[Any]:

@@ -37,7 +37,7 @@ class Pictures(Callback):
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(name, picture, batch, dataformats="HWC")
             elif isinstance(logger, WandbLogger):
-                logger.log_image(name, [picture], step=trainer.global_step)
+                logger.log_image(name, [picture], step=batch)
 
 
 def batches_seen(trainer: pl.Trainer) -> int:

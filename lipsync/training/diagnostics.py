@@ -92,7 +92,9 @@ class Diagnostics(Callback):
         if loss > _LOST:
             text = f"its loss came to {loss:.3g}, chance is 0.69; {rate}"
             self.tell("discriminator diverged", text)
-        won = float(values.get("train/discriminator_accuracy", 0.0)) >= _WON and loss <= _LOST
+        # LipGAN's says how often it is right on either kind of wrong pair.
+        accuracies = [v for k, v in values.items() if k.startswith("train/discriminator_accuracy")]
+        won = bool(accuracies) and float(min(accuracies)) >= _WON and loss <= _LOST
         self._won = self._won + 1 if won else 0
         if self._won >= _STEADY:
             self.tell(

@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from lipsync import losses
-from lipsync.metrics.lags import LagReport
+from lipsync.errors import ConfigError
+from lipsync.metrics.lags import MAX_LAG, LagReport
 from lipsync.training.base import Training
-from lipsync.training.batches import batch_rng, expert_faces, to_float
+from lipsync.training.batches import expert_faces, to_float
 from lipsync.training.weights import architecture, start_from
 
 
@@ -46,6 +47,8 @@ class ExpertTraining(Training):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if not 0 < min_gap <= MAX_LAG:
+            raise ConfigError(f"model.min_gap={min_gap}: must be 1 to {MAX_LAG} frames")
         self.expert = expert.to(memory_format=self.layout)
         if init_from is not None:
             start_from(self.expert, init_from, "expert")
@@ -82,7 +85,7 @@ class ExpertTraining(Training):
         faces, sound = to_float(batch["faces"]), batch[self.sound]
         if self.augment is not None:
             strength = self.augment.strength(self.batches_done)
-            rng = batch_rng(self.seed, self.batches_done)
+            rng = self.augment_rng()
             pictures = self.augment.faces(faces.flatten(1, 2), strength, rng)
             faces = pictures.view_as(faces)
             sound = self.augment_sound(sound, strength, rng)

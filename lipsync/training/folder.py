@@ -13,7 +13,10 @@ from lipsync.training.weights import check_same_run
 
 log = logging.getLogger(__name__)
 
-_LEFT = ("checkpoints", "csv", "tensorboard", "pictures", "wandb")
+_LEFT = (
+    *("checkpoints", "csv", "tensorboard", "pictures", "wandb"),
+    *("test.json", "test_untrained.json"),
+)
 
 
 def set_aside(output: Path) -> None:
@@ -21,7 +24,8 @@ def set_aside(output: Path) -> None:
     left = [output / name for name in _LEFT if (output / name).exists()]
     if not left:
         return
-    number = 1 + sum(1 for _ in output.glob("earlier-*"))
+    taken = [path.name.removeprefix("earlier-") for path in output.glob("earlier-*")]
+    number = 1 + max((int(text) for text in taken if text.isdecimal()), default=0)
     aside = output / f"earlier-{number}"
     aside.mkdir()
     for path in left:
@@ -43,10 +47,11 @@ def resume_path(ckpt_path: str | None, output: Path) -> Path | None:
     return path
 
 
-def check_resume(path: Path, about: dict[str, Any]) -> None:
+def check_resume(path: Path, about: dict[str, Any], batches_per_epoch: int) -> None:
     """Raise CheckpointError unless a run of the networks ``about`` can go on from ``path``.
 
-    The tensors stay on disk, so that this takes no time, and is done before any data are read.
+    An epoch has to be as long as it was, since that is what training counts. The tensors stay on
+    disk, so that this takes no time, and is done before any data are read.
     """
     try:
         there = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
@@ -57,3 +62,28 @@ def check_resume(path: Path, about: dict[str, Any]) -> None:
         problem = "holds weights, but not the state of a training that could go on"
         raise CheckpointError(path, problem, "begin from its weights with model.init_from")
     check_same_run(there["lipsync"], about)
+    done = there["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"]
+    then = done // (there["epoch"] + 1)
+    if then != batches_per_epoch:
+        raise CheckpointError(
+            path,
+            f"the run there validates every {then} batches, this one would every "
+            f"{batches_per_epoch}",
+            f"give trainer.val_every={then} and a multiple of it as trainer.batches",
+        )
+
+
+def keep_best(states: dict[str, Any], folder: Path) -> None:
+    """Let a run whose folder was moved or renamed keep its best score, which Lightning drops.
+
+    Args:
+        states: of a checkpoint's callbacks; changed in place.
+        folder: where the run keeps its checkpoints now.
+    """
+    for state in states.values():
+        if isinstance(state, dict) and state.get("dirpath"):
+            old, state["dirpath"] = state["dirpath"], str(folder)
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+                state[name] = state[name].replace(old, str(folder), 1)
+            kept = state["best_k_models"].items()
+            state["best_k_models"] = {p.replace(old, str(folder), 1): v for p, v in kept}

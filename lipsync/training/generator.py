@@ -15,7 +15,7 @@ from lipsync.checkpoints import fingerprint, load_model
 from lipsync.data.store import Clip
 from lipsync.errors import ConfigError
 from lipsync.training.adversarial import SYSTEMS, AdversarialTraining, check_image_sizes
-from lipsync.training.batches import batch_rng, expert_faces, to_float
+from lipsync.training.batches import expert_faces, to_float
 from lipsync.windows import frame_mels, lower_half
 
 ADVERSARIAL = {
@@ -88,6 +88,11 @@ class GeneratorTraining(AdversarialTraining):
     def setup(self, stage: str) -> None:
         self.expert.to(self.device, memory_format=torch.channels_last)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if self.sync_threshold is None:  # the batch is given, whatever the run waited for before
+            checkpoint["state_dict"]["sync_start"] = self.sync_start.clone()
+
     def sync_loss(self, faces: Tensor, sync_mel: Tensor) -> Tensor:
         """How little the expert believes these windows: faces (B, 5, 3, H, W), (B, 1, 80, 16)."""
         halves = expert_faces(lower_half(faces)).contiguous(memory_format=torch.channels_last)
@@ -106,8 +111,7 @@ class GeneratorTraining(AdversarialTraining):
         target, reference = to_float(batch["target"]), to_float(batch["reference"])
         mel, sync_mel = batch["mel"], batch["sync_mel"]
         if self.augment is not None:
-            rng = batch_rng(self.seed, self.batches_done)
-            strength = self.augment.strength(self.batches_done)
+            rng, strength = self.augment_rng(), self.augment.strength(self.batches_done)
             both = self.augment.faces(torch.cat([target, reference], dim=1), strength, rng)
             target, reference = both.chunk(2, dim=1)
             mels = torch.cat([mel, sync_mel[:, None]], dim=1)

@@ -46,10 +46,10 @@ class LipGANTraining(AdversarialTraining):
 
     def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
         target, reference = to_float(batch["target"]), to_float(batch["reference"])
-        rng = batch_rng(self.seed, self.batches_done)
-        shift = bool(torch.rand((), generator=rng) < 0.5)
+        coin = torch.rand((), generator=batch_rng(self.seed + 1, self.batches_done))
+        shift = bool(coin < 0.5)  # in all processes alike
         if self.augment is not None:
-            strength = self.augment.strength(self.batches_done)
+            rng, strength = self.augment_rng(), self.augment.strength(self.batches_done)
             both = self.augment.faces(torch.cat([target, reference], dim=1), strength, rng)
             target, reference = both.chunk(2, dim=1)
         return {**batch, "target": target, "reference": reference, "shift": shift}

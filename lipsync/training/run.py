@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import signal
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from lipsync.data.datasets import ClipSet
 from lipsync.data.store import read_split
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.training.ema import MovingAverage
@@ -42,7 +46,11 @@ def run(config: DictConfig) -> float:
     """
     settings = config.trainer
     check_settings(settings)
-    epochs, per_epoch = split_batches(settings.batches, settings.val_every)
+    if not isinstance(config.seed, int):
+        raise ConfigError(f"seed={config.seed}: must be a whole number")
+    if config.callbacks.get("best") is None:
+        raise ConfigError("callbacks.best=null: a run keeps the checkpoint that validates best")
+    epochs, per_epoch = split_batches(settings.batches, settings.val_every, settings.accumulate)
     _quieten()
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -51,9 +59,11 @@ def run(config: DictConfig) -> float:
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module, data = load_parts(config, per_epoch, checkpoint)
-    for split in ("train", "val", *(["test"] if config.test else [])):
-        read_split(data.root, split)  # a list that is missing or empty is an error now, not later
-    if checkpoint is None and rank_zero_only.rank == 0:
+    if issubclass(data.make_train.func, ClipSet):  # voices need no lists
+        for split in ("train", "val", *(["test"] if config.test else [])):
+            read_split(data.root, split)  # missing or empty is an error now, not later
+    goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
+    if not goes_on_here and rank_zero_only.rank == 0:
         set_aside(output)
     if settings.compile:
         for network in module.children():
@@ -92,11 +102,16 @@ def run(config: DictConfig) -> float:
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
 
-    with processes_of(trainer), _errors_of_workers():
+    with processes_of(trainer), _errors_of_workers(), _signals(trainer):
         if config.test and checkpoint is None:
             _test(trainer, module, data, None, output / "test_untrained.json")
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         best = trainer.checkpoint_callback
+        if best.best_model_score is None:
+            raise ConfigError(
+                f"ckpt_path={config.ckpt_path}: the run there is at its end and nothing is left to "
+                "train; raise trainer.batches"
+            )
         score = float(best.best_model_score)
         log.info("best %s %.4f in %s", best.monitor, score, best.best_model_path)
         if config.test:
@@ -120,7 +135,7 @@ def load_parts(
     """
     module = _build(config.model)
     if checkpoint is not None:
-        check_resume(checkpoint, module.about())
+        check_resume(checkpoint, module.about(), batches_per_epoch)
     return module, _build(config.data, batches_per_epoch=batches_per_epoch)
 
 
@@ -148,6 +163,20 @@ def _errors_of_workers() -> Iterator[None]:
         raise LipsyncError(found[1].strip()) from error
 
 
+@contextmanager
+def _signals(trainer: pl.Trainer) -> Iterator[None]:
+    """Exit with the code of the signal that stopped training, which Lightning forgets."""
+    try:
+        yield
+    except SIGTERMException:
+        print("terminated; ckpt_path=last goes on from the last validation", file=sys.stderr)
+        sys.exit(128 + signal.SIGTERM)
+    except SystemExit as error:
+        if error.code == 1 and trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
 def _build(part: DictConfig, **more: Any) -> Any:
     try:
         return instantiate(part, _convert_="object", **more)
@@ -171,6 +200,7 @@ def _quieten() -> None:
         logging.getLogger("lipsync").setLevel(logging.WARNING)
     for text in (
         ".*does not have many workers.*",
+        ".*exists and is not empty.*",  # the folder of a run that goes on
         ".*isinstance.treespec, LeafSpec.*",
         ".*on epoch level in distributed setting.*",  # our metrics are reduced before
     ):

@@ -28,6 +28,11 @@ def check_settings(settings: DictConfig) -> None:
             raise ConfigError(
                 f"trainer.{name}={settings[name]}: must be a whole number, {least} or more"
             )
+    for name in ("clip", "ema", "threads"):
+        if not isinstance(settings[name], (int, float, type(None))):
+            raise ConfigError(f"trainer.{name}={settings[name]}: must be a number, or null")
+    if settings.threads is not None and settings.threads not in range(1, 10_000):
+        raise ConfigError(f"trainer.threads={settings.threads}: must be 1 or more, or null")
     if settings.clip is not None and settings.clip <= 0:
         raise ConfigError(f"trainer.clip={settings.clip}: must be above 0, or null")
     if settings.ema is not None and not 0 < settings.ema < 1:
@@ -70,11 +75,15 @@ def resolve_precision(name: str, on_gpu: bool) -> str:
     return "bf16-mixed" if computes_in_bfloat16(on_gpu) else "32-true"
 
 
-def split_batches(batches: int, val_every: int) -> tuple[int, int]:
-    """Epochs and batches an epoch: equal epochs of at most ``val_every``, ``batches`` or just over.
+def split_batches(batches: int, val_every: int, accumulate: int = 1) -> tuple[int, int]:
+    """Epochs and batches an epoch: equal epochs of about ``val_every``, ``batches`` or just over.
+
+    An epoch is a whole number of steps of ``accumulate`` batches: gradients do not outlive it.
 
     >>> split_batches(1200, 500)
     (3, 400)
+    >>> split_batches(1200, 500, accumulate=3)
+    (3, 402)
     """
     epochs = math.ceil(batches / val_every)
-    return epochs, math.ceil(batches / epochs)
+    return epochs, math.ceil(batches / epochs / accumulate) * accumulate

@@ -49,7 +49,8 @@ def read_sweep(folder: Path) -> list[Run]:
         numbers = _best_validation(hydra.parent, OmegaConf.load(hydra / "config.yaml"))
         if numbers:
             texts = OmegaConf.load(hydra / "overrides.yaml")
-            overrides = dict(str(text).lstrip("+~").split("=", 1) for text in texts)
+            pairs = (str(text).lstrip("+~").partition("=") for text in texts)
+            overrides = {name: value for name, _, value in pairs}  # ~name has no value
             runs.append(Run(hydra.parent, overrides, numbers))
     if not runs:
         raise ConfigError(f"{folder}: holds no run that has validated; name a sweep's folder")

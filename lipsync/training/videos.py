@@ -56,7 +56,7 @@ class ClipVideo(Pictures):
                 _add_animation(logger, "video", video, batch)
                 logger.experiment.add_audio("video", wave, batch, SAMPLE_RATE)
             elif isinstance(logger, WandbLogger):
-                logger.log_video("video", [str(target)], step=trainer.global_step, format=["mp4"])
+                logger.log_video("video", [str(target)], step=batch, format=["mp4"])
 
 
 def _add_animation(logger: TensorBoardLogger, tag: str, video: np.ndarray, step: int) -> None:

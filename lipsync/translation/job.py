@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from lipsync.errors import ConfigError
-from lipsync.media import probe, read_audio
+from lipsync.media import frame_times, probe, read_audio
+from lipsync.media.files import naming_target
 from lipsync.translation import sound
 from lipsync.translation.engines import Choice, choose
 from lipsync.translation.options import Options
@@ -47,7 +48,8 @@ class Job:
                     "--work, or delete its source.json to use it all the same"
                 )
         else:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            with naming_target(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
             save(path, {"file": self.video.name}, "videos", [{"sha256": self.video_digest}])
 
     def engine(self, stage: str, asked: Any, source: str | None) -> Choice:
@@ -63,4 +65,11 @@ class Job:
     def seconds(self) -> float:
         """How long the new sound has to be: as long as the picture, so that no frame is lost."""
         info = probe(self.video)
-        return info.video_seconds or info.audio_seconds
+        if info.video_seconds:
+            return info.video_seconds
+        times = frame_times(self.video)  # a live recording: its head was written before its end
+        if len(times):
+            shown = times[-1] - times[0]
+            last = shown / (len(times) - 1) if len(times) > 1 else 1 / info.fps
+            return float(shown + last)
+        return len(read_audio(self.video, sound.RATE)) / sound.RATE

@@ -63,6 +63,11 @@ class Options:
             )
         if not 0 <= self.background <= 1:
             raise ConfigError(f"background must be 0 to 1, got {self.background}")
+        for name in ("recogniser", "translator", "speaker", "voice"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not hasattr(value, "name"):
+                default = getattr(Options, name)
+                raise ConfigError(f"{name} must be a name, such as {default}, got {value!r}")
         if self.until not in STAGES:
             raise ConfigError(f"until must be one of {', '.join(STAGES)}, got '{self.until}'")
         if not isinstance(self.dub, dict):
@@ -99,7 +104,10 @@ def read_options(path: str | Path | None, given: dict[str, Any]) -> Options:
             f"{path}: no option is called '{unknown[0]}'; there are {', '.join(sorted(known))}"
         )
     if isinstance(values.get("dub"), dict):
-        given = given | {"dub": values["dub"] | given.get("dub", {})}
+        from lipsync.dubbing.settings import checked_options  # late: it brings PyTorch
+
+        wanted = checked_options(f"{path}: dub", values["dub"])
+        given = given | {"dub": wanted | given.get("dub", {})}
     values = values | given
     if "to" not in values:
         raise ConfigError("no language to translate to; name one with --to, e.g. --to es")

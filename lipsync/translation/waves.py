@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lipsync.media import whole_file, write_audio
+from lipsync.media.files import naming_target
 from lipsync.translation.work import Row, file_digest, load, match, save
 
 
@@ -43,7 +44,8 @@ class Waves:
             make: gives line k's wave and sample rate.
             progress: called with lines done and lines in all.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with naming_target(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         rows = self._settle(wanted)
         for number, row in enumerate(wanted):
             if row is not None and rows[number] is None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lipsync.errors import MediaError
 from lipsync.media import whole_file
+from lipsync.media.files import naming_target
 
 Row = dict[str, Any]
 
@@ -39,7 +40,7 @@ def save(path: Path, head: Row, rows: str, lines: Sequence[Row]) -> None:
         f" {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)},\n" for k, v in head.items()
     )
     body = ",\n".join(f"  {json.dumps(line, ensure_ascii=False)}" for line in lines)
-    with whole_file(path) as temporary:
+    with whole_file(path) as temporary, naming_target(path):
         temporary.write_text(f"{{\n{top} {json.dumps(rows)}: [\n{body}\n ]\n}}\n", encoding="utf-8")
 
 

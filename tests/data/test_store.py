@@ -1,4 +1,6 @@
+import errno
 import json
+import resource
 
 import cv2
 import numpy as np
@@ -38,6 +40,29 @@ def test_a_failed_write_leaves_the_old_clip_and_nothing_else(tmp_path, monkeypat
         write_clip(tmp_path, "a/b", faces=faces, wave=wave, info={"take": 2})
     assert open_clip(tmp_path, "a/b").info["take"] == 1
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_arrays_have_the_bytes_that_numpy_gives_them(tmp_path):
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (90, 256, 256, 3), dtype=np.uint8)  # more than one block of 16 MB
+    wave = rng.uniform(-0.5, 0.5, 57600).astype(np.float32)
+    path = write_clip(tmp_path, "a/b", faces=faces, wave=wave, info={})
+    for name, array in (("faces.npy", faces), ("mel.npy", melspectrogram(wave))):
+        np.save(tmp_path / name, array)
+        assert (path / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_an_array_that_cannot_be_written_says_why(tmp_path):
+    faces, wave = np.zeros((9, 96, 96, 3), np.uint8), np.zeros(6000, np.float32)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_clip(tmp_path, "a/b", faces=faces, wave=wave, info={})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert list((tmp_path / "a").iterdir()) == []
 
 
 @pytest.mark.parametrize("key", ["../x", "a/../../x", "/etc/x", "", "a/\0"])
@@ -96,7 +121,15 @@ def test_the_published_layout_is_read_as_it_is(tmp_path):
     assert clip.mel.shape == (80, 1 + 7680 // 200)
     assert clip.windows() == 8
 
+    for content in (b"", b"no picture"):
+        (folder / "5.jpg").write_bytes(content)
+        with pytest.raises(ClipError, match=r"speaker/00001: 5.jpg is not a readable picture"):
+            len(open_clip(tmp_path, "speaker/00001"))
     (folder / "5.jpg").unlink()
+    (folder / "5.jpg").mkdir()
+    with pytest.raises(ClipError, match=r"speaker/00001: 5.jpg cannot be read \(Is a directory"):
+        len(open_clip(tmp_path, "speaker/00001"))
+    (folder / "5.jpg").rmdir()
     with pytest.raises(ClipError, match="not numbered 0 to 10"):
         len(open_clip(tmp_path, "speaker/00001"))
 

@@ -39,6 +39,9 @@ def test_command(tmp_path: Path) -> None:
         (["output=out"], "source not given"),
         (["source=empty", "output=out"], "source=empty: holds no video"),
         (["source=missing", "output=out"], "source=missing: no such folder"),
+        (["source=bad", "output=out", "stride=five"], "stride must be int, got 'five'"),
+        (["source=bad", "output=out", "workers=two"], "workers must be a whole number"),
+        (["source=bad", "output=out", "splits=5"], "splits must be shares and lists of speakers"),
         (["source=bad", "output=out", "workers=0"], "no clip was kept"),
     ],
 )

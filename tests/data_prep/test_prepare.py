@@ -342,6 +342,13 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
         ({"crop": "round"}, "crop must be box or aligned"),
         ({"unsure": "x"}, "unsure must be reject or keep"),
         ({"cuts": "x"}, "cuts must be split or reject"),
+        ({"stride": "five"}, "stride must be int, got 'five'"),
+        ({"image_size": 96.0}, r"image_size must be int, got 96\.0"),
+        ({"min_score": None}, "min_score must be float, got None"),
+        ({"min_sharpness": "high"}, "min_sharpness must be float, got 'high'"),
+        ({"max_offset": 1.5}, r"max_offset must be int or null, got 1\.5"),
+        ({"min_face": True}, "min_face must be float, got True"),
+        ({"judge": 5}, "judge must be str or null, got 5"),
         ({"crop": "aligned", "detector": "face_alignment"}, "needs landmarks"),
     ],
 )

@@ -74,6 +74,24 @@ def test_converted_and_as_it_is_are_the_same_to_training(
         assert np.array_equal(a["mel"], b["mel"])
 
 
+def test_a_picture_that_may_not_be_read_costs_its_clip_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("a/1", "a/2"):
+        published(tmp_path / "in", key)
+    really = np.fromfile
+
+    def refuse(path: Path, *arguments: object) -> np.ndarray:
+        if Path(path) == tmp_path / "in/a/1/3.jpg":
+            raise PermissionError(13, "Permission denied")
+        return really(path, *arguments)
+
+    monkeypatch.setattr(np, "fromfile", refuse)  # the superuser may read anything
+    summary = convert(tmp_path / "in", tmp_path / "out")
+    assert {row.source: row.reason for row in summary.rows} == {"a/1": "damaged", "a/2": ""}
+    assert summary.rows[0].detail == "3.jpg cannot be read (Permission denied)"
+
+
 def test_changes_are_noticed_and_sizes_kept_apart(source: Path, tmp_path: Path) -> None:
     root = tmp_path / "in"
     published(root, "a/1")

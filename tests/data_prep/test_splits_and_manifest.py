@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
-from data_prep.splits import write_splits
+from data_prep.splits import check_splits, write_splits
 from lipsync.data.store import read_split
 from lipsync.errors import ConfigError
 
@@ -51,6 +51,13 @@ def test_clips_of_one_file_go_together(tmp_path: Path) -> None:
     assert sum(map(len, files)) == len(set.union(*files)) == 40
 
 
+@pytest.mark.parametrize("share", ["10%", None, -0.1, 1.5, True])
+def test_shares_that_cannot_work(share: object) -> None:
+    check_splits({"val": 0.05, "unseen": ["s1"]})
+    with pytest.raises(ConfigError, match=r"^splits\.val: must be a share from 0 to 1, or a list"):
+        check_splits({"val": share})
+
+
 def test_speakers_that_are_asked_for(tmp_path: Path) -> None:
     keys = {f"s{i % 4}/{i}": [f"s{i % 4}/{i}"] for i in range(40)}
     wanted = {"val": 0.1, "unseen": ["s1", "s3"]}
@@ -58,6 +65,8 @@ def test_speakers_that_are_asked_for(tmp_path: Path) -> None:
         "train": 18, "val": 2, "unseen": 20
     }  # fmt: skip
     assert {key[:2] for key in read_split(tmp_path, "unseen")} == {"s1", "s3"}
+    numbered = {"7/a": ["7/a"], "8/b": ["8/b"]}  # Hydra reads [7] as a number
+    assert write_splits(tmp_path / "in", tmp_path, numbered, {"test": [7]})["test"] == 1
     with pytest.raises(ConfigError, match=r"splits.test: there is no clip of s7, s9"):
         write_splits(tmp_path / "in", tmp_path, keys, {"test": ["s9", "s0", "s7"]})
 

@@ -3,6 +3,7 @@
 import os
 import struct
 
+import av
 import numpy as np
 import pytest
 from dubbing_media import (
@@ -87,12 +88,15 @@ def test_options_that_cannot_work(tmp_path, video, sound):
         ({"tail": "fade"}, "tail must be one of cut, keep"),
         ({"fps": 0.0}, "fps must be 1 to 240"),
         ({"speaker": "loudest"}, "speaker must be largest, left"),
+        ({"speaker": "²"}, "speaker must be largest, left"),
+        ({"speaker": -1}, "speaker must be 0 or more where it is a number, got -1"),
         ({"reference": "a.wav"}, "a reference sound is for speaker=sync"),
         ({"enhance": "magic"}, "enhance must be one of none, sharpen"),
         ({"codec": "av1"}, "codec must be one of h264, hevc"),
         ({"preset": "warp"}, "preset must be one of ultrafast"),
         ({"audio_codec": "midi"}, "audio_codec must be one of auto, copy, aac"),
         ({"audio_bitrate": 5}, "audio_bitrate must be 8000 to 512000"),
+        ({"audio_codec": "flac", "audio_bitrate": 96000}, "flac loses nothing and has no bit rate"),
         ({"crf": 60}, "crf must be 0 to 51"),
         ({"detector": "magic"}, "magic"),
     ]:
@@ -150,6 +154,29 @@ def test_silent_sounds(tmp_path, video):
 def test_a_video_of_one_frame_speaks(tmp_path, sound):
     result = tiny_dub(make_video(tmp_path / "one.mp4", 1), sound, tmp_path / "out.mp4")
     assert (result.frames, result.source_frames, result.length) == (25, 1, "pingpong")
+
+
+@pytest.mark.parametrize("hidden", [range(10), range(5, 15), range(15, 25)])
+def test_a_gap_that_is_an_error_wherever_it_lies(tmp_path, sound, hidden):
+    face = make_video(tmp_path / "face.mp4", 25, hidden=hidden)
+    message = refused(tmp_path, face, sound, stride=1, no_face="error")
+    assert f"no face from {hidden[0] / 25:.2f} to {(hidden[-1] + 1) / 25:.2f} s" in message
+    nobody = make_video(tmp_path / "nobody.mp4", 25, hidden=range(25))
+    assert "no face found in 25 frames" in refused(tmp_path, nobody, sound, no_face="error")
+
+
+def test_damaged_sound_is_refused_or_concealed_as_asked(tmp_path, video):
+    speech = make_video(tmp_path / "speech.mp4", 50, audio=tone(2.0))
+    with av.open(str(speech)) as container:
+        places = [(p.pos, p.size) for p in container.demux(container.streams.audio[0]) if p.size]
+    data = bytearray(speech.read_bytes())
+    for at, size in places[12:16]:
+        data[at : at + size] = b"\xff" * size
+    speech.write_bytes(data)
+    assert "speech.mp4: its audio is damaged at about" in refused(tmp_path, video, speech)
+    for options in ({}, {"audio_codec": "aac"}, {"speaker": "sync", "reference": speech}):
+        result = tiny_dub(video, speech, tmp_path / "out.mp4", tolerate_damage=True, **options)
+        assert result.frames == 50
 
 
 def test_tracks_that_cannot_be_used_or_written(tmp_path, video, sound):

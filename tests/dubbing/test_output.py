@@ -72,6 +72,21 @@ def test_a_variable_rate_keeps_its_frames_and_times(tmp_path, suffix):
     assert probe(tmp_path / "c.mp4").fps == 25
 
 
+@pytest.mark.parametrize(
+    ("options", "speech", "lasts"),
+    [({"length": "trim"}, 1.5, 0.84), ({"tail": "keep"}, 0.4, 0.84), ({"tail": "keep"}, 1.5, 1.5)],
+)
+def test_a_variable_rate_ends_with_its_sound_when_cut_or_kept(tmp_path, options, speech, lasts):
+    times = np.delete(np.arange(21) * 0.04, [3, 4, 11]).tolist()
+    face = make_variable(tmp_path / "face.mp4", times)
+    sound = spoken_video(tmp_path / "speech.mp4", speech)  # could be copied
+    result = tiny_dub(face, sound, tmp_path / "out.mp4", **options)
+    assert result.variable
+    picture, heard = ends(tmp_path / "out.mp4")
+    assert abs(picture - heard) <= 0.02
+    assert picture == pytest.approx(lasts, abs=0.03)
+
+
 def test_rotation_is_applied(tmp_path, sound):
     face = make_video(tmp_path / "face.mp4", 25)
     data = bytearray(face.read_bytes())
@@ -188,23 +203,6 @@ def test_preview_watermark_and_other_codecs(tmp_path, video, sound):
     assert changed[:60].mean() < 0.01
     with av.open(str(tmp_path / "plain.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "hevc"
-
-
-def test_tracks_are_written_once_and_used_again(tmp_path, video, sound):
-    tracks = tmp_path / "tracks.json"
-    first = tiny_dub(video, sound, tmp_path / "a.mp4", tracks=tracks)
-    assert first.tracks == tracks
-
-    class Blind(FixedDetector):
-        def detect(self, picture):
-            raise AssertionError("it is known where the face is")
-
-    again = tiny_dub(video, sound, tmp_path / "b.mp4", tracks=tracks, detector=Blind())
-    assert (again.tracks, again.faces_found) == (None, 25)
-    for (_, a), (_, b) in zip(
-        read_frames(tmp_path / "a.mp4"), read_frames(tmp_path / "b.mp4"), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
 
 
 def test_settings_from_a_file(tmp_path):

@@ -108,6 +108,36 @@ def test_a_video_brought_to_another_rate(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("fps", [12.5, Fraction(30000, 1001), 60])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_backwards_at_another_rate_is_forwards_reversed(tmp_path, monkeypatch, fps, suffix):
+    monkeypatch.setattr(source_module, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
+    path = make_video(tmp_path / f"v{suffix}", 37)
+    variable = make_variable(tmp_path / f"w{suffix}", [0, 0.04, 0.1, 0.11, 0.3, 0.34, 0.5, 0.52])
+    for given in (path, variable):
+        source = open_source(given, fps=fps)
+        whole = [frame for _, frame in source.frames()]
+        shown = list(Playback(source, (2 * len(whole) - 1) / source.fps, "pingpong"))
+        assert [s.index for s in shown][len(whole) :] == [*range(len(whole) - 2, -1, -1)]
+        for s in shown:
+            np.testing.assert_array_equal(s.picture, whole[s.index])
+
+
+def test_playing_backwards_at_another_rate_seeks(tmp_path, monkeypatch):
+    monkeypatch.setattr(source_module, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
+    source = open_source(make_video(tmp_path / "v.mp4", 30), fps=50)
+    opened, read = [], source_module.read_frames
+
+    def counting(*arguments, **options):
+        opened.append(options.get("start"))
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(source_module, "read_frames", counting)
+    assert len(list(Playback(source, 119 / 50, "pingpong"))) == 119
+    # forwards, and 59 frames backwards, ten at a time
+    assert opened == [None, *(pytest.approx(k / 50, abs=0.021) for k in (49, 39, 29, 19, 9, 0))]
+
+
 def test_sound_alone_is_no_face(sound):
     with pytest.raises(MediaError, match=r"sound\.wav: has no video to dub"):
         open_source(sound)

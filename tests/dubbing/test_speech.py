@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from dubbing_media import FixedDetector, Hearing, frame, make_video, tone
+from dubbing_media import FixedDetector, Hearing, corner_number, frame, make_video, tone
 
 from lipsync.audio import lipgan_mfcc, melspectrogram
-from lipsync.dubbing import LiveSession, dub_frames
+from lipsync.dubbing import LiveSession, dub_frames, live
 from lipsync.dubbing.gate import Loudness, VoiceGate
 from lipsync.dubbing.speech import Speech, feature_of
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media import write_audio
+from lipsync.media import VideoWriter, write_audio
 from lipsync.windows import frame_mels, frame_mfccs
 
 
@@ -157,6 +157,33 @@ def test_live_sessions_that_cannot_be(tmp_path):
         LiveSession(hidden, model=Hearing(), detector=FixedDetector())
     with pytest.raises(ConfigError, match="length=trim"):
         LiveSession(hidden, length="trim")
+    with pytest.raises(ConfigError, match="a live session has none"):
+        LiveSession(hidden, speaker="sync", model="not loaded")
+
+
+def test_a_live_session_keeps_no_more_than_its_memory_allows(tmp_path, video, monkeypatch):
+    monkeypatch.setattr(live, "MOST_BYTES", 10 * frame(0).nbytes)
+    session = LiveSession(video, model=Hearing(), detector=FixedDetector())
+    made = [*session.push(tone(1.0)), *session.finish()]
+    numbers = [corner_number(f.original) for f in made]
+    assert numbers == [*range(10), *range(8, -1, -1), *range(1, 7)]
+
+
+def test_a_live_session_takes_a_damaged_video_if_asked(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "damaged.mp4"
+    with VideoWriter(path, 25, (96, 80)) as video:
+        for _ in range(25):
+            video.write(rng.integers(0, 256, (80, 96, 3), dtype=np.uint8))
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2
+    data[half : half + 2000] = rng.bytes(2000)
+    path.write_bytes(data)
+    options = {"model": Hearing(), "detector": FixedDetector()}
+    with pytest.raises(MediaError, match="damaged at"):
+        LiveSession(path, **options)
+    session = LiveSession(path, tolerate_damage=True, **options)
+    assert len([*session.push(tone(0.4)), *session.finish()]) == 10
 
 
 def test_a_live_gate_adds_its_delay(tmp_path):

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dubbing_media import FixedDetector, make_video, tiny_dub
+from dubbing_media import BOX, FixedDetector, make_video, tiny_dub
 
+from lipsync.dubbing import syncing
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.syncing import find_speaker
 from lipsync.errors import MediaError
-from lipsync.faces.detect import get_detector
+from lipsync.faces.detect import Detection, get_detector
 from lipsync.media import VideoWriter, read_frames
+from lipsync.windows import T
 
 GRID = Path(__file__).parents[3] / "shared" / "data" / "grid"
 
@@ -29,6 +31,30 @@ def test_the_speaker_is_whose_lips_fit_the_sound(tmp_path):
         number, faces = known["looks"][0]
         found = [faces[i].box[0] > 360 for i in range(len(faces)) if speaks((number, i))]
         assert found == [place == 1]
+
+
+def test_only_the_faces_of_a_shot_are_held(tmp_path, sound, monkeypatch):
+    shots, stride = 4, 5
+    source = open_source(make_video(tmp_path / "v.mp4", shots * 30))
+    marks, right = np.full((5, 2), np.nan), BOX + np.array([60, 0, 60, 0])
+    looks = [
+        (number, [Detection(BOX, 1.0, marks), Detection(right, 1.0, marks)])
+        for number in range(0, shots * 30, stride)
+    ]
+    known = {"stride": stride, "cuts": [30, 60, 90], "looks": looks}
+    made, held = [], []
+
+    def score(face, *_):
+        held.append(len(made))
+        del made[: len(face.crops)]
+        return float(face.birth[1])
+
+    monkeypatch.setattr(syncing, "crop", lambda *_: made.append(1))
+    monkeypatch.setattr(syncing, "_score", score)
+    _, speaks = find_speaker(source, None, stride, known, sound)
+    assert len(held) == 2 * shots
+    assert max(held) == 2 * 5 * T  # five windows of two faces, each of five frames
+    assert [speaks((30 * shot, i)) for shot in range(shots) for i in (0, 1)] == [0, 1] * shots
 
 
 def test_a_single_face_is_the_speaker_whatever_the_sound(tmp_path, sound, video):

@@ -79,6 +79,9 @@ def test_index_comes_first(tmp_path: Path) -> None:
         (29.97, Fraction(30000, 1001)),
         (23.976, Fraction(24000, 1001)),
         (12.5, Fraction(25, 2)),
+        (1.0, Fraction(1)),
+        (2, Fraction(2)),
+        (1.998, Fraction(2000, 1001)),
         (Fraction(1350, 61), Fraction(1350, 61)),
     ],
 )

@@ -76,6 +76,13 @@ def test_elastic_bends_are_bounded_and_one_for_a_clip():
     assert bent[..., far].max() == 0
 
 
+def test_pictures_are_moved_as_precisely_under_autocast():
+    augment, faces = Augment(grey=0.0), pictures()
+    exact = augment.faces(faces, 1.0, batch_rng(0, 0))
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(augment.faces(faces, 1.0, batch_rng(0, 0)), exact)
+
+
 def test_unmoved_clips_keep_their_pixels():
     options = {"shift": 0.1, "warp": 0.05, "rotate": 9.0, "resample": 0.5}
     faces = pictures(clips=40)

@@ -87,14 +87,11 @@ def test_chance_and_deafness_are_named_when_there_was_time_enough():
     assert judged(2000, listening_db=1.5) == {}
 
 
-def test_a_discriminator_that_has_won_is_named_after_a_while():
+@pytest.mark.parametrize("kinds", [[""], ["_shifted", "_generated"]])
+def test_a_discriminator_that_has_won_is_named_after_a_while(kinds):
     diagnostics = Diagnostics()
-    run = SimpleNamespace(
-        callback_metrics={
-            "train/discriminator": torch.tensor(0.01),
-            "train/discriminator_accuracy": torch.tensor(1.0),
-        }
-    )
+    accuracies = {f"train/discriminator_accuracy{kind}": torch.tensor(1.0) for kind in kinds}
+    run = SimpleNamespace(callback_metrics={"train/discriminator": torch.tensor(0.01)} | accuracies)
     for batch in range(150):
         module = SimpleNamespace(batches_done=batch)
         diagnostics.on_train_batch_end(run, module, None, None, batch)

@@ -42,6 +42,22 @@ def test_an_expert_of_another_image_size(tmp_path):
     assert "model.expert" in line
 
 
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("trainer.clip=high", "trainer.clip=high: must be a number, or null"),
+        ("trainer.ema=2", "trainer.ema=2: must be between 0 and 1, or null"),
+        ("trainer.threads=many", "trainer.threads=many: must be a number, or null"),
+        ("trainer.threads=0", "trainer.threads=0: must be 1 or more, or null"),
+        ("seed=abc", "seed=abc: must be a whole number"),
+        ("callbacks.best=null", "callbacks.best=null: a run keeps the checkpoint"),
+        ("+model.min_gap=16", "model.min_gap=16: must be 1 to 15 frames"),
+    ],
+)
+def test_values_that_cannot_be(tmp_path, option, problem):
+    assert problem in refused(tmp_path, "model=syncnet", "data.root=/nowhere", option)
+
+
 def test_bfloat16_where_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "computes_in_bfloat16", lambda on_gpu: False)
     options = ["model=syncnet", "data.root=/nowhere"]

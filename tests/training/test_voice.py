@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_run import train
 from tiny import ADAM, changed, state, trainer
 
 from lipsync.checkpoints import load_model
@@ -24,6 +25,16 @@ sys.path.append(str(Path(__file__).parents[1] / "voice"))
 from voices import RATE, speak, write_speakers
 
 SPEAKERS = ("low", "high")
+
+
+def test_the_command_trains_on_folders_of_sounds_without_lists(root, tmp_path):
+    done = train(
+        *("model=cyclegan_vc", "data=folder", f"data.root={root}", "voices=[low,high]"),
+        *("size.voice.width=0.0625", "trainer.batches=1", "data.batch_size=1", "data.workers=0"),
+        *("callbacks.progress=null", f"hydra.run.dir={tmp_path}"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "checkpoints" / "best.ckpt").is_file()
 
 
 @pytest.fixture(scope="module")

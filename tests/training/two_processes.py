@@ -27,6 +27,7 @@ class Spy(torch.optim.SGD):
     gradients: ClassVar[list[torch.Tensor]] = []
 
     def step(self, closure=None):
+        closure()  # where Lightning clips
         parameters = self.param_groups[0]["params"]
         Spy.gradients.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from translation_media import (
@@ -21,7 +23,7 @@ from translation_media import (
     work,
 )
 
-from lipsync.media import read_audio, write_audio
+from lipsync.media import probe, read_audio, write_audio
 from lipsync.translation import translate
 from lipsync.translation.sound import RATE
 
@@ -40,6 +42,25 @@ def test_every_line_sounds_in_its_place(video: Path, output: Path) -> None:
         assert np.sqrt(np.mean(heard**2)) == pytest.approx(level, rel=0.1)
         assert abs(row["start"] - line.start) < 0.5
     assert not track[: round(0.4 * RATE)].any()
+
+
+def test_a_recording_that_does_not_say_how_long_it_is(video: Path, output: Path) -> None:
+    live = video.with_suffix(".mkv")
+    with (
+        live.open("wb") as file,
+        av.open(str(video)) as old,
+        av.open(SimpleNamespace(write=file.write), "w", format="matroska") as new,  # no seeking
+    ):
+        streams = [new.add_stream_from_template(stream) for stream in old.streams]
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                new.mux(packet)
+    assert (probe(live).video_seconds, probe(live).audio_seconds) == (0, 0)
+    options, *_ = engines()
+    translate(live, output, options)
+    track = read_audio(work(output) / "es" / "track.wav", RATE)
+    assert len(track) / RATE == pytest.approx(5, abs=0.01)
 
 
 def test_a_second_run_makes_nothing_and_loads_no_engine(video: Path, output: Path) -> None:

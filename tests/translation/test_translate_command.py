@@ -66,6 +66,10 @@ def test_a_file_of_options_and_those_given_before_it(talk: Path, capsys) -> None
     options = read_options(config, {"until": "fit", "dub": {"model": "m"}})
     assert (options.source, options.background, options.until) == ("en", 0.5, "fit")
     assert options.dub == {"model": "m"}
+    config.write_text("to: fr\ndub: {model: n, min-face: 20}\n")
+    assert read_options(config, {}).dub == {"model": "n", "min_face": 20}
+    given = read_options(config, {"dub": {"model": "m"}})
+    assert given.dub == {"model": "m", "min_face": 20}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,11 @@ def test_a_file_of_options_and_those_given_before_it(talk: Path, capsys) -> None
         ("- es", "must hold lines of 'option: value'"),
         ("to: [es", "no YAML"),
         ("to: es\ndub: yes", "dub must hold options"),
+        ("to: es\ndub: {crf: high}", "options.yaml: dub: crf must be int, got 'high'"),
+        ("to: es\ndub: {spaeker: left}", "options.yaml: dub: no option is named 'spaeker'"),
+        ("to: es\ndub: {output: x.mp4}", "options.yaml: dub: no option is named 'output'"),
+        ("to: es\nvoice: no", "voice must be a name, such as none, got False"),
+        ("to: es\nrecogniser: 1", "recogniser must be a name, such as auto, got 1"),
         ("to: 5", "language '5' is not known"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,24 @@ def test_a_file_that_a_correction_has_broken(video: Path, output: Path, change, 
     translate(video, output, options)
     edit(work(output) / "transcript.json", change)
     with pytest.raises(MediaError, match=problem):
+        translate(video, output, options)
+
+
+def test_a_work_folder_that_cannot_be_made(video: Path, output: Path) -> None:
+    options, *_ = engines()
+    work(output).mkdir()
+    (work(output) / "es").write_text("a file")
+    with pytest.raises(MediaError, match=r"out\.work/es: cannot be written \(File exists\)"):
+        translate(video, output, options)
+
+
+def test_a_full_disk(video: Path, output: Path, monkeypatch) -> None:
+    def full(path: Path, text: str, **options) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    options, *_ = engines()
+    with pytest.raises(MediaError, match=r"source\.json: cannot be written \(No space left"):
         translate(video, output, options)
 
 

@@ -55,3 +55,16 @@ def test_bad_input_is_one_line_and_exit_code_2(sounds, capsys, name, options, pr
     assert error.count("\n") == 1
     assert problem in error
     assert not (sounds / "out.wav").exists()
+
+
+@pytest.mark.parametrize("name", ["in", "reference"])
+def test_what_it_reads_is_not_overwritten(sounds, capsys, name):
+    before = (sounds / f"{name}.wav").read_bytes()
+    (sounds / "link.wav").symlink_to(sounds / f"{name}.wav")
+    for output in (f"{name}.wav", "link.wav"):
+        arguments = [str(sounds / "in.wav"), "--reference", str(sounds / "reference.wav")]
+        with pytest.raises(SystemExit) as ended:
+            main(["voice", *arguments, "-o", str(sounds / output)])
+        assert ended.value.code == 2
+        assert f"{output}: is the input itself" in capsys.readouterr().err
+    assert (sounds / f"{name}.wav").read_bytes() == before
