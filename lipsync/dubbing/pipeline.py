@@ -14,12 +14,12 @@ from lipsync.dubbing.enhance import Enhancer
 from lipsync.dubbing.job import DubbedFrame, Job, Progress
 from lipsync.dubbing.marks import side_by_side, side_by_side_size
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.output import check_folder, check_output, check_writing
+from lipsync.dubbing.output import check_writing
 from lipsync.dubbing.result import DubResult
 from lipsync.dubbing.stages import Stages
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
-from lipsync.media import VideoWriter
+from lipsync.media import CONTAINERS, VideoWriter, check_target
 
 
 def dub(
@@ -111,9 +111,9 @@ def dub(
     options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
     options.check()
     check_writing(codec, crf, preset, audio_codec, audio_bitrate)
-    check_output(output, face, audio, options.reference)
+    check_target(output, face, audio, options.reference, suffixes=CONTAINERS)
     if options.tracks is not None:
-        check_folder(Path(options.tracks))
+        check_target(options.tracks)
 
     job = Job(face, audio, options)
     total, seconds = job.playback.expected()

@@ -6,7 +6,7 @@ by counting frames. Nothing passes through a shell; a path is always a local fil
 another protocol.
 """
 
-from lipsync.media.files import whole_file
+from lipsync.media.files import CONTAINERS, check_target, whole_file
 from lipsync.media.frames import (
     MediaInfo,
     frame_times,
@@ -28,6 +28,7 @@ from lipsync.media.writing import PRESETS, VIDEO_CODECS, VideoWriter, frame_rate
 
 __all__ = [
     "AUDIO_CODECS",
+    "CONTAINERS",
     "PRESETS",
     "VIDEO_CODECS",
     "CopiedSound",
@@ -37,6 +38,7 @@ __all__ = [
     "VideoWriter",
     "audio_blocks",
     "can_copy",
+    "check_target",
     "frame_rate",
     "frame_times",
     "probe",

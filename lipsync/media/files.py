@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
 
 from lipsync.errors import MediaError
+
+CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
+"""Suffixes of the videos that are written."""
 
 
 @contextmanager
@@ -110,6 +114,35 @@ def first_frame(path: Path) -> tuple[float, av.VideoFrame] | None:
             for frame in decoded(path, container, stream, tolerant=True):
                 return frame.time or 0.0, frame
     return None
+
+
+def check_target(
+    path: str | Path, *inputs: str | Path | None, suffixes: Sequence[str] = ()
+) -> None:
+    """Refuse before any work a name under which no file can be written after it.
+
+    Args:
+        path: the name.
+        inputs: files that must not be overwritten; ``None`` is none.
+        suffixes: of containers that can be written; none takes all.
+
+    Raises:
+        MediaError: another suffix, a folder, no folder, no rights, or an input itself.
+    """
+    path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise MediaError(
+            path, f"'{path.suffix}' is no video's suffix", f"use {', '.join(suffixes)}"
+        )
+    if path.is_dir():
+        raise MediaError(path, "is a folder", "name a file to write")
+    if not path.parent.is_dir():
+        raise MediaError(path, f"there is no folder {path.parent}", "make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise MediaError(path, f"folder {path.parent} cannot be written", "check its rights")
+    for given in map(Path, filter(None, inputs)):
+        if given.exists() and path.exists() and given.samefile(path):
+            raise MediaError(path, "is the input itself", "give the output another name")
 
 
 @contextmanager

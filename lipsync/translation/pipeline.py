@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media import probe
+from lipsync.media import CONTAINERS, check_target, probe
 from lipsync.translation import stages
 from lipsync.translation.job import Job
 from lipsync.translation.lips import move_lips
@@ -20,8 +20,6 @@ from lipsync.translation.track import fit_lines
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage, what is done of it, and what there is in all where known."""
-
-_CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 @dataclass
@@ -162,14 +160,6 @@ def _check(video: Path, output: Path, work: Path) -> None:
         raise MediaError(video, "has no sound", "name a video with speech")
     if not info.has_video:
         raise MediaError(video, "has no video", "name a video with speech")
-    if output.suffix.lower() not in _CONTAINERS:
-        suffixes = ", ".join(_CONTAINERS)
-        raise MediaError(output, f"'{output.suffix}' is no video's suffix", f"use {suffixes}")
-    if output.is_dir():
-        raise MediaError(output, "is a folder", "name a file to write")
-    if not output.parent.is_dir():
-        raise MediaError(output, f"there is no folder {output.parent}", "make it first")
-    if output.exists() and output.samefile(video):
-        raise MediaError(output, "is the input itself", "give the output another name")
+    check_target(output, video, suffixes=CONTAINERS)
     if work.exists() and not work.is_dir():
         raise ConfigError(f"{work}: is a file; name a folder with --work")

@@ -9,8 +9,8 @@ from typing import Any
 
 from lipsync.checkpoints import load_model
 from lipsync.devices import to_device
-from lipsync.errors import ConfigError, MediaError
-from lipsync.media import read_audio, write_audio
+from lipsync.errors import ConfigError
+from lipsync.media import check_target, read_audio, write_audio
 from lipsync.voice.conversion import convert
 from lipsync.voice.matching import match_voice
 from lipsync.voice.pitch import SAMPLE_RATE
@@ -64,9 +64,7 @@ def convert_file(
         raise ConfigError("--speaker chooses a voice of a --model; a --reference has only one")
     if Path(output).suffix.lower() != ".wav":
         raise ConfigError(f"{output}: the sound is written as WAV; name a .wav file")
-    for path in filter(None, (audio, reference)):
-        if Path(path).exists() and Path(output).exists() and Path(path).samefile(output):
-            raise MediaError(output, "is the input itself", "give the output another name")
+    check_target(output, audio, reference)
     start = time.perf_counter()
     if model is not None:
         converter = to_device(load_model(model), device)

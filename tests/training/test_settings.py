@@ -51,7 +51,7 @@ def test_an_expert_of_another_image_size(tmp_path):
         ("trainer.threads=0", "trainer.threads=0: must be 1 or more, or null"),
         ("seed=abc", "seed=abc: must be a whole number"),
         ("callbacks.best=null", "callbacks.best=null: a run keeps the checkpoint"),
-        ("+model.min_gap=16", "model.min_gap=16: must be 1 to 15 frames"),
+        ("model.min_gap=16", "model.min_gap=16: must be 1 to 15 frames"),
     ],
 )
 def test_values_that_cannot_be(tmp_path, option, problem):
