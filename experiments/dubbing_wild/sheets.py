@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from lipsync.dubbing import DubbedFrame, dub_frames
+from lipsync.dubbing.options import DEFAULT_MODEL
 from lipsync.errors import LipsyncError
 from lipsync.faces.crops import crop
 
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path, help="folder of videos")
     parser.add_argument("speech", type=Path, help="folder of sounds")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--model", default="wav2lip-grid")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     sounds = sorted(p for p in options.speech.rglob("*") if p.suffix in {".wav", ".mp3", ".flac"})

@@ -13,7 +13,7 @@ from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
 
-DEFAULT_MODEL = "wav2lip-grid"
+DEFAULT_MODEL = "wav2lip-gan-grid"
 NO_FACE = ("pass", "hold", "error")
 TAILS = ("cut", "keep")
 
