@@ -138,6 +138,12 @@ def check_width(name: str, width: float) -> None:
         raise ConfigError(f"{name}: width {width} is not in (0, 4]; 1.0 is the published network")
 
 
+def check_choice(name: str, what: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise :class:`ConfigError` for a kind that there is not."""
+    if value not in choices:
+        raise ConfigError(f"{name}: {what} '{value}' is not one of {', '.join(choices)}")
+
+
 def check_shape(name: str, what: str, x: Tensor, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless ``x`` is ``(batch, *shape)``."""
     if torch.jit.is_tracing():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lipsync.errors import ConfigError
 from lipsync.models.blocks import (
     ConvBlock,
+    check_choice,
     check_config,
     check_shape,
     halvings,
@@ -15,7 +15,7 @@ from lipsync.models.blocks import (
     scaled,
     unit_norm,
 )
-from lipsync.models.encoders import MEL_SHAPE, mel_encoder
+from lipsync.models.encoders import HEARINGS, MEL_SHAPE, mel_encoder
 
 EMBEDDING = 512
 FRAMES = 5
@@ -36,9 +36,11 @@ class SyncNet(nn.Module):
         depth: factor on the residual blocks of each stage; 0 leaves none.
         view: what the face encoder is shown: "colour", the pixels as published, or "motion", see
             :func:`motion`, which hides skin, beard and light and so carries over to new faces.
+        hearing: what the audio encoder is given: "mel", as published, or "envelope", the mel
+            without the voice's harmonics, which carries over to new voices.
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another view.
+        ConfigError: sizes of which no network can be built, or another view or hearing.
     """
 
     def __init__(
@@ -47,12 +49,19 @@ class SyncNet(nn.Module):
         width: float = 1.0,
         depth: float = 1.0,
         view: str = "colour",
+        hearing: str = "mel",
     ) -> None:
         super().__init__()
         check_config("SyncNet", image_size, width, depth)
-        if view not in VIEWS:
-            raise ConfigError(f"SyncNet: view '{view}' is not one of {', '.join(VIEWS)}")
-        self.config = {"image_size": image_size, "width": width, "depth": depth, "view": view}
+        check_choice("SyncNet", "view", view, VIEWS)
+        check_choice("SyncNet", "hearing", hearing, HEARINGS)
+        self.config = {
+            "image_size": image_size,
+            "width": width,
+            "depth": depth,
+            "view": view,
+            "hearing": hearing,
+        }
 
         # 48x96 -> 46x47 by the 5x5 convolution, square from the second halving on
         sides = halvings(image_size // 2 - 1)
@@ -69,7 +78,9 @@ class SyncNet(nn.Module):
             layers += residuals(c_out, repeats(published, depth))
         layers += [ConvBlock(c_out, c_out, sides[-1]), ConvBlock(c_out, EMBEDDING, 1)]
         self.face_encoder = nn.Sequential(*layers)
-        self.audio_encoder = mel_encoder(width, depth, last=2, out_channels=EMBEDDING)
+        self.audio_encoder = mel_encoder(
+            width, depth, last=2, out_channels=EMBEDDING, hearing=hearing
+        )
 
     def forward(self, mel: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
         """``mel (B, 1, 80, 16)``, ``faces (B, 15, H/2, W)`` -> unit ``(audio, face)``, (B, 512)."""

@@ -6,9 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipsync.errors import ConfigError
-from lipsync.models.blocks import ConvBlock, check_config, halvings, repeats, scaled
-from lipsync.models.encoders import MEL_SHAPE, decoder_stages, encoder_stages, mel_encoder
+from lipsync.models.blocks import ConvBlock, check_choice, check_config, halvings, repeats, scaled
+from lipsync.models.encoders import (
+    HEARINGS,
+    MEL_SHAPE,
+    decoder_stages,
+    encoder_stages,
+    mel_encoder,
+)
 from lipsync.models.generator import FaceGenerator
 
 HEADS = ("paint", "copy")
@@ -27,12 +32,17 @@ class Wav2Lip(FaceGenerator):
         depth: factor on the residual blocks of each stage; 0 leaves none.
         mel_lead: how many frames before a frame its mel window begins; the network does not use
             it, its data do (see :func:`lipsync.windows.mel_start`).
+        head: what the last layer gives: "paint", colours, as published, or "copy", colours, a place
+            of the reference to fetch each pixel from, and the share of either, which carries over
+            to new faces.
+        hearing: what the audio encoder is given: "mel", as published, or "envelope", the mel
+            without the voice's harmonics, which carries over to new voices.
 
     Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 6, H, W)`` in [0, 1], masked
     target then reference -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes of which no network can be built, or another head or hearing.
     """
 
     audio_shape = MEL_SHAPE
@@ -45,17 +55,19 @@ class Wav2Lip(FaceGenerator):
         depth: float = 1.0,
         mel_lead: int = 0,
         head: str = "paint",
+        hearing: str = "mel",
     ) -> None:
         super().__init__()
         check_config("Wav2Lip", image_size, width, depth)
-        if head not in HEADS:
-            raise ConfigError(f"Wav2Lip: head '{head}' is not one of {', '.join(HEADS)}")
+        check_choice("Wav2Lip", "head", head, HEADS)
+        check_choice("Wav2Lip", "hearing", hearing, HEARINGS)
         self.config = {
             "image_size": image_size,
             "width": width,
             "depth": depth,
             "mel_lead": mel_lead,
             "head": head,
+            "hearing": hearing,
         }
         last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
         levels = range(last + 1)
@@ -72,7 +84,7 @@ class Wav2Lip(FaceGenerator):
         down = [count(level, 0) for level in levels]
         down[2] = repeats(3, depth)
         self.face_encoder_blocks = encoder_stages(image_size, encoder, down, out_channels=bottom)
-        self.audio_encoder = mel_encoder(width, depth, last=1, out_channels=bottom)
+        self.audio_encoder = mel_encoder(width, depth, last=1, out_channels=bottom, hearing=hearing)
         up = decoder_stages(
             image_size,
             2 * bottom,

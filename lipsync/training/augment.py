@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lipsync.audio import mel_centres
+from lipsync.models.encoders import cosines, smoothing
+from lipsync.windows import T
 
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of R, G, B
 
@@ -32,12 +34,15 @@ class Augment:
         contrast: largest relative change of the contrast.
         colour: largest relative change of single channels.
         gamma: largest change of the tone curve, as a power of two.
-        resample: probability that a picture is moved, scaled, turned or bent at all, which costs a
-            little of its sharpness.
+        resample: probability that a picture is moved, scaled, turned, bent or swayed at all, which
+            costs a little of its sharpness.
         shift: largest translation, as a share of the side.
         scale: largest relative change of size.
         rotate: largest rotation, in degrees.
         warp: largest elastic displacement, as a share of the side: other shapes of face.
+        sway: how far heads move within a window of five pictures, every window for itself, in half
+            of the clips: standard deviation of the way from its middle to its end, as a share of
+            the side.
         mel_gain: largest change of loudness, in dB.
         mel_tilt: largest change of the spectrum's slope, in dB from the lowest bin to the highest.
         mel_noise: largest standard deviation of noise on the mel, in dB.
@@ -61,6 +66,7 @@ class Augment:
     scale: float = 0.1
     rotate: float = 8.0
     warp: float = 0.0
+    sway: float = 0.0
     mel_gain: float = 10.0
     mel_tilt: float = 10.0
     mel_noise: float = 3.0
@@ -77,14 +83,15 @@ class Augment:
         """Augment pictures.
 
         Args:
-            faces: float (C, N, 3, H, W) in [0, 1]: N pictures of each of C clips.
+            faces: float (C, N, 3, H, W) in [0, 1]: N pictures of each of C clips; with ``sway``,
+                windows of five one after the other.
             strength: 0 to 1.
             rng: source of chance, on the CPU.
 
         Returns:
             The same shape and range.
         """
-        clips, _, _, height, width = faces.shape
+        clips, count, _, height, width = faces.shape
 
         def uniform(limit: float, *shape: int) -> Tensor:
             values = torch.rand((clips, *shape), generator=rng) * 2 - 1
@@ -106,7 +113,7 @@ class Augment:
 
         mirrored = chance(self.flip).to(faces.device).view(-1, 1, 1, 1, 1)
         faces = torch.where(mirrored, faces.flip(-1), faces)
-        if not (self.rotate or self.scale or self.shift or self.warp):
+        if not (self.rotate or self.scale or self.shift or self.warp or self.sway):
             return faces
         moved = chance(self.resample).to(faces)
         turn, zoom = moved * uniform(math.radians(self.rotate)), 1 + moved * uniform(self.scale)
@@ -114,7 +121,12 @@ class Augment:
         cosine, sine = zoom * turn.cos(), zoom * turn.sin()
         matrix = torch.stack([cosine, -sine, across, sine, cosine, down], dim=1)
         bend = moved.view(-1, 1, 1, 1) * uniform(2 * self.warp, 2, 4, 4) if self.warp else None
-        return _warp(faces, matrix.view(-1, 2, 3), bend)
+        path = None
+        if self.sway:
+            path = _paths(clips, count // T, rng).view(clips, count, 2).to(faces)
+            swaying = moved * chance(0.5).to(faces)
+            path = path * swaying.view(-1, 1, 1) * (2 * self.sway * strength)
+        return _warp(faces, matrix.view(-1, 2, 3), bend, path)
 
     def mel(self, mel: Tensor, strength: float, rng: torch.Generator) -> Tensor:
         """Augment mels: float (C, ..., 80, 16) in [-4, 4], one draw for each of C clips."""
@@ -129,7 +141,7 @@ class Augment:
         change = change + draw[:, 2].view(shape) * self.mel_noise * noise
         if self.mel_ripple:
             ripples = torch.rand((clips, 5), generator=rng) * 2 - 1
-            curve = self.mel_ripple * ripples @ _cosines(bins)[2:7]
+            curve = self.mel_ripple * ripples @ cosines(bins)[2:7]
             change = change + curve.view(*shape[:-2], bins, 1)
         if self.mel_pitch:
             chosen = torch.rand((clips,), generator=rng) < self.mel_pitch * strength
@@ -148,6 +160,17 @@ class Augment:
         return mel
 
 
+def _paths(clips: int, windows: int, rng: torch.Generator) -> Tensor:
+    """Where a head is in each of a window's pictures: (clips, windows, T, 2), about 1 large.
+
+    A steady move, one that turns back, and a little trembling.
+    """
+    time = torch.linspace(-1, 1, T).view(T, 1)
+    steady, back = torch.randn((2, clips, windows, 1, 2), generator=rng)
+    tremble = torch.randn((clips, windows, T, 2), generator=rng)
+    return steady * time + back * 0.5 * (time**2 - 0.5) + 0.15 * tremble
+
+
 def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
     """Move what a mel holds at a frequency to ``factor`` (C,) times that; (C, ..., bins, n)."""
     centres = mel_centres()
@@ -159,12 +182,6 @@ def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
     return torch.lerp(below, above, position - low)
 
 
-def _cosines(bins: int) -> Tensor:
-    """Cosines over the bins, from none to 79 half turns (DCT-II): (bins, bins)."""
-    middle = (torch.arange(bins) + 0.5) / bins
-    return torch.cos(math.pi * torch.arange(bins)[:, None] * middle)
-
-
 @torch.autocast("cpu", enabled=False)
 @torch.autocast("cuda", enabled=False)
 def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
@@ -174,9 +191,7 @@ def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
     it is voiced, and that much of a comb at the new pitch takes its place.
     """
     bins = mel.shape[-2]
-    slow = _cosines(bins)[:22]  # harmonics of up to some 300 Hz are faster
-    slow = (slow / slow.norm(dim=1, keepdim=True)).to(mel)
-    envelope = slow.T @ (slow @ mel)
+    envelope = smoothing(bins).to(mel) @ mel
     voiced = (mel - envelope)[..., : bins // 2, :].std(dim=-2, keepdim=True)
     centres = torch.from_numpy(mel_centres()).float()
     apart = torch.gradient(centres)[0] / pitch[:, None]  # from bin to bin, in harmonics
@@ -187,13 +202,16 @@ def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
 
 @torch.autocast("cpu", enabled=False)
 @torch.autocast("cuda", enabled=False)
-def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:
+def _warp(
+    faces: Tensor, matrix: Tensor, bend: Tensor | None = None, path: Tensor | None = None
+) -> Tensor:
     """Apply one map to all pictures of a clip; in full precision, to hundredths of a pixel.
 
     Args:
         faces: (C, N, 3, H, W).
         matrix: (C, 2, 3), affine.
         bend: (C, 2, n, n) displacements on a coarse grid, in half widths.
+        path: (C, N, 2) where each picture is moved besides, across and down, in half widths.
     """
     clips, count, channels, height, width = faces.shape
     # Work in units of the width, so that rotation does not shear the (wide) lower half.
@@ -203,6 +221,11 @@ def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:
     if bend is not None:
         smooth = F.interpolate(bend, (height, width), mode="bicubic", align_corners=True)
         grid = grid + smooth.permute(0, 2, 3, 1) * grid.new_tensor([1.0, 1 / aspect])
-    stacked = faces.reshape(clips, count * channels, height, width)
+    if path is None:  # one grid for all pictures of a clip
+        stacked = faces.reshape(clips, count * channels, height, width)
+    else:
+        moves = path * path.new_tensor([1.0, 1 / aspect])
+        grid = (grid[:, None] + moves[:, :, None, None]).flatten(0, 1)
+        stacked = faces.reshape(clips * count, channels, height, width)
     warped = F.grid_sample(stacked, grid, padding_mode="border", align_corners=False)
     return warped.view_as(faces)

@@ -1,11 +1,15 @@
-"""What helps networks with faces that they were not trained on: motion alone, and copied pixels."""
+"""What helps with people who were not in the data: motion alone, copied pixels, no pitch."""
 
+import numpy as np
 import pytest
 import torch
 
+from lipsync.audio import SAMPLE_RATE, melspectrogram
 from lipsync.errors import ConfigError
 from lipsync.models import SyncNet, Wav2Lip
+from lipsync.models.encoders import SpectralEnvelope
 from lipsync.models.expert import motion
+from lipsync.models.folding import folded
 from lipsync.models.inference import optimise
 
 SMALL = {"image_size": 96, "width": 0.125, "depth": 0.5}
@@ -60,7 +64,40 @@ def test_copied_pixels_come_from_where_the_network_says():
     torch.testing.assert_close(out[..., :88], faces[:, 3:, :, 8:], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("build", "said"), [(SyncNet, "view"), (Wav2Lip, "head")])
+def vowel(pitch: float) -> torch.Tensor:
+    """The mel of a steady sound with the same formants at any pitch: (1, 1, 80, 16)."""
+    harmonics = np.arange(1, int(7000 / pitch)) * pitch
+    weights = sum(np.exp(-(((harmonics - f) / 200) ** 2)) for f in (700, 1200, 2600)) + 1e-3
+    time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    wave = (weights[:, None] * np.sin(2 * np.pi * harmonics[:, None] * time)).sum(0)
+    mel = melspectrogram((0.3 * wave / np.abs(wave).max()).astype(np.float32))
+    return torch.from_numpy(mel[:, 20:36]).view(1, 1, 80, 16)
+
+
+def test_the_envelope_hides_the_pitch():
+    low, high, other = vowel(110), vowel(165), vowel(110).flip(2)
+    hear = SpectralEnvelope()
+    rough, smooth = (low - high).std(), (hear(low) - hear(high)).std()
+    assert smooth < rough / 2
+    assert (hear(low) - hear(other)).std() > 0.8 * (low - other).std()  # what is said stays
+
+
+@pytest.mark.parametrize("build", [SyncNet, Wav2Lip])
+def test_networks_of_the_envelope_fold_and_share_their_other_weights(build):
+    torch.manual_seed(0)
+    network = build(**SMALL, hearing="envelope").eval()
+    published = build(**SMALL).eval()
+    assert len(network.state_dict()) == len(published.state_dict())  # nothing more to store
+    mel = pictures(2, 1, 80, 16) * 8 - 4
+    heard = network.audio_encoder(mel)
+    assert heard.shape == published.audio_encoder(mel).shape
+    torch.testing.assert_close(folded(network).audio_encoder(mel), heard, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [(SyncNet, "view"), (SyncNet, "hearing"), (Wav2Lip, "head"), (Wav2Lip, "hearing")],
+)
 def test_unknown_kinds_are_refused(build, said):
     with pytest.raises(ConfigError, match=said):
         build(**SMALL, **{said: "other"})

@@ -92,6 +92,23 @@ def test_unmoved_clips_keep_their_pixels():
     assert (change > 0.1).sum() == 40 - (change < 1e-3).sum()
 
 
+def test_heads_sway_in_every_window_for_itself():
+    ramp = torch.linspace(0, 1, 96).expand(100, 10, 3, 48, 96)  # how far it moved can be read off
+    options = {**NOTHING, "sway": 0.02}
+    moved = Augment(**options).faces(ramp, 1.0, batch_rng(0, 7))[..., 24, 48] - ramp[..., 24, 48]
+    across = moved[:, :, 0].view(100, 2, 5)
+    swaying = across.abs().amax(dim=(1, 2)) > 1e-3
+    assert 35 < swaying.sum() < 65  # in half of the clips
+    across = across[swaying]
+    way = (across[..., 4] - across[..., 2]).flatten()
+    assert 0.016 < way.std() < 0.026  # of the side, from the middle to the end
+    assert torch.corrcoef(torch.stack([across[:, 0, 4], across[:, 1, 4]]))[0, 1].abs() < 0.4
+    steps = across.diff(dim=-1)
+    assert (steps[..., 1:] - steps[..., :-1]).std() < steps.std()  # smooth
+    still = Augment(**options, resample=0.0).faces(ramp, 1.0, batch_rng(0, 7))
+    torch.testing.assert_close(still, ramp, atol=1e-5, rtol=0)
+
+
 def test_gamma_keeps_black_and_white():
     faces = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 3, 1, 1).expand(20, 1, 3, 2, 2)
     toned = Augment(**NOTHING | {"gamma": 1.0}).faces(faces, 1.0, batch_rng(0, 0))
