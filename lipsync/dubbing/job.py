@@ -24,10 +24,11 @@ from lipsync.dubbing.sound import measure
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
-from lipsync.dubbing.stages import Stages, in_parallel
+from lipsync.dubbing.stages import Stages
 from lipsync.errors import MediaError
 from lipsync.faces.crops import crop
 from lipsync.faces.detect import get_detector
+from lipsync.parallel import in_parallel
 
 _BATCH_BYTES = 96 * 2**20  # of frames in a batch; very large pictures come fewer at a time
 

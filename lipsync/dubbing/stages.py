@@ -10,9 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -141,31 +139,3 @@ class Stages:
             if item is _END:
                 return
             yield item
-
-
-def in_parallel(
-    items: Iterable[T],
-    work: Callable[[T], R],
-    workers: int,
-    start: Callable[[], None] | None = None,
-) -> Iterator[R]:
-    """``work(item)`` for each item, in order, ``workers`` of them at a time.
-
-    Args:
-        items: read as far ahead as there are workers.
-        work: called in threads.
-        workers: how many threads.
-        start: called once in each thread before its work.
-    """
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers, "dub", initializer=start) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

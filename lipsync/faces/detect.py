@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,15 @@ class Detection:
 
 
 class Detector(ABC):
-    """Finds faces in one frame. ``name`` goes into what is written about prepared clips."""
+    """Finds faces in one frame.
+
+    Attributes:
+        name: goes into what is written about prepared clips.
+        at_once: how many frames it may be asked for at a time, each by a thread of its own.
+    """
 
     name: str
+    at_once: int = 1
 
     @abstractmethod
     def detect(self, frame: np.ndarray) -> list[Detection]:
@@ -50,7 +57,8 @@ class CenterFace(Detector):
         min_score: faces below are dropped.
         side: the frame is shrunk until its longer side is this many pixels (frames that are smaller
             stay as they are); sides are rounded up to multiples of 32.
-        threads: of the network; 0 for one per core, 1 where processes share the cores.
+        threads: of the network, and frames it can be asked for at once; 0 for one per core, 1 where
+            processes share the cores.
     """
 
     name = "centerface"
@@ -62,6 +70,7 @@ class CenterFace(Detector):
                 f"got {min_score} and {side}"
             )
         self.min_score, self.side = min_score, side
+        self.at_once = threads or min(8, os.cpu_count() or 1)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3

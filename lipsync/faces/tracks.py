@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lipsync.faces.detect import Detection, Detector, iou
+from lipsync.parallel import in_parallel
 
 STRIDE = 5
 _LINK_IOU = 0.25  # of a face with itself one stride later; heads move, other heads are elsewhere
@@ -88,17 +89,27 @@ def detect_track(
         stride: frames from one detection to the next.
         relay: let another face take over where the main one is away, as after a cut.
     """
-    seen: list[tuple[int, list[Detection]]] = []
-    number, frame = -1, None
-    for number, frame in enumerate(frames):
-        if number % stride == 0:
-            seen.append((number, detector.detect(frame)))
-    if frame is None:
-        return follow([], 0, (1, 1), stride)
-    if number % stride:
-        seen.append((number, detector.detect(frame)))
-    height, width = frame.shape[:2]
-    return follow(seen, number + 1, (width, height), stride, relay=relay)
+    count, size = 0, (1, 1)
+
+    def looks() -> Iterator[tuple[int, np.ndarray]]:
+        nonlocal count, size
+        frame = None
+        for count, frame in enumerate(frames, start=1):
+            if (count - 1) % stride == 0:
+                yield count - 1, frame
+        if frame is not None:
+            size = frame.shape[1::-1]
+            if (count - 1) % stride:
+                yield count - 1, frame
+
+    def look(at: tuple[int, np.ndarray]) -> tuple[int, list[Detection]]:
+        return at[0], detector.detect(at[1])
+
+    if detector.at_once > 1:
+        seen = list(in_parallel(looks(), look, detector.at_once))
+    else:
+        seen = [look(at) for at in looks()]
+    return follow(seen, count, size, stride, relay=relay)
 
 
 def follow(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lipsync.dubbing.stages import Stages, in_parallel
+from lipsync.dubbing.stages import Stages
 
 
 def slow(items, seconds=0.02):
@@ -71,18 +71,3 @@ def test_an_error_reaches_the_reader_and_all_threads_end(error):
     assert [next(items), next(items)] == [0, 1]
     items.close()
     assert threading.active_count() == before
-
-
-def test_parallel_work_is_given_in_order():
-    started = threading.Barrier(2, timeout=5)
-
-    def work(k):
-        if k < 2:
-            started.wait()  # two at a time, or this fails
-        time.sleep(0.02 if k % 2 else 0.0)
-        return 10 * k
-
-    names = []
-    found = list(in_parallel(range(7), work, 2, lambda: names.append(1)))
-    assert found == [0, 10, 20, 30, 40, 50, 60]
-    assert len(names) == 2

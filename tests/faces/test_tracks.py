@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -147,3 +149,26 @@ def test_smoothing_has_no_lag_and_keeps_gaps() -> None:
     assert np.array_equal(boxes, before, equal_nan=True)
     ramp = np.arange(20, dtype=np.float32)[:, None].repeat(4, 1)
     assert np.allclose(smooth_boxes(ramp)[2:-2], ramp[2:-2])
+
+
+def test_frames_are_looked_at_at_once_and_give_the_same_track() -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def script(number: int) -> list[Detection]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.02 if number % 10 else 0.05)  # those that come first are not ready first
+        with lock:
+            inside -= 1
+        return [face(50 + number, 40)]
+
+    alone, together = Scripted(script), Scripted(script)
+    together.at_once = 3
+    expected = detect_track(frames(33), alone, stride=5)
+    assert most == 1
+    found = detect_track(frames(33), together, stride=5)
+    assert most == 3
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    assert detect_track(frames(0), together).boxes.shape == (0, 4)
