@@ -181,10 +181,18 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_export(commands: Any) -> None:
-    parser = _command(commands, "export", _export, "write a model in another format")
+    parser = _command(
+        commands, "export", _export, "write a model, or a mix of two, in another format"
+    )
     parser.add_argument("model", metavar="MODEL", help="name or path of a model")
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="a .pth, .safetensors or .onnx file"
+    )
+    parser.add_argument(
+        "--mix", metavar="OTHER", help="write what lies between MODEL and one trained on from it"
+    )
+    parser.add_argument(
+        "--share", type=float, metavar="S", help="of OTHER in the mix, 0 to 1 (default: 0.5)"
     )
 
 
@@ -362,10 +370,12 @@ def _evaluate_generator(
     return report, evaluation.report_clips(report, pairs, output)
 
 
-def _export(model: str, output: str) -> None:
+def _export(model: str, output: str, **options: Any) -> None:
     from lipsync.export import export
 
-    print(export(model, output))
+    if "share" in options and "mix" not in options:
+        raise ConfigError("--share belongs to --mix: name the model to mix in")
+    print(export(model, output, **options))
 
 
 def _doctor(file: str | None, json: bool) -> None:

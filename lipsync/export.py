@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from pathlib import Path
@@ -21,24 +22,54 @@ from lipsync.models.syncnet_v2 import MFCC_SHAPE
 OPSET = 17
 
 
-def export(model: str | Path, output: str | Path) -> str:
+def export(
+    model: str | Path, output: str | Path, *, mix: str | Path | None = None, share: float = 0.5
+) -> str:
     """Write a model in the format that the suffix of ``output`` names; returns what was written.
 
     Args:
         model: what :func:`lipsync.checkpoints.load_model` takes.
         output: ``.onnx``, ``.safetensors``, or ``.pth`` for the published format.
+        mix: another model, trained on from this one (or this one from it): write what lies between.
+        share: of ``mix`` in it, 0 to 1; see :func:`interpolated`.
 
     Raises:
         CheckpointError: a model that cannot be read, or not be written in this format.
-        ConfigError: another suffix.
+        ConfigError: another suffix, networks that cannot be mixed, or another share.
     """
     output = Path(output)
     writers = {".onnx": export_onnx, ".safetensors": save_model, ".pth": export_official}
     if output.suffix not in writers:
         raise ConfigError(f"{output}: formats are {', '.join(writers)}, by the file's suffix")
     network = load_model(model)
+    if mix is not None:
+        network = interpolated(network, load_model(mix), share)
     writers[output.suffix](network, output)
     return f"{output}: {type(network).__name__}, {output.stat().st_size / 1e6:.1f} MB"
+
+
+def interpolated(first: nn.Module, second: nn.Module, share: float) -> nn.Module:
+    """A network whose every weight lies between those of two (Wang et al. 2019, Deep Network
+    Interpolation), such as a generator and what a discriminator has made of it.
+
+    Args:
+        first, second: of one class and configuration, the one trained on from the other: networks
+            with beginnings of their own have nothing useful between them.
+        share: of ``second``: 0 gives ``first``, 1 ``second``.
+
+    Raises:
+        ConfigError: networks that differ in class or configuration, or a share outside [0, 1].
+    """
+    if type(first) is not type(second) or first.config != second.config:
+        kinds = " and ".join(f"{type(m).__name__} {m.config}" for m in (first, second))
+        raise ConfigError(f"only networks of one kind and size can be mixed, not {kinds}")
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share must be in [0, 1], got {share}")
+    between, other = copy.deepcopy(first), second.state_dict()
+    for name, value in between.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(other[name], share)
+    return between
 
 
 def export_onnx(model: nn.Module, path: str | Path) -> None:

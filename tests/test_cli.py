@@ -332,4 +332,5 @@ def test_export_refuses(models, tmp_path, capsys):
     assert ".onnx, .safetensors, .pth" in capsys.readouterr().err
     assert run("export", source, "-o", tmp_path / "x.pth") == 2  # not of the published size
     assert run("export", "nothing", "-o", tmp_path / "x.pth") == 2
+    assert run("export", source, "-o", tmp_path / "x.onnx", "--share", "0.3") == 2
     assert list(tmp_path.iterdir()) == []

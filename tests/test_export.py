@@ -7,7 +7,7 @@ import torch
 
 from lipsync.checkpoints import load_model, save_model
 from lipsync.errors import CheckpointError, ConfigError
-from lipsync.export import export, export_onnx
+from lipsync.export import export, export_onnx, interpolated
 from lipsync.models import (
     LipGAN,
     LipGANDiscriminator,
@@ -19,7 +19,10 @@ from lipsync.models import (
 
 CASES = {
     "wav2lip": (lambda: Wav2Lip(288, 0.125, 0.5), [(1, 80, 16), (6, 288, 288)]),
-    "expert": (lambda: SyncNet(96, 0.25, 0.5), [(1, 80, 16), (15, 48, 96)]),
+    "expert": (
+        lambda: SyncNet(96, 0.25, 0.5, view="motion", hearing="envelope"),
+        [(1, 80, 16), (15, 48, 96)],
+    ),
     "quality": (lambda: QualityDiscriminator(96, 0.25), [(3, 96, 96)]),
     "lipgan": (lambda: LipGAN(96, 0.125, 0.5), [(1, 12, 35), (6, 96, 96)]),
     "lipgan_disc": (lambda: LipGANDiscriminator(96, 0.125), [(1, 12, 35), (3, 96, 96)]),
@@ -87,3 +90,26 @@ def test_onnx_without_its_package_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(CheckpointError, match="pip install onnx"):
         export_onnx(SyncNet(96, 0.125, 0.0), tmp_path / "m.onnx")
+
+
+def test_a_mix_lies_between_its_two(tmp_path):
+    torch.manual_seed(0)
+    first, second = (Wav2Lip(96, 0.125, 0.0, head="copy") for _ in range(2))
+    mixed = interpolated(first, second, 0.25).state_dict()
+    for name, value in first.state_dict().items():
+        between = value + 0.25 * (second.state_dict()[name] - value)
+        torch.testing.assert_close(mixed[name], between.to(value.dtype), atol=1e-6, rtol=0)
+    for name, network in (("a", first), ("b", second)):
+        save_model(network, tmp_path / f"{name}.safetensors")
+    export(tmp_path / "a.safetensors", tmp_path / "m.safetensors", mix=tmp_path / "b.safetensors")
+    found = load_model(tmp_path / "m.safetensors").state_dict()
+    weight = "output_block.1.weight"
+    expected = (first.state_dict()[weight] + second.state_dict()[weight]) / 2
+    torch.testing.assert_close(found[weight], expected)
+
+
+def test_what_cannot_be_mixed():
+    with pytest.raises(ConfigError, match="one kind and size"):
+        interpolated(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.25, 0.0), 0.5)
+    with pytest.raises(ConfigError, match="share must be in"):
+        interpolated(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.125, 0.0), 1.5)
