@@ -128,6 +128,14 @@ class Augment:
             path = path * swaying.view(-1, 1, 1) * (2 * self.sway * strength)
         return _warp(faces, matrix.view(-1, 2, 3), bend, path)
 
+    def pair(
+        self, target: Tensor, reference: Tensor, strength: float, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Augment targets and references, (C, T, 3, H, W) each, alike; see :meth:`faces`."""
+        both = self.faces(torch.cat([target, reference], dim=1), strength, rng)
+        target, reference = both.split([target.shape[1], reference.shape[1]], dim=1)
+        return target, reference
+
     def mel(self, mel: Tensor, strength: float, rng: torch.Generator) -> Tensor:
         """Augment mels: float (C, ..., 80, 16) in [-4, 4], one draw for each of C clips."""
         clips, bins = len(mel), mel.shape[-2]

@@ -112,8 +112,7 @@ class GeneratorTraining(AdversarialTraining):
         mel, sync_mel = batch["mel"], batch["sync_mel"]
         if self.augment is not None:
             rng, strength = self.augment_rng(), self.augment.strength(self.batches_done)
-            both = self.augment.faces(torch.cat([target, reference], dim=1), strength, rng)
-            target, reference = both.chunk(2, dim=1)
+            target, reference = self.augment.pair(target, reference, strength, rng)
             mels = torch.cat([mel, sync_mel[:, None]], dim=1)
             mel, sync_mel = self.augment.mel(mels, strength, rng).split([mel.shape[1], 1], dim=1)
             sync_mel = sync_mel[:, 0]

@@ -50,8 +50,7 @@ class LipGANTraining(AdversarialTraining):
         shift = bool(coin < 0.5)  # in all processes alike
         if self.augment is not None:
             rng, strength = self.augment_rng(), self.augment.strength(self.batches_done)
-            both = self.augment.faces(torch.cat([target, reference], dim=1), strength, rng)
-            target, reference = both.chunk(2, dim=1)
+            target, reference = self.augment.pair(target, reference, strength, rng)
         return {**batch, "target": target, "reference": reference, "shift": shift}
 
     def clip_sound(self, clip: Clip, frames: int) -> np.ndarray:
