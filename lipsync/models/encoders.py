@@ -16,8 +16,8 @@ _SLOW = 22  # cepstral coefficients; the harmonics of voices of up to some 300 H
 
 def cosines(bins: int) -> Tensor:
     """Cosines over the bins of a mel, from none to ``bins - 1`` half turns (DCT-II)."""
-    middle = (torch.arange(bins) + 0.5) / bins
-    return torch.cos(math.pi * torch.arange(bins)[:, None] * middle)
+    turns = torch.arange(bins, device="cpu")  # numbers even where networks are built without any
+    return torch.cos(math.pi * turns[:, None] * (turns + 0.5) / bins)
 
 
 def smoothing(bins: int) -> Tensor:

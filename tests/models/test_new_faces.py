@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from lipsync.audio import SAMPLE_RATE, melspectrogram
+from lipsync.checkpoints import load_model, save_model
 from lipsync.errors import ConfigError
 from lipsync.models import SyncNet, Wav2Lip
 from lipsync.models.encoders import SpectralEnvelope
@@ -83,7 +84,7 @@ def test_the_envelope_hides_the_pitch():
 
 
 @pytest.mark.parametrize("build", [SyncNet, Wav2Lip])
-def test_networks_of_the_envelope_fold_and_share_their_other_weights(build):
+def test_networks_of_the_envelope_store_nothing_more_and_fold(build, tmp_path):
     torch.manual_seed(0)
     network = build(**SMALL, hearing="envelope").eval()
     published = build(**SMALL).eval()
@@ -92,6 +93,8 @@ def test_networks_of_the_envelope_fold_and_share_their_other_weights(build):
     heard = network.audio_encoder(mel)
     assert heard.shape == published.audio_encoder(mel).shape
     torch.testing.assert_close(folded(network).audio_encoder(mel), heard, atol=1e-4, rtol=1e-4)
+    save_model(network, tmp_path / "m.safetensors")
+    torch.testing.assert_close(load_model(tmp_path / "m.safetensors").audio_encoder(mel), heard)
 
 
 @pytest.mark.parametrize(
