@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,12 @@ import numpy as np
 import pytest
 
 from lipsync.data.store import write_clip, write_split
+
+
+def pytest_configure() -> None:
+    """Processes that tests start must hear Ctrl-C, also where a script runs pytest with ``&``."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
