@@ -157,11 +157,14 @@ def test_a_run_that_is_told_to_stop_exits_with_the_signal_s_code(prepared, tmp_p
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (tmp_path / "checkpoints" / "last.ckpt").is_file():
-        assert process.poll() is None
-        time.sleep(0.2)
-    process.send_signal(sent)
-    _, errors = process.communicate(timeout=120)
+    try:
+        while not (tmp_path / "checkpoints" / "last.ckpt").is_file():
+            assert process.poll() is None
+            time.sleep(0.2)
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()  # nothing trains on where this fails
     assert process.returncode == code, errors
     assert "Traceback" not in errors
 
