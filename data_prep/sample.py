@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from data_prep.run import prepare
-from lipsync.data.sample import make_sample_corpus
+from lipsync.sample import make_sample_corpus
 
 
 def prepared_sample(path: str | Path, *, workers: int = 2) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lipsync import __version__
-from lipsync.checkpoints import bundled_models, describe
+from lipsync.checkpoints import bundled_models, describe, network_class
 from lipsync.translation.engines import about_engines
 
 PACKAGES = (
@@ -27,19 +27,6 @@ PACKAGES = (
     "numpy",
     "onnx",
 )
-
-USES = {
-    "SyncNet": "train a generator (model.expert=FILE), score (lipsync evaluate --judge FILE), "
-    "train on (model=syncnet model.init_from=FILE)",
-    "SyncNetV2": "score (lipsync evaluate --judge FILE)",
-    "Wav2Lip": "dub (lipsync dub --model FILE), train on (model=wav2lip model.init_from=FILE)",
-    "LipGAN": "train on (model=lipgan model.init_from=FILE)",
-    "QualityDiscriminator": "train on (model=wav2lip model.discriminator_init_from=FILE)",
-    "VoiceConverter": "convert voices (lipsync voice --model FILE), train on "
-    "(model=cyclegan_vc model.init_from=FILE)",
-    "VoiceDiscriminators": "nothing alone",
-    "LipGANDiscriminator": "train on (model=lipgan model.discriminator_init_from=FILE)",
-}
 
 
 def about_installation() -> dict[str, str]:
@@ -68,5 +55,5 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
     """
     facts = describe(path_or_name)
     card = facts.pop("card")
-    facts["use"] = USES[facts["model"]]
+    facts["use"] = network_class(facts["model"]).use
     return facts | {f"card: {name}": value for name, value in card.items() if name not in facts}

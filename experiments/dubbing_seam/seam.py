@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 import torch
 
-from lipsync.data.sample.corpus import make_clip
 from lipsync.dubbing import dub_frames
 from lipsync.dubbing.seams import seam
 from lipsync.faces.crops import crop
 from lipsync.media import VideoWriter, write_audio
+from lipsync.sample.corpus import make_clip
 
 EVERY = 5  # frames
 FORMS = ("blended", "no colour match", "hard paste")

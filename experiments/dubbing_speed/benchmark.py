@@ -25,13 +25,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from lipsync.data.sample.corpus import make_clip
 from lipsync.dubbing import dub, pipeline
 from lipsync.dubbing.stages import Stages
 from lipsync.faces.detect import CenterFace
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import Wav2Lip
 from lipsync.models.inference import optimise
+from lipsync.sample.corpus import make_clip
 
 SIZE = 1280, 720
 HEAD = 480  # pixels of the generated picture that is put into each frame

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from lipsync.media import read_audio
-from lipsync.models import VoiceConverter, VoiceDiscriminators
-from lipsync.training import VoiceTraining
 from lipsync.training.optim import constant
 from lipsync.voice import analyse, convert, match_voice, synthesise
+from lipsync.voice.network import VoiceConverter, VoiceDiscriminators
+from lipsync.voice.training import VoiceTraining
 
 RATE = 16_000
 

@@ -23,10 +23,10 @@ import torch
 from lipsync.checkpoints import load_model
 from lipsync.data.store import read_split
 from lipsync.media import read_audio, write_audio
-from lipsync.models import VoiceConverter
 from lipsync.voice import analyse, convert, match_voice, synthesise
 from lipsync.voice.conversion import as_loud
 from lipsync.voice.envelope import BINS
+from lipsync.voice.network import VoiceConverter
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

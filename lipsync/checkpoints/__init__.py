@@ -5,7 +5,7 @@ only one that opens pickles, which it never executes.
 """
 
 from lipsync.checkpoints.files import fingerprint
-from lipsync.checkpoints.loading import bundled_models, describe, load_model
+from lipsync.checkpoints.loading import bundled_models, describe, load_model, network_class
 from lipsync.checkpoints.saving import export_official, save_model
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "export_official",
     "fingerprint",
     "load_model",
+    "network_class",
     "save_model",
 ]

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lipsync import models
 from lipsync.checkpoints.files import (
     check_is_file,
     is_safetensors,
@@ -24,20 +24,8 @@ from lipsync.checkpoints.files import (
 from lipsync.checkpoints.official import recognise, swap_colours, without_wrapping
 from lipsync.checkpoints.online import ONLINE, fetch
 from lipsync.errors import CheckpointError, ConfigError
+from lipsync.models import Network
 
-CLASSES: dict[str, type[nn.Module]] = {
-    cls.__name__: cls
-    for cls in (
-        models.Wav2Lip,
-        models.SyncNet,
-        models.QualityDiscriminator,
-        models.SyncNetV2,
-        models.LipGAN,
-        models.LipGANDiscriminator,
-        models.VoiceConverter,
-        models.VoiceDiscriminators,
-    )
-}
 _SHOWN = 3  # mismatches that an error names
 
 
@@ -94,6 +82,18 @@ def describe(path_or_name: str | Path) -> dict[str, Any]:
             "sha256": sha256(path),
             "card": weights.card,
         }
+
+
+def network_class(name: str) -> type[Network] | None:
+    """The class of a network by its name; None where none is known.
+
+    Classes from outside the package are known once their module is imported, or by an entry point
+    ``lipsync.networks`` of an installed package.
+    """
+    if name not in Network.kinds:
+        for entry in entry_points(group="lipsync.networks", name=name):
+            entry.load()
+    return Network.kinds.get(name)
 
 
 def bundled_models() -> list[str]:
@@ -200,12 +200,17 @@ def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
 
 
 def _build(path: Path, weights: Weights) -> nn.Module:
-    if weights.model not in CLASSES:
-        known = ", ".join(CLASSES)
-        raise CheckpointError(path, f"is of a {weights.model}, which is none of {known}")
+    kind = network_class(weights.model)
+    if kind is None:
+        known = ", ".join(sorted(Network.kinds))
+        raise CheckpointError(
+            path,
+            f"is of a {weights.model}, which is none of {known}",
+            "import the module that defines it first",
+        )
     try:
         with torch.device("meta"):  # no memory for weights that are about to be replaced
-            network = CLASSES[weights.model](**weights.config)
+            network = kind(**weights.config)
     except (TypeError, ConfigError) as error:
         raise CheckpointError(
             path,

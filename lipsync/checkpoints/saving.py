@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lipsync import __version__
 from lipsync.checkpoints.files import sha256, whole_files
-from lipsync.checkpoints.loading import CLASSES
+from lipsync.checkpoints.loading import network_class
 from lipsync.checkpoints.official import PUBLISHED, published_network, swap_colours
 from lipsync.errors import CheckpointError
 
@@ -90,7 +90,7 @@ def export_official(model: nn.Module, path: str | Path) -> None:
 
 def _architecture(model: nn.Module, path: Path) -> dict[str, Any]:
     name = type(model).__name__
-    if CLASSES.get(name) is not type(model):
+    if network_class(name) is not type(model):
         raise CheckpointError(
             path, f"a {name} is no network of lipsync.models", "save the network inside it"
         )

@@ -1,6 +1,6 @@
 """The networks: torch only, one family each by ``image_size``, ``width`` and ``depth``."""
 
-from lipsync.models.cyclegan_vc import VoiceConverter, VoiceDiscriminators
+from lipsync.models.base import Network
 from lipsync.models.expert import SyncNet
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.lipgan import LipGAN, LipGANDiscriminator
@@ -12,10 +12,9 @@ __all__ = [
     "FaceGenerator",
     "LipGAN",
     "LipGANDiscriminator",
+    "Network",
     "QualityDiscriminator",
     "SyncNet",
     "SyncNetV2",
-    "VoiceConverter",
-    "VoiceDiscriminators",
     "Wav2Lip",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lipsync.models.base import Network
 from lipsync.models.blocks import (
     ConvBlock,
     check_choice,
@@ -23,7 +24,7 @@ VIEWS = ("colour", "motion")
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of R, G, B
 
 
-class SyncNet(nn.Module):
+class SyncNet(Network):
     """Embed five lower half faces and 0.2 s of speech; in sync, they point the same way.
 
     The defaults are the published network (16.4 M parameters) with its parameter names. The
@@ -42,6 +43,11 @@ class SyncNet(nn.Module):
     Raises:
         ConfigError: sizes of which no network can be built, or another view or hearing.
     """
+
+    use = (
+        "train a generator (model.expert=FILE), score (lipsync evaluate --judge FILE), "
+        "train on (model=syncnet model.init_from=FILE)"
+    )
 
     def __init__(
         self,

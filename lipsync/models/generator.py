@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from lipsync.models.base import Network
 from lipsync.models.blocks import check_shape
 
 
-class FaceGenerator(nn.Module):
+class FaceGenerator(Network):
     """Base of :class:`~lipsync.models.Wav2Lip` and :class:`~lipsync.models.LipGAN`.
 
     Subclasses set ``audio_shape`` (of one frame's sound) and ``reference_first`` (the order of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lipsync.models.base import Network
 from lipsync.models.blocks import (
     ConvBlock,
     check_config,
@@ -35,6 +36,8 @@ class LipGAN(FaceGenerator):
     Raises:
         ConfigError: sizes of which no network can be built.
     """
+
+    use = "dub (lipsync dub --model FILE), train on (model=lipgan model.init_from=FILE)"
 
     audio_shape = MFCC_SHAPE
     reference_first = True
@@ -93,7 +96,7 @@ class LipGAN(FaceGenerator):
         )
 
 
-class LipGANDiscriminator(nn.Module):
+class LipGANDiscriminator(Network):
     """How far a face is from the speech: the distance of two unit embeddings.
 
     Instance norm and leaky ReLU throughout, but no norm on the last convolutions: over the single
@@ -106,6 +109,8 @@ class LipGANDiscriminator(nn.Module):
     Raises:
         ConfigError: sizes of which no network can be built.
     """
+
+    use = "train on (model=lipgan model.discriminator_init_from=FILE)"
 
     def __init__(self, image_size: int = 96, width: float = 1.0) -> None:
         super().__init__()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lipsync.models.base import Network
 from lipsync.models.blocks import ConvBlock, check_config, check_shape, halvings, scaled
 
 LEAK = 0.01  # PyTorch's default slope, as published
 
 
-class QualityDiscriminator(nn.Module):
+class QualityDiscriminator(Network):
     """Tell real from generated faces by their lower halves, frame by frame; no norm layers.
 
     The defaults are the published network (14.1 M parameters) with its parameter names.
@@ -23,6 +24,8 @@ class QualityDiscriminator(nn.Module):
     Raises:
         ConfigError: sizes of which no network can be built.
     """
+
+    use = "train on (model=wav2lip model.discriminator_init_from=FILE)"
 
     def __init__(
         self, image_size: int = 96, width: float = 1.0, spectral_norm: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lipsync.errors import ConfigError
+from lipsync.models.base import Network
 from lipsync.models.blocks import check_shape, check_width, scaled, unit_norm
 
 EMBEDDING = 1024
@@ -51,7 +52,7 @@ def _last_side(image_size: int) -> int:
     return (side - 3) // 2 + 1  # pooling
 
 
-class SyncNetV2(nn.Module):
+class SyncNetV2(Network):
     """Embed 0.2 s of face and of speech; the distance of the two is LSE-D's.
 
     The defaults are the published ``syncnet_v2.model`` (13.6 M parameters) with its parameter
@@ -68,6 +69,8 @@ class SyncNetV2(nn.Module):
     Raises:
         ConfigError: sizes of which no network can be built, or another framing.
     """
+
+    use = "score (lipsync evaluate --judge FILE)"
 
     def __init__(
         self,

@@ -45,6 +45,8 @@ class Wav2Lip(FaceGenerator):
         ConfigError: sizes of which no network can be built, or another head or hearing.
     """
 
+    use = "dub (lipsync dub --model FILE), train on (model=wav2lip model.init_from=FILE)"
+
     audio_shape = MEL_SHAPE
     reference_first = False
 

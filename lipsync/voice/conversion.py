@@ -10,8 +10,8 @@ import torch
 from scipy.ndimage import uniform_filter1d
 
 from lipsync.errors import ConfigError
-from lipsync.models import VoiceConverter
 from lipsync.voice.cepstrum import STEP, decode, encode, to_frames
+from lipsync.voice.network import VoiceConverter
 from lipsync.voice.pitch import CEILING, FLOOR, SAMPLE_RATE
 from lipsync.voice.vocoder import Speech, analyse, synthesise
 

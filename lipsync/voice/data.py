@@ -22,7 +22,7 @@ from lipsync.voice.pitch import SAMPLE_RATE, track_pitch
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4")
 _HELD_OUT = 0.1  # of a speaker's clips for validation, and as many for the test
-_MULTIPLE = 4  # rows; see lipsync.models.cyclegan_vc
+_MULTIPLE = 4  # rows; see lipsync.voice.network
 
 
 @dataclass

@@ -169,10 +169,10 @@ def test_odd_but_sound_files_are_dubbed(tmp_path, sound, name):
 def test_a_generated_head_is_found_dubbed_and_scored(tmp_path):
     """The whole way with the real detector, a Wav2Lip and an expert, on a generated head."""
     from lipsync.checkpoints import save_model
-    from lipsync.data.sample.corpus import make_clip
     from lipsync.evaluation import evaluate
     from lipsync.media import VideoWriter
     from lipsync.models import SyncNet, Wav2Lip
+    from lipsync.sample.corpus import make_clip
 
     torch.manual_seed(0)
     save_model(Wav2Lip(width=0.1, depth=0, mel_lead=2), tmp_path / "generator.safetensors")

@@ -15,11 +15,11 @@ from lipsync.data.module import ClipDataModule
 from lipsync.data.store import write_split
 from lipsync.errors import ClipError, ConfigError
 from lipsync.media import write_audio
-from lipsync.models import VoiceConverter, VoiceDiscriminators
-from lipsync.training import VoiceTraining
 from lipsync.training.optim import constant
-from lipsync.training.voice_pictures import VoiceSheet
 from lipsync.voice.data import VoiceClips, VoiceCrops, speaker_files
+from lipsync.voice.network import VoiceConverter, VoiceDiscriminators
+from lipsync.voice.pictures import VoiceSheet
+from lipsync.voice.training import VoiceTraining
 
 sys.path.append(str(Path(__file__).parents[1] / "voice"))
 from voices import RATE, speak, write_speakers

@@ -8,9 +8,9 @@ from voices import RATE, speak
 from lipsync.checkpoints import load_model, save_model
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import read_audio, write_audio
-from lipsync.models import VoiceConverter
 from lipsync.voice import analyse, convert, convert_file, match_voice
 from lipsync.voice.conversion import convert_cepstra
+from lipsync.voice.network import VoiceConverter
 
 
 def median_pitch(wave: np.ndarray, rate: int = RATE) -> float:

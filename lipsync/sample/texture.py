@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from lipsync.data.sample.hair import hair_layers
-from lipsync.data.sample.looks import Look
-from lipsync.data.sample.mouth import MOUTH_V
-from lipsync.data.sample.shading import Array, Light, bump, lit, mix, noise, normals, step
+from lipsync.sample.hair import hair_layers
+from lipsync.sample.looks import Look
+from lipsync.sample.mouth import MOUTH_V
+from lipsync.sample.shading import Array, Light, bump, lit, mix, noise, normals, step
 
 LEFT, TOP, RIGHT, BOTTOM = -1.30, -1.55, 1.30, 1.45  # the canvas in head units
 CENTRE_V = 0.05

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipsync.data.sample.looks import Look
-from lipsync.data.sample.shading import Array, bump, mix, step
+from lipsync.sample.looks import Look
+from lipsync.sample.shading import Array, bump, mix, step
 
 MOUTH_V = 0.62  # where the closed lips meet, head units
 CHIN_DROP = 0.15  # how far the chin falls when the jaw is open, head units

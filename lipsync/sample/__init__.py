@@ -1,5 +1,5 @@
 """The embedded default data set: generated talking heads whose mouths follow generated speech."""
 
-from lipsync.data.sample.corpus import make_sample_corpus
+from lipsync.sample.corpus import make_sample_corpus
 
 __all__ = ["make_sample_corpus"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lipsync.errors import ConfigError
-from lipsync.models import VoiceConverter, VoiceDiscriminators
+from lipsync.voice.network import VoiceConverter, VoiceDiscriminators
 
 
 def test_the_published_width_has_33_million_parameters_each_way():

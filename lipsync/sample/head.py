@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lipsync.data.sample.eyes import shade_eye
-from lipsync.data.sample.looks import Look
-from lipsync.data.sample.mouth import MOUTH_V, Pose, jaw_drop, mouth_pose, shade_mouth
-from lipsync.data.sample.scene import bake_background, bake_body
-from lipsync.data.sample.shading import Array, Light, bump, over, spread, step
-from lipsync.data.sample.texture import LEFT, TOP, bake_head
+from lipsync.sample.eyes import shade_eye
+from lipsync.sample.looks import Look
+from lipsync.sample.mouth import MOUTH_V, Pose, jaw_drop, mouth_pose, shade_mouth
+from lipsync.sample.scene import bake_background, bake_body
+from lipsync.sample.shading import Array, Light, bump, over, spread, step
+from lipsync.sample.texture import LEFT, TOP, bake_head
 
 TEXTURE_SCALE = 1.6  # texture pixels per frame pixel
 

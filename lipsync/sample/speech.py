@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
-from lipsync.data.sample.phones import NOISE_BANDS, Segment, random_speech
+from lipsync.sample.phones import NOISE_BANDS, Segment, random_speech
 
 SAMPLE_RATE = 16000
 CONTROL_RATE = 200  # parameter frames a second

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from lipsync.data.sample.head import HeadRenderer, random_motion
-from lipsync.data.sample.looks import random_look
-from lipsync.data.sample.speech import Utterance, Voice, speak
 from lipsync.data.store import write_split
 from lipsync.errors import ConfigError
 from lipsync.media import VideoWriter, whole_file
+from lipsync.sample.head import HeadRenderer, random_motion
+from lipsync.sample.looks import random_look
+from lipsync.sample.speech import Utterance, Voice, speak
 
 VERSION = 1  # of the generator; raise it whenever the same seed gives other pictures or sounds
 FPS = 25

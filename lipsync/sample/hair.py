@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from lipsync.data.sample.looks import Look
-from lipsync.data.sample.shading import Array, Light, bump, lit, noise, normals, sample, step
+from lipsync.sample.looks import Look
+from lipsync.sample.shading import Array, Light, bump, lit, noise, normals, sample, step
 
 Layer = tuple[Array, Array]  # colour (h, w, 3), coverage (h, w)
 

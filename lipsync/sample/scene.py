@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from lipsync.data.sample.looks import Look
-from lipsync.data.sample.shading import Array, Light, lit, mix, noise, normals, step
+from lipsync.sample.looks import Look
+from lipsync.sample.shading import Array, Light, lit, mix, noise, normals, step
 
 
 def bake_background(rng: np.random.Generator, size: int) -> Array:

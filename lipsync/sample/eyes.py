@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipsync.data.sample.looks import Look
-from lipsync.data.sample.shading import Array, mix, step
+from lipsync.sample.looks import Look
+from lipsync.sample.shading import Array, mix, step
 
 EYE_HALF = 0.135  # half the width of the opening, head units
 

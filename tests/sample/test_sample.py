@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipsync.data.sample import make_sample_corpus
-from lipsync.data.sample.corpus import make_clip, split_keys
-from lipsync.data.sample.head import HeadRenderer, Motion
-from lipsync.data.sample.looks import random_look
-from lipsync.data.sample.phones import CONSONANTS, VOWELS
-from lipsync.data.sample.speech import Voice, speak
 from lipsync.data.store import read_split
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import CenterFace
 from lipsync.media import probe, read_audio, read_frames
+from lipsync.sample import make_sample_corpus
+from lipsync.sample.corpus import make_clip, split_keys
+from lipsync.sample.head import HeadRenderer, Motion
+from lipsync.sample.looks import random_look
+from lipsync.sample.phones import CONSONANTS, VOWELS
+from lipsync.sample.speech import Voice, speak
 
 TINY = {"speakers": 3, "clips": 2, "seconds": 1.0, "size": 128, "progress": False}
 CLOSED = np.array([0, 0, 0, 0, 0, 0, 1], np.float32)
@@ -101,7 +101,7 @@ def test_an_interrupted_making_is_not_taken_for_complete(
 
     make_sample_corpus(tmp_path, seed=1, workers=1, **TINY)  # every file's name is there already
     with monkeypatch.context() as patch:
-        patch.setattr("lipsync.data.sample.corpus.write_split", stop)
+        patch.setattr("lipsync.sample.corpus.write_split", stop)
         with pytest.raises(KeyboardInterrupt):
             make_sample_corpus(tmp_path, workers=1, **TINY)
     made = (tmp_path / "speaker01" / "00001.mp4").stat().st_mtime_ns

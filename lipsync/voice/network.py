@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from lipsync.errors import ConfigError
+from lipsync.models.base import Network
 from lipsync.models.blocks import check_width, scaled
 
 BLOCKS = 6
 STRIDE = 4  # lengths and numbers of coefficients are multiples of it
 
 
-class VoiceConverter(nn.Module):
+class VoiceConverter(Network):
     """Two generators, one each way, with the statistics of both speakers' features.
 
     Args:
@@ -25,6 +26,11 @@ class VoiceConverter(nn.Module):
     Raises:
         ConfigError: sizes or names of which no network can be built.
     """
+
+    use = (
+        "convert voices (lipsync voice --model FILE), "
+        "train on (model=cyclegan_vc model.init_from=FILE)"
+    )
 
     def __init__(self, speakers: Sequence[str], coefficients: int = 32, width: float = 1.0) -> None:
         super().__init__()
@@ -106,7 +112,7 @@ class VoiceGenerator(nn.Module):
         return features + self.last(x)[:, 0]
 
 
-class VoiceDiscriminators(nn.Module):
+class VoiceDiscriminators(Network):
     """For each speaker a network that tells patches of real features from generated ones.
 
     Args:
@@ -115,6 +121,8 @@ class VoiceDiscriminators(nn.Module):
         two_step: further networks that judge features after the way there and back (the two-step
             adversarial loss of the paper).
     """
+
+    use = "nothing alone"
 
     def __init__(self, coefficients: int = 32, width: float = 1.0, two_step: bool = False) -> None:
         super().__init__()

@@ -30,8 +30,9 @@ class VoiceTraining(Training):
     deviation alone, which the generators begin as, and that of the target's real speech.
 
     Args:
-        generator: a :class:`lipsync.models.VoiceConverter`; its statistics are set from the data.
-        discriminators: a :class:`lipsync.models.VoiceDiscriminators`.
+        generator: a :class:`~lipsync.voice.network.VoiceConverter`; its statistics are set from the
+            data.
+        discriminators: a :class:`lipsync.voice.network.VoiceDiscriminators`.
         discriminator_optimizer: makes its optimiser; None takes ``optimizer`` for both.
         identity_batches: the identity term counts in the first so many batches.
         init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes.
