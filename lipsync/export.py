@@ -13,11 +13,14 @@ from torch import nn
 from lipsync.checkpoints import export_official, load_model, save_model
 from lipsync.checkpoints.files import whole_files
 from lipsync.errors import CheckpointError, ConfigError
-from lipsync.models import LipGAN, LipGANDiscriminator, QualityDiscriminator, SyncNet, SyncNetV2
-from lipsync.models.encoders import MEL_SHAPE
-from lipsync.models.generator import FaceGenerator
-from lipsync.models.lipgan import MFCC_SHAPE as LIPGAN_MFCC
-from lipsync.models.syncnet_v2 import MFCC_SHAPE
+from lipsync.models import (
+    FaceGenerator,
+    LipGANDiscriminator,
+    QualityDiscriminator,
+    SyncNet,
+    SyncNetV2,
+)
+from lipsync.models.sound import sound_shape
 
 OPSET = 17
 
@@ -41,7 +44,7 @@ def export(
     writers = {".onnx": export_onnx, ".safetensors": save_model, ".pth": export_official}
     if output.suffix not in writers:
         raise ConfigError(f"{output}: formats are {', '.join(writers)}, by the file's suffix")
-    network = load_model(model)
+    network = load_model(model, convert=True)
     if mix is not None:
         network = interpolated(network, load_model(mix), share)
     writers[output.suffix](network, output)
@@ -114,16 +117,18 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
 
 def _interface(model: nn.Module) -> tuple[dict[str, tuple[int, ...]], list[str]]:
     """Names and shapes (without batch) of a network's inputs, names of its outputs."""
-    size = model.config.get("image_size", 0) if hasattr(model, "config") else 0
-    if isinstance(model, FaceGenerator):
-        sound = "mfcc" if isinstance(model, LipGAN) else "mel"
-        return {sound: model.audio_shape, "faces": (6, size, size)}, ["generated"]
-    if isinstance(model, SyncNet):
-        return {"mel": MEL_SHAPE, "faces": (15, size // 2, size)}, ["audio", "face"]
+    config = getattr(model, "config", {})
+    size, window = config.get("image_size", 0), config.get("window", 0)
     if isinstance(model, QualityDiscriminator):
         return {"faces": (3, size, size)}, ["probability"]
-    if isinstance(model, SyncNetV2):
-        return {"mfcc": MFCC_SHAPE, "faces": model.face_shape}, ["audio", "face"]
-    if isinstance(model, LipGANDiscriminator):
-        return {"mfcc": LIPGAN_MFCC, "faces": (3, size, size)}, ["distance"]
-    raise ConfigError(f"a {type(model).__name__} is no network of lipsync.models")
+    shapes = {
+        FaceGenerator: ((6, size, size), ["generated"]),
+        SyncNet: ((3 * window, size // 2, size), ["audio", "face"]),
+        SyncNetV2: ((3, window, size, size), ["audio", "face"]),
+        LipGANDiscriminator: ((3, size, size), ["distance"]),
+    }
+    for kind, (faces, outputs) in shapes.items():
+        if isinstance(model, kind):
+            sound = config["feature"]
+            return {sound["name"]: sound_shape(sound), "faces": faces}, outputs
+    raise ConfigError(f"a {type(model).__name__} is no network that can be written as ONNX")

@@ -44,7 +44,7 @@ def cosine_bce(audio: Tensor, face: Tensor, target: Tensor) -> Tensor:
 
 
 def _bce(probability: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropies of probabilities; one that is not a number costs what is not a number.
+    """Cross-entropies of probabilities; NaN in, NaN out.
 
     PyTorch ends the program there, on a GPU for good, where training would name the clips.
     """
@@ -102,8 +102,8 @@ def clip_info_nce(
 
 def _cosines(audio: Tensor, face: Tensor) -> Tensor:
     """(C, K, D) twice -> (C, K faces, K sounds)."""
-    # A product and a sum, not a matmul: autocast would round the cosines to three digits.
-    return (face.float()[:, :, None] * audio.float()[:, None]).sum(dim=-1)
+    with torch.autocast(audio.device.type, enabled=False):  # it would leave three digits
+        return face.float() @ audio.float().transpose(1, 2)
 
 
 def _distances(start: Tensor) -> Tensor:
@@ -124,16 +124,6 @@ def adversarial_bce(fake: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
-def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """The hinge form of a discriminator's loss, on logits (Lim & Ye 2017)."""
-    return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
-
-
-def adversarial_hinge(fake: Tensor) -> Tensor:
-    """What the generator pays beside :func:`discriminator_hinge`: minus the mean logit."""
-    return -fake.mean()
-
-
 def discriminator_square(real: Tensor, fake: Tensor) -> Tensor:
     """Least squares of a discriminator's outputs, real 1 and generated 0 (Mao et al. 2017)."""
     return ((real - 1).square().mean() + fake.square().mean()) / 2
@@ -142,17 +132,6 @@ def discriminator_square(real: Tensor, fake: Tensor) -> Tensor:
 def adversarial_square(fake: Tensor) -> Tensor:
     """What the generator pays beside :func:`discriminator_square`."""
     return (fake - 1).square().mean()
-
-
-def r1_penalty(logits: Tensor, real: Tensor) -> Tensor:
-    """Mean squared norm of the discriminator's gradient at real pictures (Mescheder et al. 2018).
-
-    Args:
-        logits: of ``real``, (N, 1), with a graph back to it.
-        real: (N, 3, H, W) that requires a gradient.
-    """
-    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-    return gradient.square().flatten(1).sum(dim=1).mean()
 
 
 def structure(fake: Tensor, real: Tensor) -> Tensor:

@@ -1,17 +1,11 @@
-"""All arithmetic between video frames and mel columns, and between frames and model inputs.
-
-A window is :data:`T` = 5 frames, 200 ms, or :data:`MEL_STEP` = 16 columns of a mel spectrogram that
-has :data:`MEL_RATE` = 80 columns a second. Everything here is pure: integers and arrays in and out.
+"""All arithmetic between video frames and columns of sound. Pure: integers and arrays in and out.
 
 Where a generator's mel window begins differs between published training and published inference:
 training starts a frame's mel one frame *earlier*. :func:`mel_start` serves both, and the choice has
 a name, ``lead`` (frames): :data:`PUBLISHED_TRAINING_LEAD` or :data:`PUBLISHED_INFERENCE_LEAD`. Our
-own generators use :data:`CENTRED_LEAD`, which puts the frame in the middle of the sound it sees. A
-model carries its lead with it, so that dubbing feeds it what it was trained on.
-
-LipGAN hears :data:`MFCC_STEP` = 35 rows of cepstra that come :data:`MFCC_RATE` = 100 times a
-second, four a frame at 25 fps: 350 ms, with the frame in their middle (:func:`mfcc_start`).
-SyncNet v2 hears the :data:`SYNC_MFCC_STEP` = 20 rows of a window.
+own generators use :data:`CENTRED_LEAD`, which puts the frame in the middle of the sound it hears. A
+network carries its lead in the record of its feature (:mod:`lipsync.features`), so that dubbing
+feeds it what it was trained on.
 """
 
 from __future__ import annotations
@@ -19,13 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 FPS = 25
-T = 5
 MEL_RATE = 80
 MEL_STEP = 16
 SILENCE = -4.0  # the mel's floor, -100 dB
 MFCC_RATE = 100
-MFCC_STEP = 35
-SYNC_MFCC_STEP = 20
 
 PUBLISHED_INFERENCE_LEAD = 0
 PUBLISHED_TRAINING_LEAD = 1
@@ -46,19 +37,6 @@ def mel_start(frame: int, fps: float = FPS, lead: int = 0) -> int:
     return int(np.floor(MEL_RATE * (frame / fps - lead / FPS) + 1e-9))
 
 
-def mel_window(mel: np.ndarray, start: int) -> np.ndarray:
-    """``mel[:, start : start + 16]``, with silence where the window leaves the spectrogram.
-
-    Args:
-        mel: (80, columns) in [-4, 4].
-        start: first column, of any sign.
-
-    Returns:
-        (80, 16).
-    """
-    return _cut(mel, start, MEL_STEP, SILENCE)
-
-
 def mfcc_start(frame: int, fps: float = FPS) -> int:
     """First of LipGAN's 35 rows of cepstra that belong to ``frame``: ``4 * frame - 16`` at 25 fps.
 
@@ -76,38 +54,16 @@ def mfcc_start(frame: int, fps: float = FPS) -> int:
     return int(np.floor(middle - 18.25 + 0.5 + 1e-9))  # 18.25 rows are half of 365 ms
 
 
-def frame_mfccs(mfcc: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """The cepstra of single frames at 25 fps, which LipGAN hears.
-
-    Rows outside of the sound are 0, which is what c1 to c12 of digital silence are.
+def cut_columns(columns: np.ndarray, start: int, length: int, silence: float) -> np.ndarray:
+    """``columns[:, start : start + length]``, filled with ``silence`` where there is no sound.
 
     Args:
-        mfcc: (rows, 12), as :func:`lipsync.audio.lipgan_mfcc` gives them.
-        frames: (n,) indices of frames.
+        columns: (bands, n).
+        start: first column, of any sign.
 
     Returns:
-        (n, 1, 12, 35).
+        (bands, length).
     """
-    columns = mfcc.T
-    return np.stack([_cut(columns, mfcc_start(int(f)), MFCC_STEP, 0.0) for f in frames])[:, None]
-
-
-def sync_mfccs(mfcc: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """The cepstra of whole five-frame windows at 25 fps, which SyncNet v2 hears.
-
-    Args:
-        mfcc: (13, rows) at 100 rows a second.
-        starts: (n,) first frames; the windows must lie inside.
-
-    Returns:
-        float32 (n, 1, 13, 20).
-    """
-    rows = 4 * np.asarray(starts)[:, None] + np.arange(SYNC_MFCC_STEP)
-    return np.ascontiguousarray(mfcc[:, rows].swapaxes(0, 1)[:, None])
-
-
-def _cut(columns: np.ndarray, start: int, length: int, silence: float) -> np.ndarray:
-    """``columns[:, start : start + length]``, filled with ``silence`` where there is no sound."""
     inside = columns[:, max(start, 0) : max(start + length, 0)]
     if inside.shape[1] == length:
         return inside
@@ -131,44 +87,6 @@ def inference_chunks(n_mel: int, fps: float) -> list[int]:
     step = MEL_RATE / fps
     whole = [int(i * step) for i in range(int(n_mel / step) + 2)]
     return [s for s in whole if s + MEL_STEP <= n_mel] + [n_mel - MEL_STEP]
-
-
-def count_windows(frames: int, columns: int) -> int:
-    """How many windows of 5 frames with their 16 mel columns a clip at 25 fps holds; may be 0.
-
-    Windows begin at frames 0, 1, ..., count - 1.
-    """
-    by_frames = frames - T + 1
-    # The largest f with int(3.2 f) + 16 <= columns.
-    by_sound = int(np.ceil((columns - MEL_STEP + 1) * FPS / MEL_RATE - 1e-9))
-    return max(0, min(by_frames, by_sound))
-
-
-def sync_mels(mel: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """The mel of whole five-frame windows, which a lip-sync expert hears.
-
-    Args:
-        mel: (80, columns).
-        starts: (n,) first frames of windows, at 25 fps.
-
-    Returns:
-        (n, 1, 80, 16) copy.
-    """
-    return np.stack([mel_window(mel, mel_start(int(s))) for s in starts])[:, None]
-
-
-def frame_mels(mel: np.ndarray, frames: np.ndarray, lead: int) -> np.ndarray:
-    """The mels of single frames at 25 fps, which a generator hears.
-
-    Args:
-        mel: (80, columns).
-        frames: (n,) indices of frames.
-        lead: frames before a frame at which its window begins.
-
-    Returns:
-        (n, 1, 80, 16).
-    """
-    return np.stack([mel_window(mel, mel_start(int(f), lead=lead)) for f in frames])[:, None]
 
 
 def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lipsync.checkpoints.conversion import converted, is_old
 from lipsync.checkpoints.files import (
     check_is_file,
     is_safetensors,
@@ -42,7 +43,11 @@ class Weights:
 
 
 def load_model(
-    path_or_name: str | Path, device: str | torch.device = "cpu", *, part: str | None = None
+    path_or_name: str | Path,
+    device: str | torch.device = "cpu",
+    *,
+    part: str | None = None,
+    convert: bool = False,
 ) -> nn.Module:
     """A network in eval mode, with float32 weights.
 
@@ -54,13 +59,14 @@ def load_model(
         device: where the network goes.
         part: "discriminator" takes that of a training checkpoint instead of the network that was
             trained against it; of files with one network it changes nothing.
+        convert: read also files of before networks kept the records of their feature and framing.
 
     Raises:
         CheckpointError: one line that says what is wrong with the file, or which names there are.
             Nothing in a file is ever executed.
     """
     with _located(path_or_name) as path:
-        return _build(path, _read(path, part)).to(device)
+        return _build(path, _read(path, part), convert).to(device)
 
 
 def describe(path_or_name: str | Path) -> dict[str, Any]:
@@ -199,7 +205,15 @@ def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _build(path: Path, weights: Weights) -> nn.Module:
+def _build(path: Path, weights: Weights, convert: bool = False) -> nn.Module:
+    if weights.format != "official" and is_old(weights.model, weights.config):
+        if not convert:
+            raise CheckpointError(
+                path,
+                "was written before networks kept what they hear and see",
+                f"convert it with `lipsync export {path.name} -o NEW.safetensors`",
+            )
+        weights.config = converted(path, weights.model, weights.config)
     kind = network_class(weights.model)
     if kind is None:
         known = ", ".join(sorted(Network.kinds))

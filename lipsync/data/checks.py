@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lipsync.data.store import Clip
+from lipsync.data.clips import Clip
 from lipsync.windows import MEL_STEP, mel_start
 
 REACH = 20  # frames to either side over which the sound is moved
@@ -53,7 +53,7 @@ def silent_share(clips: Sequence[Clip]) -> float:
 def _motion(clip: Clip) -> np.ndarray:
     """(frames,) mean absolute change of the mouth's region since the frame before."""
     size = clip.size
-    mouth = clip.faces[:, size // 2 : size * 15 // 16, size // 5 : size * 4 // 5]
+    mouth = clip.read(range(len(clip)))[:, size // 2 : size * 15 // 16, size // 5 : size * 4 // 5]
     grey = mouth.astype(np.float32).mean(axis=-1)
     change = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
     return np.concatenate([change[:1], change])

@@ -9,21 +9,28 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from lipsync.data.datasets import Reader
 from lipsync.data.draws import DrawSampler
+from lipsync.data.store import PreparedFolder
 from lipsync.errors import ConfigError
 
 
 class ClipDataModule(pl.LightningDataModule):
     """Endless training draws and finite evaluation sets from one prepared set.
 
+    What samples hold follows from the networks: the training module's ``inputs()``.
+
     Args:
         root: a prepared set, see :mod:`lipsync.data.store`.
-        train: makes the training set from ``(root, split, image_size)``.
+        train: makes the training set from ``(reader, split, inputs)``.
         evaluation: makes a validation or test set from the same.
+        reader: makes what reads the set from ``(root, image_size)``.
         image_size: side of the face crops in pixels.
+        framing: name of the framing that they are cut by.
         batch_size: training samples a step, in each process.
         eval_batch_size: evaluation samples a step.
         batches_per_epoch: training steps between two validations.
+        val_clips: most clips to validate on; of more, so many are drawn once. None takes all.
         workers: loader processes; 0 loads in the training process.
 
     Raises:
@@ -37,29 +44,39 @@ class ClipDataModule(pl.LightningDataModule):
         evaluation: Callable[..., Dataset],
         *,
         image_size: int,
+        framing: str = "box",
+        reader: Callable[..., Reader] = PreparedFolder,
         batch_size: int,
         eval_batch_size: int,
         batches_per_epoch: int,
+        val_clips: int | None = None,
         workers: int = 0,
     ) -> None:
         super().__init__()
         self.root = Path(root)
         self.make_train, self.make_evaluation = train, evaluation
-        self.image_size = image_size
+        self.make_reader, self.image_size, self.framing = reader, image_size, framing
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
+        self.val_clips = val_clips
+        if val_clips is not None and (not isinstance(val_clips, int) or val_clips < 1):
+            raise ConfigError(f"data.val_clips={val_clips}: must be 1 or more, or null")
         for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("workers", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"data.{name}={value}: must be a whole number, {least} or more")
 
     def setup(self, stage: str | None = None) -> None:
+        reader, module = self.make_reader(self.root, self.image_size), self.trainer.lightning_module
+        inputs = module.inputs(evaluation=True)
         if stage == "fit":
-            self.train = self.make_train(self.root, "train", self.image_size)
+            self.train = self.make_train(reader, "train", module.inputs())
+            module.check_data(self.train)
         if stage in ("fit", "validate"):
-            self.val = self.make_evaluation(self.root, "val", self.image_size)
+            limit = {} if self.val_clips is None else {"most": self.val_clips}
+            self.val = self.make_evaluation(reader, "val", inputs, **limit)
         if stage == "test":
-            self.test = self.make_evaluation(self.root, "test", self.image_size)
+            self.test = self.make_evaluation(reader, "test", inputs)
 
     def train_dataloader(self) -> DataLoader:
         rank, world = self._place()

@@ -1,155 +1,65 @@
-"""Prepared clips on disk: face crops, sound, mel and what is known of their origin.
+"""Prepared clips on disk: face crops, sound, features of the sound, and what is known of them.
 
 ::
 
     <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps, memory-mapped
                             audio.wav    16 kHz mono, 16 bit
-                            mel.npy      float32 (80, columns)
-                            clip.json    source, fps, boxes, offset, confidence, hash
+                            mel.npy      float32 (80, columns), memory-mapped; and so every feature
+                                         that the set holds, under its name
+                            clip.json    source, fps, framing, boxes, offset, confidence, hash
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
 Raw pixels in one file let a loader map any five frames without decoding anything; a set takes 2.5
 GB an hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
-clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read as it is; its mel is
-computed once and kept in memory.
+clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read as it is: only the
+frames that a sample needs are decoded, and features that are not stored are computed.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 
-from lipsync.audio import SAMPLE_RATE, lipgan_mfcc, melspectrogram, mfcc
-from lipsync.errors import ClipError, ConfigError, MediaError
-from lipsync.media import read_audio, write_audio
-from lipsync.windows import MEL_STEP, T, count_windows
+from lipsync.audio import SAMPLE_RATE
+from lipsync.data.clips import PREPARE, Clip, PublishedClip
+from lipsync.errors import ClipError, ConfigError
+from lipsync.features import Feature, LipGANMFCC, Mel, SyncNetMFCC
+from lipsync.media import write_audio
 
 SPLITS = ("train", "val", "test")
+STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
+"""Features that every prepared set holds: those of the published networks."""
 
 
-@dataclass
-class Clip:
-    """One prepared clip. Pixels and mel are read when first asked for.
+class PreparedFolder:
+    """The reader of a prepared set: which clips its splits have, and each of them.
 
-    Attributes:
-        key: ``speaker/clip``.
-        path: the clip's folder.
-        info: what ``clip.json`` says; empty for the published layout.
+    Any object with ``keys`` and ``open`` can take its place; see ``docs/extending.md``.
+
+    Args:
+        root: the prepared set.
+        image_size: side in pixels to which frames of the *published* layout are resized.
     """
 
-    key: str
-    path: Path
-    info: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, root: str | Path, image_size: int = 96) -> None:
+        self.root, self.image_size = Path(root), image_size
 
-    @property
-    def speaker(self) -> str:
-        return self.key.split("/", maxsplit=1)[0]
+    def keys(self, split: str) -> list[str]:
+        """The ``speaker/clip`` names of a split; see :func:`read_split`."""
+        return read_split(self.root, split)
 
-    @cached_property
-    def faces(self) -> np.ndarray:
-        """uint8 (frames, S, S, 3) RGB; do not write to it."""
-        try:
-            faces = np.load(self.path / "faces.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ClipError(self.key, f"faces.npy cannot be read ({error})", _PREPARE) from None
-        if faces.ndim != 4 or faces.dtype != np.uint8 or faces.shape[1:] != (*faces.shape[1:3], 3):
-            raise ClipError(self.key, f"faces.npy is {faces.dtype} {faces.shape}", _PREPARE)
-        return faces
+    def open(self, key: str) -> Clip:
+        """A clip; see :func:`open_clip`."""
+        return open_clip(self.root, key, side=self.image_size)
 
-    @cached_property
-    def mel(self) -> np.ndarray:
-        """float32 (80, columns) in [-4, 4]."""
-        try:
-            mel = np.load(self.path / "mel.npy", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ClipError(self.key, f"mel.npy cannot be read ({error})", _PREPARE) from None
-        if mel.ndim != 2 or mel.shape[0] != 80:
-            raise ClipError(self.key, f"mel.npy has shape {mel.shape}, not (80, columns)", _PREPARE)
-        return mel
-
-    @cached_property
-    def mfcc(self) -> np.ndarray:
-        """float32 (rows, 12), LipGAN's cepstra, computed once from the sound."""
-        return lipgan_mfcc(self._read_wave())  # the sound itself need not stay in memory
-
-    @cached_property
-    def sync_mfcc(self) -> np.ndarray:
-        """float32 (13, rows), SyncNet v2's cepstra, computed once from the sound."""
-        return np.ascontiguousarray(mfcc(self._read_wave()).T)
-
-    @cached_property
-    def wave(self) -> np.ndarray:
-        """float32 (samples,) at 16 kHz."""
-        return self._read_wave()
-
-    def _read_wave(self) -> np.ndarray:
-        try:
-            return read_audio(self.path / "audio.wav", SAMPLE_RATE)
-        except MediaError as error:
-            raise ClipError(self.key, f"audio.wav: {error.problem}", _PREPARE) from None
-
-    @property
-    def size(self) -> int:
-        """Side of the square face crops, in pixels."""
-        return int(self.faces.shape[1])
-
-    def __len__(self) -> int:
-        """Number of frames."""
-        return len(self.faces)
-
-    def windows(self) -> int:
-        """How many five-frame windows the clip holds, at starts 0, 1, ...; at least one.
-
-        Raises:
-            ClipError: if it is too short for a window; says how short.
-        """
-        frames, columns = len(self), self.mel.shape[1]
-        if (count := count_windows(frames, columns)) == 0:
-            problem = f"{frames} frames and {columns} mel columns"
-            needed = f"a window needs {T} frames and {MEL_STEP} columns"
-            raise ClipError(self.key, f"{problem}, {needed}", "take it out of the split list")
-        return count
-
-
-@dataclass
-class PublishedClip(Clip):
-    """A clip in the published layout: JPEG frames ``0.jpg, 1.jpg, ...`` and ``audio.wav``."""
-
-    side: int = 96
-
-    @cached_property
-    def faces(self) -> np.ndarray:
-        names = sorted(self.path.glob("[0-9]*.jpg"), key=lambda p: int(p.stem))
-        if [p.stem for p in names] != [str(i) for i in range(len(names))]:
-            raise ClipError(self.key, f"frames are not numbered 0 to {len(names) - 1}", _PREPARE)
-        return np.stack([self._read(p) for p in names])
-
-    @cached_property
-    def mel(self) -> np.ndarray:
-        return melspectrogram(self.wave)
-
-    def _read(self, path: Path) -> np.ndarray:
-        # imdecode, not imread: OpenCV's own file access fails on some names.
-        try:
-            data = np.fromfile(path, np.uint8)
-        except OSError as error:
-            problem = f"{path.name} cannot be read ({error.strerror})"
-            raise ClipError(self.key, problem, _PREPARE) from None
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
-        if image is None:
-            raise ClipError(self.key, f"{path.name} is not a readable picture", _PREPARE)
-        return cv2.resize(image, (self.side, self.side), interpolation=cv2.INTER_AREA)
-
-
-_PREPARE = "prepare the clip again with `python -m data_prep`"
+    def __str__(self) -> str:
+        return str(self.root)
 
 
 def clip_path(root: str | Path, key: str) -> Path:
@@ -173,22 +83,24 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
         side: side in pixels to which frames of the *published* layout are resized.
 
     Raises:
-        ClipError: if there is no such clip or its ``clip.json`` is damaged.
+        ClipError: if there is no such clip.
     """
     path = clip_path(root, key)
     if (path / "clip.json").is_file():
-        try:
-            info = json.loads((path / "clip.json").read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ClipError(key, f"clip.json is damaged ({error})", _PREPARE) from None
-        return Clip(key, path, info)
+        return Clip(key, path)
     if (path / "0.jpg").is_file():
-        return PublishedClip(key, path, side=side)
-    raise ClipError(key, f"no prepared clip in {path}", _PREPARE)
+        return PublishedClip(key, path, side)
+    raise ClipError(key, f"no prepared clip in {path}", PREPARE)
 
 
 def write_clip(
-    root: str | Path, key: str, *, faces: np.ndarray, wave: np.ndarray, info: dict[str, Any]
+    root: str | Path,
+    key: str,
+    *,
+    faces: np.ndarray,
+    wave: np.ndarray,
+    info: dict[str, Any],
+    features: Sequence[Feature] = STORED,
 ) -> Path:
     """Write a clip whole or not at all; an older clip of that key is replaced.
 
@@ -198,6 +110,7 @@ def write_clip(
         faces: uint8 (frames, S, S, 3) RGB at 25 fps.
         wave: float32 (samples,) at 16 kHz, sample 0 at the time of frame 0.
         info: what is known of the clip, as JSON; ``frames`` and ``size`` are added.
+        features: of the sound, which are computed and stored.
 
     Returns:
         The clip's folder.
@@ -210,7 +123,8 @@ def write_clip(
     making.mkdir()
     try:
         _save(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
-        _save(making / "mel.npy", melspectrogram(wave))
+        for feature in features:
+            _save(making / f"{feature.name}.npy", feature.extract(wave))
         write_audio(making / "audio.wav", wave, SAMPLE_RATE)
         info = {**info, "frames": len(faces), "size": int(faces.shape[1])}
         (making / "clip.json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
@@ -220,6 +134,17 @@ def write_clip(
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
+
+
+def add_feature(clip: Clip, feature: Feature) -> bool:
+    """Compute a feature of a clip's sound and store it; False where it is stored already."""
+    target = clip.path / f"{feature.name}.npy"
+    if target.is_file():
+        return False
+    making = target.with_suffix(".tmp")
+    _save(making, feature.extract(clip.wave))
+    making.replace(target)
+    return True
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -54,7 +54,7 @@ class ConvBlock(nn.Module):
         output_padding: int = 0,
     ) -> None:
         super().__init__()
-        if residual and (in_channels != out_channels or stride != 1):
+        if residual and (in_channels != out_channels or stride not in (1, (1, 1))):
             raise ValueError(
                 f"a residual block keeps its shape: {in_channels} -> {out_channels} channels"
             )

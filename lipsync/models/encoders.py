@@ -1,66 +1,10 @@
-"""The mel encoder that Wav2Lip and its expert share, and the U-Net stages of both generators."""
+"""The U-Net stages that both generators are built from."""
 
 from __future__ import annotations
 
-import math
+from torch import nn
 
-import torch
-from torch import Tensor, nn
-
-from lipsync.models.blocks import ConvBlock, halvings, repeats, residuals, scaled
-
-MEL_SHAPE = (1, 80, 16)
-HEARINGS = ("mel", "envelope")
-_SLOW = 22  # cepstral coefficients; the harmonics of voices of up to some 300 Hz are faster
-
-
-def cosines(bins: int) -> Tensor:
-    """Cosines over the bins of a mel, from none to ``bins - 1`` half turns (DCT-II)."""
-    turns = torch.arange(bins, device="cpu")  # numbers even where networks are built without any
-    return torch.cos(math.pi * turns[:, None] * (turns + 0.5) / bins)
-
-
-def smoothing(bins: int) -> Tensor:
-    """The matrix (bins, bins) that leaves a mel's spectral envelope, without its harmonics."""
-    slow = cosines(bins)[:_SLOW]
-    slow = slow / slow.norm(dim=1, keepdim=True)
-    return slow.T @ slow
-
-
-class SpectralEnvelope(nn.Module):
-    """A mel ``(B, 1, 80, n)`` without its harmonics: what is said, not at what pitch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("smoothing", smoothing(MEL_SHAPE[1]), persistent=False)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        return self.smoothing @ mel
-
-
-def mel_encoder(
-    width: float, depth: float, *, last: int, out_channels: int, hearing: str = "mel"
-) -> nn.Sequential:
-    """A mel window ``(B, 1, 80, 16)`` -> ``(B, out_channels, 1, 1)``.
-
-    80x16 -> 27x16 -> 9x6 -> 3x3 -> 1x1; ``last`` is the published number of residual blocks on
-    the 3x3 map, where the expert has one more than the generator. ``hearing`` is one of
-    ``HEARINGS``: the mel as it is, as published, or its spectral envelope.
-    """
-    c32, c64, c128, c256, c512 = (scaled(c, width) for c in (32, 64, 128, 256, 512))
-    return nn.Sequential(
-        *([SpectralEnvelope()] if hearing == "envelope" else []),
-        ConvBlock(1, c32, 3, 1, 1),
-        *residuals(c32, repeats(2, depth)),
-        ConvBlock(c32, c64, 3, (3, 1), 1),
-        *residuals(c64, repeats(2, depth)),
-        ConvBlock(c64, c128, 3, 3, 1),
-        *residuals(c128, repeats(2, depth)),
-        ConvBlock(c128, c256, 3, (3, 2), 1),
-        *residuals(c256, repeats(last, depth)),
-        ConvBlock(c256, c512, 3),
-        ConvBlock(c512, out_channels, 1),
-    )
+from lipsync.models.blocks import ConvBlock, halvings, residuals
 
 
 def encoder_stages(

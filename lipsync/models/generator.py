@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from lipsync.models.base import Network
 from lipsync.models.blocks import check_shape
+from lipsync.models.sound import sound_shape
 
 
 class FaceGenerator(Network):
     """Base of :class:`~lipsync.models.Wav2Lip` and :class:`~lipsync.models.LipGAN`.
 
-    Subclasses set ``audio_shape`` (of one frame's sound) and ``reference_first`` (the order of
-    the two pictures in ``faces``), ``config`` (their constructor's arguments), and build
-    ``audio_encoder``, ``face_encoder_blocks``, ``face_decoder_blocks`` and ``output_block``.
+    Subclasses set ``reference_first`` (the order of the two pictures in ``faces``) and ``config``
+    (their constructor's arguments, among them the records of their ``feature`` and ``framing``),
+    and build ``audio_encoder``, ``face_encoder_blocks``, ``face_decoder_blocks`` and
+    ``output_block``.
     The first decoder stage works on the sound's 1x1 map; what every stage gives is joined by the
     encoder's features of that side.
     """
 
-    audio_shape: ClassVar[tuple[int, int, int]]
-    reference_first: ClassVar[bool]
-    config: dict[str, Any]
+    reference_first: ClassVar[bool] = False
+
+    @property
+    def audio_shape(self) -> tuple[int, int, int]:
+        """Shape of one frame's sound: (1, bands, columns)."""
+        return sound_shape(self.config["feature"])
 
     def forward(self, mel: Tensor, faces: Tensor) -> Tensor:
         """Faces that speak.

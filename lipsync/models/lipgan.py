@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from lipsync.errors import ConfigError
 from lipsync.models.base import Network
 from lipsync.models.blocks import (
     ConvBlock,
@@ -17,8 +20,8 @@ from lipsync.models.blocks import (
 )
 from lipsync.models.encoders import decoder_stages, encoder_stages
 from lipsync.models.generator import FaceGenerator
+from lipsync.models.sound import LIPGAN_MFCC, sound_record, sound_shape
 
-MFCC_SHAPE = (1, 12, 35)  # 350 ms of 12 coefficients, the energy dropped
 MOMENTUM = 0.2
 LEAK = 0.2
 
@@ -27,25 +30,39 @@ class LipGAN(FaceGenerator):
     """Move the lips of a reference face to 350 ms of speech.
 
     Args:
-        image_size, width, depth: as in :class:`~lipsync.models.Wav2Lip`; the defaults are the
-            published layers.
+        image_size, width, depth, framing: as in :class:`~lipsync.models.Wav2Lip`; the defaults are
+            the published layers.
+        feature: 350 ms of 12 cepstral coefficients, as published; None for just these.
 
     Shape: ``mfcc (B[, T], 1, 12, 35)`` and ``faces (B[, T], 6, H, W)`` in [0, 1], **reference
     then masked target** -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes of which no network can be built, or another feature.
     """
 
     use = "dub (lipsync dub --model FILE), train on (model=lipgan model.init_from=FILE)"
 
-    audio_shape = MFCC_SHAPE
     reference_first = True
 
-    def __init__(self, image_size: int = 96, width: float = 1.0, depth: float = 1.0) -> None:
+    def __init__(
+        self,
+        image_size: int = 96,
+        width: float = 1.0,
+        depth: float = 1.0,
+        feature: Any = None,
+        framing: str = "box",
+    ) -> None:
         super().__init__()
         check_config("LipGAN", image_size, width, depth)
-        self.config = {"image_size": image_size, "width": width, "depth": depth}
+        record = _heard("LipGAN", feature)
+        self.config = {
+            "image_size": image_size,
+            "width": width,
+            "depth": depth,
+            "feature": record,
+            "framing": framing,
+        }
         last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
         plan = [scaled(min(32 * 2**level, 512), width) for level in range(last + 1)]
         up_counts = [repeats(0 if level in (0, last) else 2, depth) for level in range(last + 1)]
@@ -105,17 +122,19 @@ class LipGANDiscriminator(Network):
     Args:
         image_size: side of the square faces.
         width: factor on all channels, which stay multiples of eight.
+        feature: as in :class:`LipGAN`.
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes of which no network can be built, or another feature.
     """
 
     use = "train on (model=lipgan model.discriminator_init_from=FILE)"
 
-    def __init__(self, image_size: int = 96, width: float = 1.0) -> None:
+    def __init__(self, image_size: int = 96, width: float = 1.0, feature: Any = None) -> None:
         super().__init__()
         check_config("LipGANDiscriminator", image_size, width)
-        self.config = {"image_size": image_size, "width": width}
+        record = _heard("LipGANDiscriminator", feature)
+        self.config = {"image_size": image_size, "width": width, "feature": record}
 
         def conv(
             c_in: int, c_out: int, kernel: int, stride: int | tuple[int, int] = 1
@@ -157,7 +176,7 @@ class LipGANDiscriminator(Network):
 
     def embed_audio(self, mfcc: Tensor) -> Tensor:
         """``(B, 1, 12, 35)`` -> ``(B, 512 x width)``, float32, unit length."""
-        check_shape("LipGANDiscriminator", "mfcc", mfcc, MFCC_SHAPE)
+        check_shape("LipGANDiscriminator", "mfcc", mfcc, sound_shape(LIPGAN_MFCC))
         return unit_norm(self.audio_encoder(mfcc).flatten(1))
 
     def embed_face(self, faces: Tensor) -> Tensor:
@@ -165,3 +184,11 @@ class LipGANDiscriminator(Network):
         size = self.config["image_size"]
         check_shape("LipGANDiscriminator", "faces", faces, (3, size, size))
         return unit_norm(self.face_encoder(faces).flatten(1))
+
+
+def _heard(name: str, feature: Any) -> dict[str, Any]:
+    """The record of what is heard, which has one shape only."""
+    record = sound_record(LIPGAN_MFCC if feature is None else feature)
+    if sound_shape(record) != sound_shape(LIPGAN_MFCC):
+        raise ConfigError(f"{name} hears windows of 12 x 35 numbers, feature={record} has others")
+    return record

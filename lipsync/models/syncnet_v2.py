@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor, nn
 
 from lipsync.errors import ConfigError
 from lipsync.models.base import Network
 from lipsync.models.blocks import check_shape, check_width, scaled, unit_norm
+from lipsync.models.sound import SYNCNET_MFCC, sound_shape, spanning_record
 
 EMBEDDING = 1024
-FRAMES = 5
-MFCC_SHAPE = (1, 13, 20)
-FRAMINGS = ("published", "steady")
 
 
 def _conv2d(
@@ -52,8 +53,17 @@ def _last_side(image_size: int) -> int:
     return (side - 3) // 2 + 1  # pooling
 
 
+def _last_map(record: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows and columns that the last sound convolution takes in whole: (5, 4) of 13 x 20."""
+    rows, columns = record["bands"] - 2, (record["window"] - 3) // 2 + 1  # the first pooling
+    rows, columns = (rows - 3) // 2 + 1, (columns - 3) // 2 + 1  # the second
+    if rows < 1 or columns < 1:
+        raise ConfigError(f"SyncNetV2: windows of {record} are too small")
+    return rows, columns
+
+
 class SyncNetV2(Network):
-    """Embed 0.2 s of face and of speech; the distance of the two is LSE-D's.
+    """Embed a window of faces and its speech; the distance of the two is LSE-D's.
 
     The defaults are the published ``syncnet_v2.model`` (13.6 M parameters) with its parameter
     names. The embeddings are not normalised, but by ``unit``, and 1024 wide whatever ``width`` is.
@@ -61,33 +71,39 @@ class SyncNetV2(Network):
     Args:
         image_size: side of the whole square faces, 64 to 512 px.
         width: factor on all inner channels, which stay multiples of eight.
-        framing: how the faces it was trained on are cut, which scoring follows: "published", a
-            wide square that moves with the face, or "steady", the square of prepared clips.
+        window: frames of a window; 5 (0.2 s) as published.
+        feature: what it hears: a :class:`lipsync.features.Feature` or the record of one, of which
+            the window is made to span ``window`` frames; None is the published cepstra.
+        framing: what it sees, by name; see :mod:`lipsync.faces.framing`. "following" is published.
         unit: bring the embeddings to unit length, which makes their distance a function of the
             cosine that a contrastive training works on.
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another framing.
+        ConfigError: sizes of which no network can be built.
     """
 
+    lower_half = False
     use = "score (lipsync evaluate --judge FILE)"
 
     def __init__(
         self,
         image_size: int = 224,
         width: float = 1.0,
-        framing: str = "published",
+        window: int = 5,
+        feature: Any = None,
+        framing: str = "following",
         unit: bool = False,
     ) -> None:
         super().__init__()
         check_width("SyncNetV2", width)
         if not 64 <= image_size <= 512:
             raise ConfigError(f"SyncNetV2: image_size {image_size} is not in [64, 512]")
-        if framing not in FRAMINGS:
-            raise ConfigError(f"SyncNetV2: framing '{framing}' is not one of {', '.join(FRAMINGS)}")
+        record = spanning_record(SYNCNET_MFCC if feature is None else feature, window)
         self.config = {
             "image_size": image_size,
             "width": width,
+            "window": window,
+            "feature": record,
             "framing": framing,
             "unit": unit,
         }
@@ -102,13 +118,13 @@ class SyncNetV2(Network):
             *_conv2d(c384, c256, 3, 1),
             *_conv2d(c256, c256, 3, 1),
             nn.MaxPool2d(3, 2),
-            *_conv2d(c256, c512, (5, 4)),
+            *_conv2d(c256, c512, _last_map(record)),
         )
         self.netfcaud = _head(c512)
         self.netfclip = _head(c512)
         last = _last_side(image_size)
         self.netcnnlip = nn.Sequential(
-            *_conv3d(3, c96, (FRAMES, 7, 7), 2),
+            *_conv3d(3, c96, (window, 7, 7), 2),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
             *_conv3d(c96, c256, (1, 5, 5), 2, 1),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
@@ -124,14 +140,18 @@ class SyncNetV2(Network):
         return self.embed_audio(mfcc), self.embed_face(faces)
 
     def embed_audio(self, mfcc: Tensor) -> Tensor:
-        """Twenty MFCC frames (0.2 s) of 13, ``(B, 1, 13, 20)`` -> ``(B, 1024)``."""
-        check_shape("SyncNetV2", "mfcc", mfcc, MFCC_SHAPE)
+        """Sound ``(B, 1, bands, columns)``, published (B, 1, 13, 20) -> ``(B, 1024)``."""
+        check_shape("SyncNetV2", "sound", mfcc, sound_shape(self.config["feature"]))
         return self._length(self.netfcaud(self.netcnnaud(mfcc).flatten(1)))
 
     def embed_face(self, faces: Tensor) -> Tensor:
-        """Five whole faces, ``(B, 3, 5, S, S)``, RGB in **[0, 255]** -> ``(B, 1024)``."""
+        """Windows of whole faces, ``(B, 3, T, S, S)``, RGB in **[0, 255]** -> ``(B, 1024)``."""
         check_shape("SyncNetV2", "faces", faces, self.face_shape)
         return self._length(self.netfclip(self.netcnnlip(faces).flatten(1)))
+
+    def see(self, faces: Tensor) -> Tensor:
+        """Windows of whole faces, float ``(B, T, 3, S, S)`` in [0, 1] -> what it is given."""
+        return faces.transpose(1, 2) * 255
 
     def _length(self, embedding: Tensor) -> Tensor:
         return unit_norm(embedding) if self.config["unit"] else embedding
@@ -140,4 +160,4 @@ class SyncNetV2(Network):
     def face_shape(self) -> tuple[int, int, int, int]:
         """Shape of one window of faces: colour, time, height, width."""
         size = self.config["image_size"]
-        return 3, FRAMES, size, size
+        return 3, self.config["window"], size, size

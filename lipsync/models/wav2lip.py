@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lipsync.models.blocks import ConvBlock, check_choice, check_config, halvings, repeats, scaled
-from lipsync.models.encoders import (
-    HEARINGS,
-    MEL_SHAPE,
-    decoder_stages,
-    encoder_stages,
-    mel_encoder,
-)
+from lipsync.models.encoders import decoder_stages, encoder_stages
 from lipsync.models.generator import FaceGenerator
+from lipsync.models.sound import MEL, sound_encoder, sound_record
 
-HEADS = ("paint", "copy")
-_REACH = 0.3  # how far the copying head fetches a pixel at most, in half sides
-_COPIES_AT_FIRST = 2.0  # logit of the share of copied pixels in a new network
+HEADS = ("paint", "warp")
+_REACH = 0.3  # largest sampling flow of the warping head, in half sides
+_WARPED_AT_FIRST = 2.0  # logit of its blend mask in a new network
 
 
 class Wav2Lip(FaceGenerator):
@@ -30,46 +27,41 @@ class Wav2Lip(FaceGenerator):
         image_size: side of the square faces: 96, 128, 192, 256, 288, 384 or 512.
         width: factor on all inner channels, which stay multiples of eight.
         depth: factor on the residual blocks of each stage; 0 leaves none.
-        mel_lead: how many frames before a frame its mel window begins; the network does not use
-            it, its data do (see :func:`lipsync.windows.mel_start`).
-        head: what the last layer gives: "paint", colours, as published, or "copy", colours, a place
-            of the reference to fetch each pixel from, and the share of either, which carries over
-            to new faces.
-        hearing: what the audio encoder is given: "mel", as published, or "envelope", the mel
-            without the voice's harmonics, which carries over to new voices.
+        feature: what it hears beside each frame: a :class:`lipsync.features.Feature` or the record
+            of one; None is the published mel.
+        framing: what it sees, by name; see :mod:`lipsync.faces.framing`.
+        head: what the last layer gives: "paint", colours, as published, or "warp", colours, a flow
+            by which the reference is sampled, and a blend mask, which carries over to new faces.
 
     Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 6, H, W)`` in [0, 1], masked
     target then reference -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another head or hearing.
+        ConfigError: sizes of which no network can be built, or another head.
     """
 
     use = "dub (lipsync dub --model FILE), train on (model=wav2lip model.init_from=FILE)"
-
-    audio_shape = MEL_SHAPE
-    reference_first = False
 
     def __init__(
         self,
         image_size: int = 96,
         width: float = 1.0,
         depth: float = 1.0,
-        mel_lead: int = 0,
+        feature: Any = None,
+        framing: str = "box",
         head: str = "paint",
-        hearing: str = "mel",
     ) -> None:
         super().__init__()
         check_config("Wav2Lip", image_size, width, depth)
         check_choice("Wav2Lip", "head", head, HEADS)
-        check_choice("Wav2Lip", "hearing", hearing, HEARINGS)
+        record = sound_record(MEL if feature is None else feature)
         self.config = {
             "image_size": image_size,
             "width": width,
             "depth": depth,
-            "mel_lead": mel_lead,
+            "feature": record,
+            "framing": framing,
             "head": head,
-            "hearing": hearing,
         }
         last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
         levels = range(last + 1)
@@ -86,7 +78,7 @@ class Wav2Lip(FaceGenerator):
         down = [count(level, 0) for level in levels]
         down[2] = repeats(3, depth)
         self.face_encoder_blocks = encoder_stages(image_size, encoder, down, out_channels=bottom)
-        self.audio_encoder = mel_encoder(width, depth, last=1, out_channels=bottom, hearing=hearing)
+        self.audio_encoder = sound_encoder(record, width, depth, last=1, out_channels=bottom)
         up = decoder_stages(
             image_size,
             2 * bottom,
@@ -101,23 +93,23 @@ class Wav2Lip(FaceGenerator):
         self.output_block = nn.Sequential(
             ConvBlock(decoder[0] + encoder[0], c32, 3, 1, 1), last_layer
         )
-        if head == "copy":  # begin with the reference as it is
+        if head == "warp":  # begin with the reference as it is
             nn.init.zeros_(last_layer.weight[3:].data)
-            last_layer.bias.data[3:] = torch.tensor([_COPIES_AT_FIRST, 0.0, 0.0])
+            last_layer.bias.data[3:] = torch.tensor([_WARPED_AT_FIRST, 0.0, 0.0])
 
     def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
         if self.config["head"] == "paint":
             return torch.sigmoid(x)
         reference = faces[:, 3:].to(x.dtype)
-        painted, share, move = torch.sigmoid(x[:, :3]), torch.sigmoid(x[:, 3:4]), x[:, 4:]
+        painted, blend, flow = torch.sigmoid(x[:, :3]), torch.sigmoid(x[:, 3:4]), x[:, 4:]
         side = x.shape[-1]
         at = (2 * torch.arange(side, device=x.device, dtype=x.dtype) + 1) / side - 1
-        across = at.view(1, 1, -1) + _REACH * torch.tanh(move[:, 0])
-        down = at.view(1, -1, 1) + _REACH * torch.tanh(move[:, 1])
-        copied = F.grid_sample(
+        across = at.view(1, 1, -1) + _REACH * torch.tanh(flow[:, 0])
+        down = at.view(1, -1, 1) + _REACH * torch.tanh(flow[:, 1])
+        warped = F.grid_sample(
             reference,
             torch.stack([across, down], dim=-1),
             padding_mode="border",
             align_corners=False,
         )
-        return torch.lerp(painted, copied, share)
+        return torch.lerp(painted, warped, blend)

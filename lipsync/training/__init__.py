@@ -2,12 +2,5 @@
 
 from lipsync.training.expert import ExpertTraining
 from lipsync.training.generator import GeneratorTraining
-from lipsync.training.judge import JudgeTraining
-from lipsync.training.lipgan import LipGANTraining
 
-__all__ = [
-    "ExpertTraining",
-    "GeneratorTraining",
-    "JudgeTraining",
-    "LipGANTraining",
-]
+__all__ = ["ExpertTraining", "GeneratorTraining"]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lipsync.errors import TrainingError
+from lipsync.features import Feature
 from lipsync.training.augment import Augment
 from lipsync.training.batches import batch_rng
 from lipsync.training.folder import keep_best
@@ -57,6 +58,11 @@ class Training(pl.LightningModule, ABC):
             return 0
         return self._trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
+    def check_augmentation(self, features: Sequence[Feature]) -> None:
+        """Raise ConfigError where the sound's augmentation names what these features have not."""
+        if self.augment is not None:
+            self.augment.check(features)
+
     def augment_rng(self) -> torch.Generator:
         """The chance of this batch's augmentation, another one in every process."""
         place, processes = (self.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
@@ -100,6 +106,9 @@ class Training(pl.LightningModule, ABC):
         """Log what a step came to under ``train/``, terms unweighted."""
         logged = {f"train/{name}": value.detach() for name, value in values.items()}
         self.log_dict(logged, batch_size=batch_size)
+
+    def check_data(self, train: Any) -> None:
+        """Raise ConfigError where a training set cannot teach anything."""
 
     @abstractmethod
     def evaluate(self, batch: dict[str, Any]) -> Any:

@@ -11,12 +11,6 @@ def to_float(faces: Tensor) -> Tensor:
     return faces.movedim(-1, -3).to(torch.float32).div_(255)
 
 
-def expert_faces(faces: Tensor) -> Tensor:
-    """Lower halves of windows for an expert: (..., 5, 3, H/2, W) -> (N, 15, H/2, W)."""
-    *_, time, colour, height, width = faces.shape
-    return faces.reshape(-1, time * colour, height, width)
-
-
 def mask_lower(faces: Tensor) -> Tensor:
     """A copy of pictures (..., H, W) with the lower half black: the pose, without the mouth."""
     masked = faces.clone()

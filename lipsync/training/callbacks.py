@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -12,9 +13,9 @@ import torch
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
-from torch import Tensor
 
 from lipsync.training.batches import mask_lower
+from lipsync.training.step import Step
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -83,23 +84,28 @@ class GeneratorSheet(Pictures):
         batch = torch.utils.data.default_collate([dataset[int(i)] for i in chosen])
         batch = pl_module.transfer_batch_to_device(batch, pl_module.device, 0)
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
-            pictures = pl_module.paint_systems(batch)
-        self.show(trainer, "sheet", face_sheet(pictures))
+            steps = pl_module.paint_systems(batch)
+        middle = {
+            s: replace(step, fake=_middle(step.fake, len(chosen))) for s, step in steps.items()
+        }
+        self.show(trainer, "sheet", face_sheet(middle))
 
 
-def face_sheet(pictures: Mapping[str, Tensor]) -> np.ndarray:
-    """The pictures of :meth:`GeneratorTraining.paint_systems` as one, uint8 (H, W, 3).
+def _middle(windows: torch.Tensor, clips: int) -> torch.Tensor:
+    """Of several windows a clip (clips * K, ...) the middle one of each."""
+    each = windows.unflatten(0, (clips, -1))
+    return each[:, each.shape[1] // 2, :5]
+
+
+def face_sheet(steps: Mapping[str, Step]) -> np.ndarray:
+    """What :meth:`GeneratorTraining.paint_systems` gives as one picture, uint8 (H, W, 3).
 
     Rows: target, input, reference, generated, generated for another clip's sound.
     """
-    rows = [
-        pictures["real"],
-        mask_lower(pictures["real"]),
-        pictures["copied_reference"],
-        pictures["generated"],
-        pictures["swapped_audio"],
-    ]
-    # Each (B, 5, 3, H, W) -> (3, H, B * 5 * W), one under the other.
+    real = steps["real"].fake
+    shown = ("copied_reference", "generated", "swapped_audio")
+    rows = [real, mask_lower(real), *(steps[system].fake for system in shown)]
+    # Each (N, T, 3, H, W) -> (3, H, N * T * W), one under the other.
     lines = [torch.cat(list(row.flatten(0, 1)), dim=-1) for row in rows]
     sheet = torch.cat(lines, dim=-2).clamp(0, 1).mul(255).round().to(torch.uint8)
     return sheet.permute(1, 2, 0).cpu().numpy()

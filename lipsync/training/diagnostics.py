@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
 from lipsync.data.checks import silent_share, sound_lag
-from lipsync.data.datasets import ClipSet
+from lipsync.data.datasets import Windows
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,10 @@ class Diagnostics(Callback):
     @rank_zero_only
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         dataset = trainer.datamodule.train
-        if isinstance(dataset, ClipSet):
+        if isinstance(dataset, Windows):
             self.check_data(dataset)
 
-    def check_data(self, dataset: ClipSet) -> None:
+    def check_data(self, dataset: Windows) -> None:
         """Look at some clips, evenly spaced over the list."""
         places = np.linspace(0, len(dataset.keys) - 1, min(_CLIPS, len(dataset.keys)))
         clips = [dataset.clip(dataset.keys[int(i)]) for i in places]
@@ -110,7 +110,7 @@ class Diagnostics(Callback):
             return
         values, done = trainer.callback_metrics, pl_module.batches_done
         if float(values.get("val/off_sync_accuracy", 1.0)) < _CHANCE:
-            gap = getattr(pl_module, "contrastive_gap", 0)
+            gap = min((t.min_gap for t in getattr(pl_module, "terms", {}).values()), default=0)
             causes = ", ".join(self._causes(gap)) or (
                 "none of sound out of time, silence and near negatives was found: try "
                 "model.augment=null, another learning rate, more speakers"
@@ -120,12 +120,13 @@ class Diagnostics(Callback):
                 f"after {done} batches (bce 0.69 is chance; usual is to leave it within 1000); "
                 f"{causes}",
             )
-        if float(values.get("val/listening_db", 1.0)) < _DEAF:
+        sensitivity = float(values.get("val/audio_sensitivity_db", 1.0))
+        if sensitivity < _DEAF:
             self.tell(
-                "generator does not listen",
+                "generator ignores the sound",
                 f"after {done} batches another clip's sound changes its pictures by "
-                f"{float(values['val/listening_db']):.2f} dB: it copies its reference or paints an "
-                "average; raise model.loss.sync, check the expert on these data",
+                f"{sensitivity:.2f} dB: it copies its reference or paints an average; raise "
+                "model.loss.sync, check the expert on these data",
             )
 
     def _causes(self, gap: int) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""Training of a lip-sync expert."""
+"""Training of a lip-sync expert, or of a judge: whatever embeds windows of faces and of sound."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,98 +12,123 @@ from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from lipsync import losses
+from lipsync.data.inputs import Inputs, Span
 from lipsync.errors import ConfigError
-from lipsync.metrics.lags import MAX_LAG, LagReport
+from lipsync.features import feature_of
+from lipsync.metrics.lags import LagReport
 from lipsync.training.base import Training
-from lipsync.training.batches import expert_faces, to_float
+from lipsync.training.batches import to_float
+from lipsync.training.terms import Term, weighted_terms
+from lipsync.training.terms.pairs import check_gap
 from lipsync.training.weights import architecture, start_from
+
+_CHUNK = 64  # windows of a clip embedded at a time
 
 
 class ExpertTraining(Training):
     """Learns to tell sound that belongs to a face window from sound of the same clip that does not.
 
     Args:
-        expert: a :class:`lipsync.models.SyncNet`.
-        min_gap: least distance of a negative window in frames, in training and in the scores.
-        contrastive_gap: the same for the contrastive term, which profits from near negatives.
+        expert: a :class:`lipsync.models.SyncNet`, or a :class:`lipsync.models.SyncNetV2` with unit
+            embeddings.
+        loss: name -> weight, or a term with a weight; see :func:`.terms.weighted_terms`.
+        terms: name -> :class:`.terms.Term`, called on audio, face (C, K, D) and first frames.
+        min_gap: least distance of off-sync pairs in the scores, in frames.
         init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
-            begins anew.
-        options: of :class:`Training`; the terms of ``loss`` are ``bce`` (as published) and
-            ``contrastive``.
+            trains from scratch.
+        options: of :class:`Training`.
 
     Raises:
+        ConfigError: terms or a gap that cannot work.
         CheckpointError: weights of another network, or of other sizes.
     """
-
-    sound: ClassVar[str] = "mel"
-    layout: ClassVar[torch.memory_format] = torch.channels_last
 
     def __init__(
         self,
         expert: nn.Module,
+        loss: Mapping[str, Any],
         *,
+        terms: Mapping[str, Term] | None = None,
         min_gap: int = 5,
-        contrastive_gap: int = 2,
         init_from: str | Path | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        if not 0 < min_gap <= MAX_LAG:
-            raise ConfigError(f"model.min_gap={min_gap}: must be 1 to {MAX_LAG} frames")
-        self.expert = expert.to(memory_format=self.layout)
+        check_gap("model.min_gap", min_gap)
+        used, weights = weighted_terms(loss, terms)
+        super().__init__(loss=weights, **options)
+        deep = any(parameter.ndim == 5 for parameter in expert.parameters())
+        layout = torch.contiguous_format if deep else torch.channels_last
+        self.expert, self.terms = expert.to(memory_format=layout), used
+        for name, term in used.items():
+            term.attach(name, {"expert": expert})
+        self.feature, self.window = feature_of(expert), expert.config["window"]
+        self.check_augmentation([self.feature])
         if init_from is not None:
             start_from(self.expert, init_from, "expert")
-        self.temperature = nn.Parameter(torch.tensor(0.07).log())
-        self.min_gap, self.contrastive_gap = min_gap, contrastive_gap
+        self.min_gap = min_gap
         self.register_buffer("threshold", torch.tensor(0.5))  # of the cosine, fixed on val
         self.report, self.bce = LagReport(min_gap), MeanMetric()
         self.results: dict[str, Any] = {}  # of the last evaluation, for plots
 
+    def inputs(self, evaluation: bool = False) -> Inputs:
+        """What a sample holds."""
+        config = self.expert.config
+        return Inputs(
+            image_size=config["image_size"],
+            framing=config["framing"],
+            spans={"expert": Span(self.feature, self.window)},
+            lower_half=self.expert.lower_half,
+        )
+
+    def check_data(self, train: Any) -> None:
+        """Raise ConfigError for training samples that hold no negatives."""
+        if train.windows < 2:
+            raise ConfigError(
+                f"data.train.windows={train.windows}: the windows of a clip are each other's "
+                "negatives, so that one alone teaches nothing; give 2 or more"
+            )
+
     def embed(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
-        """Float faces (C, K, 5, 3, H/2, W) and mel (C, K, 1, 80, 16) -> audio, face (C, K, D)."""
-        clips, windows = sound.shape[:2]
-        audio, face = self.expert(sound.flatten(0, 1), self.seen(faces))
-        return audio.view(clips, windows, -1), face.view(clips, windows, -1)
+        """Float faces (C, K, T, 3, rows, W) and sound (C, K, ...) -> audio, face (C, K, D)."""
+        clips = len(sound)
+        seen = self.expert.see(faces.flatten(0, 1))
+        audio, face = self.expert(sound.flatten(0, 1), seen)
+        return audio.unflatten(0, (clips, -1)), face.unflatten(0, (clips, -1))
 
-    def seen(self, faces: Tensor) -> Tensor:
-        """Float faces of windows as the network takes them."""
-        return expert_faces(faces).contiguous(memory_format=torch.channels_last)
-
-    def augment_sound(self, sound: Tensor, strength: float, rng: torch.Generator) -> Tensor:
-        return self.augment.mel(sound, strength, rng)
-
-    def terms(self, audio: Tensor, face: Tensor, start: Tensor) -> dict[str, Tensor]:
-        """Every term of the objective, unweighted."""
-        temperature = self.temperature.exp().clamp(0.01, 1.0)
-        return {
-            "bce": losses.pairs_bce(audio, face, start, self.min_gap),
-            "contrastive": losses.clip_info_nce(
-                audio, face, start, temperature, self.contrastive_gap
-            ),
-        }
+    def embed_clip(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 frames (n, rows, W, 3) and sound of every window (k, ...) -> audio, face (k, D)."""
+        parts = []
+        for first in range(0, len(sound), _CHUNK):
+            heard = sound[first : first + _CHUNK]
+            frames = to_float(faces[first : first + len(heard) + self.window - 1])
+            windows = frames.unfold(0, self.window, 1).movedim(-1, 1)  # (k, T, 3, rows, W)
+            parts.append(self.embed(windows[None], heard[None]))
+        return tuple(torch.cat([part[i][0] for part in parts]) for i in range(2))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        faces, sound = to_float(batch["faces"]), batch[self.sound]
+        faces, sound = to_float(batch["faces"]), batch["sound_expert"]
         if self.augment is not None:
-            strength = self.augment.strength(self.batches_done)
-            rng = self.augment_rng()
-            pictures = self.augment.faces(faces.flatten(1, 2), strength, rng)
-            faces = pictures.view_as(faces)
-            sound = self.augment_sound(sound, strength, rng)
+            batch_number, rng = self.batches_done, self.augment_rng()
+            faces = self.augment.faces(faces.flatten(1, 2), batch_number, rng).view_as(faces)
+            change = self.augment.sounds(len(sound), batch_number, rng)
+            sound = change(self.feature, sound)
         audio, face = self.embed(faces, sound)
-        terms = self.terms(audio, face, batch["start"])
+        terms = {name: term(audio, face, batch["start"]) for name, term in self.terms.items()}
         loss = losses.weighted_sum(terms, self.loss_weights)
         self.descend(self.optimizers(), loss, batch)
         self.step_schedules()
         self.log_training({**terms, "loss": loss}, len(sound))
 
     def evaluate(self, batch: dict[str, Any]) -> None:
-        audio, face = self.embed(to_float(batch["faces"]), batch[self.sound])
-        for one_audio, one_face in zip(audio, face, strict=True):
-            self.report.update(one_audio, one_face)
-        if audio.shape[1] > self.min_gap:
-            value = losses.pairs_bce(audio, face, batch["start"], self.min_gap)
-            self.bce.update(value, weight=len(audio))
+        for faces, sound, start in zip(
+            batch["faces"], batch["sound_expert"], batch["start"], strict=True
+        ):
+            audio, face = self.embed_clip(faces, sound)
+            self.report.update(audio, face)
+            if len(start) > self.min_gap:
+                self.bce.update(
+                    losses.pairs_bce(audio[None], face[None], start[None], self.min_gap)
+                )
 
     def finish(self, stage: str) -> dict[str, float]:
         self.report.threshold = None if stage == "val" else float(self.threshold)
@@ -122,7 +148,7 @@ class ExpertTraining(Training):
         }
 
     def make_optimizers(self) -> list[Optimizer]:
-        return [self.make_optimizer(self.parameters())]
+        return [self.make_optimizer([*self.expert.parameters(), *self.terms.parameters()])]
 
     def about(self) -> dict[str, Any]:
         return architecture(self.expert, "expert.")

@@ -1,177 +1,250 @@
-"""Training of Wav2Lip: reconstruction + sync + adversarial, with or without the discriminator."""
+"""Training of a face generator: Wav2Lip or LipGAN, with or without a discriminator."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
+from torch.optim import Optimizer
 
 from lipsync import losses
-from lipsync.checkpoints import fingerprint, load_model
-from lipsync.data.store import Clip
-from lipsync.errors import ConfigError
-from lipsync.training.adversarial import SYSTEMS, AdversarialTraining, check_image_sizes
-from lipsync.training.batches import expert_faces, to_float
-from lipsync.windows import frame_mels, lower_half
+from lipsync.data.clips import Clip
+from lipsync.data.inputs import Inputs
+from lipsync.features import feature_of
+from lipsync.training.base import Training
+from lipsync.training.batches import generator_faces, to_float
+from lipsync.training.measures import SYSTEMS, Measure, selection_score
+from lipsync.training.step import Step
+from lipsync.training.terms import Term, weighted_terms
+from lipsync.training.terms.adversarial import AdversarialTerm
+from lipsync.training.weights import architecture, start_from
 
-ADVERSARIAL = {
-    "bce": (losses.discriminator_bce, losses.adversarial_bce),
-    "hinge": (losses.discriminator_hinge, losses.adversarial_hinge),
-}
-_SYNC_IN_SCORE = 0.03
+_CHUNK = 25  # frames of a clip painted at a time
 
 
-class GeneratorTraining(AdversarialTraining):
+class GeneratorTraining(Training):
     """Teaches a generator to paint the lower half of a face so that it speaks the given sound.
 
-    Args:
-        generator: a :class:`lipsync.models.Wav2Lip`.
-        expert: a trained :class:`lipsync.models.SyncNet`, or what :func:`load_model` takes: a path
-            or the name of a bundled expert. It is kept frozen and out of the checkpoints.
-        sync_threshold: the sync weight is 0 until the validation sync loss is below this; None
-            switches it on at batch ``sync_from``.
-        sync_from: that batch.
-        sync_ramp: batches over which the sync weight then grows to its full value.
-        adversarial: form of the adversarial losses on logits: ``bce``, as published, or ``hinge``.
-        r1: weight of the penalty on the discriminator's gradient at real pictures; 0 leaves it out.
-        options: of :class:`AdversarialTraining`; the terms of ``loss`` are ``reconstruction``,
-            ``lower``, ``structure`` (computed where it has a weight), ``sync`` and
-            ``adversarial``, a ``discriminator`` is a :class:`lipsync.models.QualityDiscriminator`.
-    """
+    The objective is the weighted sum of its terms. One forward of the generator serves the
+    discriminator's step and its own.
 
-    sound = "mel"
+    Args:
+        generator: a :class:`lipsync.models.FaceGenerator`.
+        loss: name -> weight, or a term with a weight; see :func:`.terms.weighted_terms`.
+        terms: name -> :class:`.terms.Term`, for the weights in ``loss``.
+        discriminator: None trains without, and leaves adversarial terms out.
+        discriminator_optimizer: makes its optimiser; None takes ``optimizer`` for both.
+        metrics: name -> :class:`.measures.Measure`, what a validation measures.
+        expert: a lip-sync expert, its path or name, for terms that ask one and name none.
+        judge: the same for metrics; it is no part of the objective, and checkpoints are selected by
+            what it finds.
+        frames: frames of a window, at least; terms and measures that hear longer windows get them.
+        init_from, discriminator_init_from: weights to begin with: what
+            :func:`lipsync.checkpoints.load_model` takes; None trains from scratch.
+        options: of :class:`Training`.
+
+    Raises:
+        ConfigError: terms that cannot work, or networks that see different faces.
+        CheckpointError: weights of another network, or of other sizes.
+    """
 
     def __init__(
         self,
         generator: nn.Module,
-        expert: nn.Module | str | Path,
+        loss: Mapping[str, Any],
         *,
-        sync_threshold: float | None = 0.75,
-        sync_from: int = 0,
-        sync_ramp: int = 0,
-        adversarial: str = "bce",
-        r1: float = 0.0,
+        terms: Mapping[str, Term] | None = None,
+        discriminator: nn.Module | None = None,
+        discriminator_optimizer: Callable[..., Optimizer] | None = None,
+        metrics: Mapping[str, Measure] | None = None,
+        expert: nn.Module | str | Path | None = None,
+        judge: nn.Module | str | Path | None = None,
+        frames: int = 5,
+        init_from: str | Path | None = None,
+        discriminator_init_from: str | Path | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(generator, **options)
-        if not isinstance(expert, nn.Module):
-            expert = load_model(expert)
-        check_image_sizes(
-            "give an expert of the generator's size with model.expert",
-            generator=generator,
-            expert=expert,
-            discriminator=self.discriminator,
+        adversarial = [n for n, t in (terms or {}).items() if isinstance(t, AdversarialTerm)]
+        missing = tuple(adversarial) if discriminator is None else ()
+        used, weights = weighted_terms(loss, terms, missing)
+        super().__init__(loss=weights, **options)
+        self.generator = generator.to(memory_format=torch.channels_last)
+        self.discriminator = discriminator
+        networks: dict[str, Any] = {"generator": generator, "expert": expert, "judge": judge}
+        if discriminator is not None:
+            networks["discriminator"] = discriminator.to(memory_format=torch.channels_last)
+        self.terms, self.frames = used, frames
+        for name, term in used.items():
+            term.attach(name, networks)
+        self.opponents = [t for t in used.values() if isinstance(t, AdversarialTerm)]
+        self.metrics = nn.ModuleDict({n: m for n, m in (metrics or {}).items() if m is not None})
+        for name, measure in self.metrics.items():
+            measure.attach(name, networks, used)
+        self.check_augmentation(self.features())
+        if init_from is not None:
+            start_from(generator, init_from, "generator")
+        if discriminator is not None and discriminator_init_from is not None:
+            start_from(discriminator, discriminator_init_from, "discriminator")
+        self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
+
+    def features(self) -> list[Any]:
+        """What is heard in training."""
+        spans = (term.span() for term in self.terms.values())
+        return [feature_of(self.generator), *(span.feature for span in spans if span is not None)]
+
+    def inputs(self, evaluation: bool = False) -> Inputs:
+        """What a sample holds."""
+        hearers = {**self.terms, **(self.metrics if evaluation else {})}
+        spans = {name: part.span() for name, part in hearers.items()}
+        config = self.generator.config
+        return Inputs(
+            image_size=config["image_size"],
+            framing=config["framing"],
+            frames=self.frames,
+            sound=feature_of(self.generator),
+            spans={name: span for name, span in spans.items() if span is not None},
+            reference=True,
+            shifted=max((term.shifted for term in self.opponents), default=0),
         )
-        self._frozen = [expert.eval().requires_grad_(False)]  # in a list: no part of this module
-        if adversarial not in ADVERSARIAL:
-            names = ", ".join(ADVERSARIAL)
-            raise ConfigError(f"model.adversarial={adversarial}: must be one of {names}")
-        self.discriminator_term, self.adversarial_term = ADVERSARIAL[adversarial]
-        self.r1 = r1
-        self.expert_fingerprint = fingerprint(expert)
-        self.sync_threshold, self.sync_ramp = sync_threshold, sync_ramp
-        start = -1 if sync_threshold is not None else sync_from
-        self.register_buffer("sync_start", torch.tensor(start))  # batch of the switch-on, -1: off
-        self.sync = nn.ModuleDict({name: MeanMetric() for name in SYSTEMS})
 
-    @property
-    def expert(self) -> nn.Module:
-        return self._frozen[0]
+    def forward(self, sound: Tensor, target: Tensor, reference: Tensor) -> Tensor:
+        """Paint frames: sound (N, T, ...), pictures (N, T, 3, S, S) -> (N, T, 3, S, S)."""
+        reference_first = self.generator.reference_first
+        return self.generator(sound, generator_faces(target, reference, reference_first))
 
-    def about(self) -> dict[str, Any]:
-        return {**super().about(), "expert_sha256": self.expert_fingerprint}
+    def prepare(self, batch: dict[str, Any]) -> Step:
+        """A batch on its device as a step, its pictures float; nothing is painted yet."""
+        clips = len(batch["faces"])
+        target, reference = to_float(batch["faces"]), to_float(batch["reference"])
+        sounds = {n: batch[n] for n in ("sound", "shifted_sound") if n in batch}
+        spans = {n.removeprefix("sound_"): v for n, v in batch.items() if n.startswith("sound_")}
+        if self.training and self.augment is not None:
+            both = torch.cat([target, reference], dim=1).flatten(1, 2)
+            rng = self.augment_rng()
+            both = self.augment.faces(both, self.batches_done, rng)
+            target, reference = both.view(clips, -1, *target.shape[2:]).chunk(2, dim=1)
+            sounds, spans = self._changed(sounds, spans, clips, rng)
+        pictures = target.flatten(0, 1)
+        return Step(
+            batch=self.batches_done,
+            target=pictures,
+            reference=reference.flatten(0, 1),
+            fake=pictures,
+            sound=sounds["sound"].flatten(0, 1),
+            spans={name: value.flatten(0, 1) for name, value in spans.items()},
+            shifted=sounds["shifted_sound"].flatten(0, 1) if "shifted_sound" in sounds else None,
+        )
 
-    def setup(self, stage: str) -> None:
-        self.expert.to(self.device, memory_format=torch.channels_last)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        if self.sync_threshold is None:  # the batch is given, whatever the run waited for before
-            checkpoint["state_dict"]["sync_start"] = self.sync_start.clone()
-
-    def sync_loss(self, faces: Tensor, sync_mel: Tensor) -> Tensor:
-        """How little the expert believes these windows: faces (B, 5, 3, H, W), (B, 1, 80, 16)."""
-        halves = expert_faces(lower_half(faces)).contiguous(memory_format=torch.channels_last)
-        audio, face = self.expert(sync_mel, halves)
-        return losses.cosine_bce(audio, face, torch.ones(len(audio), device=audio.device))
-
-    def weights(self) -> dict[str, float]:
-        start, now = int(self.sync_start), self.batches_done
-        if start < 0 or now < start:
-            factor = 0.0
-        else:
-            factor = min(1.0, (now - start + 1) / self.sync_ramp) if self.sync_ramp else 1.0
-        return {**self.loss_weights, "sync": self.loss_weights.get("sync", 0.0) * factor}
-
-    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
-        target, reference = to_float(batch["target"]), to_float(batch["reference"])
-        mel, sync_mel = batch["mel"], batch["sync_mel"]
-        if self.augment is not None:
-            rng, strength = self.augment_rng(), self.augment.strength(self.batches_done)
-            target, reference = self.augment.pair(target, reference, strength, rng)
-            mels = torch.cat([mel, sync_mel[:, None]], dim=1)
-            mel, sync_mel = self.augment.mel(mels, strength, rng).split([mel.shape[1], 1], dim=1)
-            sync_mel = sync_mel[:, 0]
-        return {"target": target, "reference": reference, "mel": mel, "sync_mel": sync_mel}
-
-    def clip_sound(self, clip: Clip, frames: int) -> np.ndarray:
-        return frame_mels(clip.mel, np.arange(frames), self.generator.config["mel_lead"])
+    def _changed(
+        self,
+        sounds: dict[str, Tensor],
+        spans: dict[str, Tensor],
+        clips: int,
+        rng: torch.Generator,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Sound augmented; what hears the same feature hears the same change of it."""
+        change = self.augment.sounds(clips, self.batches_done, rng)
+        own = feature_of(self.generator)
+        return {n: change(own, v) for n, v in sounds.items()}, {
+            n: change(self.terms[n].span().feature, v) for n, v in spans.items()
+        }
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self.log("train/sync_weight", self.weights()["sync"])
-        super().training_step(batch, batch_idx)
+        step = self.prepare(batch)
+        optimizer, *others = self.all_optimizers()
+        values: dict[str, Tensor] = {}
+        fake = self(step.sound, step.target, step.reference)
 
-    def discriminator_loss(
-        self, inputs: dict[str, Any], fake: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        real, fake = inputs["target"].flatten(0, 1), fake.flatten(0, 1)
-        on_real = self.discriminator.logits(real).float()
-        on_fake = self.discriminator.logits(fake).float()
-        loss = self.discriminator_term(on_real, on_fake)
-        right = ((on_real > 0).float().mean() + (on_fake < 0).float().mean()) / 2
-        values = {
-            "discriminator_accuracy": right,
-            "logit_real": on_real.mean(),
-            "logit_fake": on_fake.mean(),
+        for other, opponent in zip(others, self.opponents, strict=False):
+            with self.toggled_optimizer(other):
+                loss, values = opponent.discriminator_loss(replace(step, fake=fake.detach()))
+                self.descend(other, loss, batch)
+            values["discriminator"] = loss
+
+        with self.toggled_optimizer(optimizer):
+            weights = self.weights(step.batch)
+            terms = self.term_values(replace(step, fake=fake), weights)
+            loss = losses.weighted_sum(terms, weights)
+            self.descend(optimizer, loss, batch)
+        self.step_schedules()
+        factors = {f"{n}_weight": torch.tensor(weights[n]) for n in weights if n in self.scheduled}
+        self.log_training({**values, **terms, **factors, "loss": loss}, len(fake))
+
+    @property
+    def scheduled(self) -> list[str]:
+        """Terms whose weight follows a schedule of their own."""
+        return [n for n, term in self.terms.items() if type(term).factor is not Term.factor]
+
+    def weights(self, batch: int) -> dict[str, float]:
+        """The weights of the terms at a batch."""
+        return {n: w * self.terms[n].factor(batch) for n, w in self.loss_weights.items()}
+
+    def term_values(self, step: Step, weights: Mapping[str, float]) -> dict[str, Tensor]:
+        """Every term, unweighted; those whose weight is 0 for now without a gradient."""
+        found = {}
+        for name, term in self.terms.items():
+            with torch.set_grad_enabled(torch.is_grad_enabled() and weights[name] > 0):
+                found[name] = term(step)
+        return found
+
+    def paint_systems(self, batch: dict[str, Any]) -> dict[str, Step]:
+        """A step of every system in :data:`.measures.SYSTEMS` for an evaluation batch."""
+        step = self.prepare(batch)
+        swapped = batch["swapped_sound"].flatten(0, 1)
+        painted = {
+            "generated": self(step.sound, step.target, step.reference).float(),
+            "swapped_audio": self(swapped, step.target, step.reference).float(),
+            "copied_reference": step.reference,
+            "real": step.target,
         }
-        if self.r1:
-            with torch.autocast(self.device.type, enabled=False):  # a gradient of a gradient
-                real = real.float().requires_grad_()
-                values["r1"] = losses.r1_penalty(self.discriminator.logits(real), real)
-            loss = loss + self.r1 * values["r1"]
-        return loss, values
+        return {system: replace(step, fake=painted[system]) for system in SYSTEMS}
 
-    def terms(self, inputs: dict[str, Any], fake: Tensor) -> dict[str, Tensor]:
-        terms = {
-            "reconstruction": losses.reconstruction(fake, inputs["target"]),
-            "lower": losses.lower_reconstruction(fake, inputs["target"]),
-            "sync": self.sync_loss(fake, inputs["sync_mel"]),
-        }
-        if self.discriminator is not None:
-            logits = self.discriminator.logits(fake.flatten(0, 1))
-            terms["adversarial"] = self.adversarial_term(logits.float())
-        if self.loss_weights.get("structure"):
-            terms["structure"] = losses.structure(fake, inputs["target"])
-        return terms
+    @torch.no_grad()
+    def paint_clip(self, clip: Clip, frames: int) -> Tensor:
+        """The first frames of a clip as generated: (frames, 3, S, S) in [0, 1].
 
-    def evaluate(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        pictures = super().evaluate(batch)
-        for name, faces in pictures.items():
-            self.sync[name].update(self.sync_loss(faces, batch["sync_mel"]), len(faces))
-        return pictures
+        Each is painted beside the frame half a clip away.
+        """
+        target = to_float(torch.from_numpy(clip.read(range(frames))).to(self.device))
+        reference = target.roll(frames // 2, dims=0)
+        feature = feature_of(self.generator)
+        heard = feature.cut(clip.feature(feature), np.arange(frames))
+        sound = torch.from_numpy(heard).to(self.device)
+        parts = zip(*(x.split(_CHUNK) for x in (sound, target, reference)), strict=True)
+        return torch.cat([self(*(x[None] for x in part))[0].float() for part in parts])
+
+    def evaluate(self, batch: dict[str, Any]) -> None:
+        steps = self.paint_systems(batch)
+        for measure in self.metrics.values():
+            measure.update(steps)
 
     def finish(self, stage: str) -> dict[str, float]:
-        values = super().finish(stage)
-        for name in SYSTEMS:
-            values[f"{stage}/sync_{name}"] = float(self.sync[name].compute())
-            self.sync[name].reset()
-        # Both things that a generator is for; the same sum whatever the objective's weights.
-        values[f"{stage}/score"] += _SYNC_IN_SCORE * values[f"{stage}/sync_generated"]
-        waiting = stage == "val" and int(self.sync_start) < 0 and not self.trainer.sanity_checking
-        if waiting and values["val/sync_generated"] < self.sync_threshold:
-            self.sync_start.fill_(self.batches_done)
-        return values
+        """Also ``<stage>/score``, which checkpoints are selected by and sweeps minimise."""
+        values: dict[str, float] = {}
+        for measure in self.metrics.values():
+            values |= measure.compute(stage == "val")
+        values["score"] = selection_score(values)
+        if stage == "val" and not self.trainer.sanity_checking:
+            for name, term in self.terms.items():
+                if (found := values.get(f"{name}_generated")) is not None:
+                    term.validated(found, self.batches_done)
+        return {f"{stage}/{name}": value for name, value in values.items()}
+
+    def make_optimizers(self) -> list[Optimizer]:
+        optimizers = [self.make_optimizer(self.generator.parameters())]
+        if self.discriminator is not None:
+            parameters = self.discriminator.parameters()
+            optimizers.append(self.make_discriminator_optimizer(parameters))
+        return optimizers
+
+    def about(self) -> dict[str, Any]:
+        about = architecture(self.generator, "generator.")
+        if self.discriminator is not None:
+            about["discriminator"] = architecture(self.discriminator, "discriminator.")
+        frozen = {n: term.hashes() for n, term in self.terms.items() if term.hashes()}
+        return {**about, "frozen": frozen}

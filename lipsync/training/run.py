@@ -24,7 +24,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from lipsync.data.datasets import ClipSet
+from lipsync.data.datasets import Windows
 from lipsync.data.store import read_split
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.training.ema import MovingAverage
@@ -59,7 +59,7 @@ def run(config: DictConfig) -> float:
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module, data = load_parts(config, per_epoch, checkpoint)
-    if issubclass(data.make_train.func, ClipSet):  # voices need no lists
+    if issubclass(data.make_train.func, Windows):  # voices need no lists
         for split in ("train", "val", *(["test"] if config.test else [])):
             read_split(data.root, split)  # missing or empty is an error now, not later
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents

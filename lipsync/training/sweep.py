@@ -22,7 +22,7 @@ MAIN = (
     "val/auc",
     "val/l1_generated",
     "val/psnr_generated",
-    "val/listening_db",
+    "val/audio_sensitivity_db",
     "val/sync_generated",
     "val/discriminator_accuracy",
 )

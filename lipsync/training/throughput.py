@@ -18,7 +18,7 @@ WAITING = 0.05  # share of the time for data that is worth a word
 class Throughput(Callback):
     """Logs samples a second, and the share of the time that is spent waiting for data.
 
-    A sample is a window of five frames, or a frame for LipGAN.
+    A sample is a window, of one frame for LipGAN.
 
     Args:
         every: batches over which both are measured.
@@ -62,6 +62,4 @@ class Throughput(Callback):
 
 
 def _samples(batch: dict[str, Any]) -> int:
-    if "start" in batch:
-        return batch["start"].numel()  # windows
-    return batch["target"].shape[:2].numel()  # frames
+    return batch["start"].numel()

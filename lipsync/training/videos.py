@@ -42,7 +42,7 @@ class ClipVideo(Pictures):
             painted = pl_module.paint_clip(clip, frames)
         pixels = painted.clamp(0, 1).mul(255).round().to(torch.uint8)
         pixels = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        video = np.concatenate([clip.faces[:frames], pixels], axis=2)  # (n, S, 2 S, 3)
+        video = np.concatenate([clip.read(range(frames)), pixels], axis=2)  # (n, S, 2 S, 3)
         wave = clip.wave[: frames * SAMPLE_RATE // FPS]
 
         batch = batches_seen(trainer)

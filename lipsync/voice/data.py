@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from lipsync.data.draws import ClipDraws
-from lipsync.data.store import SPLITS, clip_path
+from lipsync.data.store import SPLITS, PreparedFolder, clip_path
 from lipsync.errors import ClipError, ConfigError, LipsyncError
 from lipsync.media import read_audio
 from lipsync.voice.cepstrum import COEFFICIENTS, STEP, encode, is_speech
@@ -134,9 +134,9 @@ class VoiceCrops(VoiceSet):
     """Endless pairs of crops, one of each speaker, drawn apart from each other.
 
     Args:
-        root: a prepared set, or a folder with a folder of sound files for each speaker.
+        reader: of a prepared set, or of a folder with a folder of sound files for each speaker.
         split: name of a split.
-        image_size: not used; every set is made from root, split and image size.
+        inputs: not used; every set is made from a reader, a split and the inputs of networks.
         speakers: the two.
         frames: rows of a crop, at 100 a second; a multiple of 4.
         minutes: of each speaker's clips so much is used, evenly spaced.
@@ -152,19 +152,19 @@ class VoiceCrops(VoiceSet):
 
     def __init__(
         self,
-        root: str | Path,
+        reader: PreparedFolder,
         split: str = "train",
-        image_size: int = 0,
+        inputs: None = None,
         *,
         speakers: tuple[str, str],
         frames: int = 64,
         minutes: float = 10.0,
         seed: int = 0,
     ) -> None:
-        del image_size
+        del inputs
         if frames < _MULTIPLE or frames % _MULTIPLE:
             raise ConfigError(f"data.train.frames={frames}: must be a multiple of {_MULTIPLE}")
-        super().__init__(root, split, speakers, minutes)
+        super().__init__(reader.root, split, speakers, minutes)
         self.frames, self.seed = frames, seed
         for clip in (clip for clips in self.clips for clip in clips):
             if len(clip.cepstra) < frames:
@@ -188,21 +188,21 @@ class VoiceClips(VoiceSet):
     """Whole clips in pairs, one of each speaker; fields as in training, lengths as they are.
 
     Args:
-        root, split, image_size, speakers: as in :class:`VoiceCrops`.
+        reader, split, inputs, speakers: as in :class:`VoiceCrops`.
         pairs: how many, at most; the speaker with fewer clips begins again.
     """
 
     def __init__(
         self,
-        root: str | Path,
+        reader: PreparedFolder,
         split: str = "val",
-        image_size: int = 0,
+        inputs: None = None,
         *,
         speakers: tuple[str, str],
         pairs: int = 12,
     ) -> None:
-        del image_size
-        super().__init__(root, split, speakers, minutes=pairs / 15)
+        del inputs
+        super().__init__(reader.root, split, speakers, minutes=pairs / 15)
         self.pairs = min(pairs, max(map(len, self.clips)))
 
     def __len__(self) -> int:

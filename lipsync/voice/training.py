@@ -69,6 +69,9 @@ class VoiceTraining(Training):
         self.as_target = nn.ModuleDict({system: MeanMetric() for system in _SYSTEMS})
         self.cycle = MeanMetric()
 
+    def inputs(self, evaluation: bool = False) -> None:
+        """Nothing of pictures."""
+
     def setup(self, stage: str) -> None:
         """Take the statistics of the data; a checkpoint then brings its own."""
         data = self.trainer.datamodule

@@ -1,0 +1,15 @@
+"""What a network hears: sound as columns, and which of them belong to a frame."""
+
+from lipsync.features.base import Feature, feature_of, get_feature
+from lipsync.features.cepstra import LipGANMFCC, SyncNetMFCC
+from lipsync.features.mel import LifteredMel, Mel
+
+__all__ = [
+    "Feature",
+    "LifteredMel",
+    "LipGANMFCC",
+    "Mel",
+    "SyncNetMFCC",
+    "feature_of",
+    "get_feature",
+]

@@ -1,0 +1,166 @@
+"""The base of all features: extraction, window arithmetic, and the record in a model's config."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import nn
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.errors import ConfigError
+from lipsync.features.augment import Augmentation
+from lipsync.windows import FPS, cut_columns
+
+
+class Feature(ABC):
+    """How sound becomes columns, and which window of them belongs to a video frame.
+
+    A subclass is known by its ``name`` once its module is imported; a network keeps the
+    :attr:`record` of its feature in its config, and every stage that feeds the network makes the
+    feature again from there (:func:`feature_of`).
+
+    Args:
+        window: columns of a window; None takes the class's own.
+        lead: frames (of 1/25 s) before a frame at which its window begins; None takes the class's.
+
+    Attributes:
+        name: under which it is stored and recorded.
+        rate: columns a second; a column begins every ``SAMPLE_RATE / rate`` samples.
+        bands: numbers in a column.
+        silence: value of columns outside of the sound.
+        reach: samples from the begin of a column's hop to the last that it hears.
+        context: columns by which a piece of sound must begin earlier to give those of the whole.
+        augmentation: what may happen to its windows in training.
+    """
+
+    name: ClassVar[str]
+    rate: ClassVar[int]
+    bands: ClassVar[int]
+    silence: ClassVar[float] = 0.0
+    reach: ClassVar[int]
+    context: ClassVar[int]
+    default_window: ClassVar[int]
+    default_lead: ClassVar[int] = 0
+    augmentation: ClassVar[type[Augmentation]]
+    kinds: ClassVar[dict[str, type[Feature]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        Feature.kinds[cls.name] = cls
+
+    def __init__(self, window: int | None = None, lead: int | None = None) -> None:
+        self.window = self.default_window if window is None else window
+        self.lead = self.default_lead if lead is None else lead
+        if not isinstance(self.window, int) or self.window < 1:
+            raise ConfigError(f"feature {self.name}: window={window} must be 1 column or more")
+        if not isinstance(self.lead, int):
+            raise ConfigError(f"feature {self.name}: lead={lead} must be a whole number of frames")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Plain values that describe it, and from which :func:`get_feature` makes it again."""
+        return {
+            "name": self.name,
+            "rate": self.rate,
+            "bands": self.bands,
+            "window": self.window,
+            "lead": self.lead,
+            "silence": self.silence,
+            **self.options(),
+        }
+
+    def options(self) -> dict[str, Any]:
+        """Further arguments of the constructor."""
+        return {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Feature) and self.record == other.record
+
+    def __hash__(self) -> int:
+        return hash(str(self.record))
+
+    def __repr__(self) -> str:
+        return f"{self.name} ({self.bands} bands, {self.window} columns, lead {self.lead})"
+
+    @property
+    def hop(self) -> int:
+        """Samples from one column to the next."""
+        return SAMPLE_RATE // self.rate
+
+    @abstractmethod
+    def extract(self, wave: np.ndarray) -> np.ndarray:
+        """float32 (samples,) mono at 16 kHz, in [-1, 1] -> float32 (bands, columns)."""
+
+    def start(self, seconds: float, fps: float = FPS) -> int:
+        """First column of the window of a frame that begins at ``seconds``; may be negative."""
+        del fps
+        return int(np.floor(self.rate * (seconds - self.lead / FPS) + 1e-9))
+
+    def cut(self, values: np.ndarray, frames: Sequence[int], fps: float = FPS) -> np.ndarray:
+        """The windows of single frames, with ``silence`` where they leave the sound.
+
+        Args:
+            values: (bands, columns), as :meth:`extract` gives them; may be memory-mapped.
+            frames: (n,) indices of frames, 0 or more.
+            fps: frames a second of the video that ``frames`` count.
+
+        Returns:
+            (n, 1, bands, window).
+        """
+        starts = [self.start(int(frame) / fps, fps) for frame in frames]
+        return np.stack([cut_columns(values, s, self.window, self.silence) for s in starts])[
+            :, None
+        ]
+
+    def spanning(self, frames: int) -> Feature:
+        """The same feature in windows that span so many frames at 25 fps, as experts hear it."""
+        columns = int(np.floor(frames * self.rate / FPS + 1e-9))
+        return type(self)(window=columns, lead=0, **self.options())
+
+    def count(self, frames: int, columns: int, window: int) -> int:
+        """How many windows of ``window`` frames at 25 fps have all their sound; may be 0.
+
+        Windows begin at frames 0, 1, ..., count - 1.
+        """
+        # The largest f with floor(rate * f / 25) + self.window <= columns.
+        by_sound = int(np.ceil((columns - self.window + 1) * FPS / self.rate + self.lead - 1e-9))
+        return max(0, min(frames - window + 1, by_sound))
+
+    def look_ahead(self) -> float:
+        """Seconds of sound after a frame's begin without which it cannot be generated."""
+        late = (self.start(100.0) + self.window - 1) * self.hop + self.reach
+        return late / SAMPLE_RATE - 100.0
+
+
+def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
+    """A feature from its name, or from the record in a network's config.
+
+    Raises:
+        ConfigError: no such feature, or a record that is not of the feature known by that name.
+    """
+    if isinstance(given, Feature):
+        return given
+    record = {"name": given} if isinstance(given, str) else dict(given)
+    name = record.pop("name", None)
+    if name not in Feature.kinds:
+        known = ", ".join(sorted(Feature.kinds))
+        raise ConfigError(f"feature {name}: there are {known}; import the module of any other")
+    kind = Feature.kinds[name]
+    for fact in ("rate", "bands", "silence"):
+        there = record.pop(fact, None)
+        if there is not None and there != getattr(kind, fact):
+            raise ConfigError(
+                f"feature {name} has {fact} {getattr(kind, fact)}, the network was made for {there}"
+            )
+    try:
+        return kind(**record)
+    except TypeError as error:
+        raise ConfigError(f"feature {name}: {error}") from None
+
+
+def feature_of(network: nn.Module) -> Feature:
+    """What a network hears, from its config."""
+    return get_feature(network.config["feature"])

@@ -1,0 +1,31 @@
+"""One step of a generator, as the terms of its objective and the measures of validation see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """Windows that were painted; N windows of T frames each.
+
+    Attributes:
+        batch: training batches before this one.
+        target: (N, T, 3, S, S) true pictures, RGB in [0, 1].
+        reference: the same shape, other moments of the same faces.
+        fake: the same shape, what was painted; on evaluation also what stands beside it.
+        sound: (N, T, 1, bands, columns) beside every frame.
+        spans: by the name of who hears it, (N, 1, bands, columns) beside whole windows.
+        shifted: as ``sound``, of the same clip at another time; None where nobody asked for it.
+    """
+
+    batch: int
+    target: Tensor
+    reference: Tensor
+    fake: Tensor
+    sound: Tensor
+    spans: Mapping[str, Tensor] = field(default_factory=dict)
+    shifted: Tensor | None = None

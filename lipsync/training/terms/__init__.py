@@ -1,0 +1,20 @@
+"""The terms of the objectives: what a network answers for."""
+
+from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
+from lipsync.training.terms.base import Term, weighted_terms
+from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE
+from lipsync.training.terms.pictures import LowerReconstruction, Reconstruction, Structure
+from lipsync.training.terms.sync import Sync
+
+__all__ = [
+    "Adversarial",
+    "ClipInfoNCE",
+    "LowerReconstruction",
+    "PairsBCE",
+    "Reconstruction",
+    "Structure",
+    "Sync",
+    "SyncAdversarial",
+    "Term",
+    "weighted_terms",
+]

@@ -1,0 +1,95 @@
+"""Wav2Lip's sync term: a frozen lip-sync expert has to find the painted windows in sync."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lipsync import losses
+from lipsync.data.inputs import Span
+from lipsync.errors import ConfigError
+from lipsync.features import feature_of
+from lipsync.training.frozen import Frozen
+from lipsync.training.step import Step
+from lipsync.training.terms.base import Term
+
+
+class Sync(Term):
+    """Cross-entropy of the expert's cosine, as published (Wav2Lip, section 3.2).
+
+    Args:
+        expert: a trained :class:`lipsync.models.SyncNet`, or its path or name; None takes the
+            training's.
+        threshold: its weight is 0 until this term is below it on the validation set; None counts it
+            from the first batch.
+        ramp: batches over which the weight then grows to its full value.
+        weight: see :class:`Term`.
+
+    Raises:
+        CheckpointError: an expert that cannot be loaded.
+        ConfigError: numbers that cannot work.
+    """
+
+    start: Tensor  # batch of the switch-on; -1: not yet
+
+    def __init__(
+        self,
+        expert: nn.Module | str | Path | None = None,
+        *,
+        threshold: float | None = 0.75,
+        ramp: int = 0,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__(weight)
+        if isinstance(ramp, bool) or not isinstance(ramp, int) or ramp < 0:
+            raise ConfigError(f"sync ramp={ramp}: must be a whole number of batches, 0 or more")
+        if threshold is not None and not threshold > 0:
+            raise ConfigError(f"sync threshold={threshold}: must be above 0, or null")
+        self.expert = None if expert is None else Frozen(expert)
+        self.threshold, self.ramp = threshold, ramp
+        self.register_buffer("start", torch.tensor(-1))
+
+    def attach(self, name: str, networks: Mapping[str, Any]) -> None:
+        self.name = name
+        if self.expert is None:
+            if networks.get("expert") is None:
+                raise ConfigError(f"model.loss.{name} asks an expert; name one with model.expert")
+            self.expert = Frozen(networks["expert"])
+        check_alike(
+            "give an expert of the generator's size and framing with model.expert",
+            generator=networks["generator"],
+            expert=self.expert.network,
+        )
+
+    def span(self) -> Span:
+        expert = self.expert.network
+        return Span(feature_of(expert), expert.config["window"])
+
+    def factor(self, batch: int) -> float:
+        start = 0 if self.threshold is None else int(self.start)
+        if start < 0 or batch < start:
+            return 0.0
+        return min(1.0, (batch - start + 1) / self.ramp) if self.ramp else 1.0
+
+    def forward(self, step: Step) -> Tensor:
+        expert = self.expert.network
+        faces = expert.see(step.fake[:, : expert.config["window"]])
+        audio, face = expert(step.spans[self.name], faces)
+        return losses.cosine_bce(audio, face, torch.ones(len(audio), device=audio.device))
+
+    def validated(self, value: float, batch: int) -> None:
+        if self.threshold is not None and int(self.start) < 0 and value < self.threshold:
+            self.start.fill_(batch)
+
+
+def check_alike(remedy: str, **networks: nn.Module) -> None:
+    """Raise ConfigError unless all networks see faces of one size and framing."""
+    for what in ("image_size", "framing"):
+        seen = {name: net.config[what] for name, net in networks.items() if what in net.config}
+        if len(set(seen.values())) > 1:
+            told = ", ".join(f"{name} {value}" for name, value in seen.items())
+            raise ConfigError(f"networks differ in {what}: {told}; {remedy}")
