@@ -84,7 +84,7 @@ class GeneratorTraining(Training):
         self.opponents = [t for t in used.values() if isinstance(t, AdversarialTerm)]
         self.metrics = nn.ModuleDict({n: m for n, m in (metrics or {}).items() if m is not None})
         for name, measure in self.metrics.items():
-            measure.attach(name, networks, used)
+            measure.attach(name, networks, dict(used.items()))
         self.check_augmentation(self.features())
         if init_from is not None:
             start_from(generator, init_from, "generator")
@@ -99,15 +99,15 @@ class GeneratorTraining(Training):
 
     def inputs(self, evaluation: bool = False) -> Inputs:
         """What a sample holds."""
-        hearers = {**self.terms, **(self.metrics if evaluation else {})}
-        spans = {name: part.span() for name, part in hearers.items()}
+        hearers = [*self.terms.items(), *(self.metrics.items() if evaluation else ())]
+        spans = {name: span for name, part in hearers if (span := part.span()) is not None}
         config = self.generator.config
         return Inputs(
             image_size=config["image_size"],
             framing=config["framing"],
             frames=self.frames,
             sound=feature_of(self.generator),
-            spans={name: span for name, span in spans.items() if span is not None},
+            spans=spans,
             reference=True,
             shifted=max((term.shifted for term in self.opponents), default=0),
         )
