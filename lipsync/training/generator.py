@@ -170,6 +170,8 @@ class GeneratorTraining(Training):
             weights = self.weights(step.batch)
             terms = self.term_values(replace(step, fake=fake), weights)
             loss = losses.weighted_sum(terms, weights)
+            if not loss.requires_grad:  # all weights are 0 for now
+                loss = loss + 0.0 * fake.mean()
             self.descend(optimizer, loss, batch)
         self.step_schedules()
         factors = {f"{n}_weight": torch.tensor(weights[n]) for n in weights if n in self.scheduled}

@@ -62,12 +62,12 @@ def test_a_loss_that_is_not_finite_stops_with_the_clips_and_the_weights_of_befor
 ):
     class Poisoned(GeneratorTraining):
         def prepare(self, batch):
-            inputs = super().prepare(batch)
+            step = super().prepare(batch)
             if self.batches_done == 1:
-                inputs["target"][0, 0, 0, 50, 50] = float("nan")
+                step.target[0, 0, 0, 50, 50] = float("nan")
                 self.poisoned = list(batch["key"])
                 self.before = state(self.generator)
-            return inputs
+            return step
 
     module = generator_module(discriminator=None)
     module.__class__ = Poisoned
