@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data_prep.engine import Stop
 from data_prep.footage import Footage, fits, probe_source
 from data_prep.look import look
 from data_prep.manifest import KEPT, REJECTED, Rejected, Row
 from data_prep.mouth import hear
 from data_prep.options import Options
 from data_prep.pieces import Piece, find_pieces
+from data_prep.pool import Stop
 from data_prep.published import PublishedFootage
 from data_prep.scan import Source
 from data_prep.speaker import Limits, choose, corrected
