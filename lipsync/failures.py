@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
@@ -35,7 +36,8 @@ class SweepFailures(Callback):
         HydraConfig.instance().set_config(config)  # the folder can be named after choices
         OmegaConf.set_readonly(config.hydra, None)
         self.folder = _folder = Path(config.hydra.sweep.dir).absolute() / "failed"
-        self.given = list(config.hydra.overrides.task)
+        given = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+        self.fixed = {text.get_key_element() for text in given if not text.is_sweep_override()}
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -46,7 +48,7 @@ class SweepFailures(Callback):
         if not isinstance(error, _OF_INPUT):
             traceback.print_exception(error)
             text = f"{type(error).__name__}: {text}"
-        swept = " ".join(text for text in job_return.overrides if text not in self.given)
+        swept = " ".join(t for t in job_return.overrides if t.split("=")[0] not in self.fixed)
         line = f"point {config.hydra.job.num} ({swept}): {text}"
         print(f"error: {line}", file=sys.stderr, flush=True)
         self.folder.mkdir(parents=True, exist_ok=True)

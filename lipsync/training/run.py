@@ -31,6 +31,7 @@ from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
 from lipsync.training.processes import processes_of
 from lipsync.training.settings import check_settings, resolve_precision, split_batches
+from lipsync.training.tracking import finished, make_loggers
 from lipsync.training.weights import WholeCheckpoints
 
 log = logging.getLogger(__name__)
@@ -69,9 +70,10 @@ def run(config: DictConfig) -> float:
         for network in module.children():
             if hasattr(network, "config"):  # metrics stay as they are
                 network.compile()
-    callbacks = _build_all(config.callbacks)
+    callbacks = [instantiate(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
+    loggers = make_loggers(config.logger, output)
     # Each network's step leaves the other's parameters without a gradient.
     several = (settings.gpus or settings.processes) * settings.nodes > 1
     strategy = "ddp_find_unused_parameters_true" if several else "auto"
@@ -88,7 +90,7 @@ def run(config: DictConfig) -> float:
         num_sanity_val_steps=0,
         inference_mode=False,  # metrics and buffers live on from one stage into the next
         log_every_n_steps=min(50, per_epoch),
-        logger=_build_all(config.logger),
+        logger=loggers,
         callbacks=callbacks,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         plugins=[WholeCheckpoints()],
@@ -99,10 +101,10 @@ def run(config: DictConfig) -> float:
     log.info(
         "%s: %.1f M parameters, %d batches, in %s", config.name, size, settings.batches, output
     )
-    for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
 
-    with processes_of(trainer), _errors_of_workers(), _signals(trainer):
+    with finished(loggers), processes_of(trainer), _errors_of_workers(), _signals(trainer):
+        for logger in loggers:
+            logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
         if config.test and checkpoint is None:
             _test(trainer, module, data, None, output / "test_untrained.json")
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -186,11 +188,6 @@ def _build(part: DictConfig, **more: Any) -> Any:
         if isinstance(error.__cause__, LipsyncError):  # Hydra would make a page of its one line
             raise error.__cause__ from None
         raise
-
-
-def _build_all(parts: DictConfig | None) -> list[Any]:
-    """Loggers or callbacks; one that is set to null is left out."""
-    return [instantiate(part) for part in (parts or {}).values() if part is not None]
 
 
 def _quieten() -> None:
