@@ -58,9 +58,8 @@ class Training(pl.LightningModule, ABC):
         return self._trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
     def augment_rng(self) -> torch.Generator:
-        """The chance of this batch's augmentation, another one in every process."""
-        place, processes = (self.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
-        return batch_rng(self.seed, self.batches_done * processes + place)
+        """The random generator of this batch's augmentation, another one in every process."""
+        return batch_rng(self.seed, self.batches_done, self.global_rank if self._trainer else 0)
 
     def descend(self, optimizer: Any, loss: Tensor, batch: dict[str, Any]) -> None:
         """Add the gradient of a loss, and step where ``accumulate`` batches have given theirs.

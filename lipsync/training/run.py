@@ -30,7 +30,12 @@ from lipsync.errors import ConfigError, LipsyncError
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
 from lipsync.training.processes import processes_of
-from lipsync.training.settings import check_settings, resolve_precision, split_batches
+from lipsync.training.settings import (
+    check_settings,
+    check_whole,
+    resolve_precision,
+    split_batches,
+)
 from lipsync.training.tracking import finished, make_loggers
 from lipsync.training.weights import WholeCheckpoints
 
@@ -47,8 +52,7 @@ def run(config: DictConfig) -> float:
     """
     settings = config.trainer
     check_settings(settings)
-    if not isinstance(config.seed, int):
-        raise ConfigError(f"seed={config.seed}: must be a whole number")
+    check_whole("seed", config.seed, 0, 2**32 - 1)
     if config.callbacks.get("best") is None:
         raise ConfigError("callbacks.best=null: a run keeps the checkpoint that validates best")
     epochs, per_epoch = split_batches(settings.batches, settings.val_every, settings.accumulate)

@@ -65,7 +65,8 @@ def finished(loggers: list[Logger]) -> Iterator[None]:
         yield
         code = 0
     except wandb.Error as error:  # no account, no connection
+        problem = " ".join(str(error).split()).rstrip(".")
         remedy = "logger.wandb.offline=true keeps the run on this machine"
-        raise ConfigError(f"logger=wandb: {' '.join(str(error).split())}; {remedy}") from error
+        raise ConfigError(f"logger=wandb: {problem}; {remedy}") from error
     finally:
         wandb.finish(exit_code=code)
