@@ -19,6 +19,7 @@ from lipsync.errors import ConfigError
 from lipsync.metrics import LowerHalfPSNR
 from lipsync.training.base import Training
 from lipsync.training.batches import generator_faces, to_float
+from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 
 # What a generator is measured beside: its own pictures, its pictures for another clip's sound, the
@@ -168,10 +169,10 @@ class AdversarialTraining(Training):
         return values
 
     def make_optimizers(self) -> list[Optimizer]:
-        optimizers = [self.make_optimizer(self.generator.parameters())]
+        optimizers = [self.make_optimizer(parameter_groups(self.generator))]
         if self.discriminator is not None:
-            parameters = self.discriminator.parameters()
-            optimizers.append(self.make_discriminator_optimizer(parameters))
+            groups = parameter_groups(self.discriminator)
+            optimizers.append(self.make_discriminator_optimizer(groups))
         return optimizers
 
     def about(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,10 @@ from lipsync.errors import ConfigError
 from lipsync.metrics.lags import MAX_LAG, LagReport
 from lipsync.training.base import Training
 from lipsync.training.batches import expert_faces, to_float
+from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
+
+_LOG_TEMPERATURES = (math.log(0.01), math.log(1.0))
 
 
 class ExpertTraining(Training):
@@ -73,7 +77,9 @@ class ExpertTraining(Training):
 
     def terms(self, audio: Tensor, face: Tensor, start: Tensor) -> dict[str, Tensor]:
         """Every term of the objective, unweighted."""
-        temperature = self.temperature.exp().clamp(0.01, 1.0)
+        with torch.no_grad():  # a clamp of the value would stop the gradient beyond its bounds
+            self.temperature.clamp_(*_LOG_TEMPERATURES)
+        temperature = self.temperature.exp()
         return {
             "bce": losses.pairs_bce(audio, face, start, self.min_gap),
             "contrastive": losses.clip_info_nce(
@@ -122,7 +128,7 @@ class ExpertTraining(Training):
         }
 
     def make_optimizers(self) -> list[Optimizer]:
-        return [self.make_optimizer(self.parameters())]
+        return [self.make_optimizer(parameter_groups(self))]
 
     def about(self) -> dict[str, Any]:
         return architecture(self.expert, "expert.")
