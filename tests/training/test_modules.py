@@ -124,7 +124,7 @@ def test_the_sync_weight_waits_for_the_validation_loss(prepared, tmp_path):
     assert starts.weights(0)["sync"] == 0.0
     run = trainer(tmp_path)
     run.fit(starts, generator_data(prepared))
-    assert int(starts.terms["sync"].start) == 2  # the batch after the first validation
+    assert starts.terms["sync"].start == 2  # the batch after the first validation
     assert starts.weights(2)["sync"] == pytest.approx(0.3 * 1 / 4)
     assert starts.weights(2)["reconstruction"] == 1.0
     assert run.callback_metrics["train/sync_weight"] == 0.0
