@@ -36,9 +36,3 @@ def warmup_cosine(
         return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
 
     return LambdaLR(optimizer, factor)
-
-
-def constant(optimizer: Optimizer, total: int) -> LambdaLR:
-    """The same rate throughout, as published."""
-    del total
-    return LambdaLR(optimizer, lambda batch: 1.0)

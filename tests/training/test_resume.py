@@ -13,12 +13,13 @@ from test_modules import generator_data, generator_module
 from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
 from tiny import trainer
 
+from lipsync.training import terms
 from lipsync.training.folder import set_aside
 
 
 def test_training_can_be_continued(prepared, tmp_path):
-    constant = "model.schedule._target_=lipsync.training.optim.constant"
-    options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2", constant]
+    options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2"]
+    options += ["model.schedule.warmup=0", "model.schedule.final=1.0"]  # one rate throughout
     undisturbed = tmp_path / "whole"
     assert train(*options, f"hydra.run.dir={undisturbed}", "trainer.batches=4").returncode == 0
 
@@ -44,7 +45,7 @@ def test_ten_kills_at_random_moments_change_nothing(prepared, tmp_path):
     """Generator, discriminator, moving average, accumulation: all of it comes back."""
     options = [*tiny(prepared, tmp_path), "model=wav2lip", "data.batch_size=2"]
     options += ["size.generator.width=0.1", "size.generator.depth=0"]
-    options += ["size.discriminator.width=0.1", "model.sync_threshold=null"]
+    options += ["size.discriminator.width=0.1", "model.terms.sync.threshold=null"]
     options += ["trainer.batches=240", "trainer.val_every=4", "data.eval_batch_size=8"]
     options += ["trainer.ema=0.9", "trainer.accumulate=2", "trainer.clip=1.0"]
     options += ["callbacks.pictures=null", "callbacks.video=null"]
@@ -136,14 +137,14 @@ def edit_best(path: Path) -> float:
 
 
 def test_the_sync_weight_can_be_forced_on_in_a_run_that_waits_for_it(prepared, tmp_path):
-    run, waiting = trainer(tmp_path), generator_module(sync_threshold=-1.0)
+    run, waiting = trainer(tmp_path), generator_module(sync=terms.Sync(threshold=1e-9))
     run.fit(waiting, generator_data(prepared))
     run.save_checkpoint(tmp_path / "x.ckpt")
-    assert waiting.weights()["sync"] == 0.0
-    forced = generator_module(sync_threshold=None)
+    assert waiting.weights(2)["sync"] == 0.0
+    forced = generator_module(sync=terms.Sync(threshold=None))
     run = trainer(tmp_path, max_epochs=2)
     run.fit(forced, generator_data(prepared), ckpt_path=tmp_path / "x.ckpt", weights_only=True)
-    assert forced.weights()["sync"] == 0.3
+    assert forced.weights(2)["sync"] == 0.3
 
 
 @pytest.mark.slow

@@ -13,10 +13,9 @@ import torch
 from test_lipgan import lipgan_data, lipgan_module
 from test_modules import expert_data, generator_data, generator_module, small_expert
 from test_steps import without_norms
-from tiny import trainer
+from tiny import CONSTANT, trainer
 
 from lipsync.training import ExpertTraining, terms
-from lipsync.training.optim import constant
 
 
 class Spy(torch.optim.SGD):
@@ -36,7 +35,7 @@ spy = partial(Spy, lr=1e-3)
 def expert_module(**options) -> ExpertTraining:
     loss = {"bce": 0.5, "contrastive": 1.0}
     listed = {"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()}
-    return ExpertTraining(small_expert(), loss, terms=listed, schedule=constant, **options)
+    return ExpertTraining(small_expert(), loss, terms=listed, schedule=CONSTANT, **options)
 
 
 MODELS = {
