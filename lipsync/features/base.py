@@ -33,6 +33,8 @@ class Feature(ABC):
         silence: value of columns outside of the sound.
         reach: samples from the begin of a column's hop to the last that it hears.
         context: columns by which a piece of sound must begin earlier to give those of the whole.
+        chunk: columns that are computed together: pieces of sound begin at multiples of it.
+        repeats_end: whether the last window is heard again where one would leave the sound.
         augmentation: what may happen to its windows in training.
     """
 
@@ -42,6 +44,8 @@ class Feature(ABC):
     silence: ClassVar[float] = 0.0
     reach: ClassVar[int]
     context: ClassVar[int]
+    chunk: ClassVar[int] = 1
+    repeats_end: ClassVar[bool] = False
     default_window: ClassVar[int]
     default_lead: ClassVar[int] = 0
     augmentation: ClassVar[type[Augmentation]]
@@ -131,8 +135,10 @@ class Feature(ABC):
 
     def look_ahead(self) -> float:
         """Seconds of sound after a frame's begin without which it cannot be generated."""
-        late = (self.start(100.0) + self.window - 1) * self.hop + self.reach
-        return late / SAMPLE_RATE - 100.0
+        last = (
+            self.start(100.0) + self.window + self.chunk - 2
+        )  # column that comes with it, at most
+        return (last * self.hop + self.reach) / SAMPLE_RATE - 100.0
 
 
 def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
