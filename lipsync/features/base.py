@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -77,8 +78,24 @@ class Feature(ABC):
         }
 
     def options(self) -> dict[str, Any]:
-        """Further arguments of the constructor."""
+        """Further arguments of the constructor, on which the columns depend."""
         return {}
+
+    @property
+    def file(self) -> str:
+        """Name of the file that a prepared clip keeps it in."""
+        name = "-".join([self.name, *map(str, self.options().values())])
+        return re.sub(r"[^\w.-]", "_", name) + ".npy"
+
+    @property
+    def asked(self) -> str:
+        """How it is asked for in YAML, for messages: its name, or a mapping."""
+        kind = type(self)
+        own = kind.__module__.startswith("lipsync.")
+        name = f"name: {self.name}" if own else f"_target_: {kind.__module__}.{kind.__qualname__}"
+        if own and self.options() == kind().options():
+            return self.name
+        return f"{{{', '.join([name, *(f'{k}: {v}' for k, v in self.options().items())])}}}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feature) and self.record == other.record
@@ -154,17 +171,17 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
     if name not in Feature.kinds:
         known = ", ".join(sorted(Feature.kinds))
         raise ConfigError(f"feature {name}: there are {known}; import the module of any other")
-    kind = Feature.kinds[name]
-    for fact in ("rate", "bands", "silence"):
-        there = record.pop(fact, None)
-        if there is not None and there != getattr(kind, fact):
-            raise ConfigError(
-                f"feature {name} has {fact} {getattr(kind, fact)}, the network was made for {there}"
-            )
+    facts = {fact: record.pop(fact) for fact in ("rate", "bands", "silence") if fact in record}
     try:
-        return kind(**record)
+        feature = Feature.kinds[name](**record)
     except TypeError as error:
         raise ConfigError(f"feature {name}: {error}") from None
+    for fact, wanted in facts.items():
+        if (found := getattr(feature, fact)) != wanted:
+            raise ConfigError(
+                f"feature {name} has {fact} {found}, the network was made for {wanted}"
+            )
+    return feature
 
 
 def feature_of(network: nn.Module) -> Feature:

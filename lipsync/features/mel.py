@@ -30,7 +30,7 @@ class Mel(Feature):
 
     @property
     def repeats_end(self) -> bool:
-        """As published inference does, see :func:`lipsync.windows.inference_chunks`."""
+        """As published inference does: its last window is the last 16 columns of the sound."""
         return self.lead == PUBLISHED_INFERENCE_LEAD
 
     def extract(self, wave: np.ndarray) -> np.ndarray:
