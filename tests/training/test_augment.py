@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from lipsync.training.augment import Augment
+from lipsync.features import LifteredMel, Mel
+from lipsync.training.augment import Augment, PictureAugment
 from lipsync.training.batches import (
     batch_rng,
-    expert_faces,
     generator_faces,
     mask_lower,
     to_float,
@@ -23,15 +23,15 @@ def pictures(clips: int = 3) -> torch.Tensor:
 
 def test_no_strength_changes_nothing_but_the_flip():
     faces = pictures()
-    same = Augment(flip=0.0).faces(faces, 0.0, batch_rng(0, 0))
+    same = PictureAugment(flip=0.0)(faces, 0.0, batch_rng(0, 0))
     torch.testing.assert_close(same, faces, atol=1e-5, rtol=0)
-    mirrored = Augment(flip=1.0).faces(faces, 0.0, batch_rng(0, 0))
+    mirrored = PictureAugment(flip=1.0)(faces, 0.0, batch_rng(0, 0))
     torch.testing.assert_close(mirrored, faces.flip(-1), atol=1e-4, rtol=0)
 
 
 def test_all_pictures_of_a_clip_get_the_same():
     one = pictures()[:, :1].expand(3, 4, 3, 48, 96)
-    changed = Augment().faces(one, 1.0, batch_rng(0, 7))
+    changed = PictureAugment()(one, 1.0, batch_rng(0, 7))
     torch.testing.assert_close(changed, changed[:, :1].expand_as(changed))
     assert (changed[0] - changed[1] - (one[0] - one[1])).abs().mean() > 0.01  # clips differ
     assert changed.min() >= 0
@@ -41,7 +41,7 @@ def test_all_pictures_of_a_clip_get_the_same():
 def test_rotation_keeps_shapes_in_a_wide_picture():
     faces = torch.zeros(1, 1, 3, 48, 96)
     faces[..., 20:28, 20:76] = 1.0  # a bar; sheared, it would change its area
-    turned = Augment(**NOTHING | {"rotate": 20.0}).faces(faces, 1.0, batch_rng(3, 0))
+    turned = PictureAugment(**NOTHING | {"rotate": 20.0})(faces, 1.0, batch_rng(3, 0))
     assert (turned - faces).abs().sum() > 50
     assert turned.sum().item() == pytest.approx(faces.sum().item(), rel=0.03)
 
@@ -49,14 +49,14 @@ def test_rotation_keeps_shapes_in_a_wide_picture():
 def test_shift_is_a_share_of_the_side():
     faces = torch.zeros(1, 1, 3, 96, 96)
     faces[..., 40:56, 40:56] = 1.0
-    moved = Augment(**NOTHING | {"shift": 0.1}).faces(faces, 1.0, batch_rng(1, 0))
+    moved = PictureAugment(**NOTHING | {"shift": 0.1})(faces, 1.0, batch_rng(1, 0))
     rows = moved[0, 0, 0].sum(1)
     centre = (rows * torch.arange(96)).sum() / rows.sum()
     assert 0.3 < abs(centre - 47.5) <= 9.6
 
 
 def test_grey_pictures_have_equal_channels():
-    grey = Augment(**NOTHING | {"grey": 1.0}).faces(pictures(), 1.0, batch_rng(0, 0))
+    grey = PictureAugment(**NOTHING | {"grey": 1.0})(pictures(), 1.0, batch_rng(0, 0))
     torch.testing.assert_close(grey[:, :, 0], grey[:, :, 2])
     expected = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1) * pictures()
     torch.testing.assert_close(grey[:, :, 0], expected.sum(2), atol=1e-5, rtol=0)
@@ -65,7 +65,7 @@ def test_grey_pictures_have_equal_channels():
 def test_elastic_bends_are_bounded_and_one_for_a_clip():
     faces = torch.zeros(2, 3, 3, 48, 96)
     faces[..., 20:28, 40:56] = 1.0
-    bent = Augment(**NOTHING | {"warp": 0.05}).faces(faces, 1.0, batch_rng(2, 0))
+    bent = PictureAugment(**NOTHING | {"warp": 0.05})(faces, 1.0, batch_rng(2, 0))
     assert torch.equal(bent[:, 0], bent[:, 1])
     assert (bent[0] - bent[1]).abs().sum() > 10  # another face for each clip
     far = torch.ones(48, 96, dtype=torch.bool)
@@ -74,51 +74,34 @@ def test_elastic_bends_are_bounded_and_one_for_a_clip():
 
 
 def test_pictures_are_moved_as_precisely_under_autocast():
-    augment, faces = Augment(grey=0.0), pictures()
-    exact = augment.faces(faces, 1.0, batch_rng(0, 0))
+    augment, faces = PictureAugment(grey=0.0), pictures()
+    exact = augment(faces, 1.0, batch_rng(0, 0))
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(augment.faces(faces, 1.0, batch_rng(0, 0)), exact)
+        torch.testing.assert_close(augment(faces, 1.0, batch_rng(0, 0)), exact)
 
 
 def test_unmoved_clips_keep_their_pixels():
     options = {"shift": 0.1, "warp": 0.05, "rotate": 9.0, "resample": 0.5}
     faces = pictures(clips=40)
-    moved = Augment(**NOTHING | options).faces(faces, 1.0, batch_rng(0, 0))
+    moved = PictureAugment(**NOTHING | options)(faces, 1.0, batch_rng(0, 0))
     change = (moved - faces).abs().amax(dim=(1, 2, 3, 4))
     assert 10 < (change < 1e-3).sum() < 30
     assert (change > 0.1).sum() == 40 - (change < 1e-3).sum()
 
 
-def test_heads_sway_in_every_window_for_itself():
-    ramp = torch.linspace(0, 1, 96).expand(100, 10, 3, 48, 96)  # how far it moved can be read off
-    options = {**NOTHING, "sway": 0.02}
-    moved = Augment(**options).faces(ramp, 1.0, batch_rng(0, 7))[..., 24, 48] - ramp[..., 24, 48]
-    across = moved[:, :, 0].view(100, 2, 5)
-    swaying = across.abs().amax(dim=(1, 2)) > 1e-3
-    assert 35 < swaying.sum() < 65  # in half of the clips
-    across = across[swaying]
-    way = (across[..., 4] - across[..., 2]).flatten()
-    assert 0.016 < way.std() < 0.026  # of the side, from the middle to the end
-    assert torch.corrcoef(torch.stack([across[:, 0, 4], across[:, 1, 4]]))[0, 1].abs() < 0.4
-    steps = across.diff(dim=-1)
-    assert (steps[..., 1:] - steps[..., :-1]).std() < steps.std()  # smooth
-    still = Augment(**options, resample=0.0).faces(ramp, 1.0, batch_rng(0, 7))
-    torch.testing.assert_close(still, ramp, atol=1e-5, rtol=0)
-
-
 def test_gamma_keeps_black_and_white():
     faces = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 3, 1, 1).expand(20, 1, 3, 2, 2)
-    toned = Augment(**NOTHING | {"gamma": 1.0}).faces(faces, 1.0, batch_rng(0, 0))
+    toned = PictureAugment(**NOTHING | {"gamma": 1.0})(faces, 1.0, batch_rng(0, 0))
     assert (toned[:, :, 0].max(), toned[:, :, 2].min()) == (pytest.approx(0, abs=0.02), 1)
     assert toned[:, :, 1].min() < 0.4 < 0.6 < toned[:, :, 1].max()
 
 
 def test_chance_depends_on_seed_and_batch_alone():
-    augment, faces = Augment(), pictures()
-    first = augment.faces(faces, 1.0, batch_rng(5, 100))
+    augment, faces = PictureAugment(), pictures()
+    first = augment(faces, 1.0, batch_rng(5, 100))
     torch.rand(7)
-    assert torch.equal(first, augment.faces(faces, 1.0, batch_rng(5, 100)))
-    assert not torch.equal(first, augment.faces(faces, 1.0, batch_rng(5, 101)))
+    assert torch.equal(first, augment(faces, 1.0, batch_rng(5, 100)))
+    assert not torch.equal(first, augment(faces, 1.0, batch_rng(5, 101)))
 
 
 def test_strength_grows_to_one():
@@ -147,5 +130,17 @@ def test_what_the_models_are_shown():
     assert (target == 0.3).all()
     assert (mask_lower(target)[..., 4:, :] == 0).all()
 
-    window = torch.arange(5 * 3).view(1, 5, 3, 1, 1).float().expand(1, 5, 3, 4, 8)
-    assert expert_faces(window)[0, :, 0, 0].tolist() == list(range(15))  # 3 x time + colour
+
+def test_what_hears_the_same_feature_hears_the_same_change():
+    quiet = {"tilt": 0.0, "noise": 0.0}
+    augment = Augment(sound={"mel": quiet, "liftered_mel": quiet})
+    change = augment.sounds(3, 0, batch_rng(0, 0))
+    frames, window = torch.zeros(3, 1, 5, 1, 80, 16), torch.zeros(3, 1, 1, 80, 48)
+    heard = [change(Mel(lead=2), frames), change(Mel(window=48), window)]
+    levels = [each.flatten(1)[:, 0] for each in heard]
+    assert levels[0].abs().min() > 0
+    torch.testing.assert_close(levels[0], levels[1])
+    other = change(LifteredMel(), frames).flatten(1)[:, 0]
+    assert (other - levels[0]).abs().min() > 1e-3
+    untouched = Augment(sound=None).sounds(3, 0, batch_rng(0, 0))
+    assert untouched(Mel(), frames) is frames
