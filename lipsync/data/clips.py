@@ -66,13 +66,12 @@ class Clip:
         Raises:
             ClipError: it is not stored; names the command that adds it.
         """
-        path = self.path / f"{feature.name}.npy"
+        path = self.path / feature.file
         if not path.is_file():
-            raise ClipError(
-                self.key,
-                f"holds no feature {feature.name}, which the network hears",
-                f"add it with `python -m data_prep features=[{feature.name}] output=ROOT`",
-            )
+            others = ", ".join(sorted(p.name for p in self.path.glob(f"{feature.name}-*.npy")))
+            problem = f"holds no {path.name}, which the network hears"
+            remedy = f"add it with `python -m data_prep 'features=[{feature.asked}]' output=ROOT`"
+            raise ClipError(self.key, problem + f", but {others}" * bool(others), remedy)
         values = _mapped(path, self.key)
         if values.ndim != 2 or values.shape[0] != feature.bands:
             problem = f"{path.name} has shape {values.shape}, not ({feature.bands}, columns)"
@@ -130,7 +129,7 @@ class PublishedClip(Clip):
         return np.stack([self._decode(int(frame))[top:] for frame in frames])
 
     def feature(self, feature: Feature) -> np.ndarray:
-        if (self.path / f"{feature.name}.npy").is_file():
+        if (self.path / feature.file).is_file():
             return super().feature(feature)
         return _extracted(self.path / "audio.wav", self.key, feature)
 

@@ -5,7 +5,7 @@
     <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps, memory-mapped
                             audio.wav    16 kHz mono, 16 bit
                             mel.npy      float32 (80, columns), memory-mapped; and so every feature
-                                         that the set holds, under its name
+                                         that the set holds, under its :attr:`file` name
                             clip.json    source, fps, framing, boxes, offset, confidence, hash
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
@@ -124,7 +124,7 @@ def write_clip(
     try:
         _save(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
         for feature in features:
-            _save(making / f"{feature.name}.npy", feature.extract(wave))
+            _save(making / feature.file, feature.extract(wave))
         write_audio(making / "audio.wav", wave, SAMPLE_RATE)
         info = {**info, "frames": len(faces), "size": int(faces.shape[1])}
         (making / "clip.json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
@@ -138,7 +138,7 @@ def write_clip(
 
 def add_feature(clip: Clip, feature: Feature) -> bool:
     """Compute a feature of a clip's sound and store it; False where it is stored already."""
-    target = clip.path / f"{feature.name}.npy"
+    target = clip.path / feature.file
     if target.is_file():
         return False
     making = target.with_suffix(".tmp")
