@@ -25,6 +25,7 @@ from data_prep.state import State
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.faces.detect import get_detector
+from lipsync.faces.roll import SecondLook
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,8 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
     arguments = {"min_score": options.min_score}
     if options.detector == "centerface":
         arguments["threads"] = 1
-    tools = Tools(output, options, get_detector(options.detector, **arguments))
+    detector = SecondLook(get_detector(options.detector, **arguments))
+    tools = Tools(output, options, detector)
     if options.judge is not None:
         from data_prep.sync import limits
         from lipsync.evaluation import as_judge
