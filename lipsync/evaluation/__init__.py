@@ -7,8 +7,6 @@ from lipsync.evaluation.generated import evaluate_generator
 from lipsync.evaluation.html import html_report, save_html
 from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import (
-    ExpertJudge,
-    SyncNetV2Judge,
     as_judge,
     embed_clip,
     score_clip,
@@ -26,7 +24,6 @@ from lipsync.evaluation.videos import DEFAULT_JUDGE, PROTOCOLS, evaluate, score_
 __all__ = [
     "DEFAULT_JUDGE",
     "PROTOCOLS",
-    "ExpertJudge",
     "ExpertReport",
     "Judge",
     "Pair",
@@ -34,7 +31,6 @@ __all__ = [
     "Row",
     "Scored",
     "Summary",
-    "SyncNetV2Judge",
     "as_judge",
     "compare",
     "embed_clip",
