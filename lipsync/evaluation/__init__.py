@@ -1,4 +1,4 @@
-"""Evaluation: LSE-D, LSE-C, offsets and pictures of videos, real ones beside generated ones."""
+"""Evaluation: distances, offsets and pictures of videos, real ones beside generated ones."""
 
 from lipsync.evaluation.clips import report_clips
 from lipsync.evaluation.comparison import compare, load_report

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.clips import Clip
 from lipsync.errors import ConfigError
+from lipsync.evaluation.table import LSE_PROTOCOL
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
 from lipsync.metrics.functional import VSHIFT, SyncResult, best_offset
@@ -92,7 +93,7 @@ class Judge:
         of_syncnet = isinstance(model, SyncNetV2)  # as published, its last window is left out
         self.published = of_syncnet and config == _PUBLISHED
         self.protocol = (
-            f"{'syncnet_v2' if self.published else 'judge'}-1: framing {self.framing.name}, "
+            f"{LSE_PROTOCOL if self.published else 'judge-1'}: framing {self.framing.name}, "
             f"{self.face_size} px, windows of {self.window} frames, {self.feature.name} in "
             f"{self.feature.window} columns{', last window out' if of_syncnet else ''}"
         )
