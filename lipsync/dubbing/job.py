@@ -107,7 +107,7 @@ class Job:
         if isinstance(detector, str):
             detector = get_detector(detector) if saved is None else None
         if detector is not None and self.lips.framing.needs_landmarks:
-            detector = SecondLook(detector)
+            detector = SecondLook(detector, search=True)
         stride = options.stride or usual_stride(float(self.fps))
         self._choose, self._knows = speaker_choice("largest"), None
         if options.speaker == SYNC:

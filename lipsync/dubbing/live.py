@@ -92,7 +92,7 @@ class LiveSession:
         detector = get_detector(detector) if isinstance(detector, str) else detector
         framing = self.lips.framing
         if framing.needs_landmarks:
-            detector = SecondLook(detector)
+            detector = SecondLook(detector, search=True)
         follower = FaceFollower(
             Looks(detector, options.stride or usual_stride(self.fps)),
             framing,

@@ -74,3 +74,40 @@ def test_upright_faces_cost_nothing_and_a_face_that_is_lost_stays() -> None:
         assert inner.asked == asked
         assert np.array_equal(face.landmarks, marks, equal_nan=True)
         assert (detector.name, detector.at_once) == ("counting", 3)
+
+
+class UprightOnly(Detector):
+    """Finds the face of a picture, by its bright spots, where it is upright."""
+
+    name = "upright"
+
+    def detect(self, frame: np.ndarray) -> list[Detection]:
+        y, x = np.nonzero(frame[..., 0] > 200)  # from top to bottom, then from left to right
+        marks = np.stack([x, y], axis=1) + 0.5
+        level = (np.diff(y)[[0, 3]] == 0).all()
+        if not level or x[1] - x[0] <= x[4] - x[3]:  # eyes lie wider apart than a mouth's corners
+            return []
+        low, high = marks.min(axis=0), marks.max(axis=0)
+        return [Detection(np.array([*low - 9, *high + 9], "f4"), 0.9, marks.astype("f4"))]
+
+
+@pytest.mark.parametrize("quarter", [0, 1, 2, 3])
+def test_a_frame_in_which_nothing_is_found_is_turned_by_quarters(quarter: int) -> None:
+    upright = np.zeros((200, 300, 3), np.uint8)
+    for x, y in UPRIGHT.astype(int):
+        upright[y, x + 40] = 255
+    (face,) = UprightOnly().detect(upright)
+    lying = np.ascontiguousarray(np.rot90(upright, -quarter))  # clockwise
+    assert len(UprightOnly().detect(lying)) == (quarter == 0)
+    assert len(SecondLook(UprightOnly()).detect(lying)) == (quarter == 0)
+    (found,) = SecondLook(UprightOnly(), search=True).detect(lying)
+
+    def turned(point: np.ndarray) -> np.ndarray:
+        (x, y), height, width = point, 200, 300
+        return np.array([(x, y), (height - y, x), (width - x, height - y), (y, width - x)][quarter])
+
+    assert np.array_equal(found.landmarks, [turned(mark) for mark in face.landmarks])
+    assert (found.box[:2] + found.box[2:]) / 2 == pytest.approx(
+        turned((face.box[:2] + face.box[2:]) / 2)
+    )
+    assert found.box[2:] - found.box[:2] == pytest.approx(face.box[2:] - face.box[:2])
