@@ -115,6 +115,13 @@ class Feature(ABC):
     def extract(self, wave: np.ndarray) -> np.ndarray:
         """float32 (samples,) mono at 16 kHz, in [-1, 1] -> float32 (bands, columns)."""
 
+    def columns(self, samples: int) -> int:
+        """How many columns so many samples give."""
+        # Every whole hop gives one more, whatever a feature does at the end: a short piece tells.
+        short = samples % self.hop + self.rate // 2 * self.hop
+        found = self.extract(np.zeros(short, np.float32)).shape[1]
+        return max(0, found + (samples - short) // self.hop) if samples else 0
+
     def start(self, seconds: float, fps: float = FPS) -> int:
         """First column of the window of a frame that begins at ``seconds``; may be negative."""
         del fps
