@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data_prep.engine import Stop
 from data_prep.footage import Footage, fits, probe_source
-from data_prep.framing import Framing, thumbnail
 from data_prep.look import look
 from data_prep.manifest import KEPT, REJECTED, Rejected, Row
 from data_prep.mouth import hear
 from data_prep.options import Options
 from data_prep.pieces import Piece, find_pieces
+from data_prep.pool import Stop
 from data_prep.published import PublishedFootage
 from data_prep.scan import Source
 from data_prep.speaker import Limits, choose, corrected
-from data_prep.state import State
+from data_prep.state import PICTURE, State
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.store import clip_path, write_clip
 from lipsync.errors import MediaError
+from lipsync.faces.crops import crop
 from lipsync.faces.detect import Detector
+from lipsync.faces.framing import Framing, covering_box, get_framing
 from lipsync.windows import FPS
 
 if TYPE_CHECKING:
@@ -173,20 +174,23 @@ def _write(
     pictures: dict[int, np.ndarray] = {}
     waiting = list(enumerate(clips))
     size = tools.options.image_size
-    framings = {i: Framing(c.piece, c.start, c.end, size) for i, c in waiting if not c.piece.reason}
+    framing = get_framing(tools.options.framing)
+    places = {i: _places(c, framing) for i, c in waiting if not c.piece.reason}
     faces: dict[int, np.ndarray] = {}
     for number, frame in enumerate(footage.frames()):
         for i, clip in list(waiting):
             if number == (clip.start + clip.end) // 2:
                 pictures[i] = thumbnail(frame, clip.piece.box_at(number))
-            if i in framings and clip.start <= number < clip.end:
+            if i in places and clip.start <= number < clip.end:
                 if i not in faces:
                     faces[i] = np.empty((clip.end - clip.start, size, size, 3), np.uint8)
-                faces[i][number - clip.start] = framings[i].cut(frame, number)
+                faces[i][number - clip.start] = framing.cut(
+                    frame, places[i][number - clip.start], size
+                )
             if number >= clip.end - 1:
                 waiting.remove((i, clip))
-                if i in framings:
-                    info = {**origin, **_info(clip, framings[i], tools)}
+                if i in places:
+                    info = {**origin, **_info(clip, places.pop(i), tools)}
                     pixels = faces.pop(i)
                     content[clip.key] = _content(pixels, clip.wave)
                     write_clip(tools.output, clip.key, faces=pixels, wave=clip.wave, info=info)
@@ -196,6 +200,17 @@ def _write(
     return [_row(clip, origin, content.get(clip.key, "")) for clip in clips]
 
 
+def thumbnail(frame: np.ndarray, box: list[float] | None) -> np.ndarray:
+    """uint8 (96, 96, 3): the face with what is around it, or without a box the whole frame."""
+    height, width = frame.shape[:2]
+    if box is None:
+        side, middle = max(width, height), np.array([width, height]) / 2
+    else:
+        low, high = np.array(box[:2]), np.array(box[2:])
+        side, middle = 1.6 * max(high - low), (low + high) / 2
+    return crop(frame, np.concatenate([middle - side / 2, middle + side / 2]), PICTURE)
+
+
 def _content(faces: np.ndarray, wave: np.ndarray) -> str:
     """A hash of what a clip shows and lets hear."""
     digest = hashlib.sha256(np.ascontiguousarray(faces))
@@ -203,13 +218,31 @@ def _content(faces: np.ndarray, wave: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _info(clip: _Clip, framing: Framing, tools: Tools) -> dict[str, Any]:
-    """What ``clip.json`` says of a clip, beside its origin."""
+def _places(clip: _Clip, framing: Framing) -> np.ndarray:
+    """Where the crops of a clip lie in its source, (frames, 2, 3)."""
+    piece = clip.piece
+    part = slice(clip.start - piece.start, clip.end - piece.start)
+    marks = np.array(piece.marks[part]).reshape(-1, 5, 2) if piece.marks else None
+    return framing.transforms(np.array(piece.boxes[part]), marks)
+
+
+def _info(clip: _Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
+    """What ``clip.json`` says of a clip, beside its origin.
+
+    ``framing`` is the name of one, ``box`` the upright box in the source, x0 y0 x1 y1, that holds
+    all crops: in the framing ``box`` each crop fills it. Other framings also give ``to_source``, by
+    which crops can be put back: for every frame the six numbers, row by row, of the (2, 3)
+    transform from the unit crop to pixels of the source, see :mod:`lipsync.faces.framing`.
+    """
     piece, score = clip.piece, clip.score or {}
+    boxes = np.stack([covering_box(place) for place in places])
+    ways = [[round(float(v), 3) for v in place.ravel()] for place in places]
     return {
         "fps": FPS,
         "start": clip.start,  # first frame in the source, at 25 fps
-        **framing.info(),
+        "framing": tools.options.framing,
+        "box": [round(float(v), 2) for v in (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))],
+        **({} if tools.options.framing == "box" else {"to_source": ways}),
         "boxes": piece.boxes[clip.start - piece.start : clip.end - piece.start],
         "score": piece.score,
         "faces": piece.faces,

@@ -19,6 +19,7 @@ REASONS = {
     "no_face": "no face was found in the shot",
     "face_lost": "no face stays in the shot for long enough",
     "too_short": "fewer frames or mel columns than asked for",
+    "no_landmarks": "the framing needs landmarks, and crops that others made come without",
     "small": "the face has too few pixels",
     "out_of_frame": "too much of the face's surroundings lies outside the picture",
     "turned": "the face is turned away",

@@ -9,8 +9,9 @@ from typing import Any
 
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import DETECTORS
+from lipsync.faces.framing import get_framing
 
-_VERSION = 3  # of what the stages write; raise it when the same options give other bytes
+_VERSION = 4  # of what the stages write; raise it when the same options give other bytes
 
 # Stages in their order, each with the options that it alone reads. A stage is done again when one
 # of these, or anything before it, has changed.
@@ -20,7 +21,7 @@ STAGES = {
     "pieces": (
         "min_seconds", "max_seconds", "min_face", "min_sharpness", "max_turn", "max_outside",
         "min_level", "image_size",  # the size of crops that others made and that are taken over
-        "crop", "cuts",
+        "framing", "cuts",
     ),
     "mouths": (),
     "sync": ("judge",),
@@ -28,7 +29,7 @@ STAGES = {
 }  # fmt: skip
 
 
-CROPS = ("box", "aligned")
+_FRAMED = ("box", "aligned", "aligned_tight")
 CUTS = ("split", "reject")
 UNSURE = ("reject", "keep")
 
@@ -39,8 +40,9 @@ class Options:
 
     Attributes:
         image_size: side of the square crops, pixels.
-        crop: ``box``, one square for a whole clip, or ``aligned``, turned and scaled in every frame
-            so that eyes and mouth keep their places, see :mod:`lipsync.faces.align`.
+        framing: ``box``, one square for a whole clip; ``aligned``, turned and scaled in every frame
+            so that eyes and mouth keep their places; or ``aligned_tight``, the same and nearer to
+            the mouth; see :mod:`lipsync.faces.framing`.
         detector: ``centerface`` or ``face_alignment``.
         stride: frames from one detection to the next.
         min_score: faces that the detector is less sure of do not count.
@@ -61,7 +63,7 @@ class Options:
     """
 
     image_size: int = 96
-    crop: str = "box"
+    framing: str = "box"
     detector: str = "centerface"
     stride: int = 5
     min_score: float = 0.5
@@ -83,13 +85,13 @@ class Options:
             _check_kind(option.name, getattr(self, option.name), str(option.type))
         if self.detector not in DETECTORS:
             raise ConfigError(f"detector={self.detector}: there are {', '.join(DETECTORS)}")
-        for name, choices in (("crop", CROPS), ("unsure", UNSURE), ("cuts", (None, *CUTS))):
+        for name, choices in (("framing", _FRAMED), ("unsure", UNSURE), ("cuts", (None, *CUTS))):
             if (value := getattr(self, name)) not in choices:
                 known = " or ".join(filter(None, choices))
                 raise ConfigError(f"{name} must be {known}, got {value}")
-        if self.crop == "aligned" and self.detector != "centerface":
+        if get_framing(self.framing).needs_landmarks and self.detector != "centerface":
             raise ConfigError(
-                f"crop=aligned needs landmarks, and detector={self.detector} finds none; "
+                f"framing={self.framing} needs landmarks, and detector={self.detector} finds none; "
                 "use detector=centerface"
             )
         if self.image_size < 16 or self.image_size % 2 or self.stride < 1:

@@ -13,6 +13,7 @@ from data_prep.options import Options
 from data_prep.quality import level, outside, turn
 from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
 from lipsync.faces.crops import steady_box
+from lipsync.faces.framing import get_framing
 from lipsync.faces.shots import find_cuts, shot_spans
 from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.windows import FPS, MEL_STEP
@@ -28,7 +29,8 @@ class Piece:
     Attributes:
         start, end: first frame, and the frame after the last, of the source at 25 fps.
         boxes: the detector's box in every frame; empty if there is no face.
-        marks: with ``crop=aligned`` the landmarks (x, y in turn) in every frame, else empty.
+        marks: the landmarks (x, y in turn) in every frame, empty where the framing needs none or
+            the detector gave none.
         weight: how prominent the face is, to choose by where nothing is heard.
         score: the detector's, mean. faces: the most in one frame of the shot.
         face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
@@ -78,6 +80,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
         options: lengths and limits.
     """
     pieces: list[Piece] = []
+    framing = get_framing(options.framing)
     seen, cuts = seen_faces(found), find_cuts(found["steps"])
     if cuts and options.cuts == "reject":
         detail = f"the picture changes at {cuts[0] / FPS:.2f} s, and a file should be one take"
@@ -95,7 +98,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
                     if a <= n < b
                 ]
                 piece = _piece((a, b), values[a - first : b - first], sharp, found["size"])
-                if options.crop == "aligned":
+                if framing.needs_landmarks:
                     piece.marks = _marks(values[a - first : b - first])
                 piece.faces = max(len(faces) for _, faces in looks)
                 in_shot.append(piece)
@@ -146,7 +149,7 @@ def _piece(span: tuple[int, int], values: np.ndarray, sharp: list[float], size: 
 
 
 def _marks(values: np.ndarray) -> list[list[float]]:
-    """The landmarks of every frame; none where the detector has none, or others cut the crops."""
+    """The landmarks of every frame; none where the detector has none."""
     marks = values[:, 5:]
     if not np.isfinite(marks).all():
         return []
@@ -173,6 +176,10 @@ def _judge(piece: Piece, wave: np.ndarray, options: Options) -> None:
         "too_short": (
             len(piece) < least or columns < MEL_STEP,
             f"{len(piece)} frames and {columns} mel columns, least is {least} and {MEL_STEP}",
+        ),
+        "no_landmarks": (
+            get_framing(options.framing).needs_landmarks and not piece.marks,
+            f"framing={options.framing} needs landmarks; use framing=box",
         ),
         "small": (
             piece.face_size < options.min_face,

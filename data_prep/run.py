@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from data_prep.clip import Tools, prepare_source
 from data_prep.corpora import is_grid
-from data_prep.engine import ENGINES, Failed, run_jobs
+from data_prep.engine import ENGINES, run_jobs
 from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
 from data_prep.options import STAGES, Options
+from data_prep.pool import Failed
 from data_prep.report import write_report
 from data_prep.scan import Source, scan
 from data_prep.splits import check_splits, write_splits
@@ -25,6 +26,7 @@ from data_prep.state import State
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.faces.detect import get_detector
+from lipsync.faces.roll import SecondLook
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,8 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
     arguments = {"min_score": options.min_score}
     if options.detector == "centerface":
         arguments["threads"] = 1
-    tools = Tools(output, options, get_detector(options.detector, **arguments))
+    detector = SecondLook(get_detector(options.detector, **arguments))
+    tools = Tools(output, options, detector)
     if options.judge is not None:
         from data_prep.sync import limits
         from lipsync.evaluation import as_judge

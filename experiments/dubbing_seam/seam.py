@@ -22,11 +22,12 @@ import torch
 
 from lipsync.dubbing import dub_frames
 from lipsync.dubbing.seams import seam
-from lipsync.faces.crops import crop
+from lipsync.faces.framing import covering_box, get_framing
 from lipsync.media import VideoWriter, write_audio
 from lipsync.sample.corpus import make_clip
 
 EVERY = 5  # frames
+BOX = get_framing("box")  # that of the bundled models
 FORMS = ("blended", "no colour match", "hard paste")
 
 
@@ -41,9 +42,9 @@ def example(folder: Path, speaker: int) -> tuple[Path, Path]:
     return face, audio
 
 
-def hard_paste(frame: np.ndarray, face: np.ndarray, square: np.ndarray) -> np.ndarray:
+def hard_paste(frame: np.ndarray, face: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The lower half of a generated face (S, S, 3) in [0, 1] set into its box, without a mask."""
-    x0, y0, x1, y1 = square
+    x0, y0, x1, y1 = box
     size, (height, width) = face.shape[0], frame.shape[:2]
     scale = np.array([size / (x1 - x0), size / (y1 - y0)])
     matrix = np.array([[scale[0], 0, (0.5 - x0) * scale[0] - 0.5],
@@ -73,19 +74,19 @@ def compare(face: Path, audio: Path, model: str) -> tuple[dict[str, list[float]]
     shown: list[np.ndarray] = []
     generated = 0
     for blended, plain in zip(matched, unmatched, strict=True):
-        if blended.square is None:
+        if blended.transform is None:
             continue
         made, generated = raw[generated], generated + 1
         if blended.number % EVERY:
             continue
-        hard = hard_paste(blended.original, made, blended.square)
+        hard = hard_paste(blended.original, made, covering_box(blended.transform))
         pictures = dict(zip(FORMS, (blended.picture, plain.picture, hard), strict=True))
         for form, picture in pictures.items():
             along = "box" if form == "hard paste" else "mask"
-            found[form].append(seam(blended.original, picture, blended.square, along))
+            found[form].append(seam(blended.original, picture, blended.transform, BOX.mask, along))
         if not shown or blended.number == 4 * EVERY:
             every = [blended.original, *pictures.values()]
-            shown = [crop(picture, blended.square, 220) for picture in every]
+            shown = [BOX.cut(picture, blended.transform, 220) for picture in every]
     return found, np.concatenate(shown, axis=0)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.store import read_split
 from lipsync.dubbing import dub_frames
-from lipsync.faces.crops import crop
+from lipsync.faces.framing import Framing
 from lipsync.media import read_audio, read_frames, write_audio
 from lipsync.metrics.quality import luma, motion
 from lipsync.windows import lower_half
@@ -69,7 +69,7 @@ def main() -> None:
             cv2.imwrite(str(still), picture[..., ::-1])
             for name, gate in (("gate", True), ("no gate", False)):
                 frames = list(dub_frames(still, sound, model=options.model, gate=gate))
-                crops = [crop(f.picture, f.square, SIDE) for f in frames]
+                crops = [Framing.cut(f.picture, f.transform, SIDE) for f in frames]
                 found[name].append(movement(crops))
             print(f"{face} + {voice}: {found['gate'][-1]} {found['no gate'][-1]}", flush=True)
     print("\n| | in the pause | outside |\n| --- | ---: | ---: |")

@@ -19,6 +19,7 @@ from lipsync.dubbing import DubbedFrame, dub_frames
 from lipsync.dubbing.options import DEFAULT_MODEL
 from lipsync.errors import LipsyncError
 from lipsync.faces.crops import crop
+from lipsync.faces.framing import Framing
 
 COLUMNS = 12
 FACE, WHOLE = 150, 100  # pixels to a side
@@ -36,7 +37,9 @@ def column(frame: DubbedFrame) -> np.ndarray:
         parts.append(cv2.copyMakeBorder(small, 0, 0, 0, FACE - WHOLE, cv2.BORDER_CONSTANT))
     for picture in (frame.original, frame.picture):
         blank = np.zeros((FACE, FACE, 3), np.uint8)
-        parts.append(blank if frame.square is None else crop(picture, frame.square, FACE))
+        parts.append(
+            blank if frame.transform is None else Framing.cut(picture, frame.transform, FACE)
+        )
     return np.concatenate(parts, axis=0)
 
 
@@ -55,7 +58,7 @@ def main() -> None:
         try:
             columns, dubbed, count = [], 0, 0
             for frame in dub_frames(clip, sound, model=options.model, length="trim"):
-                dubbed, count = dubbed + (frame.square is not None), count + 1
+                dubbed, count = dubbed + (frame.transform is not None), count + 1
                 if frame.number % 9 == 0:
                     columns.append(column(frame))
         except LipsyncError as error:

@@ -5,7 +5,7 @@
     75
 
 One pass: frames are decoded, followed, cropped, generated, blended and encoded at the same time,
-and none is kept longer than the second that the squares about a face are smoothed over.
+and none is kept longer than the second that a face's place is smoothed over.
 """
 
 from lipsync.dubbing.job import DubbedFrame

@@ -1,9 +1,9 @@
-"""The square about the speaker's face in every frame, a second behind the newest frame.
+"""Where the speaker's face lies in every frame, a second behind the newest frame.
 
 Frames come one by one. The detector looks at some of them; detections are joined to tracks, a shot
-at a time; between looks a track's box is interpolated. A frame is given out when the second after
-it is known, so that its square, which covers the head's movement around it, neither lags nor
-shakes.
+at a time; between looks a track's box and landmarks are interpolated. A frame is given out when the
+second after it is known, so that its crop, which a framing places by the frames around it, neither
+lags nor shakes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import numpy as np
 
 from lipsync.dubbing.looks import Looks
 from lipsync.dubbing.speakers import Choice, can_be_dubbed, much_larger
-from lipsync.faces.crops import steady_box
+from lipsync.faces.detect import Detection
+from lipsync.faces.framing import Framing
 from lipsync.faces.shots import ShotMeter, find_cuts
 from lipsync.faces.tracks import FaceTrack, join
 
-_STEADY = 0.5  # seconds to each side over which the box covers the moving head
-_SMOOTH = 0.2  # seconds to each side over which its corners are averaged
+_STEADY = 0.5  # seconds to each side that a framing is shown
+_SMOOTH = 0.2  # seconds to each side over which its transforms are averaged
 _CUT_AFTER = 2  # frames after a cut by which it is certain
 _BRIDGE = 2  # strides over which a face that was not seen is taken to be there still
 _VOTES = 3  # looks around a frame of which most must show a face that can be dubbed
@@ -43,6 +44,7 @@ class FaceFollower:
 
     Args:
         looks: where faces are seen.
+        framing: places the crops.
         fps: frames a second.
         choose: which face speaks, asked when a shot begins and when the speaker's face is gone.
         min_face: height in pixels of a detector's box below which a face is left alone.
@@ -54,6 +56,7 @@ class FaceFollower:
     def __init__(
         self,
         looks: Looks,
+        framing: Framing,
         fps: Fraction | float,
         choose: Choice,
         *,
@@ -61,24 +64,28 @@ class FaceFollower:
         prefer_larger: bool = False,
         knows: Callable[[tuple[int, int]], bool] | None = None,
     ) -> None:
-        self.looks, self._choose, self._knows = looks, choose, knows
+        self.looks, self._framing, self._choose, self._knows = looks, framing, choose, knows
         self._min_face, self._prefer_larger = min_face, prefer_larger
         self._fps = float(fps)
         self._frames: deque[np.ndarray] = deque()  # those that wait, the first is number _given
         self._size = (1, 1)
-        self._came = self._given = self._decided = self._squared = 0
+        self._came = self._given = self._decided = self._placed = 0
         self._meter = ShotMeter()
         self._pending: deque[tuple[int, list]] = deque()  # looks whose shot is not certain yet
         self._shots: deque[_Shot] = deque([_Shot(0)])
         self._born: dict[int, tuple[int, int]] = {}
-        self._boxes: dict[int, tuple[int, np.ndarray] | None] = {}  # (run, box) of decided frames
-        self._squares: dict[int, np.ndarray | None] = {}
+        self._faces: dict[int, tuple[int, np.ndarray] | None] = {}  # (run, face) of decided frames
+        self._places: dict[int, np.ndarray | None] = {}
         self._around = self._radius = self._ahead = 0
 
     def push(self, frame: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """Take the next frame, uint8 (H, W, 3); give those that are certain with their squares.
+        """Take the next frame, uint8 (H, W, 3); give those that are certain with their transforms.
 
-        A square is float32 (4,), ``None`` where no face is to be dubbed.
+        A transform is float64 (2, 3), see :mod:`lipsync.faces.framing`; ``None`` where no face is
+        to be dubbed.
+
+        Raises:
+            MediaError, ConfigError: the face has no landmarks, and the framing needs them.
         """
         if not self._came:
             self._plan(frame)
@@ -142,17 +149,17 @@ class FaceFollower:
                 self._born[id(track)] = (number, place)
             shot.looks = [*shot.looks[:1], number]
 
-    # ------------------------------------------------------------ whose box, frame by frame
+    # ------------------------------------------------------------ whose face, frame by frame
 
     def _advance(self, until: int) -> None:
-        """Decide whose face it is in frames up to ``until``, and square what is certain then."""
+        """Decide whose face it is in frames up to ``until``, and place what is certain then."""
         while self._decided <= until:
-            self._boxes[self._decided] = self._decide(self._decided)
+            self._faces[self._decided] = self._decide(self._decided)
             self._decided += 1
         ended = self._decided == self._came
-        while self._squared < self._decided - (0 if ended else self._around):
-            self._squares[self._squared] = self._steady(self._squared)
-            self._squared += 1
+        while self._placed < self._decided - (0 if ended else self._around):
+            self._places[self._placed] = self._place(self._placed)
+            self._placed += 1
 
     def _decide(self, number: int) -> tuple[int, np.ndarray] | None:
         while self._shots[0].end is not None and number >= self._shots[0].end:
@@ -160,8 +167,8 @@ class FaceFollower:
                 self._born.pop(id(track), None)
         shot = self._shots[0]
         self._drop_old(shot, number)
-        there = [(t, box) for t in shot.tracks if (box := self._box(shot, t, number)) is not None]
-        boxes = [box for _, box in there]
+        there = [(t, f) for t in shot.tracks if (f := self._face(shot, t, number)) is not None]
+        boxes = [face[:4] for _, face in there]
         known = [i for i, (t, _) in enumerate(there) if t is shot.followed]
         pick: int | None = known[0] if known else None
         if self._knows is not None:
@@ -174,8 +181,12 @@ class FaceFollower:
                 pick = best
         if pick is None:
             return None
-        shot.followed, box = there[pick]
-        return (id(shot.followed), box) if self._fit(shot.followed, number) else None
+        shot.followed, face = there[pick]
+        if not self._fit(shot.followed, number):
+            return None
+        if self._framing.needs_landmarks and not np.isfinite(face).all():
+            self.looks.refuse_without_landmarks(number, self._framing.name)
+        return id(shot.followed), face
 
     def _is_known(self, track: FaceTrack) -> bool:
         return self._knows(self._born[id(track)])
@@ -190,39 +201,40 @@ class FaceFollower:
             if old > 8:
                 del track.frames[:old], track.detections[:old]
 
-    def _box(self, shot: _Shot, track: FaceTrack, number: int) -> np.ndarray | None:
-        """A track's box in a frame: linear between looks, held for half a stride at its ends, and
-        up to the shot's ends where no look lies between."""
+    def _face(self, shot: _Shot, track: FaceTrack, number: int) -> np.ndarray | None:
+        """A track's box and landmarks (14,) in a frame: linear between looks, held for half a
+        stride at its ends, and up to the shot's ends where no look lies between."""
         frames = track.frames
         after = int(np.searchsorted(frames, number))
         hold = self.looks.stride // 2
         if after == 0:
             early = frames[0] - number
             near = early <= hold or frames[0] == shot.looks[0]
-            return track.detections[0].box if near else None
+            return _numbers(track.detections[0]) if near else None
         if after == len(frames):
             late = number - frames[-1]
             near = late <= hold or (shot.end is not None and frames[-1] == shot.looks[-1])
-            return track.detections[-1].box if near else None
+            return _numbers(track.detections[-1]) if near else None
         left, right = frames[after - 1], frames[after]
-        a, b = track.detections[after - 1].box, track.detections[after].box
+        a, b = _numbers(track.detections[after - 1]), _numbers(track.detections[after])
         return a + (number - left) / (right - left) * (b - a)
 
     def _fit(self, track: FaceTrack, number: int) -> bool:
         """Whether the looks around a frame show a face that can be dubbed."""
         distance = np.abs(np.array(track.frames) - number)
         near = np.argsort(distance, kind="stable")[:_VOTES]
-        votes = [can_be_dubbed(track.detections[i], self._min_face) for i in near]
+        turns = self._framing.needs_landmarks
+        votes = [can_be_dubbed(track.detections[i], self._min_face, turns) for i in near]
         return 2 * sum(votes) > len(votes)
 
-    # ------------------------------------------------------------ squares
+    # ------------------------------------------------------------ transforms
 
     def _run(self, number: int, reach: int) -> range:
         """Frames around one, ``reach`` to each side, that show the same face without a gap."""
-        run = self._boxes[number][0]
+        run = self._faces[number][0]
 
         def same(i: int) -> bool:
-            found = self._boxes.get(i)
+            found = self._faces.get(i)
             return found is not None and found[0] == run
 
         start = end = number
@@ -232,24 +244,32 @@ class FaceFollower:
             end += 1
         return range(start, end + 1)
 
-    def _steady(self, number: int) -> np.ndarray | None:
-        if self._boxes[number] is None:
+    def _place(self, number: int) -> np.ndarray | None:
+        if self._faces[number] is None:
             return None
-        return steady_box(np.stack([self._boxes[i][1] for i in self._run(number, self._around)]))
+        around = self._run(number, self._around)
+        faces = np.stack([self._faces[i][1] for i in around])
+        marks = faces[:, 4:].reshape(-1, 5, 2)
+        # averaged over the frames around it once it is given out
+        return self._framing.transforms(faces[:, :4], marks, radius=0)[number - around.start]
 
     def _ready(self, until: int) -> list[tuple[np.ndarray, np.ndarray | None]]:
         out = []
         while self._given <= until:
-            number, square = self._given, None
-            if self._boxes[number] is not None:
+            number, place = self._given, None
+            if self._faces[number] is not None:
                 around = self._run(number, self._radius)
-                square = np.mean([self._squares[i] for i in around], axis=0, dtype=np.float64)
-            out.append((self._frames.popleft(), square))
+                place = np.mean([self._places[i] for i in around], axis=0)
+            out.append((self._frames.popleft(), place))
             self._given += 1
             behind = number - 2 * max(self._around, self._radius)
-            self._boxes.pop(behind, None)
-            self._squares.pop(behind, None)
+            self._faces.pop(behind, None)
+            self._places.pop(behind, None)
         return out
+
+
+def _numbers(face: Detection) -> np.ndarray:
+    return np.concatenate([face.box, face.landmarks.ravel()])
 
 
 def _is_cut(steps: list[tuple[float, float]], place: int) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lipsync.dubbing.blend import match_colours, paste
+from lipsync.dubbing.blend import match_colours
 from lipsync.dubbing.enhance import get_enhancer
 from lipsync.dubbing.follow import FaceFollower
 from lipsync.dubbing.lips import Lips, load_generator
@@ -26,8 +26,8 @@ from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
 from lipsync.dubbing.stages import Stages
 from lipsync.errors import MediaError
-from lipsync.faces.crops import crop
 from lipsync.faces.detect import get_detector
+from lipsync.faces.roll import SecondLook
 from lipsync.parallel import in_parallel
 
 _BATCH_BYTES = 96 * 2**20  # of frames in a batch; very large pictures come fewer at a time
@@ -42,7 +42,8 @@ class DubbedFrame:
         start, seconds: when it is shown and for how long.
         picture: uint8 (H, W, 3) RGB.
         original: the same before dubbing.
-        square: float (4,) pixels, about the face that speaks; ``None`` where none was dubbed.
+        transform: float64 (2, 3), where the crop of the face that speaks lies, see
+            :mod:`lipsync.faces.framing`; ``None`` where none was dubbed.
     """
 
     number: int
@@ -50,7 +51,7 @@ class DubbedFrame:
     seconds: float
     picture: np.ndarray
     original: np.ndarray
-    square: np.ndarray | None
+    transform: np.ndarray | None
 
 
 @dataclass
@@ -58,7 +59,7 @@ class _Spoken:
     """A frame on its way through the stages."""
 
     shown: Shown
-    square: np.ndarray | None
+    transform: np.ndarray | None
     crop: np.ndarray | None = None
     sound: np.ndarray | None = None
     face: np.ndarray | None = None
@@ -95,7 +96,7 @@ class Job:
         self.playback = Playback(source, self.sound.seconds, options.length, keep)
         self._open_looks()
         self.found = 0
-        self._squares: list[np.ndarray | None] = []  # of the source's frames
+        self._transforms: list[np.ndarray | None] = []  # of the source's frames
 
     def _open_looks(self) -> None:
         options, source = self.options, self.source
@@ -105,6 +106,8 @@ class Job:
         detector = options.detector
         if isinstance(detector, str):
             detector = get_detector(detector) if saved is None else None
+        if detector is not None and self.lips.framing.needs_landmarks:
+            detector = SecondLook(detector, search=True)
         stride = options.stride or usual_stride(float(self.fps))
         self._choose, self._knows = speaker_choice("largest"), None
         if options.speaker == SYNC:
@@ -132,6 +135,7 @@ class Job:
         options = self.options
         follower = FaceFollower(
             self.looks,
+            self.lips.framing,
             self.fps,
             self._choose,
             min_face=options.min_face,
@@ -141,9 +145,9 @@ class Job:
         waiting: list[Shown] = []
 
         def certain(ready: list[tuple[np.ndarray, np.ndarray | None]]) -> Iterator[_Spoken]:
-            for _, square in ready:
-                self._squares.append(square)
-                yield _Spoken(waiting.pop(0), square)
+            for _, transform in ready:
+                self._transforms.append(transform)
+                yield _Spoken(waiting.pop(0), transform)
 
         first_time = 0
         for shown in frames:
@@ -154,7 +158,7 @@ class Job:
                 continue
             if waiting:  # the source has ended, and is shown again
                 yield from certain(follower.flush())
-            yield _Spoken(shown, self._squares[shown.index])
+            yield _Spoken(shown, self._transforms[shown.index])
         if waiting:
             yield from certain(follower.flush())
 
@@ -165,11 +169,13 @@ class Job:
         size = min(self.options.batch_size or self.lips.batch_size(), most)
         heard = self.sound.heard(self.options.gate, endless=self.options.tail == "keep")
         speech = Speech(self.lips.feature, heard)
+        framing = self.lips.framing
         fps = float(self.fps)
         while lot := list(islice(frames, size)):
             for spoken in lot:
-                if spoken.square is not None:
-                    spoken.crop = crop(spoken.shown.picture, spoken.square, self.lips.size)
+                if spoken.transform is not None:
+                    picture = spoken.shown.picture
+                    spoken.crop = framing.cut(picture, spoken.transform, self.lips.size)
                     spoken.sound = speech.window(spoken.shown.start, fps)
             yield lot
 
@@ -178,12 +184,13 @@ class Job:
         match = self.options.match
 
         def work(lot: list[_Spoken]) -> list[_Spoken]:
-            spoken = [one for one in lot if one.square is not None]
+            spoken = [one for one in lot if one.transform is not None]
             if spoken:
                 made = self.lips.generate([s.sound for s in spoken], [s.crop for s in spoken])
                 if match:
-                    crops = [s.crop for s in spoken]
-                    made = np.stack([match_colours(*p) for p in zip(made, crops, strict=True)])
+                    pairs = zip(made, (s.crop for s in spoken), strict=True)
+                    mask = self.lips.framing.mask
+                    made = np.stack([match_colours(*pair, mask) for pair in pairs])
                 made = enhance(made) if enhance is not None else made
                 for one, face in zip(spoken, made, strict=True):
                     one.face = face
@@ -209,7 +216,7 @@ class Job:
             shown, picture = spoken.shown, spoken.shown.picture
             if spoken.face is not None:
                 self._refuse(gap, shown.start)
-                picture = held = paste(picture, spoken.face, spoken.square)
+                picture = held = self.lips.framing.paste(picture, spoken.face, spoken.transform)
                 self.found += 1
                 gap = None
             else:
@@ -219,7 +226,7 @@ class Job:
             if options.watermark is not None:
                 picture = watermark(picture, options.watermark)
             yield DubbedFrame(
-                number, shown.start, shown.seconds, picture, shown.picture, spoken.square
+                number, shown.start, shown.seconds, picture, shown.picture, spoken.transform
             )
         if not self.found:
             raise MediaError(

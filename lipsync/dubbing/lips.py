@@ -11,6 +11,7 @@ from torch import nn
 from lipsync.devices import to_device
 from lipsync.dubbing.speech import feature_of
 from lipsync.errors import ConfigError
+from lipsync.faces.framing import get_framing
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import InferenceGenerator, optimise
 
@@ -25,13 +26,18 @@ class Lips:
     Args:
         model: called with sound (B, *audio_shape) and faces (B, 6, S, S), two pictures a frame in
             the order that ``reference_first`` tells (target first where it does not say); returns
-            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S.
+            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S, ``config["framing"]`` how its
+            faces are cut ("box" where it does not say).
+
+    Raises:
+        ConfigError: a framing that there is not.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model.eval()
         self.size = int(model.config["image_size"])
         self.feature = feature_of(model)
+        self.framing = get_framing(model.config.get("framing", "box"))
         self.reference_first = bool(getattr(model, "reference_first", False))
         parameter = next(model.parameters(), None)
         self.device = parameter.device if parameter is not None else torch.device("cpu")
@@ -69,8 +75,7 @@ class Lips:
         heard = torch.from_numpy(np.stack(sounds)[:, None]).to(self.device)
         pixels = torch.from_numpy(np.stack(crops)).to(self.device)
         reference = pixels.permute(0, 3, 1, 2).float() / 255  # (n, S, S, 3) -> (n, 3, S, S)
-        target = reference.clone()
-        target[..., self.size // 2 :, :] = 0  # the half that is to be filled in
+        target = self.framing.hide(reference)
         pair = (reference, target) if self.reference_first else (target, reference)
         made = self.model(heard, torch.cat(pair, dim=1))
         return made.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lipsync.dubbing.blend import match_colours, paste
+from lipsync.dubbing.blend import match_colours
 from lipsync.dubbing.enhance import get_enhancer
 from lipsync.dubbing.follow import FaceFollower
 from lipsync.dubbing.gate import VoiceGate
@@ -23,8 +23,8 @@ from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
-from lipsync.faces.crops import crop
 from lipsync.faces.detect import get_detector
+from lipsync.faces.roll import SecondLook
 
 MOST_SECONDS = 30  # of the face's video, whose frames are kept
 MOST_BYTES = 2**30  # of these frames; very large pictures come fewer
@@ -90,8 +90,12 @@ class LiveSession:
         options = self._options
         detector = options.detector
         detector = get_detector(detector) if isinstance(detector, str) else detector
+        framing = self.lips.framing
+        if framing.needs_landmarks:
+            detector = SecondLook(detector, search=True)
         follower = FaceFollower(
             Looks(detector, options.stride or usual_stride(self.fps)),
+            framing,
             self.fps,
             speaker_choice(options.speaker),
             min_face=options.min_face,
@@ -102,7 +106,7 @@ class LiveSession:
                 break
             found += follower.push(frame)
         found += follower.flush()
-        if all(square is None for _, square in found):
+        if all(transform is None for _, transform in found):
             raise MediaError(
                 source.path, f"no face found in {len(found)} frames", "use a face from the front"
             )
@@ -132,15 +136,15 @@ class LiveSession:
             yield self._make(start)
 
     def _make(self, start: float) -> DubbedFrame:
-        original, square = self._frames[next(self._order)]
-        picture = original
-        if square is not None:
-            given = crop(original, square, self.lips.size)
+        original, transform = self._frames[next(self._order)]
+        picture, framing = original, self.lips.framing
+        if transform is not None:
+            given = framing.cut(original, transform, self.lips.size)
             made = self.lips.generate([self._speech.window(start, self.fps)], [given])[0]
-            made = match_colours(made, given) if self._options.match else made
+            made = match_colours(made, given, framing.mask) if self._options.match else made
             made = self._enhance(made[None])[0] if self._enhance is not None else made
-            picture = paste(original, made, square)
+            picture = framing.paste(original, made, transform)
         if self._options.watermark is not None:
             picture = watermark(picture, self._options.watermark)
         number, self._made = self._made, self._made + 1
-        return DubbedFrame(number, start, 1 / self.fps, picture, original, square)
+        return DubbedFrame(number, start, 1 / self.fps, picture, original, transform)

@@ -6,11 +6,11 @@ import json
 from fractions import Fraction
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from lipsync.errors import MediaError
+from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.detect import Detection, Detector
 from lipsync.media import whole_file
 from lipsync.media.files import naming_target
@@ -44,6 +44,7 @@ class Looks:
     ) -> None:
         self._detector, self.stride = detector, stride
         self._saved: dict[int, list[Detection]] | None = None
+        self._file = saved.get("path") if saved is not None else None
         self.cuts: set[int] | None = None
         """First frames of shots, where they are known beforehand."""
         self._found: dict[int, list[Detection]] | None = {} if record else None
@@ -52,7 +53,7 @@ class Looks:
         """Times that the detector was asked."""
         self._frames = 0  # from the first on, in which faces are known; 0 if nothing says
         if saved is not None:
-            self._file, self._frames = saved.get("path"), saved.get("frames", 0)
+            self._frames = saved.get("frames", 0)
             self.stride = saved["stride"]
             self.cuts = set(saved["cuts"])
             self._saved = dict(saved["looks"])
@@ -81,6 +82,18 @@ class Looks:
         if self._found is not None:
             self._found[number] = faces
         return faces
+
+    def refuse_without_landmarks(self, number: int, framing: str) -> NoReturn:
+        """Say that the face in a frame has no landmarks, which a framing needs."""
+        needed = f"the model's framing {framing} needs landmarks (eyes, nose, mouth)"
+        if self._saved is not None and self._file is not None:
+            raise MediaError(
+                self._file,
+                f"its face in frame {number} has none; {needed}",
+                "delete it, and it will be written with them",
+            )
+        name = self._detector.name if self._detector is not None else "given"
+        raise ConfigError(f"{needed}, and detector {name} finds none; use detector=centerface")
 
     def note_cut(self, number: int) -> None:
         """Remember that a shot begins here."""
@@ -136,9 +149,10 @@ def read_tracks(
     The file is JSON: ``size`` [width, height], ``stride`` (the usual step between frames that are
     looked at), ``cuts`` (first frames of shots; may be left out) and ``looks``, a list of [frame,
     faces], a face being [x0, y0, x1, y1] in pixels from forehead to chin, then if known a score and
-    ten numbers: x and y of the eyes, the nose tip and the corners of the mouth. ``frames`` (how
-    many were looked through) and ``fps`` (null for the video's own frames) are checked where they
-    are given.
+    ten numbers: x and y of the eyes, the nose tip and the corners of the mouth (of each pair the
+    one first that is at the left when the face is upright), which aligned framings need.
+    ``frames`` (how many were looked through) and ``fps`` (null for the video's own frames) are
+    checked where they are given.
 
     Args:
         path: the file.

@@ -75,8 +75,9 @@ def dub(
             left to right, beginning with 0), or "sync", whose lips fit the sound of the face's
             video, or a ``reference``. Chosen when a shot begins, and followed to its end.
         reference: a sound on the clock of the face's video, for ``speaker="sync"``.
-        min_face: height of a face, forehead to chin, in pixels, below which it is left alone; faces
-            from the side are, too.
+        min_face: height of a face, forehead to chin, in pixels, below which it is left alone;
+            faces from the side are, too, and those that lean by more than 35 degrees where the
+            model's framing is "box".
         no_face: frames without a face "pass" unchanged, "hold" the last dubbed frame, or are an
             "error".
         tracks: a JSON file of face boxes: used where it exists, else written.
@@ -140,7 +141,7 @@ def dub(
                 picture = side_by_side(frame.original, frame.picture) if preview else frame.picture
                 when = (frame.start, frame.seconds) if job.source.variable else ()
                 writer.write(picture, *when)
-            if frame.square is None:
+            if frame.transform is None:
                 _extend(skipped, frame.number)
             if progress is not None:
                 progress("frames", frame.number + 1, total)

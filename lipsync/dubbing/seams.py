@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipsync.dubbing.blend import mouth_mask
+from lipsync.faces.painting import Mask, unit_points
 from lipsync.metrics.quality import luma
 
 LEVELS = (0.02, 0.15, 0.3, 0.5, 0.7, 0.85, 0.98)  # of the mask, where lines are drawn
@@ -12,20 +12,25 @@ _LEAST = 1.0  # level of luma; smaller steps of an original are taken for this
 
 
 def seam(
-    original: np.ndarray, picture: np.ndarray, square: np.ndarray, along: str = "mask"
+    original: np.ndarray,
+    picture: np.ndarray,
+    transform: np.ndarray,
+    mask: Mask,
+    along: str = "mask",
 ) -> float:
     """The largest step across a line of the mask, over that of the original at the same places.
 
     Args:
         original, picture: uint8 (H, W, 3) RGB, before and after.
-        square: (4,) the box that the generated face was pasted into.
-        along: "mask": lines of equal weight of the mask; "box": the edge of the box's lower half,
+        transform: (2, 3) of the crop that the generated face was pasted into.
+        mask: by which it was pasted.
+        along: "mask": lines of equal weight of the mask; "box": the edge of the crop's lower half,
             for a face that was pasted without a mask.
 
     Returns:
-        About 1, or less, without a seam; NaN where the box lies outside of the picture.
+        About 1, or less, without a seam; NaN where the crop lies outside of the picture.
     """
-    weight = _weights(original.shape[:2], square, along)
+    weight = _weights(original.shape[:2], transform, mask if along == "mask" else None)
     steps = [_normal_steps(luma(one), weight) for one in (original, picture)]
     size = np.hypot(*np.gradient(weight))
     ratios = []
@@ -38,13 +43,11 @@ def seam(
     return max(ratios, default=float("nan"))
 
 
-def _weights(shape: tuple[int, int], square: np.ndarray, along: str) -> np.ndarray:
-    x0, y0, x1, y1 = (float(side) for side in square)
-    u = (np.arange(shape[1]) + 0.5 - x0) / (x1 - x0)
-    v = (np.arange(shape[0]) + 0.5 - y0) / (y1 - y0)
-    if along == "mask":
-        return mouth_mask(u, v)
-    inside = ((v >= 0.5) & (v <= 1))[:, None] & ((u >= 0) & (u <= 1))[None]
+def _weights(shape: tuple[int, int], transform: np.ndarray, mask: Mask | None) -> np.ndarray:
+    u, v = unit_points(transform, 0, 0, shape[1], shape[0])
+    if mask is not None:
+        return mask.weights(u, v)
+    inside = (v >= 0.5) & (v <= 1) & (u >= 0) & (u <= 1)
     return inside.astype(np.float32)
 
 

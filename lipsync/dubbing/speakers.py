@@ -8,12 +8,14 @@ import numpy as np
 
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detection
+from lipsync.faces.roll import roll
 
 POSITIONS = ("largest", "left", "right", "top", "bottom", "centre")
 SYNC = "sync"
 _TAKE_OVER = 1.6  # times the side of the face that is followed, which a larger face needs
 _PROFILE = 0.12  # share of the way between the eyes beyond which a nose tip means a profile
 _EYES = 0.22  # of the box's width; eyes that seem closer to each other are seen from the side
+_MOST_ROLL = 35.0  # degrees, of a face whose crop is not turned with it
 
 Choice = Callable[[Sequence[np.ndarray], tuple[int, int]], int | None]
 """Which of boxes (4,) in a picture of (width, height) is the speaker's; None for none of them."""
@@ -71,22 +73,28 @@ def much_larger(other: np.ndarray, followed: np.ndarray) -> bool:
     return side(other) > _TAKE_OVER * side(followed)
 
 
-def can_be_dubbed(face: Detection, least: float) -> bool:
-    """Whether a face is large enough and not seen from the side.
+def can_be_dubbed(face: Detection, least: float, turns: bool) -> bool:
+    """Whether a face is large enough, not seen from the side, and upright in its crop.
 
     Args:
         face: what a detector found.
         least: height of its box in pixels below which it is too small.
+        turns: whether the crop is turned with the face, as by landmarks.
     """
-    return face.box[3] - face.box[1] >= least and not is_profile(face)
+    if face.box[3] - face.box[1] < least or is_profile(face):
+        return False
+    return turns or not abs(roll(face.landmarks)) > _MOST_ROLL
 
 
 def is_profile(face: Detection) -> bool:
     """Whether the nose hides an eye: its tip is not between the eyes, or these nearly meet."""
-    if not np.isfinite(face.landmarks[:3]).all():
+    if not np.isfinite(face.landmarks).all():
         return False
-    (left, _), (right, _), (nose, _) = face.landmarks[:3]
-    apart = right - left
-    if apart < _EYES * (face.box[2] - face.box[0]):
+    left, right, nose = face.landmarks[:3]
+    x, y = eyes = right - left  # along them, so that a face that is rolled is no profile
+    down = face.landmarks[3:].mean(axis=0) - (left + right) / 2
+    apart = np.hypot(x, y)
+    swapped = x * down[1] - y * down[0] < 0
+    if swapped or apart < _EYES * (face.box[2] - face.box[0]):
         return True
-    return not _PROFILE <= (nose - left) / apart <= 1 - _PROFILE
+    return not _PROFILE <= (nose - left) @ eyes / apart**2 <= 1 - _PROFILE

@@ -14,8 +14,8 @@ import torch
 from lipsync.audio import HOP_LENGTH, SAMPLE_RATE, melspectrogram
 from lipsync.dubbing.looks import Looks
 from lipsync.dubbing.source import Source
-from lipsync.faces.crops import crop, steady_box
 from lipsync.faces.detect import Detector
+from lipsync.faces.framing import Framing, get_framing
 from lipsync.faces.shots import ShotMeter, find_cuts
 from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.media import audio_blocks, read_audio
@@ -24,6 +24,7 @@ from lipsync.windows import FPS, MEL_STEP, T, lower_half, mel_start, mel_window
 EXPERT = "expert-grid"
 _WINDOWS = 40  # of 0.2 s that a face is judged by
 _LAGS = 7  # frames to each side at which the sound is tried
+_STEADY = 0.5  # seconds around a window that a framing is shown
 _BIRTH = Callable[[tuple[int, int]], bool]
 
 
@@ -125,7 +126,8 @@ def _judge(
 
     So only the faces of the shot that is passing are held.
     """
-    wanted: dict[int, list[tuple[_Candidate, tuple[int, int]]]] = {}
+    framing = get_framing(expert.config.get("framing", "box"))
+    wanted: dict[int, list[tuple[_Candidate, tuple[int, int], np.ndarray]]] = {}
     ending: dict[int, list[_Candidate]] = {}
     for face in (face for faces in shots for face in faces):
         begin, end = times[face.track.frames[0]], times[face.track.frames[-1]]
@@ -133,27 +135,30 @@ def _judge(
         last = -1  # where a face is too short for a window
         face.starts = np.linspace(begin, end - T / FPS, max(count, 0)).tolist()
         for w, start in enumerate(face.starts):
-            for k in range(T):
-                number = int(np.abs(times - (start + k / FPS)).argmin())
-                wanted.setdefault(number, []).append((face, (w, k)))
+            numbers = [int(np.abs(times - (start + k / FPS)).argmin()) for k in range(T)]
+            transforms = _transforms(face.track, numbers, times, framing)
+            for k, number in enumerate(numbers):
+                wanted.setdefault(number, []).append((face, (w, k), transforms[k]))
                 last = max(last, number)
         ending.setdefault(last, []).append(face)
-    squares = {
-        id(face): steady_box(np.stack([d.box for d in face.track.detections]))
-        for faces in shots
-        for face in faces
-    }
     for number, (_, frame) in enumerate(source.frames()):
-        for face, place in wanted.get(number, ()):
-            first, last = face.track.frames[0], face.track.frames[-1]
-            box = fill(face.track, first, last + 1)[min(max(number, first), last) - first, :4]
-            middle, square = (box[:2] + box[2:]) / 2, squares[id(face)]
-            still = np.mean([(d.box[:2] + d.box[2:]) / 2 for d in face.track.detections], axis=0)
-            square = square + np.tile(middle - still, 2)
-            face.crops[place] = crop(frame, square, expert.config["image_size"])
+        for face, place, transform in wanted.get(number, ()):
+            face.crops[place] = framing.cut(frame, transform, expert.config["image_size"])
         for face in ending.get(number, ()):
             face.score = _score(face, sound, expert)
             face.crops.clear()
+
+
+def _transforms(
+    track: FaceTrack, numbers: list[int], times: np.ndarray, framing: Framing
+) -> np.ndarray:
+    """Where a face's crops lie in the frames of one window, by half a second to either side."""
+    start, end = track.frames[0], track.frames[-1] + 1
+    ends = times[numbers[0]] - _STEADY, times[numbers[-1]] + _STEADY
+    first, last = np.clip(np.searchsorted(times, ends), start, [end - 1, end])
+    around = fill(track, start, end)[first - start : last - start]
+    places = framing.transforms(around[:, :4], around[:, 5:].reshape(-1, 5, 2))
+    return places[np.clip(numbers, first, last - 1) - first]
 
 
 @torch.inference_mode()

@@ -26,7 +26,8 @@ class Detection:
         box: float32 (4,): x0, y0, x1, y1, from the forehead to the chin; inside the frame.
         score: in [0, 1].
         landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the corners of the mouth,
-            each pair the one on the picture's left first; NaN where the detector has none.
+            each pair the one first that is at the left when the face is upright; NaN where the
+            detector has none.
     """
 
     box: np.ndarray

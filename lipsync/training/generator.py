@@ -19,6 +19,7 @@ from lipsync.features import feature_of
 from lipsync.training.base import Training
 from lipsync.training.batches import generator_faces, to_float
 from lipsync.training.measures import SYSTEMS, Measure, selection_score
+from lipsync.training.optim import parameter_groups
 from lipsync.training.step import Step
 from lipsync.training.terms import Term, weighted_terms
 from lipsync.training.terms.adversarial import AdversarialTerm
@@ -84,7 +85,7 @@ class GeneratorTraining(Training):
         self.opponents = [t for t in used.values() if isinstance(t, AdversarialTerm)]
         self.metrics = nn.ModuleDict({n: m for n, m in (metrics or {}).items() if m is not None})
         for name, measure in self.metrics.items():
-            measure.attach(name, networks, used)
+            measure.attach(name, networks, dict(used.items()))
         self.check_augmentation(self.features())
         if init_from is not None:
             start_from(generator, init_from, "generator")
@@ -99,15 +100,15 @@ class GeneratorTraining(Training):
 
     def inputs(self, evaluation: bool = False) -> Inputs:
         """What a sample holds."""
-        hearers = {**self.terms, **(self.metrics if evaluation else {})}
-        spans = {name: part.span() for name, part in hearers.items()}
+        hearers = [*self.terms.items(), *(self.metrics.items() if evaluation else ())]
+        spans = {name: span for name, part in hearers if (span := part.span()) is not None}
         config = self.generator.config
         return Inputs(
             image_size=config["image_size"],
             framing=config["framing"],
             frames=self.frames,
             sound=feature_of(self.generator),
-            spans={name: span for name, span in spans.items() if span is not None},
+            spans=spans,
             reference=True,
             shifted=max((term.shifted for term in self.opponents), default=0),
         )
@@ -170,6 +171,8 @@ class GeneratorTraining(Training):
             weights = self.weights(step.batch)
             terms = self.term_values(replace(step, fake=fake), weights)
             loss = losses.weighted_sum(terms, weights)
+            if not loss.requires_grad:  # all weights are 0 for now
+                loss = loss + 0.0 * fake.mean()
             self.descend(optimizer, loss, batch)
         self.step_schedules()
         factors = {f"{n}_weight": torch.tensor(weights[n]) for n in weights if n in self.scheduled}
@@ -236,10 +239,10 @@ class GeneratorTraining(Training):
         return {f"{stage}/{name}": value for name, value in values.items()}
 
     def make_optimizers(self) -> list[Optimizer]:
-        optimizers = [self.make_optimizer(self.generator.parameters())]
+        optimizers = [self.make_optimizer(parameter_groups(self.generator))]
         if self.discriminator is not None:
-            parameters = self.discriminator.parameters()
-            optimizers.append(self.make_discriminator_optimizer(parameters))
+            groups = parameter_groups(self.discriminator)
+            optimizers.append(self.make_discriminator_optimizer(groups))
         return optimizers
 
     def about(self) -> dict[str, Any]:

@@ -39,8 +39,12 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> None:
     if found != wanted:
         raise CheckpointError(source, f"holds a {found}, training begins from a {wanted}")
     other = {key: value for key, value in given.config.items() if network.config[key] != value}
-    if (lead := other.pop("mel_lead", None)) is not None:  # no size: training can change it
-        log.info("%s was trained with model.%s.mel_lead=%s, this run is not", source, part, lead)
+    if "feature" in other:
+        there, here = given.config["feature"], network.config["feature"]
+        if there | {"lead": here["lead"]} == here:  # no size: training can change it
+            told = "%s was trained with model.%s.feature.lead=%s, this run is not"
+            log.info(told, source, part, there["lead"])
+            del other["feature"]
     if other:
         there = ", ".join(f"{key} {value}" for key, value in other.items())
         here = ", ".join(f"{key} {network.config[key]}" for key in other)
@@ -53,7 +57,7 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> None:
 
 
 def _option(part: str, key: str) -> str:
-    return "data.image_size" if key == "image_size" else f"model.{part}.{key}"
+    return f"data.{key}" if key in ("image_size", "framing") else f"model.{part}.{key}"
 
 
 def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:

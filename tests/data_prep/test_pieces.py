@@ -67,12 +67,12 @@ def test_a_file_of_one_take_with_a_cut_is_damaged() -> None:
 
 def test_landmarks_are_kept_for_aligned_crops() -> None:
     found = looked(40, {range(40): [face(320)]})
-    (piece,) = pieces(found, crop="aligned")
+    (piece,) = pieces(found, framing="aligned")
     assert len(piece.marks) == 40
     assert piece.marks[7] == pytest.approx(found["looks"][0][1][0]["marks"])
     assert pieces(found)[0].marks == []
-    (none,) = pieces(looked(40, {range(40): [face(320, marks=None)]}), crop="aligned")
-    assert none.marks == []  # cut as a box
+    (none,) = pieces(looked(40, {range(40): [face(320, marks=None)]}), framing="aligned")
+    assert (none.marks, none.reason) == ([], "no_landmarks")
 
 
 def test_long_shots_are_cut_into_equal_parts() -> None:

@@ -134,6 +134,8 @@ def test_a_prepared_clip(done: tuple[Path, Summary], source: Path) -> None:
     top, bottom = 60 * 160 / 300, 176 * 160 / 300
     assert abs(info["boxes"][0][1] - top) < 8
     assert abs(info["boxes"][0][3] - bottom) < 8
+    assert info["framing"] == "box"
+    assert "to_source" not in info
     x0, y0, x1, y1 = info["box"]
     assert x1 - x0 == pytest.approx(y1 - y0, abs=0.05)
     assert y1 > bottom
@@ -150,7 +152,8 @@ def test_a_sideways_face_is_set_upright(done: tuple[Path, Summary]) -> None:
     assert similar[0] < 0.4 * min(similar[1:])
 
 
-def test_aligned_crops_know_their_way_back(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("framing", ["aligned", "aligned_tight"])
+def test_aligned_crops_know_their_way_back(source: Path, tmp_path: Path, framing: str) -> None:
     """A tilted head is set upright, and a crop's pixels are found again in the source."""
     folder = tmp_path / "in/ann"
     folder.mkdir(parents=True)
@@ -162,18 +165,18 @@ def test_aligned_crops_know_their_way_back(source: Path, tmp_path: Path) -> None
     ]
     video(folder / "tilted.mp4", tilted)
     shutil.copy(source / "ann/plain.mp4", folder)
-    assert len(run(folder.parent, tmp_path / "out", crop="aligned").kept) == 2
+    assert len(run(folder.parent, tmp_path / "out", framing=framing).kept) == 2
     clips = {name: open_clip(tmp_path / "out", f"ann/{name}") for name in ("plain", "tilted")}
     turns = {}
     for name, clip in clips.items():
         ways = np.array(clip.info["to_source"]).reshape(-1, 2, 3)
-        assert clip.info["crop"] == "aligned"
+        assert clip.info["framing"] == framing
         assert len(ways) == len(clip)
         turns[name] = np.degrees(np.arctan2(ways[:, 1, 0], ways[:, 0, 0])).mean()
         v, u = np.mgrid[30:70, 30:70] + 0.5
         frames = (frame for _, frame in read_frames(folder / f"{name}.mp4"))
         for face, frame, way in zip(clip.faces, frames, ways, strict=True):
-            x, y = way[:, :2] @ np.stack([u.ravel(), v.ravel()]) + way[:, 2:]
+            x, y = way[:, :2] @ np.stack([u.ravel(), v.ravel()]) / 96 + way[:, 2:]
             spots = [(m - 0.5).astype(np.float32).reshape(40, 40) for m in (x, y)]
             there = cv2.remap(frame, *spots, cv2.INTER_LINEAR)
             assert np.abs(there.astype(float) - face[30:70, 30:70]).mean() < 4
@@ -339,7 +342,7 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
         ({"image_size": 95}, "image_size must be even"),
         ({"stride": 0}, "stride 1 or more"),
         ({"min_seconds": 6.0}, "max_seconds twice"),
-        ({"crop": "round"}, "crop must be box or aligned"),
+        ({"framing": "round"}, "framing must be box or aligned or aligned_tight"),
         ({"unsure": "x"}, "unsure must be reject or keep"),
         ({"cuts": "x"}, "cuts must be split or reject"),
         ({"stride": "five"}, "stride must be int, got 'five'"),
@@ -349,7 +352,7 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
         ({"max_offset": 1.5}, r"max_offset must be int or null, got 1\.5"),
         ({"min_face": True}, "min_face must be float, got True"),
         ({"judge": 5}, "judge must be str or null, got 5"),
-        ({"crop": "aligned", "detector": "face_alignment"}, "needs landmarks"),
+        ({"framing": "aligned", "detector": "face_alignment"}, "framing=aligned needs landmarks"),
     ],
 )
 def test_options_that_cannot_work(options: dict, problem: str) -> None:

@@ -21,9 +21,9 @@ from dubbing_media import (
 )
 
 from lipsync.dubbing import dub, dub_frames
-from lipsync.dubbing.blend import mouth_mask
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.crops import crop
+from lipsync.faces.framing import get_framing
 from lipsync.media import probe, read_audio, read_frames, write_audio
 
 
@@ -225,7 +225,7 @@ def test_pixels_outside_the_mask_are_exactly_the_input_s(tmp_path, sound):
     x0, y0, x1, y1 = SQUARE
     u = (np.arange(SIZE[0]) + 0.5 - x0) / (x1 - x0)
     v = (np.arange(SIZE[1]) + 0.5 - y0) / (y1 - y0)
-    mask = mouth_mask(u, v)
+    mask = get_framing("box").mask.weights(u[None], v[:, None])
     assert 0.05 < (mask > 0).mean() < 0.3
     for match in (True, False):
         made = frames_of(face, sound, stride=1, match=match, enhance="sharpen")
@@ -233,7 +233,7 @@ def test_pixels_outside_the_mask_are_exactly_the_input_s(tmp_path, sound):
             assert (after.number, after.start) == (k, k / 25)
             np.testing.assert_array_equal(after.original, before)
             if k in (14, 15):
-                assert after.square is None
+                assert after.transform is None
                 np.testing.assert_array_equal(after.picture, before)  # no face: the very frame
             else:
                 np.testing.assert_array_equal(after.picture[mask == 0], before[mask == 0])

@@ -1,4 +1,4 @@
-"""Squares that follow a face: training's framing, no lag, no shake, nothing across cuts and gaps;
+"""Crops that follow a face: training's framing, no lag, no shake, nothing across cuts and gaps;
 whose face it is; and boxes that are saved."""
 
 import json
@@ -10,10 +10,12 @@ from dubbing_media import BOX, SIZE, SQUARE, FixedDetector, frame
 from lipsync.dubbing.follow import FaceFollower
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.speakers import is_profile, speaker_choice
-from lipsync.errors import MediaError
+from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.crops import steady_box
 from lipsync.faces.detect import Detection
+from lipsync.faces.framing import covering_box, get_framing
 
+BOX_FRAMING = get_framing("box")
 NOWHERE = np.full((5, 2), np.nan, np.float32)
 
 
@@ -21,14 +23,14 @@ def face(box, marks=NOWHERE) -> Detection:
     return Detection(np.array(box, np.float32), 1.0, marks)
 
 
-def follow(boxes, *, stride=1, cuts=(), speaker="largest", min_face=0, fps=25, frames=None):
-    """Squares for frames whose looks show the given lists of boxes."""
+def transforms(boxes, *, framing="box", stride=1, cuts=(), speaker="largest", min_face=0, fps=25):
+    """Transforms for frames whose looks show the given lists of boxes."""
     looks = [(n, [b if isinstance(b, Detection) else face(b) for b in there])
              for n, there in enumerate(boxes) if n % stride == 0]  # fmt: skip
     saved = {"stride": stride, "cuts": list(cuts), "looks": looks}
     follower = FaceFollower(
-        Looks(None, stride, saved=saved), fps, speaker_choice(speaker), min_face=min_face,
-        prefer_larger=speaker == "largest",
+        Looks(None, stride, saved=saved), get_framing(framing), fps, speaker_choice(speaker),
+        min_face=min_face, prefer_larger=speaker == "largest",
     )  # fmt: skip
     picture = np.zeros((200, 300, 3), np.uint8)
     out = []
@@ -37,7 +39,13 @@ def follow(boxes, *, stride=1, cuts=(), speaker="largest", min_face=0, fps=25, f
     assert len(boxes) - len(out) < 1.2 * fps + 5  # the look-ahead is about a second
     out += follower.flush()
     assert len(out) == len(boxes)
-    return [square for _, square in out]
+    return [transform for _, transform in out]
+
+
+def follow(boxes, **options):
+    """The same as squares."""
+    found = transforms(boxes, **options)
+    return [None if place is None else covering_box(place) for place in found]
 
 
 def rows(squares) -> np.ndarray:
@@ -45,12 +53,12 @@ def rows(squares) -> np.ndarray:
 
 
 def test_a_still_face_is_framed_as_in_training():
-    follower = FaceFollower(Looks(FixedDetector(), 5), 25, speaker_choice("largest"))
+    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, speaker_choice("largest"))
     pictures = [frame(k) for k in range(20)]
     out = [pair for picture in pictures for pair in follower.push(picture)] + follower.flush()
-    for picture, (same, square) in zip(pictures, out, strict=True):
+    for picture, (same, transform) in zip(pictures, out, strict=True):
         assert same is picture
-        np.testing.assert_allclose(square, SQUARE, atol=1e-4)
+        np.testing.assert_allclose(covering_box(transform), SQUARE, atol=1e-4)
 
 
 @pytest.mark.parametrize("stride", [1, 5])
@@ -130,12 +138,82 @@ def test_small_faces_and_profiles_are_left_alone():
     assert not found[21:].any()
 
 
+def rolled(degrees: float, x: float = 150, y: float = 100) -> Detection:
+    """A frontal face in an upright box, rolled clockwise about the middle of its eyes."""
+    a = np.radians(degrees)
+    rotation = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    marks = np.array([[-12, 0], [12, 0], [0, 15], [-10, 27], [10, 27]]) @ rotation.T + [x, y]
+    x, y = np.array([0, 10]) @ rotation.T + [x, y]
+    return face([x - 30, y - 38, x + 30, y + 38], marks.astype(np.float32))
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 60, -90, 180])
+def test_a_rolled_face_is_no_profile_and_is_dubbed_where_its_crop_turns(degrees):
+    assert not is_profile(rolled(degrees))
+    assert transforms([[rolled(degrees)]] * 10, framing="aligned")[0] is not None
+    assert (transforms([[rolled(degrees)]] * 10)[0] is None) == (abs(degrees) > 35)
+    turned_away = rolled(degrees)
+    turned_away.landmarks[2] += 0.5 * (turned_away.landmarks[1] - turned_away.landmarks[0])
+    assert is_profile(turned_away)
+
+
+def test_eyes_that_are_swapped_are_a_profile():
+    swapped = rolled(0)
+    swapped.landmarks[:2] = swapped.landmarks[1::-1].copy()
+    assert is_profile(swapped)
+
+
+@pytest.mark.parametrize("stride", [1, 5])
+@pytest.mark.parametrize("framing", ["aligned", "aligned_tight"])
+def test_aligned_crops_roll_and_move_with_the_face(framing, stride):
+    """A head that leans from side to side while it moves; landmarks tremble by half a pixel."""
+    rng = np.random.default_rng(0)
+    degrees = 30 * np.sin(np.arange(150) / 25)
+    faces = [rolled(angle, 100 + k / 2) for k, angle in enumerate(degrees)]
+    for one in faces:
+        one.landmarks[...] += rng.normal(0, 0.5, (5, 2))
+    found = np.stack(transforms([[one] for one in faces], framing=framing, stride=stride))
+    angles = np.degrees(np.arctan2(found[:, 1, 0], found[:, 0, 0]))
+    inner = slice(10, -10)
+    assert np.abs(angles - degrees)[inner].max() < 2.5
+    true = np.stack([rolled(angle, 100 + k / 2).landmarks for k, angle in enumerate(degrees)])
+    at = get_framing(framing).transforms(np.tile(BOX, (150, 1)), true, radius=0) @ [0.5, 0.6, 1]
+    off = found @ [0.5, 0.6, 1] - at
+    assert np.hypot(*off[inner].T).max() < 1.2
+    assert min(range(-8, 9), key=lambda s: np.abs(angles - np.roll(degrees, s))[inner].mean()) == 0
+
+
+def test_aligned_crops_are_not_mixed_across_a_cut():
+    looks = [[rolled(20)]] * 20 + [[rolled(-20, 170)]] * 20
+    found = np.stack(transforms(looks, framing="aligned", cuts=(20,)))
+    for part, degrees in ((found[:20], 20), (found[20:], -20)):
+        angles = np.degrees(np.arctan2(part[:, 1, 0], part[:, 0, 0]))
+        np.testing.assert_allclose(angles, degrees, atol=1e-3)
+
+
+def test_aligned_crops_need_landmarks(tmp_path):
+    follower = FaceFollower(
+        Looks(FixedDetector(), 5), get_framing("aligned"), 25, speaker_choice("largest")
+    )
+    follower.push(frame(0))
+    with pytest.raises(ConfigError, match=r"framing aligned needs landmarks .* detector fixed"):
+        follower.flush()
+    (tmp_path / "t.json").write_text(json.dumps({"stride": 5, "looks": [[0, [BOX.tolist()]]]}))
+    saved = read_tracks(tmp_path / "t.json", SIZE)
+    follower = FaceFollower(
+        Looks(None, 5, saved=saved), get_framing("aligned"), 25, speaker_choice("largest")
+    )
+    follower.push(frame(0))
+    with pytest.raises(MediaError, match=r"t\.json: its face in frame 0 has none; .* delete it"):
+        follower.flush()
+
+
 def test_looks_are_five_a_second():
     assert [usual_stride(fps) for fps in (1, 12, 25, 29.97, 60)] == [1, 2, 5, 6, 12]
 
 
 def test_very_large_pictures_are_not_all_kept():
-    follower = FaceFollower(Looks(FixedDetector(), 5), 25, speaker_choice("largest"))
+    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, speaker_choice("largest"))
     huge = np.broadcast_to(np.uint8(200), (4320, 7680, 3))
     waiting = 0
     for _ in range(40):

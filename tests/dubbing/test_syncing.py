@@ -11,6 +11,7 @@ from lipsync.dubbing.source import open_source
 from lipsync.dubbing.syncing import find_speaker
 from lipsync.errors import MediaError
 from lipsync.faces.detect import Detection, get_detector
+from lipsync.faces.framing import Framing
 from lipsync.media import VideoWriter, read_frames
 from lipsync.windows import T
 
@@ -49,7 +50,7 @@ def test_only_the_faces_of_a_shot_are_held(tmp_path, sound, monkeypatch):
         del made[: len(face.crops)]
         return float(face.birth[1])
 
-    monkeypatch.setattr(syncing, "crop", lambda *_: made.append(1))
+    monkeypatch.setattr(Framing, "cut", lambda *_: made.append(1))
     monkeypatch.setattr(syncing, "_score", score)
     _, speaks = find_speaker(source, None, stride, known, sound)
     assert len(held) == 2 * shots

@@ -33,11 +33,13 @@ def _no_hydra_left_behind():
 
 def build(config, tmp_path, monkeypatch):
     """The module of a configuration, an untrained expert standing in for the one it names."""
-    monkeypatch.setattr(
-        "lipsync.training.generator.load_model",
-        lambda name: SyncNet(config.data.image_size, width=0.1, depth=0),
-    )
-    monkeypatch.setattr("lipsync.training.adversarial.start_from", lambda *_: None)
+    sizes, experts = config.data.image_size, iter(range(100))
+
+    def untrained(name: str) -> SyncNet:
+        return SyncNet(sizes, width=0.1 + 0.1 * next(experts), depth=0, framing=config.data.framing)
+
+    monkeypatch.setattr("lipsync.training.frozen.load_model", untrained)
+    monkeypatch.setattr("lipsync.training.generator.start_from", lambda *_: None)
     return load_parts(config, batches_per_epoch=3)
 
 

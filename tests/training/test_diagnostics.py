@@ -9,8 +9,10 @@ from test_modules import generator_data, generator_module
 from tiny import trainer
 
 from lipsync.data.checks import silent_share, sound_lag
-from lipsync.data.datasets import ExpertWindows
-from lipsync.data.store import open_clip, write_clip, write_split
+from lipsync.data.datasets import Windows
+from lipsync.data.inputs import Inputs, Span
+from lipsync.data.store import PreparedFolder, open_clip, write_clip, write_split
+from lipsync.features import Mel
 from lipsync.training.diagnostics import Diagnostics
 from lipsync.training.throughput import Throughput
 
@@ -44,7 +46,8 @@ def test_shifted_sound_and_silence_are_named_before_training(tmp_path, caplog):
     found = {}
     for name in ("late", "silent", "good"):
         diagnostics = Diagnostics()
-        diagnostics.check_data(ExpertWindows(tmp_path / name, "train", 96))
+        inputs = Inputs(96, "box", spans={"expert": Span(Mel(), 5)})
+        diagnostics.check_data(Windows(PreparedFolder(tmp_path / name), "train", inputs))
         found[name] = diagnostics.findings
     assert list(found["late"]) == ["sound out of time"]
     assert "12 frames later" in found["late"]["sound out of time"]
@@ -83,8 +86,8 @@ def test_chance_and_deafness_are_named_when_there_was_time_enough():
     assert "expert at chance" in judged(2000, off_sync_accuracy=0.51)
     assert judged(500, off_sync_accuracy=0.51) == {}
     assert judged(2000, off_sync_accuracy=0.8) == {}
-    assert "generator does not listen" in judged(2000, listening_db=0.02)
-    assert judged(2000, listening_db=1.5) == {}
+    assert "generator ignores the sound" in judged(2000, audio_sensitivity_db=0.02)
+    assert judged(2000, audio_sensitivity_db=1.5) == {}
 
 
 @pytest.mark.parametrize("kinds", [[""], ["_shifted", "_generated"]])

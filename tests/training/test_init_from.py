@@ -6,12 +6,13 @@ from tiny import ADAM, changed
 
 from lipsync.checkpoints import save_model
 from lipsync.errors import CheckpointError
+from lipsync.features import Mel
 from lipsync.models import LipGAN, LipGANDiscriminator, QualityDiscriminator, SyncNet, Wav2Lip
-from lipsync.training import ExpertTraining, GeneratorTraining, LipGANTraining
+from lipsync.training import ExpertTraining, GeneratorTraining, terms
 from lipsync.training.optim import constant
 from lipsync.training.weights import start_from
 
-LEARNING = {"optimizer": ADAM, "schedule": constant, "loss": {"reconstruction": 1.0}}
+LEARNING = {"optimizer": ADAM, "schedule": constant}
 
 
 @pytest.fixture
@@ -35,26 +36,23 @@ def small(cls: type, **sizes) -> torch.nn.Module:
 
 def test_an_expert_begins_from_a_file(saved):
     given = small(SyncNet, depth=0)
-    module = ExpertTraining(small(SyncNet, depth=0), **LEARNING, init_from=saved(given))
+    loss = {"bce": terms.PairsBCE(weight=1.0)}
+    module = ExpertTraining(small(SyncNet, depth=0), loss, **LEARNING, init_from=saved(given))
     assert not changed(module.expert, given.state_dict())
     assert module.expert.training
     assert all(p.requires_grad for p in module.expert.parameters())
 
 
 @pytest.mark.parametrize(
-    ("training", "painter", "judge", "more"),
-    [
-        (GeneratorTraining, Wav2Lip, QualityDiscriminator, {"expert": small(SyncNet, depth=0)}),
-        (LipGANTraining, LipGAN, LipGANDiscriminator, {}),
-    ],
+    ("painter", "opponent"), [(Wav2Lip, QualityDiscriminator), (LipGAN, LipGANDiscriminator)]
 )
-def test_generator_and_discriminator_begin_from_files(saved, training, painter, judge, more):
-    given, given_judge = small(painter, depth=0), small(judge)
-    module = training(
+def test_generator_and_discriminator_begin_from_files(saved, painter, opponent):
+    given, given_judge = small(painter, depth=0), small(opponent)
+    module = GeneratorTraining(
         small(painter, depth=0),
-        discriminator=small(judge),
+        {"reconstruction": terms.Reconstruction(weight=1.0)},
+        discriminator=small(opponent),
         **LEARNING,
-        **more,
         init_from=saved(given),
         discriminator_init_from=saved(given_judge),
     )
@@ -84,17 +82,19 @@ def test_another_network_or_other_sizes_are_one_line(saved):
     message = refusal(generator, expert, "generator")
     assert message == f"{expert}: holds a SyncNet, training begins from a Wav2Lip"
 
-    larger = saved(Wav2Lip(128, width=0.2, depth=0, mel_lead=1))
+    larger = saved(Wav2Lip(128, width=0.2, depth=0, feature=Mel(lead=1)))
     assert refusal(generator, larger, "generator") == (
         f"{larger}: is a Wav2Lip of image_size 128, width 0.2, training would build image_size 96, "
         "width 0.1; give data.image_size=128 model.generator.width=0.2"
     )
+    framed = saved(Wav2Lip(96, width=0.1, depth=0, framing="aligned"))
+    assert "give data.framing=aligned" in refusal(generator, framed, "generator")
 
 
 def test_another_lead_is_told_and_kept_out(saved, caplog):
-    given = Wav2Lip(96, width=0.1, depth=0, mel_lead=1)
-    network = Wav2Lip(96, width=0.1, depth=0, mel_lead=2)
+    given = Wav2Lip(96, width=0.1, depth=0, feature=Mel(lead=1))
+    network = Wav2Lip(96, width=0.1, depth=0, feature=Mel(lead=2))
     with caplog.at_level("INFO"):
         start_from(network, saved(given), "generator")
-    assert network.config["mel_lead"] == 2
-    assert "was trained with model.generator.mel_lead=1" in caplog.text
+    assert network.config["feature"]["lead"] == 2
+    assert "was trained with model.generator.feature.lead=1" in caplog.text

@@ -6,20 +6,17 @@ import pytest
 import torch
 from tiny import ADAM, changed, state, trainer
 
-from lipsync.data.datasets import (
-    ExpertClips,
-    ExpertWindows,
-    GeneratorClips,
-    GeneratorWindows,
-    JudgeClips,
-    JudgeWindows,
-)
+from lipsync.data.datasets import Clips, Windows
 from lipsync.data.module import ClipDataModule
+from lipsync.data.store import PreparedFolder
 from lipsync.errors import ConfigError
+from lipsync.features import Mel
 from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2, Wav2Lip
-from lipsync.training import ExpertTraining, GeneratorTraining, JudgeTraining
+from lipsync.training import ExpertTraining, GeneratorTraining, measures, terms
 from lipsync.training.augment import Augment
+from lipsync.training.batches import to_float
 from lipsync.training.optim import constant, warmup_cosine
+from lipsync.training.step import Step
 
 
 def small_expert(size: int = 96) -> SyncNet:
@@ -30,22 +27,35 @@ def small_expert(size: int = 96) -> SyncNet:
 def generator_module(**options) -> GeneratorTraining:
     torch.manual_seed(0)
     defaults = {
-        "generator": Wav2Lip(96, width=0.1, depth=0, mel_lead=1),
+        "generator": Wav2Lip(96, width=0.1, depth=0, feature=Mel(lead=1)),
         "discriminator": QualityDiscriminator(96, width=0.1),
         "expert": small_expert(),
         "optimizer": ADAM,
         "schedule": constant,
         "loss": {"reconstruction": 1.0, "lower": 0.5, "sync": 0.3, "adversarial": 0.1},
-        "sync_threshold": None,
+        "terms": {
+            "reconstruction": terms.Reconstruction(),
+            "lower": terms.LowerReconstruction(),
+            "structure": terms.Structure(),
+            "sync": terms.Sync(threshold=None),
+            "adversarial": terms.Adversarial(),
+        },
+        "metrics": {
+            "l1": measures.L1(),
+            "psnr": measures.PSNR(),
+            "sync": measures.TermValue("sync"),
+        },
     }
+    if "sync" in options:
+        defaults["terms"]["sync"] = options.pop("sync")
     return GeneratorTraining(**defaults | options)
 
 
 def generator_data(root) -> ClipDataModule:
     return ClipDataModule(
         root,
-        partial(GeneratorWindows, lead=1),
-        partial(GeneratorClips, lead=1, per_clip=1),
+        Windows,
+        partial(Clips, windows=1),
         image_size=96,
         batch_size=2,
         eval_batch_size=2,
@@ -55,7 +65,8 @@ def generator_data(root) -> ClipDataModule:
 
 def test_a_step_trains_generator_and_discriminator_and_leaves_the_expert(prepared, tmp_path):
     module = generator_module()
-    parts = {"g": module.generator, "d": module.discriminator, "e": module.expert}
+    expert = module.terms["sync"].expert.network
+    parts = {"g": module.generator, "d": module.discriminator, "e": expert}
     before = {name: state(part) for name, part in parts.items()}
     calls = []
     module.generator.register_forward_hook(
@@ -64,16 +75,16 @@ def test_a_step_trains_generator_and_discriminator_and_leaves_the_expert(prepare
     trainer(tmp_path, limit_val_batches=0).fit(module, generator_data(prepared))
     assert changed(module.generator, before["g"])
     assert changed(module.discriminator, before["d"])
-    assert not changed(module.expert, before["e"])  # nor its BatchNorm statistics
-    assert not module.expert.training
+    assert not changed(expert, before["e"])  # nor its BatchNorm statistics
+    assert not expert.training
     assert calls == [True, True]  # one forward a step, two steps
     assert module.batches_done == 2
     assert not any("expert" in name for name in module.state_dict())
 
 
 def test_the_generator_is_not_moved_by_the_discriminator_s_loss(prepared, tmp_path):
-    loss = {"reconstruction": 0.0, "lower": 0.0, "sync": 0.0, "adversarial": 0.0}
-    module = generator_module(loss=loss)
+    module = generator_module(loss={"adversarial": 1.0})
+    module.loss_weights["adversarial"] = 0.0
     weights = [p.clone() for p in module.generator.parameters()]
     discriminator = state(module.discriminator)
     trainer(tmp_path, limit_val_batches=0).fit(module, generator_data(prepared))
@@ -105,26 +116,115 @@ def test_every_term_and_every_baseline_is_logged(prepared, tmp_path):
 
 
 def test_the_sync_weight_waits_for_the_validation_loss(prepared, tmp_path):
-    waits = generator_module(sync_threshold=0.0)
+    waits = generator_module(sync=terms.Sync(threshold=1e-9))
     trainer(tmp_path).fit(waits, generator_data(prepared))
-    assert waits.weights()["sync"] == 0.0
+    assert waits.weights(2)["sync"] == 0.0
 
-    starts = generator_module(sync_threshold=99.0, sync_ramp=4)
-    assert starts.weights()["sync"] == 0.0
-    trainer(tmp_path).fit(starts, generator_data(prepared))
-    assert int(starts.sync_start) == 2  # the batch after the first validation
-    assert starts.weights()["sync"] == pytest.approx(0.3 * 1 / 4)
-    assert starts.weights()["reconstruction"] == 1.0
+    starts = generator_module(sync=terms.Sync(threshold=99.0, ramp=4))
+    assert starts.weights(0)["sync"] == 0.0
+    run = trainer(tmp_path)
+    run.fit(starts, generator_data(prepared))
+    assert int(starts.terms["sync"].start) == 2  # the batch after the first validation
+    assert starts.weights(2)["sync"] == pytest.approx(0.3 * 1 / 4)
+    assert starts.weights(2)["reconstruction"] == 1.0
+    assert run.callback_metrics["train/sync_weight"] == 0.0
 
-    later = generator_module(sync_threshold=None, sync_from=2)
-    assert later.weights()["sync"] == 0.0
-    trainer(tmp_path, limit_val_batches=0).fit(later, generator_data(prepared))
-    assert later.weights()["sync"] == 0.3
+    at_once = generator_module(sync=terms.Sync(threshold=None, ramp=2))
+    assert [at_once.weights(b)["sync"] for b in (0, 1, 9)] == pytest.approx([0.15, 0.3, 0.3])
 
 
-def test_parts_of_different_sizes_are_an_error_before_training():
-    with pytest.raises(ConfigError, match=r"different image sizes \[96, 128\]"):
-        generator_module(expert=small_expert(128))
+def test_a_term_without_weight_for_now_gives_no_gradient():
+    module = generator_module(sync=terms.Sync(threshold=99.0))
+    windows = torch.rand(1, 5, 3, 96, 96)
+    step = Step(
+        0, windows, windows, windows.clone().requires_grad_(),
+        torch.zeros(1, 5, 1, 80, 16), {"sync": torch.zeros(1, 1, 80, 16)},
+    )  # fmt: skip
+    values = module.term_values(step, module.weights(0))
+    assert values["lower"].requires_grad
+    assert not values["sync"].requires_grad
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"expert": small_expert(128)}, "networks differ in image_size: generator 96, expert 128"),
+        ({"expert": None}, "model.loss.sync asks an expert; name one with model.expert"),
+        ({"loss": {"sync": -0.1}}, "model.loss.sync=-0.1: a weight must be 0 or more"),
+        ({"loss": {"lower": float("nan")}}, "model.loss.lower=nan: a weight must be 0 or more"),
+        ({"loss": {"lower": True}}, "model.loss.lower=True: must be a weight, or a term"),
+        ({"loss": {"perceptual": 0.1}}, "model.loss.perceptual: there is no such term"),
+        ({"loss": {"lower": 0.0}}, "no term has a weight, so nothing would be learnt"),
+        ({"loss": {"lower": terms.Reconstruction(weight=1.0)}}, "has a term of that name, too"),
+        (
+            {"loss": {"reconstruction": 1.0, "again": terms.Reconstruction(weight=0.5)}},
+            "model.loss.again and model.loss.reconstruction are the same term",
+        ),
+        ({"loss": {"mine": torch.nn.Linear(1, 1)}}, "model.loss.mine: a Linear is no Term"),
+        ({"augment": Augment(sound={"mel": {"louder": 1.0}})}, "sound.mel.louder: there is gain"),
+    ],
+)
+def test_objectives_that_cannot_work_are_one_line(options, problem):
+    with pytest.raises(ConfigError, match=problem.replace("(", r"\(")) as error:
+        generator_module(**options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda: terms.Sync(small_expert(), ramp=-5), "ramp=-5"),
+        (lambda: terms.Sync(small_expert(), threshold=0), "threshold=0"),
+        (lambda: terms.ClipInfoNCE(min_gap=99), "contrastive_gap=99"),
+        (lambda: terms.PairsBCE(min_gap=0), "min_gap=0"),
+    ],
+)
+def test_terms_that_would_teach_nothing_are_refused(make, problem):
+    with pytest.raises(ConfigError, match=problem):
+        make()
+
+
+def test_a_term_may_carry_its_own_weight():
+    module = generator_module(loss={"lower": 0.5, "mine": terms.Reconstruction(weight=2.0)})
+    assert module.weights(0) == {"lower": 0.5, "mine": 2.0}
+
+
+def test_what_trains_a_generator_cannot_judge_it():
+    expert = small_expert()
+    with pytest.raises(ConfigError, match=r"model.judge is the network of model.loss.sync"):
+        generator_module(expert=expert, judge=expert, metrics={"judge": measures.JudgeDistance()})
+    other = SyncNetV2(96, width=0.1, framing="aligned", unit=True)
+    with pytest.raises(ConfigError, match=r"framed 'aligned', the generator 'box'"):
+        generator_module(judge=other, metrics={"judge": measures.JudgeDistance()})
+
+
+def test_a_judge_of_another_size_and_sound_selects(prepared, tmp_path):
+    judge = SyncNetV2(64, width=0.1, framing="box", unit=True, window=9)
+    metrics = {"l1": measures.L1(), "judge": measures.JudgeDistance(), "s": measures.Sharpness()}
+    module = generator_module(judge=judge, metrics=metrics)
+    assert module.inputs().window == 5
+    assert module.inputs(evaluation=True).window == 9
+    run = trainer(tmp_path)
+    run.fit(module, generator_data(prepared))
+    found = {k.removeprefix("val/"): float(v) for k, v in run.callback_metrics.items()}
+    assert found["judge_generated"] > 0
+    assert found["score"] == pytest.approx(measures.selection_score(found))
+
+
+def test_the_score_is_0_for_real_videos_and_1_a_part_for_the_pasted_reference():
+    real = {"l1_real": 0.0, "judge_real": 1.0, "sharpness_real": 0.04}
+    copied = {"l1_copied_reference": 0.05, "judge_copied_reference": 1.2}
+
+    def score(l1: float, judge: float, sharpness: float) -> float:
+        made = {"l1_generated": l1, "judge_generated": judge, "sharpness_generated": sharpness}
+        return measures.selection_score(real | copied | made)
+
+    assert score(0.0, 1.0, 0.04) == pytest.approx(0.0)
+    assert score(0.05, 1.2, 0.04) == pytest.approx(2.0)
+    assert score(0.05, 1.2, 0.04 / 4) == pytest.approx(2.0 + torch.tensor(2.0).log().item())
+    assert score(0.0, 1.0, 0.04 * 4) == score(0.0, 1.0, 0.04 / 4)
+    deaf = real | copied | {"l1_generated": 0.05, "judge_generated": 3, "judge_real": 1.199}
+    assert measures.selection_score(deaf) == pytest.approx(1.0)  # a judge that cannot tell
 
 
 def test_the_checkpoint_says_what_is_in_it(prepared, tmp_path):
@@ -133,7 +233,8 @@ def test_the_checkpoint_says_what_is_in_it(prepared, tmp_path):
     run.save_checkpoint(tmp_path / "x.ckpt")
     told = torch.load(tmp_path / "x.ckpt", weights_only=True)["lipsync"]
     assert told["class"] == "Wav2Lip"
-    assert told["config"]["mel_lead"] == 1
+    assert told["config"]["feature"] == Mel(lead=1).record
+    assert list(told["frozen"]) == ["sync"]
 
     from lipsync.checkpoints import load_model
 
@@ -165,12 +266,13 @@ def test_an_expert_learns_a_planted_correspondence(tmp_path):
         SyncNet(96, width=0.1, depth=0),
         optimizer=partial(torch.optim.AdamW, lr=2e-3),
         schedule=partial(warmup_cosine, warmup=5),
-        loss={"bce": 0.0, "contrastive": 1.0},
+        loss={"contrastive": 1.0},
+        terms={"contrastive": terms.ClipInfoNCE()},
     )
     data = ClipDataModule(
         tmp_path,
-        partial(ExpertWindows, windows=8),
-        ExpertClips,
+        partial(Windows, windows=8),
+        Clips,
         image_size=96,
         batch_size=4,
         eval_batch_size=1,
@@ -178,7 +280,7 @@ def test_an_expert_learns_a_planted_correspondence(tmp_path):
     )
     run = trainer(tmp_path)
     run.fit(module, data)
-    assert run.callback_metrics["val/off_sync_accuracy"] > 0.9
+    assert run.callback_metrics["val/off_sync_accuracy"] > 0.85  # seeds: 0.88 to 0.94
     assert run.callback_metrics["val/offset_within_1"] == 1.0
     assert module.results["profile"].argmax() == 15
     assert float(module.threshold) == pytest.approx(float(run.callback_metrics["val/threshold"]))
@@ -198,52 +300,68 @@ def test_the_learning_rate_rises_and_falls():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("form", ["bce", "hinge"])
-def test_the_adversarial_options_train_together(prepared, tmp_path, form):
-    module = generator_module(
-        adversarial=form,
-        r1=1.0,
-        discriminator=QualityDiscriminator(96, width=0.1, spectral_norm=True),
-        loss={"reconstruction": 1.0, "structure": 0.5, "adversarial": 0.1},
-    )
-    before = state(module.discriminator)
-    run = trainer(tmp_path, limit_val_batches=0)
-    run.fit(module, generator_data(prepared))
-    assert changed(module.discriminator, before)
-    assert run.callback_metrics["train/r1"] > 0
-    assert 0 < run.callback_metrics["train/structure"] <= 1
-    run.save_checkpoint(tmp_path / "x.ckpt")
-    from lipsync.checkpoints import load_model
-
-    loaded = load_model(tmp_path / "x.ckpt", part="discriminator").state_dict()
-    for name, value in module.discriminator.state_dict().items():
-        assert torch.equal(loaded[name], value), name
-
-
-def test_an_unknown_form_is_an_error():
-    with pytest.raises(ConfigError, match=r"model.adversarial=lsgan: must be one of bce, hinge"):
-        generator_module(adversarial="lsgan")
-
-
-def test_a_judge_trains_on_whole_faces_and_cepstra(prepared, tmp_path):
+@pytest.mark.parametrize("window", [5, 15])
+@pytest.mark.parametrize("kind", ["expert", "judge"])
+def test_experts_and_judges_train_with_windows_of_any_length(prepared, tmp_path, kind, window):
     torch.manual_seed(0)
-    module = JudgeTraining(
-        SyncNetV2(96, width=0.1, framing="steady", unit=True),
+    network = {
+        "expert": lambda: SyncNet(96, width=0.1, depth=0, window=window),
+        "judge": lambda: SyncNetV2(96, width=0.1, framing="box", unit=True, window=window),
+    }[kind]()
+    module = ExpertTraining(
+        network,
         optimizer=ADAM,
         schedule=constant,
         loss={"bce": 0.5, "contrastive": 1.0},
-        augment=Augment(mel_gain=2.0, mel_noise=0.5),
+        terms={"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()},
+        augment=Augment(sound={"syncnet_mfcc": {"offset": 2.0, "noise": 0.5}}),
     )
-    data = ClipDataModule(
-        prepared,
-        partial(JudgeWindows, windows=6),
-        JudgeClips,
+    data = expert_data(prepared)
+    before = state(module.expert)
+    trainer(tmp_path).fit(module, data)
+    assert changed(module.expert, before)
+    assert 0 <= module.results["accuracy"] <= 1
+    assert data.train[0]["faces"].shape == (6, window, 48 if kind == "expert" else 96, 96, 3)
+
+
+def test_a_clip_in_portions_is_the_clip_as_a_whole(prepared):
+    module = ExpertTraining(
+        SyncNet(96, width=0.1, depth=0).eval(),
+        optimizer=ADAM,
+        schedule=constant,
+        loss={"bce": 1.0},
+        terms={"bce": terms.PairsBCE()},
+    ).eval()
+    clip = Clips(PreparedFolder(prepared), "val", module.inputs())[0]
+    faces, sound = torch.from_numpy(clip["faces"]), torch.from_numpy(clip["sound_expert"])
+    windows = torch.stack([faces[s : s + 5] for s in clip["start"]])
+    whole = module.embed(to_float(windows)[None], sound[None])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lipsync.training.expert._CHUNK", 7)
+        parts = module.embed_clip(faces, sound)
+    for a, b in zip(whole, parts, strict=True):
+        torch.testing.assert_close(a[0], b)
+
+
+def test_one_window_a_clip_teaches_nothing_and_is_refused(prepared, tmp_path):
+    module = ExpertTraining(
+        SyncNet(96, width=0.1, depth=0),
+        optimizer=ADAM,
+        schedule=constant,
+        loss={"contrastive": 1.0},
+        terms={"contrastive": terms.ClipInfoNCE()},
+    )
+    with pytest.raises(ConfigError, match=r"data.train.windows=1: .* give 2 or more"):
+        trainer(tmp_path).fit(module, expert_data(prepared, windows=1))
+
+
+def expert_data(root, windows: int = 6) -> ClipDataModule:
+    return ClipDataModule(
+        root,
+        partial(Windows, windows=windows),
+        Clips,
         image_size=96,
         batch_size=2,
         eval_batch_size=1,
         batches_per_epoch=2,
     )
-    before = state(module.expert)
-    trainer(tmp_path).fit(module, data)
-    assert changed(module.expert, before)
-    assert 0 <= module.results["accuracy"] <= 1

@@ -15,12 +15,12 @@ from tiny import ADAM, state, trainer
 
 from data_prep.options import Options
 from data_prep.run import prepare
-from lipsync.data.datasets import ExpertClips, ExpertWindows
+from lipsync.data.datasets import Clips, Windows
 from lipsync.data.module import ClipDataModule
 from lipsync.data.store import write_split
 from lipsync.media import write_audio
 from lipsync.models import SyncNet
-from lipsync.training import ExpertTraining
+from lipsync.training import ExpertTraining, terms
 from lipsync.training.optim import constant
 
 FACE = data.astronaut()[50:220, 140:310]
@@ -51,20 +51,15 @@ def trained(root: Path, folder: Path) -> tuple[list[float], dict[str, torch.Tens
         optimizer=ADAM,
         schedule=constant,
         loss={"bce": 1.0, "contrastive": 1.0},
+        terms={"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()},
     )
     losses: list[float] = []
-    terms = module.terms
-
-    def noted(*given: torch.Tensor) -> dict[str, torch.Tensor]:
-        found = terms(*given)
-        losses.extend(value.item() for value in found.values())
-        return found
-
-    module.terms = noted
+    for term in module.terms.values():
+        term.register_forward_hook(lambda _, __, value: losses.append(value.item()))
     clips = ClipDataModule(
         root,
-        partial(ExpertWindows, windows=4),
-        ExpertClips,
+        partial(Windows, windows=4),
+        Clips,
         image_size=96,
         batch_size=2,
         eval_batch_size=1,

@@ -27,7 +27,7 @@ def gradients_of(root, tmp_path, batch_size: int, batches: int, **options) -> li
     class Spy(torch.optim.SGD):
         def step(self, closure=None):
             closure()  # where Lightning clips
-            parameters = self.param_groups[0]["params"]
+            parameters = [p for group in self.param_groups for p in group["params"]]
             seen.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 
     module = generator_module(
@@ -62,12 +62,12 @@ def test_a_loss_that_is_not_finite_stops_with_the_clips_and_the_weights_of_befor
 ):
     class Poisoned(GeneratorTraining):
         def prepare(self, batch):
-            inputs = super().prepare(batch)
+            step = super().prepare(batch)
             if self.batches_done == 1:
-                inputs["target"][0, 0, 0, 50, 50] = float("nan")
+                step.target[0, 0, 0, 50, 50] = float("nan")
                 self.poisoned = list(batch["key"])
                 self.before = state(self.generator)
-            return inputs
+            return step
 
     module = generator_module(discriminator=None)
     module.__class__ = Poisoned

@@ -11,13 +11,11 @@ from typing import ClassVar
 
 import torch
 from test_lipgan import lipgan_data, lipgan_module
-from test_modules import generator_data, generator_module, small_expert
+from test_modules import expert_data, generator_data, generator_module, small_expert
 from test_steps import without_norms
 from tiny import trainer
 
-from lipsync.data.datasets import ExpertClips, ExpertWindows
-from lipsync.data.module import ClipDataModule
-from lipsync.training import ExpertTraining
+from lipsync.training import ExpertTraining, terms
 from lipsync.training.optim import constant
 
 
@@ -28,7 +26,7 @@ class Spy(torch.optim.SGD):
 
     def step(self, closure=None):
         closure()  # where Lightning clips
-        parameters = self.param_groups[0]["params"]
+        parameters = [p for group in self.param_groups for p in group["params"]]
         Spy.gradients.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 
 
@@ -37,19 +35,12 @@ spy = partial(Spy, lr=1e-3)
 
 def expert_module(**options) -> ExpertTraining:
     loss = {"bce": 0.5, "contrastive": 1.0}
-    return ExpertTraining(small_expert(), schedule=constant, loss=loss, **options)
-
-
-def expert_data(root) -> ClipDataModule:
-    windows = partial(ExpertWindows, windows=8)
-    return ClipDataModule(
-        root, windows, ExpertClips, image_size=96, batch_size=2, eval_batch_size=1,
-        batches_per_epoch=1,
-    )  # fmt: skip
+    listed = {"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()}
+    return ExpertTraining(small_expert(), loss, terms=listed, schedule=constant, **options)
 
 
 MODELS = {
-    "syncnet": (expert_module, expert_data),
+    "syncnet": (expert_module, partial(expert_data, windows=8)),
     "wav2lip": (partial(generator_module, discriminator_optimizer=spy), generator_data),
     "lipgan": (partial(lipgan_module, discriminator_optimizer=spy), lipgan_data),
 }

@@ -74,13 +74,9 @@ def weighted_terms(
     for name, value in loss.items():
         if isinstance(value, nn.Module):
             if not isinstance(value, Term):
-                raise ConfigError(
-                    f"model.loss.{name} is a {type(value).__name__}, which is no Term"
-                )
+                raise ConfigError(f"model.loss.{name}: a {type(value).__name__} is no Term")
             if name in known:
-                raise ConfigError(
-                    f"model.loss.{name} is listed in model.terms, too; name one of them"
-                )
+                raise ConfigError(f"model.loss.{name}: model.terms has a term of that name, too")
             known[name], value = value, value.weight
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"model.loss.{name}={value}: must be a weight, or a term with one")

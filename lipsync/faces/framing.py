@@ -1,0 +1,190 @@
+"""What a network sees of a face: where its crop lies in each frame, and how it is put back.
+
+A crop is a square in which the network's face lies always alike. Its place in a frame is a
+transform: float64 (2, 3), from the unit crop (u, v in [0, 1] from its top left corner) to pixels
+of the frame measured from the corner of the picture, ``x, y = m @ [u, v, 1]``. So it does not
+depend on the crop's size in pixels. All framings paint the lower half of the crop.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.faces.align import RADIUS, TEMPLATE, aligned_transforms, crop_aligned
+from lipsync.faces.crops import crop, steady_box
+from lipsync.faces.painting import Mask, is_upright, paste
+
+
+class Framing(ABC):
+    """One way to cut a face out and to put it back.
+
+    Attributes:
+        name: as a network's config and a prepared set's clips state it.
+        needs_landmarks: whether boxes alone do not do.
+        mask: where a generated face is seen once it is put back.
+    """
+
+    name: str
+    needs_landmarks = False
+    mask = Mask()
+
+    @abstractmethod
+    def transforms(
+        self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = RADIUS
+    ) -> np.ndarray:
+        """Where the crops of a clip lie.
+
+        Args:
+            boxes: (n, 4) of a detector, pixels x0, y0, x1, y1; NaN where there is no face.
+            landmarks: (n, 5, 2) eyes, nose tip, corners of the mouth.
+            radius: frames to each side over which landmarks are averaged; 0 for none.
+
+        Returns:
+            float64 (n, 2, 3). Frames without a face get what lies between their neighbours'.
+
+        Raises:
+            ValueError: no frame has a face, or a face has no landmarks and they are needed.
+        """
+
+    @staticmethod
+    def cut(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
+        """The crop of a frame, uint8 (H, W, 3) -> uint8 (size, size, 3); see :func:`crop`."""
+        if is_upright(transform):
+            return crop(frame, covering_box(transform), size)
+        return crop_aligned(frame, transform, size)
+
+    @staticmethod
+    def hide(faces: Any) -> Any:
+        """Copies of faces (..., H, W), an array or a tensor, without the half that is painted."""
+        hidden = faces.copy() if isinstance(faces, np.ndarray) else faces.clone()
+        hidden[..., faces.shape[-2] // 2 :, :] = 0
+        return hidden
+
+    def paste(self, frame: np.ndarray, face: np.ndarray, transform: np.ndarray) -> np.ndarray:
+        """The frame with a generated face in its place, see :func:`lipsync.faces.painting.paste`.
+
+        Args:
+            frame: uint8 (H, W, 3) RGB; not changed.
+            face: float32 (S, S, 3) RGB in [0, 1], of any side.
+            transform: (2, 3), that of the crop.
+        """
+        return paste(frame, face, transform, self.mask)
+
+
+class SteadyBox(Framing):
+    """One upright square for a whole clip, see :func:`lipsync.faces.crops.steady_box`."""
+
+    name = "box"
+
+    def transforms(
+        self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = RADIUS
+    ) -> np.ndarray:
+        return np.repeat(box_transforms(steady_box(boxes)[None]), len(boxes), axis=0)
+
+
+class Aligned(Framing):
+    """Turned, moved and scaled in every frame so that the landmarks lie on a template."""
+
+    needs_landmarks = True
+
+    def __init__(self, name: str, template: np.ndarray, mask: Mask) -> None:
+        self.name, self.template, self.mask = name, template, mask
+
+    def transforms(
+        self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = RADIUS
+    ) -> np.ndarray:
+        found = _with_face(boxes)
+        marks = np.full((len(boxes), 10), np.nan) if landmarks is None else landmarks
+        marks = np.asarray(marks, np.float64).reshape(-1, 10)
+        if not np.isfinite(marks[found]).all():
+            raise ValueError(f"framing {self.name} needs landmarks in every frame with a face")
+        marks = _between(marks, found).reshape(-1, 5, 2)
+        return aligned_transforms(marks, self.template, radius)
+
+
+class Following(Framing):
+    """SyncNet v2's published square, which follows the face: the box and 40 % of its side more.
+
+    The box's middle and side go through a median filter of 13 frames. The margin is below and at
+    the sides; the top stays at the box's.
+    """
+
+    name = "following"
+    _margin = 0.4
+    _taps = 13
+
+    def transforms(
+        self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = RADIUS
+    ) -> np.ndarray:
+        boxes = _between(np.asarray(boxes, np.float64), _with_face(boxes))
+        half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        values = np.column_stack([half, middle])
+        padded = np.pad(values, ((self._taps // 2, self._taps // 2), (0, 0)), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self._taps, axis=0)
+        half, x, y = np.median(windows, axis=-1).T
+        wide = half * (1 + self._margin)
+        return box_transforms(np.stack([x - wide, y - half, x + wide, y - half + 2 * wide], axis=1))
+
+
+def _with_face(boxes: np.ndarray) -> np.ndarray:
+    """bool (n,): which rows of (n, 4) boxes are known."""
+    found = np.isfinite(boxes).all(axis=1)
+    if not found.any():
+        raise ValueError("no frame has a face")
+    return found
+
+
+def _between(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Rows (n, k) that are not known, linear between those that are, held beyond them."""
+    if known.all():
+        return values
+    at, all_of_them = np.flatnonzero(known), np.arange(len(values))
+    return np.stack([np.interp(all_of_them, at, column[at]) for column in values.T], axis=1)
+
+
+def box_transforms(boxes: np.ndarray) -> np.ndarray:
+    """Transforms (n, 2, 3) of upright boxes (n, 4) x0, y0, x1, y1."""
+    boxes = np.asarray(boxes, np.float64)
+    out = np.zeros((len(boxes), 2, 3))
+    out[:, [0, 1], [0, 1]] = boxes[:, 2:] - boxes[:, :2]
+    out[:, :, 2] = boxes[:, :2]
+    return out
+
+
+def covering_box(transform: np.ndarray) -> np.ndarray:
+    """The upright box (4,) around a crop; where it is not turned, the crop itself."""
+    corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) @ transform.T
+    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+
+
+# 1.3 times as near: the mouth, corner to corner, is 0.36 of the crop's side; the upper lip lies
+# just below the middle row, the chin above 0.98, and the eyes at 0.14.
+_ZOOM, _FROM, _TO = 1.3, np.array([0.5, 0.59]), np.array([0.5, 0.55])
+TIGHT = _ZOOM * (TEMPLATE - _FROM) + _TO
+_TIGHT_MASK = Mask(centre=(0.5, 0.55), radii=(0.42, 0.45), feather=0.25, top=(0.42, 0.52))
+
+FRAMINGS: dict[str, Framing] = {
+    framing.name: framing
+    for framing in (
+        SteadyBox(),
+        Aligned("aligned", TEMPLATE, Mask()),
+        Aligned("aligned_tight", TIGHT, _TIGHT_MASK),
+        Following(),
+    )
+}
+
+
+def get_framing(name: str) -> Framing:
+    """A framing by its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in FRAMINGS:
+        raise ConfigError(f"no framing is named '{name}'; there are {', '.join(FRAMINGS)}")
+    return FRAMINGS[name]
