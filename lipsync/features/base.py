@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from torch import nn
 
 from lipsync.audio import SAMPLE_RATE
@@ -132,16 +133,19 @@ class Feature(ABC):
 
         Args:
             values: (bands, columns), as :meth:`extract` gives them; may be memory-mapped.
-            frames: (n,) indices of frames, 0 or more.
+            frames: (n,) indices of frames, 0 or more; at least one.
             fps: frames a second of the video that ``frames`` count.
 
         Returns:
             (n, 1, bands, window).
         """
-        starts = [self.start(int(frame) / fps, fps) for frame in frames]
-        return np.stack([cut_columns(values, s, self.window, self.silence) for s in starts])[
-            :, None
-        ]
+        starts = np.array([self.start(int(frame) / fps, fps) for frame in frames])
+        first, end = int(starts.min()), int(starts.max()) + self.window
+        heard = cut_columns(values, first, end - first, self.silence)
+        # every window there is, as a view; which of them are asked for, as a copy
+        shape = (end - first - self.window + 1, len(heard), self.window)
+        windows = as_strided(heard, shape, (heard.strides[1], *heard.strides), writeable=False)
+        return windows[starts - first][:, None]
 
     def spanning(self, frames: int) -> Feature:
         """The same feature in windows that span so many frames at 25 fps, as experts hear it."""
