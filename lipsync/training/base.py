@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from lipsync.errors import TrainingError
 from lipsync.training.augment import Augment
 from lipsync.training.batches import batch_rng
+from lipsync.training.buffers import average_over_processes, running_statistics
 from lipsync.training.folder import keep_best
 from lipsync.training.weights import check_same_run
 
@@ -107,6 +108,16 @@ class Training(pl.LightningModule, ABC):
     @abstractmethod
     def finish(self, stage: str) -> dict[str, float]:
         """The numbers of an evaluation, named ``<stage>/...``; the metrics begin anew."""
+
+    def on_validation_model_eval(self) -> None:
+        """Every process validates, and goes on with, the same statistics of norms.
+
+        PyTorch would give all of them those of the first one before each forward of training, but
+        not under manual optimisation.
+        """
+        super().on_validation_model_eval()
+        if self.trainer.state.fn == "fit":
+            average_over_processes(list(running_statistics(self).values()))
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         self.evaluate(batch)

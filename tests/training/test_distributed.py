@@ -18,9 +18,9 @@ from lipsync.errors import ConfigError
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
-def run_script(*arguments: object) -> None:
+def run_script(*arguments: object, script: Path = SCRIPT) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    command = [sys.executable, str(script), *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -41,6 +41,20 @@ def test_gradients_and_numbers_of_two_processes_are_those_of_one(
     assert one["numbers"].keys() == two["numbers"].keys()
     for name, value in one["numbers"].items():
         assert two["numbers"][name] == pytest.approx(value, abs=1e-4), name
+
+
+def test_norms_have_the_same_statistics_in_both_processes(prepared, tmp_path):
+    run_script(prepared, tmp_path, script=SCRIPT.with_name("equal_buffers.py"))
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert [name for name, _ in first].count("validated") == 2
+    for (name, one), (_, other) in zip(first, second, strict=True):
+        for part, statistics in one.items():
+            assert statistics
+            same = [torch.equal(value, other[part][key]) for key, value in statistics.items()]
+            if name == "trained":
+                assert part == "average" or not any(same)
+            else:
+                assert all(same), (name, part)
 
 
 @pytest.mark.slow
