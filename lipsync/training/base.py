@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,10 @@ from lipsync.training.augment import Augment
 from lipsync.training.batches import batch_rng
 from lipsync.training.buffers import average_over_processes, running_statistics
 from lipsync.training.folder import keep_best
+from lipsync.training.optim import planned_rate
 from lipsync.training.weights import check_same_run
+
+log = logging.getLogger(__name__)
 
 
 class Training(pl.LightningModule, ABC):
@@ -50,6 +54,8 @@ class Training(pl.LightningModule, ABC):
         self.loss_weights = dict(loss)
         self.augment, self.seed = augment, seed
         self.accumulate, self.clip = accumulate, clip
+        self.schedule_batches: int | None = None  # length of the schedule; None: of the run
+        self.resumed_schedule: int | None = None  # the same of a run that is gone on with
 
     @property
     def batches_done(self) -> int:
@@ -137,8 +143,27 @@ class Training(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers = self.make_optimizers()
-        total = int(self.trainer.estimated_stepping_batches)
-        return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
+        self.schedule_batches = self.schedule_batches or int(
+            self.trainer.estimated_stepping_batches
+        )
+        schedules = [self.make_schedule(o, self.schedule_batches) for o in optimizers]
+        return optimizers, schedules
+
+    def on_train_start(self) -> None:
+        """Say what becomes of the learning rates of a run that is resumed with another schedule."""
+        then, now = self.resumed_schedule, self.schedule_batches
+        if then in (None, now) or self.global_rank:
+            return
+        rates = zip(self.all_optimizers(), _as_list(self.lr_schedulers()), strict=True)
+        changes = [
+            f"{optimizer.param_groups[0]['lr']:.2g} to {planned_rate(schedule):.2g}"
+            for optimizer, schedule in rates
+        ]
+        log.warning(
+            "the schedule of this run was %d batches long and is now %d: at batch %d the learning "
+            "rate goes from %s; trainer.schedule_batches=%d keeps the schedule as it was",
+            *(then, now, self.batches_done, " and from ".join(changes), then),
+        )
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -155,9 +180,11 @@ class Training(pl.LightningModule, ABC):
                     "trainer.clip, and go on with ckpt_path=last",
                 )
         checkpoint["lipsync"] = self.about()
+        checkpoint["schedule_batches"] = self.schedule_batches
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_same_run(checkpoint.get("lipsync", {}), self.about())
+        self.resumed_schedule = checkpoint.get("schedule_batches")
         best = self.trainer.checkpoint_callback
         if best is None or best.dirpath is None:
             return

@@ -67,6 +67,7 @@ def run(config: DictConfig) -> float:
     if issubclass(data.make_train.func, ClipSet):  # voices need no lists
         for split in ("train", "val", *(["test"] if config.test else [])):
             read_split(data.root, split)  # missing or empty is an error now, not later
+    module.schedule_batches = settings.schedule_batches
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
     if not goes_on_here and rank_zero_only.rank == 0:
         set_aside(output)
