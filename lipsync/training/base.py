@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lipsync.training.batches import batch_rng
 from lipsync.training.buffers import average_over_processes, running_statistics
 from lipsync.training.folder import keep_best
 from lipsync.training.optim import planned_rate
+from lipsync.training.precision import update_scale
 from lipsync.training.weights import check_same_run
 
 log = logging.getLogger(__name__)
@@ -81,13 +83,26 @@ class Training(pl.LightningModule, ABC):
                 "look at these clips, or lower the learning rate or set trainer.clip; "
                 "ckpt_path=last goes on from the last validation",
             )
-        place = self.batches_done % self.accumulate
-        if place == 0:
+        if self.batches_done % self.accumulate == 0:
             optimizer.zero_grad()
-        self.manual_backward(loss / self.accumulate)
-        if place < self.accumulate - 1:
-            return
-        optimizer.step()
+        with nullcontext() if self.completes_step else self._gradients_of_this_process():
+            self.manual_backward(loss / self.accumulate)
+        if self.completes_step:
+            optimizer.step()
+
+    @property
+    def completes_step(self) -> bool:
+        """Whether this batch is the last of those whose gradients are accumulated."""
+        return (self.batches_done + 1) % self.accumulate == 0
+
+    def _gradients_of_this_process(self) -> AbstractContextManager:
+        """Processes exchange gradients once a step, and not for every batch of it."""
+        block = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
+        return block()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.completes_step:
+            update_scale(self.trainer.precision_plugin)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Gradients of float16 have their true size here, and not before."""

@@ -41,9 +41,9 @@ class MovingAverage(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        step, rest = divmod(pl_module.batches_done + 1, pl_module.accumulate)
-        if rest:
+        if not pl_module.completes_step:
             return
+        step = (pl_module.batches_done + 1) // pl_module.accumulate
         decay = min(self.decay, step / (9 + step))
         network = _network(pl_module).state_dict()
         pairs = [(self.average[name], value) for name, value in network.items()]

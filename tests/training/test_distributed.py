@@ -43,6 +43,22 @@ def test_gradients_and_numbers_of_two_processes_are_those_of_one(
         assert two["numbers"][name] == pytest.approx(value, abs=1e-4), name
 
 
+@pytest.mark.slow
+def test_accumulated_gradients_are_exchanged_once_a_step(make_prepared, tmp_path):
+    splits = {"train": ["a/1", "a/2", "b/1", "b/2"], "val": ["a/3", "b/3", "b/4"]}
+    root = make_prepared(tmp_path / "set", splits)
+    run_script("wav2lip", root, tmp_path / "one.pt", 1, 4, 2)
+    run_script("wav2lip", root, tmp_path / "two.pt", 2, 2, 2)
+    run_script("wav2lip", root, tmp_path / "plain.pt", 2, 2, 1)
+    one, two, plain = (
+        torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in ("one", "two", "plain")
+    )
+    for alone, shared in zip(one["gradients"], two["gradients"], strict=True):
+        assert (alone - shared).abs().max() < 1e-5
+        assert alone.abs().max() > 1e-3
+    assert two["exchanges"] == plain["exchanges"] > 0
+
+
 def test_norms_have_the_same_statistics_in_both_processes(prepared, tmp_path):
     run_script(prepared, tmp_path, script=SCRIPT.with_name("equal_buffers.py"))
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
