@@ -29,6 +29,7 @@ from lipsync.data.store import read_split
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
+from lipsync.training.precision import trainer_precision
 from lipsync.training.processes import processes_of
 from lipsync.training.settings import (
     check_settings,
@@ -67,6 +68,7 @@ def run(config: DictConfig) -> float:
     if issubclass(data.make_train.func, Windows):  # voices need no lists
         for split in ("train", "val", *(["test"] if config.test else [])):
             read_split(data.root, split)  # missing or empty is an error now, not later
+    module.schedule_batches = settings.schedule_batches
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
     if not goes_on_here and rank_zero_only.rank == 0:
         set_aside(output)
@@ -77,6 +79,7 @@ def run(config: DictConfig) -> float:
     callbacks = [instantiate(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
+    precision, plugins = trainer_precision(resolve_precision(settings.precision, settings.gpus > 0))
     loggers = make_loggers(config.logger, output)
     # Each network's step leaves the other's parameters without a gradient.
     several = (settings.gpus or settings.processes) * settings.nodes > 1
@@ -87,7 +90,6 @@ def run(config: DictConfig) -> float:
         num_nodes=settings.nodes,
         strategy=strategy,
         sync_batchnorm=settings.sync_batchnorm and strategy != "auto",
-        precision=resolve_precision(settings.precision, settings.gpus > 0),
         max_epochs=epochs,
         limit_train_batches=per_epoch,
         use_distributed_sampler=False,  # the data module shares the draws out itself
@@ -97,7 +99,8 @@ def run(config: DictConfig) -> float:
         logger=loggers,
         callbacks=callbacks,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        plugins=[WholeCheckpoints()],
+        plugins=[WholeCheckpoints(), *plugins],
+        precision=precision,
         default_root_dir=output,
         enable_model_summary=False,
     )
@@ -202,6 +205,7 @@ def _quieten() -> None:
     for text in (
         ".*does not have many workers.*",
         ".*exists and is not empty.*",  # the folder of a run that goes on
+        ".*`lr_scheduler.step..` before `optimizer.step.*",  # batches that are accumulated
         ".*isinstance.treespec, LeafSpec.*",
         ".*on epoch level in distributed setting.*",  # our metrics are reduced before
     ):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -29,6 +30,39 @@ def test_training_can_be_continued(prepared, tmp_path):
     assert second.returncode == 0, second.stderr
 
     assert_same_weights(undisturbed, tmp_path)
+
+
+def test_a_schedule_of_another_length_says_what_becomes_of_the_rate(prepared, tmp_path):
+    options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2"]
+    options += ["++model.schedule.warmup=1", "model.optimizer.lr=0.001", "callbacks.pictures=null"]
+    undisturbed = tmp_path / "whole"
+    whole = train(*options, f"hydra.run.dir={undisturbed}", "trainer.batches=4")
+    assert whole.returncode == 0, whole.stderr
+    longer = [*options, "trainer.batches=4", "ckpt_path=last"]
+
+    assert train(*options, "trainer.batches=2").returncode == 0
+    shutil.copytree(tmp_path / "checkpoints", tmp_path / "kept")
+    changed = train(*longer)
+    assert changed.returncode == 0, changed.stderr
+    says = "the schedule of this run was"
+    (line,) = (line for line in changed.stdout.splitlines() if says in line)
+    # 1 of 3 steps along the cosine from 1 to 0.02: 0.02 + 0.98 (1 + cos(pi / 3)) / 2
+    assert (
+        "was 2 batches long and is now 4: at batch 2 the learning rate goes from 2e-05 to " in line
+    )
+
+    shutil.copytree(tmp_path / "kept", tmp_path / "checkpoints", dirs_exist_ok=True)
+    kept = train(*longer, "trainer.schedule_batches=2")
+    assert kept.returncode == 0, kept.stderr
+    assert says not in kept.stdout
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(2e-5)
+    assert last["schedule_batches"] == 2
+
+    planned = [*options, f"hydra.run.dir={tmp_path / 'planned'}", "trainer.schedule_batches=4"]
+    assert train(*planned, "trainer.batches=2").returncode == 0
+    assert train(*planned, "trainer.batches=4", "ckpt_path=last").returncode == 0
+    assert_same_weights(undisturbed, tmp_path / "planned")
 
 
 def assert_same_weights(*runs: Path) -> None:
