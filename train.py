@@ -6,7 +6,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lipsync.command import run_command
-from lipsync.errors import TrainingError, exit_on_error
+from lipsync.errors import LipsyncError, exit_on_error
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -14,7 +14,7 @@ def main(config: DictConfig) -> float:
     from lipsync.training.run import run  # takes seconds, a misspelt option should not
 
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
-    with exit_on_error(*[TrainingError] * sweeping):  # a sweep goes on after a run that diverged
+    with exit_on_error(*[LipsyncError] * sweeping):  # a sweep goes on with its next point
         return run(config)
 
 

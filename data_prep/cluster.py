@@ -1,4 +1,4 @@
-"""A crew of Ray actors, on a cluster that runs already or on this machine.
+"""A pool of Ray actors, on a cluster that runs already or on this machine.
 
 Source and output must lie on a file system that all machines of the cluster share, under the same
 path; frames never travel, only names and rows of the manifest do. A worker waits for a free core
@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from data_prep.engine import Crew, Died, Stop, Worker, call
+from data_prep.pool import Died, Pool, Stop, Worker, call
 from data_prep.processes import ONE_THREAD
 from lipsync.errors import ConfigError, LipsyncError
 
@@ -30,7 +30,7 @@ except ImportError:
 _STORE = 100 * 2**20  # bytes of Ray's shared memory, which only names and rows go through
 
 
-class Cluster(Crew):
+class Cluster(Pool):
     """Actors of one core each.
 
     Args:

@@ -1,4 +1,4 @@
-"""A crew of processes on this machine.
+"""A pool of processes on this machine.
 
 ``concurrent.futures`` gives the whole pool up when a worker is killed, and ``multiprocessing.Pool``
 waits for ever. Here a worker that dies is seen, and costs the job it held.
@@ -14,12 +14,12 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from data_prep.engine import Crew, Died, Stop, Worker, call
+from data_prep.pool import Died, Pool, Stop, Worker, call
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class Processes(Crew):
+class Processes(Pool):
     """Spawned processes, each with a pipe."""
 
     def __init__(self, setup: Callable) -> None:

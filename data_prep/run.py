@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from data_prep.clip import Tools, prepare_source
 from data_prep.corpora import is_grid
-from data_prep.engine import ENGINES, Failed, run_jobs
+from data_prep.engine import ENGINES, run_jobs
 from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
 from data_prep.options import STAGES, Options
+from data_prep.pool import Failed
 from data_prep.report import write_report
 from data_prep.scan import Source, scan
 from data_prep.splits import check_splits, write_splits

@@ -9,50 +9,102 @@ cut off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
 from torch.utils.data import Sampler
+
+from lipsync.errors import ConfigError
+from lipsync.seeds import seed_of
+
+_ROUNDS = 8  # of the Feistel network
+_WORD = 2**64 - 1
 
 
 class ClipDraws:
     """Draw number -> index of a clip.
 
-    Speakers come in rounds, in random order within each. With ``balance`` 1 every speaker has one
-    turn a round; with 0 as many as its clips demand, the smallest speaker one; in between,
-    ``clips ** (1 - balance)`` decides, as in temperature sampling of languages. Each speaker's
-    clips come in random order, all of them once before any comes again.
+    A speaker's share of the draws is in proportion to ``clips ** (1 - balance)``, as in temperature
+    sampling of languages: equal shares of clips with ``balance`` 0, of speakers with 1. Draws come
+    in rounds, in random order within each; after every round each speaker has had its share of all
+    draws so far, to within one. Each speaker's clips come in random order, all of them once before
+    any comes again.
+
+    Only a few numbers a clip and a speaker are kept, so that a million clips are no burden.
 
     Args:
         speakers: the speaker of every clip.
         seed: of the order.
-        balance: 0 for equal shares of clips to 1 for equal shares of speakers.
+        balance: 0 to 1.
+
+    Raises:
+        ConfigError: a balance out of this range.
     """
 
     def __init__(self, speakers: Sequence[str], seed: int = 0, balance: float = 1.0) -> None:
-        groups: dict[str, list[int]] = {}
-        for index, speaker in enumerate(speakers):
-            groups.setdefault(speaker, []).append(index)
-        self.groups = [np.array(groups[name]) for name in sorted(groups)]
+        if not 0 <= balance <= 1:
+            raise ConfigError(f"data.train.balance={balance}: must be 0 to 1")
+        numbers = {name: i for i, name in enumerate(sorted(set(speakers)))}
+        of_clips = np.fromiter((numbers[name] for name in speakers), np.int64, len(speakers))
+        self.clips = np.argsort(of_clips, kind="stable")  # by speaker
+        counts = np.bincount(of_clips)
+        self.firsts = _sums(counts)  # where the clips of each speaker begin, and their end
         self.seed = seed
-        shares = np.array([len(group) for group in self.groups]) ** (1.0 - balance)
-        self.turns = np.maximum(1, np.rint(shares / shares.min())).astype(int)  # in a round
-        self.order = np.repeat(np.arange(len(self.groups)), self.turns)
-        self.nth = np.concatenate([np.arange(turns) for turns in self.turns])
+        weights = counts ** (1.0 - balance)
+        whole = np.array_equal(weights, np.rint(weights))
+        if not whole:  # to 30 bits, which is exact for a billion draws
+            weights = np.maximum(1, np.rint(weights * (2**30 / weights.sum())))
+        self.shares = _sums(weights.astype(np.int64))
+        total = int(self.shares[-1])
+        # In a round of this length no speaker's turns are below 0, however its share is rounded.
+        self.length = total if whole else -(-2 * total // int(weights.min()))
+        self._round: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def __call__(self, draw: int) -> int:
-        number, place = divmod(draw, len(self.order))
-        slot = _permutation(self.seed, len(self.order), number)[place]
-        speaker = int(self.order[slot])
-        clips = self.groups[speaker]
-        turn = number * int(self.turns[speaker]) + int(self.nth[slot])  # of this speaker, ever
-        cycle, position = divmod(turn, len(clips))
-        return int(clips[_permutation(self.seed, len(clips), cycle, speaker)[position]])
+        number, place = divmod(draw, self.length)
+        before, slots = self._turns(number)
+        slot = shuffled(place, self.length, seed_of(self.seed, "round", number))
+        speaker = int(np.searchsorted(slots, slot, side="right")) - 1
+        turn = int(before[speaker]) + slot - int(slots[speaker])  # of this speaker, ever
+        first, end = int(self.firsts[speaker]), int(self.firsts[speaker + 1])
+        cycle, position = divmod(turn, end - first)
+        key = seed_of(self.seed, "clips", speaker, cycle)
+        return int(self.clips[first + shuffled(position, end - first, key)])
+
+    def _turns(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Every speaker's turns before a round, and where those in it begin among its slots."""
+        if self._round is None or self._round[0] != number:
+            before, after = (self._turns_before(n) for n in (number, number + 1))
+            self._round = number, before, _sums(after - before)
+        return self._round[1:]
+
+    def _turns_before(self, number: int) -> np.ndarray:
+        # floor(draws * share) at both ends of a speaker's part of [0, 1); no product leaves int64
+        whole, rest = divmod(number * self.length, int(self.shares[-1]))
+        return np.diff(whole * self.shares + rest * self.shares // self.shares[-1])
 
 
-@lru_cache(maxsize=4096)
-def _permutation(seed: int, size: int, *key: int) -> np.ndarray:
-    return np.random.default_rng((seed, size, *key)).permutation(size)
+def shuffled(position: int, size: int, key: int) -> int:
+    """Where ``position`` comes in the permutation of ``range(size)`` that ``key`` names.
+
+    A Feistel network on the next even number of bits, walked until it is back in the range
+    (Black & Rogaway 2002): a permutation of any size that takes no memory.
+    """
+    bits = ((size - 1).bit_length() + 1) // 2
+    mask = (1 << bits) - 1
+    while True:
+        left, right = position >> bits, position & mask
+        for turn in range(_ROUNDS):  # with the finaliser of splitmix64 as the round function
+            mixed = (key + (right * _ROUNDS + turn + 1) * 0x9E3779B97F4A7C15) & _WORD
+            mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+            mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _WORD
+            left, right = right, left ^ (mixed >> 33 & mask)
+        position = left << bits | right
+        if position < size:
+            return position
+
+
+def _sums(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 class DrawSampler(Sampler[int]):

@@ -64,9 +64,9 @@ class Training(pl.LightningModule, ABC):
             self.augment.check(features)
 
     def augment_rng(self) -> torch.Generator:
-        """The chance of this batch's augmentation, another one in every process."""
-        place, processes = (self.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
-        return batch_rng(self.seed, self.batches_done * processes + place)
+        """The random generator of this batch's augmentation, another one in every process."""
+        rank = self.global_rank if self._trainer else 0
+        return batch_rng(self.seed, self.batches_done, rank, device=self.device)
 
     def descend(self, optimizer: Any, loss: Tensor, batch: dict[str, Any]) -> None:
         """Add the gradient of a loss, and step where ``accumulate`` batches have given theirs.

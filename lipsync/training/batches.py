@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lipsync.seeds import seed_of
+
 
 def to_float(faces: Tensor) -> Tensor:
     """uint8 (..., H, W, 3) -> float (..., 3, H, W) in [0, 1]."""
@@ -30,6 +32,12 @@ def generator_faces(target: Tensor, reference: Tensor, reference_first: bool = F
     return torch.cat(pair[::-1] if reference_first else pair, dim=-3)
 
 
-def batch_rng(seed: int, batch: int) -> torch.Generator:
-    """The chance of one training step: a function of the seed and the number of the batch."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + batch) % 2**63)
+def batch_rng(
+    seed: int,
+    batch: int,
+    rank: int = 0,
+    purpose: str = "augment",
+    device: torch.device | str = "cpu",
+) -> torch.Generator:
+    """The random generator of one training step, on a device: a function of the other four."""
+    return torch.Generator(device).manual_seed(seed_of(seed, purpose, batch, rank))

@@ -8,15 +8,17 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class MovingAverage(Callback):
     """Exponential moving average of the network that is trained for use: generator or expert.
 
-    ``average = decay * average + (1 - decay) * weights`` after every batch; running statistics of
-    norms are averaged alike. While training starts the decay is lower, ``(1 + n) / (10 + n)`` at
-    batch ``n``, so that the random first weights are soon forgotten. Validation, tests and the
-    weights in checkpoints are the average's; a checkpoint keeps the weights to train on beside.
+    ``average = decay * average + (1 - decay) * weights`` after every step of the optimisers, which
+    can be several batches; running statistics of norms are averaged alike, and counters copied.
+    While training starts the decay is lower, ``(1 + n) / (10 + n)`` at step ``n``, so that the
+    random first weights are soon forgotten. Validation, tests and the weights in checkpoints are
+    the average's; a checkpoint keeps the weights to train on beside.
 
     Args:
         decay: between 0 and 1.
@@ -37,13 +39,17 @@ class MovingAverage(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        done = pl_module.batches_done
-        decay = min(self.decay, (1 + done) / (10 + done))
-        for name, value in _network(pl_module).state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name].copy_(value)
+        step, rest = divmod(pl_module.batches_done + 1, pl_module.accumulate)
+        if rest:
+            return
+        decay = min(self.decay, step / (9 + step))
+        network = _network(pl_module).state_dict()
+        pairs = [(self.average[name], value) for name, value in network.items()]
+        floating = [pair for pair in pairs if pair[1].is_floating_point()]
+        get_ema_multi_avg_fn(decay)(*map(list, zip(*floating, strict=True)), None)
+        for average, value in pairs:
+            if not value.is_floating_point():
+                average.copy_(value)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn == "fit":

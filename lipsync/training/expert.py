@@ -19,6 +19,7 @@ from lipsync.metrics.lags import LagReport
 from lipsync.models.base import Network, check_network
 from lipsync.training.base import Training
 from lipsync.training.batches import to_float
+from lipsync.training.optim import parameter_groups
 from lipsync.training.terms import Term, weighted_terms
 from lipsync.training.terms.pairs import check_gap
 from lipsync.training.weights import architecture, start_from
@@ -151,7 +152,7 @@ class ExpertTraining(Training):
         }
 
     def make_optimizers(self) -> list[Optimizer]:
-        return [self.make_optimizer([*self.expert.parameters(), *self.terms.parameters()])]
+        return [self.make_optimizer(parameter_groups(self))]
 
     def about(self) -> dict[str, Any]:
         return architecture(self.expert, "expert.")

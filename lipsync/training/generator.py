@@ -22,6 +22,7 @@ from lipsync.models.base import check_network
 from lipsync.training.base import Training
 from lipsync.training.batches import generator_faces, to_float
 from lipsync.training.measures import SYSTEMS, Measure, selection_score
+from lipsync.training.optim import parameter_groups
 from lipsync.training.step import Step
 from lipsync.training.terms import Term, weighted_terms
 from lipsync.training.terms.adversarial import AdversarialTerm
@@ -246,10 +247,10 @@ class GeneratorTraining(Training):
         return {f"{stage}/{name}": value for name, value in values.items()}
 
     def make_optimizers(self) -> list[Optimizer]:
-        optimizers = [self.make_optimizer(self.generator.parameters())]
+        optimizers = [self.make_optimizer(parameter_groups(self.generator))]
         if self.discriminator is not None:
-            parameters = self.discriminator.parameters()
-            optimizers.append(self.make_discriminator_optimizer(parameters))
+            groups = parameter_groups(self.discriminator)
+            optimizers.append(self.make_discriminator_optimizer(groups))
         return optimizers
 
     def about(self) -> dict[str, Any]:

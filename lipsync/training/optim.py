@@ -1,11 +1,27 @@
-"""Learning-rate schedules, counted in batches."""
+"""What optimisers are given: groups of parameters, and schedules counted in batches."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+
+def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
+    """The parameters of a module for an optimiser, in one group with weight decay and one without.
+
+    Only weights of convolutions and of linear maps decay. Scales of norms, biases and temperatures,
+    all that has fewer than two dimensions, would be drawn away from where they do nothing.
+    """
+    parameters = list(module.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1]},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def warmup_cosine(

@@ -16,7 +16,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities import rank_zero_only
@@ -29,7 +28,13 @@ from lipsync.plugins import import_plugins
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
 from lipsync.training.processes import processes_of
-from lipsync.training.settings import check_settings, resolve_precision, split_batches
+from lipsync.training.settings import (
+    check_settings,
+    check_whole,
+    resolve_precision,
+    split_batches,
+)
+from lipsync.training.tracking import finished, make_loggers
 from lipsync.training.weights import WholeCheckpoints
 
 log = logging.getLogger(__name__)
@@ -45,8 +50,7 @@ def run(config: DictConfig) -> float:
     """
     settings = config.trainer
     check_settings(settings)
-    if not isinstance(config.seed, int):
-        raise ConfigError(f"seed={config.seed}: must be a whole number")
+    check_whole("seed", config.seed, 0, 2**32 - 1)
     if config.callbacks.get("best") is None:
         raise ConfigError("callbacks.best=null: a run keeps the checkpoint that validates best")
     epochs, per_epoch = split_batches(settings.batches, settings.val_every, settings.accumulate)
@@ -67,9 +71,10 @@ def run(config: DictConfig) -> float:
         for network in module.children():
             if hasattr(network, "config"):  # metrics stay as they are
                 network.compile()
-    callbacks = _build_all(config.callbacks)
+    callbacks = [build(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
+    loggers = make_loggers(config.logger, output)
     # Each network's step leaves the other's parameters without a gradient.
     several = (settings.gpus or settings.processes) * settings.nodes > 1
     strategy = "ddp_find_unused_parameters_true" if several else "auto"
@@ -86,7 +91,7 @@ def run(config: DictConfig) -> float:
         num_sanity_val_steps=0,
         inference_mode=False,  # metrics and buffers live on from one stage into the next
         log_every_n_steps=min(50, per_epoch),
-        logger=_build_all(config.logger),
+        logger=loggers,
         callbacks=callbacks,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         plugins=[WholeCheckpoints()],
@@ -97,10 +102,10 @@ def run(config: DictConfig) -> float:
     log.info(
         "%s: %.1f M parameters, %d batches, in %s", config.name, size, settings.batches, output
     )
-    for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
 
-    with processes_of(trainer), _errors_of_workers(), _signals(trainer):
+    with finished(loggers), processes_of(trainer), _errors_of_workers(), _signals(trainer):
+        for logger in loggers:
+            logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
         if config.test and checkpoint is None:
             _test(trainer, module, data, None, output / "test_untrained.json")
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -174,11 +179,6 @@ def _signals(trainer: pl.Trainer) -> Iterator[None]:
         if error.code == 1 and trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
-
-
-def _build_all(parts: DictConfig | None) -> list[Any]:
-    """Loggers or callbacks; one that is set to null is left out."""
-    return [instantiate(part) for part in (parts or {}).values() if part is not None]
 
 
 def _quieten() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -24,10 +25,7 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 def check_settings(settings: DictConfig) -> None:
     """Raise ConfigError for trainer options that cannot work, alone, together or here."""
     for name, least in WHOLE_NUMBERS.items():
-        if not isinstance(settings[name], int) or settings[name] < least:
-            raise ConfigError(
-                f"trainer.{name}={settings[name]}: must be a whole number, {least} or more"
-            )
+        check_whole(f"trainer.{name}", settings[name], least)
     for name in ("clip", "ema", "threads"):
         if not isinstance(settings[name], (int, float, type(None))):
             raise ConfigError(f"trainer.{name}={settings[name]}: must be a number, or null")
@@ -51,6 +49,14 @@ def check_settings(settings: DictConfig) -> None:
         )
     if settings.sync_batchnorm and not on_gpu and settings.processes * settings.nodes > 1:
         raise ConfigError("trainer.sync_batchnorm=true needs GPUs; leave it false on processors")
+
+
+def check_whole(option: str, value: Any, least: int, most: int | None = None) -> None:
+    """Raise ConfigError unless the value of an option is a whole number within bounds."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ConfigError(f"{option}={value}: must be a whole number, {bounds}")
 
 
 def check_devices(gpus: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from lipsync.errors import ConfigError, exit_on_error
+from lipsync.failures import read_failures
 
 MAIN = (
     "val/off_sync_accuracy",
@@ -139,6 +140,8 @@ def main() -> None:
         runs = read_sweep(folder)
         written = write(folder, runs)
         print((folder / "sweep.md").read_text())
+        for line in read_failures(folder / "failed"):
+            print("failed:", line)
         print("written:", ", ".join(str(path) for path in written))
 
 

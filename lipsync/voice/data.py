@@ -16,6 +16,7 @@ from lipsync.data.draws import ClipDraws
 from lipsync.data.store import SPLITS, PreparedFolder, clip_path
 from lipsync.errors import ClipError, ConfigError, LipsyncError
 from lipsync.media import read_audio
+from lipsync.seeds import seed_of
 from lipsync.voice.cepstrum import COEFFICIENTS, STEP, encode, is_speech
 from lipsync.voice.envelope import spectral_envelope
 from lipsync.voice.pitch import SAMPLE_RATE, track_pitch
@@ -170,10 +171,13 @@ class VoiceCrops(VoiceSet):
             if len(clip.cepstra) < frames:
                 problem = f"{len(clip.cepstra) / 100:.2f} s of sound, a crop needs {frames / 100} s"
                 raise ClipError(clip.key, problem, "take it out, or lower data.train.frames")
-        self.draws = [ClipDraws([""] * len(clips), seed + i) for i, clips in enumerate(self.clips)]
+        self.draws = [
+            ClipDraws([""] * len(clips), seed_of(seed, "speaker", i))
+            for i, clips in enumerate(self.clips)
+        ]
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
-        rng = np.random.default_rng((self.seed, draw))
+        rng = np.random.default_rng(seed_of(self.seed, "sample", draw))
         chosen = [clips[order(draw)] for clips, order in zip(self.clips, self.draws, strict=True)]
         starts = [int(rng.integers(len(clip.cepstra) - self.frames + 1)) for clip in chosen]
         a, b = (

@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric
 from lipsync import losses
 from lipsync.errors import ConfigError
 from lipsync.training.base import Training
+from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 from lipsync.voice.cepstrum import is_speech
 from lipsync.voice.data import VoiceSet
@@ -167,8 +168,8 @@ class VoiceTraining(Training):
 
     def make_optimizers(self) -> list[Optimizer]:
         return [
-            self.make_optimizer(self.generator.parameters()),
-            self.make_discriminator_optimizer(self.discriminators.parameters()),
+            self.make_optimizer(parameter_groups(self.generator)),
+            self.make_discriminator_optimizer(parameter_groups(self.discriminators)),
         ]
 
     def about(self) -> dict[str, Any]:

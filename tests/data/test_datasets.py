@@ -1,4 +1,5 @@
 import pickle
+import time
 from collections import Counter
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from lipsync.data.datasets import ExpertClips, ExpertWindows, GeneratorClips, GeneratorWindows
-from lipsync.data.draws import ClipDraws, DrawSampler
+from lipsync.data.draws import ClipDraws, DrawSampler, shuffled
 from lipsync.data.store import open_clip
 from lipsync.errors import ClipError, ConfigError
 from lipsync.windows import frame_mels
@@ -24,9 +25,31 @@ def test_speakers_have_equal_shares_and_no_clip_repeats_early():
     assert [ClipDraws(speakers, seed=4)(i) for i in range(32)] != seen
 
 
-def test_unbalanced_draws_see_every_clip_equally_often():
-    draws = ClipDraws(["a"] * 8 + ["b"] * 2, balance=0)
-    assert Counter(draws(i) for i in range(30)) == dict.fromkeys(range(10), 3)
+@pytest.mark.parametrize("clips", [[8, 2], [3, 4], [1, 1, 7]])
+def test_unbalanced_draws_see_every_clip_equally_often(clips):
+    speakers = np.repeat(np.arange(len(clips)), clips)
+    draws = ClipDraws([str(s) for s in speakers], balance=0)
+    total = sum(clips)
+    assert Counter(draws(i) for i in range(3 * total)) == dict.fromkeys(range(total), 3)
+
+
+@pytest.mark.parametrize("balance", [0.1, 0.5, 0.9])
+def test_shares_are_exact_to_one_draw_after_every_round(balance):
+    clips = np.array([1, 2, 3, 5, 30, 100])
+    speakers = np.repeat(np.arange(len(clips)), clips)
+    draws = ClipDraws([str(s) for s in speakers], seed=1, balance=balance)
+    shares = clips ** (1 - balance) / (clips ** (1 - balance)).sum()
+    seen = np.zeros(len(clips), int)
+    for number in range(30):
+        for draw in range(number * draws.length, (number + 1) * draws.length):
+            seen[speakers[draws(draw)]] += 1
+        assert np.abs(seen - seen.sum() * shares).max() < 1
+
+
+@pytest.mark.parametrize("balance", [-0.1, 1.1, float("nan")])
+def test_a_balance_out_of_range(balance):
+    with pytest.raises(ConfigError, match=r"data\.train\.balance=.*: must be 0 to 1"):
+        ClipDraws(["a"], balance=balance)
 
 
 def test_half_balanced_draws_follow_the_square_root_of_the_clips():
@@ -35,6 +58,25 @@ def test_half_balanced_draws_follow_the_square_root_of_the_clips():
     seen = [draws(i) for i in range(48)]
     assert Counter(speakers[i] for i in seen) == {"a": 36, "b": 12}
     assert sorted(i for i in seen if i < 36) == list(range(36))
+
+
+def test_a_million_clips_cost_little():
+    speakers = [f"speaker{i % 50_000}" for i in range(1_000_000)]
+    started = time.process_time()
+    draws = ClipDraws(speakers, balance=0)
+    assert time.process_time() - started < 3
+    started = time.process_time()
+    seen = [draws(i) for i in range(10**9, 10**9 + 2000)]
+    assert time.process_time() - started < 1
+    assert len(set(seen)) == 2000
+    assert len(pickle.dumps(draws)) < 16e6  # what a worker is sent
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 64, 1000])
+def test_shuffled_places_are_a_permutation_of_any_size(size):
+    orders = {tuple(shuffled(p, size, key) for p in range(size)) for key in range(100)}
+    assert {tuple(sorted(order)) for order in orders} == {tuple(range(size))}
+    assert len(orders) >= min(2, size)
 
 
 def test_processes_share_the_draws_of_an_epoch():

@@ -14,8 +14,9 @@ import test_engine
 from footage_media import moving, run, video
 from test_engine import damaged, square
 
-from data_prep.engine import Failed, Stop, run_jobs
+from data_prep.engine import run_jobs
 from data_prep.options import Options
+from data_prep.pool import Failed, Stop
 from data_prep.run import Summary, prepare
 from lipsync.errors import ClipError, ConfigError
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.engine import Failed, Stop, run_jobs
+from data_prep.engine import run_jobs
+from data_prep.pool import Failed, Stop
 from lipsync.errors import ClipError, ConfigError, LipsyncError
 
 

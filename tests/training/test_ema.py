@@ -39,6 +39,32 @@ def test_the_average_follows_the_weights(prepared, tmp_path):
     assert not torch.equal(average.average[name], seen[-1][name])
 
 
+def test_it_decays_by_steps_of_the_optimiser(prepared, tmp_path):
+    average, seen = MovingAverage(0.9), []
+    module = generator_module(accumulate=2)
+    first = state(module.generator)
+    original = average.on_train_batch_end
+
+    def spy(*args):
+        original(*args)
+        seen.append((state(module.generator), {k: v.clone() for k, v in average.average.items()}))
+
+    average.on_train_batch_end = spy
+    run = trainer(tmp_path, limit_val_batches=0, max_epochs=2, callbacks=[average])
+    run.fit(module, generator_data(prepared))  # four batches in two steps
+    expected = first
+    for step, (weights, averaged) in enumerate(seen[1::2]):
+        decay = min(0.9, (1 + step) / (10 + step))
+        for name, value in weights.items():
+            if value.is_floating_point():
+                expected[name] = decay * expected[name] + (1 - decay) * value
+                torch.testing.assert_close(averaged[name], expected[name])
+            else:
+                assert torch.equal(averaged[name], value)
+    for name, value in seen[1][1].items():
+        assert torch.equal(value, seen[2][1][name])  # between two steps it rests
+
+
 def test_it_is_validated_and_saved_and_training_goes_on_from_the_weights(prepared, tmp_path):
     average = MovingAverage(0.9)
     _, run = fit(prepared, tmp_path, 1, average)

@@ -77,12 +77,32 @@ def test_launchers(prepared, tmp_path, launcher, plugin):
     assert len(finished(tmp_path)) == 2
 
 
-def test_a_run_that_diverges_does_not_end_a_sweep(prepared, tmp_path):
-    done = train(*sweep(prepared, tmp_path, "model.loss.reconstruction=nan,1"))
+@pytest.mark.parametrize("launcher", [[], ["launcher=joblib"]])
+def test_points_that_fail_do_not_end_a_sweep(prepared, tmp_path, launcher):
+    if launcher:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs an extra")
+    swept = "model.adversarial=bce,nonsense,hinge"
+    done = train(*sweep(prepared, tmp_path, *launcher, swept))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "error: batch" in done.stderr
-    assert len(finished(tmp_path)) == 1
+    line = "point 1 (model.adversarial=nonsense): model.adversarial=nonsense: must be one of"
+    assert done.stderr.count(line) == 2  # when it fails, and at the end
+    assert len(finished(tmp_path)) == 2
+
+
+def test_failed_trials_do_not_end_a_study(prepared, tmp_path):
+    optuna = pytest.importorskip("optuna", reason="search needs the extra optuna")
+    pytest.importorskip(
+        "hydra_plugins.hydra_optuna_sweeper", reason="search needs the extra optuna"
+    )
+    study = ["search=loss_weights", "name=study", "hydra.sweeper.n_trials=2"]
+    common = sweep(prepared, tmp_path / "first", *study)
+    done = train(*common, "model.adversarial=nonsense")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "point 1 (model.loss.sync=" in done.stderr
+    kept = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    assert [trial.state.name for trial in kept.trials] == ["FAIL", "FAIL"]
 
 
 def test_a_study_that_is_killed_goes_on(prepared, tmp_path):

@@ -1,8 +1,14 @@
 """What a training leaves to look at: sheets, and videos with sound, also in the loggers."""
 
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_run import tiny, train
+from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
 
 from lipsync.media import probe
 
@@ -32,3 +38,78 @@ def test_wandb_keeps_them_offline(prepared, tmp_path):
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     assert list(run.glob("files/media/images/sheet_*.png"))
     assert list(run.glob("files/media/videos/video_*.mp4"))
+
+
+def records_of(path: Path) -> Iterator[bytes]:
+    """The records of a file of wandb: LevelDB's log format behind a header of seven bytes."""
+    data, place, record = path.read_bytes(), 7, b""
+    while place < len(data):
+        if (left := 32768 - place % 32768) < 7:
+            place += left  # the end of a block
+            continue
+        length, kind = struct.unpack("<HB", data[place + 4 : place + 7])
+        record += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield record
+            record = b""
+
+
+def wandb_runs(folder: Path) -> list[dict]:
+    """Id, name, group and exit code of wandb's offline runs, in order of their folders."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    runs = []
+    for path in sorted(folder.glob("**/offline-run-*/run-*.wandb")):
+        kept = {}
+        for record in map(Record.FromString, records_of(path)):
+            if record.HasField("run"):
+                run = record.run
+                kept |= {"id": run.run_id, "name": run.display_name, "group": run.run_group}
+            elif record.HasField("exit"):
+                kept["exit"] = record.exit.exit_code
+        runs.append(kept)
+    return runs
+
+
+@pytest.mark.slow
+def test_every_point_of_a_sweep_is_a_wandb_run(prepared, tmp_path):
+    wandb = ["logger=wandb", "logger.wandb.offline=true", "name=named"]
+    options = ["model=syncnet", "data.batch_size=2", "trainer.batches=2", *wandb]
+    swept = [f"hydra.sweep.dir={tmp_path}", "model.loss.contrastive=1,nan,2"]
+    done = train("-m", *tiny(prepared, tmp_path), *options, *swept)
+    assert done.returncode == 2
+    runs = wandb_runs(tmp_path)
+    assert len({run["id"] for run in runs}) == 3
+    assert [run["name"] for run in runs] == ["named-0", "named-1", "named-2"]
+    assert {run["group"] for run in runs} == {tmp_path.name}
+    assert [run["exit"] for run in runs] == [0, 1, 0]
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_the_same_at_wandb_and_a_new_one_is_not(prepared, tmp_path):
+    wandb = ["logger=wandb", "logger.wandb.offline=true", "name=named"]
+    options = [*tiny(prepared, tmp_path), "model=syncnet", "data.batch_size=2", *wandb]
+    options += ["trainer.val_every=2", "callbacks.pictures=null"]
+    for more in (["trainer.batches=2"], ["trainer.batches=4", "ckpt_path=last"], []):
+        time.sleep(1.1)  # wandb names its folders after the second
+        done = train(*options, *(more or ["trainer.batches=2"]))
+        assert done.returncode == 0, done.stderr
+    first, second = wandb_runs(tmp_path / "earlier-1")
+    (third,) = wandb_runs(tmp_path / "wandb")
+    assert first == second
+    assert first["id"] != third["id"]
+
+
+@pytest.mark.slow
+def test_wandb_is_left_alone_where_it_is_not_chosen(prepared, tmp_path):
+    options = [*tiny(prepared, tmp_path), "model=syncnet", "data.batch_size=2"]
+    (tmp_path / "wandb.py").write_text("raise SystemExit('wandb was imported')")
+    done = subprocess.run(
+        command(*options, "trainer.batches=2", f"hydra.run.dir={tmp_path / 'run'}"),
+        cwd=REPOSITORY,
+        env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

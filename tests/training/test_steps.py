@@ -27,7 +27,7 @@ def gradients_of(root, tmp_path, batch_size: int, batches: int, **options) -> li
     class Spy(torch.optim.SGD):
         def step(self, closure=None):
             closure()  # where Lightning clips
-            parameters = self.param_groups[0]["params"]
+            parameters = [p for group in self.param_groups for p in group["params"]]
             seen.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 
     module = generator_module(

@@ -26,7 +26,7 @@ class Spy(torch.optim.SGD):
 
     def step(self, closure=None):
         closure()  # where Lightning clips
-        parameters = self.param_groups[0]["params"]
+        parameters = [p for group in self.param_groups for p in group["params"]]
         Spy.gradients.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 
 

@@ -75,7 +75,7 @@ class SyncAdversarial(AdversarialTerm):
 
     def discriminator_loss(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         real = self.distance(step.sound, step.target)
-        coin = torch.rand((), generator=batch_rng(self.seed + 1, step.batch))
+        coin = torch.rand((), generator=batch_rng(self.seed, step.batch, purpose="coin"))
         if coin < 0.5:  # in all processes alike
             kind, other = "shifted", self.distance(step.shifted, step.target)
         else:

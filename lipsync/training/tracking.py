@@ -1,0 +1,72 @@
+"""Loggers of a run; at wandb every run is one of its own, and stays it when it is resumed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from lipsync.errors import ConfigError
+
+
+def make_loggers(parts: DictConfig | None, output: Path) -> list[Logger]:
+    """The loggers that a configuration describes; one that is set to null is left out.
+
+    A wandb run has its id in ``output/wandb/id``, so that it goes on when training in that folder
+    does. In a sweep the name of a run ends with the number of its point, and the sweep is a group.
+    """
+    return [
+        instantiate(part, **_own_run(part, output))
+        for part in (parts or {}).values()
+        if part is not None
+    ]
+
+
+def _own_run(part: DictConfig, output: Path) -> dict[str, Any]:
+    if not part["_target_"].endswith(".WandbLogger"):
+        return {}
+    own = {"id": _run_id(output)}
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        own |= {"name": f"{part.name}-{hydra.job.num}", "group": Path(hydra.sweep.dir).name}
+    return {name: value for name, value in own.items() if name == "name" or name not in part}
+
+
+def _run_id(output: Path) -> str:
+    path = output / "wandb" / "id"
+    if path.is_file():
+        return path.read_text().strip()
+    new = uuid.uuid4().hex[:8]
+    if rank_zero_only.rank == 0:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(new + "\n")
+    return new
+
+
+@contextmanager
+def finished(loggers: list[Logger]) -> Iterator[None]:
+    """End the wandb run with the run, also one that fails; the next of a sweep has its own."""
+    if not any(isinstance(logger, WandbLogger) for logger in loggers):
+        yield
+        return
+    import wandb
+
+    code = 1
+    try:
+        yield
+        code = 0
+    except wandb.Error as error:  # no account, no connection
+        problem = " ".join(str(error).split()).rstrip(".")
+        remedy = "logger.wandb.offline=true keeps the run on this machine"
+        raise ConfigError(f"logger=wandb: {problem}; {remedy}") from error
+    finally:
+        wandb.finish(exit_code=code)
