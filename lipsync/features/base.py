@@ -14,6 +14,7 @@ from torch import nn
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import ConfigError
 from lipsync.features.augment import Augmentation
+from lipsync.plugins import NAME_IT, register
 from lipsync.windows import FPS, cut_columns
 
 
@@ -55,9 +56,17 @@ class Feature(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        Feature.kinds[cls.name] = cls
+        if hasattr(cls, "name"):
+            register(Feature.kinds, cls.name, cls)
 
     def __init__(self, window: int | None = None, lead: int | None = None) -> None:
+        facts = ("name", "rate", "bands", "reach", "context", "default_window", "augmentation")
+        if missing := [fact for fact in facts if not hasattr(self, fact)]:
+            raise ConfigError(f"feature {type(self).__name__} has no {', '.join(missing)}")
+        if SAMPLE_RATE % self.rate:
+            raise ConfigError(
+                f"feature {self.name}: rate={self.rate} is no divisor of {SAMPLE_RATE}"
+            )
         self.window = self.default_window if window is None else window
         self.lead = self.default_lead if lead is None else lead
         if not isinstance(self.window, int) or self.window < 1:
@@ -181,7 +190,7 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
     name = record.pop("name", None)
     if name not in Feature.kinds:
         known = ", ".join(sorted(Feature.kinds))
-        raise ConfigError(f"feature {name}: there are {known}; import the module of any other")
+        raise ConfigError(f"feature {name}: there are {known}; of any other {NAME_IT}")
     facts = {fact: record.pop(fact) for fact in ("rate", "bands", "silence") if fact in record}
     try:
         feature = Feature.kinds[name](**record)

@@ -16,17 +16,15 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from lipsync.build import build
 from lipsync.data.datasets import Windows
-from lipsync.data.store import read_split
 from lipsync.errors import ConfigError, LipsyncError
+from lipsync.plugins import import_plugins
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
 from lipsync.training.precision import trainer_precision
@@ -66,8 +64,7 @@ def run(config: DictConfig) -> float:
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module, data = load_parts(config, per_epoch, checkpoint)
     if issubclass(data.make_train.func, Windows):  # voices need no lists
-        for split in ("train", "val", *(["test"] if config.test else [])):
-            read_split(data.root, split)  # missing or empty is an error now, not later
+        data.check_splits(["train", "val", *(["test"] if config.test else [])])
     module.schedule_batches = settings.schedule_batches
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
     if not goes_on_here and rank_zero_only.rank == 0:
@@ -76,7 +73,7 @@ def run(config: DictConfig) -> float:
         for network in module.children():
             if hasattr(network, "config"):  # metrics stay as they are
                 network.compile()
-    callbacks = [instantiate(part) for part in config.callbacks.values() if part is not None]
+    callbacks = [build(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
     precision, plugins = trainer_precision(resolve_precision(settings.precision, settings.gpus > 0))
@@ -142,10 +139,11 @@ def load_parts(
         LipsyncError: networks that cannot be built, or do not fit each other or the checkpoint;
             before any data are read.
     """
-    module = _build(config.model)
+    import_plugins(config.plugins, "plugins")
+    module = build(config.model)
     if checkpoint is not None:
         check_resume(checkpoint, module.about(), batches_per_epoch)
-    return module, _build(config.data, batches_per_epoch=batches_per_epoch)
+    return module, build(config.data, batches_per_epoch=batches_per_epoch)
 
 
 def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, path: Path) -> None:
@@ -183,17 +181,6 @@ def _signals(trainer: pl.Trainer) -> Iterator[None]:
     except SystemExit as error:
         if error.code == 1 and trainer.interrupted:
             raise KeyboardInterrupt from None
-        raise
-
-
-def _build(part: DictConfig, **more: Any) -> Any:
-    try:
-        return instantiate(part, _convert_="object", **more)
-    except MissingMandatoryValue as error:
-        raise ConfigError(f"{error.full_key}: a value is needed, give it as an option") from None
-    except InstantiationException as error:
-        if isinstance(error.__cause__, LipsyncError):  # Hydra would make a page of its one line
-            raise error.__cause__ from None
         raise
 
 
