@@ -92,8 +92,9 @@ def dataset(root: Path, kind: str, size: int) -> Any:
 
 def dataset_before(root: Path, kind: str, size: int) -> Any:
     """The same where every kind had a class of its own."""
-    from lipsync.data.datasets import ExpertWindows, GeneratorWindows, JudgeWindows
     from lipsync.data.lipgan import LipGANFrames
+
+    from lipsync.data.datasets import ExpertWindows, GeneratorWindows, JudgeWindows
 
     kinds = {
         "generator": GeneratorWindows,
@@ -142,8 +143,10 @@ def measure(root: Path, size: int, first: int, seconds: float, cold: bool) -> di
     for kind in KINDS:
         samples = dataset(root, kind, size)
         samples[first]  # imports and tables
-        if cold:
-            samples.clip = samples._open  # nothing stays mapped
+        if cold and hasattr(samples, "_open"):
+            samples.clip = (
+                samples._open
+            )  # as opened before; pages that are mapped cannot be dropped
         rates[kind] = rate(samples.__getitem__, first + 1, seconds, root if cold else None)
     return rates
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.data.arrays import map_array
+from lipsync.data.arrays import map_array, read_header, read_rows
 from lipsync.errors import ClipError, MediaError
 from lipsync.features import Feature, Mel
 from lipsync.media import read_audio
 
 PREPARE = "prepare the clip again with `python -m data_prep`"
+_COMPUTED = 64  # features of clips in the published layout that a process keeps
 
 
 class Clip:
@@ -51,16 +52,24 @@ class Clip:
         return self.info.get("framing")
 
     @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        with _named(self.key, "faces.npy"):
+            header = read_header(self.path / "faces.npy")
+        shape = header.shape
+        if header.dtype != np.uint8 or header.columns_first or shape[1:] != (*shape[1:2] * 2, 3):
+            raise ClipError(self.key, f"faces.npy is {header.dtype} {shape}", PREPARE)
+        return shape
+
+    @property
     def faces(self) -> np.ndarray:
-        """uint8 (frames, S, S, 3) RGB; do not write to it."""
-        faces = _mapped(f"{self.path}/faces.npy", self.key)
-        if faces.ndim != 4 or faces.dtype != np.uint8 or faces.shape[1:] != (*faces.shape[1:3], 3):
-            raise ClipError(self.key, f"faces.npy is {faces.dtype} {faces.shape}", PREPARE)
-        return faces
+        """uint8 (frames, S, S, 3) RGB, memory-mapped; do not write to it."""
+        with _named(self.key, "faces.npy"):
+            return map_array(self.path / "faces.npy")
 
     def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
-        """Some frames from row ``top`` on: uint8 (n, S - top, S, 3), a copy."""
-        return self.faces[:, top:][np.asarray(frames)]
+        """Some frames from row ``top`` on: uint8 (n, S - top, S, 3)."""
+        with _named(self.key, "faces.npy"):
+            return read_rows(self.path / "faces.npy", frames)[:, top:]
 
     def feature(self, feature: Feature) -> np.ndarray:
         """float32 (bands, columns) of the whole sound, however it is cut; do not write to it.
@@ -74,16 +83,17 @@ class Clip:
         return values
 
     def _load(self, feature: Feature) -> np.ndarray:
-        path = f"{self.path}/{feature.name}.npy"
-        if not os.path.isfile(path):
+        path = self.path / f"{feature.name}.npy"
+        if not path.is_file():
             raise ClipError(
                 self.key,
                 f"holds no feature {feature.name}, which the network hears",
                 f"add it with `python -m data_prep features=[{feature.name}] output=ROOT`",
             )
-        values = _mapped(path, self.key)
+        with _named(self.key, path.name):
+            values = map_array(path)
         if values.ndim != 2 or values.shape[0] != feature.bands or values.dtype != np.float32:
-            found = f"{feature.name}.npy is {values.dtype} {values.shape}"
+            found = f"{path.name} is {values.dtype} {values.shape}"
             problem = f"{found}, not float32 ({feature.bands}, columns)"
             raise ClipError(self.key, problem, PREPARE)
         return values
@@ -101,15 +111,19 @@ class Clip:
     @property
     def size(self) -> int:
         """Side of the square face crops, in pixels."""
-        return int(self.faces.shape[1])
+        return self._shape[1]
 
     def __len__(self) -> int:
         """Number of frames."""
-        return len(self.faces)
+        return self._shape[0]
 
 
 class PublishedClip(Clip):
     """A clip in the published layout: JPEG frames ``0.jpg, 1.jpg, ...`` and ``audio.wav``.
+
+    Only the frames that are asked for are decoded. A feature of the sound that is not stored beside
+    them is computed of the whole sound, which takes most of a sample's time: ``python -m data_prep
+    features=[NAME] output=ROOT`` stores it.
 
     Args:
         key, path: as of :class:`Clip`.
@@ -139,9 +153,10 @@ class PublishedClip(Clip):
         return np.stack([self._decode(int(frame))[top:] for frame in frames])
 
     def _load(self, feature: Feature) -> np.ndarray:
-        if os.path.isfile(f"{self.path}/{feature.name}.npy"):
+        if (self.path / f"{feature.name}.npy").is_file():
             return super()._load(feature)
-        return feature.extract(self.wave)
+        alike = type(feature)(**feature.options())  # whatever its window
+        return _computed(self.path / "audio.wav", self.key, alike)
 
     @property
     def size(self) -> int:
@@ -171,9 +186,15 @@ def _read_wave(path: Path, key: str) -> np.ndarray:
         raise ClipError(key, f"audio.wav: {error.problem}", PREPARE) from None
 
 
-def _mapped(path: str, key: str) -> np.ndarray:
+@lru_cache(_COMPUTED)
+def _computed(path: Path, key: str, feature: Feature) -> np.ndarray:
+    return feature.extract(_read_wave(path, key))
+
+
+@contextmanager
+def _named(key: str, name: str) -> Iterator[None]:
+    """Name the clip and its file where it cannot be read."""
     try:
-        return map_array(path)
+        yield
     except (OSError, ValueError) as error:
-        problem = f"{os.path.basename(path)} cannot be read ({error})"
-        raise ClipError(key, problem, PREPARE) from None
+        raise ClipError(key, f"{name} cannot be read ({error})", PREPARE) from None

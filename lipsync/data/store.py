@@ -18,7 +18,6 @@ frames that a sample needs are decoded, and features that are not stored are com
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ from lipsync.errors import ClipError, ConfigError
 from lipsync.features import Feature, LipGANMFCC, Mel, SyncNetMFCC
 from lipsync.media import write_audio
 
+_REMARKS = re.compile(r"( +[A-Z]+:\S*)+$")
 SPLITS = ("train", "val", "test")
 STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
 """Features that every prepared set holds: those of the published networks."""
@@ -88,9 +88,9 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
         ClipError: if there is no such clip.
     """
     path = clip_path(root, key)
-    if os.path.isfile(f"{path}/clip.json"):
+    if (path / "clip.json").is_file():
         return Clip(key, path)
-    if os.path.isfile(f"{path}/0.jpg"):
+    if (path / "0.jpg").is_file():
         return PublishedClip(key, path, side)
     raise ClipError(key, f"no prepared clip in {path}", PREPARE)
 
@@ -152,7 +152,7 @@ def add_feature(clip: Clip, feature: Feature) -> bool:
 def read_split(root: str | Path, split: str) -> list[str]:
     """The keys in ``<root>/filelists/<split>.txt``.
 
-    A line may carry more after its key, as published lists do (``key NF:12``).
+    A line may carry more after its key, as published lists do (``key NF:12 MV:3``).
 
     Raises:
         ConfigError: if the list is missing or empty.
@@ -164,11 +164,7 @@ def read_split(root: str | Path, split: str) -> list[str]:
         raise ConfigError(
             f"{path}: no such split list; prepare the data with `python -m data_prep`"
         ) from None
-    keys = [
-        line if " " not in line or clip_path(root, line).is_dir() else line.split()[0]
-        for line in map(str.strip, lines)
-        if line
-    ]
+    keys = [_REMARKS.sub("", line) for line in map(str.strip, lines) if line]
     if not keys:
         raise ConfigError(f"{path}: the split list is empty; a run needs at least one clip in it")
     return keys

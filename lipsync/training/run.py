@@ -26,13 +26,12 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lipsync.data.datasets import Windows
 from lipsync.data.store import read_split
-from lipsync.errors import ConfigError, LipsyncError
+from lipsync.errors import ConfigError, LipsyncError, check_whole
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
 from lipsync.training.processes import processes_of
 from lipsync.training.settings import (
     check_settings,
-    check_whole,
     resolve_precision,
     split_batches,
 )

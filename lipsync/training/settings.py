@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, check_whole
 from lipsync.models.inference import fastest_dtype
 
 WHOLE_NUMBERS = {
@@ -49,14 +48,6 @@ def check_settings(settings: DictConfig) -> None:
         )
     if settings.sync_batchnorm and not on_gpu and settings.processes * settings.nodes > 1:
         raise ConfigError("trainer.sync_batchnorm=true needs GPUs; leave it false on processors")
-
-
-def check_whole(option: str, value: Any, least: int, most: int | None = None) -> None:
-    """Raise ConfigError unless the value of an option is a whole number within bounds."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        bounds = f"{least} or more" if most is None else f"{least} to {most}"
-        raise ConfigError(f"{option}={value}: must be a whole number, {bounds}")
 
 
 def check_devices(gpus: int) -> None:
