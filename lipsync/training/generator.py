@@ -139,7 +139,8 @@ class GeneratorTraining(AdversarialTraining):
             "logit_fake": on_fake.mean(),
         }
         if self.r1:
-            with torch.autocast(self.device.type, enabled=False):  # a gradient of a gradient
+            eager = torch.compiler.set_stance("force_eager")  # for a gradient of a gradient
+            with eager, torch.autocast(self.device.type, enabled=False):
                 real = real.float().requires_grad_()
                 values["r1"] = losses.r1_penalty(self.discriminator.logits(real), real)
             loss = loss + self.r1 * values["r1"]
