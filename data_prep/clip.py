@@ -22,11 +22,10 @@ from data_prep.pool import Stop
 from data_prep.published import PublishedFootage
 from data_prep.scan import Source
 from data_prep.speaker import Limits, choose, corrected
-from data_prep.state import PICTURE, State
+from data_prep.state import State, thumbnail
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.store import clip_path, write_clip
 from lipsync.errors import MediaError
-from lipsync.faces.crops import crop
 from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing, covering_box, get_framing
 from lipsync.windows import FPS
@@ -198,17 +197,6 @@ def _write(
             break
     state.put_pictures([pictures[i] for i in range(len(clips))])
     return [_row(clip, origin, content.get(clip.key, "")) for clip in clips]
-
-
-def thumbnail(frame: np.ndarray, box: list[float] | None) -> np.ndarray:
-    """uint8 (96, 96, 3): the face with what is around it, or without a box the whole frame."""
-    height, width = frame.shape[:2]
-    if box is None:
-        side, middle = max(width, height), np.array([width, height]) / 2
-    else:
-        low, high = np.array(box[:2]), np.array(box[2:])
-        side, middle = 1.6 * max(high - low), (low + high) / 2
-    return crop(frame, np.concatenate([middle - side / 2, middle + side / 2]), PICTURE)
 
 
 def _content(faces: np.ndarray, wave: np.ndarray) -> str:

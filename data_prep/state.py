@@ -28,6 +28,7 @@ import numpy as np
 
 from data_prep.options import STAGES
 from lipsync.data.store import clip_path
+from lipsync.faces.crops import crop
 
 FOLDER = ".state"
 PICTURE = 96  # side of the small pictures, pixels
@@ -143,3 +144,14 @@ def _hash(path: Path) -> str:
 def _files(path: Path) -> list[Path]:
     """A file, or what a clip's folder holds."""
     return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+def thumbnail(frame: np.ndarray, box: list[float] | None) -> np.ndarray:
+    """uint8 (96, 96, 3): the face with what is around it, or without a box the whole frame."""
+    height, width = frame.shape[:2]
+    if box is None:
+        side, middle = max(width, height), np.array([width, height]) / 2
+    else:
+        low, high = np.array(box[:2]), np.array(box[2:])
+        side, middle = 1.6 * max(high - low), (low + high) / 2
+    return crop(frame, np.concatenate([middle - side / 2, middle + side / 2]), PICTURE)

@@ -1,4 +1,4 @@
-"""One prepared clip: its pictures and the features of its sound, read when they are asked for."""
+"""One clip of a set: its pictures and the features of its sound, read when they are asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _COMPUTED = 64  # features of clips in the published layout that a process keeps
 
 
 class Clip:
-    """One prepared clip. Nothing is read before it is asked for.
+    """One clip, of which nothing is read before it is asked for; the base of all kinds of clips.
+
+    A kind of clip gives its ``faces``, and whatever else it can give for less than by way of them.
 
     Args:
         key: ``speaker/clip``.
@@ -40,36 +42,22 @@ class Clip:
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What ``clip.json`` says; empty for the published layout."""
-        try:
-            return json.loads((self.path / "clip.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ClipError(self.key, f"clip.json is damaged ({error})", PREPARE) from None
+        """What is known of it, such as its source."""
+        return {}
 
     @property
     def framing(self) -> str | None:
         """Name of the framing that its faces were cut by; None where it does not say."""
         return self.info.get("framing")
 
-    @cached_property
-    def _shape(self) -> tuple[int, ...]:
-        with _named(self.key, "faces.npy"):
-            header = read_header(self.path / "faces.npy")
-        shape = header.shape
-        if header.dtype != np.uint8 or header.columns_first or shape[1:] != (*shape[1:2] * 2, 3):
-            raise ClipError(self.key, f"faces.npy is {header.dtype} {shape}", PREPARE)
-        return shape
-
     @property
     def faces(self) -> np.ndarray:
-        """uint8 (frames, S, S, 3) RGB, memory-mapped; do not write to it."""
-        with _named(self.key, "faces.npy"):
-            return map_array(self.path / "faces.npy")
+        """uint8 (frames, S, S, 3) RGB at 25 fps; do not write to it."""
+        raise NotImplementedError
 
     def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
         """Some frames from row ``top`` on: uint8 (n, S - top, S, 3)."""
-        with _named(self.key, "faces.npy"):
-            return read_rows(self.path / "faces.npy", frames)[:, top:]
+        return self.faces[np.asarray(frames), top:]
 
     def feature(self, feature: Feature) -> np.ndarray:
         """float32 (bands, columns) of the whole sound, however it is cut; do not write to it.
@@ -77,19 +65,18 @@ class Clip:
         Raises:
             ClipError: it is not stored; names the command that adds it.
         """
-        values = self._features.get(feature.name)
+        values = self._features.get(feature.file)
         if values is None:
-            values = self._features[feature.name] = self._load(feature)
+            values = self._features[feature.file] = self._load(feature)
         return values
 
     def _load(self, feature: Feature) -> np.ndarray:
-        path = self.path / f"{feature.name}.npy"
+        path = self.path / feature.file
         if not path.is_file():
-            raise ClipError(
-                self.key,
-                f"holds no feature {feature.name}, which the network hears",
-                f"add it with `python -m data_prep features=[{feature.name}] output=ROOT`",
-            )
+            others = ", ".join(sorted(p.name for p in self.path.glob(f"{feature.name}-*.npy")))
+            problem = f"holds no {feature.file}, which the network hears"
+            remedy = f"add it with `python -m data_prep 'features=[{feature.asked}]' output=ROOT`"
+            raise ClipError(self.key, problem + f", but {others}" * bool(others), remedy)
         with _named(self.key, path.name):
             values = map_array(path)
         if values.ndim != 2 or values.shape[0] != feature.bands or values.dtype != np.float32:
@@ -111,10 +98,47 @@ class Clip:
     @property
     def size(self) -> int:
         """Side of the square face crops, in pixels."""
-        return self._shape[1]
+        return int(self.faces.shape[1])
 
     def __len__(self) -> int:
         """Number of frames."""
+        return len(self.faces)
+
+
+class PreparedClip(Clip):
+    """A clip that ``python -m data_prep`` has prepared, see :mod:`lipsync.data.store`."""
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What ``clip.json`` says."""
+        try:
+            return json.loads((self.path / "clip.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ClipError(self.key, f"clip.json is damaged ({error})", PREPARE) from None
+
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        with _named(self.key, "faces.npy"):
+            header = read_header(self.path / "faces.npy")
+        shape = header.shape
+        if header.dtype != np.uint8 or header.columns_first or shape[1:] != (*shape[1:2] * 2, 3):
+            raise ClipError(self.key, f"faces.npy is {header.dtype} {shape}", PREPARE)
+        return shape
+
+    @property
+    def faces(self) -> np.ndarray:  # memory-mapped
+        with _named(self.key, "faces.npy"):
+            return map_array(self.path / "faces.npy").reshape(self._shape)
+
+    def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
+        with _named(self.key, "faces.npy"):
+            return read_rows(self.path / "faces.npy", frames)[:, top:]
+
+    @property
+    def size(self) -> int:
+        return self._shape[1]
+
+    def __len__(self) -> int:
         return self._shape[0]
 
 
@@ -134,10 +158,6 @@ class PublishedClip(Clip):
         super().__init__(key, path)
         self.side = side
 
-    @property
-    def info(self) -> dict[str, Any]:
-        return {}
-
     @cached_property
     def _count(self) -> int:
         names = {p.stem for p in self.path.glob("[0-9]*.jpg")}
@@ -153,7 +173,7 @@ class PublishedClip(Clip):
         return np.stack([self._decode(int(frame))[top:] for frame in frames])
 
     def _load(self, feature: Feature) -> np.ndarray:
-        if (self.path / f"{feature.name}.npy").is_file():
+        if (self.path / feature.file).is_file():
             return super()._load(feature)
         alike = type(feature)(**feature.options())  # whatever its window
         return _computed(self.path / "audio.wav", self.key, alike)

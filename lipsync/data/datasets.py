@@ -9,7 +9,7 @@ too short raises :class:`~lipsync.errors.ClipError` with its name; nothing is sk
 from __future__ import annotations
 
 import logging
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -23,6 +23,7 @@ from lipsync.windows import FPS, draw_apart
 log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Where clips come from; :class:`lipsync.data.store.PreparedFolder` reads prepared sets."""
 

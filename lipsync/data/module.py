@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,27 @@ class ClipDataModule(pl.LightningDataModule):
         for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("workers", 0)):
             check_whole(f"data.{name}", getattr(self, name), least)
 
+    def reader(self) -> Reader:
+        """What reads the set.
+
+        Raises:
+            ConfigError: it is no reader.
+        """
+        reader = self.make_reader(self.root, self.image_size)
+        if not isinstance(reader, Reader):
+            kind = type(reader).__name__
+            raise ConfigError(f"data.reader: a {kind} is no reader, it needs keys() and open()")
+        return reader
+
+    def check_splits(self, splits: Sequence[str]) -> None:
+        """Raise ConfigError for a split that is missing or empty."""
+        reader = self.reader()
+        for split in splits:
+            if not reader.keys(split):
+                raise ConfigError(f"{self.root}: the reader finds no clip of the split {split}")
+
     def setup(self, stage: str | None = None) -> None:
-        reader, module = self.make_reader(self.root, self.image_size), self.trainer.lightning_module
+        reader, module = self.reader(), self.trainer.lightning_module
         inputs = module.inputs(evaluation=True)
         if stage == "fit":
             self.train = self.make_train(reader, "train", module.inputs())

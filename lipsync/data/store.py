@@ -2,14 +2,14 @@
 
 ::
 
-    <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps, memory-mapped
+    <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps
                             audio.wav    16 kHz mono, 16 bit
                             mel.npy      float32 (80, columns), memory-mapped; and so every feature
-                                         that the set holds, under its name
+                                         that the set holds, under its :attr:`file` name
                             clip.json    source, fps, framing, boxes, offset, confidence, hash
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
-Raw pixels in one file let a loader map any five frames without decoding anything; a set takes 2.5
+Raw pixels in one file let a loader read any five frames without decoding anything; a set takes 2.5
 GB an hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
 clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read as it is: only the
 frames that a sample needs are decoded, and features that are not stored are computed.
@@ -28,7 +28,7 @@ import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.arrays import save_array
-from lipsync.data.clips import PREPARE, Clip, PublishedClip
+from lipsync.data.clips import PREPARE, Clip, PreparedClip, PublishedClip
 from lipsync.errors import ClipError, ConfigError
 from lipsync.features import Feature, LipGANMFCC, Mel, SyncNetMFCC
 from lipsync.media import write_audio
@@ -89,7 +89,7 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
     """
     path = clip_path(root, key)
     if (path / "clip.json").is_file():
-        return Clip(key, path)
+        return PreparedClip(key, path)
     if (path / "0.jpg").is_file():
         return PublishedClip(key, path, side)
     raise ClipError(key, f"no prepared clip in {path}", PREPARE)
@@ -126,7 +126,7 @@ def write_clip(
     try:
         save_array(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
         for feature in features:
-            save_array(making / f"{feature.name}.npy", feature.extract(wave))
+            save_array(making / feature.file, feature.extract(wave))
         write_audio(making / "audio.wav", wave, SAMPLE_RATE)
         info = {**info, "frames": len(faces), "size": int(faces.shape[1])}
         (making / "clip.json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
@@ -140,7 +140,7 @@ def write_clip(
 
 def add_feature(clip: Clip, feature: Feature) -> bool:
     """Compute a feature of a clip's sound and store it; False where it is stored already."""
-    target = clip.path / f"{feature.name}.npy"
+    target = clip.path / feature.file
     if target.is_file():
         return False
     making = target.with_suffix(".tmp")

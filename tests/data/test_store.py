@@ -145,7 +145,9 @@ def test_a_feature_is_added_later(tmp_path):
     faces, wave = np.zeros((9, 96, 96, 3), np.uint8), np.zeros(6000, np.float32)
     path = write_clip(tmp_path, "a/b", faces=faces, wave=wave, info={}, features=[Mel()])
     clip = open_clip(tmp_path, "a/b")
-    with pytest.raises(ClipError, match=r"add it with `python -m data_prep features=\[lipgan_mfcc"):
+    with pytest.raises(
+        ClipError, match=r"add it with `python -m data_prep 'features=\[lipgan_mfcc"
+    ):
         clip.feature(LipGANMFCC())
     assert add_feature(clip, LipGANMFCC())
     assert not add_feature(clip, LipGANMFCC())

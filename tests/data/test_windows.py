@@ -23,6 +23,8 @@ from asked import (
 from torch.utils.data import DataLoader
 
 from lipsync.audio import mfcc
+from lipsync.data.clips import Clip
+from lipsync.data.datasets import Windows
 from lipsync.data.draws import DrawSampler
 from lipsync.data.store import open_clip, write_clip, write_split
 from lipsync.errors import ClipError, ConfigError
@@ -200,6 +202,25 @@ def test_samples_follow_from_seed_and_draw_alone(prepared):
     assert any(other[i]["start"].tolist() != dataset[i]["start"].tolist() for i in range(5))
 
 
+def test_clips_from_elsewhere_give_faces_and_features():
+    class Remembered(Clip):
+        faces = np.arange(30, dtype=np.uint8)[:, None, None, None] * np.ones((96, 96, 3), np.uint8)
+
+        def feature(self, feature):
+            return feature.extract(np.ones(30 * 640, np.float32))
+
+    class Memory:
+        def keys(self, split):
+            return ["a/1", "a/2"]
+
+        def open(self, key):
+            return Remembered(key, Path())
+
+    sample = Windows(Memory(), "train", EXPERT, windows=3)[4]
+    assert shown(sample["faces"]) == (sample["start"][:, None] + np.arange(5)).tolist()
+    assert sample["sound_expert"].shape == (3, 1, 80, 16)
+
+
 def test_no_file_stays_open(prepared):
     dataset = training(prepared, GENERATOR)
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -240,8 +261,8 @@ def test_a_feature_that_is_missing_is_named_with_its_remedy(make_prepared, tmp_p
     with pytest.raises(ClipError) as error:
         training(root, JUDGE)
     assert str(error.value) == (
-        "a/b: holds no feature syncnet_mfcc, which the network hears; add it with "
-        "`python -m data_prep features=[syncnet_mfcc] output=ROOT`"
+        "a/b: holds no syncnet_mfcc.npy, which the network hears; add it with "
+        "`python -m data_prep 'features=[syncnet_mfcc]' output=ROOT`"
     )
 
 
