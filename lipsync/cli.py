@@ -158,7 +158,7 @@ def _add_evaluate(commands: Any) -> None:
     about = "score generated videos, or a generator, always beside real videos"
     parser = _command(commands, "evaluate", _evaluate, about)
     parser.epilog = (
-        "distance is LSE-D, lower is better; confidence is LSE-C, higher is better; offset is in "
+        "distance: lower is better (LSE-D by SyncNet v2); confidence: higher is better; offset in "
         "frames of 1/25 s, negative where the sound comes late"
     )
     add = parser.add_argument

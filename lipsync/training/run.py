@@ -27,6 +27,7 @@ from lipsync.errors import ConfigError, LipsyncError
 from lipsync.plugins import import_plugins
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
+from lipsync.training.precision import trainer_precision
 from lipsync.training.processes import processes_of
 from lipsync.training.settings import (
     check_settings,
@@ -64,6 +65,7 @@ def run(config: DictConfig) -> float:
     module, data = load_parts(config, per_epoch, checkpoint)
     if issubclass(data.make_train.func, Windows):  # voices need no lists
         data.check_splits(["train", "val", *(["test"] if config.test else [])])
+    module.schedule_batches = settings.schedule_batches
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
     if not goes_on_here and rank_zero_only.rank == 0:
         set_aside(output)
@@ -74,6 +76,7 @@ def run(config: DictConfig) -> float:
     callbacks = [build(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
+    precision, plugins = trainer_precision(resolve_precision(settings.precision, settings.gpus > 0))
     loggers = make_loggers(config.logger, output)
     # Each network's step leaves the other's parameters without a gradient.
     several = (settings.gpus or settings.processes) * settings.nodes > 1
@@ -84,7 +87,6 @@ def run(config: DictConfig) -> float:
         num_nodes=settings.nodes,
         strategy=strategy,
         sync_batchnorm=settings.sync_batchnorm and strategy != "auto",
-        precision=resolve_precision(settings.precision, settings.gpus > 0),
         max_epochs=epochs,
         limit_train_batches=per_epoch,
         use_distributed_sampler=False,  # the data module shares the draws out itself
@@ -94,7 +96,8 @@ def run(config: DictConfig) -> float:
         logger=loggers,
         callbacks=callbacks,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        plugins=[WholeCheckpoints()],
+        plugins=[WholeCheckpoints(), *plugins],
+        precision=precision,
         default_root_dir=output,
         enable_model_summary=False,
     )
@@ -189,6 +192,7 @@ def _quieten() -> None:
     for text in (
         ".*does not have many workers.*",
         ".*exists and is not empty.*",  # the folder of a run that goes on
+        ".*`lr_scheduler.step..` before `optimizer.step.*",  # batches that are accumulated
         ".*isinstance.treespec, LeafSpec.*",
         ".*on epoch level in distributed setting.*",  # our metrics are reduced before
     ):
