@@ -3,11 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from parts.feature import Loudness
+from PIL import Image
+from skimage import data
 
+from lipsync.data.store import add_feature, open_clip
+from lipsync.media import write_audio
 from lipsync.training.base import Training
 from lipsync.training.run import load_parts
 
@@ -30,6 +36,25 @@ def noise(make_prepared, tmp_path_factory) -> Path:
     return make_prepared(tmp_path_factory.mktemp("noise"), SPLITS)
 
 
+@pytest.fixture(scope="session")
+def noise_with_loudness(make_prepared, tmp_path_factory) -> Path:
+    """The same, with the guide's feature."""
+    root = make_prepared(tmp_path_factory.mktemp("noise"), SPLITS)
+    for key in (key for keys in SPLITS.values() for key in keys):
+        assert add_feature(open_clip(root, key), Loudness())
+    return root
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory) -> tuple[Path, Path]:
+    """A picture with a face, and a second of sound."""
+    folder = tmp_path_factory.mktemp("media")
+    Image.fromarray(data.astronaut()[:300, 80:380]).save(folder / "face.png")
+    wave = 0.1 * np.random.default_rng(0).standard_normal(16000)
+    write_audio(folder / "speech.wav", wave.astype(np.float32))
+    return folder / "face.png", folder / "speech.wav"
+
+
 @pytest.fixture
 def parts(noise) -> Callable[..., tuple[Training, pl.LightningDataModule]]:
     """What the package's configuration and that of the user's folder describe together."""
@@ -49,8 +74,8 @@ def trained(parts, tmp_path) -> Callable[..., tuple[Training, dict[str, float], 
     """Two batches and a validation: the module, what was logged, and a checkpoint."""
 
     def train(*options: str):
-        module, data = parts(*options)
-        data.check_splits(["train", "val"])
+        module, clips = parts(*options)
+        clips.check_splits(["train", "val"])
         trainer = pl.Trainer(
             max_epochs=1,
             accelerator="cpu",
@@ -62,7 +87,7 @@ def trained(parts, tmp_path) -> Callable[..., tuple[Training, dict[str, float], 
             num_sanity_val_steps=0,
             default_root_dir=tmp_path,
         )
-        trainer.fit(module, datamodule=data)
+        trainer.fit(module, datamodule=clips)
         trainer.save_checkpoint(tmp_path / "run.ckpt")
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         return module, logged, tmp_path / "run.ckpt"

@@ -7,8 +7,10 @@ from parts.feature import Loudness
 from parts.generator import PlainUNet
 
 from lipsync.checkpoints import load_model
-from lipsync.data.store import PreparedFolder, add_feature, open_clip, read_split
+from lipsync.data.store import PreparedFolder, open_clip, read_split
+from lipsync.dubbing import dub
 from lipsync.errors import ClipError
+from lipsync.evaluation.judges import score_clip
 from lipsync.features import feature_of
 from lipsync.training.measures import SYSTEMS
 
@@ -26,6 +28,18 @@ def test_a_generator_trains_and_its_checkpoint_is_read(trained):
     assert not torch.allclose(again(sound + 1, faces), painted)
     in_time = again(sound[None], faces[None])
     assert torch.allclose(in_time[0], painted, atol=1e-5)
+
+
+def test_a_generator_dubs_by_a_feature_of_its_own(trained, noise_with_loudness, media, tmp_path):
+    feature = "model.generator.feature={_target_: parts.feature.Loudness, lead: 3}"
+    module, _, checkpoint = trained(
+        *("model=plain_unet", "model.generator.channels=8", feature),
+        f"data.root={noise_with_loudness}",
+    )
+    assert module.generator.audio_shape == (1, 2, 20)
+    face, speech = media
+    result = dub(face, speech, tmp_path / "dub.mp4", model=checkpoint)
+    assert result.frames == 25
 
 
 def test_a_term_holds_a_frozen_network_outside_of_the_checkpoint(trained):
@@ -55,18 +69,19 @@ def test_a_term_is_zero_where_the_true_faces_are_painted_and_moves_the_generator
     assert all(p.grad is not None for p in module.generator.parameters())
 
 
-def test_a_feature_is_computed_into_a_set_and_heard(trained, make_prepared, tmp_path):
-    splits = {"train": ["anna/1", "anna/2"], "val": ["ben/1"]}
-    root = make_prepared(tmp_path / "set", splits)
-    options = ("experiment=loudness_expert", f"data.root={root}")
-    with pytest.raises(ClipError, match=r"holds no .*loudness.*data_prep"):
-        trained(*options)
-    for key in (key for split in splits for key in read_split(root, split)):
-        assert add_feature(open_clip(root, key), Loudness())
-    module, logged, checkpoint = trained(*options)
+def test_a_set_without_a_feature_says_how_to_add_it(trained):
+    with pytest.raises(ClipError, match=r"holds no .*loudness.*data_prep.*parts.feature.Loudness"):
+        trained("experiment=loudness_expert")
+
+
+def test_a_feature_is_heard_by_an_expert_that_then_scores(trained, noise_with_loudness):
+    root = noise_with_loudness
+    module, logged, checkpoint = trained("experiment=loudness_expert", f"data.root={root}")
     assert module.augment.of(module.feature).gain == 0.5
     assert "val/auc" in logged
     assert feature_of(load_model(checkpoint)) == Loudness(window=20)
+    clip = open_clip(root, "anna/1")
+    assert np.isfinite(score_clip(clip.faces, clip.wave, str(checkpoint), vshift=3).distance)
 
 
 def test_the_feature_s_numbers():

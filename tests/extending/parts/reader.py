@@ -26,9 +26,9 @@ class NpzClip(Clip):
         return self._array("wave")
 
     def feature(self, feature):
-        if feature.name not in self.heard:  # nothing is stored: computed once a process
-            self.heard[feature.name] = feature.extract(self.wave)
-        return self.heard[feature.name]
+        if feature.file not in self.heard:  # nothing is stored: computed once a process
+            self.heard[feature.file] = feature.extract(self.wave)
+        return self.heard[feature.file]
 
     @property
     def size(self):
