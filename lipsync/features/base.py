@@ -60,8 +60,8 @@ class Feature(ABC):
             register(Feature.kinds, cls.name, cls)
 
     def __init__(self, window: int | None = None, lead: int | None = None) -> None:
-        facts = ("name", "rate", "bands", "reach", "context", "default_window", "augmentation")
-        if missing := [fact for fact in facts if not hasattr(self, fact)]:
+        facts = ("name", "rate", "reach", "context", "default_window", "augmentation")
+        if missing := [fact for fact in facts if not hasattr(type(self), fact)]:
             raise ConfigError(f"feature {type(self).__name__} has no {', '.join(missing)}")
         if SAMPLE_RATE % self.rate:
             raise ConfigError(
@@ -77,6 +77,8 @@ class Feature(ABC):
     @property
     def record(self) -> dict[str, Any]:
         """Plain values that describe it, and from which :func:`get_feature` makes it again."""
+        if not hasattr(self, "bands"):
+            raise ConfigError(f"feature {self.name} has no bands")
         return {
             "name": self.name,
             "rate": self.rate,
