@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from data_prep.engine import check_workers, run_jobs
 from data_prep.pool import Failed, writing_to
 from lipsync.audio import SAMPLE_RATE
+from lipsync.build import build
 from lipsync.data.clips import Clip
 from lipsync.data.store import add_feature, open_clip
 from lipsync.errors import ClipError, ConfigError
@@ -67,14 +67,7 @@ def named_features(given: Any) -> list[Feature]:
 def _named(given: str | Mapping[str, Any]) -> Feature:
     if isinstance(given, str) or "_target_" not in given:
         return get_feature(given)
-    try:
-        feature = instantiate(given)
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, ConfigError):  # Hydra would make a page of its one line
-            raise cause from None
-        reason = " ".join(str(cause or error).split())
-        raise ConfigError(f"features: {given['_target_']} cannot be made ({reason})") from None
+    feature = build(OmegaConf.create({"features": given}).features)
     if not isinstance(feature, Feature):
         raise ConfigError(f"features: a {type(feature).__name__} is no lipsync.features.Feature")
     return feature

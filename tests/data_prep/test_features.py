@@ -158,7 +158,7 @@ def test_names_records_and_classes(tmp_path):
     [
         (["features=[bark]", "output=set"], "feature bark: there are"),
         (["features=[mel]"], "output not given"),
-        (["features=[{_target_: away.Slow}]", "output=set"], "away.Slow cannot be made ("),
+        (["features=[{_target_: away.Slow}]", "output=set"], "features._target_=away.Slow: cannot be imported ("),
     ],
 )
 def test_command_errors_are_one_line_and_code_2(tmp_path, arguments, problem):
