@@ -19,8 +19,8 @@ from data_prep.speaker import Limits
 from lipsync.audio import SAMPLE_RATE
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError
-from lipsync.evaluation.judges import Judge, SyncNetV2Judge
-from lipsync.faces.crops import crop
+from lipsync.evaluation.judge import Judge
+from lipsync.faces.framing import get_framing
 from lipsync.metrics.functional import sync_score
 from lipsync.windows import FPS
 
@@ -35,10 +35,17 @@ def limits(options: Options, judge: Judge) -> Limits:
     """The limits that are asked for, or else the judge's own.
 
     Raises:
-        ConfigError: the judge is an expert that was not calibrated, and no limit is given.
+        ConfigError: the judge is an expert that was not calibrated, and no limit is given; or it
+            needs landmarks, which are not kept.
     """
-    published = isinstance(judge, SyncNetV2Judge) and judge.published
-    own = PUBLISHED if published else CALIBRATED.get(judge.name)
+    framing = judge.framing
+    if framing.needs_landmarks and not get_framing(options.framing).needs_landmarks:
+        raise ConfigError(
+            f"judge={judge.name} sees faces by landmarks (framing {framing.name}), which "
+            f"framing={options.framing} does not keep; set framing={framing.name}, or give another "
+            "judge"
+        )
+    own = PUBLISHED if judge.published else CALIBRATED.get(judge.name)
     if own is None and options.min_confidence is None:
         raise ConfigError(
             f"judge={judge.name}: no least confidence is known for it; give min_confidence, which "
@@ -69,19 +76,25 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
     live = [i for i, piece in enumerate(pieces) if not piece.reason]
     if not live:
         return found
-    boxes = {i: judge.boxes(np.array(pieces[i].boxes, np.float32)) for i in live}
+    places = {i: _places(pieces[i], judge) for i in live}
     held: dict[int, list[np.ndarray]] = {i: [] for i in live}
     for number, frame in enumerate(footage.frames()):
         for i in list(held):
             piece = pieces[i]
             if piece.start <= number < piece.end:
-                box = boxes[i][number - piece.start]
-                held[i].append(crop(frame, box, judge.face_size))
+                place = places[i][number - piece.start]
+                held[i].append(judge.framing.cut(frame, place, judge.face_size))
             if number == piece.end - 1:
                 found[i] = _score(held.pop(i), footage.wave[piece.start * _SAMPLES :], judge)
         if not held:
             break
     return found
+
+
+def _places(piece: Piece, judge: Judge) -> np.ndarray:
+    """Where the judge's crops lie in the frames of a piece: (frames, 2, 3)."""
+    marks = np.array(piece.marks).reshape(-1, 5, 2) if piece.marks else None
+    return judge.framing.transforms(np.array(piece.boxes, np.float32), marks)
 
 
 def _score(faces: list[np.ndarray], wave: np.ndarray, judge: Judge) -> dict | None:

@@ -67,12 +67,12 @@ def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tenso
     """
     cosines = _cosines(audio, face).clamp(0.0, 1.0)  # (C, K faces, K sounds)
     far = _distances(start) >= min_gap
-    usable = far.any(dim=2)
-    own = cosines.diagonal(dim1=1, dim2=2)[usable]
-    positive = _bce(own, torch.ones_like(own)).mean()
+    usable = far.any(dim=2)  # (C, K); a mean of these, without an index that a GPU would wait for
+    own = cosines.diagonal(dim1=1, dim2=2)
+    positive = _bce(own, torch.ones_like(own))
     each = _bce(cosines, torch.zeros_like(cosines))
-    negative = ((each * far).sum(dim=2)[usable] / far.sum(dim=2)[usable]).mean()
-    return (positive + negative) / 2
+    negative = (each * far).sum(dim=2) / far.sum(dim=2).clamp_min(1)
+    return ((positive + negative) * usable).sum() / usable.sum() / 2
 
 
 def clip_info_nce(

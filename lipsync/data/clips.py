@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import cv2
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
+from lipsync.data.arrays import map_array
 from lipsync.errors import ClipError, MediaError
 from lipsync.features import Feature, Mel
 from lipsync.media import read_audio
 
 PREPARE = "prepare the clip again with `python -m data_prep`"
-_COMPUTED = 64  # features of clips in the published layout that a process keeps
 
 
 class Clip:
@@ -30,6 +31,7 @@ class Clip:
 
     def __init__(self, key: str, path: Path) -> None:
         self.key, self.path = key, path
+        self._features: dict[str, np.ndarray] = {}
 
     @property
     def speaker(self) -> str:
@@ -51,7 +53,7 @@ class Clip:
     @cached_property
     def faces(self) -> np.ndarray:
         """uint8 (frames, S, S, 3) RGB; do not write to it."""
-        faces = _mapped(self.path / "faces.npy", self.key)
+        faces = _mapped(f"{self.path}/faces.npy", self.key)
         if faces.ndim != 4 or faces.dtype != np.uint8 or faces.shape[1:] != (*faces.shape[1:3], 3):
             raise ClipError(self.key, f"faces.npy is {faces.dtype} {faces.shape}", PREPARE)
         return faces
@@ -61,20 +63,27 @@ class Clip:
         return self.faces[:, top:][np.asarray(frames)]
 
     def feature(self, feature: Feature) -> np.ndarray:
-        """float32 (bands, columns) of the whole sound; do not write to it.
+        """float32 (bands, columns) of the whole sound, however it is cut; do not write to it.
 
         Raises:
             ClipError: it is not stored; names the command that adds it.
         """
-        path = self.path / feature.file
-        if not path.is_file():
+        values = self._features.get(feature.file)
+        if values is None:
+            values = self._features[feature.file] = self._load(feature)
+        return values
+
+    def _load(self, feature: Feature) -> np.ndarray:
+        path = f"{self.path}/{feature.file}"
+        if not os.path.isfile(path):
             others = ", ".join(sorted(p.name for p in self.path.glob(f"{feature.name}-*.npy")))
-            problem = f"holds no {path.name}, which the network hears"
+            problem = f"holds no {feature.file}, which the network hears"
             remedy = f"add it with `python -m data_prep 'features=[{feature.asked}]' output=ROOT`"
             raise ClipError(self.key, problem + f", but {others}" * bool(others), remedy)
         values = _mapped(path, self.key)
-        if values.ndim != 2 or values.shape[0] != feature.bands:
-            problem = f"{path.name} has shape {values.shape}, not ({feature.bands}, columns)"
+        if values.ndim != 2 or values.shape[0] != feature.bands or values.dtype != np.float32:
+            found = f"{feature.file} is {values.dtype} {values.shape}"
+            problem = f"{found}, not float32 ({feature.bands}, columns)"
             raise ClipError(self.key, problem, PREPARE)
         return values
 
@@ -128,10 +137,10 @@ class PublishedClip(Clip):
     def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
         return np.stack([self._decode(int(frame))[top:] for frame in frames])
 
-    def feature(self, feature: Feature) -> np.ndarray:
-        if (self.path / feature.file).is_file():
-            return super().feature(feature)
-        return _extracted(self.path / "audio.wav", self.key, feature)
+    def _load(self, feature: Feature) -> np.ndarray:
+        if os.path.isfile(f"{self.path}/{feature.file}"):
+            return super()._load(feature)
+        return feature.extract(self.wave)
 
     @property
     def size(self) -> int:
@@ -161,13 +170,9 @@ def _read_wave(path: Path, key: str) -> np.ndarray:
         raise ClipError(key, f"audio.wav: {error.problem}", PREPARE) from None
 
 
-@lru_cache(_COMPUTED)
-def _extracted(path: Path, key: str, feature: Feature) -> np.ndarray:
-    return feature.extract(_read_wave(path, key))
-
-
-def _mapped(path: Path, key: str) -> np.ndarray:
+def _mapped(path: str, key: str) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ClipError(key, f"{path.name} cannot be read ({error})", PREPARE) from None
+        return map_array(path)
+    except (OSError, ValueError) as error:
+        problem = f"{os.path.basename(path)} cannot be read ({error})"
+        raise ClipError(key, problem, PREPARE) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _OPEN_CLIPS = 384  # memory maps held open by one process; each takes a file descriptor
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Where clips come from; :class:`lipsync.data.store.PreparedFolder` reads prepared sets."""
 

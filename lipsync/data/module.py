@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -66,8 +66,27 @@ class ClipDataModule(pl.LightningDataModule):
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"data.{name}={value}: must be a whole number, {least} or more")
 
+    def reader(self) -> Reader:
+        """What reads the set.
+
+        Raises:
+            ConfigError: it is no reader.
+        """
+        reader = self.make_reader(self.root, self.image_size)
+        if not isinstance(reader, Reader):
+            kind = type(reader).__name__
+            raise ConfigError(f"data.reader: a {kind} is no reader, it needs keys() and open()")
+        return reader
+
+    def check_splits(self, splits: Sequence[str]) -> None:
+        """Raise ConfigError for a split that is missing or empty."""
+        reader = self.reader()
+        for split in splits:
+            if not reader.keys(split):
+                raise ConfigError(f"{self.root}: the reader finds no clip of the split {split}")
+
     def setup(self, stage: str | None = None) -> None:
-        reader, module = self.make_reader(self.root, self.image_size), self.trainer.lightning_module
+        reader, module = self.reader(), self.trainer.lightning_module
         inputs = module.inputs(evaluation=True)
         if stage == "fit":
             self.train = self.make_train(reader, "train", module.inputs())

@@ -18,15 +18,16 @@ frames that a sample needs are decoded, and features that are not stored are com
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
+from lipsync.data.arrays import save_array
 from lipsync.data.clips import PREPARE, Clip, PublishedClip
 from lipsync.errors import ClipError, ConfigError
 from lipsync.features import Feature, LipGANMFCC, Mel, SyncNetMFCC
@@ -86,9 +87,9 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
         ClipError: if there is no such clip.
     """
     path = clip_path(root, key)
-    if (path / "clip.json").is_file():
+    if os.path.isfile(f"{path}/clip.json"):
         return Clip(key, path)
-    if (path / "0.jpg").is_file():
+    if os.path.isfile(f"{path}/0.jpg"):
         return PublishedClip(key, path, side)
     raise ClipError(key, f"no prepared clip in {path}", PREPARE)
 
@@ -122,9 +123,9 @@ def write_clip(
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     try:
-        _save(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
+        save_array(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
         for feature in features:
-            _save(making / feature.file, feature.extract(wave))
+            save_array(making / feature.file, feature.extract(wave))
         write_audio(making / "audio.wav", wave, SAMPLE_RATE)
         info = {**info, "frames": len(faces), "size": int(faces.shape[1])}
         (making / "clip.json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
@@ -142,16 +143,9 @@ def add_feature(clip: Clip, feature: Feature) -> bool:
     if target.is_file():
         return False
     making = target.with_suffix(".tmp")
-    _save(making, feature.extract(clip.wave))
+    save_array(making, feature.extract(clip.wave))
     making.replace(target)
     return True
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    """As ``np.save``; an OSError says its cause, such as a full disk."""
-    with path.open("wb") as file:
-        # not the file itself: NumPy's way to real files forgets why one could not be written
-        np.save(SimpleNamespace(write=file.write), array)
 
 
 def read_split(root: str | Path, split: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Evaluation: LSE-D, LSE-C, offsets and pictures of videos, real ones beside generated ones."""
+"""Evaluation: distances, offsets and pictures of videos, real ones beside generated ones."""
 
 from lipsync.evaluation.clips import report_clips
 from lipsync.evaluation.comparison import compare, load_report
@@ -7,8 +7,6 @@ from lipsync.evaluation.generated import evaluate_generator
 from lipsync.evaluation.html import html_report, save_html
 from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import (
-    ExpertJudge,
-    SyncNetV2Judge,
     as_judge,
     embed_clip,
     score_clip,
@@ -26,7 +24,6 @@ from lipsync.evaluation.videos import DEFAULT_JUDGE, PROTOCOLS, evaluate, score_
 __all__ = [
     "DEFAULT_JUDGE",
     "PROTOCOLS",
-    "ExpertJudge",
     "ExpertReport",
     "Judge",
     "Pair",
@@ -34,7 +31,6 @@ __all__ = [
     "Row",
     "Scored",
     "Summary",
-    "SyncNetV2Judge",
     "as_judge",
     "compare",
     "embed_clip",

@@ -108,7 +108,7 @@ def evaluate_expert(
         device: where a judge that is named runs.
 
     Raises:
-        ConfigError: no clip that can be scored.
+        ConfigError: no clip that can be scored, or one of another framing than the judge's.
     """
     judge = as_judge(judge, device)
     cosines: dict[str, list[np.ndarray]] = {}
@@ -116,8 +116,8 @@ def evaluate_expert(
     problems: dict[str, str] = {}
     for key in keys:
         try:
-            clip = open_clip(root, key)
-            video, audio = judge.embed(clip.faces, clip.wave)
+            clip = open_clip(root, key, side=judge.face_size)
+            video, audio = judge.embed(judge.faces(clip), clip.wave)
         except (ClipError, ValueError) as error:
             problems[key] = getattr(error, "problem", str(error))
             continue

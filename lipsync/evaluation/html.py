@@ -42,9 +42,10 @@ def html_report(
         f"<p class=note>Judge <b>{escape(report.judge)}</b>. {escape(report.protocol)}. "
         f"Offsets of up to {report.vshift} frames to either side. Means over videos, with 95 % "
         "bootstrap intervals.</p>",
+        *([f"<p class=warning>{escape(report.warning)}</p>"] if report.warning else []),
         _cards(report),
         "<h2>Sync</h2>",
-        _sync_table(summaries),
+        _sync_table(report, summaries),
         "<p class=note>Distances are in the judge's own units: compare them within this page.</p>",
         score_plot(report),
         "<h2>Offsets</h2>",
@@ -97,9 +98,10 @@ def _cards(report: Report) -> str:
         value, _, rest = found.text(digits).partition(" ")
         return card(title, value, [rest or n, f"real videos {other.text(digits)}", n])
 
+    distance, confidence = report.measures
     cards = [
-        beside("LSE-D, lower is better", made.distance, real.distance),
-        beside("LSE-C, higher is better", made.confidence, real.confidence),
+        beside(f"{distance}, lower is better", made.distance, real.distance),
+        beside(f"{confidence}, higher is better", made.confidence, real.confidence),
         beside("share of offsets within 1 frame", made.within_one, real.within_one, 2),
     ]
     own = report.overall(OWN if OWN in report.sets else GENERATED).picture.get("psnr_lower")
@@ -111,8 +113,10 @@ def _cards(report: Report) -> str:
     return f"<div class=cards>{''.join(cards)}</div>"
 
 
-def _sync_table(summaries: Iterable[Summary]) -> str:
-    head = ("set", "n", "left out", "LSE-D ↓", "LSE-C ↑", "median offset", "within 1 frame", "what")
+def _sync_table(report: Report, summaries: Iterable[Summary]) -> str:
+    distance, confidence = report.measures
+    head = ("set", "n", "left out", f"{distance} ↓", f"{confidence} ↑")
+    head += ("median offset", "within 1 frame", "what")
     rows = []
     for found in summaries:
         numbers = (

@@ -1,12 +1,11 @@
-"""What every judge does: stream faces and sound through a network, and search the offset.
+"""A judge: a network that embeds what is seen and what is heard, so that they can be compared.
 
-A judge is a network that embeds what is seen and what is heard, so that the two can be compared;
-:mod:`lipsync.evaluation.judges` has the kinds there are.
+Crops, windows and sound are those that the network states in its config; faces and sound are
+streamed through it, so that memory does not grow with the length of a video.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -18,11 +17,30 @@ import torch
 from torch import Tensor, nn
 
 from lipsync.audio import SAMPLE_RATE
+from lipsync.data.clips import Clip
+from lipsync.errors import ConfigError
+from lipsync.evaluation.table import LSE_PROTOCOL
+from lipsync.faces.framing import get_framing
+from lipsync.features import feature_of
 from lipsync.metrics.functional import VSHIFT, SyncResult, best_offset
 from lipsync.metrics.search import OffsetSearch
-from lipsync.windows import T
+from lipsync.models import SyncNetV2
+from lipsync.models.sound import SYNCNET_MFCC
+from lipsync.windows import FPS, cut_columns
 
-_ENDLESS = 1 << 40  # frames or samples that never are the limit
+_ENDLESS = 1 << 40  # frames that never are the limit
+_PIXELS = 64 * 5 * 48 * 96  # embedded at a time: 64 windows of a published expert
+_READ = 64  # frames of a prepared clip read at a time
+_ASKED = ("embed_face", "embed_audio", "see", "lower_half")
+_STATED = ("image_size", "window", "feature", "framing")
+_PUBLISHED = {
+    "image_size": 224,
+    "width": 1.0,
+    "window": 5,
+    "feature": SYNCNET_MFCC,
+    "framing": "following",
+    "unit": False,
+}  # the config of the published SyncNet v2
 
 
 class Scored(NamedTuple):
@@ -32,49 +50,78 @@ class Scored(NamedTuple):
     windows: int
 
 
-class Judge(ABC):
-    """Embeds windows of five frames, one window a frame, and the sound beside each.
+class Judge:
+    """Embeds windows of frames, one window a frame, and the sound beside each.
 
     Args:
-        model: the network, with ``embed_face`` and ``embed_audio``.
+        model: a :class:`lipsync.models.SyncNet` or :class:`lipsync.models.SyncNetV2`, or any other
+            network with ``embed_face``, ``embed_audio``, ``see`` and ``lower_half``, and with
+            ``image_size``, ``window``, ``feature`` and ``framing`` in its config.
         name: how tables name it.
-        batch_size: windows embedded at a time.
+        batch_size: windows embedded at a time; None goes by their size.
 
-    ``network`` is what embeds: the model itself, or a faster copy of a model that nobody trains
-    (:func:`lipsync.models.folding.folded`).
+    Attributes:
+        network: what embeds: the model itself, or a faster copy of a model that nobody trains
+            (:func:`lipsync.models.folding.folded`).
+        feature: what it hears, a window of it beside every window of frames.
+        framing: how its faces are cropped.
+        window: frames of a window.
+        face_size: side of its crops, pixels.
+        published: whether it is the judge of LSE-D and LSE-C: SyncNet v2 at its published sizes,
+            shown what the published one is.
+        protocol: how faces are cropped and windows are cut, with a version; written into results.
+
+    Raises:
+        ConfigError: the network is none of these.
     """
 
-    protocol: str
-    """Name and version of how faces are cropped and windows are cut; written into results."""
-    face_size: int
-
-    def __init__(self, model: nn.Module, name: str = "", batch_size: int = 64) -> None:
-        self.model, self.name, self.batch_size = model, name or type(model).__name__, batch_size
-        self.network = model
+    def __init__(self, model: nn.Module, name: str = "", batch_size: int | None = None) -> None:
+        config = getattr(model, "config", {})
+        if not all(hasattr(model, part) for part in _ASKED) or not set(_STATED) <= config.keys():
+            raise ConfigError(
+                f"judge {name or 'given'} is a {type(model).__name__}, which does not compare "
+                "windows of faces with sound; use a SyncNet expert or a SyncNetV2"
+            )
+        self.model, self.name, self.network = model, name or type(model).__name__, model
         self.device = next(model.parameters()).device
+        self.feature, self.framing = feature_of(model), get_framing(config["framing"])
+        self.window, self.face_size = config["window"], config["image_size"]
+        rows = self.face_size // 2 if model.lower_half else self.face_size
+        fitting = _PIXELS // (self.window * rows * self.face_size)
+        self.batch_size = max(4, fitting) if batch_size is None else batch_size
 
-    @abstractmethod
-    def boxes(self, boxes: np.ndarray) -> np.ndarray:
-        """The square to crop in each frame, (n, 4), from the face's box in each, (n, 4)."""
+        of_syncnet = isinstance(model, SyncNetV2)  # as published, its last window is left out
+        self.published = of_syncnet and config == _PUBLISHED
+        self.protocol = (
+            f"{LSE_PROTOCOL if self.published else 'judge-1'}: framing {self.framing.name}, "
+            f"{self.face_size} px, windows of {self.window} frames, {self.feature.name} in "
+            f"{self.feature.window} columns{', last window out' if of_syncnet else ''}"
+        )
 
-    @abstractmethod
     def count(self, frames: int, samples: int) -> int:
         """How many windows so many frames (25 fps) and samples (16 kHz) hold; may be 0."""
+        if isinstance(self.model, SyncNetV2):
+            return max(0, min(frames, samples * FPS // SAMPLE_RATE) - self.window)
+        return self.feature.count(frames, self.feature.columns(samples), self.window)
 
-    @abstractmethod
-    def _face_windows(self, faces: Tensor) -> Tensor:
-        """uint8 (k + 4, S, S, 3) -> the network's input for k windows."""
+    def faces(self, clip: Clip) -> Iterator[np.ndarray]:
+        """Stream the crops of a prepared clip, which must be framed as the judge sees faces.
 
-    @abstractmethod
-    def _sound_windows(self, wave: np.ndarray, start: int, count: int) -> np.ndarray:
-        """float32 (samples,) -> the network's input for windows start, start + 1, ...
-
-        Only the sound of these windows is looked at, so that a long one costs no memory.
+        Raises:
+            ConfigError: they are framed otherwise. A clip that does not say is taken as it is.
         """
+        if clip.framing not in (None, self.framing.name):
+            raise ConfigError(
+                f"clip {clip.key} is framed '{clip.framing}', judge {self.name} sees "
+                f"'{self.framing.name}'; use a judge of that framing, or prepare the data again "
+                f"with framing={self.framing.name}"
+            )
+        for first in range(0, len(clip), _READ):
+            yield from clip.read(range(first, min(first + _READ, len(clip))))
 
     @torch.no_grad()
     def embed_faces(self, faces: Iterable[np.ndarray]) -> Tensor:
-        """Stream n face crops, uint8 (S, S, 3) RGB at 25 fps -> (n - 4, d) float32."""
+        """Stream n face crops, uint8 (S, S, 3) RGB at 25 fps -> (windows, d) float32."""
         parts = list(self._face_parts(faces))
         return torch.cat(parts) if parts else torch.zeros(0, 0)
 
@@ -103,7 +150,7 @@ class Judge(ABC):
         """
         with self._evaluating():
             video = self.embed_faces(faces)
-            frames = len(video) + T - 1 if len(video) else 0
+            frames = len(video) + self.window - 1 if len(video) else 0
             count = self.count(frames, len(wave))
             if count < 1:
                 raise ValueError(self._too_short(frames, wave))
@@ -132,22 +179,23 @@ class Judge(ABC):
         """
         searches = [OffsetSearch(vshift) for _ in waves]
 
-        def add(start: int, video: Tensor, frames: int) -> None:
-            for search, wave in zip(searches, waves, strict=True):
-                some = min(len(video), self.count(frames, len(wave)) - start)
+        def add(start: int, video: Tensor, counts: list[int]) -> None:
+            for search, wave, count in zip(searches, waves, counts, strict=True):
+                some = min(len(video), count - start)
                 if some > 0:
                     search.update(video[:some], self.embed_sound(wave, some, start))
 
         with self._evaluating():
             start, held = 0, torch.zeros(0, 0)
+            by_sound = [self.count(_ENDLESS, len(wave)) for wave in waves]
             for part in self._face_parts(faces):
                 if watch:
                     watch(part)
                 # A judge may leave out the last window: one portion is held until the next is there
-                add(start, held, _ENDLESS)
+                add(start, held, by_sound)
                 start, held = start + len(held), part
-            frames = start + len(held) + T - 1 if len(held) else 0
-            add(start, held, frames)
+            frames = start + len(held) + self.window - 1 if len(held) else 0
+            add(start, held, [self.count(frames, len(wave)) for wave in waves])
         for search, wave in zip(searches, waves, strict=True):
             if not search.windows:
                 raise ValueError(self._too_short(frames, wave))
@@ -162,10 +210,9 @@ class Judge(ABC):
         finally:
             self.model.train(training)
 
-    @staticmethod
-    def _too_short(frames: int, wave: np.ndarray) -> str:
+    def _too_short(self, frames: int, wave: np.ndarray) -> str:
         return (
-            f"{frames if frames else f'fewer than {T}'} frames and "
+            f"{frames if frames else f'fewer than {self.window}'} frames and "
             f"{len(wave) / SAMPLE_RATE:.2f} s of sound, too short for one window"
         )
 
@@ -175,15 +222,35 @@ class Judge(ABC):
             windows = self._face_windows(torch.from_numpy(stack).to(self.device))
             yield self.network.embed_face(windows).float().cpu()
 
+    def _face_windows(self, faces: Tensor) -> Tensor:
+        """uint8 (k + window - 1, S, S, 3) -> the network's input for k windows."""
+        rows = faces[:, self.face_size // 2 :] if self.model.lower_half else faces
+        windows = (rows.float() / 255).unfold(0, self.window, 1)  # (k, rows, S, 3, T)
+        # Channels last in memory, also once frames and colours are one dimension.
+        windows = windows.movedim(-1, 3).contiguous()
+        return self.network.see(windows.permute(0, 3, 4, 1, 2))
+
+    def _sound_windows(self, wave: np.ndarray, start: int, count: int) -> np.ndarray:
+        """float32 (samples,) -> (count, 1, bands, columns) of windows start, start + 1, ...
+
+        Only the sound of these windows is looked at, so that a long one costs no memory.
+        """
+        feature = self.feature
+        starts = [feature.start(window / FPS) for window in range(start, start + count)]
+        first, last = max(0, starts[0] - feature.context), starts[-1] + feature.window - 1
+        values = feature.extract(wave[first * feature.hop : last * feature.hop + feature.reach])
+        cut = [cut_columns(values, s - first, feature.window, feature.silence) for s in starts]
+        return np.stack(cut)[:, None]
+
     def _stacks(self, faces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Overlapping runs (up to batch_size + 4, S, S, 3) that together hold every window once."""
+        """Overlapping runs (k + window - 1, S, S, 3) that together hold every window once."""
         stream = (self._resized(face) for face in faces)
         kept: list[np.ndarray] = []
         while lot := list(islice(stream, self.batch_size)):
             kept += lot
-            if len(kept) >= T:
+            if len(kept) >= self.window:
                 yield np.stack(kept)
-                kept = kept[1 - T :]
+                kept = kept[1 - self.window :]
 
     def _resized(self, face: np.ndarray) -> np.ndarray:
         side = self.face_size

@@ -31,6 +31,8 @@ td.named small { font-weight: 400; white-space: normal; max-width: 17rem; }
 tbody tr:hover { background: var(--ground); }
 small, .note { color: var(--soft); } .note { max-width: 46rem; }
 td small { display: block; font-size: .78rem; }
+.warning { background: #c44536; color: white; font-weight: 600; border-radius: 8px;
+           padding: .7rem 1rem; }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.2rem 0; }
 .card { background: var(--ground); border-radius: 8px; padding: .7rem 1rem; flex: 1 1 13rem; }
 .card b { display: block; font-size: 1.45rem; font-variant-numeric: tabular-nums; }

@@ -25,8 +25,11 @@ SETS = {
     REENCODED: "the real videos through the encoder of the generated: nothing in a file is closer",
     REAL: "the real videos with their own speech",
 }
+_IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
 COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "problem")
 SCORES = ("distance", "confidence", "offset")
+LSE_PROTOCOL = "syncnet_v2-1"
+"""Of SyncNet v2 as published, whose distance and confidence alone are LSE-D and LSE-C."""
 LIKENESS = {
     "psnr": "PSNR of the whole face in dB, against the true pictures; higher is better",
     "psnr_lower": "the same of the lower half",
@@ -156,17 +159,56 @@ class Report:
         """Video -> why it was left out, each video once."""
         return {row.video: row.problem for row in self.rows if row.problem}
 
+    @property
+    def protocols(self) -> list[str]:
+        """Names of the protocols, with their versions."""
+        return [part.partition(":")[0] for part in self.protocol.split("; ")]
+
+    @property
+    def measures(self) -> tuple[str, str]:
+        """What distance and confidence are called: LSE-D and LSE-C by SyncNet v2 alone."""
+        if LSE_PROTOCOL in self.protocols:
+            return "LSE-D", "LSE-C"
+        judge = Path(self.judge).name
+        return f"distance by {judge}", f"confidence by {judge}"
+
+    @property
+    def warning(self) -> str:
+        """Why the scores mean nothing here; empty where the real videos score in sync."""
+        real = self.overall(REAL)
+        if not real.n:
+            return ""
+        wrong = []
+        if real.within_one.mean < _IN_SYNC:
+            wrong.append(
+                f"the offset of {real.within_one.mean:.0%} of {real.n} is within 1 frame of 0, the "
+                f"median is {signed(real.median_offset)}"
+            )
+        other = {row.video: row.distance for row in self.of(COPIED)}
+        pairs = [(row.distance, other.get(row.video, row.distance)) for row in self.of(REAL)]
+        own, foreign = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
+        if own >= foreign and any(a != b for a, b in pairs):
+            wrong.append(
+                f"their distance is {own:.3f} with their own speech, {foreign:.3f} with another"
+            )
+        if not wrong:
+            return ""
+        return (
+            f"WARNING: {self.judge} does not find the real videos in sync: {'; '.join(wrong)}. Do "
+            "not trust its scores on these videos: check their sound, or use another judge"
+        )
+
     def title(self) -> str:
         """Who judged, by what protocol, and how the numbers read."""
-        short = ", ".join(part.partition(":")[0] for part in self.protocol.split("; "))
+        distance, confidence = self.measures
         return (
-            f"judge: {self.judge} ({short}); distance = LSE-D, lower is better; "
-            "confidence = LSE-C, higher is better; offset in frames; [95 % interval]"
+            f"judge: {self.judge} ({', '.join(self.protocols)}); {distance}, lower is better; "
+            f"{confidence}, higher is better; offset in frames; [95 % interval]"
         )
 
     def table(self, videos: bool = True) -> str:
         """Aligned text: the videos, the pictures, then the sets' sync under each other."""
-        lines = [self.title()]
+        lines = [self.warning, self.title()] if self.warning else [self.title()]
         if videos:
             lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:6])
             lines.append("")
@@ -203,6 +245,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """What the JSON file holds."""
         return {
+            "warning": self.warning or None,
             "judge": self.judge,
             "protocol": self.protocol,
             "vshift": self.vshift,

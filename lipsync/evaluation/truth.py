@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from lipsync.evaluation.footage import Footage
-from lipsync.evaluation.videos import LOOK_SIZE, Stretch
-from lipsync.faces.crops import crop
+from lipsync.evaluation.videos import LOOK_SIZE, Stretch, whole
+from lipsync.faces.framing import Framing
 from lipsync.media import VideoWriter
 from lipsync.metrics.picture import PictureQuality
 from lipsync.metrics.quality import landmark_distance
@@ -107,12 +107,11 @@ def _compare(pred: Iterator[np.ndarray], target: Iterable[np.ndarray]) -> dict[s
     return {name: float(metric.compute()[name]) for name in metric.NAMES}
 
 
-def _crops(video: Stretch, framing: Stretch) -> Iterator[np.ndarray]:
-    """The video's frames in the time of ``framing``, cut by its square."""
-    for frame in islice(video.footage, framing.start, framing.end):
-        square = framing.square
-        box = np.array([0, 0, *frame.shape[1::-1]], float) if square is None else square
-        yield crop(frame, box, LOOK_SIZE)
+def _crops(video: Stretch, real: Stretch) -> Iterator[np.ndarray]:
+    """The video's frames in the time of the real one, cut by its square."""
+    for frame in islice(video.footage, real.start, real.end):
+        square = whole(frame) if real.square is None else real.square
+        yield Framing.cut(frame, square, LOOK_SIZE)
 
 
 def _pasted(faces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

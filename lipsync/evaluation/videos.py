@@ -17,8 +17,8 @@ from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
 from lipsync.evaluation.table import GENERATED, REAL, Report, Row
-from lipsync.faces.crops import crop, steady_box
 from lipsync.faces.detect import Detector, get_detector
+from lipsync.faces.framing import Framing, box_transforms, get_framing
 from lipsync.faces.tracks import STRIDE, detect_track
 from lipsync.media import read_audio
 from lipsync.metrics.functional import VSHIFT
@@ -53,15 +53,15 @@ class Stretch:
         footage: the whole video.
         start: first frame at 25 fps.
         end: the frame after the last; ``None`` for all to the end.
-        boxes: (frames, 4) what the judge is shown; ``None`` for whole frames.
-        square: (4,) the steady square that pictures are measured on; ``None`` for whole frames.
+        places: (frames, 2, 3) transforms of what the judge is shown; ``None`` for whole frames.
+        square: (2, 3) of the steady square that pictures are measured on; ``None`` as before.
         landmarks: (frames, 5, 2) eyes, nose and corners of the mouth; ``None`` where unknown.
     """
 
     footage: Footage
     start: int = 0
     end: int | None = None
-    boxes: np.ndarray | None = None
+    places: np.ndarray | None = None
     square: np.ndarray | None = None
     landmarks: np.ndarray | None = None
 
@@ -76,14 +76,18 @@ class Stretch:
     def crops(self, size: int, look: FaceLook | None = None) -> Iterator[np.ndarray]:
         """Faces as the judge is shown them, uint8 (size, size, 3); ``look`` sees them too."""
         for number, frame in enumerate(self.frames()):
-            whole = np.array([0, 0, *frame.shape[1::-1]], float)
-            box = whole if self.boxes is None else self.boxes[number]
-            face = crop(frame, box, size)
+            place = whole(frame) if self.places is None else self.places[number]
+            face = Framing.cut(frame, place, size)
             if look is not None:
-                square = whole if self.square is None else self.square
-                same = size == LOOK_SIZE and np.array_equal(square, box)
-                look.add(face if same else crop(frame, square, LOOK_SIZE))
+                square = whole(frame) if self.square is None else self.square
+                same = size == LOOK_SIZE and np.array_equal(square, place)
+                look.add(face if same else Framing.cut(frame, square, LOOK_SIZE))
             yield face
+
+
+def whole(frame: np.ndarray) -> np.ndarray:
+    """The transform (2, 3) of a crop that is the whole of a frame (H, W, 3)."""
+    return box_transforms(np.array([[0, 0, *frame.shape[1::-1]]]))[0]
 
 
 def find_stretch(
@@ -92,7 +96,7 @@ def find_stretch(
     """What of a video is scored: by "wild" the longest stretch that shows its main face.
 
     Raises:
-        MediaError: not readable, or no face.
+        MediaError: not readable, no face, or no landmarks where the judge's framing needs them.
     """
     footage = Footage(path)
     if protocol == "cropped":
@@ -104,9 +108,13 @@ def find_stretch(
         raise MediaError(path, f"no face found in {len(track.boxes)} frames")
     longest = int((ends - starts).argmax())
     start, end = int(starts[longest]), int(ends[longest])
-    boxes = track.boxes[start:end]
-    square = steady_box(boxes).astype(float)
-    return Stretch(footage, start, end, judge.boxes(boxes), square, track.landmarks[start:end])
+    boxes, landmarks = track.boxes[start:end], track.landmarks[start:end]
+    try:
+        places = judge.framing.transforms(boxes, landmarks)
+    except ValueError as error:
+        raise MediaError(path, str(error)) from None
+    square = get_framing("box").transforms(boxes)[0]
+    return Stretch(footage, start, end, places, square, landmarks)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from torch import nn
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import ConfigError
 from lipsync.features.augment import Augmentation
+from lipsync.plugins import NAME_IT, register
 from lipsync.windows import FPS, cut_columns
 
 
@@ -54,9 +56,17 @@ class Feature(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        Feature.kinds[cls.name] = cls
+        if hasattr(cls, "name"):
+            register(Feature.kinds, cls.name, cls)
 
     def __init__(self, window: int | None = None, lead: int | None = None) -> None:
+        facts = ("name", "rate", "bands", "reach", "context", "default_window", "augmentation")
+        if missing := [fact for fact in facts if not hasattr(self, fact)]:
+            raise ConfigError(f"feature {type(self).__name__} has no {', '.join(missing)}")
+        if SAMPLE_RATE % self.rate:
+            raise ConfigError(
+                f"feature {self.name}: rate={self.rate} is no divisor of {SAMPLE_RATE}"
+            )
         self.window = self.default_window if window is None else window
         self.lead = self.default_lead if lead is None else lead
         if not isinstance(self.window, int) or self.window < 1:
@@ -115,6 +125,13 @@ class Feature(ABC):
     def extract(self, wave: np.ndarray) -> np.ndarray:
         """float32 (samples,) mono at 16 kHz, in [-1, 1] -> float32 (bands, columns)."""
 
+    def columns(self, samples: int) -> int:
+        """How many columns so many samples give."""
+        # Every whole hop gives one more, whatever a feature does at the end: a short piece tells.
+        short = samples % self.hop + self.rate // 2 * self.hop
+        found = self.extract(np.zeros(short, np.float32)).shape[1]
+        return max(0, found + (samples - short) // self.hop) if samples else 0
+
     def start(self, seconds: float, fps: float = FPS) -> int:
         """First column of the window of a frame that begins at ``seconds``; may be negative."""
         del fps
@@ -125,16 +142,19 @@ class Feature(ABC):
 
         Args:
             values: (bands, columns), as :meth:`extract` gives them; may be memory-mapped.
-            frames: (n,) indices of frames, 0 or more.
+            frames: (n,) indices of frames, 0 or more; at least one.
             fps: frames a second of the video that ``frames`` count.
 
         Returns:
             (n, 1, bands, window).
         """
-        starts = [self.start(int(frame) / fps, fps) for frame in frames]
-        return np.stack([cut_columns(values, s, self.window, self.silence) for s in starts])[
-            :, None
-        ]
+        starts = np.array([self.start(int(frame) / fps, fps) for frame in frames])
+        first, end = int(starts.min()), int(starts.max()) + self.window
+        heard = cut_columns(values, first, end - first, self.silence)
+        # every window there is, as a view; which of them are asked for, as a copy
+        shape = (end - first - self.window + 1, len(heard), self.window)
+        windows = as_strided(heard, shape, (heard.strides[1], *heard.strides), writeable=False)
+        return windows[starts - first][:, None]
 
     def spanning(self, frames: int) -> Feature:
         """The same feature in windows that span so many frames at 25 fps, as experts hear it."""
@@ -170,7 +190,7 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
     name = record.pop("name", None)
     if name not in Feature.kinds:
         known = ", ".join(sorted(Feature.kinds))
-        raise ConfigError(f"feature {name}: there are {known}; import the module of any other")
+        raise ConfigError(f"feature {name}: there are {known}; of any other {NAME_IT}")
     facts = {fact: record.pop(fact) for fact in ("rate", "bands", "silence") if fact in record}
     try:
         feature = Feature.kinds[name](**record)

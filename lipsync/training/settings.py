@@ -26,6 +26,8 @@ def check_settings(settings: DictConfig) -> None:
     """Raise ConfigError for trainer options that cannot work, alone, together or here."""
     for name, least in WHOLE_NUMBERS.items():
         check_whole(f"trainer.{name}", settings[name], least)
+    if settings.schedule_batches is not None:
+        check_whole("trainer.schedule_batches", settings.schedule_batches, 1)
     for name in ("clip", "ema", "threads"):
         if not isinstance(settings[name], (int, float, type(None))):
             raise ConfigError(f"trainer.{name}={settings[name]}: must be a number, or null")

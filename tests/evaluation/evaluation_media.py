@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lipsync.evaluation import ExpertJudge
+from lipsync.evaluation import Judge
 from lipsync.faces.detect import Detection, Detector
+from lipsync.features import Mel
 from lipsync.media import VideoWriter
 
 BOX = np.array([20, 10, 76, 70], np.float32)
@@ -29,20 +30,32 @@ class FixedDetector(Detector):
 
 
 class Loudness(nn.Module):
-    """An expert that needs no training: brightness of five frames, loudness beside each."""
+    """An expert that needs no training: brightness of each frame, loudness beside it."""
 
-    def __init__(self) -> None:
+    lower_half = True
+
+    def __init__(self, window: int = 5) -> None:
         super().__init__()
-        self.config = {"image_size": 32}
+        self.feature = Mel().spanning(window)
+        self.config = {
+            "image_size": 32,
+            "window": window,
+            "feature": self.feature.record,
+            "framing": "box",
+        }
         self.unused = nn.Parameter(torch.zeros(1))
 
+    def see(self, faces: torch.Tensor) -> torch.Tensor:
+        return faces.flatten(1, 2)
+
     def embed_face(self, faces: torch.Tensor) -> torch.Tensor:
-        assert faces.shape[1:] == (15, 16, 32)
-        return faces.unflatten(1, (5, 3)).mean(dim=(2, 3, 4))  # (B, 5), in [0, 1]
+        assert faces.shape[1:] == (3 * self.config["window"], 16, 32)
+        return faces.unflatten(1, (-1, 3)).mean(dim=(2, 3, 4))  # (B, window), in [0, 1]
 
     def embed_audio(self, mel: torch.Tensor) -> torch.Tensor:
-        assert mel.shape[1:] == (1, 80, 16)
-        edges = [0, 3, 6, 9, 12, 16]
+        assert mel.shape[1:] == (1, 80, self.feature.window)
+        edges = [self.feature.start(frame / 25) for frame in range(self.config["window"])]
+        edges.append(self.feature.window)
         power = 10 ** (mel[:, 0].mean(dim=1) * 100 / 8 / 20)  # decibels to amplitude
         parts = [power[:, a:b].mean(dim=1) for a, b in pairwise(edges)]
         return torch.stack(parts, dim=1) / 2.3 - 0.09  # on the scale of bright_and_loud
@@ -70,8 +83,8 @@ def talking_video(path: Path, frames: int = 60, shift: int = 0, fps=25, hidden=(
     return path
 
 
-def expert() -> ExpertJudge:
-    return ExpertJudge(Loudness(), "loudness")
+def expert() -> Judge:
+    return Judge(Loudness(), "loudness")
 
 
 def published_wave() -> np.ndarray:

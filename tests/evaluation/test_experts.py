@@ -6,13 +6,14 @@ from evaluation_media import Loudness, bright_and_loud
 
 from lipsync.data.store import write_clip
 from lipsync.errors import ConfigError
-from lipsync.evaluation import ExpertJudge, evaluate_expert
+from lipsync.evaluation import Judge, evaluate_expert
+from lipsync.models import SyncNet
 
 
-def prepared(root, shifts):
+def prepared(root, shifts, **info):
     for key, shift in shifts.items():
         faces, wave = bright_and_loud(75, shift, seed=sum(key.encode()))
-        write_clip(root, key, faces=faces, wave=wave, info={})
+        write_clip(root, key, faces=faces, wave=wave, info=info)
     return root
 
 
@@ -34,7 +35,7 @@ class Unit(Loudness):
 def test_by_speaker_and_gap(tmp_path):
     shifts = {"anna/1": 0, "anna/2": 0, "anna/3": 0, "late/1": 4, "late/2": 4}
     root = prepared(tmp_path, shifts)
-    judge = ExpertJudge(Unit(), "unit")
+    judge = Judge(Unit(), "unit")
     report = evaluate_expert(judge, root, [*shifts, "anna/none"], threshold=0.8)
     assert report.problems == {"anna/none": report.problems["anna/none"]}
     assert "no prepared clip" in report.problems["anna/none"]
@@ -56,7 +57,7 @@ def test_by_speaker_and_gap(tmp_path):
 def test_the_accuracy_is_that_of_all_pairs(tmp_path):
     """Against counting by hand, over all windows of all clips."""
     root = prepared(tmp_path, {"a/1": 0, "a/2": 1})
-    judge = ExpertJudge(Unit(), "unit")
+    judge = Judge(Unit(), "unit")
     report = evaluate_expert(judge, root, ["a/1", "a/2"], threshold=0.7, min_gap=5)
     hits, rejections = [], []
     from lipsync.data.store import open_clip
@@ -73,6 +74,25 @@ def test_the_accuracy_is_that_of_all_pairs(tmp_path):
     )
 
 
+@pytest.mark.parametrize("window", [9, 15])
+def test_longer_windows(tmp_path, window):
+    shifts = {"anna/1": 0, "anna/2": 0, "late/1": 4}
+    root = prepared(tmp_path, shifts)
+    report = evaluate_expert(Judge(Unit(window), "unit"), root, shifts, threshold=0.8)
+    assert report.offsets == {"anna": {0: 2}, "late": {-4: 1}, "all": {-4: 1, 0: 2}}
+    assert report.accuracy["anna"].mean > 0.85 > report.accuracy["late"].mean
+    tiny = Judge(SyncNet(width=0.1, depth=0, window=window))  # faces are brought to its 96 px
+    assert 0 <= evaluate_expert(tiny, root, ["anna/1"]).accuracy["all"].mean <= 1
+
+
+def test_a_set_of_another_framing_is_refused(tmp_path):
+    root = prepared(tmp_path, {"a/1": 0}, framing="aligned")
+    with pytest.raises(ConfigError, match=r"clip a/1 is framed 'aligned', judge u sees 'box'; use"):
+        evaluate_expert(Judge(Unit(), "u"), root, ["a/1"])
+    root = prepared(tmp_path, {"a/1": 0}, framing="box")
+    assert evaluate_expert(Judge(Unit()), root, ["a/1"]).offsets["all"] == {0: 1}
+
+
 def test_nothing_to_score(tmp_path):
     with pytest.raises(ConfigError, match="none of 1 clips could be scored; a/1: no prepared"):
-        evaluate_expert(ExpertJudge(Unit()), tmp_path, ["a/1"])
+        evaluate_expert(Judge(Unit()), tmp_path, ["a/1"])

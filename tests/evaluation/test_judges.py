@@ -10,8 +10,8 @@ from evaluation_media import Loudness, bright_and_loud, crc_rng, filled_by_name,
 from lipsync.audio import melspectrogram
 from lipsync.checkpoints import save_model
 from lipsync.errors import ConfigError
-from lipsync.evaluation import ExpertJudge, SyncNetV2Judge, as_judge, embed_clip, score_clip
-from lipsync.faces.crops import steady_box
+from lipsync.evaluation import Judge, as_judge, embed_clip, score_clip
+from lipsync.features import LipGANMFCC, Mel
 from lipsync.metrics import SyncScore, offset_curve, sync_score
 from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2
 from lipsync.models.folding import folded
@@ -19,22 +19,26 @@ from lipsync.models.folding import folded
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
-@pytest.mark.parametrize("shift", [-7, -2, 0, 1, 5])
-def test_a_known_offset_is_found(shift):
-    faces, wave = bright_and_loud(75, shift)
-    assert score_clip(faces, wave, ExpertJudge(Loudness())).offset == -shift  # late is negative
+@pytest.mark.parametrize("window", [5, 9, 15, 25])
+@pytest.mark.parametrize("shift", [-7, 0, 3])
+def test_a_known_offset_is_found(shift, window):
+    faces, wave = bright_and_loud(100, shift)
+    (found,) = Judge(Loudness(window)).score(faces, [wave])
+    assert found.result.offset == -shift  # in frames, whatever the window; late is negative
+    assert found.windows == 100 - window + 1
 
 
 def test_sound_of_another_clip_scores_worse():
     faces, wave = bright_and_loud(75)
     _, other = bright_and_loud(75, seed=5)
-    right = score_clip(faces, wave, ExpertJudge(Loudness()))
-    wrong = score_clip(faces, other, ExpertJudge(Loudness()))
+    right = score_clip(faces, wave, Judge(Loudness()))
+    wrong = score_clip(faces, other, Judge(Loudness()))
     assert right.distance < 0.6 * wrong.distance
     assert right.confidence > 2 * wrong.confidence
 
 
-def test_each_window_holds_its_frames_and_its_sound():
+@pytest.mark.parametrize(("window", "columns"), [(5, 16), (9, 28), (15, 48)])
+def test_each_window_holds_its_frames_and_its_sound(window, columns):
     class Spy(Loudness):
         seen: list
 
@@ -45,17 +49,17 @@ def test_each_window_holds_its_frames_and_its_sound():
     rng = np.random.default_rng(0)
     faces = rng.integers(0, 256, (23, 32, 32, 3), dtype=np.uint8)
     wave = rng.standard_normal(23 * 640).clip(-1, 1).astype(np.float32)
-    model = Spy()
+    model = Spy(window)
     model.seen = []
-    video, audio = ExpertJudge(model, batch_size=6).embed(faces, wave)
+    video, audio = Judge(model, batch_size=6).embed(faces, wave)
     windows = torch.cat(model.seen).numpy()
     mel = melspectrogram(wave)
-    assert len(video) == len(audio) == 19  # 23 frames, five a window
-    for i in range(19):
-        lower = faces[i : i + 5, 16:].transpose(0, 3, 1, 2).reshape(15, 16, 32) / 255
+    assert len(video) == len(audio) == 23 - window + 1
+    for i in range(len(video)):
+        lower = faces[i : i + window, 16:].transpose(0, 3, 1, 2).reshape(3 * window, 16, 32) / 255
         np.testing.assert_allclose(windows[i], lower, atol=1e-6)
         start = int(80 * i / 25)
-        heard = torch.from_numpy(mel[None, None, :, start : start + 16])
+        heard = torch.from_numpy(mel[None, None, :, start : start + columns])
         torch.testing.assert_close(audio[i], model.embed_audio(heard)[0])
 
 
@@ -71,7 +75,7 @@ def test_batches_and_streams_change_nothing(batch_size):
         single = torch.cat(
             [model.embed_face(lower[i : i + 5].flatten(0, 1)[None]) for i in range(16)]
         )
-    video, audio = ExpertJudge(model, batch_size=batch_size).embed(iter(faces), wave)
+    video, audio = Judge(model, batch_size=batch_size).embed(iter(faces), wave)
     torch.testing.assert_close(video, single, atol=1e-5, rtol=1e-4)
     assert video.shape == audio.shape == (16, 512)
 
@@ -79,26 +83,41 @@ def test_batches_and_streams_change_nothing(batch_size):
 def test_faces_of_another_size_are_brought_to_the_judge_s():
     faces, wave = bright_and_loud(30)
     large = faces.repeat(3, axis=1).repeat(3, axis=2)
-    video, _ = embed_clip(faces, wave, ExpertJudge(Loudness()))
-    larger, _ = embed_clip(large, wave, ExpertJudge(Loudness()))
+    video, _ = embed_clip(faces, wave, Judge(Loudness()))
+    larger, _ = embed_clip(large, wave, Judge(Loudness()))
     torch.testing.assert_close(video, larger)
 
 
 def test_a_judge_of_another_size_is_shown_faces_as_it_learnt_them(tmp_path):
-    own = SyncNetV2(image_size=112, width=0.1, framing="steady").eval()
+    own = SyncNetV2(image_size=112, width=0.1, framing="box").eval()
     save_model(own, tmp_path / "own.safetensors", half=True)
     judge = as_judge(str(tmp_path / "own.safetensors"))
-    assert isinstance(judge, SyncNetV2Judge)
     assert judge.name.endswith("own.safetensors")
-    assert judge.protocol.startswith("syncnet_v2-1: one steady box, 112 px, ")
-    assert "box x 1.4 following the face, 224 px" in SyncNetV2Judge(SyncNetV2()).protocol
-    moving = np.array([[0.0, 0, 80, 100], [4, 0, 84, 100], [8, 0, 88, 100]])
-    np.testing.assert_array_equal(judge.boxes(moving), np.repeat(steady_box(moving)[None], 3, 0))
+    assert judge.framing.name == "box"
     faces, wave = bright_and_loud(30)
     (found,) = judge.score(faces, [wave])  # faces of any side are brought to its own
     assert found.windows == 25
-    (plain,) = SyncNetV2Judge(judge.model).score(faces, [wave])
+    (plain,) = Judge(judge.model).score(faces, [wave])
     assert found.result.distance == pytest.approx(plain.result.distance, rel=1e-4)
+
+
+def test_the_protocol_says_what_the_network_sees_and_hears():
+    assert Judge(SyncNetV2()).protocol == (
+        "syncnet_v2-1: framing following, 224 px, windows of 5 frames, syncnet_mfcc in 20 columns, "
+        "last window out"
+    )
+    expert = SyncNet(width=0.1, depth=0, window=15, feature=LipGANMFCC(), framing="aligned")
+    assert Judge(expert).protocol == (
+        "judge-1: framing aligned, 96 px, windows of 15 frames, lipgan_mfcc in 60 columns"
+    )
+
+
+def test_only_syncnet_v2_as_published_gives_lse():
+    assert Judge(SyncNetV2()).published
+    for other in ({"image_size": 112}, {"framing": "box"}, {"unit": True}, {"window": 9},
+                  {"feature": Mel()}):  # fmt: skip
+        assert not Judge(SyncNetV2(width=0.1, **other)).published
+    assert not Judge(SyncNet(width=0.1, depth=0)).published
 
 
 def test_a_network_is_left_in_its_mode():
@@ -108,7 +127,7 @@ def test_a_network_is_left_in_its_mode():
 
 
 def test_too_short_for_a_window():
-    judge = ExpertJudge(Loudness())
+    judge = Judge(Loudness())
     faces, wave = bright_and_loud(10)
     with pytest.raises(ValueError, match=r"fewer than 5 frames and 0\.40 s of sound, too short"):
         judge.embed(faces[:4], wave)
@@ -128,7 +147,7 @@ def test_syncnet_v2_reproduces_the_published_evaluation(fast):
     golden = np.load(GOLDEN / "public_syncnet_v2.npz")
     small = crc_rng("input:lip").uniform(0, 255, (25, 3, 28, 28)).astype(np.float32)
     faces = small.repeat(8, axis=2).repeat(8, axis=3).transpose(0, 2, 3, 1)
-    judge = SyncNetV2Judge(filled_by_name(SyncNetV2()))
+    judge = Judge(filled_by_name(SyncNetV2()))
     if fast:  # as a judge that is named comes
         judge.network = folded(judge.model)
     video, audio = judge.embed(faces, published_wave())
@@ -154,24 +173,17 @@ def test_syncnet_v2_reproduces_the_published_evaluation(fast):
         assert float(confidence) == pytest.approx(float(golden["conf"]), abs=1e-4)
 
 
-def test_syncnet_v2_frames_faces_as_published():
-    boxes = np.tile(np.array([100.0, 50, 180, 150]), (20, 1))
-    squares = SyncNetV2Judge(SyncNetV2()).boxes(boxes)
-    # half side 50 about (140, 100): 50 up, 50 * 1.8 down, 50 * 1.4 to either side
-    np.testing.assert_allclose(squares, np.tile([70, 50, 210, 190], (20, 1)))
-
-
-@pytest.mark.parametrize("make", [
-    lambda: ExpertJudge(SyncNet(width=0.1, depth=0).eval(), batch_size=7),
-    lambda: SyncNetV2Judge(SyncNetV2().eval(), batch_size=5),
-])  # fmt: skip
-def test_sound_in_portions_is_the_sound_at_once(make):
-    torch.manual_seed(0)
-    judge = make()
+@pytest.mark.parametrize("network", [
+    SyncNet(width=0.1, depth=0),
+    SyncNet(width=0.1, depth=0, feature=LipGANMFCC()),
+    SyncNetV2(width=0.1),
+], ids=lambda network: type(network).__name__)  # fmt: skip
+def test_sound_in_portions_is_the_sound_at_once(network):
+    judge = Judge(network.eval(), batch_size=7)
     rng = np.random.default_rng(0)
     wave = (0.2 * rng.standard_normal(16000 * 2)).astype(np.float32)
     count = judge.count(50, len(wave))
-    assert 44 <= count <= 46
+    assert 45 <= count <= 46
     at_once = judge._sound_windows(wave, 0, count)
     parts = [judge._sound_windows(wave, first, 1) for first in range(count)]
     np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
@@ -183,7 +195,7 @@ def test_sound_in_portions_is_the_sound_at_once(make):
 def test_scoring_a_stream_is_scoring_what_is_embedded(batch_size, frames):
     faces, wave = bright_and_loud(frames, 2)
     _, other = bright_and_loud(frames, seed=4)
-    judge = ExpertJudge(Loudness(), batch_size=batch_size)
+    judge = Judge(Loudness(), batch_size=batch_size)
     scored = judge.score(iter(faces), [wave, other])
     for one, sound in zip(scored, (wave, other), strict=True):
         video, audio = judge.embed(faces, sound)
@@ -198,7 +210,7 @@ def test_scoring_a_stream_is_scoring_what_is_embedded(batch_size, frames):
 
 def test_a_sound_that_is_too_short_for_the_stream():
     faces, wave = bright_and_loud(20)
-    judge = ExpertJudge(Loudness())
+    judge = Judge(Loudness())
     with pytest.raises(ValueError, match=r"20 frames and 0\.10 s of sound, too short"):
         judge.score(faces, [wave, wave[:1600]])
     with pytest.raises(ValueError, match="fewer than 5 frames"):

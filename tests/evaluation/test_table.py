@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_overall_numbers():
 
 def test_the_table_ends_with_the_sets_under_each_other():
     lines = REPORT.table().splitlines()
-    assert lines[0].startswith("judge: expert (p-1, q-2); distance = LSE-D, lower is better;")
+    assert lines[0].startswith("judge: expert (p-1, q-2); distance by expert, lower is")
     assert lines[1].split() == ["set", "video", "n", "distance", "confidence", "offset", "problem"]
     assert lines[3].index("7.250") == lines[5].index("7.750")  # aligned
     assert "no face found" in lines[4]
@@ -71,6 +72,42 @@ def test_files_hold_what_the_table_shows(tmp_path):
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["scores.csv", "scores.json"]
     assert load_report(tmp_path / "new") == REPORT
     assert load_report(tmp_path / "new" / "scores.json") == REPORT
+
+
+def test_lse_is_what_syncnet_v2_alone_gives():
+    published = replace(REPORT, protocol="wild-1: how; syncnet_v2-1: how")
+    assert "LSE-D, lower is better; LSE-C, higher is better" in published.title()
+    assert "LSE-D" in html_report(published)
+    for text in (REPORT.table(), html_report(REPORT)):
+        assert "LSE" not in text
+        assert "distance by expert" in text
+
+
+def test_real_videos_out_of_sync_are_told_before_any_number(tmp_path):
+    assert REPORT.warning == ""
+    late = replace(REPORT, rows=[*REPORT.rows, *(
+        Row("real", f"r/{k}.mp4", 71, 6.75, 0.07, -7) for k in range(3)
+    )])  # fmt: skip
+    assert late.table().startswith(
+        "WARNING: expert does not find the real videos in sync: the offset of 25% of 4 is within "
+        "1 frame of 0, the median is -7. Do not trust"
+    )
+    late.save(tmp_path)
+    assert (tmp_path / "scores.json").read_text().startswith('{\n  "warning": "WARNING: expert')
+    page = html_report(late)
+    assert page.index("<p class=warning>WARNING") < page.index("class=cards")
+    assert "class=warning" not in html_report(REPORT)
+
+
+def test_real_videos_that_fit_another_speech_as_well_are_told_too():
+    def beside(distances):
+        other = [Row("copied_reference", f"{k}", 9, d, 5.0, 3) for k, d in enumerate(distances)]
+        real = [Row("real", f"{k}", 9, 1.0, 5.0, 0) for k in range(2)]
+        return Report([*other, *real], "expert", "p-1: how", 15).warning
+
+    assert beside([1.2, 1.1]) == beside([1.0, 1.1]) == ""
+    assert beside([1.0, 1.0]) == ""  # every pair is of its own speech: there is no other
+    assert "distance is 1.000 with their own speech, 0.950 with another" in beside([0.8, 1.1])
 
 
 def test_what_is_no_report(tmp_path):

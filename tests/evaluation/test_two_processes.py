@@ -9,7 +9,7 @@ import torch
 import torch.multiprocessing as mp
 from evaluation_media import crc_rng, filled_by_name, published_wave
 
-from lipsync.evaluation import SyncNetV2Judge
+from lipsync.evaluation import Judge
 from lipsync.metrics import SyncScore
 from lipsync.models import SyncNetV2
 
@@ -27,7 +27,7 @@ def _worker(rank: int, port: int, out) -> None:
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
     )
     with torch.no_grad():
-        judge = SyncNetV2Judge(filled_by_name(SyncNetV2()))
+        judge = Judge(filled_by_name(SyncNetV2()))
     metric = SyncScore(judge=judge.embed)
     faces, wave = published_faces(), published_wave()
     if rank == 0:

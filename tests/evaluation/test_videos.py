@@ -7,7 +7,7 @@ import pytest
 from evaluation_media import BOX, FixedDetector, bright_and_loud, expert, talking_video
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.evaluation import ExpertJudge, evaluate, find_videos, footage, score_video
+from lipsync.evaluation import Judge, evaluate, find_videos, footage, score_video
 from lipsync.evaluation.footage import Footage
 from lipsync.evaluation.videos import Stretch, find_stretch, measure
 from lipsync.faces.crops import steady_box
@@ -107,8 +107,8 @@ def test_the_protocols_are_named_with_their_versions(tmp_path):
     report = evaluate([path], [path], judge=expert(), detector=FixedDetector())
     wild, judge = report.protocol.split("; ")
     assert wild.startswith("wild-1: ")
-    assert judge.startswith("expert-1: ")
-    assert "judge: loudness (wild-1, expert-1)" in report.table()
+    assert judge.startswith("judge-1: ")
+    assert "judge: loudness (wild-1, judge-1)" in report.table()
 
 
 def test_pictures_are_measured_on_the_steady_square(tmp_path):
@@ -170,7 +170,7 @@ def test_footage_is_decoded_once_unless_it_is_large(tmp_path, monkeypatch):
 def test_memory_does_not_grow_with_the_video(tmp_path):
     """Twice the length may not hold more faces at a time."""
 
-    class Counting(ExpertJudge):
+    class Counting(Judge):
         most = 0
 
         def _face_windows(self, faces):
