@@ -25,6 +25,7 @@ from lipsync.build import build
 from lipsync.data.datasets import Windows
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.plugins import import_plugins
+from lipsync.training.compiling import compile_network
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
 from lipsync.training.precision import trainer_precision
@@ -70,9 +71,8 @@ def run(config: DictConfig) -> float:
     if not goes_on_here and rank_zero_only.rank == 0:
         set_aside(output)
     if settings.compile:
-        for network in module.children():
-            if hasattr(network, "config"):  # metrics stay as they are
-                network.compile()
+        for network in module.networks():
+            compile_network(network)
     callbacks = [build(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
