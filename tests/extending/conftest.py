@@ -12,7 +12,7 @@ from parts.feature import Loudness
 from PIL import Image
 from skimage import data
 
-from lipsync.data.store import add_feature, open_clip
+from data_prep.features import add_features
 from lipsync.media import write_audio
 from lipsync.training.base import Training
 from lipsync.training.run import load_parts
@@ -40,8 +40,8 @@ def noise(make_prepared, tmp_path_factory) -> Path:
 def noise_with_loudness(make_prepared, tmp_path_factory) -> Path:
     """The same, with the guide's feature."""
     root = make_prepared(tmp_path_factory.mktemp("noise"), SPLITS)
-    for key in (key for keys in SPLITS.values() for key in keys):
-        assert add_feature(open_clip(root, key), Loudness())
+    added = add_features(root, [Loudness()], workers=0, progress=False)
+    assert added.counts == {Loudness(): 5}
     return root
 
 

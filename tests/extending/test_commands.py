@@ -87,3 +87,16 @@ def test_a_part_that_is_not_there_is_one_line(noise, tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "model.generator._target_=parts.nowhere.Net: cannot be imported" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_feature_is_added_to_a_set_by_its_name(make_prepared, tmp_path):
+    root = make_prepared(tmp_path / "set", {"train": ["anna/1"]})
+    add = ("-m", "data_prep", f"output={root}", "features=[loudness]", "workers=1")
+    unknown = python(*add)
+    assert unknown.returncode == 2
+    assert "feature loudness: there are" in unknown.stderr
+    assert "plugins=" in unknown.stderr
+    done = python(*add, "plugins=[parts.feature]")
+    assert done.returncode == 0, done.stderr
+    assert (root / "anna/1/loudness.npy").is_file()

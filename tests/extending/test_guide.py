@@ -36,7 +36,7 @@ def test_examples_import_public_names_alone(path):
 
 
 def test_the_commands_name_files_that_there_are():
-    for module in re.findall(r"--plugin ([\w.]+)|_target_: (parts\.\w+)", GUIDE):
+    for module in re.findall(r"--plugin ([\w.]+)|plugins=\[([\w.]+)\]", GUIDE):
         assert (HERE / f"{''.join(module).replace('.', '/')}.py").is_file()
     for group, name in re.findall(r"\b(experiment|model|data)=(\w+)", GUIDE):
         folders = HERE / "conf" / group, HERE.parents[1] / "conf" / group
