@@ -17,6 +17,7 @@ from data_prep.options import Options
 from data_prep.run import Summary, prepare
 from lipsync.command import run_command
 from lipsync.errors import ConfigError, exit_on_error
+from lipsync.plugins import import_plugins
 
 _CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
@@ -25,6 +26,7 @@ _CONF = str(Path(__file__).resolve().parents[1] / "conf")
 def main(config: DictConfig) -> None:
     """Prepare a folder of videos as the configuration says."""
     with exit_on_error():
+        import_plugins(config.plugins, "plugins")
         features = named_features(OmegaConf.to_container(config)["features"])
         needed = ("output",) if features else ("source", "output")
         if missing := [name for name in needed if OmegaConf.is_missing(config, name)]:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from tqdm import tqdm
 
 from data_prep.engine import check_workers, run_jobs
@@ -52,7 +50,7 @@ class Added:
 
 
 def named_features(given: Any) -> list[Feature]:
-    """Features as options name them: a list of names, records, and classes of one's own.
+    """Features as options name them: a list of names, or of mappings with a name and options.
 
     Raises:
         ConfigError: no such feature, or options that it does not have.
@@ -61,23 +59,7 @@ def named_features(given: Any) -> list[Feature]:
         given = [given]
     if not isinstance(given, list) or not all(isinstance(each, str | Mapping) for each in given):
         raise ConfigError(f"features must be a list of names, got {given!r}")
-    return [_named(each) for each in given]
-
-
-def _named(given: str | Mapping[str, Any]) -> Feature:
-    if isinstance(given, str) or "_target_" not in given:
-        return get_feature(given)
-    try:
-        feature = instantiate(given)
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, ConfigError):  # Hydra would make a page of its one line
-            raise cause from None
-        reason = " ".join(str(cause or error).split())
-        raise ConfigError(f"features: {given['_target_']} cannot be made ({reason})") from None
-    if not isinstance(feature, Feature):
-        raise ConfigError(f"features: a {type(feature).__name__} is no lipsync.features.Feature")
-    return feature
+    return [get_feature(each) for each in given]
 
 
 def add_features(
