@@ -26,7 +26,7 @@ _CONF = str(Path(__file__).resolve().parents[1] / "conf")
 def main(config: DictConfig) -> None:
     """Prepare a folder of videos as the configuration says."""
     with exit_on_error():
-        import_plugins(OmegaConf.to_container(config)["plugins"], "plugins")
+        import_plugins(config.plugins, "plugins")
         features = named_features(OmegaConf.to_container(config)["features"])
         needed = ("output",) if features else ("source", "output")
         if missing := [name for name in needed if OmegaConf.is_missing(config, name)]:

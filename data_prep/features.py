@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from data_prep.engine import check_workers, run_jobs
 from data_prep.pool import Failed, writing_to
 from lipsync.audio import SAMPLE_RATE
-from lipsync.build import build
 from lipsync.data.clips import Clip
 from lipsync.data.store import add_feature, open_clip
 from lipsync.errors import ClipError, ConfigError
@@ -52,7 +50,7 @@ class Added:
 
 
 def named_features(given: Any) -> list[Feature]:
-    """Features as options name them: a list of names, records, and classes of one's own.
+    """Features as options name them: a list of names, or of mappings with a name and options.
 
     Raises:
         ConfigError: no such feature, or options that it does not have.
@@ -61,16 +59,7 @@ def named_features(given: Any) -> list[Feature]:
         given = [given]
     if not isinstance(given, list) or not all(isinstance(each, str | Mapping) for each in given):
         raise ConfigError(f"features must be a list of names, got {given!r}")
-    return [_named(each) for each in given]
-
-
-def _named(given: str | Mapping[str, Any]) -> Feature:
-    if isinstance(given, str) or "_target_" not in given:
-        return get_feature(given)
-    feature = build(OmegaConf.create({"features": given}).features)
-    if not isinstance(feature, Feature):
-        raise ConfigError(f"features: a {type(feature).__name__} is no lipsync.features.Feature")
-    return feature
+    return [get_feature(each) for each in given]
 
 
 def add_features(

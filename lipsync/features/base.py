@@ -60,8 +60,8 @@ class Feature(ABC):
             register(Feature.kinds, cls.name, cls)
 
     def __init__(self, window: int | None = None, lead: int | None = None) -> None:
-        facts = ("name", "rate", "reach", "context", "default_window", "augmentation")
-        if missing := [fact for fact in facts if not hasattr(type(self), fact)]:
+        facts = ("name", "rate", "bands", "reach", "context", "default_window", "augmentation")
+        if missing := [fact for fact in facts if not hasattr(self, fact)]:
             raise ConfigError(f"feature {type(self).__name__} has no {', '.join(missing)}")
         if SAMPLE_RATE % self.rate:
             raise ConfigError(
@@ -77,8 +77,6 @@ class Feature(ABC):
     @property
     def record(self) -> dict[str, Any]:
         """Plain values that describe it, and from which :func:`get_feature` makes it again."""
-        if not hasattr(self, "bands"):
-            raise ConfigError(f"feature {self.name} has no bands")
         return {
             "name": self.name,
             "rate": self.rate,
@@ -102,12 +100,10 @@ class Feature(ABC):
     @property
     def asked(self) -> str:
         """How it is asked for in YAML, for messages: its name, or a mapping."""
-        kind = type(self)
-        own = kind.__module__.startswith("lipsync.")
-        name = f"name: {self.name}" if own else f"_target_: {kind.__module__}.{kind.__qualname__}"
-        if own and self.options() == kind().options():
+        options = self.options()
+        if options == type(self)().options():
             return self.name
-        return f"{{{', '.join([name, *(f'{k}: {v}' for k, v in self.options().items())])}}}"
+        return f"{{name: {self.name}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feature) and self.record == other.record
@@ -174,9 +170,7 @@ class Feature(ABC):
 
     def look_ahead(self) -> float:
         """Seconds of sound after a frame's begin without which it cannot be generated."""
-        last = (
-            self.start(100.0) + self.window + self.chunk - 2
-        )  # column that comes with it, at most
+        last = self.start(100.0) + self.window - 1 + self.chunk - 1  # of its chunk, at worst
         return (last * self.hop + self.reach) / SAMPLE_RATE - 100.0
 
 

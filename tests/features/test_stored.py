@@ -21,7 +21,7 @@ def clip(tmp_path):
 def test_three_are_stored(clip):
     for feature in STORED:
         stored = clip.feature(feature)
-        assert isinstance(stored, np.memmap)
+        assert not stored.flags.writeable  # mapped
         np.testing.assert_allclose(stored, feature.extract(clip.wave), atol=1e-3)
     assert add_feature(clip, LifteredMel())
     assert not add_feature(clip, LifteredMel())
@@ -50,5 +50,5 @@ def test_columns_of_another_checkpoint_are_not_taken(clip):
     asked = f"'features=[{{name: whisper, checkpoint: {OTHER}, seconds: 4}}]'"
     assert asked in str(error.value)
     np.save(clip.path / Whisper(checkpoint=OTHER).file, np.zeros((384, 30), np.float32))
-    with pytest.raises(ClipError, match=r"has shape \(384, 30\), not \(512, columns\)"):
+    with pytest.raises(ClipError, match=r"is float32 \(384, 30\), not float32 \(512, columns\)"):
         clip.feature(Whisper(checkpoint=OTHER))
