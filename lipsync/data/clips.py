@@ -78,7 +78,10 @@ class Clip:
         if not os.path.isfile(path):
             others = ", ".join(sorted(p.name for p in self.path.glob(f"{feature.name}-*.npy")))
             problem = f"holds no {feature.file}, which the network hears"
-            remedy = f"add it with `python -m data_prep 'features=[{feature.asked}]' output=ROOT`"
+            options, module = f"'features=[{feature.asked}]'", type(feature).__module__
+            if not module.startswith("lipsync."):
+                options += f" 'plugins=[{module}]'"
+            remedy = f"add it with `python -m data_prep {options} output=ROOT`"
             raise ClipError(self.key, problem + f", but {others}" * bool(others), remedy)
         values = _mapped(path, self.key)
         if values.ndim != 2 or values.shape[0] != feature.bands or values.dtype != np.float32:

@@ -31,10 +31,9 @@ def test_a_generator_trains_and_its_checkpoint_is_read(trained):
 
 
 def test_a_generator_dubs_by_a_feature_of_its_own(trained, noise_with_loudness, media, tmp_path):
-    feature = "model.generator.feature={_target_: parts.feature.Loudness, lead: 3}"
     module, _, checkpoint = trained(
-        *("model=plain_unet", "model.generator.channels=8", feature),
-        f"data.root={noise_with_loudness}",
+        *("model=plain_unet", "model.generator.channels=8"),
+        *("feature@model.generator.feature=loudness", f"data.root={noise_with_loudness}"),
     )
     assert module.generator.audio_shape == (1, 2, 20)
     face, speech = media
@@ -70,13 +69,16 @@ def test_a_term_is_zero_where_the_true_faces_are_painted_and_moves_the_generator
 
 
 def test_a_set_without_a_feature_says_how_to_add_it(trained):
-    with pytest.raises(ClipError, match=r"holds no .*loudness.*data_prep.*parts.feature.Loudness"):
-        trained("experiment=loudness_expert")
+    with pytest.raises(ClipError, match=r"'features=\[loudness\]' 'plugins=\[parts.feature\]'"):
+        trained("model=syncnet", "feature@model.expert.feature=loudness")
 
 
 def test_a_feature_is_heard_by_an_expert_that_then_scores(trained, noise_with_loudness):
     root = noise_with_loudness
-    module, logged, checkpoint = trained("experiment=loudness_expert", f"data.root={root}")
+    module, logged, checkpoint = trained(
+        *("model=syncnet", "feature@model.expert.feature=loudness", f"data.root={root}"),
+        "+model.augment.sound.loudness.gain=0.5",
+    )
     assert module.augment.of(module.feature).gain == 0.5
     assert "val/auc" in logged
     assert feature_of(load_model(checkpoint)) == Loudness(window=20)

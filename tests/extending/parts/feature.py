@@ -34,7 +34,7 @@ class LoudnessAugment(Augmentation):
 
 
 class Loudness(Feature):
-    """Log energy, in bels of full scale from -8 up, and the rate of zero crossings in [0, 1].
+    """Log energy in bels, 0 at -80 dB of full scale, and the rate of zero crossings in [0, 1].
 
     A column hears the 25 ms from its own beginning on.
     """
