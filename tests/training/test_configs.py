@@ -12,12 +12,14 @@ from test_run import tiny, train
 
 from lipsync.data.module import ClipDataModule
 from lipsync.errors import ConfigError
+from lipsync.features import feature_of, get_feature
 from lipsync.models import SyncNet
 from lipsync.training.run import load_parts
 from lipsync.training.settings import check_settings
 
 CONF = Path(__file__).parents[2] / "conf"
 RECIPES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+FEATURES = sorted(path.stem for path in (CONF / "feature").glob("*.yaml"))
 
 
 def composed(*overrides: str):
@@ -93,6 +95,26 @@ def test_models_at_both_sizes(model, size, tmp_path, monkeypatch):
     }
     low, high = expected[model, size]
     assert low < millions < high
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize(("model", "part"), [("wav2lip", "generator"), ("syncnet", "expert")])
+def test_what_networks_hear_is_an_option(model, part, feature, tmp_path, monkeypatch):
+    choice, lead = f"feature@model.{part}.feature={feature}", f"model.{part}.feature.lead=1"
+    options = f"model={model}", "data=folder", f"data.root={tmp_path}"
+    module, _ = build(composed(*options, choice), tmp_path, monkeypatch)
+    heard = feature_of(getattr(module, part))
+    assert heard.name == feature
+    inputs = module.inputs()
+    if part == "expert":
+        assert heard == get_feature(feature).spanning(5) == inputs.spans["expert"].feature
+    else:
+        assert heard == inputs.sound
+        middle = (heard.start(10.0) + (heard.window - 1) / 2) / heard.rate  # of the first frame
+        assert middle == pytest.approx(10.02, abs=0.025)  # s, which is shown from 10.00 to 10.04
+        module, _ = build(composed(*options, choice, lead), tmp_path, monkeypatch)
+        assert feature_of(module.generator).lead == 1
+    composed(*options, choice, f"model.augment.sound.{feature}.noise=0.2")
 
 
 def test_the_weights_of_the_objective_are_options(tmp_path, monkeypatch):
