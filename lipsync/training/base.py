@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lipsync.errors import TrainingError
@@ -19,7 +19,9 @@ from lipsync.features import Feature
 from lipsync.training.augment import Augment
 from lipsync.training.batches import batch_rng
 from lipsync.training.buffers import average_over_processes, running_statistics
+from lipsync.training.finite import FiniteLosses
 from lipsync.training.folder import keep_best
+from lipsync.training.frozen import Frozen
 from lipsync.training.optim import planned_rate
 from lipsync.training.precision import update_scale
 from lipsync.training.weights import check_same_run
@@ -57,6 +59,7 @@ class Training(pl.LightningModule, ABC):
         self.loss_weights = dict(loss)
         self.augment, self.seed = augment, seed
         self.accumulate, self.clip = accumulate, clip
+        self.finite_losses = FiniteLosses()
         self.schedule_batches: int | None = None  # length of the schedule; None: of the run
         self.resumed_schedule: int | None = None  # the same of a run that is gone on with
 
@@ -81,15 +84,10 @@ class Training(pl.LightningModule, ABC):
         """Add the gradient of a loss, and step where ``accumulate`` batches have given theirs.
 
         Raises:
-            TrainingError: a loss that is not finite; the weights are as they were.
+            TrainingError: a loss that is not finite, the weights being as they were; on a GPU that
+                of the batch before.
         """
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"batch {self.batches_done}",
-                f"the loss is {float(loss.detach())}; its clips: {', '.join(batch['key'])}",
-                "look at these clips, or lower the learning rate or set trainer.clip; "
-                "ckpt_path=last goes on from the last validation",
-            )
+        self.finite_losses.check(loss, self.batches_done, batch["key"])
         if self.batches_done % self.accumulate == 0:
             optimizer.zero_grad()
         with nullcontext() if self.completes_step else self._gradients_of_this_process():
@@ -132,6 +130,11 @@ class Training(pl.LightningModule, ABC):
     def check_data(self, train: Any) -> None:
         """Raise ConfigError where a training set cannot teach anything."""
 
+    def networks(self) -> Iterator[nn.Module]:
+        """All networks that a training step calls, also those that are frozen."""
+        yield from (part for part in self.children() if hasattr(part, "config"))
+        yield from (part.network for part in self.modules() if isinstance(part, Frozen))
+
     @abstractmethod
     def evaluate(self, batch: dict[str, Any]) -> Any:
         """Add an evaluation batch to the metrics."""
@@ -147,8 +150,18 @@ class Training(pl.LightningModule, ABC):
         not under manual optimisation.
         """
         super().on_validation_model_eval()
+        torch.backends.cudnn.benchmark = False  # whole clips come in many sizes
         if self.trainer.state.fn == "fit":
+            self.finite_losses.finish()
             average_over_processes(list(running_statistics(self).values()))
+
+    def on_validation_model_train(self) -> None:
+        super().on_validation_model_train()
+        self.choose_convolutions()
+
+    def choose_convolutions(self) -> None:
+        """Let cuDNN try which of its algorithms is fastest: batches of training are of one size."""
+        torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         self.evaluate(batch)
@@ -175,7 +188,8 @@ class Training(pl.LightningModule, ABC):
         return optimizers, schedules
 
     def on_train_start(self) -> None:
-        """Say what becomes of the learning rates of a run that is resumed with another schedule."""
+        """Say what becomes of the learning rate where a run is resumed with another schedule."""
+        self.choose_convolutions()
         then, now = self.resumed_schedule, self.schedule_batches
         if then in (None, now) or self.global_rank:
             return

@@ -66,23 +66,16 @@ def main(
     model: str, root: str, output: str, processes: str, batch_size: str, accumulate: str = "1"
 ) -> None:
     torch.set_num_threads(1)
-    make_module, make_data = MODELS[model]
-    module, data = (
-        without_norms(make_module(optimizer=spy, accumulate=int(accumulate))),
-        make_data(root),
-    )
-    data.batch_size, data.eval_batch_size, data.batches_per_epoch = (
-        int(batch_size),
-        1,
-        int(accumulate),
-    )
+    (make_module, make_data), batches = MODELS[model], int(accumulate)
+    module, data = without_norms(make_module(optimizer=spy, accumulate=batches)), make_data(root)
+    data.batch_size, data.eval_batch_size, data.batches_per_epoch = int(batch_size), 1, batches
     exchanges = Exchanges()
     several = int(processes) > 1
     run = trainer(
         Path(output).parent,
         devices=int(processes),
         strategy="ddp_find_unused_parameters_true" if several else "auto",
-        limit_train_batches=int(accumulate),
+        limit_train_batches=batches,
         callbacks=[exchanges],
     )
     run.fit(module, data)
