@@ -12,7 +12,7 @@ from tiny import ADAM, CONSTANT, changed, state, trainer
 
 from lipsync.checkpoints import load_model
 from lipsync.data.module import ClipDataModule
-from lipsync.data.store import write_split
+from lipsync.data.store import PreparedFolder, write_split
 from lipsync.errors import ClipError, ConfigError
 from lipsync.media import write_audio
 from lipsync.voice.data import VoiceClips, VoiceCrops, speaker_files
@@ -62,7 +62,7 @@ def data(root: Path, **options) -> ClipDataModule:
 
 
 def test_crops_follow_from_seed_and_draw_and_are_not_parallel(root):
-    make = partial(VoiceCrops, root, "train", speakers=SPEAKERS, frames=32)
+    make = partial(VoiceCrops, PreparedFolder(root), "train", speakers=SPEAKERS, frames=32)
     crops, again, other = make(), make(), make(seed=1)
     assert crops[5]["a"].shape == crops[5]["b"].shape == (32, 32)
     np.testing.assert_array_equal(crops[5]["a"], again[5]["a"])
@@ -74,7 +74,7 @@ def test_crops_follow_from_seed_and_draw_and_are_not_parallel(root):
 
 
 def test_statistics_are_those_of_each_speaker(root):
-    crops = VoiceCrops(root, "train", speakers=SPEAKERS, frames=32)
+    crops = VoiceCrops(PreparedFolder(root), "train", speakers=SPEAKERS, frames=32)
     mean, std, log_pitch = crops.statistics()
     assert mean.shape == std.shape == (2, 32)
     assert log_pitch[:, 0].exp().tolist() == pytest.approx([110, 220], rel=0.05)
@@ -148,17 +148,17 @@ def test_bad_data_is_one_line_with_the_name(root, tmp_path):
     with pytest.raises(
         ConfigError, match=r"no sound of a speaker 'bob' there, but folders high, lo"
     ):
-        VoiceCrops(root, speakers=("low", "bob"))
+        VoiceCrops(PreparedFolder(root), speakers=("low", "bob"))
     with pytest.raises(ClipError, match=r"^low/0: 0.91 s of sound, a crop needs 1.2 s"):
-        VoiceCrops(root, speakers=SPEAKERS, frames=120)
+        VoiceCrops(PreparedFolder(root), speakers=SPEAKERS, frames=120)
     with pytest.raises(ConfigError, match="frames=30: must be a multiple of 4"):
-        VoiceCrops(root, speakers=SPEAKERS, frames=30)
+        VoiceCrops(PreparedFolder(root), speakers=SPEAKERS, frames=30)
     write_speakers(tmp_path / "few", clips=2, seconds=0.2)
     with pytest.raises(ConfigError, match="2 clips of low, three are needed"):
-        VoiceCrops(tmp_path / "few", speakers=SPEAKERS)
+        VoiceCrops(PreparedFolder(tmp_path / "few"), speakers=SPEAKERS)
     write_speakers(tmp_path / "silent", clips=3, seconds=0.4)
     write_audio(tmp_path / "silent" / "high" / "0.wav", np.zeros(RATE, np.float32), RATE)
     with pytest.raises(ClipError, match=r"^high/0: no voice in it"):
-        VoiceCrops(tmp_path / "silent", speakers=SPEAKERS, frames=32)
+        VoiceCrops(PreparedFolder(tmp_path / "silent"), speakers=SPEAKERS, frames=32)
     with pytest.raises(ConfigError, match=r"read \[32, 40\] coefficients"):
         module(discriminators=VoiceDiscriminators(40, width=0.0625))
