@@ -13,8 +13,10 @@ import yaml
 
 from lipsync.errors import ConfigError
 
-_KINDS = {"str": str, "int": Integral, "float": Real, "bool": bool, "dict": dict, "None": type(None)}
-_PLAIN = (str, Number, date, dict, list, type(None))  # what YAML gives
+_NONE = type(None)
+_NONE = type(None)
+_KINDS = {"str": str, "int": Integral, "float": Real, "bool": bool, "dict": dict, "None": _NONE}
+_PLAIN = (str, Number, date, dict, list, _NONE)  # what YAML gives
 
 
 def option(
@@ -41,7 +43,9 @@ def check_options(options: Any) -> None:
         if not limits or value is None:
             continue
         if limits["choices"] and value not in limits["choices"]:
-            raise ConfigError(f"{name} must be one of {', '.join(limits['choices'])}, got {value!r}")
+            raise ConfigError(
+                f"{name} must be one of {', '.join(limits['choices'])}, got {value!r}"
+            )
         least, most = limits["least"], limits["most"]
         if isinstance(value, Real) and not least <= value <= most:
             bounds = f"{least:g} or more" if most == float("inf") else f"{least:g} to {most:g}"
