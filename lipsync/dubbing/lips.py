@@ -26,8 +26,8 @@ class Lips:
     Args:
         model: called with sound (B, *audio_shape) and faces (B, 6, S, S), two pictures a frame in
             the order that ``reference_first`` tells (target first where it does not say); returns
-            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S, ``config["feature"]`` the record of
-            what it hears, ``config["framing"]`` how its faces are cut ("box" where it does not
+            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S, ``config["feature"]`` the record
+            of what it hears, ``config["framing"]`` how its faces are cut ("box" where it does not
             say).
 
     Raises:
