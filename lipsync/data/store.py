@@ -2,14 +2,14 @@
 
 ::
 
-    <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps, memory-mapped
+    <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps
                             audio.wav    16 kHz mono, 16 bit
                             mel.npy      float32 (80, columns), memory-mapped; and so every feature
                                          that the set holds, under its :attr:`file` name
                             clip.json    source, fps, framing, boxes, offset, confidence, hash
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
-Raw pixels in one file let a loader map any five frames without decoding anything; a set takes 2.5
+Raw pixels in one file let a loader read any five frames without decoding anything; a set takes 2.5
 GB an hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
 clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read as it is: only the
 frames that a sample needs are decoded, and features that are not stored are computed.
@@ -18,7 +18,7 @@ frames that a sample needs are decoded, and features that are not stored are com
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -28,11 +28,12 @@ import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.arrays import save_array
-from lipsync.data.clips import PREPARE, Clip, PublishedClip
+from lipsync.data.clips import PREPARE, Clip, PreparedClip, PublishedClip
 from lipsync.errors import ClipError, ConfigError
 from lipsync.features import Feature, LipGANMFCC, Mel, SyncNetMFCC
 from lipsync.media import write_audio
 
+_REMARKS = re.compile(r"( +[A-Z]+:\S*)+$")
 SPLITS = ("train", "val", "test")
 STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
 """Features that every prepared set holds: those of the published networks."""
@@ -87,9 +88,9 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
         ClipError: if there is no such clip.
     """
     path = clip_path(root, key)
-    if os.path.isfile(f"{path}/clip.json"):
-        return Clip(key, path)
-    if os.path.isfile(f"{path}/0.jpg"):
+    if (path / "clip.json").is_file():
+        return PreparedClip(key, path)
+    if (path / "0.jpg").is_file():
         return PublishedClip(key, path, side)
     raise ClipError(key, f"no prepared clip in {path}", PREPARE)
 
@@ -151,7 +152,7 @@ def add_feature(clip: Clip, feature: Feature) -> bool:
 def read_split(root: str | Path, split: str) -> list[str]:
     """The keys in ``<root>/filelists/<split>.txt``.
 
-    A line may carry more after its key, as published lists do (``key NF:12``).
+    A line may carry more after its key, as published lists do (``key NF:12 MV:3``).
 
     Raises:
         ConfigError: if the list is missing or empty.
@@ -163,11 +164,7 @@ def read_split(root: str | Path, split: str) -> list[str]:
         raise ConfigError(
             f"{path}: no such split list; prepare the data with `python -m data_prep`"
         ) from None
-    keys = [
-        line if " " not in line or clip_path(root, line).is_dir() else line.split()[0]
-        for line in map(str.strip, lines)
-        if line
-    ]
+    keys = [_REMARKS.sub("", line) for line in map(str.strip, lines) if line]
     if not keys:
         raise ConfigError(f"{path}: the split list is empty; a run needs at least one clip in it")
     return keys

@@ -8,7 +8,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from test_run import tiny, train
 
+from lipsync.data.module import ClipDataModule
 from lipsync.errors import ConfigError
 from lipsync.features import feature_of, get_feature
 from lipsync.models import SyncNet
@@ -137,3 +139,25 @@ def test_settings_that_cannot_work_are_one_line_before_any_data(tmp_path, option
     name = option.split("=")[0]
     with pytest.raises(ConfigError, match=rf"trainer\.{name}="):
         check_settings(composed(f"trainer.{option}").trainer)
+
+
+@pytest.mark.parametrize("debug", sorted(path.stem for path in (CONF / "debug").glob("*.yaml")))
+def test_debug_runs(prepared, tmp_path, debug):
+    options = [*tiny(prepared, tmp_path), "model=syncnet", f"debug={debug}"]
+    done = train(*options, "trainer.batches=8", "trainer.val_every=4", "data.batch_size=2")
+    assert done.returncode == 0, done.stderr
+    if debug == "profile":
+        (profile,) = (tmp_path / "profile").iterdir()
+        assert "training_step" in profile.read_text()
+    if debug == "limit":
+        assert (tmp_path / "test.json").is_file()
+
+
+def test_a_batch_that_is_seen_again_and_again(prepared):
+    data = ClipDataModule(
+        prepared, None, None, image_size=96, batch_size=3, eval_batch_size=1,
+        batches_per_epoch=4, overfit=2,
+    )  # fmt: skip
+    data.train = range(100)
+    seen = [batch.tolist() for batch in data.train_dataloader()]
+    assert seen == [[0, 1, 2], [3, 4, 5]] * 2
