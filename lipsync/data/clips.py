@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from lipsync.features import Feature, Mel
 from lipsync.media import read_audio
 
 PREPARE = "prepare the clip again with `python -m data_prep`"
+_MANY = 64  # frames
 _COMPUTED = 64  # features of clips in the published layout that a process keeps
 
 
@@ -58,7 +60,10 @@ class Clip:
 
     def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
         """Some frames from row ``top`` on: uint8 (n, S - top, S, 3), a copy."""
-        return self.faces[:, top:][np.asarray(frames)]
+        copy = self.faces[:, top:][np.asarray(frames)]
+        if len(copy) >= _MANY:  # a clip that is gone through: its pages are not read again soon
+            self.faces._mmap.madvise(mmap.MADV_DONTNEED)
+        return copy
 
     def feature(self, feature: Feature) -> np.ndarray:
         """float32 (bands, columns) of the whole sound; do not write to it.
