@@ -15,6 +15,7 @@ from typing import Any
 
 from lipsync import __version__
 from lipsync.errors import ConfigError, exit_on_error
+from lipsync.plugins import import_plugins
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(argv))
     run: Callable[..., None] = options.pop("run")
     with exit_on_error():
+        import_plugins(options.pop("plugin"))
         run(**options)
     return 0
 
@@ -48,6 +50,8 @@ def _command(commands: Any, name: str, run: Callable[..., None], about: str) -> 
         description=f"{about[0].upper()}{about[1:]}.",
         argument_default=argparse.SUPPRESS,
     )
+    about = "import a module of your own first; may be repeated (docs/extending.md)"
+    parser.add_argument("--plugin", action="append", default=[], metavar="MODULE", help=about)
     parser.set_defaults(run=run)
     return parser
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class LipsyncError(Exception):
@@ -47,6 +48,14 @@ class StageError(_About):
 
 class TrainingError(_About):
     """A run that cannot go on: the batch, what happened there, and what to try."""
+
+
+def check_whole(option: str, value: Any, least: int, most: int | None = None) -> None:
+    """Raise ConfigError unless the value of an option is a whole number within bounds."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ConfigError(f"{option}={value}: must be a whole number, {bounds}")
 
 
 @contextmanager

@@ -67,12 +67,12 @@ def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tenso
     """
     cosines = _cosines(audio, face).clamp(0.0, 1.0)  # (C, K faces, K sounds)
     far = _distances(start) >= min_gap
-    usable = far.any(dim=2)
-    own = cosines.diagonal(dim1=1, dim2=2)[usable]
-    positive = _bce(own, torch.ones_like(own)).mean()
+    usable = far.any(dim=2)  # (C, K); a mean of these, without an index that a GPU would wait for
+    own = cosines.diagonal(dim1=1, dim2=2)
+    positive = _bce(own, torch.ones_like(own))
     each = _bce(cosines, torch.zeros_like(cosines))
-    negative = ((each * far).sum(dim=2)[usable] / far.sum(dim=2)[usable]).mean()
-    return (positive + negative) / 2
+    negative = (each * far).sum(dim=2) / far.sum(dim=2).clamp_min(1)
+    return ((positive + negative) * usable).sum() / usable.sum() / 2
 
 
 def clip_info_nce(
@@ -140,13 +140,13 @@ def structure(fake: Tensor, real: Tensor) -> Tensor:
     Three scales in place of the published five, whose coarsest needs 176 pixels; their weights are
     the published ones, brought to a sum of 1 (Wang, Simoncelli & Bovik 2003).
     """
-    weights = torch.tensor([0.0448, 0.2856, 0.3001])
+    weights = (0.0448, 0.2856, 0.3001)
     with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
         similarity = multiscale_structural_similarity_index_measure(
             fake.float().flatten(0, -4),
             real.float().flatten(0, -4),
             data_range=1.0,
-            betas=tuple((weights / weights.sum()).tolist()),
+            betas=tuple(weight / sum(weights) for weight in weights),
             normalize="relu",
         )
     return 1 - similarity

@@ -73,22 +73,6 @@ def cut_columns(columns: np.ndarray, start: int, length: int, silence: float) ->
     return window
 
 
-def inference_chunks(n_mel: int, fps: float) -> list[int]:
-    """Start columns of the mel windows of a whole sound, as published inference cuts it.
-
-    One window a frame at ``int(frame * 80 / fps)``; the first that would reach past the end is
-    moved back to the last 16 columns, and is the last.
-
-    Raises:
-        ValueError: if there are fewer than 16 columns.
-    """
-    if n_mel < MEL_STEP:
-        raise ValueError(f"{n_mel} mel columns, a window needs {MEL_STEP}")
-    step = MEL_RATE / fps
-    whole = [int(i * step) for i in range(int(n_mel / step) + 2)]
-    return [s for s in whole if s + MEL_STEP <= n_mel] + [n_mel - MEL_STEP]
-
-
 def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> int | None:
     """A random window start among ``count`` that lies at least ``gap`` frames from ``start``.
 

@@ -50,6 +50,7 @@ def test_a_column_every_200_samples(n):
 def test_silence_is_the_floor():
     assert (audio.melspectrogram(np.zeros(8000, np.float32)) == -4).all()
     assert np.isfinite(audio.mfcc(np.zeros(8000, np.float32))).all()
+    assert np.abs(audio.lipgan_mfcc(np.zeros(16000, np.float32))).max() < 1e-9
 
 
 def test_a_tone_lights_the_bin_of_its_frequency():

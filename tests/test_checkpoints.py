@@ -382,5 +382,5 @@ def test_a_network_from_outside_is_known_once_it_is_defined(tmp_path):
     save_model(network, tmp_path / "m.safetensors")
     assert type(load_model(tmp_path / "m.safetensors")) is Elsewhere
     del models.Network.kinds["Elsewhere"]
-    with pytest.raises(CheckpointError, match="import the module that defines it"):
+    with pytest.raises(CheckpointError, match="name its module"):
         load_model(tmp_path / "m.safetensors")

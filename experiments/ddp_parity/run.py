@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 MODELS = {  # options, batch size of one process, and the number whose curve is compared
     "syncnet": (["size.expert.width=0.25", "model.loss.bce=0.5"], 8, "val/bce"),
     "wav2lip": (
-        ["size.discriminator.width=0.1", "model.sync_threshold=null"],
+        ["size.discriminator.width=0.1", "model.terms.sync.threshold=null"],
         4,
         "val/l1_generated",
     ),
@@ -40,7 +40,7 @@ COMMON = [
     "size.generator.width=0.1",
     "size.generator.depth=0",
     "model.augment=null",
-    "+model.schedule.warmup=20",
+    "model.schedule.warmup=20",
     "trainer.threads=1",
     "callbacks.progress=null",
     "callbacks.pictures=null",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from lipsync.training import GeneratorTraining
+from lipsync.training.step import Step
 
 BATCH = 30  # in which the pixel is planted
 
 
 class NaNPixel(GeneratorTraining):
-    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
-        inputs = super().prepare(batch)
+    def prepare(self, batch: dict[str, Any]) -> Step:
+        step = super().prepare(batch)
         if self.batches_done == BATCH:
-            inputs["target"][0, 0, 0, 50, 50] = float("nan")
-        return inputs
+            step.target[0, 0, 0, 50, 50] = float("nan")
+        return step

@@ -14,15 +14,17 @@ import argparse
 import statistics
 import time
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from lipsync import losses
 from lipsync.models import QualityDiscriminator, SyncNet, Wav2Lip
-from lipsync.training import GeneratorTraining
-from lipsync.training.batches import expert_faces
-from lipsync.training.optim import constant
+from lipsync.training import GeneratorTraining, terms
+from lipsync.training import step as training_step
+from lipsync.training.optim import warmup_cosine
 from lipsync.training.settings import resolve_precision
 from lipsync.windows import lower_half
 
@@ -39,10 +41,8 @@ class PlainTraining(GeneratorTraining):
     def __init__(self, *networks, **options) -> None:
         super().__init__(*networks, **options)
         self.to(memory_format=torch.contiguous_format)
-
-    def sync_loss(self, faces: Tensor, sync_mel: Tensor) -> Tensor:
-        audio, face = self.expert(sync_mel, expert_faces(lower_half(faces)))
-        return losses.cosine_bce(audio, face, torch.ones(len(audio), device=audio.device))
+        expert = self.terms["sync"].expert.network
+        expert.see = lambda faces: lower_half(faces).flatten(1, 2).contiguous()
 
 
 class Step:
@@ -59,29 +59,31 @@ class Step:
         generator, expert, discriminator = SIZES[small]
         self.module = training(
             Wav2Lip(96, *generator),
-            SyncNet(96, *expert),
+            LOSS,
+            terms={
+                "reconstruction": terms.Reconstruction(),
+                "lower": terms.LowerReconstruction(),
+                "sync": terms.Sync(SyncNet(96, *expert), threshold=None),
+                "adversarial": terms.Adversarial(),
+            },
             discriminator=QualityDiscriminator(96, discriminator),
             optimizer=torch.optim.AdamW,
-            schedule=constant,
-            loss=LOSS,
-            sync_threshold=None,
+            schedule=partial(warmup_cosine, warmup=0, final=1.0),
         ).to(device)
-        self.module.expert.to(device)
-        if training is GeneratorTraining:  # what Lightning calls before the first step
-            self.module.setup("fit")
         networks = (self.module.generator, self.module.discriminator)
         self.optimizers = [torch.optim.AdamW(n.parameters()) for n in networks]
         self.bfloat16, self.device = bfloat16, device
 
-    def __call__(self, batch: dict[str, Tensor]) -> float:
+    def __call__(self, given: training_step.Step) -> float:
         module = self.module
         with self._autocast():
-            fake = module(batch["mel"], batch["target"], batch["reference"])
-            loss, _ = module.discriminator_loss(batch, fake.detach())
+            fake = module(given.sound, given.target, given.reference)
+            loss, _ = module.opponents[0].discriminator_loss(replace(given, fake=fake.detach()))
         self._descend(1, loss)
         module.discriminator.requires_grad_(False)
         with self._autocast():
-            loss = losses.weighted_sum(module.terms(batch, fake), module.loss_weights)
+            values = module.term_values(replace(given, fake=fake), module.loss_weights)
+            loss = losses.weighted_sum(values, module.loss_weights)
         self._descend(0, loss)
         module.discriminator.requires_grad_(True)
         return loss.item()
@@ -95,15 +97,12 @@ class Step:
         self.optimizers[which].step()
 
 
-def noise(windows: int) -> dict[str, Tensor]:
-    """A batch as the step takes it."""
+def noise(windows: int) -> training_step.Step:
+    """Windows of five frames as the step takes them."""
     torch.manual_seed(0)
-    return {
-        "target": torch.rand(windows, 5, 3, 96, 96),
-        "reference": torch.rand(windows, 5, 3, 96, 96),
-        "mel": torch.randn(windows, 5, 1, 80, 16),
-        "sync_mel": torch.randn(windows, 1, 80, 16),
-    }
+    target, reference = (torch.rand(windows, 5, 3, 96, 96) for _ in range(2))
+    sound, spans = torch.randn(windows, 5, 1, 80, 16), {"sync": torch.randn(windows, 1, 80, 16)}
+    return training_step.Step(0, target, reference, target, sound, spans)
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,10 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from experiments.loader_speed.benchmark import naive_item, write_both
 from experiments.training_speed.benchmark import PlainTraining, Step
-from lipsync.data.datasets import GeneratorClips, GeneratorWindows
+from lipsync.data.datasets import Clips, Windows
 from lipsync.data.module import ClipDataModule
-from lipsync.data.store import read_split
+from lipsync.data.store import PreparedFolder, read_split
 from lipsync.training import GeneratorTraining
-from lipsync.training.batches import to_float
 from lipsync.training.settings import resolve_precision
 
 CLIPS, SIZE = 40, 96  # that are drawn from; pixels
@@ -47,7 +45,12 @@ class NaiveItems(IterableDataset):
         cv2.setNumThreads(1)
         while True:
             item = naive_item(self.folders, SIZE)
-            yield {**item, "sync_mel": item["mel"][0]}
+            yield {
+                "faces": item["target"][None],
+                "reference": item["reference"][None],
+                "sound": item["mel"][None],
+                "sound_sync": item["mel"][:1],
+            }
 
 
 class Form:
@@ -76,25 +79,25 @@ class Form:
         return self.rates[-1]
 
     def _step(self, batch: dict[str, Tensor]) -> int:
-        pictures = {name: to_float(batch[name]) for name in ("target", "reference")}
-        self.step({**batch, **pictures})
-        return len(batch["mel"])
+        self.step(self.step.module.prepare(batch))
+        return len(batch["faces"])
 
 
 def ours(root: Path, small: bool, batch: int, workers: int, device: str) -> Form:
     data = ClipDataModule(
         root,
-        partial(GeneratorWindows, lead=2),
-        GeneratorClips,
+        Windows,
+        Clips,
         image_size=SIZE,
         batch_size=batch,
         eval_batch_size=1,
         batches_per_epoch=10**6,
         workers=workers,
     )
-    data.train = data.make_train(root, "train", SIZE)
     fast = resolve_precision("auto", device == "cuda") == "bf16-mixed"
-    return Form(Step(GeneratorTraining, small, fast, device), data.train_dataloader())
+    step = Step(GeneratorTraining, small, fast, device)
+    data.train = data.make_train(PreparedFolder(root, SIZE), "train", step.module.inputs())
+    return Form(step, data.train_dataloader())
 
 
 def plain(folders: list[Path], small: bool, batch: int, workers: int, device: str) -> Form:

@@ -13,12 +13,13 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from lipsync.media import read_audio
-from lipsync.training.optim import constant
+from lipsync.training.optim import warmup_cosine
 from lipsync.voice import analyse, convert, match_voice, synthesise
 from lipsync.voice.network import VoiceConverter, VoiceDiscriminators
 from lipsync.voice.training import VoiceTraining
@@ -34,7 +35,7 @@ class Step(VoiceTraining):
             VoiceConverter(["a", "b"], width=width),
             VoiceDiscriminators(width=width),
             optimizer=torch.optim.AdamW,
-            schedule=constant,
+            schedule=partial(warmup_cosine, warmup=0, final=1.0),
             loss={"cycle": 1.0, "identity": 0.2, "adversarial": 1.0},
         )
         self._pair = [self.make_optimizer(x.parameters()) for x in self.children() if _trains(x)]

@@ -26,6 +26,7 @@ from lipsync.checkpoints.official import recognise, swap_colours, without_wrappi
 from lipsync.checkpoints.online import ONLINE, fetch
 from lipsync.errors import CheckpointError, ConfigError
 from lipsync.models import Network
+from lipsync.plugins import NAME_IT
 
 _SHOWN = 3  # mismatches that an error names
 
@@ -220,7 +221,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> nn.Module:
         raise CheckpointError(
             path,
             f"is of a {weights.model}, which is none of {known}",
-            "import the module that defines it first",
+            NAME_IT,
         )
     try:
         with torch.device("meta"):  # no memory for weights that are about to be replaced

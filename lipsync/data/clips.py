@@ -1,10 +1,10 @@
-"""One prepared clip: its pictures and the features of its sound, read when they are asked for."""
+"""One clip of a set: its pictures and the features of its sound, read when they are asked for."""
 
 from __future__ import annotations
 
 import json
-import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ import cv2
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
+from lipsync.data.arrays import map_array, read_header, read_rows
 from lipsync.errors import ClipError, MediaError
 from lipsync.features import Feature, Mel
 from lipsync.media import read_audio
 
 PREPARE = "prepare the clip again with `python -m data_prep`"
-_MANY = 64  # frames
 _COMPUTED = 64  # features of clips in the published layout that a process keeps
 
 
 class Clip:
-    """One prepared clip. Nothing is read before it is asked for.
+    """One clip, of which nothing is read before it is asked for; the base of all kinds of clips.
+
+    A kind of clip gives its ``faces``, and whatever else it can give for less than by way of them.
 
     Args:
         key: ``speaker/clip``.
@@ -32,6 +34,7 @@ class Clip:
 
     def __init__(self, key: str, path: Path) -> None:
         self.key, self.path = key, path
+        self._features: dict[str, np.ndarray] = {}
 
     @property
     def speaker(self) -> str:
@@ -39,48 +42,49 @@ class Clip:
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What ``clip.json`` says; empty for the published layout."""
-        try:
-            return json.loads((self.path / "clip.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ClipError(self.key, f"clip.json is damaged ({error})", PREPARE) from None
+        """What is known of it, such as its source."""
+        return {}
 
     @property
     def framing(self) -> str | None:
         """Name of the framing that its faces were cut by; None where it does not say."""
         return self.info.get("framing")
 
-    @cached_property
+    @property
     def faces(self) -> np.ndarray:
-        """uint8 (frames, S, S, 3) RGB; do not write to it."""
-        faces = _mapped(self.path / "faces.npy", self.key)
-        if faces.ndim != 4 or faces.dtype != np.uint8 or faces.shape[1:] != (*faces.shape[1:3], 3):
-            raise ClipError(self.key, f"faces.npy is {faces.dtype} {faces.shape}", PREPARE)
-        return faces
+        """uint8 (frames, S, S, 3) RGB at 25 fps; do not write to it."""
+        raise NotImplementedError
 
     def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
-        """Some frames from row ``top`` on: uint8 (n, S - top, S, 3), a copy."""
-        copy = self.faces[:, top:][np.asarray(frames)]
-        if len(copy) >= _MANY:  # a clip that is gone through: its pages are not read again soon
-            self.faces._mmap.madvise(mmap.MADV_DONTNEED)
-        return copy
+        """Some frames from row ``top`` on: uint8 (n, S - top, S, 3)."""
+        return self.faces[np.asarray(frames), top:]
 
     def feature(self, feature: Feature) -> np.ndarray:
-        """float32 (bands, columns) of the whole sound; do not write to it.
+        """float32 (bands, columns) of the whole sound, however it is cut; do not write to it.
 
         Raises:
             ClipError: it is not stored; names the command that adds it.
         """
-        path = self.path / f"{feature.name}.npy"
+        values = self._features.get(feature.file)
+        if values is None:
+            values = self._features[feature.file] = self._load(feature)
+        return values
+
+    def _load(self, feature: Feature) -> np.ndarray:
+        path = self.path / feature.file
         if not path.is_file():
-            raise ClipError(
-                self.key,
-                f"holds no feature {feature.name}, which the network hears",
-                f"add it with `python -m data_prep features=[{feature.name}] output=ROOT`",
-            )
-        values = _mapped(path, self.key)
-        if values.ndim != 2 or values.shape[0] != feature.bands:
-            problem = f"{path.name} has shape {values.shape}, not ({feature.bands}, columns)"
+            others = ", ".join(sorted(p.name for p in self.path.glob(f"{feature.name}-*.npy")))
+            problem = f"holds no {feature.file}, which the network hears"
+            options, module = f"'features=[{feature.asked}]'", type(feature).__module__
+            if not module.startswith("lipsync."):
+                options += f" 'plugins=[{module}]'"
+            remedy = f"add it with `python -m data_prep {options} output=ROOT`"
+            raise ClipError(self.key, problem + f", but {others}" * bool(others), remedy)
+        with _named(self.key, path.name):
+            values = map_array(path)
+        if values.ndim != 2 or values.shape[0] != feature.bands or values.dtype != np.float32:
+            found = f"{path.name} is {values.dtype} {values.shape}"
+            problem = f"{found}, not float32 ({feature.bands}, columns)"
             raise ClipError(self.key, problem, PREPARE)
         return values
 
@@ -104,8 +108,49 @@ class Clip:
         return len(self.faces)
 
 
+class PreparedClip(Clip):
+    """A clip that ``python -m data_prep`` has prepared, see :mod:`lipsync.data.store`."""
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What ``clip.json`` says."""
+        try:
+            return json.loads((self.path / "clip.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ClipError(self.key, f"clip.json is damaged ({error})", PREPARE) from None
+
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        with _named(self.key, "faces.npy"):
+            header = read_header(self.path / "faces.npy")
+        shape = header.shape
+        if header.dtype != np.uint8 or header.columns_first or shape[1:] != (*shape[1:2] * 2, 3):
+            raise ClipError(self.key, f"faces.npy is {header.dtype} {shape}", PREPARE)
+        return shape
+
+    @property
+    def faces(self) -> np.ndarray:  # memory-mapped
+        with _named(self.key, "faces.npy"):
+            return map_array(self.path / "faces.npy").reshape(self._shape)
+
+    def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
+        with _named(self.key, "faces.npy"):
+            return read_rows(self.path / "faces.npy", frames)[:, top:]
+
+    @property
+    def size(self) -> int:
+        return self._shape[1]
+
+    def __len__(self) -> int:
+        return self._shape[0]
+
+
 class PublishedClip(Clip):
     """A clip in the published layout: JPEG frames ``0.jpg, 1.jpg, ...`` and ``audio.wav``.
+
+    Only the frames that are asked for are decoded. A feature of the sound that is not stored beside
+    them is computed of the whole sound, which takes most of a sample's time: ``python -m data_prep
+    features=[NAME] output=ROOT`` stores it.
 
     Args:
         key, path: as of :class:`Clip`.
@@ -115,10 +160,6 @@ class PublishedClip(Clip):
     def __init__(self, key: str, path: Path, side: int) -> None:
         super().__init__(key, path)
         self.side = side
-
-    @property
-    def info(self) -> dict[str, Any]:
-        return {}
 
     @cached_property
     def _count(self) -> int:
@@ -134,10 +175,11 @@ class PublishedClip(Clip):
     def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
         return np.stack([self._decode(int(frame))[top:] for frame in frames])
 
-    def feature(self, feature: Feature) -> np.ndarray:
-        if (self.path / f"{feature.name}.npy").is_file():
-            return super().feature(feature)
-        return _extracted(self.path / "audio.wav", self.key, feature)
+    def _load(self, feature: Feature) -> np.ndarray:
+        if (self.path / feature.file).is_file():
+            return super()._load(feature)
+        alike = type(feature)(**feature.options())  # whatever its window
+        return _computed(self.path / "audio.wav", self.key, alike)
 
     @property
     def size(self) -> int:
@@ -168,12 +210,14 @@ def _read_wave(path: Path, key: str) -> np.ndarray:
 
 
 @lru_cache(_COMPUTED)
-def _extracted(path: Path, key: str, feature: Feature) -> np.ndarray:
+def _computed(path: Path, key: str, feature: Feature) -> np.ndarray:
     return feature.extract(_read_wave(path, key))
 
 
-def _mapped(path: Path, key: str) -> np.ndarray:
+@contextmanager
+def _named(key: str, name: str) -> Iterator[None]:
+    """Name the clip and its file where it cannot be read."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ClipError(key, f"{path.name} cannot be read ({error})", PREPARE) from None
+        yield
+    except (OSError, ValueError) as error:
+        raise ClipError(key, f"{name} cannot be read ({error})", PREPARE) from None

@@ -9,8 +9,7 @@ too short raises :class:`~lipsync.errors.ClipError` with its name; nothing is sk
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -18,14 +17,13 @@ from torch.utils.data import Dataset
 from lipsync.data.clips import Clip
 from lipsync.data.draws import ClipDraws
 from lipsync.data.inputs import TOO_SHORT, Inputs
-from lipsync.errors import ClipError, ConfigError
-from lipsync.windows import draw_apart
+from lipsync.errors import ClipError, ConfigError, check_whole
+from lipsync.windows import FPS, draw_apart
 
 log = logging.getLogger(__name__)
 
-_OPEN_CLIPS = 384  # memory maps held open by one process; each takes a file descriptor
 
-
+@runtime_checkable
 class Reader(Protocol):
     """Where clips come from; :class:`lipsync.data.store.PreparedFolder` reads prepared sets."""
 
@@ -37,12 +35,11 @@ class Reader(Protocol):
 
 
 class _Split(Dataset):
-    """The clips of one split, opened when needed and kept open for a while."""
+    """The clips of one split. Nothing stays open: a set of any size is read equally fast."""
 
     def __init__(self, reader: Reader, split: str, inputs: Inputs) -> None:
         self.reader, self.inputs = reader, inputs
         self.keys = reader.keys(split)
-        self.clip = lru_cache(maxsize=_OPEN_CLIPS)(self._open)
         first = self.clip(self.keys[0])  # a wrong set is an error now, not in a worker
         if first.framing not in (None, inputs.framing):
             raise ConfigError(
@@ -52,7 +49,8 @@ class _Split(Dataset):
             )
         inputs.count(first)  # and so is a feature that is missing
 
-    def _open(self, key: str) -> Clip:
+    def clip(self, key: str) -> Clip:
+        """One of the clips, opened."""
         clip, size = self.reader.open(key), self.inputs.image_size
         if clip.size != size:
             raise ConfigError(
@@ -60,13 +58,6 @@ class _Split(Dataset):
                 f"with image_size={size}"
             )
         return clip
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "clip"}  # maps stay behind
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.clip = lru_cache(maxsize=_OPEN_CLIPS)(self._open)
 
 
 class Windows(_Split):
@@ -88,7 +79,7 @@ class Windows(_Split):
         ``sound_<name>`` (K, 1, bands, columns); ``start`` int64 (K,), ascending; ``key``.
 
     Raises:
-        ConfigError: no windows, or a set of another size or framing.
+        ConfigError: numbers that cannot work, or a set of another size or framing.
         ClipError: its first clip lacks a feature or is too short.
     """
 
@@ -102,10 +93,7 @@ class Windows(_Split):
         seed: int = 0,
         balance: float = 1.0,
     ) -> None:
-        if isinstance(windows, bool) or not isinstance(windows, int) or windows < 1:
-            raise ConfigError(f"data.train.windows={windows}: must be a whole number, 1 or more")
-        if not 0 <= balance <= 1:
-            raise ConfigError(f"data.train.balance={balance}: must be in [0, 1]")
+        check_whole("data.train.windows", windows, 1)
         super().__init__(reader, split, inputs)
         self.windows, self.seed = windows, seed
         self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
@@ -135,14 +123,21 @@ class Clips(_Split):
     Args:
         reader, split, inputs: as of :class:`Windows`.
         windows: windows taken from each clip; None takes all there are.
-        most: of clips; more are drawn from once, the same ones in every run. None takes all.
-        seconds: longer clips are cut into parts of so much where whole ones are taken, so that
-            memory does not grow with their length; every part counts as a clip.
+        most: of clips; of more, so many are drawn once, the same in every run and process. None
+            takes all.
+        seconds: where whole clips are taken, longer ones are cut into parts of no more, of nearly
+            equal length, so that memory does not grow with theirs; every part counts as a clip.
+            To find their lengths, all clips are opened at the start, some 50 us each from a
+            local disk.
 
     Returns per clip:
         With ``windows`` what :class:`Windows` gives, references and shifted sound half a clip away,
         and ``swapped_sound``, of another moment of another clip. Without, ``faces`` uint8
-        (frames, rows, S, 3), ``sound_<name>`` (windows, 1, bands, columns) and ``key``.
+        (frames, rows, S, 3), ``sound_<name>`` (windows, 1, bands, columns), ``start``
+        and ``key``.
+
+    Raises:
+        ConfigError, ClipError: as of :class:`Windows`.
     """
 
     def __init__(
@@ -155,41 +150,49 @@ class Clips(_Split):
         most: int | None = None,
         seconds: float = 20.0,
     ) -> None:
+        if windows is not None:
+            check_whole("data.evaluation.windows", windows, 1)
+        if not seconds > 0:
+            raise ConfigError(f"data.evaluation.seconds={seconds}: must be above 0")
         super().__init__(reader, split, inputs)
-        self.windows, self.longest = windows, max(inputs.window, round(seconds * 25))
+        self.windows, self.longest = windows, max(1, round(seconds * FPS))
         if most is not None and most < len(self.keys):
             log.info("%s: evaluated on %d of its %d clips, drawn once", split, most, len(self.keys))
             chosen = np.random.default_rng(len(self.keys)).permutation(len(self.keys))[:most]
-            self.keys = [self.keys[i] for i in sorted(chosen)]
-        self.parts = [(place, 0) for place in range(len(self.keys))]
+            self.keys = [self.keys[i] for i in np.sort(chosen)]
         if windows is None:
-            self.parts = [(i, at) for i in range(len(self.keys)) for at in self._begins(i)]
-
-    def _begins(self, place: int) -> range:
-        """First windows of the parts of a clip."""
-        return range(0, self.inputs.count(self.clip(self.keys[place])), self.longest)
+            counts = [-(-len(self.clip(key)) // self.longest) for key in self.keys]
+            self.parts = np.repeat(np.arange(len(counts)), counts)  # -> the clip of each
+            self.firsts = np.cumsum([0, *counts])  # clip -> its first part
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.keys if self.windows is not None else self.parts)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        place, begin = self.parts[index]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._part(index) if self.windows is None else self._windows(index)
+
+    def _part(self, index: int) -> dict[str, Any]:
+        place = self.parts[index]
+        clip = self.clip(self.keys[place])
+        first, end = self.firsts[place : place + 2]
+        bounds = np.linspace(0, self.inputs.count(clip), end - first + 1).astype(int)
+        starts = np.arange(*bounds[index - first : index - first + 2])
+        frames = np.arange(starts[0], starts[-1] + self.inputs.window)
+        sample = {"faces": self.inputs.seen(clip, frames), "start": starts, "key": clip.key}
+        return sample | self.inputs.spanned(clip, starts)
+
+    def _windows(self, place: int) -> dict[str, Any]:
         clip, inputs = self.clip(self.keys[place]), self.inputs
         count = inputs.count(clip)
-        if self.windows is None:
-            starts = np.arange(begin, min(begin + self.longest, count))
-            frames = np.arange(begin, starts[-1] + inputs.window)
-            top = clip.size // 2 if inputs.lower_half else 0
-            return {
-                "faces": clip.read(frames, top),
-                "start": starts,
-                "key": clip.key,
-            } | inputs.spanned(clip, starts)
         starts = ((np.arange(self.windows) + 0.5) * count / self.windows).astype(int)
         away = (starts + count // 2) % count
         sample = {"faces": inputs.pictures(clip, starts), "start": starts, "key": clip.key}
         sample |= inputs.spanned(clip, starts)
         if inputs.reference:
+            if count < 2:
+                raise _alone(clip)
             sample["reference"] = inputs.pictures(clip, away)
         if inputs.sound is not None:
             sample["sound"] = inputs.heard(clip, starts)
@@ -213,11 +216,15 @@ class Clips(_Split):
 def _reference(rng: np.random.Generator, clip: Clip, count: int, start: int, window: int) -> int:
     """A window of ``count`` to look at that does not show the mouth of ``start``."""
     reference = draw_apart(rng, count, start, max(window, 5))
-    if reference is None:  # a clip of under a second: the nearest that is another window
+    if reference is None:  # a short clip: any other window
         reference = draw_apart(rng, count, start, 1)
     if reference is None:
-        raise ClipError(clip.key, "one window only, a reference needs another")
+        raise _alone(clip)
     return reference
+
+
+def _alone(clip: Clip) -> ClipError:
+    return ClipError(clip.key, "one window only, a reference needs another", TOO_SHORT)
 
 
 def _check_length(clip: Clip, count: int, gap: int) -> None:

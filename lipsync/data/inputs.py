@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from lipsync.data.clips import Clip
 from lipsync.errors import ClipError
 from lipsync.features import Feature
+from lipsync.windows import FPS
 
 TOO_SHORT = "take it out of the split list"
 
@@ -47,13 +49,16 @@ class Inputs:
     shifted: int = 0
     lower_half: bool = False
 
-    @property
+    @cached_property
     def window(self) -> int:
         """Frames of a window that serves everyone."""
         return max([self.frames, *(span.frames for span in self.spans.values())])
 
     def count(self, clip: Clip) -> int:
         """How many windows a clip holds, at frames 0, 1, ...; at least one.
+
+        A window has all the sound of every span that begins with it. Sound beside single frames
+        may be filled up with silence, but every frame begins within the sound.
 
         Raises:
             ClipError: it is too short for a window; says how short.
@@ -62,24 +67,35 @@ class Inputs:
         for span in self.spans.values():
             columns = clip.feature(span.feature).shape[1]
             counts.append(span.feature.count(len(clip), columns, span.frames))
-        if self.sound is not None:  # some of it, for windows are filled up with silence
-            counts.append(clip.feature(self.sound).shape[1])
-        if (count := min(counts)) < 1:
-            sounds = [s.feature for s in self.spans.values()] or [self.sound]
-            there = ", ".join(f"{clip.feature(f).shape[1]} {f.name} columns" for f in sounds if f)
-            need = ", ".join(f"{f.window} of {f.name}" for f in sounds if f)
-            raise ClipError(
-                clip.key,
-                f"{len(clip)} frames and {there}, a window needs {self.window} frames and {need}",
-                TOO_SHORT,
-            )
-        return count
+        if self.sound is not None:
+            columns = clip.feature(self.sound).shape[1]
+            counts.append(-(-columns * FPS // self.sound.rate) - self.window + 1)
+        if min(counts) < 1:
+            raise self._too_short(clip)
+        return min(counts)
+
+    def _too_short(self, clip: Clip) -> ClipError:
+        least: dict[Feature, int] = {s.feature: s.feature.window for s in self.spans.values()}
+        if self.sound is not None and not least:
+            least[self.sound] = (self.window - 1) * self.sound.rate // FPS + 1
+        there = [f"{clip.feature(f).shape[1]} {f.name} columns" for f in least]
+        needed = [f"{columns} of {f.name}" for f, columns in least.items()]
+        return ClipError(
+            clip.key,
+            f"{' and '.join([f'{len(clip)} frames', *there])}, a window needs "
+            f"{' and '.join([f'{self.window} frames', *needed])}",
+            TOO_SHORT,
+        )
+
+    def seen(self, clip: Clip, frames: Sequence[int]) -> np.ndarray:
+        """Pictures of frames: uint8 (n, rows, S, 3)."""
+        return clip.read(frames, clip.size // 2 if self.lower_half else 0)
 
     def pictures(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
         """Windows that begin at frames: uint8 (K, window, rows, S, 3)."""
         frames = np.asarray(starts)[:, None] + np.arange(self.window)
-        top = clip.size // 2 if self.lower_half else 0
-        return clip.read(frames.ravel(), top).reshape(*frames.shape, -1, clip.size, 3)
+        seen = self.seen(clip, frames.ravel())
+        return seen.reshape(*frames.shape, *seen.shape[1:])
 
     def heard(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
         """Sound of every frame of windows: float32 (K, window, 1, bands, columns)."""

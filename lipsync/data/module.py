@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from lipsync.data.datasets import Reader
+from lipsync.data.datasets import Clips, Reader
 from lipsync.data.draws import DrawSampler
 from lipsync.data.store import PreparedFolder
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, check_whole
 
 
 class ClipDataModule(pl.LightningDataModule):
@@ -28,9 +29,11 @@ class ClipDataModule(pl.LightningDataModule):
         image_size: side of the face crops in pixels.
         framing: name of the framing that they are cut by.
         batch_size: training samples a step, in each process.
-        eval_batch_size: evaluation samples a step.
+        eval_batch_size: evaluation samples a step; 1 for whole clips.
         batches_per_epoch: training steps between two validations.
         val_clips: most clips to validate on; of more, so many are drawn once. None takes all.
+        overfit: batches that are trained on again and again, to see whether a training can learn at
+            all; None for samples without end.
         workers: loader processes; 0 loads in the training process.
 
     Raises:
@@ -50,6 +53,7 @@ class ClipDataModule(pl.LightningDataModule):
         eval_batch_size: int,
         batches_per_epoch: int,
         val_clips: int | None = None,
+        overfit: int | None = None,
         workers: int = 0,
     ) -> None:
         super().__init__()
@@ -58,55 +62,85 @@ class ClipDataModule(pl.LightningDataModule):
         self.make_reader, self.image_size, self.framing = reader, image_size, framing
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
-        self.val_clips = val_clips
-        if val_clips is not None and (not isinstance(val_clips, int) or val_clips < 1):
-            raise ConfigError(f"data.val_clips={val_clips}: must be 1 or more, or null")
+        self.val_clips, self.overfit = val_clips, overfit
+        for name, value in (("val_clips", val_clips), ("overfit", overfit)):
+            if value is not None:
+                check_whole(f"data.{name}", value, 1)
         for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("workers", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(f"data.{name}={value}: must be a whole number, {least} or more")
+            check_whole(f"data.{name}", getattr(self, name), least)
+
+    def reader(self) -> Reader:
+        """What reads the set.
+
+        Raises:
+            ConfigError: it is no reader.
+        """
+        reader = self.make_reader(self.root, self.image_size)
+        if not isinstance(reader, Reader):
+            kind = type(reader).__name__
+            raise ConfigError(f"data.reader: a {kind} is no reader, it needs keys() and open()")
+        return reader
+
+    def check_splits(self, splits: Sequence[str]) -> None:
+        """Raise ConfigError for a split that is missing or empty."""
+        reader = self.reader()
+        for split in splits:
+            if not reader.keys(split):
+                raise ConfigError(f"{self.root}: the reader finds no clip of the split {split}")
 
     def setup(self, stage: str | None = None) -> None:
-        reader, module = self.make_reader(self.root, self.image_size), self.trainer.lightning_module
+        reader, module = self.reader(), self.trainer.lightning_module
         inputs = module.inputs(evaluation=True)
         if stage == "fit":
             self.train = self.make_train(reader, "train", module.inputs())
             module.check_data(self.train)
         if stage in ("fit", "validate"):
             limit = {} if self.val_clips is None else {"most": self.val_clips}
-            self.val = self.make_evaluation(reader, "val", inputs, **limit)
+            self.val = self._checked(self.make_evaluation(reader, "val", inputs, **limit))
         if stage == "test":
-            self.test = self.make_evaluation(reader, "test", inputs)
+            self.test = self._checked(self.make_evaluation(reader, "test", inputs))
 
-    def train_dataloader(self) -> DataLoader:
-        rank, world = self._place()
-        draws = self.batches_per_epoch * self.batch_size * world
-        return DataLoader(
-            self.train,
-            batch_size=self.batch_size,
-            sampler=DrawSampler(draws, rank, world),
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-    def val_dataloader(self) -> DataLoader:
-        return self._evaluation(self.val)
-
-    def test_dataloader(self) -> DataLoader:
-        return self._evaluation(self.test)
-
-    def _evaluation(self, dataset: Dataset) -> DataLoader:
-        rank, world = self._place()
+    def _checked(self, dataset: Dataset) -> Dataset:
+        """An evaluation set that can be shared out and batched."""
+        _, world = self._place()
         if len(dataset) < world:
             raise ConfigError(
                 f"{self.root}: {len(dataset)} samples to evaluate on cannot be shared out among "
                 f"{world} processes; use fewer processes or longer split lists"
             )
+        if self.eval_batch_size > 1 and isinstance(dataset, Clips) and dataset.windows is None:
+            raise ConfigError(
+                f"data.eval_batch_size={self.eval_batch_size}: whole clips differ in length and "
+                "make no batch; set it to 1, or data.evaluation.windows to a number"
+            )
+        return dataset
+
+    def train_dataloader(self) -> DataLoader:
+        rank, world = self._place()
+        batch = self.batch_size * world
+        again = self.overfit and self.overfit * batch
+        draws = DrawSampler(self.batches_per_epoch * batch, rank, world, again)
+        return self._loader(self.train, self.batch_size, sampler=draws)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._evaluation_loader(self.val)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._evaluation_loader(self.test)
+
+    def _evaluation_loader(self, dataset: Dataset) -> DataLoader:
+        rank, world = self._place()
+        share = Subset(dataset, range(rank, len(dataset), world))  # each sample in one process
+        return self._loader(share, self.eval_batch_size)
+
+    def _loader(self, dataset: Dataset, batch_size: int, **options: Any) -> DataLoader:
         return DataLoader(
-            Subset(dataset, range(rank, len(dataset), world)),  # each clip once, none twice
-            batch_size=self.eval_batch_size,
+            dataset,
+            batch_size=batch_size,
             num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            **options,
         )
 
     def _place(self) -> tuple[int, int]:

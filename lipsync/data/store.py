@@ -2,14 +2,14 @@
 
 ::
 
-    <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps, memory-mapped
+    <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps
                             audio.wav    16 kHz mono, 16 bit
                             mel.npy      float32 (80, columns), memory-mapped; and so every feature
-                                         that the set holds, under its name
+                                         that the set holds, under its :attr:`file` name
                             clip.json    source, fps, framing, boxes, offset, confidence, hash
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
-Raw pixels in one file let a loader map any five frames without decoding anything; a set takes 2.5
+Raw pixels in one file let a loader read any five frames without decoding anything; a set takes 2.5
 GB an hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
 clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read as it is: only the
 frames that a sample needs are decoded, and features that are not stored are computed.
@@ -18,20 +18,22 @@ frames that a sample needs are decoded, and features that are not stored are com
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.data.clips import PREPARE, Clip, PublishedClip
+from lipsync.data.arrays import save_array
+from lipsync.data.clips import PREPARE, Clip, PreparedClip, PublishedClip
 from lipsync.errors import ClipError, ConfigError
 from lipsync.features import Feature, LipGANMFCC, Mel, SyncNetMFCC
 from lipsync.media import write_audio
 
+_REMARKS = re.compile(r"( +[A-Z]+:\S*)+$")
 SPLITS = ("train", "val", "test")
 STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
 """Features that every prepared set holds: those of the published networks."""
@@ -87,7 +89,7 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
     """
     path = clip_path(root, key)
     if (path / "clip.json").is_file():
-        return Clip(key, path)
+        return PreparedClip(key, path)
     if (path / "0.jpg").is_file():
         return PublishedClip(key, path, side)
     raise ClipError(key, f"no prepared clip in {path}", PREPARE)
@@ -122,9 +124,9 @@ def write_clip(
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     try:
-        _save(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
+        save_array(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
         for feature in features:
-            _save(making / f"{feature.name}.npy", feature.extract(wave))
+            save_array(making / feature.file, feature.extract(wave))
         write_audio(making / "audio.wav", wave, SAMPLE_RATE)
         info = {**info, "frames": len(faces), "size": int(faces.shape[1])}
         (making / "clip.json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
@@ -138,26 +140,19 @@ def write_clip(
 
 def add_feature(clip: Clip, feature: Feature) -> bool:
     """Compute a feature of a clip's sound and store it; False where it is stored already."""
-    target = clip.path / f"{feature.name}.npy"
+    target = clip.path / feature.file
     if target.is_file():
         return False
     making = target.with_suffix(".tmp")
-    _save(making, feature.extract(clip.wave))
+    save_array(making, feature.extract(clip.wave))
     making.replace(target)
     return True
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    """As ``np.save``; an OSError says its cause, such as a full disk."""
-    with path.open("wb") as file:
-        # not the file itself: NumPy's way to real files forgets why one could not be written
-        np.save(SimpleNamespace(write=file.write), array)
 
 
 def read_split(root: str | Path, split: str) -> list[str]:
     """The keys in ``<root>/filelists/<split>.txt``.
 
-    A line may carry more after its key, as published lists do (``key NF:12``).
+    A line may carry more after its key, as published lists do (``key NF:12 MV:3``).
 
     Raises:
         ConfigError: if the list is missing or empty.
@@ -169,11 +164,7 @@ def read_split(root: str | Path, split: str) -> list[str]:
         raise ConfigError(
             f"{path}: no such split list; prepare the data with `python -m data_prep`"
         ) from None
-    keys = [
-        line if " " not in line or clip_path(root, line).is_dir() else line.split()[0]
-        for line in map(str.strip, lines)
-        if line
-    ]
+    keys = [_REMARKS.sub("", line) for line in map(str.strip, lines) if line]
     if not keys:
         raise ConfigError(f"{path}: the split list is empty; a run needs at least one clip in it")
     return keys

@@ -93,6 +93,7 @@ class Job:
         self.fps: Fraction = source.fps
         network, self.model = load_generator(options.model, options.device)
         self.lips = Lips(network)
+        self.sound.check(self.lips.feature)
         self.playback = Playback(source, self.sound.seconds, options.length, keep)
         self._open_looks()
         self.found = 0

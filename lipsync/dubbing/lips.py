@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from lipsync.devices import to_device
-from lipsync.dubbing.speech import feature_of
 from lipsync.errors import ConfigError
 from lipsync.faces.framing import get_framing
+from lipsync.features import feature_of
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import InferenceGenerator, optimise
 
@@ -66,7 +66,7 @@ class Lips:
         """Faces that speak.
 
         Args:
-            sounds: n windows (bins, columns), as ``feature`` cuts them.
+            sounds: n windows (bands, columns), as ``feature`` cuts them.
             crops: n uint8 (S, S, 3) RGB, the faces as they are.
 
         Returns:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
+from lipsync.audio import SAMPLE_RATE
 from lipsync.dubbing.gate import FLOOR_DB, Loudness, VoiceGate
 from lipsync.errors import ConfigError, MediaError
+from lipsync.features import Feature
 from lipsync.media import (
     AUDIO_CODECS,
     CopiedSound,
@@ -21,12 +22,10 @@ from lipsync.media import (
     can_copy,
     sound_channels,
 )
-from lipsync.windows import MEL_STEP
 
 OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
 AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
 _TOGETHER = 0.02  # seconds that picture and sound may end apart
-_LEAST = (MEL_STEP - 1) * HOP_LENGTH
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,15 @@ class Sound:
         if endless:
             blocks = chain(blocks, repeat(np.zeros(SAMPLE_RATE, np.float32)))
         return blocks
+
+    def check(self, feature: Feature) -> None:
+        """Raise MediaError where it is shorter than one window of what the generator hears."""
+        least = (feature.window - 1) / feature.rate
+        if self.seconds < least:
+            problem = (
+                f"its sound lasts {self.seconds:.2f} s, a window of {feature.name} {least:.2f} s"
+            )
+            raise MediaError(self.path, problem, "use a longer sound")
 
     def track(
         self, target: Path, picture_seconds: float | None, codec: str, bit_rate: int | None
@@ -102,20 +110,13 @@ def measure(path: Path, tolerate_damage: bool = False) -> Sound:
     """Read a sound through once, without keeping it.
 
     Raises:
-        MediaError: it cannot be read, is too short, or is silent.
+        MediaError: it cannot be read, or is silent.
     """
     samples, loudness, loudest = 0, Loudness(), 0.0
     for block in audio_blocks(path, SAMPLE_RATE, tolerate_damage=tolerate_damage):
         samples += block.shape[1]
         loudness.push(block[0])
         loudest = max(loudest, float(np.abs(block).max()))
-    if samples < _LEAST:
-        raise MediaError(
-            path,
-            f"its sound lasts {samples / SAMPLE_RATE:.2f} s, a mel window needs "
-            f"{_LEAST / SAMPLE_RATE:.2f} s",
-            "use a longer sound",
-        )
     if loudest < 10 ** (FLOOR_DB / 20):
         raise MediaError(path, "its sound is silent", "use a sound in which somebody speaks")
     return Sound(path, samples / SAMPLE_RATE, loudness.least_db(), tolerate_damage)

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from lipsync.audio import HOP_LENGTH, SAMPLE_RATE, melspectrogram
+from lipsync.audio import SAMPLE_RATE
 from lipsync.dubbing.looks import Looks
 from lipsync.dubbing.source import Source
 from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing, get_framing
 from lipsync.faces.shots import ShotMeter, find_cuts
 from lipsync.faces.tracks import FaceTrack, fill, link
+from lipsync.features import Feature, feature_of
 from lipsync.media import audio_blocks, read_audio
-from lipsync.windows import FPS, MEL_STEP, T, lower_half, mel_start, mel_window
+from lipsync.windows import FPS, cut_columns
 
 EXPERT = "expert-grid"
-_WINDOWS = 40  # of 0.2 s that a face is judged by
+_WINDOWS = 40  # of the expert, that a face is judged by
 _LAGS = 7  # frames to each side at which the sound is tried
 _STEADY = 0.5  # seconds around a window that a framing is shown
 _BIRTH = Callable[[tuple[int, int]], bool]
@@ -126,16 +127,18 @@ def _judge(
 
     So only the faces of the shot that is passing are held.
     """
+    feature, length = feature_of(expert), expert.config["window"]
+    columns = feature.extract(sound)
     framing = get_framing(expert.config.get("framing", "box"))
     wanted: dict[int, list[tuple[_Candidate, tuple[int, int], np.ndarray]]] = {}
     ending: dict[int, list[_Candidate]] = {}
     for face in (face for faces in shots for face in faces):
         begin, end = times[face.track.frames[0]], times[face.track.frames[-1]]
-        count = min(_WINDOWS, int((end - begin) * FPS / T))
+        count = min(_WINDOWS, int((end - begin) * FPS / length))
         last = -1  # where a face is too short for a window
-        face.starts = np.linspace(begin, end - T / FPS, max(count, 0)).tolist()
+        face.starts = np.linspace(begin, end - length / FPS, max(count, 0)).tolist()
         for w, start in enumerate(face.starts):
-            numbers = [int(np.abs(times - (start + k / FPS)).argmin()) for k in range(T)]
+            numbers = [int(np.abs(times - (start + k / FPS)).argmin()) for k in range(length)]
             transforms = _transforms(face.track, numbers, times, framing)
             for k, number in enumerate(numbers):
                 wanted.setdefault(number, []).append((face, (w, k), transforms[k]))
@@ -145,7 +148,8 @@ def _judge(
         for face, place, transform in wanted.get(number, ()):
             face.crops[place] = framing.cut(frame, transform, expert.config["image_size"])
         for face in ending.get(number, ()):
-            face.score = _score(face, sound, expert)
+            heard = np.stack([_around(columns, feature, start) for start in face.starts])
+            face.score = _score(face, heard, expert)
             face.crops.clear()
 
 
@@ -162,14 +166,16 @@ def _transforms(
 
 
 @torch.inference_mode()
-def _score(face: _Candidate, sound: np.ndarray, expert: torch.nn.Module) -> float:
-    """How much better the best lag fits than the middling one, over all windows."""
-    stack = np.stack(
-        [[face.crops[w, k] for k in range(T)] for w in range(len(face.starts))]
-    )  # (windows, T, S, S, 3)
+def _score(face: _Candidate, heard: np.ndarray, expert: torch.nn.Module) -> float:
+    """How much better the best lag fits than the middling one, over all windows.
+
+    Args:
+        heard: (windows, lags, bands, columns).
+    """
+    stack = np.stack([crop for _, crop in sorted(face.crops.items())])  # by window, then time
+    stack = stack.reshape(len(heard), -1, *stack.shape[1:])  # (windows, T, S, S, 3)
     pixels = torch.from_numpy(stack).permute(0, 1, 4, 2, 3).float() / 255
-    seen = expert.embed_face(lower_half(pixels).flatten(1, 2))
-    heard = np.stack([_around(sound, start) for start in face.starts])  # (windows, lags, 80, 16)
+    seen = expert.embed_face(expert.see(pixels))
     curve = []
     for lag in range(heard.shape[1]):
         spoken = expert.embed_audio(torch.from_numpy(heard[:, lag, None]))
@@ -177,11 +183,7 @@ def _score(face: _Candidate, sound: np.ndarray, expert: torch.nn.Module) -> floa
     return max(curve) - float(np.median(curve))
 
 
-def _around(sound: np.ndarray, start: float) -> np.ndarray:
-    """The mel of windows that begin at and around a time: (2 * _LAGS + 1, 80, 16)."""
-    first = max(0, mel_start(start - (_LAGS + 2) / FPS, 1))
-    last = mel_start(start + (_LAGS + 2) / FPS, 1) + MEL_STEP
-    piece = sound[first * HOP_LENGTH : last * HOP_LENGTH]
-    mel = melspectrogram(piece) if len(piece) >= SAMPLE_RATE // 10 else np.zeros((80, 0), "f4")
-    lags = range(-_LAGS, _LAGS + 1)
-    return np.stack([mel_window(mel, mel_start(start + lag / FPS, 1) - first) for lag in lags])
+def _around(columns: np.ndarray, feature: Feature, start: float) -> np.ndarray:
+    """Windows that begin at and around a time: (2 * _LAGS + 1, bands, columns)."""
+    starts = [feature.start(start + lag / FPS) for lag in range(-_LAGS, _LAGS + 1)]
+    return np.stack([cut_columns(columns, s, feature.window, feature.silence) for s in starts])

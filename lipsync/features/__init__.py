@@ -3,6 +3,7 @@
 from lipsync.features.base import Feature, feature_of, get_feature
 from lipsync.features.cepstra import LipGANMFCC, SyncNetMFCC
 from lipsync.features.mel import LifteredMel, Mel
+from lipsync.features.whisper import Whisper
 
 __all__ = [
     "Feature",
@@ -10,6 +11,7 @@ __all__ = [
     "LipGANMFCC",
     "Mel",
     "SyncNetMFCC",
+    "Whisper",
     "feature_of",
     "get_feature",
 ]

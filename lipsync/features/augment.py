@@ -17,6 +17,7 @@ Change = Callable[[Tensor], Tensor]
 """Windows (clips, ..., bands, columns) -> the same shape; the same change for any such tensor."""
 _SLOW = 22  # cepstral coefficients; the harmonics of voices of up to some 300 Hz are faster
 _COEFFICIENTS = 13  # at most
+_HIDDEN = 1280  # bands at most, of the largest encoder
 _DECIBEL = 8 / 100  # the mel's 8 units span 100 dB
 
 
@@ -120,6 +121,33 @@ class CepstraAugment(Augmentation):
             noise = torch.randn(cepstra.shape, generator=rng, device=rng.device)
             added = self.offset * offset[:, :bands].view(*shape[:-2], bands, 1)
             return cepstra + (added + self.noise * level.view(shape) * noise) * strength
+
+        return change
+
+
+@dataclass
+class HiddenAugment(Augmentation):
+    """Changes of hidden states, whose bands have no order and scales of their own.
+
+    Attributes:
+        noise: largest standard deviation of noise, as a share of each band's own in the windows.
+        drop: largest share of the bands that are set to zero.
+    """
+
+    noise: float = 0.1
+    drop: float = 0.1
+
+    def draw(self, clips: int, strength: float, rng: torch.Generator) -> Change:
+        level, share = torch.rand((2, clips, 1), generator=rng, device=rng.device) * strength
+        kept = torch.rand((clips, _HIDDEN), generator=rng, device=rng.device) >= share * self.drop
+
+        def change(states: Tensor) -> Tensor:
+            bands, shape = states.shape[-2], (clips, *[1] * (states.ndim - 1))
+            around = [i for i in range(states.ndim) if i != states.ndim - 2]
+            scale = states.std(dim=around, keepdim=True, correction=0) * level.view(shape)
+            noise = torch.randn(states.shape, generator=rng, device=states.device)
+            noisy = states + self.noise * scale * noise
+            return noisy * kept[:, :bands].view(*shape[:-2], bands, 1)
 
         return change
 

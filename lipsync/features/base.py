@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from torch import nn
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import ConfigError
 from lipsync.features.augment import Augmentation
+from lipsync.plugins import NAME_IT, register
 from lipsync.windows import FPS, cut_columns
 
 
@@ -33,6 +36,8 @@ class Feature(ABC):
         silence: value of columns outside of the sound.
         reach: samples from the begin of a column's hop to the last that it hears.
         context: columns by which a piece of sound must begin earlier to give those of the whole.
+        chunk: columns that are computed together: pieces of sound begin at multiples of it.
+        repeats_end: whether the last window is heard again where one would leave the sound.
         augmentation: what may happen to its windows in training.
     """
 
@@ -42,6 +47,8 @@ class Feature(ABC):
     silence: ClassVar[float] = 0.0
     reach: ClassVar[int]
     context: ClassVar[int]
+    chunk: ClassVar[int] = 1
+    repeats_end: ClassVar[bool] = False
     default_window: ClassVar[int]
     default_lead: ClassVar[int] = 0
     augmentation: ClassVar[type[Augmentation]]
@@ -49,9 +56,17 @@ class Feature(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        Feature.kinds[cls.name] = cls
+        if hasattr(cls, "name"):
+            register(Feature.kinds, cls.name, cls)
 
     def __init__(self, window: int | None = None, lead: int | None = None) -> None:
+        facts = ("name", "rate", "bands", "reach", "context", "default_window", "augmentation")
+        if missing := [fact for fact in facts if not hasattr(self, fact)]:
+            raise ConfigError(f"feature {type(self).__name__} has no {', '.join(missing)}")
+        if SAMPLE_RATE % self.rate:
+            raise ConfigError(
+                f"feature {self.name}: rate={self.rate} is no divisor of {SAMPLE_RATE}"
+            )
         self.window = self.default_window if window is None else window
         self.lead = self.default_lead if lead is None else lead
         if not isinstance(self.window, int) or self.window < 1:
@@ -73,8 +88,22 @@ class Feature(ABC):
         }
 
     def options(self) -> dict[str, Any]:
-        """Further arguments of the constructor."""
+        """Further arguments of the constructor, on which the columns depend."""
         return {}
+
+    @property
+    def file(self) -> str:
+        """Name of the file that a prepared clip keeps it in."""
+        name = "-".join([self.name, *map(str, self.options().values())])
+        return re.sub(r"[^\w.-]", "_", name) + ".npy"
+
+    @property
+    def asked(self) -> str:
+        """How it is asked for in YAML, for messages: its name, or a mapping."""
+        options = self.options()
+        if options == type(self)().options():
+            return self.name
+        return f"{{name: {self.name}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feature) and self.record == other.record
@@ -111,16 +140,19 @@ class Feature(ABC):
 
         Args:
             values: (bands, columns), as :meth:`extract` gives them; may be memory-mapped.
-            frames: (n,) indices of frames, 0 or more.
+            frames: (n,) indices of frames, 0 or more; at least one.
             fps: frames a second of the video that ``frames`` count.
 
         Returns:
             (n, 1, bands, window).
         """
-        starts = [self.start(int(frame) / fps, fps) for frame in frames]
-        return np.stack([cut_columns(values, s, self.window, self.silence) for s in starts])[
-            :, None
-        ]
+        starts = np.array([self.start(int(frame) / fps, fps) for frame in frames])
+        first, end = int(starts.min()), int(starts.max()) + self.window
+        heard = cut_columns(values, first, end - first, self.silence)
+        # every window there is, as a view; which of them are asked for, as a copy
+        shape = (end - first - self.window + 1, len(heard), self.window)
+        windows = as_strided(heard, shape, (heard.strides[1], *heard.strides), writeable=False)
+        return windows[starts - first][:, None]
 
     def spanning(self, frames: int) -> Feature:
         """The same feature in windows that span so many frames at 25 fps, as experts hear it."""
@@ -138,8 +170,8 @@ class Feature(ABC):
 
     def look_ahead(self) -> float:
         """Seconds of sound after a frame's begin without which it cannot be generated."""
-        late = (self.start(100.0) + self.window - 1) * self.hop + self.reach
-        return late / SAMPLE_RATE - 100.0
+        last = self.start(100.0) + self.window - 1 + self.chunk - 1  # of its chunk, at worst
+        return (last * self.hop + self.reach) / SAMPLE_RATE - 100.0
 
 
 def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
@@ -154,18 +186,18 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
     name = record.pop("name", None)
     if name not in Feature.kinds:
         known = ", ".join(sorted(Feature.kinds))
-        raise ConfigError(f"feature {name}: there are {known}; import the module of any other")
-    kind = Feature.kinds[name]
-    for fact in ("rate", "bands", "silence"):
-        there = record.pop(fact, None)
-        if there is not None and there != getattr(kind, fact):
-            raise ConfigError(
-                f"feature {name} has {fact} {getattr(kind, fact)}, the network was made for {there}"
-            )
+        raise ConfigError(f"feature {name}: there are {known}; of any other {NAME_IT}")
+    facts = {fact: record.pop(fact) for fact in ("rate", "bands", "silence") if fact in record}
     try:
-        return kind(**record)
+        feature = Feature.kinds[name](**record)
     except TypeError as error:
         raise ConfigError(f"feature {name}: {error}") from None
+    for fact, wanted in facts.items():
+        if (found := getattr(feature, fact)) != wanted:
+            raise ConfigError(
+                f"feature {name} has {fact} {found}, the network was made for {wanted}"
+            )
+    return feature
 
 
 def feature_of(network: nn.Module) -> Feature:

@@ -9,7 +9,7 @@ import numpy as np
 from lipsync.audio import N_MELS, melspectrogram
 from lipsync.features.augment import MelAugment, lifter
 from lipsync.features.base import Feature
-from lipsync.windows import MEL_RATE, MEL_STEP, SILENCE
+from lipsync.windows import MEL_RATE, MEL_STEP, PUBLISHED_INFERENCE_LEAD, SILENCE
 
 
 class Mel(Feature):
@@ -27,6 +27,11 @@ class Mel(Feature):
     context = 3
     default_window = MEL_STEP
     augmentation = MelAugment
+
+    @property
+    def repeats_end(self) -> bool:
+        """As published inference does: its last window is the last 16 columns of the sound."""
+        return self.lead == PUBLISHED_INFERENCE_LEAD
 
     def extract(self, wave: np.ndarray) -> np.ndarray:
         return melspectrogram(wave)

@@ -16,14 +16,15 @@ class FaceGenerator(Network):
     """Base of :class:`~lipsync.models.Wav2Lip` and :class:`~lipsync.models.LipGAN`.
 
     Subclasses set ``reference_first`` (the order of the two pictures in ``faces``) and ``config``
-    (their constructor's arguments, among them the records of their ``feature`` and ``framing``),
-    and build ``audio_encoder``, ``face_encoder_blocks``, ``face_decoder_blocks`` and
-    ``output_block``.
+    (their constructor's arguments, among them ``image_size``, ``framing`` and the record of their
+    ``feature``), and build ``audio_encoder``, ``face_encoder_blocks``, ``face_decoder_blocks`` and
+    ``output_block``, or write :meth:`paint` themselves.
     The first decoder stage works on the sound's 1x1 map; what every stage gives is joined by the
     encoder's features of that side.
     """
 
     reference_first: ClassVar[bool] = False
+    use = "dub (lipsync dub --model FILE), train on (model.init_from=FILE)"
 
     @property
     def audio_shape(self) -> tuple[int, int, int]:
@@ -44,22 +45,27 @@ class FaceGenerator(Network):
         Raises:
             ValueError: other shapes, or batches (and times) of ``mel`` and ``faces`` that differ.
         """
-        name, size = type(self).__name__, self.config["image_size"]
+        name = type(self).__name__
         if faces.ndim != 5:
-            return self._generate(name, size, mel, faces)
+            return self._generate(name, mel, faces)
         if mel.shape[:2] != faces.shape[:2]:
             raise ValueError(
                 f"{name}: sound of shape {tuple(mel.shape)} and faces of shape {tuple(faces.shape)}"
                 " differ in batch or time"
             )
-        frames = self._generate(name, size, mel.flatten(0, 1), faces.flatten(0, 1))
+        frames = self._generate(name, mel.flatten(0, 1), faces.flatten(0, 1))
         return frames.unflatten(0, faces.shape[:2])
 
-    def _generate(self, name: str, size: int, mel: Tensor, faces: Tensor) -> Tensor:
+    def _generate(self, name: str, mel: Tensor, faces: Tensor) -> Tensor:
+        size = self.config["image_size"]
         check_shape(name, "sound", mel, self.audio_shape)
         check_shape(name, "faces", faces, (6, size, size))
         if not torch.jit.is_tracing() and mel.shape[0] != faces.shape[0]:
             raise ValueError(f"{name}: {mel.shape[0]} windows of sound for {faces.shape[0]} faces")
+        return self.paint(mel, faces)
+
+    def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
+        """:meth:`forward` of single frames, whose shapes are checked."""
         skips = []
         x = faces
         for block in self.face_encoder_blocks:

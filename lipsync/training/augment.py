@@ -71,7 +71,7 @@ class PictureAugment:
 
         # Grey, contrast, colour and brightness are one map of a pixel: gain * mix @ rgb + level.
         grey = chosen(self.grey * strength).to(faces).view(-1, 1, 1)
-        mix = torch.lerp(torch.eye(3).to(faces), faces.new_tensor([_GREY] * 3), grey)
+        mix = torch.lerp(torch.eye(3).to(faces), torch.tensor([_GREY] * 3).to(faces), grey)
         gain = (1 + uniform(self.contrast, 1, 1)) * (1 + uniform(self.colour, 3, 1))
         level = 0.5 - 0.5 * gain + uniform(self.brightness, 1, 1)
         with torch.autocast(faces.device.type, enabled=False):  # pixels need more than 8 bits
@@ -165,10 +165,10 @@ def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:
     clips, count, channels, height, width = faces.shape
     # Work in units of the width, so that rotation does not shear the (wide) lower half.
     aspect = height / width
-    matrix = matrix * matrix.new_tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]])
+    matrix = matrix * torch.tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]]).to(matrix)
     grid = F.affine_grid(matrix, [clips, 1, height, width], align_corners=False)
     if bend is not None:
         smooth = F.interpolate(bend, (height, width), mode="bicubic", align_corners=True)
-        grid = grid + smooth.permute(0, 2, 3, 1) * grid.new_tensor([1.0, 1 / aspect])
+        grid = grid + smooth.permute(0, 2, 3, 1) * torch.tensor([1.0, 1 / aspect]).to(grid)
     stacked = faces.reshape(clips, count * channels, height, width)
     return F.grid_sample(stacked, grid, padding_mode="border", align_corners=False).view_as(faces)

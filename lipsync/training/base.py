@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lipsync.errors import TrainingError
 from lipsync.features import Feature
 from lipsync.training.augment import Augment
 from lipsync.training.batches import batch_rng
+from lipsync.training.buffers import average_over_processes, running_statistics
+from lipsync.training.finite import FiniteLosses
 from lipsync.training.folder import keep_best
+from lipsync.training.frozen import Frozen
+from lipsync.training.optim import planned_rate
+from lipsync.training.precision import update_scale
 from lipsync.training.weights import check_same_run
+
+log = logging.getLogger(__name__)
 
 
 class Training(pl.LightningModule, ABC):
@@ -50,6 +59,9 @@ class Training(pl.LightningModule, ABC):
         self.loss_weights = dict(loss)
         self.augment, self.seed = augment, seed
         self.accumulate, self.clip = accumulate, clip
+        self.finite_losses = FiniteLosses()
+        self.schedule_batches: int | None = None  # length of the schedule; None: of the run
+        self.resumed_schedule: int | None = None  # the same of a run that is gone on with
 
     @property
     def batches_done(self) -> int:
@@ -72,22 +84,30 @@ class Training(pl.LightningModule, ABC):
         """Add the gradient of a loss, and step where ``accumulate`` batches have given theirs.
 
         Raises:
-            TrainingError: a loss that is not finite; the weights are as they were.
+            TrainingError: a loss that is not finite, the weights being as they were; on a GPU that
+                of the batch before.
         """
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"batch {self.batches_done}",
-                f"the loss is {float(loss.detach())}; its clips: {', '.join(batch['key'])}",
-                "look at these clips, or lower the learning rate or set trainer.clip; "
-                "ckpt_path=last goes on from the last validation",
-            )
-        place = self.batches_done % self.accumulate
-        if place == 0:
+        self.finite_losses.check(loss, self.batches_done, batch["key"])
+        if self.batches_done % self.accumulate == 0:
             optimizer.zero_grad()
-        self.manual_backward(loss / self.accumulate)
-        if place < self.accumulate - 1:
-            return
-        optimizer.step()
+        with nullcontext() if self.completes_step else self._gradients_of_this_process():
+            self.manual_backward(loss / self.accumulate)
+        if self.completes_step:
+            optimizer.step()
+
+    @property
+    def completes_step(self) -> bool:
+        """Whether this batch is the last of those whose gradients are accumulated."""
+        return (self.batches_done + 1) % self.accumulate == 0
+
+    def _gradients_of_this_process(self) -> AbstractContextManager:
+        """Processes exchange gradients once a step, and not for every batch of it."""
+        block = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
+        return block()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.completes_step:
+            update_scale(self.trainer.precision_plugin)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Gradients of float16 have their true size here, and not before."""
@@ -110,6 +130,11 @@ class Training(pl.LightningModule, ABC):
     def check_data(self, train: Any) -> None:
         """Raise ConfigError where a training set cannot teach anything."""
 
+    def networks(self) -> Iterator[nn.Module]:
+        """All networks that a training step calls, also those that are frozen."""
+        yield from (part for part in self.children() if hasattr(part, "config"))
+        yield from (part.network for part in self.modules() if isinstance(part, Frozen))
+
     @abstractmethod
     def evaluate(self, batch: dict[str, Any]) -> Any:
         """Add an evaluation batch to the metrics."""
@@ -117,6 +142,26 @@ class Training(pl.LightningModule, ABC):
     @abstractmethod
     def finish(self, stage: str) -> dict[str, float]:
         """The numbers of an evaluation, named ``<stage>/...``; the metrics begin anew."""
+
+    def on_validation_model_eval(self) -> None:
+        """Every process validates, and goes on with, the same statistics of norms.
+
+        PyTorch would give all of them those of the first one before each forward of training, but
+        not under manual optimisation.
+        """
+        super().on_validation_model_eval()
+        torch.backends.cudnn.benchmark = False  # whole clips come in many sizes
+        if self.trainer.state.fn == "fit":
+            self.finite_losses.finish()
+            average_over_processes(list(running_statistics(self).values()))
+
+    def on_validation_model_train(self) -> None:
+        super().on_validation_model_train()
+        self.choose_convolutions()
+
+    def choose_convolutions(self) -> None:
+        """Let cuDNN try which of its algorithms is fastest: batches of training are of one size."""
+        torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         self.evaluate(batch)
@@ -136,8 +181,28 @@ class Training(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers = self.make_optimizers()
-        total = int(self.trainer.estimated_stepping_batches)
-        return optimizers, [self.make_schedule(optimizer, total) for optimizer in optimizers]
+        self.schedule_batches = self.schedule_batches or int(
+            self.trainer.estimated_stepping_batches
+        )
+        schedules = [self.make_schedule(o, self.schedule_batches) for o in optimizers]
+        return optimizers, schedules
+
+    def on_train_start(self) -> None:
+        """Say what becomes of the learning rate where a run is resumed with another schedule."""
+        self.choose_convolutions()
+        then, now = self.resumed_schedule, self.schedule_batches
+        if then in (None, now) or self.global_rank:
+            return
+        rates = zip(self.all_optimizers(), _as_list(self.lr_schedulers()), strict=True)
+        changes = [
+            f"{optimizer.param_groups[0]['lr']:.2g} to {planned_rate(schedule):.2g}"
+            for optimizer, schedule in rates
+        ]
+        log.warning(
+            "the schedule of this run was %d batches long and is now %d: at batch %d the learning "
+            "rate goes from %s; trainer.schedule_batches=%d keeps the schedule as it was",
+            *(then, now, self.batches_done, " and from ".join(changes), then),
+        )
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -154,9 +219,11 @@ class Training(pl.LightningModule, ABC):
                     "trainer.clip, and go on with ckpt_path=last",
                 )
         checkpoint["lipsync"] = self.about()
+        checkpoint["schedule_batches"] = self.schedule_batches
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_same_run(checkpoint.get("lipsync", {}), self.about())
+        self.resumed_schedule = checkpoint.get("schedule_batches")
         best = self.trainer.checkpoint_callback
         if best is None or best.dirpath is None:
             return

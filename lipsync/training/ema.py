@@ -10,6 +10,8 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from lipsync.training.buffers import average_over_processes, running_statistics
+
 
 class MovingAverage(Callback):
     """Exponential moving average of the network that is trained for use: generator or expert.
@@ -39,9 +41,9 @@ class MovingAverage(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        step, rest = divmod(pl_module.batches_done + 1, pl_module.accumulate)
-        if rest:
+        if not pl_module.completes_step:
             return
+        step = (pl_module.batches_done + 1) // pl_module.accumulate
         decay = min(self.decay, step / (9 + step))
         network = _network(pl_module).state_dict()
         pairs = [(self.average[name], value) for name, value in network.items()]
@@ -54,6 +56,7 @@ class MovingAverage(Callback):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn == "fit":
             network = _network(pl_module)
+            average_over_processes([self.average[name] for name in running_statistics(network)])
             self.weights = _copy(network)
             network.load_state_dict(self.average)
 

@@ -16,6 +16,7 @@ from lipsync.data.inputs import Inputs, Span
 from lipsync.errors import ConfigError
 from lipsync.features import feature_of
 from lipsync.metrics.lags import LagReport
+from lipsync.models.base import Network, check_network
 from lipsync.training.base import Training
 from lipsync.training.batches import to_float
 from lipsync.training.optim import parameter_groups
@@ -24,6 +25,7 @@ from lipsync.training.terms.pairs import check_gap
 from lipsync.training.weights import architecture, start_from
 
 _CHUNK = 64  # windows of a clip embedded at a time
+_SEEN_AND_HEARD = ("image_size", "framing", "feature", "window")
 
 
 class ExpertTraining(Training):
@@ -54,6 +56,7 @@ class ExpertTraining(Training):
         init_from: str | Path | None = None,
         **options: Any,
     ) -> None:
+        check_network("model.expert", expert, Network, _SEEN_AND_HEARD)
         check_gap("model.min_gap", min_gap)
         used, weights = weighted_terms(loss, terms)
         super().__init__(loss=weights, **options)

@@ -15,7 +15,10 @@ from torch.optim import Optimizer
 from lipsync import losses
 from lipsync.data.clips import Clip
 from lipsync.data.inputs import Inputs
+from lipsync.errors import ConfigError
 from lipsync.features import feature_of
+from lipsync.models import FaceGenerator
+from lipsync.models.base import check_network
 from lipsync.training.base import Training
 from lipsync.training.batches import generator_faces, to_float
 from lipsync.training.measures import SYSTEMS, Measure, selection_score
@@ -26,6 +29,7 @@ from lipsync.training.terms.adversarial import AdversarialTerm
 from lipsync.training.weights import architecture, start_from
 
 _CHUNK = 25  # frames of a clip painted at a time
+_SEEN_AND_HEARD = ("image_size", "framing", "feature")
 
 
 class GeneratorTraining(Training):
@@ -70,6 +74,7 @@ class GeneratorTraining(Training):
         discriminator_init_from: str | Path | None = None,
         **options: Any,
     ) -> None:
+        check_network("model.generator", generator, FaceGenerator, _SEEN_AND_HEARD)
         adversarial = [n for n, t in (terms or {}).items() if isinstance(t, AdversarialTerm)]
         missing = tuple(adversarial) if discriminator is None else ()
         used, weights = weighted_terms(loss, terms, missing)
@@ -85,6 +90,9 @@ class GeneratorTraining(Training):
         self.opponents = [t for t in used.values() if isinstance(t, AdversarialTerm)]
         self.metrics = nn.ModuleDict({n: m for n, m in (metrics or {}).items() if m is not None})
         for name, measure in self.metrics.items():
+            if not isinstance(measure, Measure):
+                kind = type(measure).__name__
+                raise ConfigError(f"model.metrics.{name}: a {kind} is no Measure")
             measure.attach(name, networks, dict(used.items()))
         self.check_augmentation(self.features())
         if init_from is not None:

@@ -27,7 +27,10 @@ def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
 def warmup_cosine(
     optimizer: Optimizer, total: int, warmup: int = 200, final: float = 0.02
 ) -> LambdaLR:
-    """Rise linearly over ``warmup`` batches, then fall along a cosine to ``final`` of the rate."""
+    """Rise linearly over ``warmup`` batches, then fall along a cosine to ``final`` of the rate.
+
+    Beyond ``total`` batches the final rate stays.
+    """
 
     def factor(batch: int) -> float:
         if batch < warmup:
@@ -38,7 +41,6 @@ def warmup_cosine(
     return LambdaLR(optimizer, factor)
 
 
-def constant(optimizer: Optimizer, total: int) -> LambdaLR:
-    """The same rate throughout, as published."""
-    del total
-    return LambdaLR(optimizer, lambda batch: 1.0)
+def planned_rate(schedule: LambdaLR) -> float:
+    """The learning rate that a schedule has for this batch, whatever the optimiser has now."""
+    return schedule.base_lrs[0] * schedule.lr_lambdas[0](schedule.last_epoch)

@@ -16,23 +16,28 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
 from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.profilers import (
+    AdvancedProfiler,
+    Profiler,
+    PyTorchProfiler,
+    SimpleProfiler,
+)
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from lipsync.build import build
 from lipsync.data.datasets import Windows
-from lipsync.data.store import read_split
-from lipsync.errors import ConfigError, LipsyncError
+from lipsync.errors import ConfigError, LipsyncError, check_whole
+from lipsync.plugins import import_plugins
+from lipsync.training.compiling import compile_network
 from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
+from lipsync.training.precision import trainer_precision
 from lipsync.training.processes import processes_of
 from lipsync.training.settings import (
     check_settings,
-    check_whole,
     resolve_precision,
     split_batches,
 )
@@ -65,18 +70,18 @@ def run(config: DictConfig) -> float:
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module, data = load_parts(config, per_epoch, checkpoint)
     if issubclass(data.make_train.func, Windows):  # voices need no lists
-        for split in ("train", "val", *(["test"] if config.test else [])):
-            read_split(data.root, split)  # missing or empty is an error now, not later
+        data.check_splits(["train", "val", *(["test"] if config.test else [])])
+    module.schedule_batches = settings.schedule_batches
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
     if not goes_on_here and rank_zero_only.rank == 0:
         set_aside(output)
     if settings.compile:
-        for network in module.children():
-            if hasattr(network, "config"):  # metrics stay as they are
-                network.compile()
-    callbacks = [instantiate(part) for part in config.callbacks.values() if part is not None]
+        for network in module.networks():
+            compile_network(network)
+    callbacks = [build(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
+    precision, plugins = trainer_precision(resolve_precision(settings.precision, settings.gpus > 0))
     loggers = make_loggers(config.logger, output)
     # Each network's step leaves the other's parameters without a gradient.
     several = (settings.gpus or settings.processes) * settings.nodes > 1
@@ -87,7 +92,6 @@ def run(config: DictConfig) -> float:
         num_nodes=settings.nodes,
         strategy=strategy,
         sync_batchnorm=settings.sync_batchnorm and strategy != "auto",
-        precision=resolve_precision(settings.precision, settings.gpus > 0),
         max_epochs=epochs,
         limit_train_batches=per_epoch,
         use_distributed_sampler=False,  # the data module shares the draws out itself
@@ -97,7 +101,9 @@ def run(config: DictConfig) -> float:
         logger=loggers,
         callbacks=callbacks,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        plugins=[WholeCheckpoints()],
+        plugins=[WholeCheckpoints(), *plugins],
+        precision=precision,
+        profiler=make_profiler(settings.profiler, output / "profile"),
         default_root_dir=output,
         enable_model_summary=False,
     )
@@ -125,6 +131,16 @@ def run(config: DictConfig) -> float:
     return score
 
 
+def make_profiler(name: str | None, folder: Path) -> Profiler | None:
+    """A profiler of Lightning's that writes what it found into a folder."""
+    if name is None:
+        return None
+    kind = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}[
+        name
+    ]
+    return kind(dirpath=folder, filename=name)
+
+
 def load_parts(
     config: DictConfig, batches_per_epoch: int, checkpoint: Path | None = None
 ) -> tuple[Any, Any]:
@@ -139,10 +155,11 @@ def load_parts(
         LipsyncError: networks that cannot be built, or do not fit each other or the checkpoint;
             before any data are read.
     """
-    module = _build(config.model)
+    import_plugins(config.plugins, "plugins")
+    module = build(config.model)
     if checkpoint is not None:
         check_resume(checkpoint, module.about(), batches_per_epoch)
-    return module, _build(config.data, batches_per_epoch=batches_per_epoch)
+    return module, build(config.data, batches_per_epoch=batches_per_epoch)
 
 
 def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, path: Path) -> None:
@@ -183,17 +200,6 @@ def _signals(trainer: pl.Trainer) -> Iterator[None]:
         raise
 
 
-def _build(part: DictConfig, **more: Any) -> Any:
-    try:
-        return instantiate(part, _convert_="object", **more)
-    except MissingMandatoryValue as error:
-        raise ConfigError(f"{error.full_key}: a value is needed, give it as an option") from None
-    except InstantiationException as error:
-        if isinstance(error.__cause__, LipsyncError):  # Hydra would make a page of its one line
-            raise error.__cause__ from None
-        raise
-
-
 def _quieten() -> None:
     """Keep the log to what a person acts on, and to one process."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -202,6 +208,7 @@ def _quieten() -> None:
     for text in (
         ".*does not have many workers.*",
         ".*exists and is not empty.*",  # the folder of a run that goes on
+        ".*`lr_scheduler.step..` before `optimizer.step.*",  # batches that are accumulated
         ".*isinstance.treespec, LeafSpec.*",
         ".*on epoch level in distributed setting.*",  # our metrics are reduced before
     ):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, check_whole
 from lipsync.models.inference import fastest_dtype
 
 WHOLE_NUMBERS = {
@@ -20,12 +19,15 @@ WHOLE_NUMBERS = {
     "accumulate": 1,
 }
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+PROFILERS = (None, "simple", "advanced", "pytorch")
 
 
 def check_settings(settings: DictConfig) -> None:
     """Raise ConfigError for trainer options that cannot work, alone, together or here."""
     for name, least in WHOLE_NUMBERS.items():
         check_whole(f"trainer.{name}", settings[name], least)
+    if settings.schedule_batches is not None:
+        check_whole("trainer.schedule_batches", settings.schedule_batches, 1)
     for name in ("clip", "ema", "threads"):
         if not isinstance(settings[name], (int, float, type(None))):
             raise ConfigError(f"trainer.{name}={settings[name]}: must be a number, or null")
@@ -38,6 +40,9 @@ def check_settings(settings: DictConfig) -> None:
     if settings.precision not in PRECISIONS:
         names = ", ".join(PRECISIONS)
         raise ConfigError(f"trainer.precision={settings.precision}: must be one of {names}")
+    if settings.profiler not in PROFILERS:
+        names = ", ".join(filter(None, PROFILERS))
+        raise ConfigError(f"trainer.profiler={settings.profiler}: must be null or one of {names}")
     check_devices(settings.gpus)
     on_gpu = settings.gpus > 0
     if settings.precision == "16-mixed" and not on_gpu:
@@ -49,14 +54,6 @@ def check_settings(settings: DictConfig) -> None:
         )
     if settings.sync_batchnorm and not on_gpu and settings.processes * settings.nodes > 1:
         raise ConfigError("trainer.sync_batchnorm=true needs GPUs; leave it false on processors")
-
-
-def check_whole(option: str, value: Any, least: int, most: int | None = None) -> None:
-    """Raise ConfigError unless the value of an option is a whole number within bounds."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        bounds = f"{least} or more" if most is None else f"{least} to {most}"
-        raise ConfigError(f"{option}={value}: must be a whole number, {bounds}")
 
 
 def check_devices(gpus: int) -> None:

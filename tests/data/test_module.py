@@ -1,9 +1,24 @@
-"""Options of the data module that cannot work."""
+"""The data module: options that cannot work, and who loads what."""
+
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
+from asked import EXPERT, GENERATOR
 
+from lipsync.data.datasets import Clips, Windows
 from lipsync.data.module import ClipDataModule
 from lipsync.errors import ConfigError
+
+
+def module(root, inputs=EXPERT, evaluation=Clips, rank=0, world=1, **options):
+    numbers = {"batch_size": 2, "eval_batch_size": 1, "batches_per_epoch": 3} | options
+    data = ClipDataModule(root, partial(Windows, windows=2), evaluation, image_size=96, **numbers)
+    networks = SimpleNamespace(inputs=lambda **_: inputs, check_data=lambda train: None)
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=world, lightning_module=networks)
+    data.setup("fit")
+    data.setup("test")
+    return data
 
 
 @pytest.mark.parametrize(
@@ -12,12 +27,54 @@ from lipsync.errors import ConfigError
         ("batch_size", "ten", 1),
         ("batch_size", 0, 1),
         ("eval_batch_size", None, 1),
+        ("val_clips", 0, 1),
+        ("val_clips", True, 1),
         ("workers", "two", 0),
         ("workers", 1.5, 0),
     ],
 )
 def test_numbers_that_cannot_work_are_one_line_before_any_data(tmp_path, name, value, least):
-    numbers = {"batch_size": 4, "eval_batch_size": 4, "workers": 0} | {name: value}
     problem = rf"^data\.{name}={value}: must be a whole number, {least} or more$"
     with pytest.raises(ConfigError, match=problem):
-        ClipDataModule(tmp_path, None, None, image_size=96, batches_per_epoch=1, **numbers)
+        module(tmp_path, **{name: value})
+
+
+def test_whole_clips_make_no_batch(prepared):
+    with pytest.raises(ConfigError) as error:
+        module(prepared, eval_batch_size=4)
+    assert str(error.value) == (
+        "data.eval_batch_size=4: whole clips differ in length and make no batch; set it to 1, or "
+        "data.evaluation.windows to a number"
+    )
+    data = module(prepared, GENERATOR, partial(Clips, windows=3), eval_batch_size=2)
+    batch = next(iter(data.val_dataloader()))
+    assert batch["faces"].shape == (2, 3, 5, 96, 96, 3)
+
+
+def test_processes_share_every_split_without_overlap(make_prepared, tmp_path):
+    keys = [f"a/{i}" for i in range(7)]
+    root = make_prepared(tmp_path, {"train": keys, "val": keys, "test": keys})
+    shares = [module(root, rank=rank, world=3, val_clips=5) for rank in range(3)]
+    drawn = shares[0].val.keys
+    assert len(drawn) == 5
+    for data in shares:
+        assert data.val.keys == drawn
+    for make, whole in (("val_dataloader", drawn), ("test_dataloader", keys)):
+        seen = [key for data in shares for b in getattr(data, make)() for key in b["key"]]
+        assert sorted(seen) == whole
+    starts = [str(b["key"]) + str(b["start"]) for d in shares for b in d.train_dataloader()]
+    assert len(set(starts)) == 9
+
+
+def test_more_processes_than_samples(prepared):
+    problem = r"2 samples to evaluate on cannot be shared out among 3 processes; use fewer"
+    with pytest.raises(ConfigError, match=problem):
+        module(prepared, world=3)
+
+
+def test_workers_load_the_same_and_stay_for_the_next_validation(prepared):
+    alone, helped = module(prepared), module(prepared, workers=2)
+    loader = helped.val_dataloader()
+    for _ in range(2):
+        assert [b["key"] for b in loader] == [b["key"] for b in alone.val_dataloader()]
+    assert loader.persistent_workers

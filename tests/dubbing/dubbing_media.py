@@ -10,6 +10,7 @@ from lipsync.dubbing import dub
 from lipsync.dubbing.result import DubResult
 from lipsync.faces.crops import steady_box
 from lipsync.faces.detect import Detection, Detector
+from lipsync.features import Mel
 from lipsync.media import VideoWriter
 
 SIZE = (96, 80)  # width, height
@@ -32,9 +33,9 @@ class FixedDetector(Detector):
 class Hearing(nn.Module):
     """A generator whose picture is grey, as bright as its mel window is high: -4 black, 4 white."""
 
-    def __init__(self, mel_lead: int = 0, fail_at: int | None = None, error=RuntimeError) -> None:
+    def __init__(self, lead: int = 0, fail_at: int | None = None, error=RuntimeError) -> None:
         super().__init__()
-        self.config = {"image_size": 32, "mel_lead": mel_lead}
+        self.config = {"image_size": 32, "feature": Mel(lead=lead).record}
         self.fail_at, self.error, self.seen, self.inputs = fail_at, error, 0, []
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:

@@ -24,6 +24,7 @@ from lipsync.dubbing import dub, dub_frames
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.crops import crop
 from lipsync.faces.framing import get_framing
+from lipsync.features import Mel
 from lipsync.media import probe, read_audio, read_frames, write_audio
 
 
@@ -175,7 +176,7 @@ def test_a_generated_head_is_found_dubbed_and_scored(tmp_path):
     from lipsync.sample.corpus import make_clip
 
     torch.manual_seed(0)
-    save_model(Wav2Lip(width=0.1, depth=0, mel_lead=2), tmp_path / "generator.safetensors")
+    save_model(Wav2Lip(width=0.1, depth=0, feature=Mel(lead=2)), tmp_path / "generator.safetensors")
     save_model(SyncNet(width=0.1, depth=0), tmp_path / "expert.safetensors")
     clip = make_clip(seed=0, speaker=0, clip=0, seconds=1.2, size=256)
     with VideoWriter(tmp_path / "face.mp4", 25, (256, 256), audio=clip.wave, crf=10) as video:

@@ -2,20 +2,18 @@
 
 import time
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from dubbing_media import FixedDetector, Hearing, corner_number, frame, make_video, tone
 
-from lipsync.audio import lipgan_mfcc, melspectrogram
 from lipsync.dubbing import LiveSession, dub_frames, live
 from lipsync.dubbing.gate import Loudness, VoiceGate
-from lipsync.dubbing.speech import Speech, feature_of
+from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
+from lipsync.features import LifteredMel, LipGANMFCC, Mel, SyncNetMFCC
 from lipsync.media import VideoWriter, write_audio
-from lipsync.windows import frame_mels, frame_mfccs
 
 
 def pieces(wave, seed=0):
@@ -26,28 +24,73 @@ def pieces(wave, seed=0):
         at += step
 
 
-@pytest.mark.parametrize("lead", [0, 1, 2])
+@pytest.mark.parametrize("feature", [Mel(), Mel(lead=1), LifteredMel(lead=2)], ids=str)
 @pytest.mark.parametrize("seconds", [0.19, 1.0, 7.3])
-def test_mel_windows_of_sound_that_comes_in_pieces(seconds, lead):
+def test_mel_windows_of_sound_that_comes_in_pieces(seconds, feature):
     wave = tone(seconds)
-    speech = Speech(feature_of(Hearing(lead)), pieces(wave))
-    mel, frames = melspectrogram(wave), np.arange(int(seconds * 25))
-    expected = frame_mels(mel, frames, lead)[:, 0]
+    speech = Speech(feature, pieces(wave))
+    mel, frames = feature.extract(wave), np.arange(int(seconds * 25))
+    expected = feature.cut(mel, frames)[:, 0]
     last = mel.shape[1] - 16
     for k in frames:
         window = speech.window(k / 25, 25)
-        if lead or 3.2 * k <= last:
+        if feature.lead or 3.2 * k <= last:
             np.testing.assert_allclose(window, expected[k], atol=2e-3)
         else:  # published inference hears the last 16 columns again
             np.testing.assert_allclose(window, mel[:, last:], atol=2e-3)
 
 
-def test_cepstra_of_sound_that_comes_in_pieces():
+@pytest.mark.parametrize("feature", [LipGANMFCC(), SyncNetMFCC(window=9, lead=2)], ids=str)
+def test_cepstra_of_sound_that_comes_in_pieces(feature):
     wave = (np.round(tone(3.0) * 32768) / 32768).astype(np.float32)
-    speech = Speech(feature_of(SimpleNamespace(audio_shape=(1, 12, 35))), pieces(wave))
-    expected = frame_mfccs(lipgan_mfcc(wave), np.arange(75))[:, 0]
+    speech = Speech(feature, pieces(wave))
+    expected = feature.cut(feature.extract(wave), np.arange(75))[:, 0]
     for k in range(75):
         np.testing.assert_allclose(speech.window(k / 25, 25), expected[k], atol=1e-3)
+
+
+@pytest.mark.parametrize("feature", [Mel(lead=2), LipGANMFCC()], ids=str)
+def test_before_any_sound_there_is_silence(feature):
+    speech = Speech(feature)
+    with pytest.raises(ValueError, match=r"has not come as far as 0\.00 s"):
+        speech.window(0.0, 25)
+    speech.finish()
+    window = speech.window(0.0, 25)
+    assert window.shape == (feature.bands, feature.window)
+    assert (window == feature.silence).all()
+
+
+class Chunked(Mel):
+    """A mel that is not causal: of 30 columns together, each less the mean of the 60 about them."""
+
+    name = "chunked_mel_of_a_test"
+    chunk = 30
+    context = 60  # the mean of 30 before, of which the first have heard the border of the piece
+    reach = 400 + 30 * 200
+
+    def extract(self, wave):
+        mel = super().extract(wave)
+        means = [mel[:, max(0, k - 30) : k + 60].mean(1) for k in range(0, mel.shape[1], 30)]
+        return mel - np.repeat(np.stack(means, 1), 30, axis=1)[:, : mel.shape[1]]
+
+
+def test_columns_that_are_computed_together():
+    """Chunks of a sound that comes in pieces begin where those of the whole sound do."""
+    feature, wave = Chunked(lead=2), tone(5.1)
+    expected = feature.cut(feature.extract(wave), np.arange(127))[:, 0]
+    speech = Speech(feature, pieces(wave))
+    for k in range(127):
+        np.testing.assert_allclose(speech.window(k / 25, 25), expected[k], atol=2e-3)
+    live, late = Speech(feature), []
+    for at in range(0, len(wave), 320):
+        live.push(wave[at : at + 320])
+        while len(late) < 100 and live.has(len(late) / 25, 25):
+            np.testing.assert_allclose(
+                live.window(len(late) / 25, 25), expected[len(late)], atol=2e-3
+            )
+            late.append((at + 320) / 16000 - len(late) / 25)
+    assert len(late) == 100
+    assert feature.look_ahead() - 0.05 < max(late) <= feature.look_ahead() + 0.02
 
 
 @pytest.mark.parametrize("fps", [12, Fraction(24000, 1001), 25, Fraction(30000, 1001), 60])
@@ -56,7 +99,7 @@ def test_each_frame_hears_its_own_sound(fps, lead):
     """A click is heard by the frames whose 200 ms hold it, and by no others."""
     wave = np.zeros(48000, np.float32)
     wave[16000] = 0.9
-    speech = Speech(feature_of(Hearing(lead)), pieces(wave))
+    speech = Speech(Mel(lead=lead), pieces(wave))
     count = int(2 * fps)
     heard = [k for k in range(count) if speech.window(k / float(fps), float(fps)).max() > -3]
     begins = [k / float(fps) - lead / 25 for k in heard]  # of the windows, 1.0 s is the click
@@ -66,7 +109,7 @@ def test_each_frame_hears_its_own_sound(fps, lead):
 
 def test_a_long_sound_is_not_kept():
     blocks = (np.zeros(16000, np.float32) for _ in range(600))
-    speech = Speech(feature_of(Hearing(2)), blocks)
+    speech = Speech(Mel(lead=2), blocks)
     for k in range(0, 25 * 600, 50):
         speech.window(k / 25, 25)
         assert speech._columns.shape[1] < 600

@@ -13,7 +13,6 @@ from lipsync.errors import MediaError
 from lipsync.faces.detect import Detection, get_detector
 from lipsync.faces.framing import Framing
 from lipsync.media import VideoWriter, read_frames
-from lipsync.windows import T
 
 GRID = Path(__file__).parents[3] / "shared" / "data" / "grid"
 
@@ -54,7 +53,7 @@ def test_only_the_faces_of_a_shot_are_held(tmp_path, sound, monkeypatch):
     monkeypatch.setattr(syncing, "_score", score)
     _, speaks = find_speaker(source, None, stride, known, sound)
     assert len(held) == 2 * shots
-    assert max(held) == 2 * 5 * T  # five windows of two faces, each of five frames
+    assert max(held) == 2 * 5 * 5  # five windows of two faces, each of five frames
     assert [speaks((30 * shot, i)) for shot in range(shots) for i in (0, 1)] == [0, 1] * shots
 
 

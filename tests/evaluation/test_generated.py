@@ -14,6 +14,7 @@ from lipsync.errors import ConfigError
 from lipsync.evaluation import evaluate_generator
 from lipsync.evaluation import pair as one_pair
 from lipsync.evaluation.lists import Pair
+from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
 
 
@@ -22,7 +23,7 @@ class Painter(nn.Module):
 
     def __init__(self, listens: bool = True) -> None:
         super().__init__()
-        self.config = {"image_size": 32, "mel_lead": 2}
+        self.config = {"image_size": 32, "feature": Mel(lead=2).record}
         self.listens = nn.Parameter(torch.tensor(float(listens)), requires_grad=False)
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:

@@ -20,9 +20,9 @@ from lipsync.errors import ConfigError
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
-def run_script(*arguments: object) -> None:
+def run_script(*arguments: object, script: Path = SCRIPT) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    command = [sys.executable, str(script), *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -43,6 +43,36 @@ def test_gradients_and_numbers_of_two_processes_are_those_of_one(
     assert one["numbers"].keys() == two["numbers"].keys()
     for name, value in one["numbers"].items():
         assert two["numbers"][name] == pytest.approx(value, abs=1e-4), name
+
+
+@pytest.mark.slow
+def test_accumulated_gradients_are_exchanged_once_a_step(make_prepared, tmp_path):
+    splits = {"train": ["a/1", "a/2", "b/1", "b/2"], "val": ["a/3", "b/3", "b/4"]}
+    root = make_prepared(tmp_path / "set", splits)
+    run_script("wav2lip", root, tmp_path / "one.pt", 1, 4, 2)
+    run_script("wav2lip", root, tmp_path / "two.pt", 2, 2, 2)
+    run_script("wav2lip", root, tmp_path / "plain.pt", 2, 2, 1)
+    one, two, plain = (
+        torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in ("one", "two", "plain")
+    )
+    for alone, shared in zip(one["gradients"], two["gradients"], strict=True):
+        assert (alone - shared).abs().max() < 1e-5
+        assert alone.abs().max() > 1e-3
+    assert two["exchanges"] == plain["exchanges"] > 0
+
+
+def test_norms_have_the_same_statistics_in_both_processes(prepared, tmp_path):
+    run_script(prepared, tmp_path, script=SCRIPT.with_name("equal_buffers.py"))
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert [name for name, _ in first].count("validated") == 2
+    for (name, one), (_, other) in zip(first, second, strict=True):
+        for part, statistics in one.items():
+            assert statistics
+            same = [torch.equal(value, other[part][key]) for key, value in statistics.items()]
+            if name == "trained":
+                assert part == "average" or not any(same)
+            else:
+                assert all(same), (name, part)
 
 
 @pytest.mark.slow

@@ -2,17 +2,16 @@
 
 import pytest
 import torch
-from tiny import ADAM, changed
+from tiny import ADAM, CONSTANT, changed
 
 from lipsync.checkpoints import save_model
 from lipsync.errors import CheckpointError
 from lipsync.features import Mel
 from lipsync.models import LipGAN, LipGANDiscriminator, QualityDiscriminator, SyncNet, Wav2Lip
 from lipsync.training import ExpertTraining, GeneratorTraining, terms
-from lipsync.training.optim import constant
 from lipsync.training.weights import start_from
 
-LEARNING = {"optimizer": ADAM, "schedule": constant}
+LEARNING = {"optimizer": ADAM, "schedule": CONSTANT}
 
 
 @pytest.fixture

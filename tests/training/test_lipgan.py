@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import ADAM, changed, state, trainer
+from tiny import ADAM, CONSTANT, changed, state, trainer
 
 from lipsync.checkpoints import load_model
 from lipsync.data.datasets import Clips, Windows
@@ -17,7 +17,6 @@ from lipsync.models import LipGAN, LipGANDiscriminator
 from lipsync.training import GeneratorTraining, measures, terms
 from lipsync.training.augment import Augment
 from lipsync.training.callbacks import GeneratorSheet
-from lipsync.training.optim import constant
 
 
 def lipgan_module(**options) -> GeneratorTraining:
@@ -26,7 +25,7 @@ def lipgan_module(**options) -> GeneratorTraining:
         "generator": LipGAN(96, width=0.1, depth=0),
         "discriminator": LipGANDiscriminator(96, width=0.1),
         "optimizer": ADAM,
-        "schedule": constant,
+        "schedule": CONSTANT,
         "loss": {"reconstruction": 1.0, "adversarial": 0.01},
         "terms": {
             "reconstruction": terms.Reconstruction(),

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import ADAM, changed, state, trainer
+from tiny import ADAM, CONSTANT, changed, state, trainer
 
 from lipsync.data.datasets import Clips, Windows
 from lipsync.data.module import ClipDataModule
@@ -15,7 +15,7 @@ from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2, Wav2Lip
 from lipsync.training import ExpertTraining, GeneratorTraining, measures, terms
 from lipsync.training.augment import Augment
 from lipsync.training.batches import to_float
-from lipsync.training.optim import constant, warmup_cosine
+from lipsync.training.optim import warmup_cosine
 from lipsync.training.step import Step
 
 
@@ -31,7 +31,7 @@ def generator_module(**options) -> GeneratorTraining:
         "discriminator": QualityDiscriminator(96, width=0.1),
         "expert": small_expert(),
         "optimizer": ADAM,
-        "schedule": constant,
+        "schedule": CONSTANT,
         "loss": {"reconstruction": 1.0, "lower": 0.5, "sync": 0.3, "adversarial": 0.1},
         "terms": {
             "reconstruction": terms.Reconstruction(),
@@ -124,7 +124,7 @@ def test_the_sync_weight_waits_for_the_validation_loss(prepared, tmp_path):
     assert starts.weights(0)["sync"] == 0.0
     run = trainer(tmp_path)
     run.fit(starts, generator_data(prepared))
-    assert int(starts.terms["sync"].start) == 2  # the batch after the first validation
+    assert starts.terms["sync"].start == 2  # the batch after the first validation
     assert starts.weights(2)["sync"] == pytest.approx(0.3 * 1 / 4)
     assert starts.weights(2)["reconstruction"] == 1.0
     assert run.callback_metrics["train/sync_weight"] == 0.0
@@ -308,14 +308,8 @@ def test_experts_and_judges_train_with_windows_of_any_length(prepared, tmp_path,
         "expert": lambda: SyncNet(96, width=0.1, depth=0, window=window),
         "judge": lambda: SyncNetV2(96, width=0.1, framing="box", unit=True, window=window),
     }[kind]()
-    module = ExpertTraining(
-        network,
-        optimizer=ADAM,
-        schedule=constant,
-        loss={"bce": 0.5, "contrastive": 1.0},
-        terms={"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()},
-        augment=Augment(sound={"syncnet_mfcc": {"offset": 2.0, "noise": 0.5}}),
-    )
+    augment = Augment(sound={"syncnet_mfcc": {"offset": 2.0, "noise": 0.5}})
+    module = expert_training(network, augment=augment)
     data = expert_data(prepared)
     before = state(module.expert)
     trainer(tmp_path).fit(module, data)
@@ -328,7 +322,7 @@ def test_a_clip_in_portions_is_the_clip_as_a_whole(prepared):
     module = ExpertTraining(
         SyncNet(96, width=0.1, depth=0).eval(),
         optimizer=ADAM,
-        schedule=constant,
+        schedule=CONSTANT,
         loss={"bce": 1.0},
         terms={"bce": terms.PairsBCE()},
     ).eval()
@@ -347,12 +341,23 @@ def test_one_window_a_clip_teaches_nothing_and_is_refused(prepared, tmp_path):
     module = ExpertTraining(
         SyncNet(96, width=0.1, depth=0),
         optimizer=ADAM,
-        schedule=constant,
+        schedule=CONSTANT,
         loss={"contrastive": 1.0},
         terms={"contrastive": terms.ClipInfoNCE()},
     )
     with pytest.raises(ConfigError, match=r"data.train.windows=1: .* give 2 or more"):
         trainer(tmp_path).fit(module, expert_data(prepared, windows=1))
+
+
+def expert_training(network, **options) -> ExpertTraining:
+    return ExpertTraining(
+        network,
+        optimizer=ADAM,
+        schedule=CONSTANT,
+        loss={"bce": 0.5, "contrastive": 1.0},
+        terms={"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()},
+        **options,
+    )
 
 
 def expert_data(root, windows: int = 6) -> ClipDataModule:

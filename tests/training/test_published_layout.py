@@ -11,7 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from skimage import data
-from tiny import ADAM, state, trainer
+from tiny import ADAM, CONSTANT, state, trainer
 
 from data_prep.options import Options
 from data_prep.run import prepare
@@ -21,7 +21,6 @@ from lipsync.data.store import write_split
 from lipsync.media import write_audio
 from lipsync.models import SyncNet
 from lipsync.training import ExpertTraining, terms
-from lipsync.training.optim import constant
 
 FACE = data.astronaut()[50:220, 140:310]
 SPLITS = {"train": ["v1/00001", "v1/00002", "v2/00001"], "val": ["v2/00002"]}
@@ -49,7 +48,7 @@ def trained(root: Path, folder: Path) -> tuple[list[float], dict[str, torch.Tens
     module = ExpertTraining(
         expert=SyncNet(96, width=0.1, depth=0),
         optimizer=ADAM,
-        schedule=constant,
+        schedule=CONSTANT,
         loss={"bce": 1.0, "contrastive": 1.0},
         terms={"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()},
     )

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -13,12 +14,13 @@ from test_modules import generator_data, generator_module
 from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
 from tiny import trainer
 
+from lipsync.training import terms
 from lipsync.training.folder import set_aside
 
 
 def test_training_can_be_continued(prepared, tmp_path):
-    constant = "model.schedule._target_=lipsync.training.optim.constant"
-    options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2", constant]
+    options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2"]
+    options += ["model.schedule.warmup=0", "model.schedule.final=1.0"]  # one rate throughout
     undisturbed = tmp_path / "whole"
     assert train(*options, f"hydra.run.dir={undisturbed}", "trainer.batches=4").returncode == 0
 
@@ -28,6 +30,39 @@ def test_training_can_be_continued(prepared, tmp_path):
     assert second.returncode == 0, second.stderr
 
     assert_same_weights(undisturbed, tmp_path)
+
+
+def test_a_schedule_of_another_length_says_what_becomes_of_the_rate(prepared, tmp_path):
+    options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2"]
+    options += ["++model.schedule.warmup=1", "model.optimizer.lr=0.001", "callbacks.pictures=null"]
+    undisturbed = tmp_path / "whole"
+    whole = train(*options, f"hydra.run.dir={undisturbed}", "trainer.batches=4")
+    assert whole.returncode == 0, whole.stderr
+    longer = [*options, "trainer.batches=4", "ckpt_path=last"]
+
+    assert train(*options, "trainer.batches=2").returncode == 0
+    shutil.copytree(tmp_path / "checkpoints", tmp_path / "kept")
+    changed = train(*longer)
+    assert changed.returncode == 0, changed.stderr
+    says = "the schedule of this run was"
+    (line,) = (line for line in changed.stdout.splitlines() if says in line)
+    # 1 of 3 steps along the cosine from 1 to 0.02: 0.02 + 0.98 (1 + cos(pi / 3)) / 2
+    assert (
+        "was 2 batches long and is now 4: at batch 2 the learning rate goes from 2e-05 to " in line
+    )
+
+    shutil.copytree(tmp_path / "kept", tmp_path / "checkpoints", dirs_exist_ok=True)
+    kept = train(*longer, "trainer.schedule_batches=2")
+    assert kept.returncode == 0, kept.stderr
+    assert says not in kept.stdout
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(2e-5)
+    assert last["schedule_batches"] == 2
+
+    planned = [*options, f"hydra.run.dir={tmp_path / 'planned'}", "trainer.schedule_batches=4"]
+    assert train(*planned, "trainer.batches=2").returncode == 0
+    assert train(*planned, "trainer.batches=4", "ckpt_path=last").returncode == 0
+    assert_same_weights(undisturbed, tmp_path / "planned")
 
 
 def assert_same_weights(*runs: Path) -> None:
@@ -44,7 +79,7 @@ def test_ten_kills_at_random_moments_change_nothing(prepared, tmp_path):
     """Generator, discriminator, moving average, accumulation: all of it comes back."""
     options = [*tiny(prepared, tmp_path), "model=wav2lip", "data.batch_size=2"]
     options += ["size.generator.width=0.1", "size.generator.depth=0"]
-    options += ["size.discriminator.width=0.1", "model.sync_threshold=null"]
+    options += ["size.discriminator.width=0.1", "model.terms.sync.threshold=null"]
     options += ["trainer.batches=240", "trainer.val_every=4", "data.eval_batch_size=8"]
     options += ["trainer.ema=0.9", "trainer.accumulate=2", "trainer.clip=1.0"]
     options += ["callbacks.pictures=null", "callbacks.video=null"]
@@ -136,14 +171,14 @@ def edit_best(path: Path) -> float:
 
 
 def test_the_sync_weight_can_be_forced_on_in_a_run_that_waits_for_it(prepared, tmp_path):
-    run, waiting = trainer(tmp_path), generator_module(sync_threshold=-1.0)
+    run, waiting = trainer(tmp_path), generator_module(sync=terms.Sync(threshold=1e-9))
     run.fit(waiting, generator_data(prepared))
     run.save_checkpoint(tmp_path / "x.ckpt")
-    assert waiting.weights()["sync"] == 0.0
-    forced = generator_module(sync_threshold=None)
+    assert waiting.weights(2)["sync"] == 0.0
+    forced = generator_module(sync=terms.Sync(threshold=None))
     run = trainer(tmp_path, max_epochs=2)
     run.fit(forced, generator_data(prepared), ckpt_path=tmp_path / "x.ckpt", weights_only=True)
-    assert forced.weights()["sync"] == 0.3
+    assert forced.weights(2)["sync"] == 0.3
 
 
 @pytest.mark.slow

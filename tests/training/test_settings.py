@@ -52,6 +52,7 @@ def test_an_expert_of_another_image_size(tmp_path):
         ("seed=abc", "seed=abc: must be a whole number, 0 to 4294967295"),
         ("seed=-1", "seed=-1: must be a whole number, 0 to 4294967295"),
         ("seed=4294967296", "must be a whole number, 0 to 4294967295"),
+        ("trainer.schedule_batches=0", "must be a whole number, 1 or more"),
         ("trainer.batches=true", "trainer.batches=True: must be a whole number, 1 or more"),
         ("callbacks.best=null", "callbacks.best=null: a run keeps the checkpoint"),
         ("model.min_gap=16", "model.min_gap=16: must be 1 to 15 frames"),

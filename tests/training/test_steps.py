@@ -1,13 +1,17 @@
 """Accumulation, clipping and non-finite losses: the steps under all trainings."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
+from pytorch_lightning.plugins import MixedPrecision
 from test_modules import generator_data, generator_module, small_expert
 from tiny import state, trainer
 from torch import nn
 
 from lipsync.errors import TrainingError
 from lipsync.training import GeneratorTraining
+from lipsync.training.precision import SharedScaler
 
 
 def without_norms(network: nn.Module) -> nn.Module:
@@ -55,6 +59,38 @@ def test_the_gradient_is_clipped(prepared, tmp_path):
     (clipped,) = gradients_of(prepared, tmp_path, batch_size=2, batches=1, clip=limit)
     assert float(clipped.norm()) == pytest.approx(limit, rel=1e-3)
     torch.testing.assert_close(clipped, free / 10, rtol=1e-3, atol=1e-7)
+
+
+def test_the_scale_of_float16_does_not_change_under_accumulated_gradients(prepared, tmp_path):
+    """The generator's first gradient is of the same scale as its second, and both are unscaled."""
+    seen: dict[str, list] = {"generator": [], "discriminator": []}
+
+    def spy(name):
+        class Spy(torch.optim.SGD):
+            def step(self, closure=None):
+                parameters = [p for group in self.param_groups for p in group["params"]]
+                seen[name].append(torch.cat([p.grad.flatten().clone() for p in parameters]))
+
+        return lambda parameters: Spy(parameters, lr=1e-3)
+
+    def train(**options):
+        for gradients in seen.values():
+            gradients.clear()
+        module = generator_module(
+            optimizer=spy("generator"), discriminator_optimizer=spy("discriminator"), accumulate=2
+        )
+        without_norms(module.generator)
+        run = trainer(tmp_path, limit_val_batches=0, max_epochs=2, **options)
+        run.fit(module, generator_data(prepared))
+        assert [len(gradients) for gradients in seen.values()] == [2, 2]
+        return [gradient for gradients in seen.values() for gradient in gradients]
+
+    scaler = SharedScaler("cpu", init_scale=64.0, growth_interval=1)  # doubles after every step
+    plugin = MixedPrecision("16-mixed", "cpu", scaler)
+    plugin.autocast_context_manager = nullcontext  # so that nothing but the scale is float16's
+    for scaled, plain in zip(train(plugins=[plugin]), train(), strict=True):
+        assert (scaled - plain).norm() < 1e-3 * plain.norm()
+    assert scaler.get_scale() == 64 * 4
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_clips_and_the_weights_of_before(

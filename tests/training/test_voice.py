@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 from test_run import train
-from tiny import ADAM, changed, state, trainer
+from tiny import ADAM, CONSTANT, changed, state, trainer
 
 from lipsync.checkpoints import load_model
 from lipsync.data.module import ClipDataModule
 from lipsync.data.store import write_split
 from lipsync.errors import ClipError, ConfigError
 from lipsync.media import write_audio
-from lipsync.training.optim import constant
 from lipsync.voice.data import VoiceClips, VoiceCrops, speaker_files
 from lipsync.voice.network import VoiceConverter, VoiceDiscriminators
 from lipsync.voice.pictures import VoiceSheet
@@ -48,7 +47,7 @@ def module(two_step: bool = False, **options) -> VoiceTraining:
         "generator": VoiceConverter(SPEAKERS, width=0.0625),
         "discriminators": VoiceDiscriminators(width=0.0625, two_step=two_step),
         "optimizer": ADAM,
-        "schedule": constant,
+        "schedule": CONSTANT,
         "identity_batches": 2,
         "loss": {"cycle": 2.0, "identity": 1.0, "adversarial": 1.0, "second_adversarial": 1.0},
     }

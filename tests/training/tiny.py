@@ -5,7 +5,10 @@ from functools import partial
 import pytorch_lightning as pl
 import torch
 
+from lipsync.training.optim import warmup_cosine
+
 ADAM = partial(torch.optim.Adam, lr=1e-3)
+CONSTANT = partial(warmup_cosine, warmup=0, final=1.0)  # one rate throughout
 
 
 def trainer(tmp_path, **options) -> pl.Trainer:

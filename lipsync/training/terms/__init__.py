@@ -4,7 +4,7 @@ from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
 from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE
 from lipsync.training.terms.pictures import LowerReconstruction, Reconstruction, Structure
-from lipsync.training.terms.sync import Sync
+from lipsync.training.terms.sync import Sync, check_alike
 
 __all__ = [
     "Adversarial",
@@ -16,5 +16,6 @@ __all__ = [
     "Sync",
     "SyncAdversarial",
     "Term",
+    "check_alike",
     "weighted_terms",
 ]

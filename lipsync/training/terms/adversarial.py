@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lipsync import losses
-from lipsync.training.batches import batch_rng
+from lipsync.seeds import seed_of
 from lipsync.training.step import Step
 from lipsync.training.terms.base import Term
 from lipsync.training.terms.sync import check_alike
@@ -75,8 +75,7 @@ class SyncAdversarial(AdversarialTerm):
 
     def discriminator_loss(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         real = self.distance(step.sound, step.target)
-        coin = torch.rand((), generator=batch_rng(self.seed, step.batch, purpose="coin"))
-        if coin < 0.5:  # in all processes alike
+        if seed_of(self.seed, "coin", step.batch) % 2:  # in all processes alike
             kind, other = "shifted", self.distance(step.shifted, step.target)
         else:
             kind, other = "generated", self.distance(step.sound, step.fake)

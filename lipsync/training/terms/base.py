@@ -97,8 +97,8 @@ def weighted_terms(
 def _check_distinct(terms: Mapping[str, Term]) -> None:
     seen: dict[str, str] = {}
     for name, term in terms.items():
-        options = {k: v for k, v in vars(term).items() if not k.startswith("_")}
-        same = f"{type(term)} {sorted(options.items() - {('weight', term.weight)}, key=str)}"
+        options = {k: v for k, v in vars(term).items() if k != "weight" and not k.startswith("_")}
+        same = f"{type(term)} {sorted(options.items())}"
         same += str(term.hashes())
         if same in seen:
             raise ConfigError(f"model.loss.{name} and model.loss.{seen[same]} are the same term")

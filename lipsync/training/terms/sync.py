@@ -34,8 +34,6 @@ class Sync(Term):
         ConfigError: numbers that cannot work.
     """
 
-    start: Tensor  # batch of the switch-on; -1: not yet
-
     def __init__(
         self,
         expert: nn.Module | str | Path | None = None,
@@ -51,7 +49,7 @@ class Sync(Term):
             raise ConfigError(f"sync threshold={threshold}: must be above 0, or null")
         self.expert = None if expert is None else Frozen(expert)
         self.threshold, self.ramp = threshold, ramp
-        self.register_buffer("start", torch.tensor(-1))
+        self.start = -1  # batch of the switch-on; -1: not yet
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
         self.name = name
@@ -70,7 +68,7 @@ class Sync(Term):
         return Span(feature_of(expert), expert.config["window"])
 
     def factor(self, batch: int) -> float:
-        start = 0 if self.threshold is None else int(self.start)
+        start = 0 if self.threshold is None else self.start
         if start < 0 or batch < start:
             return 0.0
         return min(1.0, (batch - start + 1) / self.ramp) if self.ramp else 1.0
@@ -82,8 +80,15 @@ class Sync(Term):
         return losses.cosine_bce(audio, face, torch.ones(len(audio), device=audio.device))
 
     def validated(self, value: float, batch: int) -> None:
-        if self.threshold is not None and int(self.start) < 0 and value < self.threshold:
-            self.start.fill_(batch)
+        if self.threshold is not None and self.start < 0 and value < self.threshold:
+            self.start = batch
+
+    def get_extra_state(self) -> Tensor:
+        """The batch of the switch-on, for checkpoints."""
+        return torch.tensor(self.start)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.start = int(state)
 
 
 def check_alike(remedy: str, **networks: nn.Module) -> None:

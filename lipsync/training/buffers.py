@@ -1,0 +1,30 @@
+"""Running statistics of norms over several processes, each of which sees its own batches."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+def running_statistics(network: nn.Module) -> dict[str, Tensor]:
+    """Name -> running means and variances of the norms in a network."""
+    return {
+        f"{name}.{kind}" if name else kind: value
+        for name, norm in network.named_modules()
+        if isinstance(norm, _NormBase)
+        for kind, value in norm.named_buffers(recurse=False)
+        if value.is_floating_point()
+    }
+
+
+@torch.no_grad()
+def average_over_processes(tensors: list[Tensor]) -> None:
+    """Give every process the mean of all of them, in place; nothing where there is only one."""
+    if not tensors or not distributed.is_initialized() or distributed.get_world_size() == 1:
+        return
+    flat = torch.cat([tensor.flatten().double() for tensor in tensors])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))

@@ -1,0 +1,105 @@
+"""What training does otherwise on a GPU, as far as a processor goes."""
+
+import pytest
+import torch
+from test_lipgan import lipgan_data, lipgan_module
+from test_modules import generator_data, generator_module
+from tiny import trainer
+from torch._dynamo.backends.debugging import aot_eager
+
+from lipsync.errors import TrainingError
+from lipsync.training import finite
+from lipsync.training.compiling import compile_network
+from lipsync.training.finite import FiniteLosses
+
+
+@pytest.fixture
+def _copies_arrive_late(monkeypatch):
+    """Values are there once they were waited for, as after a copy from a GPU."""
+
+    def copied(value):
+        copy = torch.zeros(())
+        return copy, lambda: copy.copy_(value)
+
+    monkeypatch.setattr(finite, "_copied", copied)
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that says that it is on a GPU."""
+
+    device = torch.device("cuda")
+
+
+@pytest.mark.usefixtures("_copies_arrive_late")
+def test_a_loss_on_a_gpu_is_looked_at_one_batch_later():
+    good, bad = (torch.tensor(value).as_subclass(OnGPU) for value in (1.0, float("nan")))
+    losses = FiniteLosses()
+    losses.check(good, 0, ["a/1"])
+    losses.check(good, 1, ["a/2"])
+    losses.check(bad, 1, ["a/2"])  # the second loss of this batch
+    with pytest.raises(TrainingError, match="batch 1: the loss is nan; its clips: a/2; look at"):
+        losses.check(good, 2, ["a/3"])
+    losses.check(bad, 3, ["a/4"])
+    with pytest.raises(TrainingError, match="batch 3: the loss is nan; its clips: a/4"):
+        losses.finish()
+    losses.finish()
+
+
+def test_no_loss_is_left_unchecked_when_validation_begins(prepared, tmp_path, monkeypatch):
+    module = generator_module()
+    monkeypatch.setattr(module.finite_losses, "check", lambda *_: None)
+    seen = []
+    monkeypatch.setattr(module.finite_losses, "finish", lambda: seen.append(module.batches_done))
+    trainer(tmp_path).fit(module, generator_data(prepared))
+    assert seen == [2]
+
+
+@pytest.mark.parametrize(
+    ("make", "data", "networks"),
+    [(generator_module, generator_data, 3), (lipgan_module, lipgan_data, 2)],
+)
+def test_compiled_networks_are_what_a_step_runs(prepared, tmp_path, make, data, networks):
+    """With the gradient of a gradient, too: R1 of the discriminator."""
+    module = make(**({"r1": 1.0} if make is generator_module else {}))
+    runs = []
+
+    def backend_of(network):
+        def backend(graph, inputs):
+            compiled = aot_eager(graph, inputs)  # as inductor, without gradients of gradients
+
+            def call(*arguments):
+                runs.append(network)
+                return compiled(*arguments)
+
+            return call
+
+        return backend
+
+    for network in module.networks():
+        compile_network(network, backend=backend_of(type(network).__name__))
+    before = set(module.state_dict())
+    options = {"limit_train_batches": 1, "limit_val_batches": 0}
+    trainer(tmp_path, **options).fit(module, data(prepared))
+    assert set(module.state_dict()) == before
+    names = {type(network).__name__ for network in module.networks()}
+    assert len(names) == networks
+    assert set(runs) == names
+
+
+def test_convolutions_are_chosen_by_trial_in_training_alone(prepared, tmp_path, monkeypatch):
+    module, seen = generator_module(), []
+    monkeypatch.setattr(type(module), "choose_convolutions", lambda self: enable(True))
+
+    def enable(value):
+        torch.backends.cudnn.benchmark = value
+
+    for hook in ("training_step", "validation_step"):
+        original = getattr(module, hook)
+
+        def spy(*args, original=original, hook=hook):
+            seen.append((hook, torch.backends.cudnn.benchmark))
+            return original(*args)
+
+        monkeypatch.setattr(module, hook, spy)
+    trainer(tmp_path, max_epochs=2).fit(module, generator_data(prepared))
+    assert set(seen) == {("training_step", True), ("validation_step", False)}
