@@ -1,4 +1,8 @@
-"""``python -m data_prep source=DIR output=DIR``: options in ``conf/prepare.yaml``."""
+"""``python -m data_prep source=DIR output=DIR``: options in ``conf/prepare.yaml``.
+
+Without a source, ``python -m data_prep features=[NAME] output=DIR`` adds features of the sound to a
+set that is there.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from data_prep.features import add_features, named_features
 from data_prep.options import Options
 from data_prep.run import Summary, prepare
 from lipsync.command import run_command
 from lipsync.errors import ConfigError, exit_on_error
+from lipsync.plugins import import_plugins
 
 _CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
@@ -20,25 +26,43 @@ _CONF = str(Path(__file__).resolve().parents[1] / "conf")
 def main(config: DictConfig) -> None:
     """Prepare a folder of videos as the configuration says."""
     with exit_on_error():
-        missing = [name for name in ("source", "output") if OmegaConf.is_missing(config, name)]
-        if missing:
+        import_plugins(config.plugins, "plugins")
+        features = named_features(OmegaConf.to_container(config)["features"])
+        needed = ("output",) if features else ("source", "output")
+        if missing := [name for name in needed if OmegaConf.is_missing(config, name)]:
             raise ConfigError(
-                f"{' and '.join(missing)} not given: python -m data_prep source=DIR output=DIR"
+                f"{' and '.join(missing)} not given: python -m data_prep source=DIR output=DIR, or "
+                "features=[NAME] output=DIR"
             )
-        options = Options(**{field.name: config[field.name] for field in fields(Options)})
-        summary = prepare(
-            Path(str(config.source)).expanduser(),
-            Path(str(config.output)).expanduser(),
-            options,
-            workers=config.workers,
-            engine=config.engine,
-            ray_address=config.ray_address,
-            splits=OmegaConf.to_container(config)["splits"],
-            redo=config.redo,
-        )
-        print(_report(summary, config.output))
-        if not summary.kept:
-            raise ConfigError(f"no clip was kept; {config.output}/manifest.jsonl says why")
+        if not OmegaConf.is_missing(config, "source"):
+            _prepare(config)
+        if features:
+            added = add_features(
+                Path(str(config.output)).expanduser(),
+                features,
+                workers=config.workers,
+                engine=config.engine,
+                ray_address=config.ray_address,
+            )
+            print(added)
+            added.check()
+
+
+def _prepare(config: DictConfig) -> None:
+    options = Options(**{field.name: config[field.name] for field in fields(Options)})
+    summary = prepare(
+        Path(str(config.source)).expanduser(),
+        Path(str(config.output)).expanduser(),
+        options,
+        workers=config.workers,
+        engine=config.engine,
+        ray_address=config.ray_address,
+        splits=OmegaConf.to_container(config)["splits"],
+        redo=config.redo,
+    )
+    print(_report(summary, config.output))
+    if not summary.kept:
+        raise ConfigError(f"no clip was kept; {config.output}/manifest.jsonl says why")
 
 
 def _report(summary: Summary, output: str) -> str:

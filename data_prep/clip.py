@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 from collections.abc import Callable
@@ -18,22 +17,19 @@ from data_prep.manifest import KEPT, REJECTED, Rejected, Row
 from data_prep.mouth import hear
 from data_prep.options import Options
 from data_prep.pieces import Piece, find_pieces
-from data_prep.pool import Stop
+from data_prep.pool import writing_to
 from data_prep.published import PublishedFootage
 from data_prep.scan import Source
 from data_prep.speaker import Limits, choose, corrected
 from data_prep.state import State, thumbnail
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.store import clip_path, write_clip
-from lipsync.errors import MediaError
 from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing, covering_box, get_framing
 from lipsync.windows import FPS
 
 if TYPE_CHECKING:
     from lipsync.evaluation import Judge
-
-_NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 @dataclass(frozen=True)
@@ -57,16 +53,8 @@ def prepare_source(source: Source, tools: Tools) -> list[Row]:
     Raises:
         Stop: the output cannot be written.
     """
-    try:
+    with writing_to(tools.output):
         return _stages(source, tools)
-    except (OSError, MediaError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if getattr(cause, "errno", None) in _NO_OUTPUT:
-            raise Stop(
-                f"output={tools.output}: cannot be written ({cause.strerror}); "
-                "what is prepared stays, run the same command again"
-            ) from error
-        raise
 
 
 def _stages(source: Source, tools: Tools) -> list[Row]:

@@ -19,6 +19,14 @@ ENGINES = ("processes", "ray")
 _TRIES = 2
 
 
+def check_workers(workers: int, engine: str) -> None:
+    """Raise ConfigError for what is no number of workers, or no engine."""
+    if type(workers) is not int or workers < 0:
+        raise ConfigError(f"workers must be a whole number, 0 or more, got {workers!r}")
+    if engine not in ENGINES:
+        raise ConfigError(f"engine={engine}: there are {', '.join(ENGINES)}")
+
+
 def run_jobs(
     setup: Callable[[], Callable[[Any], Any]],
     jobs: Sequence[Any],
@@ -40,11 +48,10 @@ def run_jobs(
 
     Raises:
         Stop: as the job that raised it.
-        ConfigError: no such engine, or no such cluster.
+        ConfigError: no such engine or cluster, or no number of workers.
         Exception: whatever ``setup`` raises, as without it no job can run.
     """
-    if engine not in ENGINES:
-        raise ConfigError(f"engine={engine}: there are {', '.join(ENGINES)}")
+    check_workers(workers, engine)
     if workers == 0:
         function = setup()
         for job in jobs:

@@ -83,10 +83,14 @@ def manifest_path(output: str | Path) -> Path:
 
 def write_manifest(output: str | Path, rows: Iterable[Row]) -> None:
     """Write the rows, whole or not at all."""
-    path = manifest_path(output)
-    making = path.with_suffix(".tmp")
     lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
-    making.write_text("".join(lines), encoding="utf-8")
+    write_whole(manifest_path(output), "".join(lines))
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all; what a killed run leaves, the next one overwrites."""
+    making = path.with_suffix(".tmp")
+    making.write_bytes(content.encode() if isinstance(content, str) else content)
     making.replace(path)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from lipsync.errors import LipsyncError
+from lipsync.errors import LipsyncError, MediaError
+
+_NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 class Failed(Exception):
@@ -20,6 +25,21 @@ class Died(Failed):
 
 class Stop(LipsyncError):
     """Raised by a job where no other job can go on either; ends the run."""
+
+
+@contextmanager
+def writing_to(output: Path) -> Iterator[None]:
+    """Raise :class:`Stop` where the folder cannot be written, a disk that is full among it."""
+    try:
+        yield
+    except (OSError, MediaError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if getattr(cause, "errno", None) in _NO_OUTPUT:
+            raise Stop(
+                f"output={output}: cannot be written ({cause.strerror}); "
+                "what is prepared stays, run the same command again"
+            ) from error
+        raise
 
 
 class Worker(ABC):

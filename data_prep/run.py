@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from data_prep.clip import Tools, prepare_source
 from data_prep.corpora import is_grid
-from data_prep.engine import ENGINES, run_jobs
+from data_prep.engine import check_workers, run_jobs
 from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
 from data_prep.options import STAGES, Options
 from data_prep.pool import Failed
@@ -88,10 +88,7 @@ def prepare(
         LipsyncError: the output cannot be written.
     """
     source, output, options = Path(source), Path(output), options or Options()
-    if type(workers) is not int or workers < 0:
-        raise ConfigError(f"workers must be a whole number, 0 or more, got {workers!r}")
-    if engine not in ENGINES:
-        raise ConfigError(f"engine={engine}: there are {', '.join(ENGINES)}")
+    check_workers(workers, engine)
     if redo is not None and redo not in STAGES:
         raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits

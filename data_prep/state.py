@@ -26,6 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from data_prep.manifest import write_whole
 from data_prep.options import STAGES
 from lipsync.data.store import clip_path
 from lipsync.faces.crops import crop
@@ -97,9 +98,7 @@ class State:
         for y, row in enumerate(rows):
             sheet[y * PICTURE : (y + 1) * PICTURE, : len(row) * PICTURE] = np.hstack(row)
         data = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), _QUALITY)[1]
-        making = self._folder / "clips.jpg.tmp"
-        making.write_bytes(data.tobytes())
-        making.replace(self._folder / "clips.jpg")
+        write_whole(self._folder / "clips.jpg", data.tobytes())
 
     def picture(self, index: int) -> np.ndarray | None:
         """The picture of a row, uint8 (96, 96, 3) RGB; None where it has none."""
@@ -123,9 +122,8 @@ class State:
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        making = self._folder / f"{name}.tmp"
-        making.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
-        making.replace(self._folder / f"{name}.json")
+        text = json.dumps(value, ensure_ascii=False) + "\n"
+        write_whole(self._folder / f"{name}.json", text)
 
 
 def _stat(path: Path) -> dict[str, int]:

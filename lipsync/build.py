@@ -38,6 +38,9 @@ def build(part: DictConfig, **more: Any) -> Any:
             raise cause from None
         key, target = _told(r"full_key: (\S+)", text), _told(r"target '([^']+)'", text)
         if text.startswith("Error locating"):
+            module, _, name = target.rpartition(".")
+            if getattr(cause.__cause__, "name", None) == target:  # tried as a module, in vain
+                raise ConfigError(f"{key}._target_={target}: {module} has no {name}") from error
             raise ConfigError(f"{key}._target_={target}: {not_imported(cause)}") from error
         if isinstance(cause, TypeError) and _of_the_call(cause):
             raise ConfigError(f"{key}: {cause}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import torch
 
 from lipsync import __version__
 from lipsync.checkpoints import bundled_models, describe, network_class
+from lipsync.models import Network
 from lipsync.translation.engines import about_engines
+from lipsync.windows import FPS
 
 PACKAGES = (
     "torch",
@@ -55,5 +58,41 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
     """
     facts = describe(path_or_name)
     card = facts.pop("card")
-    facts["use"] = network_class(facts["model"]).use
+    kind, config = network_class(facts["model"]), facts["config"]
+    if "feature" in config:
+        facts["hears"] = _heard(config)
+    if "image_size" in config:
+        facts["sees"] = _seen(kind, config)
+    facts["use"] = kind.use
     return facts | {f"card: {name}": value for name, value in card.items() if name not in facts}
+
+
+def _heard(config: Mapping[str, Any]) -> str:
+    """What a network hears, from the record of its feature."""
+    feature = dict(config["feature"])
+    facts = {name: feature.pop(name) for name in ("name", "rate", "bands", "window", "lead")}
+    del feature["silence"]
+    rate, columns, before = facts["rate"], facts["window"], facts["lead"] / FPS
+    beside = "each frame" if config.get("window") is None else f"{config['window']} frames"
+    words = [
+        f"{facts['name']}, {facts['bands']} bands, {rate} columns a second",
+        f"{columns} of them ({columns / rate:.3g} s) beside {beside}",
+        f"from {before:.2f} s before it" if before else "from its begin",
+        *(f"{name} {value}" for name, value in feature.items()),
+    ]
+    return ", ".join(words)
+
+
+def _seen(kind: type[Network], config: Mapping[str, Any]) -> str:
+    """What a network sees, from its config."""
+    size, window = config["image_size"], config.get("window")
+    words = [
+        f"{'lower halves of ' * getattr(kind, 'lower_half', False)}faces of {size} x {size} px"
+    ]
+    if "framing" in config:
+        words.append(f"framing {config['framing']}")
+    if window is not None:
+        words.append(f"{window} frames at a time")
+    if "view" in config:
+        words.append(config["view"].replace("_", " "))
+    return ", ".join(words)

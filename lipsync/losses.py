@@ -140,13 +140,13 @@ def structure(fake: Tensor, real: Tensor) -> Tensor:
     Three scales in place of the published five, whose coarsest needs 176 pixels; their weights are
     the published ones, brought to a sum of 1 (Wang, Simoncelli & Bovik 2003).
     """
-    weights = torch.tensor([0.0448, 0.2856, 0.3001])
+    weights = (0.0448, 0.2856, 0.3001)
     with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
         similarity = multiscale_structural_similarity_index_measure(
             fake.float().flatten(0, -4),
             real.float().flatten(0, -4),
             data_range=1.0,
-            betas=tuple((weights / weights.sum()).tolist()),
+            betas=tuple(weight / sum(weights) for weight in weights),
             normalize="relu",
         )
     return 1 - similarity

@@ -75,7 +75,10 @@ class Clip:
         if not path.is_file():
             others = ", ".join(sorted(p.name for p in self.path.glob(f"{feature.name}-*.npy")))
             problem = f"holds no {feature.file}, which the network hears"
-            remedy = f"add it with `python -m data_prep 'features=[{feature.asked}]' output=ROOT`"
+            options, module = f"'features=[{feature.asked}]'", type(feature).__module__
+            if not module.startswith("lipsync."):
+                options += f" 'plugins=[{module}]'"
+            remedy = f"add it with `python -m data_prep {options} output=ROOT`"
             raise ClipError(self.key, problem + f", but {others}" * bool(others), remedy)
         with _named(self.key, path.name):
             values = map_array(path)

@@ -114,13 +114,16 @@ class DrawSampler(Sampler[int]):
         per_epoch: draws an epoch over all processes; a multiple of ``world``.
         rank: this process.
         world: number of processes.
+        again: only the first so many draws, again and again; None for draws without end.
     """
 
-    def __init__(self, per_epoch: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, per_epoch: int, rank: int = 0, world: int = 1, again: int | None = None
+    ) -> None:
         if per_epoch % world:
             raise ValueError(f"{per_epoch} draws an epoch cannot be shared by {world} processes")
         self.per_epoch, self.rank, self.world = per_epoch, rank, world
-        self.epoch = 0
+        self.epoch, self.again = 0, again
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning at the start of every epoch."""
@@ -128,7 +131,8 @@ class DrawSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         first = self.epoch * self.per_epoch
-        return iter(range(first + self.rank, first + self.per_epoch, self.world))
+        draws = range(first + self.rank, first + self.per_epoch, self.world)
+        return iter(draws) if self.again is None else (draw % self.again for draw in draws)
 
     def __len__(self) -> int:
         return self.per_epoch // self.world

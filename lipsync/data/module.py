@@ -32,6 +32,8 @@ class ClipDataModule(pl.LightningDataModule):
         eval_batch_size: evaluation samples a step; 1 for whole clips.
         batches_per_epoch: training steps between two validations.
         val_clips: most clips to validate on; of more, so many are drawn once. None takes all.
+        overfit: batches that are trained on again and again, to see whether a training can learn at
+            all; None for samples without end.
         workers: loader processes; 0 loads in the training process.
 
     Raises:
@@ -51,6 +53,7 @@ class ClipDataModule(pl.LightningDataModule):
         eval_batch_size: int,
         batches_per_epoch: int,
         val_clips: int | None = None,
+        overfit: int | None = None,
         workers: int = 0,
     ) -> None:
         super().__init__()
@@ -59,9 +62,10 @@ class ClipDataModule(pl.LightningDataModule):
         self.make_reader, self.image_size, self.framing = reader, image_size, framing
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
-        self.val_clips = val_clips
-        if val_clips is not None:
-            check_whole("data.val_clips", val_clips, 1)
+        self.val_clips, self.overfit = val_clips, overfit
+        for name, value in (("val_clips", val_clips), ("overfit", overfit)):
+            if value is not None:
+                check_whole(f"data.{name}", value, 1)
         for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("workers", 0)):
             check_whole(f"data.{name}", getattr(self, name), least)
 
@@ -113,7 +117,9 @@ class ClipDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         rank, world = self._place()
-        draws = DrawSampler(self.batches_per_epoch * self.batch_size * world, rank, world)
+        batch = self.batch_size * world
+        again = self.overfit and self.overfit * batch
+        draws = DrawSampler(self.batches_per_epoch * batch, rank, world, again)
         return self._loader(self.train, self.batch_size, sampler=draws)
 
     def val_dataloader(self) -> DataLoader:

@@ -100,12 +100,10 @@ class Feature(ABC):
     @property
     def asked(self) -> str:
         """How it is asked for in YAML, for messages: its name, or a mapping."""
-        kind = type(self)
-        own = kind.__module__.startswith("lipsync.")
-        name = f"name: {self.name}" if own else f"_target_: {kind.__module__}.{kind.__qualname__}"
-        if own and self.options() == kind().options():
+        options = self.options()
+        if options == type(self)().options():
             return self.name
-        return f"{{{', '.join([name, *(f'{k}: {v}' for k, v in self.options().items())])}}}"
+        return f"{{name: {self.name}, {', '.join(f'{k}: {v}' for k, v in options.items())}}}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feature) and self.record == other.record
@@ -172,9 +170,7 @@ class Feature(ABC):
 
     def look_ahead(self) -> float:
         """Seconds of sound after a frame's begin without which it cannot be generated."""
-        last = (
-            self.start(100.0) + self.window + self.chunk - 2
-        )  # column that comes with it, at most
+        last = self.start(100.0) + self.window - 1 + self.chunk - 1  # of its chunk, at worst
         return (last * self.hop + self.reach) / SAMPLE_RATE - 100.0
 
 

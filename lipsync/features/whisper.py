@@ -59,18 +59,14 @@ class Whisper(Feature):
         checkpoint: str | None = None,
         seconds: int = _LONGEST,
     ) -> None:
-        super().__init__(window, lead)
-        if (
-            isinstance(seconds, bool)
-            or not isinstance(seconds, int)
-            or not 2 <= seconds <= _LONGEST
-        ):
+        if type(seconds) is not int or not 2 <= seconds <= _LONGEST:
             raise ConfigError(
                 f"feature whisper: seconds={seconds}: must be a whole number, 2 to {_LONGEST}"
             )
         self.seconds = seconds
         self.checkpoint = TINY_EN if checkpoint is None else _identified(str(checkpoint))
         self.bands = int(self.checkpoint.split("-")[0])
+        super().__init__(window, lead)
 
     def options(self) -> dict[str, Any]:
         return {"checkpoint": self.checkpoint, "seconds": self.seconds}
@@ -93,9 +89,12 @@ class Whisper(Feature):
     def reach(self) -> int:
         return (1 + self.overlap) * self.hop
 
+    def columns(self, samples: int) -> int:
+        return -(-samples // self.hop)
+
     def extract(self, wave: np.ndarray) -> np.ndarray:
         """float32 (samples,) -> float32 (bands, 1 for every 320 samples that have begun)."""
-        overlap, count = self.overlap, -(-len(wave) // self.hop)
+        overlap, count = self.overlap, self.columns(len(wave))
         columns = np.empty((self.bands, count), np.float32)
         fade = ((np.arange(overlap) + 0.5) / overlap).astype(np.float32)
         for begin in range(0, max(1, count - overlap), self.chunk):

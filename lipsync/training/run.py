@@ -18,6 +18,12 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.profilers import (
+    AdvancedProfiler,
+    Profiler,
+    PyTorchProfiler,
+    SimpleProfiler,
+)
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -97,6 +103,7 @@ def run(config: DictConfig) -> float:
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         plugins=[WholeCheckpoints(), *plugins],
         precision=precision,
+        profiler=make_profiler(settings.profiler, output / "profile"),
         default_root_dir=output,
         enable_model_summary=False,
     )
@@ -122,6 +129,16 @@ def run(config: DictConfig) -> float:
         if config.test:
             _test(trainer, module, data, best.best_model_path, output / "test.json")
     return score
+
+
+def make_profiler(name: str | None, folder: Path) -> Profiler | None:
+    """A profiler of Lightning's that writes what it found into a folder."""
+    if name is None:
+        return None
+    kind = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}[
+        name
+    ]
+    return kind(dirpath=folder, filename=name)
 
 
 def load_parts(

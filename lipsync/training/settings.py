@@ -19,6 +19,7 @@ WHOLE_NUMBERS = {
     "accumulate": 1,
 }
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+PROFILERS = (None, "simple", "advanced", "pytorch")
 
 
 def check_settings(settings: DictConfig) -> None:
@@ -39,6 +40,9 @@ def check_settings(settings: DictConfig) -> None:
     if settings.precision not in PRECISIONS:
         names = ", ".join(PRECISIONS)
         raise ConfigError(f"trainer.precision={settings.precision}: must be one of {names}")
+    if settings.profiler not in PROFILERS:
+        names = ", ".join(filter(None, PROFILERS))
+        raise ConfigError(f"trainer.profiler={settings.profiler}: must be null or one of {names}")
     check_devices(settings.gpus)
     on_gpu = settings.gpus > 0
     if settings.precision == "16-mixed" and not on_gpu:

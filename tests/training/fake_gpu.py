@@ -89,8 +89,7 @@ MODULES = {
             "judge": measures.JudgeDistance(),
             "sharpness": measures.Sharpness(),
         },
-        loss={"reconstruction": 1.0, "structure": 0.1, "sync": 0.3, "adversarial": 0.1},
-    ),
+    ),  # but for MS-SSIM: torchmetrics makes a tensor that the fake backend cannot
     "lipgan": lambda: lipgan_module(augment=Augment()),
     "syncnet": lambda: expert(SyncNet(96, width=0.1, depth=0, view="mean_subtracted_grey")),
     "judge": lambda: expert(SyncNetV2(96, width=0.1, framing="box", unit=True)),

@@ -8,14 +8,18 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from test_run import tiny, train
 
+from lipsync.data.module import ClipDataModule
 from lipsync.errors import ConfigError
+from lipsync.features import feature_of, get_feature
 from lipsync.models import SyncNet
 from lipsync.training.run import load_parts
 from lipsync.training.settings import check_settings
 
 CONF = Path(__file__).parents[2] / "conf"
 RECIPES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+FEATURES = sorted(path.stem for path in (CONF / "feature").glob("*.yaml"))
 
 
 def composed(*overrides: str):
@@ -93,6 +97,26 @@ def test_models_at_both_sizes(model, size, tmp_path, monkeypatch):
     assert low < millions < high
 
 
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize(("model", "part"), [("wav2lip", "generator"), ("syncnet", "expert")])
+def test_what_networks_hear_is_an_option(model, part, feature, tmp_path, monkeypatch):
+    choice, lead = f"feature@model.{part}.feature={feature}", f"model.{part}.feature.lead=1"
+    options = f"model={model}", "data=folder", f"data.root={tmp_path}"
+    module, _ = build(composed(*options, choice), tmp_path, monkeypatch)
+    heard = feature_of(getattr(module, part))
+    assert heard.name == feature
+    inputs = module.inputs()
+    if part == "expert":
+        assert heard == get_feature(feature).spanning(5) == inputs.spans["expert"].feature
+    else:
+        assert heard == inputs.sound
+        middle = (heard.start(10.0) + (heard.window - 1) / 2) / heard.rate  # of the first frame
+        assert middle == pytest.approx(10.02, abs=0.025)  # s, which is shown from 10.00 to 10.04
+        module, _ = build(composed(*options, choice, lead), tmp_path, monkeypatch)
+        assert feature_of(module.generator).lead == 1
+    composed(*options, choice, f"model.augment.sound.{feature}.noise=0.2")
+
+
 def test_the_weights_of_the_objective_are_options(tmp_path, monkeypatch):
     config = composed(
         "model=wav2lip",
@@ -115,3 +139,25 @@ def test_settings_that_cannot_work_are_one_line_before_any_data(tmp_path, option
     name = option.split("=")[0]
     with pytest.raises(ConfigError, match=rf"trainer\.{name}="):
         check_settings(composed(f"trainer.{option}").trainer)
+
+
+@pytest.mark.parametrize("debug", sorted(path.stem for path in (CONF / "debug").glob("*.yaml")))
+def test_debug_runs(prepared, tmp_path, debug):
+    options = [*tiny(prepared, tmp_path), "model=syncnet", f"debug={debug}"]
+    done = train(*options, "trainer.batches=8", "trainer.val_every=4", "data.batch_size=2")
+    assert done.returncode == 0, done.stderr
+    if debug == "profile":
+        (profile,) = (tmp_path / "profile").iterdir()
+        assert "training_step" in profile.read_text()
+    if debug == "limit":
+        assert (tmp_path / "test.json").is_file()
+
+
+def test_a_batch_that_is_seen_again_and_again(prepared):
+    data = ClipDataModule(
+        prepared, None, None, image_size=96, batch_size=3, eval_batch_size=1,
+        batches_per_epoch=4, overfit=2,
+    )  # fmt: skip
+    data.train = range(100)
+    seen = [batch.tolist() for batch in data.train_dataloader()]
+    assert seen == [[0, 1, 2], [3, 4, 5]] * 2

@@ -308,14 +308,8 @@ def test_experts_and_judges_train_with_windows_of_any_length(prepared, tmp_path,
         "expert": lambda: SyncNet(96, width=0.1, depth=0, window=window),
         "judge": lambda: SyncNetV2(96, width=0.1, framing="box", unit=True, window=window),
     }[kind]()
-    module = ExpertTraining(
-        network,
-        optimizer=ADAM,
-        schedule=CONSTANT,
-        loss={"bce": 0.5, "contrastive": 1.0},
-        terms={"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()},
-        augment=Augment(sound={"syncnet_mfcc": {"offset": 2.0, "noise": 0.5}}),
-    )
+    augment = Augment(sound={"syncnet_mfcc": {"offset": 2.0, "noise": 0.5}})
+    module = expert_training(network, augment=augment)
     data = expert_data(prepared)
     before = state(module.expert)
     trainer(tmp_path).fit(module, data)
@@ -353,6 +347,17 @@ def test_one_window_a_clip_teaches_nothing_and_is_refused(prepared, tmp_path):
     )
     with pytest.raises(ConfigError, match=r"data.train.windows=1: .* give 2 or more"):
         trainer(tmp_path).fit(module, expert_data(prepared, windows=1))
+
+
+def expert_training(network, **options) -> ExpertTraining:
+    return ExpertTraining(
+        network,
+        optimizer=ADAM,
+        schedule=CONSTANT,
+        loss={"bce": 0.5, "contrastive": 1.0},
+        terms={"bce": terms.PairsBCE(), "contrastive": terms.ClipInfoNCE()},
+        **options,
+    )
 
 
 def expert_data(root, windows: int = 6) -> ClipDataModule:

@@ -1,0 +1,140 @@
+"""Features of the sound, added to clips that are there; pictures and all else stay as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.engine import check_workers, run_jobs
+from data_prep.pool import Failed, writing_to
+from lipsync.audio import SAMPLE_RATE
+from lipsync.data.clips import Clip
+from lipsync.data.store import add_feature, open_clip
+from lipsync.errors import ClipError, ConfigError
+from lipsync.features import Feature, get_feature
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a run did.
+
+    Attributes:
+        counts: by feature, to how many clips it was added.
+        had: by feature, how many had it.
+        problems: by clip, why it lacks some still.
+    """
+
+    counts: Mapping[Feature, int]
+    had: Mapping[Feature, int]
+    problems: Mapping[str, str]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{feature.name}: added to {count} clips, {self.had[feature]} had it"
+            for feature, count in self.counts.items()
+        ]
+        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems.values())])
+
+    def check(self) -> None:
+        """Raise ConfigError where clips lack a feature still."""
+        if self.problems:
+            first = next(iter(self.problems.values()))
+            raise ConfigError(f"{len(self.problems)} clips lack features still, the first: {first}")
+
+
+def named_features(given: Any) -> list[Feature]:
+    """Features as options name them: a list of names, or of mappings with a name and options.
+
+    Raises:
+        ConfigError: no such feature, or options that it does not have.
+    """
+    if isinstance(given, str | Mapping):
+        given = [given]
+    if not isinstance(given, list) or not all(isinstance(each, str | Mapping) for each in given):
+        raise ConfigError(f"features must be a list of names, got {given!r}")
+    return [get_feature(each) for each in given]
+
+
+def add_features(
+    root: str | Path,
+    features: Sequence[Feature],
+    *,
+    workers: int = 2,
+    engine: str = "processes",
+    ray_address: str | None = None,
+    progress: bool = True,
+) -> Added:
+    """Compute features into all clips of a set; those that a clip has are not computed again.
+
+    A file appears whole or not at all, so that a run that was killed goes on where it stopped.
+
+    Args:
+        root: a prepared set, or folders in the published layout.
+        features: what is added.
+        workers, engine, ray_address: as of :func:`data_prep.run.prepare`.
+        progress: show a bar.
+
+    Raises:
+        ConfigError: no clips there, or a feature that cannot be computed here.
+        LipsyncError: the set cannot be written.
+    """
+    check_workers(workers, engine)
+    root, counts, problems = Path(root), dict.fromkeys(features, 0), {}
+    clips = list(_clips(root))
+    if not clips:
+        raise ConfigError(f"output={root}: holds no clips; prepare some with source=DIR")
+    lacking = {c.key: [f for f in features if not (c.path / f.file).is_file()] for c in clips}
+    todo = [key for key, missing in lacking.items() if missing]
+    setup = partial(_setup, root, features)
+    jobs = run_jobs(setup, todo, workers, engine, ray_address) if todo else ()
+    hidden = not progress or not todo
+    with tqdm(jobs, total=len(todo), unit="clip", desc="features", disable=hidden) as bar:
+        for key, problem in bar:
+            if problem is not None:
+                problems[key] = f"{key}: {problem}" if isinstance(problem, Failed) else problem
+            for feature in lacking[key]:
+                counts[feature] += (root / key / feature.file).is_file()
+    had = {feature: sum(feature not in each for each in lacking.values()) for feature in features}
+    return Added(counts, had, dict(sorted(problems.items())))
+
+
+def _clips(root: Path, key: str = "") -> Iterator[Clip]:
+    """All clips below a folder, sorted by their names."""
+    try:
+        names = sorted(e.name for e in os.scandir(root / key) if e.is_dir())
+    except OSError as error:
+        raise ConfigError(f"output={root / key}: cannot be read ({error.strerror})") from None
+    for name in names:
+        below = f"{key}/{name}" if key else name
+        if name.startswith("."):  # the state of the preparation, and clips that are being written
+            continue
+        try:
+            yield open_clip(root, below)
+        except ClipError:
+            yield from _clips(root, below)
+
+
+def _setup(root: Path, features: Sequence[Feature]) -> Callable[[str], str | None]:
+    """In a worker: make sure that all can be computed, which loads what they need."""
+    for feature in features:
+        feature.extract(np.zeros(SAMPLE_RATE, np.float32))
+    return partial(_add, root, features)
+
+
+def _add(root: Path, features: Sequence[Feature], key: str) -> str | None:
+    """Add what a clip lacks; says why it cannot be."""
+    try:
+        with writing_to(root):
+            clip = open_clip(root, key)
+            for feature in features:
+                add_feature(clip, feature)
+    except ClipError as error:
+        return str(error)
+    return None

@@ -1,0 +1,44 @@
+"""A term: painted windows should be as much in sync as the true ones, and not more."""
+
+from torch import Tensor
+
+from lipsync.data.inputs import Span
+from lipsync.features import feature_of
+from lipsync.training.frozen import Frozen
+from lipsync.training.step import Step
+from lipsync.training.terms import Term, check_alike
+
+
+class SyncAsReal(Term):
+    """Mean difference of a frozen expert's cosine between painted and true windows.
+
+    Args:
+        expert: a trained expert: its path or name.
+        weight: in the objective.
+    """
+
+    def __init__(self, expert="expert-grid", weight=1.0):
+        super().__init__(weight)
+        self.expert = Frozen(expert)  # no part of checkpoints, which record its hash
+
+    def attach(self, name, networks):
+        self.name = name
+        check_alike(
+            f"give another model.loss.{name}.expert",
+            generator=networks["generator"],
+            expert=self.expert.network,
+        )
+
+    def span(self) -> Span:
+        """The sound that it asks for, and how many frames its windows have."""
+        expert = self.expert.network
+        return Span(feature_of(expert), expert.config["window"])
+
+    def forward(self, step: Step) -> Tensor:
+        expert = self.expert.network
+        audio = expert.embed_audio(step.spans[self.name])
+        painted, real = (
+            expert.embed_face(expert.see(windows[:, : expert.config["window"]]))
+            for windows in (step.fake, step.target)
+        )
+        return (audio * (painted - real)).sum(dim=1).abs().mean()
