@@ -105,4 +105,3 @@ class Options:
             text = json.dumps([made_from, stage, *(values[name] for name in names)])
             made_from = prints[stage] = hashlib.sha256(text.encode()).hexdigest()[:16]
         return prints
-

@@ -13,7 +13,14 @@ import yaml
 
 from lipsync.errors import ConfigError
 
-_KINDS = {"str": str, "int": Integral, "float": Real, "bool": bool, "dict": dict, "None": type(None)}
+_KINDS = {
+    "str": str,
+    "int": Integral,
+    "float": Real,
+    "bool": bool,
+    "dict": dict,
+    "None": type(None),
+}
 _PLAIN = (str, Number, date, dict, list, type(None))  # what YAML gives
 
 
@@ -41,7 +48,9 @@ def check_options(options: Any) -> None:
         if not limits or value is None:
             continue
         if limits["choices"] and value not in limits["choices"]:
-            raise ConfigError(f"{name} must be one of {', '.join(limits['choices'])}, got {value!r}")
+            raise ConfigError(
+                f"{name} must be one of {', '.join(limits['choices'])}, got {value!r}"
+            )
         least, most = limits["least"], limits["most"]
         if isinstance(value, Real) and not least <= value <= most:
             bounds = f"{least:g} or more" if most == float("inf") else f"{least:g} to {most:g}"

@@ -17,8 +17,8 @@ from lipsync.training.base import Training
 from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 from lipsync.voice.cepstrum import is_speech
-from lipsync.voice.data import VoiceSet
 from lipsync.voice.classifier import fit_gaussian, share_of_speaker
+from lipsync.voice.data import VoiceSet
 
 _SYSTEMS = ("converted", "statistics", "real")
 

@@ -58,9 +58,7 @@ def choose(stage: str, asked: Any, source: str | None, target: str, device: str)
         model = model or engine.model
         if engine.missing():
             raise StageError(stage, f"{name} is not installed", engine.missing())
-    return Choice(
-        f"{engine.kind}:{model}" if model else engine.kind, lambda: engine(model, device)
-    )
+    return Choice(f"{engine.kind}:{model}" if model else engine.kind, lambda: engine(model, device))
 
 
 def _automatic(
