@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -80,12 +79,9 @@ def translate(job: TranslationJob, transcript: Transcript, report: Report) -> tu
     """``<to>/translation.json``: every line in the other language."""
     source, target = transcript.language, job.options.to
     engine = job.engine("translate", job.options.translator, source)
-    loaded: list[Any] = []
 
     def one(text: str) -> str:
-        if not loaded:  # only where a line is to be translated
-            loaded.append(engine.load())
-        return loaded[0].translate(text, source, target)
+        return engine.load().translate(text, source, target)
 
     path = job.folder / "translation.json"
     texts, made, notes = update_translation(path, transcript.segments, engine.name, one, report)
@@ -101,12 +97,9 @@ def speak(
     """``<to>/speech/001.wav`` and on: every line spoken, each as long as it comes."""
     target = job.options.to
     engine = job.engine("speak", job.options.speaker, None)
-    loaded: list[Any] = []
 
     def one(number: int) -> tuple[np.ndarray, int]:
-        if not loaded:
-            loaded.append(engine.load())
-        wave, rate = loaded[0].speak(texts[number], target)
+        wave, rate = engine.load().speak(texts[number], target)
         if not mixing.trim(np.asarray(wave, np.float32), rate).size:
             raise StageError(
                 "speak",
@@ -132,14 +125,11 @@ def voice(
     name, load_voice = find_voice(job.options.voice, job.options.device)
     reference = np.concatenate(job.original(transcript))
     of = digest(job.video_digest, [[s.start, s.end] for s in transcript.segments])
-    loaded: list[Any] = []
 
     def one(number: int) -> tuple[np.ndarray, int]:
-        if not loaded:
-            loaded.append(load_voice())
         wave = read_audio(speech[number], mixing.RATE)
         try:
-            return loaded[0].convert(wave, mixing.RATE, reference), mixing.RATE
+            return load_voice().convert(wave, mixing.RATE, reference), mixing.RATE
         except MediaError as error:
             raise StageError(
                 "voice", f"line {number + 1} cannot be converted ({error})", "use --voice none"
