@@ -1,4 +1,4 @@
-"""What the stages have found out about one source file, on disk: a JSON file a stage.
+"""Results of the stages for one source file, on disk: a JSON file a stage.
 
 ::
 
@@ -8,10 +8,10 @@
                                      pieces.json   the clips it could give, and their quality
                                      mouths.json   which of several mouths moves with the sound
                                      sync.json     offset and confidence of each
-                                     clips.json    what became of each: rows of the manifest
+                                     clips.json    the outcome for each: rows of the manifest
                                      clips.jpg     a small picture of each, side by side
 
-Each says what it was made from, so a run that was killed goes on behind the last whole stage, and
+Each says what it was made from, so a run that was killed resumes after the last complete stage, and
 other options bring back only the stages that they concern. All files appear whole or not at all,
 under fixed names, so that nothing is left behind however a run ends.
 """
@@ -62,14 +62,14 @@ class State:
         return self._read(stage).get("value")
 
     def forget(self, stage: str) -> None:
-        """Have this stage and those behind it done again."""
+        """Invalidate the results of this stage and those after it."""
         names = list(STAGES)
         for name in names[names.index(stage) :]:
             if (value := self.latest(name)) is not None:
                 self.put(name, "", value)  # the value stays: it names the clips on disk
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of the source, '' if it cannot be read; computed anew when that changes."""
+        """SHA-256 of the source, '' if it cannot be read; computed again when that changes."""
         if (known := self.known_digest(path)) is not None:
             return known
         try:

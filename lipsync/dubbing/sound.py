@@ -36,7 +36,7 @@ class Sound:
         path: a sound, or a video with one.
         seconds: how long it lasts.
         least_db: level of its speech at least, see :class:`VoiceGate`.
-        tolerate_damage: take what the decoder can conceal, instead of an error.
+        tolerate_damage: enable error concealment.
     """
 
     path: Path

@@ -44,7 +44,7 @@ def audio_blocks(
         path: any file that holds sound.
         sample_rate: to which it is brought.
         channels: 1 (mono) or 2 (stereo).
-        tolerate_damage: take what the decoder can conceal, instead of an error.
+        tolerate_damage: enable error concealment.
 
     Raises:
         MediaError: not readable, no sound, or damaged (the message says at which second).
