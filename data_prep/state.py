@@ -8,7 +8,7 @@
                                      pieces.json   the clips it could give, and their quality
                                      mouths.json   which of several mouths moves with the sound
                                      sync.json     offset and confidence of each
-                                     clips.json    what became of each: rows of the manifest
+                                     clips.json    the outcome of each: rows of the manifest
                                      clips.jpg     a small picture of each, side by side
 
 Each says what it was made from, so a run that was killed goes on behind the last whole stage, and
@@ -69,7 +69,7 @@ class State:
                 self.put(name, "", value)  # the value stays: it names the clips on disk
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of the source, '' if it cannot be read; computed anew when that changes."""
+        """SHA-256 of the source, '' if it cannot be read; computed again when that changes."""
         if (known := self.known_digest(path)) is not None:
             return known
         try:

@@ -10,7 +10,7 @@ import numpy as np
 from lipsync.media import read_frames, resample_frames
 from lipsync.windows import FPS
 
-HELD_BYTES = 64 * 2**20  # a video with more pixels than that is decoded anew each time
+HELD_BYTES = 64 * 2**20  # a video with more pixels than that is decoded each time
 
 
 def frames_of(path: Path) -> Iterator[np.ndarray]:
