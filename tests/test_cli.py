@@ -66,11 +66,11 @@ def test_help_is_quick_and_does_not_import_torch():
 @pytest.mark.parametrize(
     ("command", "function", "own"),
     [
-        ("dub", dubbing.dub, {"help", "json", "quiet", "config", "plugin"}),
+        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config"}),
         (
             "evaluate",
             evaluation.evaluate,
-            {"help", "json", "quiet", "pairs", "output", "against", "plugin"}
+            {"help", "plugin", "json", "quiet", "pairs", "output", "against"}
             | {"model", "root", "filelist", "count", "seed"},
         ),
     ],

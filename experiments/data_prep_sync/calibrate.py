@@ -25,7 +25,9 @@ def confidences(root: str, split: str, judge: Judge) -> tuple[np.ndarray, np.nda
     """Confidence of each clip with its own and with another sound, and its own offset."""
     keys = read_split(root, split)
     clips = [open_clip(root, key) for key in keys]
-    pairs = [judge.embed(clip.faces, clip.wave) for clip in tqdm(clips, desc=split, unit="clip")]
+    pairs = [
+        judge.embed(judge.faces(clip), clip.wave) for clip in tqdm(clips, desc=split, unit="clip")
+    ]
     own = [sync_score(video, audio) for video, audio in pairs]
     other = []
     for i, (video, _) in enumerate(pairs):

@@ -37,7 +37,7 @@ def moved(wave: np.ndarray, frames: int) -> np.ndarray:
 
 def trial(clip: Clip, shifts: list[int], judge: Judge) -> np.ndarray:
     """(shifts, 2): offset found beside the true one, and offset left after the correction."""
-    video = judge.embed_faces(clip.faces)
+    video = judge.embed_faces(judge.faces(clip))
 
     def offset(wave: np.ndarray, start: int = 0, end: int | None = None) -> int:
         end = len(clip) if end is None else end

@@ -46,7 +46,7 @@ def main() -> None:
         keys = read_split(arguments.root, split)[: arguments.clips]
         clips = [open_clip(arguments.root, key) for key in keys]
         motions = [motion(clip) for clip in clips]
-        embedded = [judge.embed(clip.faces, clip.wave) for clip in tqdm(clips, desc=split)]
+        embedded = [judge.embed(judge.faces(clip), clip.wave) for clip in tqdm(clips, desc=split)]
         rng = np.random.default_rng(0)
         for case in ("at the same time", "at other times"):
             by_mouth, by_judge = [], []

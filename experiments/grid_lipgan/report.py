@@ -20,9 +20,9 @@ from PIL import Image
 
 from lipsync.checkpoints import load_model
 from lipsync.data.store import open_clip, read_split
+from lipsync.features import feature_of
 from lipsync.metrics.lags import LagReport
 from lipsync.models import LipGANDiscriminator
-from lipsync.windows import frame_mfccs
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -66,11 +66,11 @@ def separation(
     discriminator: LipGANDiscriminator, root: Path, split: str, threshold: float | None
 ) -> dict:
     """How well the discriminator tells a frame's own sound from others of its clip."""
-    report = LagReport(min_gap=5, threshold=threshold)
+    report, feature = LagReport(min_gap=5, threshold=threshold), feature_of(discriminator)
     for key in read_split(root, split):
         clip = open_clip(root, key)
         faces = torch.from_numpy(np.array(clip.faces)).movedim(-1, 1).float() / 255
-        mfcc = torch.from_numpy(frame_mfccs(clip.mfcc, np.arange(len(faces))))
+        mfcc = torch.from_numpy(feature.cut(clip.feature(feature), range(len(faces))))
         report.update(discriminator.embed_audio(mfcc), discriminator.embed_face(faces))
     result = report.compute()
     result.pop("profile")

@@ -20,7 +20,7 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.checkpoints import load_model
 from lipsync.data.store import read_split
 from lipsync.dubbing import dub
-from lipsync.evaluation import ExpertJudge, score_video
+from lipsync.evaluation import Judge, score_video
 from lipsync.faces.detect import get_detector
 from lipsync.media import VideoWriter, probe, read_audio, read_frames
 
@@ -50,7 +50,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     faces = [keys[i] for i in rng.permutation(len(keys))[: args.pairs]]
     voices = [str(rng.choice([key for key in keys if key != face])) for face in faces]
-    detector, judge = get_detector("centerface"), ExpertJudge(load_model(args.expert))
+    detector, judge = get_detector("centerface"), Judge(load_model(args.expert))
     generator = load_model(args.generator)
     args.output.mkdir(parents=True, exist_ok=True)
 

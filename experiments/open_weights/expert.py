@@ -21,7 +21,7 @@ import torch
 from lipsync.audio import SAMPLE_RATE
 from lipsync.checkpoints import load_model
 from lipsync.data.store import open_clip, read_split
-from lipsync.evaluation import ExpertJudge
+from lipsync.evaluation import Judge
 from lipsync.metrics.functional import sync_score
 from lipsync.metrics.lags import MAX_LAG, LagReport
 from lipsync.windows import FPS
@@ -44,7 +44,7 @@ def move(wave: np.ndarray, frames: int) -> np.ndarray:
 
 
 def off_sync(
-    judge: ExpertJudge, root: Path, split: str, thresholds: dict[str, float | None]
+    judge: Judge, root: Path, split: str, thresholds: dict[str, float | None]
 ) -> dict[str, dict]:
     """Accuracy with the off-sync pairs of each of ``LAGS``."""
     reports = {
@@ -53,18 +53,18 @@ def off_sync(
     }
     for key in read_split(root, split):
         clip = open_clip(root, key)
-        face, audio = judge.embed(clip.faces, move(clip.wave, -LATE.get(clip.speaker, 0)))
+        face, audio = judge.embed(judge.faces(clip), move(clip.wave, -LATE.get(clip.speaker, 0)))
         for report in reports.values():
             report.update(audio, face)
     return {name: report.compute() for name, report in reports.items()}
 
 
-def offsets(judge: ExpertJudge, root: Path, split: str) -> dict:
+def offsets(judge: Judge, root: Path, split: str) -> dict:
     """Share of (clip, shift) whose offset is found within a frame, overall and by speaker."""
     hits: dict[str, list[bool]] = {}
     for key in read_split(root, split):
         clip = open_clip(root, key)
-        video = judge.embed_faces(clip.faces)
+        video = judge.embed_faces(judge.faces(clip))
         natural = LATE.get(clip.speaker, 0)
         for shift in SHIFTS:
             wave = move(clip.wave, shift)
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="write the numbers here, as JSON")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
-    judge = ExpertJudge(load_model(args.expert))
+    judge = Judge(load_model(args.expert))
 
     on_val = off_sync(judge, args.root, "val", dict.fromkeys(LAGS))
     thresholds = {name: report["threshold"] for name, report in on_val.items()}

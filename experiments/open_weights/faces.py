@@ -21,40 +21,42 @@ import torch
 from PIL import Image
 
 from lipsync.checkpoints import load_model
-from lipsync.data.datasets import GeneratorClips
+from lipsync.data.datasets import Clips
+from lipsync.data.inputs import Inputs
+from lipsync.data.store import PreparedFolder
+from lipsync.features import feature_of
 from lipsync.metrics import LowerHalfPSNR
 from lipsync.metrics.quality import picture_psnr
 from lipsync.training.batches import generator_faces, to_float
 from lipsync.training.callbacks import face_sheet
-from lipsync.windows import T, frame_mels, lower_half
+from lipsync.windows import lower_half
 
 SYSTEMS = ("generated", "swapped_audio", "same_moment", "copied_reference")
 SHOWN = 3  # clips a row of the sheet
-SIDE = 96  # pixels
+WINDOWS, FRAMES = 4, 5  # of a clip, and of a window
 SPECK = 0.4  # a pixel that is off by more is a speck
 
 
 @torch.inference_mode()
-def paint(generator: torch.nn.Module, dataset: GeneratorClips, index: int) -> dict:
-    """The pictures of every system for one window: name -> (1, 5, 3, S, S)."""
-    sample = dataset[index]
-    target, reference = (
-        to_float(torch.from_numpy(sample[k]))[None] for k in ("target", "reference")
-    )
+def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict:
+    """The pictures of every system for one clip: name -> (WINDOWS, FRAMES, 3, S, S)."""
+    sample, inputs = dataset[index], dataset.inputs
+    target, reference = (to_float(torch.from_numpy(sample[k])) for k in ("faces", "reference"))
     faces = generator_faces(target, reference)
-    neighbour = dataset.clip(dataset.keys[(index // dataset.per_clip + 1) % len(dataset.keys)])
-    frames = min(sample["start"], neighbour.windows() - 1) + np.arange(T)
+    neighbour = dataset.clip(dataset.keys[(index + 1) % len(dataset)])
     sounds = {
-        "generated": sample["mel"],
-        "swapped_audio": sample["swapped_mel"],
-        "same_moment": frame_mels(neighbour.mel, frames, dataset.lead),
+        "generated": sample["sound"],
+        "swapped_audio": sample["swapped_sound"],
+        "same_moment": inputs.heard(
+            neighbour, np.minimum(sample["start"], inputs.count(neighbour) - 1)
+        ),
     }
-    painted = {k: generator(torch.from_numpy(mel)[None], faces) for k, mel in sounds.items()}
+    painted = {k: generator(torch.from_numpy(sound), faces) for k, sound in sounds.items()}
     return {**painted, "copied_reference": reference, "real": target}
 
 
 def look(generated: torch.Tensor, real: torch.Tensor) -> tuple[float, float, float, float]:
-    """Of pictures (T, 3, S, S): mean PSNR, either's energy of edges at the mouth, share of specks.
+    """Of pictures (FRAMES, 3, S, S): PSNR, either's energy of edges at the mouth, share of specks.
 
     PSNR and specks are of the lower half.
     """
@@ -84,10 +86,17 @@ def main() -> None:
     args = parser.parse_args()
 
     generator = load_model(args.generator)
+    inputs = Inputs(
+        image_size=generator.config["image_size"],
+        framing=generator.config["framing"],
+        frames=FRAMES,
+        sound=feature_of(generator),
+        reference=True,
+    )
     columns = ("split", *SYSTEMS, "mean of pictures", "sharpness", "specks")
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for split in ("val", "test", "unseen"):
-        dataset = GeneratorClips(args.root, split, SIDE, lead=generator.config["mel_lead"])
+        dataset = Clips(PreparedFolder(args.root), split, inputs, windows=WINDOWS)
         metrics = {name: LowerHalfPSNR() for name in SYSTEMS}
         shown = set(np.linspace(1, len(dataset) - 2, 2 * SHOWN).astype(int).tolist())
         kept: list[dict] = []
@@ -96,9 +105,9 @@ def main() -> None:
             pictures = paint(generator, dataset, index)
             for name, metric in metrics.items():
                 metric.update(pictures[name].flatten(0, 1), pictures["real"].flatten(0, 1))
-            looks.append(look(pictures["generated"][0], pictures["real"][0]))
+            looks += map(look, pictures["generated"], pictures["real"])
             if index in shown:
-                kept.append(pictures)
+                kept.append({name: picture[:1] for name, picture in pictures.items()})
         psnr, sharp, real, specks = np.mean(looks, axis=0)
         numbers = [*(float(m.compute()) for m in metrics.values()), psnr]
         print(f"| {split} | " + " | ".join(f"{n:.1f}" for n in numbers), end=" | ")

@@ -3,9 +3,9 @@
     python experiments/scores_shifts/shifts.py GRID -o experiments/scores_shifts
 
 Every clip is scored as it is, with its sound 1, 2, 5 and 10 frames late (silence before it), and
-with the sound of the next clip of the list whose speaker is another where there is one. LSE-D and
-LSE-C are taken at the best offset, which hides a delay; ``distance_at_0`` and ``confidence_at_0``
-are without the search, m(0) and median - m(0), as a viewer meets the video.
+with the sound of the next clip of the list whose speaker is another where there is one. Distance
+and confidence are taken at the best offset, which hides a delay; ``distance_at_0`` and
+``confidence_at_0`` are without the search, m(0) and median - m(0), as a viewer meets the video.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def measure(root: Path, keys: list[str], judge_name: str) -> tuple[dict, dict, s
         ways = {"as it is": wave} | {f"{frames} late": late(wave, frames) for frames in LATE}
         for way, sound in (ways | {"another clip's": other}).items():
             sound = stretch.sound(sound)
-            count = min(len(video), judge.count(len(video) + 4, len(sound)))
+            count = min(len(video), judge.count(len(video) + judge.window - 1, len(sound)))
             found[way][key] = numbers(video[:count], judge.embed_sound(sound, count))
     return found, problems, protocol_name("wild", judge)
 
@@ -84,7 +84,7 @@ def measure(root: Path, keys: list[str], judge_name: str) -> tuple[dict, dict, s
 def table(found: dict[str, dict]) -> str:
     """Markdown; each way's difference from the one before it is compared on the same clips."""
     lines = [
-        "| sound | n | LSE-D ↓ | LSE-C ↑ | median offset | distance at offset 0 ↓ | "
+        "| sound | n | distance ↓ | confidence ↑ | median offset | distance at offset 0 ↓ | "
         "confidence at offset 0 ↑ |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -101,7 +101,7 @@ def table(found: dict[str, dict]) -> str:
 def steps(found: dict[str, dict]) -> str:
     """Each way against the one before it, on the same clips."""
     lines = [
-        "| step | n | LSE-D | LSE-C | distance at offset 0 | confidence at offset 0 |",
+        "| step | n | distance | confidence | distance at offset 0 | confidence at offset 0 |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     ways = list(found)

@@ -27,10 +27,9 @@ import numpy as np
 import torch
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.evaluation import Judge, SyncNetV2Judge, as_judge
+from lipsync.evaluation import Judge, as_judge
 from lipsync.evaluation.footage import frames_of
 from lipsync.evaluation.videos import Stretch, find_stretch, measure
-from lipsync.faces.crops import crop
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import detect_track
 from lipsync.media import VideoWriter, read_audio
@@ -42,7 +41,7 @@ from lipsync.models.folding import folded
 def make_judge(name: str) -> Judge:
     if name == "random-syncnet-v2":
         torch.manual_seed(0)
-        judge = SyncNetV2Judge(SyncNetV2().eval(), name)
+        judge = Judge(SyncNetV2().eval(), name)
         judge.network = folded(judge.model)
         return judge
     return as_judge(name)
@@ -57,21 +56,22 @@ def plain(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None)
             cv2.imwrite(str(folder / f"{count - 1:06d}.jpg"), frame[..., ::-1])
         if stretch is None:
             frames = (_read(folder / f"{k:06d}.jpg") for k in range(count))
-            boxes = judge.boxes(detect_track(frames, detector, 1).boxes)
-            start = 0
+            track = detect_track(frames, detector, 1)
+            places, start = judge.framing.transforms(track.boxes, track.landmarks), 0
         else:
-            boxes, start = stretch.boxes, stretch.start
-        for k, box in enumerate(boxes):
-            face = crop(_read(folder / f"{start + k:06d}.jpg"), box, judge.face_size)
+            places, start = stretch.places, stretch.start
+        for k, place in enumerate(places):
+            frame = _read(folder / f"{start + k:06d}.jpg")
+            face = judge.framing.cut(frame, place, judge.face_size)
             cv2.imwrite(str(folder / f"crop{k:06d}.jpg"), face[..., ::-1])
-        faces = np.stack([_read(folder / f"crop{k:06d}.jpg") for k in range(len(boxes))])
+        faces = np.stack([_read(folder / f"crop{k:06d}.jpg") for k in range(len(places))])
     wave = read_audio(path, SAMPLE_RATE)[start * 640 :]
     windows = judge.count(len(faces), len(wave))
     video, audio = [], []
     sounds = torch.from_numpy(judge._sound_windows(wave, 0, windows))
     with torch.no_grad():
         for k in range(windows):
-            stack = torch.from_numpy(faces[k : k + 5])
+            stack = torch.from_numpy(faces[k : k + judge.window])
             video.append(judge.model.embed_face(judge._face_windows(stack)))
             audio.append(judge.model.embed_audio(sounds[k : k + 1]))
     return sync_score(torch.cat(video), torch.cat(audio)).distance

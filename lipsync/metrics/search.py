@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 VSHIFT = 15  # candidate offsets on either side, in frames, as published
+_PORTION = 512  # windows compared at a time, which bounds the memory of the differences
 
 
 class OffsetSearch:
@@ -70,12 +71,10 @@ class OffsetSearch:
 
     def _compare(self, count: int) -> None:
         """Measure the first ``count`` waiting windows and let go of them."""
-        if count < 1:
-            return
-        video, audio = self._video[:count], self._audio
-        # One pass a candidate keeps memory at (count, d) for any vshift.
-        candidates = range(2 * self.vshift + 1)
-        self._rows.append(
-            torch.stack([F.pairwise_distance(video, audio[c : c + count]) for c in candidates], 1)
-        )
-        self._video, self._audio = self._video[count:].clone(), audio[count:].clone()
+        shifts = range(2 * self.vshift + 1)
+        for first in range(0, count, _PORTION):
+            video = self._video[first : min(first + _PORTION, count)]
+            audio = [self._audio[first + c : first + c + len(video)] for c in shifts]
+            self._rows.append(torch.stack([F.pairwise_distance(video, a) for a in audio], 1))
+        if count > 0:
+            self._video, self._audio = self._video[count:].clone(), self._audio[count:].clone()

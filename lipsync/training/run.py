@@ -159,7 +159,9 @@ def load_parts(
     module = build(config.model)
     if checkpoint is not None:
         check_resume(checkpoint, module.about(), batches_per_epoch)
-    return module, build(config.data, batches_per_epoch=batches_per_epoch)
+    data = build(config.data, batches_per_epoch=batches_per_epoch)
+    check_whole("data.train.windows", data.make_train.keywords.get("windows", 1), 1)
+    return module, data
 
 
 def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, path: Path) -> None:

@@ -29,11 +29,12 @@ def check_settings(settings: DictConfig) -> None:
     if settings.schedule_batches is not None:
         check_whole("trainer.schedule_batches", settings.schedule_batches, 1)
     for name in ("clip", "ema", "threads"):
-        if not isinstance(settings[name], (int, float, type(None))):
+        value = settings[name]
+        if not isinstance(value, (int, float, type(None))) or isinstance(value, bool):
             raise ConfigError(f"trainer.{name}={settings[name]}: must be a number, or null")
     if settings.threads is not None and settings.threads not in range(1, 10_000):
         raise ConfigError(f"trainer.threads={settings.threads}: must be 1 or more, or null")
-    if settings.clip is not None and settings.clip <= 0:
+    if settings.clip is not None and not 0 < settings.clip < math.inf:
         raise ConfigError(f"trainer.clip={settings.clip}: must be above 0, or null")
     if settings.ema is not None and not 0 < settings.ema < 1:
         raise ConfigError(f"trainer.ema={settings.ema}: must be between 0 and 1, or null")

@@ -10,11 +10,11 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from lipsync.build import build
 from lipsync.errors import ConfigError
 
 
@@ -25,9 +25,7 @@ def make_loggers(parts: DictConfig | None, output: Path) -> list[Logger]:
     does. In a sweep the name of a run ends with the number of its point, and the sweep is a group.
     """
     return [
-        instantiate(part, **_own_run(part, output))
-        for part in (parts or {}).values()
-        if part is not None
+        build(part, **_own_run(part, output)) for part in (parts or {}).values() if part is not None
     ]
 
 
