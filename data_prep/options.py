@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import DETECTORS
 from lipsync.faces.framing import get_framing
+from lipsync.options import check_options, option
 
 _VERSION = 4  # of what the stages write; raise it when the same options give other bytes
 
@@ -27,11 +27,6 @@ STAGES = {
     "sync": ("judge",),
     "clips": ("min_confidence", "max_offset", "unsure"),
 }  # fmt: skip
-
-
-_FRAMED = ("box", "aligned", "aligned_tight")
-CUTS = ("split", "reject")
-UNSURE = ("reject", "keep")
 
 
 @dataclass(frozen=True)
@@ -62,14 +57,14 @@ class Options:
             it was.
     """
 
-    image_size: int = 96
-    framing: str = "box"
-    detector: str = "centerface"
-    stride: int = 5
+    image_size: int = option(96, least=16)
+    framing: str = option("box", choices=("box", "aligned", "aligned_tight"))
+    detector: str = option("centerface", choices=DETECTORS)
+    stride: int = option(5, least=1)
     min_score: float = 0.5
-    min_seconds: float = 0.6
+    min_seconds: float = option(0.6, least=0.2)
     max_seconds: float = 10.0
-    cuts: str | None = None
+    cuts: str | None = option(None, choices=("split", "reject"))
     min_face: float = 48.0
     min_sharpness: float = 0.8
     max_turn: float = 0.75
@@ -77,37 +72,25 @@ class Options:
     min_level: float = -50.0
     judge: str | None = None
     min_confidence: float | None = None
-    max_offset: int | None = None
-    unsure: str = "reject"
+    max_offset: int | None = option(None, least=0)
+    unsure: str = option("reject", choices=("reject", "keep"))
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            _check_kind(option.name, getattr(self, option.name), str(option.type))
-        if self.detector not in DETECTORS:
-            raise ConfigError(f"detector={self.detector}: there are {', '.join(DETECTORS)}")
-        for name, choices in (("framing", _FRAMED), ("unsure", UNSURE), ("cuts", (None, *CUTS))):
-            if (value := getattr(self, name)) not in choices:
-                known = " or ".join(filter(None, choices))
-                raise ConfigError(f"{name} must be {known}, got {value}")
+        check_options(self)
         if get_framing(self.framing).needs_landmarks and self.detector != "centerface":
             raise ConfigError(
                 f"framing={self.framing} needs landmarks, and detector={self.detector} finds none; "
                 "use detector=centerface"
             )
-        if self.image_size < 16 or self.image_size % 2 or self.stride < 1:
-            raise ConfigError(
-                f"image_size must be even and 16 or more, stride 1 or more; "
-                f"got {self.image_size}, {self.stride}"
-            )
+        if self.image_size % 2:
+            raise ConfigError(f"image_size must be even, got {self.image_size}")
         if not 0 < self.min_score < 1:
             raise ConfigError(f"min_score must be in (0, 1), got {self.min_score}")
-        if not 0.2 <= self.min_seconds <= self.max_seconds / 2:
+        if self.max_seconds < 2 * self.min_seconds:
             raise ConfigError(
-                "min_seconds must be 0.2 or more, max_seconds twice that or more; "
-                f"got {self.min_seconds} and {self.max_seconds}"
+                "max_seconds must be twice min_seconds or more, "
+                f"got {self.max_seconds} and {self.min_seconds}"
             )
-        if self.max_offset is not None and self.max_offset < 0:
-            raise ConfigError(f"max_offset must be 0 or more frames, got {self.max_offset}")
 
     def fingerprints(self, digest: str, judge: str = "") -> dict[str, str]:
         """What each stage's result is made from, as a hash.
@@ -123,11 +106,3 @@ class Options:
             made_from = prints[stage] = hashlib.sha256(text.encode()).hexdigest()[:16]
         return prints
 
-
-def _check_kind(name: str, value: Any, annotation: str) -> None:
-    """Refuse a value that is of none of the kinds that the option's annotation names."""
-    kinds = {"int": (int,), "float": (float, int), "str": (str,), "None": (type(None),)}
-    allowed = [kind for word in annotation.split(" | ") for kind in kinds[word]]
-    if isinstance(value, bool) or not isinstance(value, tuple(allowed)):
-        wanted = annotation.replace("|", "or").replace("None", "null")
-        raise ConfigError(f"{name} must be {wanted}, got {value!r}")

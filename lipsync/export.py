@@ -46,7 +46,7 @@ def export(
         raise ConfigError(f"{output}: formats are {', '.join(writers)}, by the file's suffix")
     network = load_model(model, convert=True)
     if mix is not None:
-        network = interpolated(network, load_model(mix), share)
+        network = interpolated(network, load_model(mix, convert=True), share)
     writers[output.suffix](network, output)
     return f"{output}: {type(network).__name__}, {output.stat().st_size / 1e6:.1f} MB"
 

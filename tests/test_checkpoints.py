@@ -20,6 +20,8 @@ from lipsync.checkpoints import (
     save_model,
 )
 from lipsync.errors import CheckpointError
+from lipsync.export import export
+from lipsync.features import Mel, feature_of
 from lipsync.models import (
     LipGAN,
     LipGANDiscriminator,
@@ -30,7 +32,7 @@ from lipsync.models import (
 )
 
 SMALL = {
-    "Wav2Lip": lambda: Wav2Lip(128, 0.125, 0.5, mel_lead=1),
+    "Wav2Lip": lambda: Wav2Lip(128, 0.125, 0.5, feature=Mel(lead=1)),
     "SyncNet": lambda: SyncNet(96, 0.125, 0.0),
     "QualityDiscriminator": lambda: QualityDiscriminator(192, 0.125),
     "LipGAN": lambda: LipGAN(96, 0.125, 0.0),
@@ -211,6 +213,77 @@ def test_bundled_models_go_by_name(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("name", bundled_models())
+def test_bundled_models_say_what_they_hear_and_see(name):
+    network = load_model(name)
+    assert feature_of(network).name in ("mel", "lipgan_mfcc", "syncnet_mfcc")
+    assert network.config["framing"] == "box"
+
+
+# ---------------------------------------------------------------- files of before
+
+OLD = {
+    "Wav2Lip": (
+        lambda: Wav2Lip(96, 0.125, 0.0, feature=Mel(lead=2), head="warp"),
+        {"image_size": 96, "width": 0.125, "depth": 0.0, "mel_lead": 2}
+        | {"head": "copy", "hearing": "mel"},
+    ),
+    "SyncNet": (
+        lambda: SyncNet(96, 0.125, 0.0, view="mean_subtracted_grey"),
+        {"image_size": 96, "width": 0.125, "depth": 0.0, "view": "motion", "hearing": "mel"},
+    ),
+    "SyncNetV2": (
+        lambda: SyncNetV2(96, 0.125, framing="box", unit=True),
+        {"image_size": 96, "width": 0.125, "framing": "steady", "unit": True},
+    ),
+    "LipGAN": (
+        lambda: LipGAN(96, 0.125, 0.0),
+        {"image_size": 96, "width": 0.125, "depth": 0.0},
+    ),
+    "QualityDiscriminator": (
+        lambda: QualityDiscriminator(96, 0.125),
+        {"image_size": 96, "width": 0.125, "spectral_norm": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ["safetensors", "ckpt"])
+@pytest.mark.parametrize("name", OLD)
+def test_files_of_before_are_refused_and_converted_by_export(tmp_path, name, form):
+    make, config = OLD[name]
+    network, path = make(), tmp_path / f"old.{form}"
+    if form == "safetensors":
+        card = json.dumps({"class": name, "config": config})
+        save_file(network.state_dict(), path, metadata={"lipsync": card})
+    else:
+        state = {f"expert.{key}": value for key, value in network.state_dict().items()}
+        about = {"class": name, "config": config, "prefix": "expert."}
+        torch.save({"state_dict": state, "lipsync": about}, path)
+    message = f"convert it with `lipsync export {path.name} -o NEW.safetensors`"
+    assert message in refusal(path)
+    with pytest.raises(CheckpointError, match="was written before networks kept what they hear"):
+        describe(path)
+    new = tmp_path / "new.safetensors"
+    export(path, new)
+    converted = load_model(new)
+    assert same(converted.state_dict(), network.state_dict())
+    assert converted.config == network.config
+    assert describe(new)["config"] == network.config
+    export(path, tmp_path / "mix.safetensors", mix=path, share=0.5)
+    assert load_model(tmp_path / "mix.safetensors").config == network.config
+
+
+@pytest.mark.parametrize(("option", "value"), [("hearing", "envelope"), ("spectral_norm", True)])
+def test_networks_of_before_that_are_built_no_longer(tmp_path, option, value):
+    name = "SyncNet" if option == "hearing" else "QualityDiscriminator"
+    network, config = OLD[name][0](), OLD[name][1] | {option: value}
+    card = json.dumps({"class": name, "config": config})
+    save_file(network.state_dict(), tmp_path / "m.safetensors", metadata={"lipsync": card})
+    with pytest.raises(CheckpointError, match="built no longer; train it again"):
+        export(tmp_path / "m.safetensors", tmp_path / "new.safetensors")
+    assert not (tmp_path / "new.safetensors").exists()
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -300,10 +373,12 @@ def test_own_files_of_another_network_or_version_are_refused(tmp_path):
         return refusal(tmp_path / "m.safetensors")
 
     state = SMALL["SyncNet"]().state_dict()
-    sizes = {"image_size": 96, "width": 0.125, "depth": 0.0}
+    sizes = {"image_size": 96, "width": 0.125, "depth": 0.0, "feature": Mel().record}
     assert "is of a Unet" in write({"class": "Unet", "config": {}}, state)
     assert "later version" in write({"class": "SyncNet", "config": {**sizes, "dilation": 2}}, state)
-    assert "image_size 97" in write({"class": "SyncNet", "config": {"image_size": 97}}, state)
+    assert "image_size 97" in write(
+        {"class": "SyncNet", "config": {**sizes, "image_size": 97}}, state
+    )
     assert "is 8x15x7x7, expected 16x15x7x7" in write(
         {"class": "SyncNet", "config": {**sizes, "width": 0.5}}, state
     )

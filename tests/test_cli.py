@@ -15,6 +15,7 @@ import torch
 from lipsync import cli, dubbing, evaluation
 from lipsync.checkpoints import load_model, save_model
 from lipsync.evaluation import Report, Row
+from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import SyncNet, Wav2Lip
 
@@ -31,7 +32,7 @@ def run(*arguments: str | Path) -> int:
 def models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    save_model(Wav2Lip(width=0.1, depth=0, mel_lead=2), folder / "generator.safetensors")
+    save_model(Wav2Lip(width=0.1, depth=0, feature=Mel(lead=2)), folder / "generator.safetensors")
     save_model(SyncNet(width=0.1, depth=0), folder / "expert.safetensors")
     return folder
 
@@ -65,11 +66,11 @@ def test_help_is_quick_and_does_not_import_torch():
 @pytest.mark.parametrize(
     ("command", "function", "own"),
     [
-        ("dub", dubbing.dub, {"help", "json", "quiet", "config"}),
+        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config"}),
         (
             "evaluate",
             evaluation.evaluate,
-            {"help", "json", "quiet", "pairs", "output", "against"}
+            {"help", "plugin", "json", "quiet", "pairs", "output", "against"}
             | {"model", "root", "filelist", "count", "seed"},
         ),
     ],
@@ -172,6 +173,7 @@ from torch import nn
 from lipsync import cli
 from lipsync.dubbing import job
 from lipsync.faces.detect import Detection, Detector
+from lipsync.features import Mel
 
 class Fixed(Detector):
     name = "fixed"
@@ -179,7 +181,7 @@ class Fixed(Detector):
         return [Detection(np.array([8, 8, 56, 56], np.float32), 1.0, np.full((5, 2), np.nan))]
 
 class Slow(nn.Module):
-    config = {"image_size": 16}
+    config = {"image_size": 16, "feature": Mel().record}
     def forward(self, mel, faces):
         print("rendering", flush=True)
         time.sleep(0.2)
@@ -310,8 +312,19 @@ def test_export_and_doctor(models, tmp_path, capsys):
     assert run("doctor", source, "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["model"] == "Wav2Lip"
-    assert facts["config"]["mel_lead"] == 2
+    assert facts["config"]["feature"] == Mel(lead=2).record
+    assert facts["hears"] == (
+        "mel, 80 bands, 80 columns a second, 16 of them (0.2 s) beside each frame, "
+        "from 0.08 s before it"
+    )
+    assert facts["sees"] == "faces of 96 x 96 px, framing box"
     assert "lipsync dub --model" in facts["use"]
+    assert run("doctor", models / "expert.safetensors", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["hears"].endswith("16 of them (0.2 s) beside 5 frames, from its begin")
+    assert facts["sees"] == (
+        "lower halves of faces of 96 x 96 px, framing box, 5 frames at a time, rgb"
+    )
     assert run("doctor") == 0
     facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert facts["torch"].startswith(torch.__version__.split("+")[0])

@@ -8,6 +8,7 @@ import torch
 from lipsync.checkpoints import load_model, save_model
 from lipsync.errors import CheckpointError, ConfigError
 from lipsync.export import export, export_onnx, interpolated
+from lipsync.features import Whisper, get_feature
 from lipsync.models import (
     LipGAN,
     LipGANDiscriminator,
@@ -19,9 +20,13 @@ from lipsync.models import (
 
 CASES = {
     "wav2lip": (lambda: Wav2Lip(288, 0.125, 0.5), [(1, 80, 16), (6, 288, 288)]),
+    "whisper": (
+        lambda: Wav2Lip(96, 0.125, 0.5, feature=Whisper(), head="warp"),
+        [(1, 384, 10), (6, 96, 96)],
+    ),
     "expert": (
-        lambda: SyncNet(96, 0.25, 0.5, view="motion", hearing="envelope"),
-        [(1, 80, 16), (15, 48, 96)],
+        lambda: SyncNet(96, 0.25, 0.5, window=9, view="mean_subtracted_grey"),
+        [(1, 80, 28), (27, 48, 96)],
     ),
     "quality": (lambda: QualityDiscriminator(96, 0.25), [(3, 96, 96)]),
     "lipgan": (lambda: LipGAN(96, 0.125, 0.5), [(1, 12, 35), (6, 96, 96)]),
@@ -60,6 +65,10 @@ def test_onnx_runtime_computes_the_same(tmp_path, case):
     )
     about = json.loads(session.get_modelmeta().custom_metadata_map["lipsync"])
     assert about == {"class": type(network).__name__, "config": network.config, "pixels": "RGB"}
+    if "feature" in about["config"]:  # so that a program can make what it hears
+        heard = get_feature(about["config"]["feature"])
+        sound = next(i for i in session.get_inputs() if i.name == heard.name)
+        assert sound.shape[1:] == [1, heard.bands, heard.window]
     for batch in (1, 3):  # exported with 2
         feed = [x[:batch] for x in inputs]
         names = [i.name for i in session.get_inputs()]
@@ -94,7 +103,7 @@ def test_onnx_without_its_package_says_so(tmp_path, monkeypatch):
 
 def test_a_mix_lies_between_its_two(tmp_path):
     torch.manual_seed(0)
-    first, second = (Wav2Lip(96, 0.125, 0.0, head="copy") for _ in range(2))
+    first, second = (Wav2Lip(96, 0.125, 0.0, head="warp") for _ in range(2))
     mixed = interpolated(first, second, 0.25).state_dict()
     for name, value in first.state_dict().items():
         between = value + 0.25 * (second.state_dict()[name] - value)

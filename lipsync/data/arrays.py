@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import mmap
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -61,11 +60,11 @@ def read_rows(path: Path, rows: Sequence[int]) -> np.ndarray:
         breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
         for first, end in pairwise(breaks):
             part, place = data[first * step : end * step], header.begin + int(rows[first]) * step
+            file.seek(place)
             while part:
-                count = os.preadv(file, [part], place)  # of 2 GB at most
-                if not count:
+                if not (count := file.readinto(part)):  # bytes, 2 GB at most
                     raise ValueError(f"it has {header.shape[0]} rows, not {rows.max() + 1}")
-                part, place = part[count:], place + count
+                part = part[count:]
     return found
 
 
@@ -76,7 +75,7 @@ def map_array(path: Path) -> np.ndarray:
         OSError, ValueError: as of :func:`read_header`.
     """
     with _opened(path) as (file, header):
-        mapped = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     flat = np.frombuffer(mapped, header.dtype, math.prod(header.shape), header.begin)
     return flat.reshape(header.shape, order="F" if header.columns_first else "C")
 
@@ -89,17 +88,14 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[int, Header]]:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        data = os.pread(file, _PAGE, 0)
+def _opened(path: Path) -> Iterator[tuple[io.FileIO, Header]]:
+    with path.open("rb", buffering=0) as file:
+        data = file.read(_PAGE)
         header = _parsed(data[: _START + int.from_bytes(data[8:_START], "little")])
         needed = header.begin + header.dtype.itemsize * math.prod(header.shape)
-        if (there := os.fstat(file).st_size) < needed:
+        if (there := file.seek(0, io.SEEK_END)) < needed:
             raise ValueError(f"it has {there} bytes, its header says {needed}")
         yield file, header
-    finally:
-        os.close(file)
 
 
 @lru_cache(maxsize=4096)  # files of one shape have the same bytes here

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lipsync.data.clips import Clip
+from lipsync.features import Mel
 from lipsync.windows import MEL_STEP, mel_start
 
 REACH = 20  # frames to either side over which the sound is moved
@@ -43,7 +44,7 @@ def silent_share(clips: Sequence[Clip]) -> float:
     """Share of the windows of some clips that hold no sound."""
     silent = windows = 0
     for clip in clips:
-        columns = clip.mel.mean(axis=0)
+        columns = clip.feature(Mel()).mean(axis=0)
         means = np.convolve(columns, np.ones(MEL_STEP) / MEL_STEP, mode="valid")
         silent += int((means < SILENCE).sum())
         windows += len(means)
@@ -61,7 +62,7 @@ def _motion(clip: Clip) -> np.ndarray:
 
 def _loudness(clip: Clip) -> np.ndarray:
     """(frames,) mean of the mel about the beginning of each frame."""
-    columns = np.pad(clip.mel.mean(axis=0), _AROUND, mode="edge")
+    columns = np.pad(clip.feature(Mel()).mean(axis=0), _AROUND, mode="edge")
     level = np.convolve(columns, np.ones(2 * _AROUND) / (2 * _AROUND), mode="valid")
     starts = np.array([mel_start(i) for i in range(len(clip))])
     return level[np.minimum(starts, len(level) - 1)]

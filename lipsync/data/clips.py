@@ -15,7 +15,7 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.arrays import map_array, read_header, read_rows
 from lipsync.errors import ClipError, MediaError
-from lipsync.features import Feature, Mel
+from lipsync.features import Feature
 from lipsync.media import read_audio
 
 PREPARE = "prepare the clip again with `python -m data_prep`"
@@ -87,11 +87,6 @@ class Clip:
             problem = f"{found}, not float32 ({feature.bands}, columns)"
             raise ClipError(self.key, problem, PREPARE)
         return values
-
-    @property
-    def mel(self) -> np.ndarray:
-        """float32 (80, columns) in [-4, 4]."""
-        return self.feature(Mel())
 
     @property
     def wave(self) -> np.ndarray:

@@ -26,11 +26,12 @@ class Lips:
     Args:
         model: called with sound (B, *audio_shape) and faces (B, 6, S, S), two pictures a frame in
             the order that ``reference_first`` tells (target first where it does not say); returns
-            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S, ``config["framing"]`` how its
-            faces are cut ("box" where it does not say).
+            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S, ``config["feature"]`` the record
+            of what it hears, ``config["framing"]`` how its faces are cut ("box" where it does not
+            say).
 
     Raises:
-        ConfigError: a framing that there is not.
+        ConfigError: a feature or a framing that there is not.
     """
 
     def __init__(self, model: nn.Module) -> None:

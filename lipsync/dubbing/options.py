@@ -12,10 +12,9 @@ from lipsync.dubbing.playback import LENGTHS
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
+from lipsync.options import check_options, option
 
 DEFAULT_MODEL = "wav2lip-gan-grid"
-NO_FACE = ("pass", "hold", "error")
-TAILS = ("cut", "keep")
 
 
 @dataclass(frozen=True)
@@ -24,17 +23,17 @@ class Options:
 
     model: str | Path | nn.Module = DEFAULT_MODEL
     device: str = "cpu"
-    batch_size: int | None = None
+    batch_size: int | None = option(None, least=1)
     detector: str | Detector = "centerface"
-    stride: int | None = None
+    stride: int | None = option(None, least=1)
     speaker: str | int = "largest"
     reference: str | Path | None = None
-    min_face: int = 40
-    no_face: str = "pass"
+    min_face: int = option(40, least=0)
+    no_face: str = option("pass", choices=("pass", "hold", "error"))
     tracks: str | Path | None = None
-    length: str = "pingpong"
-    tail: str = "cut"
-    fps: float | None = None
+    length: str = option("pingpong", choices=LENGTHS)
+    tail: str = option("cut", choices=("cut", "keep"))
+    fps: float | None = option(None, least=1, most=240)
     gate: bool = True
     match: bool = True
     enhance: str | Enhancer = "none"
@@ -43,19 +42,7 @@ class Options:
 
     def check(self) -> None:
         """Raise ConfigError for what cannot work."""
-        for name in ("batch_size", "stride"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be 1 or more, got {value}")
-        if self.min_face < 0:
-            raise ConfigError(f"min_face must be 0 or more, got {self.min_face}")
-        for name, known in (("no_face", NO_FACE), ("length", LENGTHS), ("tail", TAILS)):
-            if getattr(self, name) not in known:
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(known)}, got '{getattr(self, name)}'"
-                )
-        if self.fps is not None and not 1 <= self.fps <= 240:
-            raise ConfigError(f"fps must be 1 to 240, got {self.fps}")
+        check_options(self)
         if self.speaker != SYNC:
             speaker_choice(self.speaker)
             if self.reference is not None:

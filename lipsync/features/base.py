@@ -201,5 +201,11 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
 
 
 def feature_of(network: nn.Module) -> Feature:
-    """What a network hears, from its config."""
-    return get_feature(network.config["feature"])
+    """What a network hears, from its config.
+
+    Raises:
+        ConfigError: the config does not say, or names a feature that is not known.
+    """
+    if (record := network.config.get("feature")) is None:
+        raise ConfigError(f"the config of {type(network).__name__} holds no record of a feature")
+    return get_feature(record)

@@ -193,7 +193,8 @@ class VoiceClips(VoiceSet):
 
     Args:
         reader, split, inputs, speakers: as in :class:`VoiceCrops`.
-        pairs: how many, at most; the speaker with fewer clips begins again.
+        pairs: how many, at most; the speaker with fewer clips is gone through again.
+        most: of pairs, where that is less.
     """
 
     def __init__(
@@ -204,8 +205,10 @@ class VoiceClips(VoiceSet):
         *,
         speakers: tuple[str, str],
         pairs: int = 12,
+        most: int | None = None,
     ) -> None:
         del inputs
+        pairs = min(pairs, most or pairs)
         super().__init__(reader.root, split, speakers, minutes=pairs / 15)
         self.pairs = min(pairs, max(map(len, self.clips)))
 

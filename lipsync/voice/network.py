@@ -59,7 +59,7 @@ class VoiceConverter(Network):
         return (features - self.mean[speaker, :, None]) / self.std[speaker, :, None]
 
     def restore(self, features: Tensor, speaker: int) -> Tensor:
-        """The way back of :meth:`normalise`."""
+        """The inverse of :meth:`normalise`."""
         return features * self.std[speaker, :, None] + self.mean[speaker, :, None]
 
     def generate(self, features: Tensor, target: int) -> Tensor:
@@ -118,23 +118,19 @@ class VoiceDiscriminators(Network):
     Args:
         coefficients: features a frame.
         width: factor on the published channels.
-        two_step: further networks that judge features after the way there and back (the two-step
-            adversarial loss of the paper).
     """
 
     use = "nothing alone"
 
-    def __init__(self, coefficients: int = 32, width: float = 1.0, two_step: bool = False) -> None:
+    def __init__(self, coefficients: int = 32, width: float = 1.0) -> None:
         super().__init__()
         _check("VoiceDiscriminators", coefficients, width)
-        self.config = {"coefficients": coefficients, "width": width, "two_step": two_step}
-        self.first = nn.ModuleList(_patch_network(width) for _ in range(2))
-        self.second = nn.ModuleList(_patch_network(width) for _ in range(2 if two_step else 0))
+        self.config = {"coefficients": coefficients, "width": width}
+        self.networks = nn.ModuleList(_patch_network(width) for _ in range(2))
 
-    def forward(self, features: Tensor, speaker: int, *, cycled: bool = False) -> Tensor:
+    def forward(self, features: Tensor, speaker: int) -> Tensor:
         """Logits of patches (B, 1, coefficients / 8, T / 8) of normalised (B, coefficients, T)."""
-        networks = self.second if cycled else self.first
-        return networks[speaker](features[:, None])
+        return self.networks[speaker](features[:, None])
 
 
 def _patch_network(width: float) -> nn.Sequential:

@@ -18,7 +18,7 @@ from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 from lipsync.voice.cepstrum import is_speech
 from lipsync.voice.data import VoiceSet
-from lipsync.voice.judge import fit_gaussian, share_of_speaker
+from lipsync.voice.classifier import fit_gaussian, share_of_speaker
 
 _SYSTEMS = ("converted", "statistics", "real")
 
@@ -37,8 +37,8 @@ class VoiceTraining(Training):
         discriminator_optimizer: makes its optimiser; None takes ``optimizer`` for both.
         identity_batches: the identity term counts in the first so many batches.
         init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes.
-        options: of :class:`Training`; the terms of ``loss`` are ``cycle``, ``identity``,
-            ``adversarial`` and, where the discriminators are ``two_step``, ``second_adversarial``.
+        options: of :class:`Training`; the terms of ``loss`` are ``cycle``, ``identity``
+            and ``adversarial``.
 
     Raises:
         ConfigError: networks for different features.
@@ -62,23 +62,22 @@ class VoiceTraining(Training):
         if init_from is not None:
             start_from(generator, init_from, "generator")
         self.generator, self.discriminators = generator, discriminators
-        self.two_step = discriminators.config["two_step"]
         self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
         self.identity_batches = identity_batches
-        self.register_buffer("judge_mean", torch.zeros(2, sizes[0], dtype=torch.float64))
-        self.register_buffer("judge_covariance", torch.eye(sizes[0]).double().repeat(2, 1, 1))
+        self.register_buffer("speaker_mean", torch.zeros(2, sizes[0], dtype=torch.float64))
+        self.register_buffer("speaker_covariance", torch.eye(sizes[0]).double().repeat(2, 1, 1))
         self.as_target = nn.ModuleDict({system: MeanMetric() for system in _SYSTEMS})
         self.cycle = MeanMetric()
 
     def inputs(self, evaluation: bool = False) -> None:
-        """Nothing of pictures."""
+        """None: voices are trained without pictures."""
 
     def setup(self, stage: str) -> None:
         """Take the statistics of the data; a checkpoint then brings its own."""
         data = self.trainer.datamodule
         if stage == "fit":
             self.take_statistics(data.train)
-        elif not self.judge_mean.any():
+        elif not self.speaker_mean.any():
             self.take_statistics(data.test if stage == "test" else data.val)
 
     def take_statistics(self, voices: VoiceSet) -> None:
@@ -86,16 +85,14 @@ class VoiceTraining(Training):
         self.generator.set_statistics(*voices.statistics())
         for speaker, rows in enumerate(voices.speech()):
             mean, covariance = fit_gaussian(torch.from_numpy(rows))
-            self.judge_mean[speaker].copy_(mean)
-            self.judge_covariance[speaker].copy_(covariance)
+            self.speaker_mean[speaker].copy_(mean)
+            self.speaker_covariance[speaker].copy_(covariance)
 
     def weights(self) -> dict[str, float]:
         """The weights of the terms at this batch."""
         weights = dict(self.loss_weights)
         if self.batches_done >= self.identity_batches:
             weights["identity"] = 0.0
-        if not self.two_step:
-            weights.pop("second_adversarial", None)
         return weights
 
     def normalised(self, batch: dict[str, Any]) -> list[Tensor]:
@@ -104,18 +101,13 @@ class VoiceTraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         real, weights = self.normalised(batch), self.weights()
-        generate, judge = self.generator.generate, self.discriminators
+        generate, logits = self.generator.generate, self.discriminators
         optimizer, other = self.all_optimizers()
         fake = [generate(real[1 - i], i) for i in range(2)]  # as speaker i
         cycled = [generate(fake[1 - i], i) for i in range(2)]  # as speaker i again
 
         with self.toggled_optimizer(other):
-            pairs = [(judge(real[i], i), judge(fake[i].detach(), i)) for i in range(2)]
-            if self.two_step:
-                pairs += [
-                    (judge(real[i], i, cycled=True), judge(cycled[i].detach(), i, cycled=True))
-                    for i in range(2)
-                ]
+            pairs = [(logits(real[i], i), logits(fake[i].detach(), i)) for i in range(2)]
             loss_d = torch.stack([losses.discriminator_square(*pair) for pair in pairs]).mean()
             self.descend(other, loss_d, batch)
         right = [((r > 0.5).float().mean() + (f <= 0.5).float().mean()) / 2 for r, f in pairs]
@@ -127,12 +119,8 @@ class VoiceTraining(Training):
                     F.l1_loss(generate(real[i], i), real[i]) for i in range(2)
                 )
             terms["adversarial"] = _mean(
-                losses.adversarial_square(judge(fake[i], i)) for i in range(2)
+                losses.adversarial_square(logits(fake[i], i)) for i in range(2)
             )
-            if self.two_step:
-                terms["second_adversarial"] = _mean(
-                    losses.adversarial_square(judge(cycled[i], i, cycled=True)) for i in range(2)
-                )
             loss = losses.weighted_sum(terms, weights)
             self.descend(optimizer, loss, batch)
         self.step_schedules()
@@ -152,7 +140,7 @@ class VoiceTraining(Training):
             for system, features in shown.items():
                 which = speech[target if system == "real" else 1 - target]
                 rows = _rows(self.generator.restore(features, target))[which]
-                share = share_of_speaker(rows, self.judge_mean, self.judge_covariance, target)
+                share = share_of_speaker(rows, self.speaker_mean, self.speaker_covariance, target)
                 self.as_target[system].update(share.float())
 
     def finish(self, stage: str) -> dict[str, float]:

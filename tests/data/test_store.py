@@ -32,7 +32,7 @@ def test_a_clip_comes_back_as_it_was_written(tmp_path):
     clip = open_clip(tmp_path, "ann/one")
     np.testing.assert_array_equal(clip.faces, faces)
     np.testing.assert_allclose(clip.wave, wave, atol=1 / 32768)
-    np.testing.assert_allclose(clip.mel, melspectrogram(wave), atol=1e-3)
+    np.testing.assert_allclose(clip.feature(Mel()), melspectrogram(wave), atol=1e-3)
     assert (clip.speaker, clip.size, len(clip)) == ("ann", 96, 20)
     assert clip.info == {"source": "x.mp4", "offset": 0, "frames": 20, "size": 96}
     names = {path.name for path in clip.path.iterdir()}
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_named(tmp_path, name, kept):
     path.write_bytes(path.read_bytes()[:kept])
     clip = open_clip(tmp_path, "a/b")
     with pytest.raises(ClipError, match=f"^a/b: {name} cannot be read .*; prepare the clip again"):
-        len(clip) if name == "faces.npy" else len(clip.mel)
+        len(clip) if name == "faces.npy" else len(clip.feature(Mel()))
 
 
 def test_a_damaged_description_is_named(tmp_path):
@@ -193,7 +193,7 @@ def test_the_published_layout_is_read_as_it_is(tmp_path, published):
     np.testing.assert_allclose(clip.faces[:, 48, 48, 0], 20 * np.arange(12), atol=6)
     np.testing.assert_allclose(clip.faces[:, 48, 48, 2], 255, atol=8)  # RGB: blue is last
     np.testing.assert_array_equal(clip.read([11, 2], top=48), clip.faces[[11, 2], 48:])
-    assert clip.mel.shape == (80, 1 + 7680 // 200)
+    assert clip.feature(Mel()).shape == (80, 1 + 7680 // 200)
     assert clip.feature(SyncNetMFCC()).shape == (13, 47)
 
 
@@ -212,7 +212,7 @@ def test_only_the_frames_that_are_asked_for_are_decoded(tmp_path, published, mon
     add_feature(open_clip(tmp_path, "speaker/00001"), Mel())
     stored = np.load(published / "mel.npy") + 1
     np.save(published / "mel.npy", stored)
-    np.testing.assert_array_equal(open_clip(tmp_path, "speaker/00001").mel, stored)
+    np.testing.assert_array_equal(open_clip(tmp_path, "speaker/00001").feature(Mel()), stored)
 
 
 def test_damaged_clips_of_the_published_layout_are_named(tmp_path, published):

@@ -20,6 +20,7 @@ from data_prep.run import Summary, prepare
 from lipsync.audio import melspectrogram
 from lipsync.data.store import open_clip, read_split
 from lipsync.errors import ConfigError, LipsyncError
+from lipsync.features import Mel
 from lipsync.media import VideoWriter, read_audio, read_frames
 
 
@@ -124,7 +125,7 @@ def test_a_prepared_clip(done: tuple[Path, Summary], source: Path) -> None:
     sound = read_audio(source / "ann/plain.mp4")
     assert len(clip.wave) == 15 * 640
     assert np.abs(clip.wave - sound[: 15 * 640]).max() < 1e-4
-    assert np.abs(clip.mel - melspectrogram(sound[: 15 * 640])).max() < 0.1
+    assert np.abs(clip.feature(Mel()) - melspectrogram(sound[: 15 * 640])).max() < 0.1
     info = clip.info
     assert (info["source"], info["fps"], info["source_fps"]) == ("ann/plain.mp4", 25, "25")
     assert info["offset"] is None
@@ -340,11 +341,11 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
     [
         ({"detector": "x"}, "centerface, face_alignment"),
         ({"image_size": 95}, "image_size must be even"),
-        ({"stride": 0}, "stride 1 or more"),
-        ({"min_seconds": 6.0}, "max_seconds twice"),
-        ({"framing": "round"}, "framing must be box or aligned or aligned_tight"),
-        ({"unsure": "x"}, "unsure must be reject or keep"),
-        ({"cuts": "x"}, "cuts must be split or reject"),
+        ({"stride": 0}, "stride must be 1 or more, got 0"),
+        ({"min_seconds": 6.0}, "max_seconds must be twice"),
+        ({"framing": "round"}, "framing must be one of box, aligned, aligned_tight"),
+        ({"unsure": "x"}, "unsure must be one of reject, keep"),
+        ({"cuts": "x"}, "cuts must be one of split, reject"),
         ({"stride": "five"}, "stride must be int, got 'five'"),
         ({"image_size": 96.0}, r"image_size must be int, got 96\.0"),
         ({"min_score": None}, "min_score must be float, got None"),

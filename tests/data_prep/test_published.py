@@ -11,8 +11,10 @@ from skimage import data
 
 from data_prep.options import Options
 from data_prep.run import Summary, prepare
-from lipsync.data.datasets import ExpertWindows
-from lipsync.data.store import open_clip, write_split
+from lipsync.data.datasets import Windows
+from lipsync.data.inputs import Inputs, Span
+from lipsync.data.store import PreparedFolder, open_clip, write_split
+from lipsync.features import Mel
 from lipsync.media import write_audio
 
 FACE = data.astronaut()[50:220, 140:310]
@@ -63,15 +65,16 @@ def test_converted_and_as_it_is_are_the_same_to_training(
         assert np.array_equal(mine.faces, theirs.faces)
         assert np.array_equal(mine.wave, theirs.wave)
     write_split(source, "one", ["v1/00001", "v1/00002.x"])
+    inputs = Inputs(size, "box", spans={"expert": Span(Mel(), 5)})
     sets = [
-        ExpertWindows(root, split, size, windows=4)
+        Windows(PreparedFolder(root, size), split, inputs, windows=4)
         for root, split in ((tmp_path, "train"), (source, "one"))
     ]
     for draw in range(6):
         a, b = (made[draw] for made in sets)
         assert a["key"] == b["key"]
         assert np.array_equal(a["faces"], b["faces"])
-        assert np.array_equal(a["mel"], b["mel"])
+        assert np.array_equal(a["sound_expert"], b["sound_expert"])
 
 
 def test_a_picture_that_may_not_be_read_costs_its_clip_alone(

@@ -58,9 +58,8 @@ def test_a_term_holds_a_frozen_network_outside_of_the_checkpoint(trained):
 
 def test_a_term_is_zero_where_the_true_faces_are_painted_and_moves_the_generator(parts):
     module, data = parts("experiment=sync_as_real", "model.discriminator=null", SILENT_JUDGE)
-    data.trainer = type("Trainer", (), {"lightning_module": module})
-    data.setup("fit")
-    batch = torch.utils.data.default_collate([data.train[i] for i in range(2)])
+    windows = data.make_train(data.reader(), "train", module.inputs())
+    batch = torch.utils.data.default_collate([windows[i] for i in range(2)])
     step, term = module.prepare(batch), module.terms["as_real"]
     assert term(step) == 0  # a step that is not painted yet has the true faces in their place
     fake = module(step.sound, step.target, step.reference)

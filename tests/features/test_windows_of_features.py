@@ -14,9 +14,10 @@ from lipsync.features import (
     Mel,
     SyncNetMFCC,
     Whisper,
+    feature_of,
     get_feature,
 )
-from lipsync.models import LipGAN, SyncNet, SyncNetV2, Wav2Lip, sound
+from lipsync.models import LipGAN, QualityDiscriminator, SyncNet, SyncNetV2, Wav2Lip, sound
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "public_windows.json").read_text())
 ALL = (Mel(), Mel(lead=2), LifteredMel(lead=1), LipGANMFCC(), SyncNetMFCC(), Whisper())
@@ -162,6 +163,8 @@ def test_networks_keep_the_record_of_what_they_hear():
     assert SyncNetV2(width=0.125, window=9).config["feature"]["window"] == 36
     with pytest.raises(ConfigError, match="is no feature and no record of one"):
         Wav2Lip(**small, feature="mel")
+    with pytest.raises(ConfigError, match="config of QualityDiscriminator holds no record of a"):
+        feature_of(QualityDiscriminator(96, 0.125))
 
 
 @pytest.mark.parametrize("feature", ALL[1:], ids=str)

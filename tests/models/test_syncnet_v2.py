@@ -7,6 +7,7 @@ from deterministic import fill, image, mel
 from lipsync.errors import ConfigError
 from lipsync.models import SyncNet, SyncNetV2
 from lipsync.models.folding import folded
+from lipsync.models.sound import SYNCNET_MFCC
 
 
 @pytest.mark.parametrize("size", [64, 96, 112, 160, 224])
@@ -23,8 +24,8 @@ def test_what_cannot_be_built_is_refused():
         SyncNetV2(48)
     with pytest.raises(ConfigError, match="SyncNetV2: width 0 is not in"):
         SyncNetV2(width=0)
-    with pytest.raises(ConfigError, match="framing 'tight' is not one of published, steady"):
-        SyncNetV2(framing="tight")
+    with pytest.raises(ConfigError, match=r"SyncNetV2: windows of .* are too small"):
+        SyncNetV2(window=2, feature=SYNCNET_MFCC | {"rate": 25})
     with pytest.raises(ValueError, match=r"faces of shape \(1, 3, 5, 224, 224\), expected"):
         SyncNetV2(112, 0.1).embed_face(torch.zeros(1, 3, 5, 224, 224))
 

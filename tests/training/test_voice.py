@@ -12,7 +12,7 @@ from tiny import ADAM, CONSTANT, changed, state, trainer
 
 from lipsync.checkpoints import load_model
 from lipsync.data.module import ClipDataModule
-from lipsync.data.store import write_split
+from lipsync.data.store import PreparedFolder, write_split
 from lipsync.errors import ClipError, ConfigError
 from lipsync.media import write_audio
 from lipsync.voice.data import VoiceClips, VoiceCrops, speaker_files
@@ -41,15 +41,15 @@ def root(tmp_path_factory) -> Path:
     return write_speakers(tmp_path_factory.mktemp("voices") / "set")
 
 
-def module(two_step: bool = False, **options) -> VoiceTraining:
+def module(**options) -> VoiceTraining:
     torch.manual_seed(0)
     defaults = {
         "generator": VoiceConverter(SPEAKERS, width=0.0625),
-        "discriminators": VoiceDiscriminators(width=0.0625, two_step=two_step),
+        "discriminators": VoiceDiscriminators(width=0.0625),
         "optimizer": ADAM,
         "schedule": CONSTANT,
         "identity_batches": 2,
-        "loss": {"cycle": 2.0, "identity": 1.0, "adversarial": 1.0, "second_adversarial": 1.0},
+        "loss": {"cycle": 2.0, "identity": 1.0, "adversarial": 1.0},
     }
     return VoiceTraining(**defaults | options)
 
@@ -62,7 +62,7 @@ def data(root: Path, **options) -> ClipDataModule:
 
 
 def test_crops_follow_from_seed_and_draw_and_are_not_parallel(root):
-    make = partial(VoiceCrops, root, "train", speakers=SPEAKERS, frames=32)
+    make = partial(VoiceCrops, PreparedFolder(root), "train", speakers=SPEAKERS, frames=32)
     crops, again, other = make(), make(), make(seed=1)
     assert crops[5]["a"].shape == crops[5]["b"].shape == (32, 32)
     np.testing.assert_array_equal(crops[5]["a"], again[5]["a"])
@@ -74,7 +74,7 @@ def test_crops_follow_from_seed_and_draw_and_are_not_parallel(root):
 
 
 def test_statistics_are_those_of_each_speaker(root):
-    crops = VoiceCrops(root, "train", speakers=SPEAKERS, frames=32)
+    crops = VoiceCrops(PreparedFolder(root), "train", speakers=SPEAKERS, frames=32)
     mean, std, log_pitch = crops.statistics()
     assert mean.shape == std.shape == (2, 32)
     assert log_pitch[:, 0].exp().tolist() == pytest.approx([110, 220], rel=0.05)
@@ -100,19 +100,17 @@ def test_split_lists_are_followed_and_made_where_there_are_none(root, tmp_path):
 
 
 def test_a_step_trains_all_networks_and_logs_every_term(root, tmp_path):
-    for two_step in (False, True):
-        training = module(two_step)
-        before = state(training.generator), state(training.discriminators)
-        run = trainer(tmp_path, callbacks=[VoiceSheet(tmp_path / "pictures")])
-        run.fit(training, data(root))
-        assert changed(training.generator, before[0])
-        assert changed(training.discriminators, before[1])
-        assert training.weights()["identity"] == 0.0  # after two batches
-        logged = set(run.callback_metrics)
-        terms = {"cycle", "adversarial", "discriminator", "discriminator_accuracy", "change"}
-        assert {f"train/{name}" for name in terms} <= logged
-        assert ("train/second_adversarial" in logged) == two_step
-        assert {"val/score", "val/as_target_converted", "val/cycle"} <= logged
+    training = module()
+    before = state(training.generator), state(training.discriminators)
+    run = trainer(tmp_path, callbacks=[VoiceSheet(tmp_path / "pictures")])
+    run.fit(training, data(root))
+    assert changed(training.generator, before[0])
+    assert changed(training.discriminators, before[1])
+    assert training.weights()["identity"] == 0.0  # after two batches
+    logged = set(run.callback_metrics)
+    terms = {"cycle", "adversarial", "discriminator", "discriminator_accuracy", "change"}
+    assert {f"train/{name}" for name in terms} <= logged
+    assert {"val/score", "val/as_target_converted", "val/cycle"} <= logged
     assert list((tmp_path / "pictures").glob("envelopes-*.png"))
 
 
@@ -150,17 +148,17 @@ def test_bad_data_is_one_line_with_the_name(root, tmp_path):
     with pytest.raises(
         ConfigError, match=r"no sound of a speaker 'bob' there, but folders high, lo"
     ):
-        VoiceCrops(root, speakers=("low", "bob"))
+        VoiceCrops(PreparedFolder(root), speakers=("low", "bob"))
     with pytest.raises(ClipError, match=r"^low/0: 0.91 s of sound, a crop needs 1.2 s"):
-        VoiceCrops(root, speakers=SPEAKERS, frames=120)
+        VoiceCrops(PreparedFolder(root), speakers=SPEAKERS, frames=120)
     with pytest.raises(ConfigError, match="frames=30: must be a multiple of 4"):
-        VoiceCrops(root, speakers=SPEAKERS, frames=30)
+        VoiceCrops(PreparedFolder(root), speakers=SPEAKERS, frames=30)
     write_speakers(tmp_path / "few", clips=2, seconds=0.2)
     with pytest.raises(ConfigError, match="2 clips of low, three are needed"):
-        VoiceCrops(tmp_path / "few", speakers=SPEAKERS)
+        VoiceCrops(PreparedFolder(tmp_path / "few"), speakers=SPEAKERS)
     write_speakers(tmp_path / "silent", clips=3, seconds=0.4)
     write_audio(tmp_path / "silent" / "high" / "0.wav", np.zeros(RATE, np.float32), RATE)
     with pytest.raises(ClipError, match=r"^high/0: no voice in it"):
-        VoiceCrops(tmp_path / "silent", speakers=SPEAKERS, frames=32)
+        VoiceCrops(PreparedFolder(tmp_path / "silent"), speakers=SPEAKERS, frames=32)
     with pytest.raises(ConfigError, match=r"read \[32, 40\] coefficients"):
         module(discriminators=VoiceDiscriminators(40, width=0.0625))

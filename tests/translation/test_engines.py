@@ -24,8 +24,9 @@ def here(monkeypatch):
     """Say what is installed: ``here("nllb", "mms", pairs={"eng-spa"}, cached=("facebook/x",))``."""
 
     def say(*names: str, pairs=frozenset(), cached=(), bundled: bool = False) -> None:
-        missing = lambda self: "" if self.name in names else self.get  # noqa: E731
-        monkeypatch.setattr(engines.Engine, "missing", missing)
+        for engine in engines.ENGINES:
+            there = "" if engine.kind in names else engine.get
+            monkeypatch.setattr(engine, "missing", lambda there=there: there)
         monkeypatch.setattr(apertium, "pairs", lambda: set(pairs))
         monkeypatch.setattr(hub, "in_cache", lambda repository: repository in cached)
         monkeypatch.setattr(whisper, "has_bundled", lambda: bundled)
@@ -38,7 +39,7 @@ def automatic(stage: str, source: str | None, target: str) -> str:
 
 
 def test_automatic_prefers_what_works_without_a_network(here) -> None:
-    nllb = engines.multiway.NLLB
+    nllb = engines.NLLB.model
     here("whisper", "apertium", "nllb", "hibari", "espeak", "mms", pairs={"eng-spa"}, bundled=True)
     assert automatic("recognise", None, "es") == "whisper:tiny.en"
     assert automatic("recognise", "hi", "en") == "whisper:small"
@@ -64,7 +65,7 @@ def test_an_engine_that_is_not_installed(here) -> None:
 
 
 def test_an_engine_that_nobody_knows() -> None:
-    with pytest.raises(ConfigError, match="to speak is called 'nllb'; use hibari, espeak"):
+    with pytest.raises(ConfigError, match="to speak is called 'nllb'; use hibari, mms, espeak"):
         choose("speak", "nllb", None, "en", "cpu")
 
 

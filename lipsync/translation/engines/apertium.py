@@ -7,21 +7,15 @@ import shutil
 import subprocess
 
 from lipsync.errors import StageError
+from lipsync.translation.engines.base import Engine
 from lipsync.translation.languages import language
 
 _UNKNOWN = re.compile(r"[*@#](?=\w)")  # marks on words that a stage of Apertium did not know
 
 
-def installed() -> bool:
-    """Whether the program is here."""
-    return shutil.which("apertium") is not None
-
-
 def pairs() -> set[str]:
     """The installed pairs, by Apertium's names, e.g. ``eng-spa``."""
-    if not installed():
-        return set()
-    return set(_run(["-l"]).split())
+    return set(_run(["-l"]).split()) if shutil.which("apertium") else set()
 
 
 def pair(source: str, target: str) -> str | None:
@@ -32,11 +26,27 @@ def pair(source: str, target: str) -> str | None:
     return next((name for name in names if name in have), None)
 
 
-class Apertium:
+class Apertium(Engine):
     """Translation by an installed pair."""
 
-    def __init__(self) -> None:
+    stage, kind = "translate", "apertium"
+    get = "apt install apertium-eng-spa, or other pairs"
+    about = "by rules, offline; GPL, a separate program"
+
+    def __init__(self, model: str = "", device: str = "cpu") -> None:
         self.name = "apertium"
+
+    @classmethod
+    def missing(cls) -> str:
+        return "" if shutil.which("apertium") else cls.get
+
+    @classmethod
+    def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:
+        return "" if source and pair(source, target) else None
+
+    @classmethod
+    def weights(cls) -> str:
+        return f"pairs: {' '.join(sorted(pairs())) or 'none, ' + cls.get}"
 
     def translate(self, text: str, source: str, target: str) -> str:
         """One line; see :class:`~lipsync.translation.engines.base.Translator`."""

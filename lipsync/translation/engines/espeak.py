@@ -17,6 +17,7 @@ import numpy as np
 
 from lipsync.errors import StageError
 from lipsync.media import read_audio
+from lipsync.translation.engines.base import Engine
 from lipsync.translation.languages import language as look_up
 
 RATE = 22_050
@@ -33,12 +34,24 @@ def program() -> list[str] | None:
     return None
 
 
-class Espeak:
-    """Speech by eSpeak NG; ``voice`` is one of its own (``es-419``, ``hi+f3``)."""
+class Espeak(Engine):
+    """Speech by eSpeak NG; ``model`` is one of its voices (``es-419``, ``hi+f3``)."""
 
-    def __init__(self, voice: str = "") -> None:
-        self._voice = voice
-        self.name = f"espeak:{voice}"
+    stage, kind = "speak", "espeak"
+    get = "apt install espeak-ng, or pip install espeakng-loader"
+    about = "100 languages, robotic, offline; GPL, a separate program"
+
+    def __init__(self, model: str = "", device: str = "cpu") -> None:
+        self._voice = model
+        self.name = f"espeak:{model}"
+
+    @classmethod
+    def missing(cls) -> str:
+        return "" if program() else cls.get
+
+    @classmethod
+    def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:
+        return ""
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""

@@ -5,22 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from lipsync.errors import StageError
+from lipsync.translation.engines.base import Engine
 
 
-class Hibari:
-    """English speech at 24 kHz; ``voice`` is one of hibari's (all but ``heart`` are fetched)."""
+class Hibari(Engine):
+    """English speech at 24 kHz; ``model`` is one of its voices (all but ``heart`` are fetched)."""
 
-    def __init__(self, voice: str = "heart") -> None:
+    stage, kind, package, module, model = "speak", "hibari", "hibari-tts", "hibari", "heart"
+    get = "pip install hibari-tts"
+    about = "English, neural, offline; Apache-2.0"
+
+    def __init__(self, model: str = model, device: str = "cpu") -> None:
         from hibari import Hibari as Synthesiser
 
-        self.name = f"hibari:{voice}"
+        self.name = f"hibari:{model}"
         try:
-            self._speak = Synthesiser(voice=voice)
+            self._speak = Synthesiser(voice=model)
         except (RuntimeError, ValueError, KeyError, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StageError(
-                "speak", f"voice {voice} of hibari cannot be loaded ({reason})", "use heart"
+                "speak", f"voice {model} of hibari cannot be loaded ({reason})", "use heart"
             ) from None
+
+    @classmethod
+    def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:
+        return cls.model if target == "en" else None
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lipsync.errors import StageError
-from lipsync.translation.engines.hub import hub_folder
+from lipsync.translation.engines import hub
+from lipsync.translation.engines.base import Engine
 from lipsync.translation.languages import language as look_up
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model.bin", "*.txt")
@@ -22,7 +23,7 @@ def repository(code: str) -> str:
     return f"facebook/mms-tts-{_OWN_CODES.get(code, look_up(code).iso3)}"
 
 
-class MMS:
+class MMS(Engine):
     """One VITS voice a language.
 
     Args:
@@ -30,12 +31,24 @@ class MMS:
         device: where it runs, e.g. ``cuda``.
     """
 
+    stage, kind, package, module = "speak", "mms", "transformers", "transformers"
+    get = "pip install transformers"
+    about = "1100 languages, neural; weights CC-BY-NC"
+
     def __init__(self, model: str = "", device: str = "cpu") -> None:
         import transformers  # noqa: F401 - missing, it is said at once
 
         self.name = f"mms:{model}"
         self._given, self._device = model, device
         self._loaded: dict[str, tuple[Any, Any]] = {}
+
+    @classmethod
+    def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:
+        return "" if fetch or hub.in_cache(repository(target)) else None
+
+    @classmethod
+    def weights(cls) -> str:
+        return "a voice is fetched at its first use"
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""
@@ -65,7 +78,7 @@ class MMS:
         if name not in self._loaded:
             from transformers import AutoTokenizer, VitsModel
 
-            folder = hub_folder("speak", name, "--speaker mms:FOLDER", *_FILES)
+            folder = hub.hub_folder("speak", name, "--speaker mms:FOLDER", *_FILES)
             try:
                 tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
                 model = VitsModel.from_pretrained(folder, local_files_only=True)

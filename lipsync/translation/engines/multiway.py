@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from lipsync.errors import StageError
-from lipsync.translation.engines.hub import hub_folder
+from lipsync.translation.engines import hub
+from lipsync.translation.engines.base import Engine
 from lipsync.translation.languages import language
 
-NLLB = "facebook/nllb-200-distilled-600M"
-M2M100 = "facebook/m2m100_418M"
 _FILES = ("*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt")
 _LONGEST = 256  # tokens of one line
 
 
-class Multiway:
+class Multiway(Engine):
     """Translation between any two languages of one sequence-to-sequence model.
 
     Args:
@@ -22,11 +21,14 @@ class Multiway:
         device: where it runs, e.g. ``cuda``.
     """
 
-    def __init__(self, model: str = NLLB, device: str = "cpu") -> None:
+    stage, package, module = "translate", "transformers", "transformers"
+    get = "pip install transformers sentencepiece (weights are fetched at the first use)"
+
+    def __init__(self, model: str, device: str = "cpu") -> None:
         from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
         self.name = f"multiway:{model}"
-        folder = hub_folder("translate", model, "--translator nllb:FOLDER", *_FILES)
+        folder = hub.hub_folder("translate", model, "--translator nllb:FOLDER", *_FILES)
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             # weights in PyTorch's own format are read by transformers without executing pickles
@@ -39,6 +41,15 @@ class Multiway:
                 "name a folder with an NLLB-200 or M2M-100 model, as transformers saves it",
             ) from None
         self._model = loaded.to(device).eval()
+
+    @classmethod
+    def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:
+        return cls.model if fetch or hub.in_cache(cls.model) else None
+
+    @classmethod
+    def weights(cls) -> str:
+        here = "here" if hub.in_cache(cls.model) else "not here: fetched at the first use"
+        return f"{cls.model} {here}"
 
     def translate(self, text: str, source: str, target: str) -> str:
         """One line; see :class:`~lipsync.translation.engines.base.Translator`."""
@@ -72,3 +83,17 @@ class Multiway:
                 "use another --translator",
             )
         return name, number
+
+
+class NLLB(Multiway):
+    """The one of more languages, each with its own name."""
+
+    kind, model = "nllb", "facebook/nllb-200-distilled-600M"
+    about = "200 languages; weights CC-BY-NC"
+
+
+class M2M100(Multiway):
+    """The one with free weights."""
+
+    kind, model = "m2m100", "facebook/m2m100_418M"
+    about = "100 languages; weights MIT"

