@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data_prep.active_speaker import Limits, choose, corrected
 from data_prep.footage import Footage, fits, probe_source
 from data_prep.look import look
 from data_prep.manifest import KEPT, REJECTED, Rejected, Row
@@ -20,7 +21,6 @@ from data_prep.pieces import Piece, find_pieces
 from data_prep.pool import writing_to
 from data_prep.published import PublishedFootage
 from data_prep.scan import Source
-from data_prep.speaker import Limits, choose, corrected
 from data_prep.state import State, thumbnail
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.store import clip_path, write_clip
@@ -222,11 +222,7 @@ def _info(clip: _Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
         "boxes": piece.boxes[clip.start - piece.start : clip.end - piece.start],
         "score": piece.score,
         "faces": piece.faces,
-        "face_size": piece.face_size,
-        "sharpness": piece.sharpness,
-        "turn": piece.turn,
-        "outside": piece.outside,
-        "level": piece.level,
+        **piece.measures,
         "heard": piece.heard,
         # As it was found: frame i belonged to the sound of frame i - offset. It is corrected. None
         # where the judge was not sure, or was not asked: the sound is where it was.
@@ -247,11 +243,7 @@ def _row(clip: _Clip, origin: dict[str, Any], content: str) -> Row:
         start=clip.start,
         frames=clip.end - clip.start,
         seconds=round(len(clip.wave) / SAMPLE_RATE, 3),
-        face_size=piece.face_size,
-        sharpness=piece.sharpness,
-        turn=piece.turn,
-        outside=piece.outside,
-        level=piece.level,
+        **piece.measures,
         offset=score.get("offset"),
         confidence=score.get("confidence"),
         hash=origin["hash"],

@@ -12,7 +12,7 @@ import numpy as np
 from data_prep.manifest import Rejected
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import MediaError
-from lipsync.media import probe, read_audio, read_frames, resample_frames
+from lipsync.media import HeldFrames, probe, read_audio
 from lipsync.windows import FPS
 
 _HELD = 256 * 2**20  # bytes of decoded frames; a longer video is decoded again each time
@@ -56,8 +56,8 @@ class Footage:
     """
 
     def __init__(self, path: Path, turns: int = 0, *, hold: bool = True) -> None:
-        self.path, self.turns, self._hold = path, turns, hold
-        self._held: list[np.ndarray] | None = None  # all frames, once they were gone through
+        self.path, self.turns = path, turns
+        self._frames = HeldFrames(path, FPS, _HELD if hold else 0)
 
     def frames(self) -> Iterator[np.ndarray]:
         """RGB uint8 (H, W, 3) at 25 fps, decoded again where they would fill the memory.
@@ -65,24 +65,11 @@ class Footage:
         Raises:
             Rejected: the file is damaged.
         """
-        source = self._decoded() if self._held is None else iter(self._held)
-        for frame in source:
-            yield np.ascontiguousarray(np.rot90(frame, self.turns)) if self.turns else frame
-
-    def _decoded(self) -> Iterator[np.ndarray]:
-        kept: list[np.ndarray] | None = [] if self._hold else None
-        size = 0
         try:
-            for frame in resample_frames(read_frames(self.path), FPS):
-                size += frame.nbytes
-                if size > _HELD:
-                    kept = None
-                elif kept is not None:
-                    kept.append(frame)
-                yield frame
+            for frame in self._frames:
+                yield np.ascontiguousarray(np.rot90(frame, self.turns)) if self.turns else frame
         except MediaError as error:
             raise Rejected("damaged", error.problem) from None
-        self._held = kept
 
     @cached_property
     def wave(self) -> np.ndarray:

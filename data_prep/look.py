@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.footage import Footage
-from data_prep.quality import sharpness
+from data_prep.quality import fine_detail
 from lipsync.faces.detect import Detection, Detector
 from lipsync.faces.shots import ShotMeter
 from lipsync.faces.tracks import follow
@@ -16,7 +16,7 @@ from lipsync.faces.tracks import follow
 
 @dataclass(frozen=True)
 class SeenFace(Detection):
-    """A face, and how sharp it is, see :func:`data_prep.quality.sharpness`."""
+    """A face, and how sharp it is, see :func:`data_prep.quality.fine_detail`."""
 
     sharpness: float = 0.0
 
@@ -59,7 +59,7 @@ def _faces(frame: np.ndarray, detector: Detector) -> list[dict[str, Any]]:
             "marks": [round(float(v), 2) for v in face.landmarks.ravel()]
             if np.isfinite(face.landmarks).all()
             else None,
-            "sharpness": round(sharpness(frame, face.box), 3),
+            "sharpness": round(fine_detail(frame, face.box), 3),
         }
         for face in detector.detect(frame)
     ]

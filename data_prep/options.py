@@ -46,7 +46,7 @@ class Options:
         cuts: ``split`` files where the picture changes, or ``reject`` those in which it does: in a
             corpus of one take a file that is damage. None goes by the corpus: ``reject`` for GRID.
         min_face: least height of a face, forehead to chin, in pixels of the source.
-        min_sharpness: see :func:`data_prep.quality.sharpness`.
+        min_sharpness: see :func:`data_prep.quality.fine_detail`.
         max_turn: see :func:`data_prep.quality.turn`; 0 looks into the camera, 1 is a profile.
         max_outside: most of a crop's area that may lie outside the picture.
         min_level: dB of full scale that the loudest tenth of a second must reach.

@@ -19,6 +19,7 @@ from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.windows import FPS, MEL_STEP
 
 _SAMPLES = SAMPLE_RATE // FPS  # of a frame
+_MEASURES = ("face_size", "sharpness", "turn", "outside", "level")
 _SAME_TIME = 0.5  # of the shorter of two pieces
 
 
@@ -56,6 +57,11 @@ class Piece:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The numbers that the limits of the options are for, by their names."""
+        return {name: getattr(self, name) for name in _MEASURES}
 
     def meets(self, other: Piece) -> bool:
         """Whether the two are faces of one moment: they share half of the shorter one."""
@@ -104,7 +110,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
                 in_shot.append(piece)
         pieces += in_shot or [_without(start, end, looks, options)]
     for piece in pieces:
-        _judge(piece, wave[piece.start * _SAMPLES : piece.end * _SAMPLES], options)
+        _apply_limits(piece, wave[piece.start * _SAMPLES : piece.end * _SAMPLES], options)
     pieces.sort(key=lambda piece: (piece.start, piece.end, piece.boxes[:1]))
     return [asdict(piece) for piece in pieces]
 
@@ -167,7 +173,7 @@ def _without(start: int, end: int, looks: list, options: Options) -> Piece:
     return Piece(start, end, reason="no_face", detail=detail)
 
 
-def _judge(piece: Piece, wave: np.ndarray, options: Options) -> None:
+def _apply_limits(piece: Piece, wave: np.ndarray, options: Options) -> None:
     """Set the reason for which a piece is left out, the first of those that hold."""
     least = round(options.min_seconds * FPS)
     columns = 1 + len(wave) // HOP_LENGTH

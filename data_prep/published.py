@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.manifest import Rejected
-from data_prep.quality import sharpness
+from data_prep.quality import fine_detail
 from lipsync.data.store import PublishedClip
 from lipsync.errors import ClipError
 from lipsync.faces.crops import framed_face
@@ -63,7 +63,7 @@ class PublishedFootage:
             "size": [self.side, self.side],
             "steps": [(0.0, 0.0)] * len(frames),
             "looks": [
-                [i, [{**face, "sharpness": round(sharpness(frames[i], box), 3)}]]
+                [i, [{**face, "sharpness": round(fine_detail(frames[i], box), 3)}]]
                 for i in sorted({*range(0, len(frames), stride), len(frames) - 1})
             ],
         }

@@ -8,12 +8,12 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.faces.crops import crop
 
-_SIDE = 64  # of the face that sharpness is measured on, pixels
+_SIDE = 64  # of the face that fine detail is measured on, pixels
 _BLOCK = SAMPLE_RATE // 10  # samples over which a level is taken
 
 
-def sharpness(frame: np.ndarray, box: np.ndarray) -> float:
-    """How much fine detail a face has, whatever its size, contrast and light.
+def fine_detail(frame: np.ndarray, box: np.ndarray) -> float:
+    """How sharp a face is, whatever its size, contrast and light.
 
     The face is brought to 64 x 64 grey pixels; the result is the part of its variance that a
     Gaussian blur of sigma 1 takes away, in percent. A face that is only a few pixels large, out of

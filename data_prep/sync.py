@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.active_speaker import Limits
 from data_prep.footage import Footage
 from data_prep.options import Options
 from data_prep.pieces import Piece
-from data_prep.speaker import Limits
 from lipsync.audio import SAMPLE_RATE
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError

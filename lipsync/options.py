@@ -13,15 +13,9 @@ import yaml
 
 from lipsync.errors import ConfigError
 
-_KINDS = {
-    "str": str,
-    "int": Integral,
-    "float": Real,
-    "bool": bool,
-    "dict": dict,
-    "None": type(None),
-}
-_PLAIN = (str, Number, date, dict, list, type(None))  # what YAML gives
+_NONE = type(None)
+_KINDS = {"str": str, "int": Integral, "float": Real, "bool": bool, "dict": dict, "None": _NONE}
+_PLAIN = (str, Number, date, dict, list, _NONE)  # what YAML gives
 
 
 def option(

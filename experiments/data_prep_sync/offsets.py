@@ -15,8 +15,8 @@ import matplotlib
 import numpy as np
 from tqdm import tqdm
 
+from data_prep.active_speaker import corrected
 from data_prep.pieces import Piece
-from data_prep.speaker import corrected
 from lipsync.data.store import Clip, open_clip, read_split
 from lipsync.evaluation import Judge, as_judge
 from lipsync.metrics.functional import sync_score

@@ -28,11 +28,10 @@ import torch
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.evaluation import Judge, as_judge
-from lipsync.evaluation.footage import frames_of
 from lipsync.evaluation.videos import Stretch, find_stretch, measure
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import detect_track
-from lipsync.media import VideoWriter, read_audio
+from lipsync.media import HeldFrames, VideoWriter, read_audio
 from lipsync.metrics import sync_score
 from lipsync.models import SyncNetV2
 from lipsync.models.folding import folded
@@ -52,7 +51,7 @@ def plain(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         count = 0
-        for count, frame in enumerate(frames_of(path), start=1):
+        for count, frame in enumerate(HeldFrames(path), start=1):
             cv2.imwrite(str(folder / f"{count - 1:06d}.jpg"), frame[..., ::-1])
         if stretch is None:
             frames = (_read(folder / f"{k:06d}.jpg") for k in range(count))
@@ -103,7 +102,7 @@ def peak_mib() -> float:
 def longer(path: Path, output: Path, times: int) -> Path:
     """The video played ``times`` times over."""
     wave = read_audio(path, SAMPLE_RATE)
-    frames = list(frames_of(path))
+    frames = list(HeldFrames(path))
     height, width = frames[0].shape[:2]
     sound = np.tile(wave[: len(frames) * 640], times)
     with VideoWriter(output, 25, (width, height), audio=sound) as video:

@@ -95,6 +95,11 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
     """
     if isinstance(model, nn.Module):
         return model, type(model).__name__
+    return optimise(to_device(read_generator(model), device)), Path(model).stem
+
+
+def read_generator(model: str | Path) -> FaceGenerator:
+    """A generator by its name or path, as it was trained; errors as of :func:`load_generator`."""
     from lipsync.checkpoints import load_model
 
     module = load_model(model)
@@ -103,4 +108,4 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
             f"model {model} is a {type(module).__name__}, which does not dub; use a Wav2Lip or a "
             "LipGAN"
         )
-    return optimise(to_device(module, device)), Path(model).stem
+    return module

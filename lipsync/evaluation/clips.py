@@ -10,10 +10,9 @@ import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.evaluation.folder import dubbed_path
-from lipsync.evaluation.footage import frames_of
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.table import GENERATED, Report
-from lipsync.media import VideoWriter, read_audio
+from lipsync.media import HeldFrames, VideoWriter, read_audio
 from lipsync.windows import FPS
 
 HEIGHT = 176  # pixels of one picture
@@ -21,7 +20,7 @@ SECONDS = 6  # at most
 _CRF = 30
 
 
-def side_by_side(left: Path, right: Path, output: Path) -> Path:
+def write_side_by_side(left: Path, right: Path, output: Path) -> Path:
     """Write the two videos beside each other, small and short, with the right one's sound.
 
     Where the left one ends earlier, its last picture stays.
@@ -32,9 +31,9 @@ def side_by_side(left: Path, right: Path, output: Path) -> Path:
     if output.exists():
         return output
     wave = read_audio(right, SAMPLE_RATE)[: SECONDS * SAMPLE_RATE]
-    lefts, held = frames_of(left), None
+    lefts, held = iter(HeldFrames(left, FPS, 0)), None
     pictures = []
-    for number, frame in enumerate(frames_of(right)):
+    for number, frame in enumerate(HeldFrames(right, FPS, 0)):
         if number == SECONDS * FPS:
             break
         held = next(lefts, held)
@@ -75,7 +74,7 @@ def report_clips(
     for place in places:
         row, number = rows[place], numbers[rows[place].video]
         output = folder / "clips" / f"{number:05d}.mp4"
-        side_by_side(pairs[number].video, dubbed_path(folder, number, pairs[number]), output)
+        write_side_by_side(pairs[number].video, dubbed_path(folder, number, pairs[number]), output)
         why = names.get(place, "in between")
         told = f"{why}: {row.video}, distance {row.distance:.3f}, offset {row.offset:+d}"
         clips.append((output, told))

@@ -20,6 +20,7 @@ from torch import nn
 
 from lipsync.checkpoints import fingerprint
 from lipsync.devices import to_device
+from lipsync.dubbing.lips import read_generator
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation.folder import RunFolder
 from lipsync.evaluation.judge import Judge
@@ -32,7 +33,6 @@ from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import STRIDE
 from lipsync.metrics.frechet import FrechetDistance
 from lipsync.metrics.functional import VSHIFT
-from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import optimise
 
 
@@ -148,14 +148,7 @@ class _Generator:
 def _generator(model: str | Path | nn.Module, device: str) -> _Generator:
     if isinstance(model, nn.Module):
         return _Generator(model, fingerprint(model), type(model).__name__)
-    from lipsync.checkpoints import load_model
-
-    module = load_model(model)
-    if not isinstance(module, FaceGenerator):
-        raise ConfigError(
-            f"model {model} is a {type(module).__name__}, which does not dub; use a Wav2Lip or a "
-            "LipGAN"
-        )
+    module = read_generator(model)
     return _Generator(optimise(to_device(module, device)), fingerprint(module), str(model))
 
 

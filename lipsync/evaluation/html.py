@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lipsync.errors import MediaError
-from lipsync.evaluation.footage import frames_of
 from lipsync.evaluation.plots import offset_plot, pair_plot, score_plot
 from lipsync.evaluation.table import (
     COPIED,
@@ -22,6 +21,7 @@ from lipsync.evaluation.table import (
     signed,
     write_text,
 )
+from lipsync.media import read_frames
 from lipsync.metrics.statistics import compare_paired
 from lipsync.pages import data_uri, jpeg_uri, render
 
@@ -86,7 +86,7 @@ def _pictures(names: Mapping[str, str], summaries: list[Summary]) -> tuple[list[
 def _film(path: Path) -> tuple[str, str | None]:
     """A video inside the page, and the picture that is seen before it plays."""
     try:
-        poster = jpeg_uri(next(frames_of(path)))
+        poster = jpeg_uri(next(read_frames(path))[1])
     except MediaError:
         poster = None
     return data_uri("video/mp4", path.read_bytes()), poster

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lipsync.evaluation.footage import Footage
 from lipsync.evaluation.videos import LOOK_SIZE, Stretch, whole
 from lipsync.faces.framing import Framing
-from lipsync.media import VideoWriter
+from lipsync.media import HeldFrames, VideoWriter
 from lipsync.metrics.picture import PictureQuality
 from lipsync.metrics.quality import landmark_distance
 from lipsync.windows import FPS
@@ -60,7 +59,7 @@ def earlier_mouth(real: Stretch) -> dict[str, float]:
     return _compare(_pasted(_crops(real, real)), islice(_crops(real, real), _BEFORE, None))
 
 
-def write_again(real: Footage, output: Path) -> Path:
+def write_again(real: HeldFrames, output: Path) -> Path:
     """The real pictures at 25 fps through the encoder that dubs go through, without sound.
 
     Raises:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import ConfigError, LipsyncError, MediaError
-from lipsync.evaluation.footage import Footage
 from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
@@ -20,7 +19,7 @@ from lipsync.evaluation.table import GENERATED, REAL, Report, Row
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.framing import Framing, box_transforms, get_framing
 from lipsync.faces.tracks import STRIDE, detect_track
-from lipsync.media import read_audio
+from lipsync.media import HeldFrames, read_audio
 from lipsync.metrics.functional import VSHIFT
 from lipsync.metrics.quality import FaceLook
 from lipsync.windows import FPS
@@ -58,7 +57,7 @@ class Stretch:
         landmarks: (frames, 5, 2) eyes, nose and corners of the mouth; ``None`` where unknown.
     """
 
-    footage: Footage
+    footage: HeldFrames
     start: int = 0
     end: int | None = None
     places: np.ndarray | None = None
@@ -98,7 +97,7 @@ def find_stretch(
     Raises:
         MediaError: not readable, no face, or no landmarks where the judge's framing needs them.
     """
-    footage = Footage(path)
+    footage = HeldFrames(path, FPS)
     if protocol == "cropped":
         return Stretch(footage)
     track = detect_track(footage, detector, stride)

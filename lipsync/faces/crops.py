@@ -15,26 +15,6 @@ _LIP = 0.68  # just above the upper lip
 _SPREAD = (10, 90)  # percentiles of a clip's frames that the steady box covers
 
 
-def chin_box(
-    box: np.ndarray,
-    pads: tuple[int, int, int, int] = (0, 10, 0, 0),
-    size: tuple[int, int] | None = None,
-) -> np.ndarray:
-    """A detector's box and some pixels more, as published preprocessing cuts it: 10 of chin.
-
-    Args:
-        box: (..., 4) x0, y0, x1, y1.
-        pads: pixels added at the top, bottom, left and right.
-        size: width and height of the frame, to which the result is clipped.
-
-    Returns:
-        (..., 4) float32.
-    """
-    top, bottom, left, right = pads
-    box = np.asarray(box, np.float32) + np.array([-left, -top, right, bottom], np.float32)
-    return box if size is None else np.clip(box, 0, np.tile(np.array(size, np.float32), 2))
-
-
 def square_box(box: np.ndarray) -> np.ndarray:
     """The square about a detector's box (..., 4) in which the mask covers mouth and chin.
 

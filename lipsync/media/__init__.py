@@ -15,6 +15,7 @@ from lipsync.media.frames import (
     read_image,
     resample_frames,
 )
+from lipsync.media.held import HeldFrames
 from lipsync.media.sound import audio_blocks, read_audio, write_audio
 from lipsync.media.soundtrack import (
     AUDIO_CODECS,
@@ -33,6 +34,7 @@ __all__ = [
     "VIDEO_CODECS",
     "CopiedSound",
     "EncodedSound",
+    "HeldFrames",
     "MediaInfo",
     "Soundtrack",
     "VideoWriter",

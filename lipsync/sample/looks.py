@@ -13,33 +13,14 @@ import numpy as np
 Colour = tuple[float, float, float]
 
 
-def _rgb(code: str) -> Colour:
-    return tuple(int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
+def _palette(codes: str) -> list[Colour]:
+    return [tuple(value / 255 for value in bytes.fromhex(code)) for code in codes.split()]
 
 
-SKINS = [
-    _rgb(c)
-    for c in ("e8b99a", "8a5a3c", "d9a27e", "f0c8ae", "6a4129", "c58c63", "ad7550", "e2ae8c")
-]
-HAIRS = [
-    _rgb(c)
-    for c in ("2a1c14", "15110f", "7a4a26", "c79a58", "1a1412", "8d8a88", "4a2d1b", "94401f")
-]
-IRISES = [_rgb(c) for c in ("4a2e1a", "3a2415", "4f7391", "5d7a4a", "2c1c12", "6b7b86", "6e4b25")]
-SHIRTS = [
-    _rgb(c)
-    for c in (
-        "2d4a6b",
-        "8c2f39",
-        "e6e2da",
-        "3f6b52",
-        "41414a",
-        "c98d3f",
-        "6a4c7d",
-        "1f2a38",
-        "b5c4cf",
-    )
-]
+SKINS = _palette("e8b99a 8a5a3c d9a27e f0c8ae 6a4129 c58c63 ad7550 e2ae8c")
+HAIRS = _palette("2a1c14 15110f 7a4a26 c79a58 1a1412 8d8a88 4a2d1b 94401f")
+IRISES = _palette("4a2e1a 3a2415 4f7391 5d7a4a 2c1c12 6b7b86 6e4b25")
+SHIRTS = _palette("2d4a6b 8c2f39 e6e2da 3f6b52 41414a c98d3f 6a4c7d 1f2a38 b5c4cf")
 STYLES_LOW = ("short", "buzz", "side", "curly", "receding", "swept")
 STYLES_HIGH = ("long", "bun", "bob", "curls", "fringe", "tied")
 

@@ -12,7 +12,7 @@ import numpy as np
 from lipsync.errors import ConfigError
 from lipsync.media import frame_times, probe, read_audio
 from lipsync.media.files import naming_target
-from lipsync.translation import sound
+from lipsync.translation import mixing
 from lipsync.translation.engines import Choice, choose
 from lipsync.translation.options import Options
 from lipsync.translation.segments import Transcript
@@ -23,7 +23,7 @@ Report = Callable[[int, int], None]
 
 
 @dataclass
-class Job:
+class TranslationJob:
     """Where the video is, what was asked, what there is to say."""
 
     video: Path
@@ -58,9 +58,9 @@ class Job:
 
     def original(self, transcript: Transcript) -> list[np.ndarray]:
         """The original lines, at the rate of the new sound."""
-        wave = read_audio(self.video, sound.RATE)
+        wave = read_audio(self.video, mixing.RATE)
         cuts = [(s.start, s.end) for s in transcript.segments]
-        return [wave[round(a * sound.RATE) : round(b * sound.RATE)] for a, b in cuts]
+        return [wave[round(a * mixing.RATE) : round(b * mixing.RATE)] for a, b in cuts]
 
     def seconds(self) -> float:
         """How long the new sound has to be: as long as the picture, so that no frame is lost."""
@@ -72,4 +72,4 @@ class Job:
             shown = times[-1] - times[0]
             last = shown / (len(times) - 1) if len(times) > 1 else 1 / info.fps
             return float(shown + last)
-        return len(read_audio(self.video, sound.RATE)) / sound.RATE
+        return len(read_audio(self.video, mixing.RATE)) / mixing.RATE

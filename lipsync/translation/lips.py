@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lipsync.translation.job import Job
+from lipsync.translation.job import TranslationJob
 from lipsync.translation.work import digest, file_digest, load, save
 
 
-def move_lips(job: Job, track: Path, output: Path, progress: Any) -> int:
+def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> int:
     """The video, with lips that move to the new sound.
 
     Of several faces it is the one that speaks in the original whose lips move.

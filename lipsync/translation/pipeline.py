@@ -12,7 +12,7 @@ from typing import Any
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import CONTAINERS, check_target, probe
 from lipsync.translation import stages
-from lipsync.translation.job import Job
+from lipsync.translation.job import TranslationJob
 from lipsync.translation.lips import move_lips
 from lipsync.translation.options import Options
 from lipsync.translation.segments import Segment
@@ -95,7 +95,7 @@ def translate(
     video, output = Path(video), Path(output)
     work = output.with_suffix(".work") if work is None else Path(work)
     _check(video, output, work)
-    job = Job(video, work, options)
+    job = TranslationJob(video, work, options)
     job.check_source()
     result = TranslationResult(None, work, "", options.to, notes=job.notes)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import MediaError, StageError
 from lipsync.media import read_audio
-from lipsync.translation import sound
+from lipsync.translation import mixing
 from lipsync.translation.engines import Choice
 from lipsync.translation.engines.voices import find_voice
-from lipsync.translation.job import Job, Report
+from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.lines import update_translation
 from lipsync.translation.segments import Transcript
 from lipsync.translation.transcript import load_transcript, save_transcript
@@ -22,7 +21,7 @@ from lipsync.translation.waves import Waves
 from lipsync.translation.work import Row, digest, file_digest
 
 
-def recognise(job: Job, report: Report) -> tuple[Transcript, int]:
+def recognise(job: TranslationJob, report: Report) -> tuple[Transcript, int]:
     """``transcript.json``: what is said, and when."""
     path, options = job.work / "transcript.json", job.options
     engine: Choice | None = None
@@ -50,7 +49,7 @@ def recognise(job: Job, report: Report) -> tuple[Transcript, int]:
     return _checked(job, load_transcript(path)[0], path), 1
 
 
-def _checked(job: Job, transcript: Transcript, path: Path) -> Transcript:
+def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcript:
     declared = job.options.source
     if not any(segment.text for segment in transcript.segments):
         raise StageError("recognise", f"{path} holds no text", "delete it to hear the video again")
@@ -76,16 +75,13 @@ def _checked(job: Job, transcript: Transcript, path: Path) -> Transcript:
     return transcript
 
 
-def translate(job: Job, transcript: Transcript, report: Report) -> tuple[list[str], int]:
+def translate(job: TranslationJob, transcript: Transcript, report: Report) -> tuple[list[str], int]:
     """``<to>/translation.json``: every line in the other language."""
     source, target = transcript.language, job.options.to
     engine = job.engine("translate", job.options.translator, source)
-    loaded: list[Any] = []
 
     def one(text: str) -> str:
-        if not loaded:  # only where a line is to be translated
-            loaded.append(engine.load())
-        return loaded[0].translate(text, source, target)
+        return engine.load().translate(text, source, target)
 
     path = job.folder / "translation.json"
     texts, made, notes = update_translation(path, transcript.segments, engine.name, one, report)
@@ -95,17 +91,16 @@ def translate(job: Job, transcript: Transcript, report: Report) -> tuple[list[st
     return texts, made
 
 
-def speak(job: Job, texts: Sequence[str], report: Report) -> tuple[list[Path | None], int]:
+def speak(
+    job: TranslationJob, texts: Sequence[str], report: Report
+) -> tuple[list[Path | None], int]:
     """``<to>/speech/001.wav`` and on: every line spoken, each as long as it comes."""
     target = job.options.to
     engine = job.engine("speak", job.options.speaker, None)
-    loaded: list[Any] = []
 
     def one(number: int) -> tuple[np.ndarray, int]:
-        if not loaded:
-            loaded.append(engine.load())
-        wave, rate = loaded[0].speak(texts[number], target)
-        if not sound.trim(np.asarray(wave, np.float32), rate).size:
+        wave, rate = engine.load().speak(texts[number], target)
+        if not mixing.trim(np.asarray(wave, np.float32), rate).size:
             raise StageError(
                 "speak",
                 f"{engine.name} made no sound of line {number + 1}: {texts[number][:60]}",
@@ -124,20 +119,17 @@ def speak(job: Job, texts: Sequence[str], report: Report) -> tuple[list[Path | N
 
 
 def voice(
-    job: Job, transcript: Transcript, speech: Sequence[Path | None], report: Report
+    job: TranslationJob, transcript: Transcript, speech: Sequence[Path | None], report: Report
 ) -> tuple[list[Path | None], int]:
     """``<to>/voice/001.wav`` and on: the lines in the voice of the original speaker."""
     name, load_voice = find_voice(job.options.voice, job.options.device)
     reference = np.concatenate(job.original(transcript))
     of = digest(job.video_digest, [[s.start, s.end] for s in transcript.segments])
-    loaded: list[Any] = []
 
     def one(number: int) -> tuple[np.ndarray, int]:
-        if not loaded:
-            loaded.append(load_voice())
-        wave = read_audio(speech[number], sound.RATE)
+        wave = read_audio(speech[number], mixing.RATE)
         try:
-            return loaded[0].convert(wave, sound.RATE, reference), sound.RATE
+            return load_voice().convert(wave, mixing.RATE, reference), mixing.RATE
         except MediaError as error:
             raise StageError(
                 "voice", f"line {number + 1} cannot be converted ({error})", "use --voice none"

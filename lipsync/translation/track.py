@@ -10,16 +10,16 @@ import numpy as np
 
 from lipsync.errors import StageError
 from lipsync.media import read_audio, whole_file, write_audio
-from lipsync.translation import sound
+from lipsync.translation import mixing
 from lipsync.translation.fit import Placed, fit
-from lipsync.translation.job import Job, Report
+from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.segments import Transcript
 from lipsync.translation.stretch import stretch
 from lipsync.translation.work import Row, digest, file_digest, load, save
 
 
 def fit_lines(
-    job: Job,
+    job: TranslationJob,
     transcript: Transcript,
     texts: Sequence[str],
     speech: Sequence[Path | None],
@@ -43,13 +43,13 @@ def fit_lines(
         return track, 0
 
     waves = [
-        sound.trim(read_audio(path, sound.RATE), sound.RATE) if path else np.zeros(0, np.float32)
+        mixing.trim(read_audio(path, mixing.RATE), mixing.RATE) if path else np.zeros(0, np.float32)
         for path in speech
     ]
     total = job.seconds()
     placed = fit(
         slots,
-        [len(wave) / sound.RATE for wave in waves],
+        [len(wave) / mixing.RATE for wave in waves],
         total,
         slowest=options.slowest,
         fastest=options.fastest,
@@ -62,20 +62,20 @@ def fit_lines(
         raise _overflow(job, texts, placed, too_long)
     stretched = []
     for number, (wave, place) in enumerate(zip(waves, placed, strict=True), start=1):
-        stretched.append(stretch(wave, sound.RATE, place.speed))
+        stretched.append(stretch(wave, mixing.RATE, place.speed))
         report(number, len(waves))
     original = job.original(transcript)
-    mixed = sound.assemble(
+    mixed = mixing.assemble(
         stretched,
         [place.start for place in placed],
-        round(total * sound.RATE),
-        sound.level(original),
+        round(total * mixing.RATE),
+        mixing.level(original),
     )
     if options.background:
-        whole = sound.background(read_audio(job.video, sound.RATE), slots)[: len(mixed)]
+        whole = mixing.background(read_audio(job.video, mixing.RATE), slots)[: len(mixed)]
         mixed[: len(whole)] += options.background * whole
     with whole_file(track) as temporary:
-        write_audio(temporary, mixed, sound.RATE)
+        write_audio(temporary, mixed, mixing.RATE)
         # the ledger first: a track that it does not know would be taken for a person's
         save(ledger, {"inputs": inputs, "made": file_digest(temporary)}, "lines", rows)
     return track, 1
@@ -86,7 +86,7 @@ def _rounded(place: Placed) -> Row:
 
 
 def _overflow(
-    job: Job, texts: Sequence[str], placed: Sequence[Placed], too_long: Sequence[int]
+    job: TranslationJob, texts: Sequence[str], placed: Sequence[Placed], too_long: Sequence[int]
 ) -> StageError:
     first = too_long[0]
     place = placed[first]

@@ -5,22 +5,22 @@ import numpy as np
 import pytest
 from skimage import data
 
-from data_prep.quality import level, outside, sharpness, turn
+from data_prep.quality import fine_detail, level, outside, turn
 
 FACE = data.astronaut()
 BOX = np.array([165, 60, 285, 200], np.float32)  # hairline to chin
 
 
 def test_sharpness_falls_with_blur_and_not_with_size_or_light() -> None:
-    values = [sharpness(cv2.GaussianBlur(FACE, (0, 0), s), BOX) for s in (0.1, 1, 2, 4, 8)]
+    values = [fine_detail(cv2.GaussianBlur(FACE, (0, 0), s), BOX) for s in (0.1, 1, 2, 4, 8)]
     assert values == sorted(values, reverse=True)
     assert values[0] > 20 * values[-1]
     dim = (FACE * 0.4 + 30).astype(np.uint8)
-    assert sharpness(dim, BOX) == pytest.approx(values[0], rel=0.1)
+    assert fine_detail(dim, BOX) == pytest.approx(values[0], rel=0.1)
     large = cv2.resize(FACE, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    assert sharpness(large, 2 * BOX) == pytest.approx(values[0], rel=0.15)
-    assert sharpness(np.zeros_like(FACE), BOX) == 0
-    assert sharpness(FACE, np.zeros(4, np.float32)) == 0
+    assert fine_detail(large, 2 * BOX) == pytest.approx(values[0], rel=0.15)
+    assert fine_detail(np.zeros_like(FACE), BOX) == 0
+    assert fine_detail(FACE, np.zeros(4, np.float32)) == 0
 
 
 @pytest.mark.parametrize("roll", [0, 30, 90])

@@ -15,12 +15,11 @@ from evaluation_media import (
 )
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.evaluation import Judge, evaluate, find_videos, footage, score_video
-from lipsync.evaluation.footage import Footage
+from lipsync.evaluation import Judge, evaluate, find_videos, score_video
 from lipsync.evaluation.videos import Stretch, find_stretch, measure
 from lipsync.faces.crops import steady_box
 from lipsync.faces.framing import get_framing
-from lipsync.media import VideoWriter, write_audio
+from lipsync.media import HeldFrames, VideoWriter, held, write_audio
 
 
 def test_videos_are_scored_with_real_ones_beside_them(tmp_path):
@@ -177,24 +176,24 @@ def test_several_sounds_cost_one_reading(tmp_path):
     assert found.scores[0].result.distance < 0.6 * found.scores[1].result.distance
     assert len(found.pictures) == 2
     with pytest.raises(MediaError, match=r"a\.mp4: .*too short for one window"):
-        measure(Stretch(Footage(path)), [wave[:100]], judge)
+        measure(Stretch(HeldFrames(path)), [wave[:100]], judge)
 
 
-def test_footage_is_decoded_once_unless_it_is_large(tmp_path, monkeypatch):
+def test_a_video_is_decoded_once_unless_it_is_large(tmp_path, monkeypatch):
     path, times = talking_video(tmp_path / "a.mp4", 12), []
-    decode = footage.frames_of
+    decode = held.read_frames
 
     def counted(path):
         times.append(path)
         return decode(path)
 
-    monkeypatch.setattr(footage, "frames_of", counted)
-    kept = Footage(path)
+    monkeypatch.setattr(held, "read_frames", counted)
+    kept = HeldFrames(path)
     next(iter(kept))  # a look at the beginning keeps nothing
     first, second = np.stack(list(kept)), np.stack(list(kept))
     np.testing.assert_array_equal(first, second)
     assert (len(first), len(times)) == (12, 2)
-    large = Footage(path, held_bytes=first.nbytes - 1)
+    large = HeldFrames(path, held_bytes=first.nbytes - 1)
     for _ in range(2):
         np.testing.assert_array_equal(np.stack(list(large)), first)
     assert len(times) == 4

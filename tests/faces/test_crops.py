@@ -3,17 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipsync.faces.crops import chin_box, crop, framed_face, square_box, steady_box
+from lipsync.faces.crops import crop, framed_face, square_box, steady_box
 
 
 def inside(point: tuple[float, float], box: np.ndarray) -> bool:
     return box[0] < point[0] < box[2] and box[1] < point[1] < box[3]
-
-
-def test_published_box_has_ten_pixels_of_chin() -> None:
-    assert chin_box(np.array([5, 6, 50, 60])).tolist() == [5, 6, 50, 70]
-    assert chin_box(np.array([5, 6, 50, 60]), (1, 2, 3, 4)).tolist() == [2, 5, 54, 62]
-    assert chin_box(np.array([[5, 6, 50, 60]]), size=(48, 64)).tolist() == [[5, 6, 48, 64]]
 
 
 def test_square_puts_the_mouth_below_and_the_nose_about_the_middle() -> None:

@@ -17,7 +17,7 @@ from translation_media import (
 
 from lipsync.media import probe, read_audio
 from lipsync.translation import Segment, translate
-from lipsync.translation.sound import RATE
+from lipsync.translation.mixing import RATE
 
 GRID = Path("../shared/data/grid")
 

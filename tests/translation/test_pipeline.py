@@ -25,7 +25,7 @@ from translation_media import (
 
 from lipsync.media import probe, read_audio, write_audio
 from lipsync.translation import translate
-from lipsync.translation.sound import RATE
+from lipsync.translation.mixing import RATE
 
 
 def test_every_line_sounds_in_its_place(video: Path, output: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from translation_media import tone
 
-from lipsync.translation.sound import RATE, assemble, background, level, trim
+from lipsync.translation.mixing import RATE, assemble, background, level, trim
 
 
 def test_trim_keeps_the_speech_and_a_little() -> None:

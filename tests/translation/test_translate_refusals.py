@@ -22,7 +22,7 @@ from translation_media import (
 from lipsync.errors import ConfigError, MediaError, StageError
 from lipsync.media import write_audio
 from lipsync.translation import Segment, translate
-from lipsync.translation.sound import RATE
+from lipsync.translation.mixing import RATE
 
 
 def test_no_speech(video: Path, output: Path) -> None:

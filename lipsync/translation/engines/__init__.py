@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lipsync.errors import ConfigError, StageError
@@ -26,7 +27,7 @@ ENGINES: tuple[type[Engine], ...] = (Whisper, NLLB, M2M100, Apertium, Hibari, MM
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine that was chosen and is not loaded yet: its name, and what loads it."""
+    """An engine that was chosen and is not loaded yet: its name, and what loads it, once."""
 
     name: str
     load: Callable[[], Any]
@@ -58,7 +59,8 @@ def choose(stage: str, asked: Any, source: str | None, target: str, device: str)
         model = model or engine.model
         if engine.missing():
             raise StageError(stage, f"{name} is not installed", engine.missing())
-    return Choice(f"{engine.kind}:{model}" if model else engine.kind, lambda: engine(model, device))
+    name = f"{engine.kind}:{model}" if model else engine.kind
+    return Choice(name, cache(lambda: engine(model, device)))
 
 
 def _automatic(

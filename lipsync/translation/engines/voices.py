@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Trained:
 
 
 def find_voice(asked: Any, device: str) -> tuple[str, Callable[[], Any]]:
-    """The name of a voice, and what loads it.
+    """The name of a voice, and what loads it, once.
 
     Args:
         asked: "match", the path of a model, ``PATH:SPEAKER``, or an object.
@@ -73,4 +74,4 @@ def find_voice(asked: Any, device: str) -> tuple[str, Callable[[], Any]]:
             f"voice '{asked}' is neither none, match nor a file; train one with "
             "python train.py model=cyclegan_vc"
         )
-    return f"{file_digest(path)}:{speaker or ''}", lambda: Trained(path, speaker, device)
+    return f"{file_digest(path)}:{speaker or ''}", cache(lambda: Trained(path, speaker, device))

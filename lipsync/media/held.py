@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from lipsync.media import read_frames, resample_frames
-from lipsync.windows import FPS
-
-HELD_BYTES = 64 * 2**20  # a video with more pixels than that is decoded each time
+from lipsync.media.frames import read_frames, resample_frames
 
 
-def frames_of(path: Path) -> Iterator[np.ndarray]:
-    """A video's frames at 25 fps, uint8 (H, W, 3), decoded now."""
-    return resample_frames(read_frames(path), FPS)
-
-
-class Footage:
-    """The frames of a video at 25 fps, as often as they are asked for.
+class HeldFrames:
+    """The frames of a video at a constant rate, as often as they are asked for.
 
     Args:
         path: the video.
+        fps: frames a second.
         held_bytes: frames are kept after the first time as long as all of them are no more.
     """
 
-    def __init__(self, path: Path, held_bytes: int = HELD_BYTES) -> None:
-        self.path, self.held_bytes = path, held_bytes
+    def __init__(
+        self, path: Path, fps: Fraction | float = 25, held_bytes: int = 64 * 2**20
+    ) -> None:
+        self.path, self.fps, self.held_bytes = path, fps, held_bytes
         self._held: list[np.ndarray] | None = None
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -41,7 +37,7 @@ class Footage:
             return
         held: list[np.ndarray] | None = []
         room = self.held_bytes
-        for frame in frames_of(self.path):
+        for frame in resample_frames(read_frames(self.path), self.fps):
             room -= frame.nbytes
             if room < 0:
                 held = None

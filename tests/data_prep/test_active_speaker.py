@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from data_prep.active_speaker import Limits, choose, corrected
 from data_prep.pieces import Piece
-from data_prep.speaker import Limits, choose, corrected
 
 LIMITS = Limits(confidence=0.3, offset=6)
 
