@@ -94,7 +94,7 @@ def _lrs3(listed: list[str], val_share: float) -> dict[str, list[str]]:
     for name in listed:
         top, video, _ = PurePosixPath(name).parts
         if top == "trainval":
-            chance = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big") / 2**64
-            top = "val" if chance < val_share else "train"
+            share = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big") / 2**64
+            top = "val" if share < val_share else "train"
         splits[top].append(name)
     return {split: names for split, names in splits.items() if names}

@@ -60,7 +60,7 @@ class Footage:
         self._frames = HeldFrames(path, FPS, _HELD if hold else 0)
 
     def frames(self) -> Iterator[np.ndarray]:
-        """RGB uint8 (H, W, 3) at 25 fps, decoded anew where they would fill the memory.
+        """RGB uint8 (H, W, 3) at 25 fps, decoded again where they would fill the memory.
 
         Raises:
             Rejected: the file is damaged.

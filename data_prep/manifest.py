@@ -43,7 +43,7 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """The outcome for one clip, or for a file or shot that gave none.
+    """Outcome of one clip, or of a file or shot that gave none.
 
     Attributes:
         key: ``speaker/clip``; of the file where there is no clip; empty for a bad name.

@@ -8,7 +8,7 @@
                                      pieces.json   the clips it could give, and their quality
                                      mouths.json   which of several mouths moves with the sound
                                      sync.json     offset and confidence of each
-                                     clips.json    the outcome for each: rows of the manifest
+                                     clips.json    the outcome of each: rows of the manifest
                                      clips.jpg     a small picture of each, side by side
 
 Each says what it was made from, so a run that was killed resumes after the last complete stage, and

@@ -135,7 +135,7 @@ def _add_translate(commands: Any) -> None:
     add("--speaker", metavar="ENGINE", help="hibari, espeak or mms, or NAME:MODEL")
     add("--voice", metavar="VOICE", help="none (default), match, or the path of a trained voice")
     add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
-    add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
+    add("--fastest", type=float, metavar="X", help="most speed of a line (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
     add("--model", help="name or path of the generator of lips (default: the bundled one)")
     add("--device", help="where networks run, e.g. cuda (default: cpu)")

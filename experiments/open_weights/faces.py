@@ -14,6 +14,7 @@ in a million are off by more than 0.4 in a colour: specks, above all.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from lipsync.metrics import LowerHalfPSNR
 from lipsync.metrics.quality import picture_psnr
 from lipsync.training.batches import generator_faces, to_float
 from lipsync.training.callbacks import face_sheet
+from lipsync.training.step import Step
 from lipsync.windows import lower_half
 
 SYSTEMS = ("generated", "swapped_audio", "same_moment", "copied_reference")
@@ -38,21 +40,30 @@ SPECK = 0.4  # a pixel that is off by more is a speck
 
 
 @torch.inference_mode()
-def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict:
-    """The pictures of every system for one clip: name -> (WINDOWS, FRAMES, 3, S, S)."""
+def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict[str, Step]:
+    """What every system shows for the windows of one clip."""
     sample, inputs = dataset[index], dataset.inputs
     target, reference = (to_float(torch.from_numpy(sample[k])) for k in ("faces", "reference"))
     faces = generator_faces(target, reference)
     neighbour = dataset.clip(dataset.keys[(index + 1) % len(dataset)])
+    moments = np.minimum(sample["start"], inputs.count(neighbour) - 1)
     sounds = {
         "generated": sample["sound"],
         "swapped_audio": sample["swapped_sound"],
-        "same_moment": inputs.heard(
-            neighbour, np.minimum(sample["start"], inputs.count(neighbour) - 1)
-        ),
+        "same_moment": inputs.heard(neighbour, moments),
     }
     painted = {k: generator(torch.from_numpy(sound), faces) for k, sound in sounds.items()}
-    return {**painted, "copied_reference": reference, "real": target}
+    shown = {**painted, "copied_reference": reference, "real": target}
+    sound = torch.from_numpy(sample["sound"])
+    return {name: Step(0, target, reference, fake, sound) for name, fake in shown.items()}
+
+
+def first_window(steps: list[dict[str, Step]]) -> dict[str, Step]:
+    """Of several clips, for a sheet."""
+    return {
+        name: replace(step, fake=torch.cat([clip[name].fake[:1] for clip in steps]))
+        for name, step in steps[0].items()
+    }
 
 
 def look(generated: torch.Tensor, real: torch.Tensor) -> tuple[float, float, float, float]:
@@ -99,23 +110,21 @@ def main() -> None:
         dataset = Clips(PreparedFolder(args.root), split, inputs, windows=WINDOWS)
         metrics = {name: LowerHalfPSNR() for name in SYSTEMS}
         shown = set(np.linspace(1, len(dataset) - 2, 2 * SHOWN).astype(int).tolist())
-        kept: list[dict] = []
+        kept: list[dict[str, Step]] = []
         looks: list[tuple[float, float, float, float]] = []
         for index in range(len(dataset)):
-            pictures = paint(generator, dataset, index)
+            steps = paint(generator, dataset, index)
+            real = steps["real"].fake
             for name, metric in metrics.items():
-                metric.update(pictures[name].flatten(0, 1), pictures["real"].flatten(0, 1))
-            looks += map(look, pictures["generated"], pictures["real"])
+                metric.update(steps[name].fake.flatten(0, 1), real.flatten(0, 1))
+            looks += map(look, steps["generated"].fake, real)
             if index in shown:
-                kept.append({name: picture[:1] for name, picture in pictures.items()})
-        psnr, sharp, real, specks = np.mean(looks, axis=0)
+                kept.append(steps)
+        psnr, sharp, sharp_real, specks = np.mean(looks, axis=0)
         numbers = [*(float(m.compute()) for m in metrics.values()), psnr]
         print(f"| {split} | " + " | ".join(f"{n:.1f}" for n in numbers), end=" | ")
-        print(f"{sharp / real:.2f} | {1e6 * specks:.0f} |", flush=True)
-        rows = [
-            face_sheet({k: torch.cat([p[k] for p in part]) for k in kept[0]})
-            for part in (kept[:SHOWN], kept[SHOWN:])
-        ]
+        print(f"{sharp / sharp_real:.2f} | {1e6 * specks:.0f} |", flush=True)
+        rows = [face_sheet(first_window(part)) for part in (kept[:SHOWN], kept[SHOWN:])]
         args.output.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.concatenate(rows)).save(
             args.output / f"faces-{split}.jpg", quality=80, optimize=True

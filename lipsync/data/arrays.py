@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -48,7 +49,7 @@ def read_rows(path: Path, rows: Sequence[int]) -> np.ndarray:
 
     Args:
         path: an array of any shape, in C order.
-        rows: 0 or more each.
+        rows: 0 or more each; at least one.
 
     Raises:
         OSError, ValueError: as of :func:`read_header`; or there are not so many rows.
@@ -58,9 +59,13 @@ def read_rows(path: Path, rows: Sequence[int]) -> np.ndarray:
         step = header.dtype.itemsize * math.prod(header.shape[1:])
         data, rows = memoryview(found).cast("B"), np.asarray(rows)
         breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
-        for first, end in pairwise(breaks):
-            part, place = data[first * step : end * step], header.begin + int(rows[first]) * step
+        runs = [(i, j, header.begin + int(rows[i]) * step) for i, j in pairwise(breaks)]
+        if len(runs) > 1 and hasattr(os, "posix_fadvise"):  # a disk looks for all of them at once
+            for i, j, place in runs:
+                os.posix_fadvise(file.fileno(), place, (j - i) * step, os.POSIX_FADV_WILLNEED)
+        for i, j, place in runs:
             file.seek(place)
+            part = data[i * step : j * step]
             while part:
                 if not (count := file.readinto(part)):  # bytes, 2 GB at most
                     raise ValueError(f"it has {header.shape[0]} rows, not {rows.max() + 1}")

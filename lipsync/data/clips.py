@@ -90,7 +90,7 @@ class Clip:
 
     @property
     def wave(self) -> np.ndarray:
-        """float32 (samples,) at 16 kHz, read anew each time."""
+        """float32 (samples,) at 16 kHz, read from disk each time."""
         return _read_wave(self.path / "audio.wav", self.key)
 
     @property

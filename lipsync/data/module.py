@@ -96,24 +96,9 @@ class ClipDataModule(pl.LightningDataModule):
             module.check_data(self.train)
         if stage in ("fit", "validate"):
             limit = {} if self.val_clips is None else {"most": self.val_clips}
-            self.val = self._checked(self.make_evaluation(reader, "val", inputs, **limit))
+            self.val = self.make_evaluation(reader, "val", inputs, **limit)
         if stage == "test":
-            self.test = self._checked(self.make_evaluation(reader, "test", inputs))
-
-    def _checked(self, dataset: Dataset) -> Dataset:
-        """An evaluation set that can be shared out and batched."""
-        _, world = self._place()
-        if len(dataset) < world:
-            raise ConfigError(
-                f"{self.root}: {len(dataset)} samples to evaluate on cannot be shared out among "
-                f"{world} processes; use fewer processes or longer split lists"
-            )
-        if self.eval_batch_size > 1 and isinstance(dataset, Clips) and dataset.windows is None:
-            raise ConfigError(
-                f"data.eval_batch_size={self.eval_batch_size}: whole clips differ in length and "
-                "make no batch; set it to 1, or data.evaluation.windows to a number"
-            )
-        return dataset
+            self.test = self.make_evaluation(reader, "test", inputs)
 
     def train_dataloader(self) -> DataLoader:
         rank, world = self._place()
@@ -130,6 +115,16 @@ class ClipDataModule(pl.LightningDataModule):
 
     def _evaluation_loader(self, dataset: Dataset) -> DataLoader:
         rank, world = self._place()
+        if len(dataset) < world:
+            raise ConfigError(
+                f"{self.root}: {len(dataset)} samples to evaluate on cannot be shared out among "
+                f"{world} processes; use fewer processes or longer split lists"
+            )
+        if self.eval_batch_size > 1 and isinstance(dataset, Clips) and dataset.windows is None:
+            raise ConfigError(
+                f"data.eval_batch_size={self.eval_batch_size}: whole clips differ in length and "
+                "make no batch; set it to 1, or data.evaluation.windows to a number"
+            )
         share = Subset(dataset, range(rank, len(dataset), world))  # each sample in one process
         return self._loader(share, self.eval_batch_size)
 

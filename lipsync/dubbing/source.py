@@ -134,7 +134,7 @@ def open_source(
         path: a video, or a picture (by its suffix).
         fps: frames a second: of a picture 25 by default, of a video its own, and a variable rate
             stays one; given for a video, it is brought to that rate.
-        seconds: stop reading frame times after so many.
+        seconds: decoding stops after so much of the video.
 
     Raises:
         MediaError: missing, a folder, not decodable, or without video.

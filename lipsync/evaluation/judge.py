@@ -6,6 +6,8 @@ streamed through it, so that memory does not grow with the length of a video.
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -30,6 +32,7 @@ from lipsync.windows import FPS, cut_columns
 
 _ENDLESS = 1 << 40  # frames that never are the limit
 _PIXELS = 64 * 5 * 48 * 96  # embedded at a time: 64 windows of a published expert
+_KEPT = 4  # pieces of sound
 _READ = 64  # frames of a prepared clip read at a time
 _ASKED = ("embed_face", "embed_audio", "see", "lower_half")
 _STATED = ("image_size", "window", "feature", "framing")
@@ -84,6 +87,7 @@ class Judge:
             )
         self.model, self.name, self.network = model, name or type(model).__name__, model
         self.device = next(model.parameters()).device
+        self._pieces: deque[tuple] = deque(maxlen=_KEPT)  # of sound: wave, first, end, columns
         self.feature, self.framing = feature_of(model), get_framing(config["framing"])
         self.window, self.face_size = config["window"], config["image_size"]
         rows = self.face_size // 2 if model.lower_half else self.face_size
@@ -237,10 +241,22 @@ class Judge:
         """
         feature = self.feature
         starts = [feature.start(window / FPS) for window in range(start, start + count)]
-        first, last = max(0, starts[0] - feature.context), starts[-1] + feature.window - 1
-        values = feature.extract(wave[first * feature.hop : last * feature.hop + feature.reach])
+        # whole chunks, of which the neighbours in time are often windows of the same
+        first, end = max(0, starts[0] - feature.context), starts[-1] + feature.window
+        first, end = first - first % feature.chunk, end + -end % feature.chunk
+        values = self._columns(wave, first, end)
         cut = [cut_columns(values, s - first, feature.window, feature.silence) for s in starts]
         return np.stack(cut)[:, None]
+
+    def _columns(self, wave: np.ndarray, first: int, end: int) -> np.ndarray:
+        """Columns first, ..., end - 1 of a sound; a few pieces are kept."""
+        for of, *place, values in self._pieces:
+            if of() is wave and place == [first, end]:
+                return values
+        hop, reach = self.feature.hop, self.feature.reach
+        values = self.feature.extract(wave[first * hop : (end - 1) * hop + reach])
+        self._pieces.append((weakref.ref(wave), first, end, values))
+        return values
 
     def _stacks(self, faces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Overlapping runs (k + window - 1, S, S, 3) that together hold every window once."""

@@ -29,10 +29,10 @@ class Whisper(Feature):
     """The last hidden states of a Whisper encoder: what is said, hardly by whom.
 
     The encoder is not causal: each column depends on all the sound that is encoded with it, most on
-    what is near. So sound goes through it in chunks that begin at multiples of 5/6 of their length,
-    padded with zeros; where two overlap, the one fades into the other. A sound that arrives in
-    pieces gives the same columns, as late as the end of a chunk: a live session with chunks of 30 s
-    is that late, so train with short ones for that.
+    what is near. So sound goes through it in chunks, padded with zeros, that begin at multiples of
+    5/6 of their length; where two overlap, one fades into the other. A sound that arrives in pieces
+    gives the same columns, as late as the end of a chunk: a live session with chunks of 30 s is
+    that late, so train with short ones for that. ``experiments/whisper_columns`` has numbers.
 
     Args:
         window, lead: as of :class:`Feature`; a window of 10 columns about the frame by default.

@@ -37,7 +37,7 @@ class Training(pl.LightningModule, ABC):
         schedule: makes a per-batch schedule from ``(optimizer, total)``.
         loss: weights of the objective's terms.
         augment: what happens to training batches; None leaves them as they are.
-        seed: of the chance in training steps.
+        seed: of the random numbers in training steps.
         accumulate: batches whose gradients are averaged into one step of the optimisers.
         clip: largest norm of the gradient of a network; None leaves it as it is.
     """
@@ -141,7 +141,7 @@ class Training(pl.LightningModule, ABC):
 
     @abstractmethod
     def finish(self, stage: str) -> dict[str, float]:
-        """The numbers of an evaluation, named ``<stage>/...``; the metrics begin anew."""
+        """The numbers of an evaluation, named ``<stage>/...``; the metrics are reset."""
 
     def on_validation_model_eval(self) -> None:
         """Every process validates, and goes on with, the same statistics of norms.

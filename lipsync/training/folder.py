@@ -34,7 +34,7 @@ def set_aside(output: Path) -> None:
 
 
 def resume_path(ckpt_path: str | None, output: Path) -> Path | None:
-    """The checkpoint that ``ckpt_path`` means; None begins anew.
+    """The checkpoint that ``ckpt_path`` means; None trains from scratch.
 
     Raises:
         ConfigError: if there is none.

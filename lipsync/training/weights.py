@@ -73,7 +73,7 @@ def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:
             raise CheckpointError(
                 "ckpt_path",
                 f"the run there was of another {part}: {_shown(then)}, this one has {_shown(now)}",
-                "give the options that it was started with, or start anew without ckpt_path",
+                "give the options that it was started with, or leave ckpt_path out to start over",
             )
 
 

@@ -41,7 +41,7 @@ def test_numbers_that_cannot_work_are_one_line_before_any_data(tmp_path, name, v
 
 def test_whole_clips_make_no_batch(prepared):
     with pytest.raises(ConfigError) as error:
-        module(prepared, eval_batch_size=4)
+        module(prepared, eval_batch_size=4).val_dataloader()
     assert str(error.value) == (
         "data.eval_batch_size=4: whole clips differ in length and make no batch; set it to 1, or "
         "data.evaluation.windows to a number"
@@ -67,9 +67,9 @@ def test_processes_share_every_split_without_overlap(make_prepared, tmp_path):
 
 
 def test_more_processes_than_samples(prepared):
-    problem = r"2 samples to evaluate on cannot be shared out among 3 processes; use fewer"
+    problem = r"1 samples to evaluate on cannot be shared out among 3 processes; use fewer"
     with pytest.raises(ConfigError, match=problem):
-        module(prepared, world=3)
+        module(prepared, world=3).test_dataloader()
 
 
 def test_workers_load_the_same_and_stay_for_the_next_validation(prepared):

@@ -141,7 +141,7 @@ def test_a_folder_of_other_settings_is_refused(pairs, tmp_path):
 def test_pairs_that_cannot_be_done_are_named_and_left_out_of_all_sets(pairs, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     faceless = talking_video(tmp_path / "faceless.mp4", 30, hidden=range(30))
-    write_audio(tmp_path / "brief.wav", np.zeros(800, np.float32))
+    write_audio(tmp_path / "brief.wav", np.full(800, 0.1, np.float32))
     bad = [
         Pair(tmp_path / "text.mp4", pairs[0].audio, "text"),
         Pair(pairs[0].video, tmp_path / "missing.mp4", "missing"),

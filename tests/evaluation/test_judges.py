@@ -190,6 +190,31 @@ def test_sound_in_portions_is_the_sound_at_once(network):
     assert len(judge.embed_sound(wave, count)) == count
 
 
+class ChunkMel(Mel):
+    """Columns of half a second less their mean: no column is known without the others."""
+
+    name, chunk, context = "chunk_mel", 40, 40
+
+    def extract(self, wave):
+        self.extracted = [*getattr(self, "extracted", []), len(wave)]
+        mel = super().extract(wave)
+        for first in range(0, mel.shape[1], self.chunk):
+            mel[:, first : first + self.chunk] -= mel[:, first : first + self.chunk].mean()
+        return mel
+
+
+def test_a_feature_that_is_computed_in_chunks():
+    judge = Judge(SyncNet(width=0.1, depth=0, feature=ChunkMel()).eval(), batch_size=2)
+    wave = (0.2 * np.random.default_rng(0).standard_normal(16000 * 4)).astype(np.float32)
+    count = judge.count(100, len(wave))
+    at_once = judge._sound_windows(wave, 0, count)
+    judge.feature.extracted = []
+    parts = [judge._sound_windows(wave, first, 1) for first in range(count)]
+    np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
+    assert len(judge.feature.extracted) < 20  # not once a window
+    assert max(judge.feature.extracted) <= 4 * 40 * 200  # and never the whole sound
+
+
 @pytest.mark.parametrize("batch_size", [3, 64])
 @pytest.mark.parametrize("frames", [5, 6, 40, 75])
 def test_scoring_a_stream_is_scoring_what_is_embedded(batch_size, frames):

@@ -1,15 +1,24 @@
 """Videos: found, followed, cut where the face is, scored; those that cannot be are named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_media import BOX, FixedDetector, bright_and_loud, expert, talking_video
+from evaluation_media import (
+    BOX,
+    FixedDetector,
+    Loudness,
+    bright_and_loud,
+    expert,
+    talking_video,
+)
 
 from lipsync.errors import ConfigError, MediaError
 from lipsync.evaluation import Judge, evaluate, find_videos, score_video
 from lipsync.evaluation.videos import Stretch, find_stretch, measure
 from lipsync.faces.crops import steady_box
+from lipsync.faces.framing import get_framing
 from lipsync.media import HeldFrames, VideoWriter, held, write_audio
 
 
@@ -130,6 +139,30 @@ def test_pictures_are_measured_on_the_steady_square(tmp_path):
     assert looks[flicker]["jitter"] > 20 > 5 > looks[calm]["jitter"]
     assert looks[calm]["sharpness"] > 50
     assert looks[calm]["seam"] > 1.5  # the board begins at the middle row
+
+
+def test_faces_are_cropped_by_the_judge_s_own_framing(tmp_path):
+    class Marked(FixedDetector):
+        marks = np.array([[36, 30], [60, 34], [48, 44], [38, 54], [58, 56]], np.float32)
+
+        def detect(self, frame):
+            return [replace(face, landmarks=self.marks) for face in super().detect(frame)]
+
+    path, network = talking_video(tmp_path / "a.mp4", 40), Loudness(15)
+    for name in ("box", "following", "aligned", "aligned_tight"):
+        network.config["framing"] = name
+        judge = Judge(network, name)
+        stretch = find_stretch(path, judge, Marked())
+        expected = get_framing(name).transforms(
+            np.repeat(BOX[None], 40, axis=0), np.repeat(Marked.marks[None], 40, axis=0)
+        )
+        np.testing.assert_allclose(stretch.places, expected, atol=1e-4)
+        frame = next(stretch.frames())
+        shown = next(stretch.crops(judge.face_size))
+        np.testing.assert_array_equal(shown, get_framing(name).cut(frame, expected[0], 32))
+        assert score_video(path, judge, Marked()).windows == 40 - 14
+    report = evaluate([path], [path], judge=judge, detector=FixedDetector())
+    assert "framing aligned_tight needs landmarks" in report.rows[0].problem
 
 
 def test_several_sounds_cost_one_reading(tmp_path):

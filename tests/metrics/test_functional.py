@@ -52,7 +52,9 @@ def test_offset_search_reproduces_the_recorded_numbers(case):
     assert result.confidence == pytest.approx(case["conf"], abs=1e-4)
 
 
-@pytest.mark.parametrize(("n", "d", "vshift"), [(1, 4, 3), (7, 16, 15), (60, 32, 15), (40, 8, 2)])
+@pytest.mark.parametrize(
+    ("n", "d", "vshift"), [(1, 4, 3), (7, 16, 15), (60, 32, 15), (40, 8, 2), (1100, 4, 15)]
+)
 def test_sync_score_equals_the_numpy_reference(n, d, vshift):
     rng = np.random.default_rng(n)
     video, audio = rng.standard_normal((2, n, d))

@@ -1,5 +1,6 @@
 """A dataset of its own format: <root>/<split>/<speaker>/<clip>.npz with faces and wave."""
 
+from functools import lru_cache
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -26,7 +27,7 @@ class NpzClip(Clip):
         return self._array("wave")
 
     def feature(self, feature):
-        if feature.file not in self.heard:  # nothing is stored: computed once a process
+        if feature.file not in self.heard:  # nothing is stored
             self.heard[feature.file] = feature.extract(self.wave)
         return self.heard[feature.file]
 
@@ -45,6 +46,11 @@ class NpzClip(Clip):
             raise ClipError(self.key, f"{name} cannot be read ({error})") from None
 
 
+@lru_cache(maxsize=64)
+def _opened(key: str, path: Path) -> NpzClip:
+    return NpzClip(key, path)  # with what it has computed
+
+
 class NpzFolder:
     """The reader: which clips a split has, and each of them by its key ``speaker/clip``."""
 
@@ -57,4 +63,4 @@ class NpzFolder:
         return [key for key, path in self.paths.items() if path.parts[-3] == split]
 
     def open(self, key: str) -> NpzClip:
-        return NpzClip(key, self.paths[key])
+        return _opened(key, self.paths[key])
