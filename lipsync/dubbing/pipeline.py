@@ -157,6 +157,7 @@ def dub(
         length=_length(job, frames),
         model=job.model,
         sound=sound,
+        silent=job.sound.silent,
         variable=job.source.variable,
         tracks=job.save_tracks_to,
         stage_seconds=dict(stages.seconds),
