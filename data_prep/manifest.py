@@ -29,12 +29,12 @@ REASONS = {
     "unsure": "the judge does not see this mouth speak these sounds",
     "off_sync": "the sound is off by more than is corrected",
     "duplicate": "the same pictures and sound as another clip",
-    "failed": "the program failed on this file; it is tried again by the next run",
+    "failed": "the program failed on this file; the next run tries again",
 }
 
 
 class Rejected(Exception):
-    """A file is left out. ``reason`` is a key of :data:`REASONS`."""
+    """A file is rejected. ``reason`` is a key of :data:`REASONS`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""What the stages have found out about one source file, on disk: a JSON file a stage.
+"""Results of the stages for one source file, on disk: a JSON file a stage.
 
 ::
 
@@ -11,7 +11,7 @@
                                      clips.json    the outcome of each: rows of the manifest
                                      clips.jpg     a small picture of each, side by side
 
-Each says what it was made from, so a run that was killed goes on behind the last whole stage, and
+Each says what it was made from, so a run that was killed resumes after the last complete stage, and
 other options bring back only the stages that they concern. All files appear whole or not at all,
 under fixed names, so that nothing is left behind however a run ends.
 """
@@ -62,7 +62,7 @@ class State:
         return self._read(stage).get("value")
 
     def forget(self, stage: str) -> None:
-        """Have this stage and those behind it done again."""
+        """Invalidate the results of this stage and those after it."""
         names = list(STAGES)
         for name in names[names.index(stage) :]:
             if (value := self.latest(name)) is not None:

@@ -248,10 +248,7 @@ def _dub(*, json: bool, quiet: bool, config: str | None = None, **options: Any) 
         options = read_settings(config) | options
     with _bars(quiet, "frame") as progress:
         result = dub(progress=progress, **options)
-    if json:
-        _print_json(result.as_dict())
-    elif not quiet:
-        print(result)
+    _print(result, json, quiet)
 
 
 def _translate(
@@ -272,20 +269,13 @@ def _translate(
         result = translate(
             video, output, read_options(config, options), work=work, progress=progress
         )
-    if json:
-        _print_json(result.as_dict())
-    elif not quiet:
-        print(result)
+    _print(result, json, quiet)
 
 
 def _voice(*, json: bool, quiet: bool, **options: Any) -> None:
     from lipsync.voice import convert_file
 
-    result = convert_file(**options)
-    if json:
-        _print_json(result.as_dict())
-    elif not quiet:
-        print(result)
+    _print(convert_file(**options), json, quiet)
 
 
 def _evaluate(
@@ -392,6 +382,13 @@ def _doctor(file: str | None, json: bool) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name:<{width}}  {value}")
+
+
+def _print(result: Any, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        _print_json(result.as_dict())
+    elif not quiet:
+        print(result)
 
 
 def _print_json(value: Any) -> None:

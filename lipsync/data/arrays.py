@@ -44,28 +44,31 @@ def read_header(path: Path) -> Header:
         return header
 
 
-def read_rows(path: Path, rows: Sequence[int]) -> np.ndarray:
-    """``np.load(path)[rows]``: consecutive rows in one read, and nothing else.
+def read_rows(path: Path, rows: Sequence[int], top: int = 0) -> np.ndarray:
+    """``np.load(path)[rows, top:]``: consecutive rows in one read, and nothing else.
 
     Args:
-        path: an array of any shape, in C order.
+        path: an array of two axes or more, in C order.
         rows: 0 or more each; at least one.
+        top: what is left out at the beginning of each row.
 
     Raises:
         OSError, ValueError: as of :func:`read_header`; or there are not so many rows.
     """
+    rows = np.asarray(rows)
     with _opened(path) as (file, header):
-        found = np.empty((len(rows), *header.shape[1:]), header.dtype)
-        step = header.dtype.itemsize * math.prod(header.shape[1:])
-        data, rows = memoryview(found).cast("B"), np.asarray(rows)
+        found = np.empty((len(rows), header.shape[1] - top, *header.shape[2:]), header.dtype)
+        line = header.dtype.itemsize * math.prod(header.shape[2:])
+        step, size = line * header.shape[1], line * (header.shape[1] - top)
         breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
-        runs = [(i, j, header.begin + int(rows[i]) * step) for i, j in pairwise(breaks)]
-        if len(runs) > 1 and hasattr(os, "posix_fadvise"):  # a disk looks for all of them at once
-            for i, j, place in runs:
+        if len(breaks) > 2 and hasattr(os, "posix_fadvise"):  # a disk looks for all at once
+            for i, j in pairwise(breaks):
+                place = header.begin + int(rows[i]) * step
                 os.posix_fadvise(file.fileno(), place, (j - i) * step, os.POSIX_FADV_WILLNEED)
-        for i, j, place in runs:
-            file.seek(place)
-            part = data[i * step : j * step]
+        data = memoryview(found).cast("B")
+        for i, j in pairwise(range(len(rows) + 1) if top else breaks):
+            file.seek(header.begin + int(rows[i]) * step + line * top)
+            part = data[i * size : j * size]
             while part:
                 if not (count := file.readinto(part)):  # bytes, 2 GB at most
                     raise ValueError(f"it has {header.shape[0]} rows, not {rows.max() + 1}")

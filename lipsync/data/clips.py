@@ -130,7 +130,7 @@ class PreparedClip(Clip):
 
     def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
         with _named(self.key, "faces.npy"):
-            return read_rows(self.path / "faces.npy", frames)[:, top:]
+            return read_rows(self.path / "faces.npy", frames, top)
 
     @property
     def size(self) -> int:

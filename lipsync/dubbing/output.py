@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lipsync.dubbing.sound import AUDIO_CHOICES
 from lipsync.errors import ConfigError
 from lipsync.media import PRESETS, VIDEO_CODECS
+from lipsync.options import check_options, option
 
 
-def check_writing(
-    codec: str, crf: int, preset: str, audio_codec: str, audio_bitrate: int | None
-) -> None:
-    """Raise ConfigError for encoders' options that cannot work, see :func:`lipsync.dubbing.dub`."""
-    if not 0 <= crf <= 51:
-        raise ConfigError(f"crf must be 0 to 51, got {crf}")
-    for name, value, known in (
-        ("codec", codec, VIDEO_CODECS),
-        ("preset", preset, PRESETS),
-        ("audio_codec", audio_codec, AUDIO_CHOICES),
-    ):
-        if value not in known:
-            raise ConfigError(f"{name} must be one of {', '.join(known)}, got '{value}'")
-    if audio_bitrate is not None and not 8_000 <= audio_bitrate <= 512_000:
-        raise ConfigError(
-            f"audio_bitrate must be 8000 to 512000 bits a second, got {audio_bitrate}"
-        )
-    if audio_bitrate is not None and audio_codec == "flac":
-        raise ConfigError("flac loses nothing and has no bit rate; leave audio_bitrate out")
+@dataclass(frozen=True)
+class Encoding:
+    """The options of :func:`lipsync.dubbing.dub` for its encoders; explained there.
+
+    Raises:
+        ConfigError: options that cannot work.
+    """
+
+    codec: str = option("h264", choices=VIDEO_CODECS)
+    crf: int = option(18, least=0, most=51)
+    preset: str = option("veryfast", choices=PRESETS)
+    audio_codec: str = option("auto", choices=AUDIO_CHOICES)
+    audio_bitrate: int | None = option(None, least=8_000, most=512_000)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.audio_bitrate is not None and self.audio_codec == "flac":
+            raise ConfigError("flac loses nothing and has no bit rate; leave audio_bitrate out")

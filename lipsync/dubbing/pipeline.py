@@ -14,7 +14,7 @@ from lipsync.dubbing.enhance import Enhancer
 from lipsync.dubbing.job import DubbedFrame, Job, Progress
 from lipsync.dubbing.marks import side_by_side, side_by_side_size
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.output import check_writing
+from lipsync.dubbing.output import Encoding
 from lipsync.dubbing.result import DubResult
 from lipsync.dubbing.stages import Stages
 from lipsync.errors import ConfigError
@@ -45,11 +45,11 @@ def dub(
     enhance: str | Enhancer = Options.enhance,
     watermark: str | None = Options.watermark,
     tolerate_damage: bool = Options.tolerate_damage,
-    codec: str = "h264",
-    crf: int = 18,
-    preset: str = "veryfast",
-    audio_codec: str = "auto",
-    audio_bitrate: int | None = None,
+    codec: str = Encoding.codec,
+    crf: int = Encoding.crf,
+    preset: str = Encoding.preset,
+    audio_codec: str = Encoding.audio_codec,
+    audio_bitrate: int | None = Encoding.audio_bitrate,
     preview: bool = False,
     progress: Progress | None = None,
 ) -> DubResult:
@@ -111,7 +111,7 @@ def dub(
     given = locals()
     options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
     options.check()
-    check_writing(codec, crf, preset, audio_codec, audio_bitrate)
+    Encoding(codec, crf, preset, audio_codec, audio_bitrate)
     check_target(output, face, audio, options.reference, suffixes=CONTAINERS)
     if options.tracks is not None:
         check_target(options.tracks)
@@ -157,6 +157,7 @@ def dub(
         length=_length(job, frames),
         model=job.model,
         sound=sound,
+        silent=job.sound.silent,
         variable=job.source.variable,
         tracks=job.save_tracks_to,
         stage_seconds=dict(stages.seconds),

@@ -25,6 +25,7 @@ class DubResult:
             "trim".
         model: name of the generator.
         sound: "copied", or the codec that it was encoded with.
+        silent: whether nothing is heard in the sound, so that the mouth was to rest throughout.
         variable: whether frames have times of their own.
         tracks: file of face boxes that was written, if one was.
         stage_seconds: seconds that each stage was at work; they overlap.
@@ -41,6 +42,7 @@ class DubResult:
     length: str
     model: str
     sound: str = "aac"
+    silent: bool = False
     variable: bool = False
     tracks: Path | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -64,5 +66,5 @@ class DubResult:
             f"{self.output}: {self.frames} frames, {self.seconds:.2f} s at {rate}; "
             f"face in {self.faces_found}{f', frames without: {gaps}' if gaps else ''}; "
             f"{self.source_frames} frames of the face's video, length: {self.length}; "
-            f"sound: {self.sound}; synthetic, by {self.model}"
+            f"sound: {self.sound}{', silent' if self.silent else ''}; synthetic, by {self.model}"
         )

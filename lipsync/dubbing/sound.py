@@ -36,12 +36,14 @@ class Sound:
         path: a sound, or a video with one.
         seconds: how long it lasts.
         least_db: level of its speech at least, see :class:`VoiceGate`.
-        tolerate_damage: take what the decoder can conceal, instead of an error.
+        silent: whether it never rises above ``FLOOR_DB``; the mouth rests throughout.
+        tolerate_damage: enable error concealment.
     """
 
     path: Path
     seconds: float
     least_db: float
+    silent: bool = False
     tolerate_damage: bool = False
 
     def heard(self, gate: bool, endless: bool = False) -> Iterator[np.ndarray]:
@@ -53,7 +55,9 @@ class Sound:
         """
         tolerant = self.tolerate_damage
         blocks = (b[0] for b in audio_blocks(self.path, SAMPLE_RATE, tolerate_damage=tolerant))
-        if gate:
+        if gate and self.silent:
+            blocks = map(np.zeros_like, blocks)
+        elif gate:
             voice = VoiceGate(self.least_db)
             blocks = chain(map(voice.push, blocks), _finish(voice))
         if endless:
@@ -110,13 +114,12 @@ def measure(path: Path, tolerate_damage: bool = False) -> Sound:
     """Read a sound through once, without keeping it.
 
     Raises:
-        MediaError: it cannot be read, or is silent.
+        MediaError: it cannot be read.
     """
     samples, loudness, loudest = 0, Loudness(), 0.0
     for block in audio_blocks(path, SAMPLE_RATE, tolerate_damage=tolerate_damage):
         samples += block.shape[1]
         loudness.push(block[0])
         loudest = max(loudest, float(np.abs(block).max()))
-    if loudest < 10 ** (FLOOR_DB / 20):
-        raise MediaError(path, "its sound is silent", "use a sound in which somebody speaks")
-    return Sound(path, samples / SAMPLE_RATE, loudness.least_db(), tolerate_damage)
+    silent = loudest < 10 ** (FLOOR_DB / 20)
+    return Sound(path, samples / SAMPLE_RATE, loudness.least_db(), silent, tolerate_damage)

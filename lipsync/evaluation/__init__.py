@@ -18,7 +18,8 @@ from lipsync.evaluation.lists import (
     read_filelist,
     read_pairs,
 )
-from lipsync.evaluation.table import Report, Row, Summary
+from lipsync.evaluation.rows import Row
+from lipsync.evaluation.table import Report, Summary
 from lipsync.evaluation.videos import DEFAULT_JUDGE, PROTOCOLS, evaluate, score_video
 
 __all__ = [

@@ -11,7 +11,8 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.evaluation.folder import dubbed_path
 from lipsync.evaluation.lists import Pair
-from lipsync.evaluation.table import GENERATED, Report
+from lipsync.evaluation.rows import GENERATED
+from lipsync.evaluation.table import Report
 from lipsync.media import HeldFrames, VideoWriter, read_audio
 from lipsync.windows import FPS
 

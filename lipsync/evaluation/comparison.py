@@ -7,16 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lipsync.errors import ConfigError
-from lipsync.evaluation.table import (
-    GENERATED,
-    LIKENESS,
-    OWN,
-    PICTURE,
-    SCORES,
-    Report,
-    Row,
-    aligned,
-)
+from lipsync.evaluation.rows import GENERATED, LIKENESS, OWN, PICTURE, Row
+from lipsync.evaluation.table import SCORES, Report
+from lipsync.evaluation.text import aligned
 from lipsync.metrics.statistics import compare_paired
 
 

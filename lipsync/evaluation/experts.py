@@ -13,7 +13,7 @@ import torch
 from lipsync.data.store import open_clip
 from lipsync.errors import ClipError, ConfigError
 from lipsync.evaluation.judges import Judge, as_judge
-from lipsync.evaluation.table import aligned
+from lipsync.evaluation.text import aligned
 from lipsync.metrics.functional import best_threshold, sync_score
 from lipsync.metrics.lags import GAPS, MAX_LAG, lag_scores
 from lipsync.metrics.statistics import Interval, bootstrap, mean_interval

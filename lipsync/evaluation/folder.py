@@ -17,7 +17,8 @@ import numpy as np
 
 from lipsync.errors import ConfigError
 from lipsync.evaluation.lists import Pair
-from lipsync.evaluation.table import GENERATED, Row, write_text
+from lipsync.evaluation.rows import GENERATED, Row
+from lipsync.evaluation.text import write_text
 from lipsync.media import whole_file
 
 FEATURES = (GENERATED, "real")

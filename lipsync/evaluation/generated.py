@@ -1,10 +1,11 @@
 """Evaluate a generator on pairs of a face and a speech: dub, score, and go on where it was left.
 
-Every pair is scored in several ways (:data:`lipsync.evaluation.table.SETS`): the dub, the dub
+Every pair is scored in several ways (:data:`lipsync.evaluation.rows.SETS`): the dub, the dub
 beside another speech, the face unchanged beside the speech of the dub, the face dubbed with its own
-speech, and the face as it is. A generator that paints the same mouth whatever it hears scores alike
-in the first two; one that copies its reference scores like the third. Sound is heard as it was
-given, not as the dub's encoder left it, so that only the pictures differ.
+speech or with silence, and the face as it is. A generator that paints the same mouth whatever it
+hears scores alike in the first two; one that copies its reference scores like the third, and what
+it keeps of the old mouth is measured by itself (:mod:`lipsync.metrics.leakage`). Sound is
+heard as it was given, not as the dub's encoder left it, so that only the pictures differ.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.pair import PairScorer, sets_of
-from lipsync.evaluation.table import GENERATED, REAL, SETS, Report, Row
+from lipsync.evaluation.rows import GENERATED, REAL, SETS, Row
+from lipsync.evaluation.table import Report
 from lipsync.evaluation.videos import DEFAULT_JUDGE, protocol_name
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import STRIDE

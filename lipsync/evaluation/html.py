@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lipsync.errors import MediaError
+from lipsync.evaluation.leakage import leaks
 from lipsync.evaluation.plots import offset_plot, pair_plot, score_plot
-from lipsync.evaluation.table import (
+from lipsync.evaluation.rows import (
     COPIED,
     GENERATED,
+    LEAKAGE,
     LIKENESS,
+    OLD,
     OWN,
     PICTURE,
     REAL,
     SETS,
     SWAPPED,
-    Report,
-    Summary,
-    signed,
-    write_text,
 )
+from lipsync.evaluation.table import Report, Summary
+from lipsync.evaluation.text import signed, write_text
 from lipsync.media import read_frames
 from lipsync.metrics.statistics import compare_paired
 from lipsync.pages import data_uri, jpeg_uri, render
@@ -37,8 +38,8 @@ def html_report(
         comparison: the text of :func:`lipsync.evaluation.compare`, where there is one.
     """
     found = {kind: report.overall(kind) for kind in report.sets}
-    seen = [summary for kind, summary in found.items() if kind not in (SWAPPED, COPIED)]
-    looks = {name: about for name, about in PICTURE.items() if name not in LIKENESS}
+    seen = [summary for kind, summary in found.items() if kind not in (SWAPPED, COPIED, OLD)]
+    looks = {k: about for k, about in PICTURE.items() if k not in LIKENESS | LEAKAGE}
     plot = pair_plot(report)
     distances = [{row.video: row.distance for row in report.of(k)} for k in (GENERATED, SWAPPED)]
     return render(
@@ -54,6 +55,7 @@ def html_report(
         offset_plot=offset_plot(report),
         pair_plot=plot,
         following=plot and compare_paired(*distances),
+        leaks=leaks(report.rows),
         likeness=_pictures(LIKENESS, list(found.values())),
         looks=_pictures(looks, seen),
         measured=[name for name in PICTURE if any(name in row.picture for row in report.rows)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,22 @@ from lipsync.errors import MediaError
 from lipsync.evaluation.folder import dubbed_path
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.lists import Pair
-from lipsync.evaluation.table import COPIED, GENERATED, OWN, REAL, REENCODED, SETS, SWAPPED, Row
-from lipsync.evaluation.truth import IDENTITY, earlier_mouth, likeness, write_again
+from lipsync.evaluation.rows import (
+    COPIED,
+    GENERATED,
+    OLD,
+    OWN,
+    REAL,
+    REENCODED,
+    SETS,
+    SILENT,
+    SWAPPED,
+    Row,
+)
+from lipsync.evaluation.truth import IDENTITY, Source, earlier_mouth, likeness, write_again
 from lipsync.evaluation.videos import Measured, Stretch, find_stretch, measure, scored_row
 from lipsync.faces.detect import Detector
-from lipsync.media import read_audio
+from lipsync.media import read_audio, write_audio
 
 _LEAST_SOUND = 0.5  # seconds; another pair's speech that is shorter is passed over
 _BATCH = 32  # frames rendered at a time, fixed: equal pictures need equal batches
@@ -30,7 +42,7 @@ Features = dict[str, list[np.ndarray]]
 def sets_of(pairs: Sequence[Pair], number: int) -> list[str]:
     """The sets in which a pair has a row."""
     pair = pairs[number]
-    none = {OWN} if pair.own_sound else set()
+    none = {OWN, OLD} if pair.own_sound else set()
     if all(other.audio == pair.audio for other in pairs):
         none.add(SWAPPED)
     return [kind for kind in SETS if kind not in none]
@@ -60,7 +72,9 @@ class PairScorer:
         other = self._another_speech(number)
         real = self._stretch(pair.video)
         made = self._stretch(self._dub(number, pair.audio))
+        silent = self._stretch(self._dub_silence(number, len(own)))
         again = self._stretch(write_again(real.footage, self._file(number, "_re_encoded")))
+        source = Source(real, own)
 
         features: Features = {GENERATED: [], REAL: []}
 
@@ -68,24 +82,31 @@ class PairScorer:
             return lambda found: features[kind].append(found.numpy())
 
         options = {"judge": self.judge, "vshift": self.vshift}
-        sounds = [speech] if other is None else [speech, other]
+        sounds = [speech, *([other] if other is not None else []), own]
         generated = measure(made, sounds, watch=keep(GENERATED), **options)
         shown = measure(real, [own, speech], watch=keep(REAL), **options)
-        encoded = measure(again, [own], **options)
 
         def row(kind: str, found: Measured, sound: int, like: dict[str, float]) -> Row:
             return scored_row(kind, pair.name, found.scores[sound], found.pictures[sound] | like)
 
+        def scored(kind: str, video: Stretch, heard: np.ndarray, like: dict[str, float]) -> Row:
+            found = measure(video, [own], **options)
+            return row(kind, found, 0, like | source.leakage(video, heard))
+
         close = likeness(made, real)
-        rows = [row(GENERATED, generated, 0, close if pair.own_sound else {})]
+        left = source.leakage(made, speech)
+        rows = [row(GENERATED, generated, 0, (close if pair.own_sound else {}) | left)]
         if other is not None:
             rows.append(row(SWAPPED, generated, 1, {} if pair.own_sound else close))
-        rows.append(row(COPIED, shown, 1, earlier_mouth(real)))
+        if not pair.own_sound:
+            rows.append(row(OLD, generated, -1, {}))
+        rows.append(scored(SILENT, silent, np.zeros_like(own), {}))
+        rows.append(row(COPIED, shown, 1, earlier_mouth(real) | source.leakage(real, speech)))
         if not pair.own_sound:
             same = self._stretch(self._dub(number, pair.video, "_own"))
-            rows.append(row(OWN, measure(same, [own], **options), 0, likeness(same, real)))
-        rows.append(row(REENCODED, encoded, 0, likeness(again, real)))
-        rows.append(row(REAL, shown, 0, IDENTITY))
+            rows.append(scored(OWN, same, own, likeness(same, real)))
+        rows.append(scored(REENCODED, again, own, likeness(again, real)))
+        rows.append(row(REAL, shown, 0, IDENTITY | source.leakage(real, own)))
         return rows, features
 
     def _stretch(self, path: Path) -> Stretch:
@@ -102,6 +123,16 @@ class PairScorer:
         if not made.exists():
             face = self.pairs[number].video
             dub(face, speech, made, model=self.generator, detector=self.detector, batch_size=_BATCH)
+        return made
+
+    def _dub_silence(self, number: int, samples: int) -> Path:
+        """The face of a pair with digital silence for so long."""
+        made = self._file(number, "_silent")
+        if not made.exists():
+            with tempfile.TemporaryDirectory() as folder:
+                silence = Path(folder) / "silence.wav"
+                write_audio(silence, np.zeros(samples, np.float32), SAMPLE_RATE)
+                self._dub(number, silence, "_silent")
         return made
 
     def _another_speech(self, number: int) -> np.ndarray | None:

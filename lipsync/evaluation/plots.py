@@ -9,11 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lipsync.evaluation.table import COPIED, GENERATED, OWN, REAL, REENCODED, SWAPPED, Report
+from lipsync.evaluation.rows import COPIED, GENERATED, OLD, OWN, REAL, REENCODED, SILENT, SWAPPED
+from lipsync.evaluation.table import Report
 
 COLOURS = {
     GENERATED: "#1f5fa8",
     SWAPPED: "#c44536",
+    OLD: "#b07aa1",
+    SILENT: "#d9a441",
     COPIED: "#8a8d91",
     OWN: "#6fa3dc",
     REENCODED: "#8fbc94",

@@ -5,65 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from lipsync.errors import ConfigError
-from lipsync.media import whole_file
+from lipsync.evaluation.leakage import leakage_lines, leaks
+from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
+from lipsync.evaluation.text import aligned, signed, write_text
 from lipsync.metrics.statistics import Interval, mean_interval
 
-GENERATED, SWAPPED, COPIED, REAL = "generated", "swapped_audio", "copied_reference", "real"
-OWN, REENCODED = "own_speech", "re_encoded"
-SETS = {
-    GENERATED: "generated videos with the speech that they were made for",
-    SWAPPED: "the same pictures with another speech: a mouth that follows its own scores worse",
-    COPIED: "the reference pasted in unchanged, with the speech of the generated",
-    OWN: "the faces generated with their own speech, so that the true pictures are known",
-    REENCODED: "the real videos through the encoder of the generated: nothing in a file is closer",
-    REAL: "the real videos with their own speech",
-}
 _IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
 COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "problem")
 SCORES = ("distance", "confidence", "offset")
 LSE_PROTOCOL = "syncnet_v2-1"
 """Of SyncNet v2 as published, whose distance and confidence alone are LSE-D and LSE-C."""
-LIKENESS = {
-    "psnr": "PSNR of the whole face in dB, against the true pictures; higher is better",
-    "psnr_lower": "the same of the lower half",
-    "ssim": "SSIM of the whole face; higher is better",
-    "ssim_lower": "the same of the lower half",
-    "ms_ssim": "MS-SSIM of the whole face (three scales); higher is better",
-    "ms_ssim_lower": "the same of the lower half",
-    "mouth_corners": "distance of the mouth's corners from the true ones, in eye distances",
-}
-PICTURE = LIKENESS | {
-    "sharpness": "variance of the Laplacian in the lower half; the real videos' is the aim",
-    "jitter": "second difference from frame to frame in the lower half, in levels",
-    "silent_motion": "movement of the lower half in silence, levels a frame",
-    "seam": "step across the middle row over the steps near it; about 1 without a seam",
-}
-"""Measures of the pictures and how to read them, in the order of the files' columns."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One video's scores.
-
-    ``n`` counts its windows. Numbers are ``None`` where there are none to give; ``problem`` says
-    why. ``picture`` holds those of :data:`PICTURE` that are defined for the video.
-    """
-
-    set: str
-    video: str
-    n: int
-    distance: float | None = None
-    confidence: float | None = None
-    offset: int | None = None
-    problem: str = ""
-    picture: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,13 +164,13 @@ class Report:
         )
 
     def table(self, videos: bool = True) -> str:
-        """Aligned text: the videos, the pictures, then the sets' sync under each other."""
+        """Aligned text: the videos, the pictures, leakage, then the sets' sync under each other."""
         lines = [self.warning, self.title()] if self.warning else [self.title()]
         if videos:
             lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:6])
             lines.append("")
-        if pictures := self.picture_lines():
-            lines += [*pictures, ""]
+        for more in (self.picture_lines(), leakage_lines(self.rows)):
+            lines += [*more, ""] if more else []
         return "\n".join([*lines, *self.summary_lines()])
 
     def picture_lines(self) -> list[str]:
@@ -251,6 +208,7 @@ class Report:
             "vshift": self.vshift,
             "settings": self.settings,
             "overall": {kind: self.overall(kind).as_dict() for kind in self.sets},
+            "leakage": [leak.as_dict() for leak in leaks(self.rows)],
             "frechet": self.frechet,
             "videos": [asdict(row) for row in self.rows],
         }
@@ -267,32 +225,6 @@ class Report:
             write_text(Path(folder) / "scores.csv", text.getvalue()),
             write_text(Path(folder) / "scores.json", as_json),
         ]
-
-
-def aligned(head: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[str]) -> list[str]:
-    """Lines of a table with columns of one width; those named in ``right`` stand to the right."""
-    rows = [list(row) for row in cells]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rule = ["-" * width for width in widths]
-    return [
-        "  ".join(
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for name, cell, width in zip(head, row, widths, strict=True)
-        ).rstrip()
-        for row in [list(head), rule, *rows]
-    ]
-
-
-def signed(offset: float) -> str:
-    """An offset with its sign, zero without one."""
-    return f"{offset:+g}" if offset else "0"
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
 
 
 def _mean(interval: Interval | None) -> str:

@@ -18,8 +18,9 @@ import torch
 from lipsync.evaluation.videos import LOOK_SIZE, Stretch, whole
 from lipsync.faces.framing import Framing
 from lipsync.media import HeldFrames, VideoWriter
+from lipsync.metrics.leakage import MouthTrace, leakage
 from lipsync.metrics.picture import PictureQuality
-from lipsync.metrics.quality import landmark_distance
+from lipsync.metrics.quality import landmark_distance, silent_frames
 from lipsync.windows import FPS
 
 IDENTITY = dict.fromkeys(PictureQuality.NAMES, 1.0) | dict.fromkeys(
@@ -57,6 +58,32 @@ def earlier_mouth(real: Stretch) -> dict[str, float]:
     Empty where the stretch lasts no longer than that second.
     """
     return _compare(_pasted(_crops(real, real)), islice(_crops(real, real), _BEFORE, None))
+
+
+class Source:
+    """The mouth of a real video, beside which those of its dubs are looked at.
+
+    Args:
+        real: the video that was dubbed.
+        wave: its own sound, float32 (samples,) at 16 kHz.
+    """
+
+    def __init__(self, real: Stretch, wave: np.ndarray) -> None:
+        self.real = real
+        self.mouth = self._mouth(real)
+        self.pauses = silent_frames(real.sound(wave), len(self.mouth.mouths))
+
+    def leakage(self, video: Stretch, wave: np.ndarray) -> dict[str, float]:
+        """What is left of it in a video with a sound, see :func:`.metrics.leakage.leakage`."""
+        mouth = self.mouth if video is self.real else self._mouth(video)
+        pauses = silent_frames(self.real.sound(wave), len(mouth.mouths))
+        return leakage(mouth, self.mouth, pauses, self.pauses)
+
+    def _mouth(self, video: Stretch) -> MouthTrace:
+        found = MouthTrace()
+        for face in _crops(video, self.real):
+            found.add(face)
+        return found
 
 
 def write_again(real: HeldFrames, output: Path) -> Path:

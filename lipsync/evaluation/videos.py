@@ -15,7 +15,8 @@ from lipsync.errors import ConfigError, LipsyncError, MediaError
 from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
-from lipsync.evaluation.table import GENERATED, REAL, Report, Row
+from lipsync.evaluation.rows import GENERATED, REAL, Row
+from lipsync.evaluation.table import Report
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.framing import Framing, box_transforms, get_framing
 from lipsync.faces.tracks import STRIDE, detect_track

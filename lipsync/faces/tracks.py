@@ -12,7 +12,7 @@ from lipsync.parallel import in_parallel
 
 STRIDE = 5
 _LINK_IOU = 0.25  # of a face with itself one stride later; heads move, other heads are elsewhere
-_BRIDGE = 2  # strides; a face missed for longer is gone, not overlooked
+_BRIDGE = 2  # strides; a track is lost after a longer gap without detections
 
 
 @dataclass

@@ -46,7 +46,7 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The first real video stream; a cover picture of a song is none."""
+    """The first video stream; attached pictures (cover art) are skipped."""
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
             return stream
@@ -56,7 +56,7 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream | Non
 def stream_seconds(
     stream: av.stream.Stream | None, container: av.container.InputContainer
 ) -> float:
-    """How long a stream lasts by its own word, else by the container's; 0.0 where none says."""
+    """Duration of a stream by its own header, else by the container's; 0.0 if unknown."""
     if stream is None:
         return 0.0
     if stream.duration is not None:
@@ -72,7 +72,7 @@ def decoded(
     tolerant: bool,
     threads: int = 1,
 ) -> Iterator[av.VideoFrame | av.AudioFrame]:
-    """Decode one stream; damage raises with its time, or is left to the decoder to conceal."""
+    """Decode one stream; damage raises with its time, or is concealed by the decoder."""
     context = stream.codec_context
     if context is None:
         raise MediaError(path, f"no decoder for its {stream.type}", "convert it to H.264 and AAC")
@@ -123,7 +123,7 @@ def check_target(
 
     Args:
         path: the name.
-        inputs: files that must not be overwritten; ``None`` is none.
+        inputs: files that must not be overwritten; ``None`` is skipped.
         suffixes: of containers that can be written; none takes all.
 
     Raises:

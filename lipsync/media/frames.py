@@ -73,10 +73,10 @@ def frame_times(path: str | Path, until: float = float("inf")) -> np.ndarray:
 
     Args:
         path: a file that holds video.
-        until: seconds after the first frame beyond which times are of no interest.
+        until: stop after so many seconds from the first frame.
 
     Returns:
-        float64 (n,), the container's word; empty where it gives no times, or not for all.
+        float64 (n,), from the container; empty if it lacks the time of any frame.
     """
     times: list[float] = []
     with opened(path) as container:
@@ -109,7 +109,7 @@ def read_frames(
         start: seconds on the same clock of the first frame to give; those before are skipped by
             seeking. It must lie within the video.
         rotate: turn the picture upright as the file's display rotation says.
-        tolerate_damage: take what the decoder can conceal, instead of an error.
+        tolerate_damage: enable error concealment.
         threads: of the decoder; 0 for one per core, which is faster on large pictures and may
             overlook slight damage.
 

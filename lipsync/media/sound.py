@@ -44,10 +44,11 @@ def audio_blocks(
         path: any file that holds sound.
         sample_rate: to which it is brought.
         channels: 1 (mono) or 2 (stereo).
-        tolerate_damage: take what the decoder can conceal, instead of an error.
+        tolerate_damage: enable error concealment.
 
     Raises:
-        MediaError: not readable, no sound, or damaged (the message says at which second).
+        MediaError: not readable, no sound, or damaged (the message says at which second); NaN and
+            infinity are damage, too, and concealed by silence.
     """
     path = Path(path)
     first = first_frame(path)
@@ -89,7 +90,7 @@ def _runs(
             resampler = av.AudioResampler(format="s32p", layout=layout, rate=sample_rate)
             begins = expected = time
         expected += frame.samples / frame.sample_rate
-        frame = _finite(frame)
+        frame = _finite(path, frame, time, tolerant)
         frame.pts = None
         for block in resampler.resample(frame):
             yield begins, _floats(block)
@@ -142,13 +143,19 @@ def _without_padding(blocks: Iterable[np.ndarray], end: int, padding: int) -> It
             yield block
 
 
-def _finite(frame: av.AudioFrame) -> av.AudioFrame:
-    """Replace NaN and infinity, which a float WAV may hold, by silence."""
+def _finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av.AudioFrame:
+    """A frame without NaN and infinity, which a float WAV may hold: damage, or concealed."""
     if not frame.format.name.startswith(("flt", "dbl")):
         return frame
     samples = frame.to_ndarray()
     if np.isfinite(samples).all():
         return frame
+    if not tolerant:
+        raise MediaError(
+            path,
+            f"its sound is not a finite number at about {time:.2f} s",
+            "export it again, or allow damage to be concealed",
+        )
     clean = av.AudioFrame.from_ndarray(
         np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0),
         format=frame.format.name,

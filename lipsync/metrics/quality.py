@@ -7,6 +7,8 @@ either.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -217,14 +219,24 @@ class FaceLook:
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
+def mouth_region(pictures: Any) -> Any:
+    """The mouth of face crops (..., S, S), an array or a tensor -> (..., S / 3, 5 S / 12)."""
+    side = pictures.shape[-1]
+    return pictures[..., side * 7 // 12 : side * 11 // 12, side * 7 // 24 : side * 17 // 24]
+
+
 def edge_energy(faces: Tensor) -> Tensor:
     """How sharp the mouth is: mean square of the Laplacian of its luma, (n, 3, S, S) -> (n,).
 
     In the middle of the lower half; a number to read beside that of the real pictures, of which its
     root is the sharpness in use here.
     """
-    side = faces.shape[-1]
-    mouth = faces[..., side * 7 // 12 : side * 11 // 12, side * 7 // 24 : side * 17 // 24].float()
-    luma = sum(weight * mouth[:, i] for i, weight in enumerate(_LUMA))
-    around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
-    return (around - 4 * luma[:, 1:-1, 1:-1]).square().mean(dim=(1, 2))
+    levels = mouth_levels(faces)
+    around = levels[:, :-2, 1:-1] + levels[:, 2:, 1:-1] + levels[:, 1:-1, :-2] + levels[:, 1:-1, 2:]
+    return (around - 4 * levels[:, 1:-1, 1:-1]).square().mean(dim=(1, 2))
+
+
+def mouth_levels(faces: Tensor) -> Tensor:
+    """Luma of the mouths of face crops: (..., 3, S, S) -> float (..., S / 3, 5 S / 12)."""
+    red, green, blue = mouth_region(faces).float().unbind(dim=-3)
+    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue

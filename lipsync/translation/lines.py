@@ -31,22 +31,16 @@ def update_translation(
     found = match(wanted, old, _edited, ["source"])
     notes = _keep_corrections(segments, old, found, set_aside, path)
     head = {"set_aside": set_aside} if set_aside else {}
-    rows: list[Row | None] = []
-    for segment, k in zip(segments, found, strict=True):
-        times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
-        rows.append(None if k is None else times | _rest(old[k]))
+    times = [{"start": round(s.start, 3), "end": round(s.end, 3)} for s in segments]
+    rows: list[Row | None] = [
+        None if k is None else time | _rest(old[k]) for time, k in zip(times, found, strict=True)
+    ]
     translated = 0
     for number, segment in enumerate(segments):
         if rows[number] is None:
             text = translate(segment.text) if segment.text else ""
-            rows[number] = {
-                "start": round(segment.start, 3),
-                "end": round(segment.end, 3),
-                "source": segment.text,
-                "text": text,
-                "engine": engine,
-                "made": text,
-            }
+            new = {"source": segment.text, "text": text, "engine": engine, "made": text}
+            rows[number] = times[number] | new
             translated += 1
             save(path, head, "lines", [row for row in rows if row is not None])
         progress(number + 1, len(segments))

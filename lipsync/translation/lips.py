@@ -28,8 +28,7 @@ def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> 
     from lipsync.dubbing import dub  # late: it brings PyTorch
 
     def report(stage: str, done: int, total: int | None) -> None:
-        if progress is not None:
-            progress(f"lips: {stage}", done, total)
+        progress(f"lips: {stage}", done, total)
 
     dub(job.video, track, output, progress=report, **options)
     save(ledger, {}, "videos", [row | {"made": file_digest(output)}])

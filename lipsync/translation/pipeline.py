@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from lipsync.media import CONTAINERS, check_target, probe
 from lipsync.translation import stages
 from lipsync.translation.job import TranslationJob
 from lipsync.translation.lips import move_lips
-from lipsync.translation.options import Options
-from lipsync.translation.segments import Segment
+from lipsync.translation.options import STAGES, Options
 from lipsync.translation.track import fit_lines
 
 Progress = Callable[[str, int, int | None], None]
@@ -98,9 +98,7 @@ def translate(
     job = TranslationJob(video, work, options)
     job.check_source()
     result = TranslationResult(None, work, "", options.to, notes=job.notes)
-
-    def report(stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(stage, done, total) if progress else None
+    progress = progress or (lambda *_: None)
 
     @contextmanager
     def timed(stage: str) -> Iterator[None]:
@@ -110,47 +108,30 @@ def translate(
         finally:
             result.seconds[stage] = time.perf_counter() - began
 
-    def last(stage: str) -> bool:
-        return options.until == stage
+    def run(stage: str, do: Callable[..., tuple[Any, int]], *given: Any) -> Any:
+        with timed(stage):
+            found, result.made[stage] = do(job, *given, partial(progress, stage))
+        return found
 
-    with timed("recognise"):
-        transcript, result.made["recognise"] = stages.recognise(job, report("recognise"))
+    wanted = STAGES[: STAGES.index(options.until) + 1]
+    transcript = run("recognise", stages.recognise)
+    texts = [""] * len(transcript.segments)
     result.source = transcript.language
-    result.lines = [_row(segment, "") for segment in transcript.segments]
-    if last("recognise"):
-        return result
-
-    with timed("translate"):
-        texts, result.made["translate"] = stages.translate(job, transcript, report("translate"))
+    if "translate" in wanted:
+        texts = run("translate", stages.translate, transcript)
     pairs = zip(transcript.segments, texts, strict=True)
-    result.lines = [_row(segment, text) for segment, text in pairs]
-    if last("translate"):
-        return result
-
-    with timed("speak"):
-        speech, result.made["speak"] = stages.speak(job, texts, report("speak"))
-    if last("speak"):
-        return result
-
-    if options.voice != "none":
-        with timed("voice"):
-            speech, result.made["voice"] = stages.voice(job, transcript, speech, report("voice"))
-    if last("voice"):
-        return result
-
-    with timed("fit"):
-        track, result.made["fit"] = fit_lines(job, transcript, texts, speech, report("fit"))
-    if last("fit"):
-        return result
-
-    with timed("lips"):
-        result.made["lips"] = move_lips(job, track, output, progress)
-    result.output = output
+    result.lines = [(segment.start, segment.end, segment.text, text) for segment, text in pairs]
+    if "speak" in wanted:
+        speech = run("speak", stages.speak, texts)
+    if "voice" in wanted and options.voice != "none":
+        speech = run("voice", stages.voice, transcript, speech)
+    if "fit" in wanted:
+        track = run("fit", fit_lines, transcript, texts, speech)
+    if "lips" in wanted:
+        with timed("lips"):
+            result.made["lips"] = move_lips(job, track, output, progress)
+        result.output = output
     return result
-
-
-def _row(segment: Segment, text: str) -> tuple[float, float, str, str]:
-    return segment.start, segment.end, segment.text, text
 
 
 def _check(video: Path, output: Path, work: Path) -> None:

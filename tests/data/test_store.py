@@ -126,12 +126,13 @@ def test_arrays_that_are_no_faces(tmp_path, array):
 def test_arrays_are_read_as_numpy_reads_them(tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "array.npy"
-    for array in (rng.random((40, 7, 3)), rng.integers(0, 9, 40)):
+    for array in (rng.random((40, 7, 3)), rng.integers(0, 9, (40, 4))):
         np.save(path, array)
         np.testing.assert_array_equal(map_array(path), array)
         assert map_array(path).dtype == read_header(path).dtype == array.dtype
         rows = [3, 4, 5, 5, 1, 39, 0]
         np.testing.assert_array_equal(read_rows(path, rows), array[rows])
+        np.testing.assert_array_equal(read_rows(path, rows, 3), array[rows, 3:])
     np.save(path, np.asfortranarray(rng.random((4, 5))))
     np.testing.assert_array_equal(map_array(path), np.load(path))
     np.save(path, np.zeros((4, 5)))

@@ -6,14 +6,17 @@ import struct
 import av
 import numpy as np
 import pytest
+import torch
 from dubbing_media import (
     BAD,
+    Hearing,
     make_video,
     tiny_dub,
     tone,
 )
 
 from lipsync.errors import ConfigError, LipsyncError
+from lipsync.features import Mel
 from lipsync.media import write_audio
 
 
@@ -139,16 +142,30 @@ def float_wav(path, wave) -> None:
     path.write_bytes(head + data)
 
 
-def test_silent_sounds(tmp_path, video):
-    float_wav(tmp_path / "nan.wav", np.full(16000, np.nan))
-    write_audio(tmp_path / "zeros.wav", np.zeros(16000, np.float32))
-    for name in ("nan.wav", "zeros.wav"):
-        message = refused(tmp_path, video, tmp_path / name)
-        assert f"{name}: its sound is silent; use a sound in which somebody speaks" in message
+def test_sound_that_is_no_number(tmp_path, video):
     some = tone(1.0)
-    some[::100] = np.nan
-    float_wav(tmp_path / "some.wav", some)
-    assert tiny_dub(video, tmp_path / "some.wav", tmp_path / "out.mp4").frames == 25
+    some[8000] = np.nan
+    endless = tone(1.0)
+    endless[100] = np.inf
+    waves = {"nan.wav": np.full(16000, np.nan), "some.wav": some, "inf.wav": endless}
+    for name, wave in waves.items():
+        float_wav(tmp_path / name, wave)
+        message = refused(tmp_path, video, tmp_path / name)
+        assert f"{name}: its sound is not a finite number at about 0." in message
+    result = tiny_dub(video, tmp_path / "some.wav", tmp_path / "out.mp4", tolerate_damage=True)
+    assert (result.frames, result.silent) == (25, False)
+
+
+def test_silence_is_dubbed_and_said_in_the_result(tmp_path, video):
+    write_audio(tmp_path / "zeros.wav", np.zeros(16000, np.float32))
+    write_audio(tmp_path / "hiss.wav", tone(1.0) * 1e-3)  # -70 dB of full scale at most
+    for name in ("zeros.wav", "hiss.wav"):
+        model = Hearing()
+        result = tiny_dub(video, tmp_path / name, tmp_path / "out.mp4", model)
+        assert (result.frames, result.faces_found, result.silent) == (25, 25, True)
+        assert "aac, silent" in str(result)
+        heard = torch.cat([mels for mels, _ in model.inputs])
+        assert (heard == Mel.silence).all()
 
 
 def test_a_video_of_one_frame_speaks(tmp_path, sound):

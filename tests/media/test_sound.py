@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from media_files import RATE, write_numbers
 
+from lipsync.errors import MediaError
 from lipsync.media import read_audio, write_audio
 
 
@@ -41,7 +42,7 @@ def test_sixteen_bit_sound_comes_back_exactly(tmp_path: Path) -> None:
     assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
 
 
-def test_not_a_number_becomes_silence(tmp_path: Path) -> None:
+def test_not_a_number_is_damage_and_concealed_by_silence(tmp_path: Path) -> None:
     tone = 0.3 * np.sin(np.arange(RATE) / 9).astype("<f4")
     tone[5000:5010] = np.nan
     tone[6000] = np.inf
@@ -50,7 +51,9 @@ def test_not_a_number_becomes_silence(tmp_path: Path) -> None:
     header = b"WAVEfmt " + struct.pack("<I", 16) + layout + b"data" + struct.pack("<I", tone.nbytes)
     header = b"RIFF" + struct.pack("<I", len(header) + tone.nbytes) + header
     (tmp_path / "f.wav").write_bytes(header + tone.tobytes())
-    wave = read_audio(tmp_path / "f.wav")
+    with pytest.raises(MediaError, match=r"f\.wav: its sound is not a finite number at about 0\."):
+        read_audio(tmp_path / "f.wav")
+    wave = read_audio(tmp_path / "f.wav", tolerate_damage=True)
     assert np.isfinite(wave).all()
     assert np.abs(wave[5000:5010]).max() < 0.01
     assert np.abs(wave - np.nan_to_num(tone, nan=0, posinf=0)).max() < 1e-4

@@ -1,0 +1,97 @@
+"""What is left of the old mouth, over all pairs: each number beside what it must be read beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lipsync.evaluation.rows import COPIED, GENERATED, OLD, OWN, REAL, REENCODED, SILENT, Row
+from lipsync.evaluation.text import aligned
+from lipsync.metrics.statistics import Interval, mean_interval
+
+_FOUND = "found"  # within a frame, by the judge
+_WANTED = {
+    "silent_motion": (SILENT, REENCODED, "motion_share"),
+    "silent_correlation": (SILENT, REENCODED, "motion_correlation"),
+    "speech_correlation": (GENERATED, OWN, "motion_correlation"),
+    "old_speech_found": (OLD, COPIED, _FOUND),
+    "new_speech_found": (GENERATED, REAL, _FOUND),
+    "closed_in_pauses": (GENERATED, COPIED, "closed_in_pauses"),
+}
+ABOUT = {
+    "silent_motion": "the mouth's motion under silence as a share of the source's; lower is better",
+    "silent_correlation": "its correlation over time with the source's; lower is better",
+    "speech_correlation": "the same under other speech; beside it dubs with their own speech",
+    "old_speech_found": "share in which the judge finds the old speech within a frame; at best "
+    "chance, which is how often un-dubbed faces are found to speak the new one",
+    "new_speech_found": "share in which it finds the new speech; beside it real videos with theirs",
+    "closed_in_pauses": "share of frames at rest in pauses of the new speech; beside it un-dubbed "
+    "faces, whose mouths do not know of these pauses",
+}
+"""How the numbers read."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One number of the dubs, and the set that it is read beside.
+
+    ``beside`` is ``None`` where that set has no such number.
+    """
+
+    name: str
+    dubs: Interval
+    beside: Interval | None
+    beside_set: str
+
+    @property
+    def about(self) -> str:
+        """How it reads."""
+        return ABOUT[self.name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "name": self.name,
+            "dubs": self.dubs.as_dict(),
+            "beside": None if self.beside is None else self.beside.as_dict(),
+            "beside_set": self.beside_set,
+        }
+
+
+def leaks(rows: Iterable[Row]) -> list[Leak]:
+    """The numbers that there are; none where no face was dubbed with silence.
+
+    Those under other speech are over the pairs that have another speech, on both sides.
+    """
+    scored = [row for row in rows if not row.problem]
+    others = {row.video for row in scored if row.set == OLD}
+
+    def mean(kind: str, measure: str, within: set[str] | None) -> Interval | None:
+        found = [row for row in scored if row.set == kind]
+        found = [row for row in found if within is None or row.video in within]
+        if measure == _FOUND:
+            values = [float(abs(row.offset) <= 1) for row in found]
+        else:
+            values = [row.picture[measure] for row in found if measure in row.picture]
+        return mean_interval(values) if values else None
+
+    if not any(row.set == SILENT for row in scored):
+        return []
+    made = []
+    for name, (kind, beside, measure) in _WANTED.items():
+        within = None if kind == SILENT else others
+        if (dubs := mean(kind, measure, within)) is not None:
+            made.append(Leak(name, dubs, mean(beside, measure, within), beside))
+    return made
+
+
+def leakage_lines(rows: Sequence[Row]) -> list[str]:
+    """The numbers as aligned text."""
+    cells = [
+        [leak.name, str(leak.dubs.n), leak.dubs.text(2), leak.beside_set,
+         "-" if leak.beside is None else leak.beside.text(2)]
+        for leak in leaks(rows)
+    ]  # fmt: skip
+    head = ("leakage", "n", "dubs", "beside", "of these")
+    return aligned(head, cells, right=(*head[1:3], head[4])) if cells else []

@@ -1,0 +1,59 @@
+"""The rows of a report: in which sets a video is scored, and what is measured of its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+GENERATED, SWAPPED, COPIED, REAL = "generated", "swapped_audio", "copied_reference", "real"
+OWN, REENCODED = "own_speech", "re_encoded"
+OLD, SILENT = "old_speech", "silent_input"
+SETS = {
+    GENERATED: "generated videos with the speech that they were made for",
+    SWAPPED: "the same pictures with another speech: a mouth that follows its own scores worse",
+    OLD: "the same pictures with the dubbed video's own speech: what is left of its mouth",
+    SILENT: "the faces dubbed with silence, with the old speech: a mouth that copies still moves",
+    COPIED: "the reference pasted in unchanged, with the speech of the generated",
+    OWN: "the faces generated with their own speech, so that the true pictures are known",
+    REENCODED: "the real videos through the encoder of the generated: nothing in a file is closer",
+    REAL: "the real videos with their own speech",
+}
+LIKENESS = {
+    "psnr": "PSNR of the whole face in dB, against the true pictures; higher is better",
+    "psnr_lower": "the same of the lower half",
+    "ssim": "SSIM of the whole face; higher is better",
+    "ssim_lower": "the same of the lower half",
+    "ms_ssim": "MS-SSIM of the whole face (three scales); higher is better",
+    "ms_ssim_lower": "the same of the lower half",
+    "mouth_corners": "distance of the mouth's corners from the true ones, in eye distances",
+}
+LEAKAGE = {
+    "motion_share": "movement of the mouth as a share of the source's; in silence 0 is the aim",
+    "motion_correlation": "its correlation over time with the source's; 1: the old mouth",
+    "closed_in_pauses": "share of frames at rest where the sound pauses; of speaking mouths 0.5",
+}
+PICTURE = LIKENESS | {
+    "sharpness": "variance of the Laplacian in the lower half; the real videos' is the aim",
+    "jitter": "second difference from frame to frame in the lower half, in levels",
+    "silent_motion": "movement of the lower half in silence, levels a frame",
+    "seam": "step across the middle row over the steps near it; about 1 without a seam",
+    **LEAKAGE,
+}
+"""Measures of the pictures and how to read them, in the order of the files' columns."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One video's scores.
+
+    ``n`` counts its windows. Numbers are ``None`` where there are none to give; ``problem`` says
+    why. ``picture`` holds those of :data:`PICTURE` that are defined for the video.
+    """
+
+    set: str
+    video: str
+    n: int
+    distance: float | None = None
+    confidence: float | None = None
+    offset: int | None = None
+    problem: str = ""
+    picture: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,34 @@
+"""Plain text: tables of aligned columns, offsets with their sign, files written whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lipsync.media import whole_file
+
+
+def aligned(head: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[str]) -> list[str]:
+    """Lines of a table with columns of one width; those named in ``right`` stand to the right."""
+    rows = [list(row) for row in cells]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    rule = ["-" * width for width in widths]
+    return [
+        "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(head, row, widths, strict=True)
+        ).rstrip()
+        for row in [list(head), rule, *rows]
+    ]
+
+
+def signed(offset: float) -> str:
+    """An offset with its sign, zero without one."""
+    return f"{offset:+g}" if offset else "0"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
