@@ -13,9 +13,6 @@ _METHODS = ("logits", "embed_audio", "embed_face", "generate")  # beside forward
 def compile_network(network: nn.Module, **options: Any) -> None:
     """Compile a network in place: when it is called, and where one of its methods is.
 
-    What takes the gradient of a gradient has to run under
-    ``torch.compiler.set_stance("force_eager")``, since compiled code has none.
-
     Args:
         network: of :mod:`lipsync.models`; its parameters and their names stay as they are.
         options: of :func:`torch.compile`.

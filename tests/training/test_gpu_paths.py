@@ -64,7 +64,7 @@ def test_compiled_networks_are_what_a_step_runs(prepared, tmp_path, make, data, 
 
     def backend_of(network):
         def backend(graph, inputs):
-            compiled = aot_eager(graph, inputs)  # as inductor, without gradients of gradients
+            compiled = aot_eager(graph, inputs)
 
             def call(*arguments):
                 runs.append(network)
