@@ -18,6 +18,7 @@ from lipsync.data.clips import Clip
 from lipsync.data.draws import ClipDraws
 from lipsync.data.inputs import TOO_SHORT, Inputs
 from lipsync.errors import ClipError, ConfigError, check_whole
+from lipsync.seeds import seed_of
 from lipsync.windows import FPS, draw_apart
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class Windows(_Split):
         self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
-        inputs, rng = self.inputs, np.random.default_rng((self.seed, draw))
+        inputs, rng = self.inputs, np.random.default_rng(seed_of(self.seed, "sample", draw))
         clip = self.clip(self.keys[self.draws(draw)])
         count = inputs.count(clip)
         starts = np.sort(rng.choice(count, self.windows, replace=count < self.windows))
