@@ -9,7 +9,7 @@ import torch
 from evaluation_media import FixedDetector, Loudness, bright_and_loud
 from torch import nn
 
-from lipsync.evaluation import Judge, evaluate_generator, html_report
+from lipsync.evaluation import Judge, compare, evaluate_generator, html_report
 from lipsync.evaluation.lists import Pair
 from lipsync.features import Mel
 from lipsync.media import VideoWriter
@@ -103,13 +103,20 @@ def test_a_mouth_that_rests_keeps_nothing(pairs, tmp_path):
 
 
 def test_a_mouth_that_follows_the_sound_is_found_to(pairs, tmp_path):
-    _, dubs, found = numbers(pairs, tmp_path / "out", "hears")
+    report, dubs, found = numbers(pairs, tmp_path / "out", "hears")
     assert dubs["silent_motion"] < 0.05
     assert dubs["speech_correlation"] < 0.5
     assert found["speech_correlation"]["beside"]["mean"] > 0.8  # with their own speech
     assert dubs["new_speech_found"] == 1
     assert dubs["old_speech_found"] < 1
     assert dubs["closed_in_pauses"] > 0.8
+    assert [leak.name for leak in report.leakage] == list(found)
+    # beside one that copies, pair by pair
+    other, _, _ = numbers(pairs, tmp_path / "copies", "copies")
+    lines = compare(other, report).splitlines()
+    words = next(line for line in lines if line.startswith("motion_share, silence")).split()
+    assert words[2] == "3"
+    assert float(words[3]) == pytest.approx(-1, abs=0.05)
 
 
 def test_a_pair_with_its_own_speech_says_nothing_of_other_speech(pairs, tmp_path):
