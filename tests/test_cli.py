@@ -184,7 +184,7 @@ class Slow(nn.Module):
     config = {"image_size": 16, "feature": Mel().record}
     def forward(self, mel, faces):
         print("rendering", flush=True)
-        time.sleep(0.2)
+        time.sleep(0.5)
         return faces[:, 3:]
 
 job.get_detector = lambda name: Fixed()

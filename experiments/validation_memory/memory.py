@@ -24,6 +24,7 @@ from hydra.utils import instantiate
 
 from lipsync.data.store import open_clip, write_clip, write_split
 from lipsync.evaluation import Judge, evaluate_expert
+from lipsync.models.folding import folded
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FPS, SIDE = 25, 96
@@ -63,6 +64,7 @@ def scored(root: Path, options: list[str], way: str) -> None:
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base=None):
         network = compose("train", [*options, f"data.root={root}"]).model.expert
     judge = Judge(instantiate(network, _convert_="all").eval())
+    judge.network = folded(judge.model)  # as a judge that is named comes
     if way == "evaluate_expert":
         evaluate_expert(judge, root, ["long/a"])
     else:

@@ -127,8 +127,8 @@ class Clips(_Split):
             takes all.
         seconds: where whole clips are taken, longer ones are cut into parts of no more, of nearly
             equal length, so that memory does not grow with theirs; every part counts as a clip.
-            To find their lengths, all clips are opened at the start, some 50 us each from a
-            local disk.
+            To find their lengths, all clips are opened at the start, some 0.1 ms each where
+            the disk is quick.
 
     Returns per clip:
         With ``windows`` what :class:`Windows` gives, references and shifted sound half a clip away,

@@ -59,8 +59,7 @@ def test_no_loss_is_left_unchecked_when_validation_begins(prepared, tmp_path, mo
     [(generator_module, generator_data, 3), (lipgan_module, lipgan_data, 2)],
 )
 def test_compiled_networks_are_what_a_step_runs(prepared, tmp_path, make, data, networks):
-    """With the gradient of a gradient, too: R1 of the discriminator."""
-    module = make(**({"r1": 1.0} if make is generator_module else {}))
+    module = make()
     runs = []
 
     def backend_of(network):

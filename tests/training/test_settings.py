@@ -38,7 +38,7 @@ def refused(tmp_path, *options: str) -> str:
 
 def test_an_expert_of_another_image_size(tmp_path):
     line = refused(tmp_path, "model=wav2lip", "data.root=/nowhere", "data.image_size=128")
-    assert "generator, expert and discriminator are for different image sizes [96, 128]" in line
+    assert "networks differ in image_size: generator 128, expert 96" in line
     assert "model.expert" in line
 
 
