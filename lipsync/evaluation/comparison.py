@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lipsync.errors import ConfigError
-from lipsync.evaluation.rows import GENERATED, LIKENESS, OWN, PICTURE, Row
+from lipsync.evaluation.rows import GENERATED, LEAKAGE, LIKENESS, OWN, PICTURE, SILENT, Row
 from lipsync.evaluation.table import SCORES, Report
 from lipsync.evaluation.text import aligned
 from lipsync.metrics.statistics import compare_paired
@@ -37,7 +37,8 @@ def load_report(path: str | Path) -> Report:
 def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
     """Two reports on the same videos, paired by name: mean differences, second less first.
 
-    Likeness of generated videos is that of faces with their own speech, where it is known.
+    Likeness of generated videos is that of faces with their own speech, where it is known; what is
+    left of the old mouth is compared under silence, too.
 
     Raises:
         ConfigError: other judges or protocols, or no video that both have.
@@ -48,11 +49,15 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
                 f"the reports differ in their {name} ('{getattr(first, name)}' and "
                 f"'{getattr(second, name)}'), so their numbers cannot be compared"
             )
+    wanted = [(name, name, [kind]) for name in (*SCORES[:2], *PICTURE)]
+    if kind == GENERATED:
+        for name, _, kinds in wanted:
+            kinds += [OWN] if name in LIKENESS else []  # where it is known
+        wanted += [(f"{name}, silence", name, [SILENT]) for name in LEAKAGE]
     lines = []
-    for name in (*SCORES[:2], *PICTURE):
-        more = [OWN] if kind == GENERATED and name in LIKENESS else []  # where it is known
+    for about, name, kinds in wanted:
         sides = [
-            _by_video([row for one in (kind, *more) for row in report.of(one)], name)
+            _by_video([row for one in kinds for row in report.of(one)], name)
             for report in (first, second)
         ]
         if not sides[0].keys() & sides[1].keys():
@@ -60,7 +65,7 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
         found = compare_paired(*sides)
         verdict = "clear" if found.clear else "not told apart"
         gap = found.difference
-        lines.append([name, str(gap.n), gap.text(), f"{found.share_higher:.0%}", verdict])
+        lines.append([about, str(gap.n), gap.text(), f"{found.share_higher:.0%}", verdict])
     if not lines:
         raise ConfigError("the reports have no scored video in common; compare runs on one list")
     head = ("second less first", "n", "mean difference [95 % interval]", "higher in", "")

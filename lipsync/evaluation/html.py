@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lipsync.errors import MediaError
-from lipsync.evaluation.leakage import leaks
 from lipsync.evaluation.plots import offset_plot, pair_plot, score_plot
 from lipsync.evaluation.rows import (
     COPIED,
@@ -55,7 +54,6 @@ def html_report(
         offset_plot=offset_plot(report),
         pair_plot=plot,
         following=plot and compare_paired(*distances),
-        leaks=leaks(report.rows),
         likeness=_pictures(LIKENESS, list(found.values())),
         looks=_pictures(looks, seen),
         measured=[name for name in PICTURE if any(name in row.picture for row in report.rows)],

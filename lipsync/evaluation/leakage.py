@@ -86,12 +86,12 @@ def leaks(rows: Iterable[Row]) -> list[Leak]:
     return made
 
 
-def leakage_lines(rows: Sequence[Row]) -> list[str]:
+def leakage_lines(found: Sequence[Leak]) -> list[str]:
     """The numbers as aligned text."""
     cells = [
         [leak.name, str(leak.dubs.n), leak.dubs.text(2), leak.beside_set,
          "-" if leak.beside is None else leak.beside.text(2)]
-        for leak in leaks(rows)
+        for leak in found
     ]  # fmt: skip
     head = ("leakage", "n", "dubs", "beside", "of these")
     return aligned(head, cells, right=(*head[1:3], head[4])) if cells else []

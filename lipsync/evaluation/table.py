@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from lipsync.errors import ConfigError
-from lipsync.evaluation.leakage import leakage_lines, leaks
+from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
 from lipsync.evaluation.text import aligned, signed, write_text
 from lipsync.metrics.statistics import Interval, mean_interval
@@ -112,6 +112,11 @@ class Report:
                 first = f", first {rows[0].video}: {rows[0].problem}" if rows else ""
                 raise ConfigError(f"none of {len(rows)} {kind} videos could be scored{first}")
 
+    @property
+    def leakage(self) -> list[Leak]:
+        """What is left of the old mouth, see :func:`lipsync.evaluation.leakage.leaks`."""
+        return leaks(self.rows)
+
     def problems(self) -> dict[str, str]:
         """Video -> why it was left out, each video once."""
         return {row.video: row.problem for row in self.rows if row.problem}
@@ -169,7 +174,7 @@ class Report:
         if videos:
             lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:6])
             lines.append("")
-        for more in (self.picture_lines(), leakage_lines(self.rows)):
+        for more in (self.picture_lines(), leakage_lines(self.leakage)):
             lines += [*more, ""] if more else []
         return "\n".join([*lines, *self.summary_lines()])
 
@@ -208,7 +213,7 @@ class Report:
             "vshift": self.vshift,
             "settings": self.settings,
             "overall": {kind: self.overall(kind).as_dict() for kind in self.sets},
-            "leakage": [leak.as_dict() for leak in leaks(self.rows)],
+            "leakage": [leak.as_dict() for leak in self.leakage],
             "frechet": self.frechet,
             "videos": [asdict(row) for row in self.rows],
         }

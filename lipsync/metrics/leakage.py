@@ -3,20 +3,31 @@
 A generator that copies its reference replays the mouth of the video that is dubbed, whatever it
 hears (the expression leakage of KeySync, Bigata et al. 2025, there measured under silence). The dub
 and its source are cut by one steady square, frame by frame at the same time, and looked at in
-:func:`.quality.mouth_region`. The square keeps still, so a head that moves counts in both.
+:func:`mouth_region`. The square keeps still, so a head that moves counts in both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from lipsync.metrics.quality import luma, motion, mouth_levels, mouth_region
+from lipsync.metrics.quality import LUMA, luma, motion
 
 _LEAST = 5  # frames; of fewer, a number is chance
 _BLOCK = 4  # pixels to a side that are averaged before mouths are compared
+
+
+def mouth_region(pictures: Any) -> Any:
+    """The mouth of face crops (..., S, S), an array or a tensor -> (..., S / 4, S / 3).
+
+    It holds the lips, open or closed, and lies where a dub shows the generated picture and hardly
+    anything of the one below it.
+    """
+    side = pictures.shape[-1]
+    return pictures[..., side * 7 // 12 : side * 5 // 6, side // 3 : side * 2 // 3]
 
 
 @dataclass
@@ -126,7 +137,8 @@ def window_motion(faces: Tensor) -> Tensor:
 
     The mean absolute change of its luma from frame to frame, of the range of a pixel.
     """
-    levels = mouth_levels(faces)  # (N, T, rows, columns)
+    colours = mouth_region(faces).float().unbind(dim=2)  # three (N, T, S/4, S/3)
+    levels = sum(weight * colour for weight, colour in zip(LUMA, colours, strict=True))
     return (levels[:, 1:] - levels[:, :-1]).abs().mean(dim=(1, 2, 3))
 
 

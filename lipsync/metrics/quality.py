@@ -7,8 +7,6 @@ either.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,7 +20,7 @@ from lipsync.windows import lower_half
 KERNEL = 11  # pixels that the Gaussian of SSIM spans
 SILENCE_DB = -30.0  # below a clip's loud frames, a frame counts as silent
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, Wang et al. 2003
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue
 _LEAST_SILENCE = 5  # frames; motion in fewer is chance
 
 
@@ -92,7 +90,7 @@ def ms_ssim(pred: Tensor, target: Tensor) -> Tensor:
 
 def luma(faces: np.ndarray) -> np.ndarray:
     """uint8 (..., H, W, 3) RGB -> float32 (..., H, W), 8-bit levels of BT.601 luma."""
-    return np.asarray(faces, np.float32) @ np.array(_LUMA, np.float32)
+    return np.asarray(faces, np.float32) @ np.array(LUMA, np.float32)
 
 
 def sharpness(levels: np.ndarray) -> float:
@@ -219,24 +217,14 @@ class FaceLook:
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def mouth_region(pictures: Any) -> Any:
-    """The mouth of face crops (..., S, S), an array or a tensor -> (..., S / 3, 5 S / 12)."""
-    side = pictures.shape[-1]
-    return pictures[..., side * 7 // 12 : side * 11 // 12, side * 7 // 24 : side * 17 // 24]
-
-
 def edge_energy(faces: Tensor) -> Tensor:
     """How sharp the mouth is: mean square of the Laplacian of its luma, (n, 3, S, S) -> (n,).
 
     In the middle of the lower half; a number to read beside that of the real pictures, of which its
     root is the sharpness in use here.
     """
-    levels = mouth_levels(faces)
-    around = levels[:, :-2, 1:-1] + levels[:, 2:, 1:-1] + levels[:, 1:-1, :-2] + levels[:, 1:-1, 2:]
-    return (around - 4 * levels[:, 1:-1, 1:-1]).square().mean(dim=(1, 2))
-
-
-def mouth_levels(faces: Tensor) -> Tensor:
-    """Luma of the mouths of face crops: (..., 3, S, S) -> float (..., S / 3, 5 S / 12)."""
-    red, green, blue = mouth_region(faces).float().unbind(dim=-3)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    side = faces.shape[-1]
+    mouth = faces[..., side * 7 // 12 : side * 11 // 12, side * 7 // 24 : side * 17 // 24].float()
+    luma = sum(weight * mouth[:, i] for i, weight in enumerate(LUMA))
+    around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
+    return (around - 4 * luma[:, 1:-1, 1:-1]).square().mean(dim=(1, 2))

@@ -11,7 +11,7 @@ from lipsync.data.module import ClipDataModule
 from lipsync.data.store import PreparedFolder
 from lipsync.errors import ConfigError
 from lipsync.features import Mel
-from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2, Wav2Lip
+from lipsync.models import FaceGenerator, QualityDiscriminator, SyncNet, SyncNetV2, Wav2Lip
 from lipsync.training import ExpertTraining, GeneratorTraining, measures, terms
 from lipsync.training.augment import Augment
 from lipsync.training.batches import to_float
@@ -43,6 +43,7 @@ def generator_module(**options) -> GeneratorTraining:
         "metrics": {
             "l1": measures.L1(),
             "psnr": measures.PSNR(),
+            "silence": measures.SilentMotion(),
             "sync": measures.TermValue("sync"),
         },
     }
@@ -111,6 +112,8 @@ def test_every_term_and_every_baseline_is_logged(prepared, tmp_path):
     for system in ("generated", "swapped_audio", "copied_reference", "real"):
         assert {f"val/l1_{system}", f"val/sync_{system}"} <= logged
     assert run.callback_metrics["val/l1_real"] == 0
+    assert run.callback_metrics["val/silent_motion_copied_reference"] == pytest.approx(1, abs=0.05)
+    assert 0 <= run.callback_metrics["val/silent_motion_generated"] < 0.5
     # The fixture's pixels are independent noise of 0 to 255: the mean distance of two is a third.
     assert run.callback_metrics["val/l1_copied_reference"] == pytest.approx(1 / 3, abs=0.01)
 
@@ -209,6 +212,38 @@ def test_a_judge_of_another_size_and_sound_selects(prepared, tmp_path):
     found = {k.removeprefix("val/"): float(v) for k, v in run.callback_metrics.items()}
     assert found["judge_generated"] > 0
     assert found["score"] == pytest.approx(measures.selection_score(found))
+
+
+class Planted(FaceGenerator):
+    """Paints ``how`` says: the reference, a patch that nothing moves, or the sound's level."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.unused = how, torch.nn.Parameter(torch.zeros(1))
+        self.config = {"image_size": 96, "framing": "box", "feature": Mel().record}
+
+    def forward(self, sound: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+        if self.how == "copies":
+            return faces[..., 3:, :, :] + self.unused
+        level = (sound.mean(dim=(-3, -2, -1)) + 4) / 8 if self.how == "hears" else 0 * self.unused
+        return torch.zeros_like(faces[..., 3:, :, :]) + level.reshape(*level.shape, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("how", "share"), [("copies", 0.5), ("rests", 0), ("hears", 0)])
+def test_silent_motion_is_what_moves_without_sound(how, share):
+    measure = measures.SilentMotion()
+    measure.attach("silence", {"generator": Planted(how)}, {})
+    target, reference = torch.zeros(4, 5, 3, 96, 96), torch.zeros(4, 5, 3, 96, 96)
+    target[:, ::2], reference[:, ::2] = 0.8, 0.4  # half as much
+    step = Step(0, target, reference, target, torch.randn(4, 5, 1, 80, 16))
+    for part in (slice(0, 3), slice(3, 4)):  # however batches are cut
+        parts = (value[part] for value in (target, reference, target, step.sound))
+        measure.update({"real": Step(0, *parts)})
+    assert measure.compute(True) == pytest.approx(
+        {"silent_motion_generated": share, "silent_motion_copied_reference": 0.5}
+    )
+    measure.update({"real": Step(0, reference * 0, reference, target, step.sound)})
+    assert measure.compute(True) == {}  # of pictures that stand still there is no share
 
 
 def test_the_score_is_0_for_real_videos_and_1_a_part_for_the_pasted_reference():

@@ -1,0 +1,125 @@
+"""The old mouth, through whole dubs by planted generators that copy, rest or hear."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from evaluation_media import FixedDetector, Loudness, bright_and_loud
+from torch import nn
+
+from lipsync.evaluation import Judge, compare, evaluate_generator, html_report
+from lipsync.evaluation.lists import Pair
+from lipsync.features import Mel
+from lipsync.media import VideoWriter
+
+GREY = 110
+PAUSE = 9  # frames
+
+
+class MouthLoudness(Loudness):
+    """Looks at the mouth alone."""
+
+    def embed_face(self, faces: torch.Tensor) -> torch.Tensor:
+        return faces.unflatten(1, (-1, 3))[..., 4:8, 12:20].mean(dim=(2, 3, 4))
+
+
+class Mouth(nn.Module):
+    """Leaves the reference as it is, or puts a mouth there: at rest, or as bright as the sound."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.config = {"image_size": 32, "feature": Mel(lead=2).record}
+        self.how = how
+
+    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+        painted = faces[:, 3:].clone()
+        if self.how != "copies":
+            power = 10 ** (mel[:, 0, :, 7:9].mean(dim=(1, 2)) * 100 / 8 / 20)
+            bright = (power / 2.3 - 0.09).clamp(0, 1) if self.how == "hears" else 0 * power
+            painted[..., 18:26, 11:21] = bright[:, None, None, None]
+        return painted
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> list[Pair]:
+    """Three faces whose mouths alone follow their sound; each speaks with the next one's voice."""
+    folder = tmp_path_factory.mktemp("faces")
+    for k in range(3):
+        faces, wave = bright_and_loud(60, seed=k)
+        rest = slice(5 + 18 * k, 5 + 18 * k + PAUSE)
+        faces[rest] = 0
+        wave.reshape(60, 640)[rest] = 0
+        with VideoWriter(folder / f"{k}.mp4", 25, (96, 80), audio=wave, crf=4) as video:
+            for face in faces:
+                picture = np.full((80, 96, 3), GREY, np.uint8)
+                picture[51:63, 40:56] = face[0, 0, 0]
+                video.write(picture)
+    names = [folder / f"{k}.mp4" for k in range(3)]
+    return [Pair(names[k], names[(k + 1) % 3], f"{k}") for k in range(3)]
+
+
+def numbers(pairs, output: Path, how: str):
+    judge = Judge(MouthLoudness(), "loudness")
+    report = evaluate_generator(Mouth(how), pairs, output, judge=judge, detector=FixedDetector())
+    report.check()
+    assert report.problems() == {}
+    found = {leak["name"]: leak for leak in report.as_dict()["leakage"]}
+    return report, {name: leak["dubs"]["mean"] for name, leak in found.items()}, found
+
+
+def test_a_generator_that_copies_keeps_the_old_mouth(pairs, tmp_path):
+    report, dubs, found = numbers(pairs, tmp_path / "out", "copies")
+    for name in ("silent_motion", "silent_correlation", "speech_correlation"):
+        assert dubs[name] == pytest.approx(1, abs=0.05)
+    assert dubs["old_speech_found"] == 1
+    assert found["old_speech_found"]["beside"]["mean"] == dubs["new_speech_found"] < 1
+    assert found["new_speech_found"]["beside"]["mean"] == 1  # real videos
+    copied = found["closed_in_pauses"]["beside"]["mean"]
+    assert dubs["closed_in_pauses"] == pytest.approx(copied, abs=0.05)
+    assert copied < 0.9
+    # the table, the files and the page tell it, pair by pair and together
+    lines = report.table(videos=False).splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("leakage"))
+    assert lines[start + 2].split()[:3] == ["silent_motion", "3", f"{dubs['silent_motion']:.2f}"]
+    report.save(tmp_path)
+    saved = json.loads((tmp_path / "scores.json").read_text())
+    assert saved["leakage"] == report.as_dict()["leakage"]
+    head, *rows = (tmp_path / "scores.csv").read_text().splitlines()
+    assert {"motion_share", "motion_correlation", "closed_in_pauses"} <= set(head.split(","))
+    assert sum(row.startswith(("silent_input", "old_speech")) for row in rows) == 6
+    page = html_report(report)
+    assert "What is left of the old mouth" in page
+    assert f"<td>{dubs['silent_motion']:.2f}<small>" in page
+
+
+def test_a_mouth_that_rests_keeps_nothing(pairs, tmp_path):
+    _, dubs, _ = numbers(pairs, tmp_path / "out", "rests")
+    assert dubs["silent_motion"] < 0.05  # but for what the encoder leaves
+    assert dubs["closed_in_pauses"] == 1
+    assert dubs["old_speech_found"] < 1
+    assert dubs["new_speech_found"] < 1
+
+
+def test_a_mouth_that_follows_the_sound_is_found_to(pairs, tmp_path):
+    report, dubs, found = numbers(pairs, tmp_path / "out", "hears")
+    assert dubs["silent_motion"] < 0.05
+    assert dubs["speech_correlation"] < 0.5
+    assert found["speech_correlation"]["beside"]["mean"] > 0.8  # with their own speech
+    assert dubs["new_speech_found"] == 1
+    assert dubs["old_speech_found"] < 1
+    assert dubs["closed_in_pauses"] > 0.8
+    assert [leak.name for leak in report.leakage] == list(found)
+    # beside one that copies, pair by pair
+    other, _, _ = numbers(pairs, tmp_path / "copies", "copies")
+    lines = compare(other, report).splitlines()
+    words = next(line for line in lines if line.startswith("motion_share, silence")).split()
+    assert words[2] == "3"
+    assert float(words[3]) == pytest.approx(-1, abs=0.05)
+
+
+def test_a_pair_with_its_own_speech_says_nothing_of_other_speech(pairs, tmp_path):
+    own = [Pair(pairs[0].video, pairs[0].video, "own")]
+    _, dubs, _ = numbers(own, tmp_path / "out", "copies")
+    assert set(dubs) == {"silent_motion", "silent_correlation"}
