@@ -7,6 +7,7 @@ and the true frames.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from lipsync.training.terms import SyncAdversarial, Term
 SYSTEMS = ("generated", "swapped_audio", "copied_reference", "real")
 
 
-class Measure(nn.Module):
+class Measure(nn.Module, ABC):
     """One measure: a step of each system in, named numbers out."""
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
@@ -47,17 +48,17 @@ class Measure(nn.Module):
         """Sound of whole windows that it hears, in ``step.spans`` under the measure's name."""
         return None
 
+    @abstractmethod
     def update(self, steps: Mapping[str, Step]) -> None:
         """Add a batch: a step of every system, alike but for ``fake``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compute(self, validating: bool) -> dict[str, float]:
         """The numbers, without their stage; what was added is forgotten.
 
         Args:
             validating: on the validation set, where thresholds are fixed.
         """
-        raise NotImplementedError
 
 
 class PerSystem(Measure):
@@ -67,9 +68,9 @@ class PerSystem(Measure):
         self.name = name
         self.means = nn.ModuleDict({system: MeanMetric() for system in SYSTEMS})
 
+    @abstractmethod
     def value(self, step: Step) -> Tensor:
         """One number for a batch, or one for each of its windows."""
-        raise NotImplementedError
 
     def update(self, steps: Mapping[str, Step]) -> None:
         for system, step in steps.items():
