@@ -81,11 +81,11 @@ def test_launchers(prepared, tmp_path, launcher, plugin):
 def test_points_that_fail_do_not_end_a_sweep(prepared, tmp_path, launcher):
     if launcher:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs an extra")
-    swept = "model.adversarial=bce,nonsense,hinge"
+    swept = "model.terms.sync.ramp=0,-5,10"
     done = train(*sweep(prepared, tmp_path, *launcher, swept))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    line = "point 1 (model.adversarial=nonsense): model.adversarial=nonsense: must be one of"
+    line = "point 1 (model.terms.sync.ramp=-5): sync ramp=-5: must be"
     assert done.stderr.count(line) == 2  # when it fails, and at the end
     assert len(finished(tmp_path)) == 2
 
@@ -97,7 +97,7 @@ def test_failed_trials_do_not_end_a_study(prepared, tmp_path):
     )
     study = ["search=loss_weights", "name=study", "hydra.sweeper.n_trials=2"]
     common = sweep(prepared, tmp_path / "first", *study)
-    done = train(*common, "model.adversarial=nonsense")
+    done = train(*common, "model.terms.sync.ramp=-5")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "point 1 (model.loss.sync=" in done.stderr
