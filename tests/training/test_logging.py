@@ -76,7 +76,7 @@ def wandb_runs(folder: Path) -> list[dict]:
 def test_every_point_of_a_sweep_is_a_wandb_run(prepared, tmp_path):
     wandb = ["logger=wandb", "logger.wandb.offline=true", "name=named"]
     options = ["model=syncnet", "data.batch_size=2", "trainer.batches=2", *wandb]
-    swept = [f"hydra.sweep.dir={tmp_path}", "model.loss.contrastive=1,nan,2"]
+    swept = [f"hydra.sweep.dir={tmp_path}", "data.train.windows=6,1,8"]
     done = train("-m", *tiny(prepared, tmp_path), *options, *swept)
     assert done.returncode == 2
     runs = wandb_runs(tmp_path)
