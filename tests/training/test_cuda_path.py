@@ -34,6 +34,7 @@ def test_a_training_step_mixes_no_devices_and_waits_for_no_value(model):
     assert done.stdout == f"walked {model}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_step_in_half_precision_is_near_that_in_full(prepared, tmp_path, model, monkeypatch):
     """On a processor, under the autocast and with the memory layout of a GPU."""
