@@ -28,6 +28,7 @@ from lipsync.training.batches import generator_faces
 from lipsync.training.frozen import Frozen
 from lipsync.training.step import Step
 from lipsync.training.terms import SyncAdversarial, Term
+from lipsync.training.terms.sync import check_expert
 
 SYSTEMS = ("generated", "swapped_audio", "copied_reference", "real")
 
@@ -159,6 +160,7 @@ class JudgeDistance(PerSystem):
             self.judge = Frozen(networks["judge"])
         if self.judge is None:
             return
+        check_expert("model.judge", self.judge.network)
         seen, sees = networks["generator"].config["framing"], self.judge.network.config["framing"]
         if seen != sees:
             raise ConfigError(

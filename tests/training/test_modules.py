@@ -152,6 +152,7 @@ def test_a_term_without_weight_for_now_gives_no_gradient():
     ("options", "problem"),
     [
         ({"expert": small_expert(128)}, "networks differ in image_size: generator 96, expert 128"),
+        ({"expert": Wav2Lip(96, width=0.1, depth=0)}, "model.expert is a Wav2Lip, which compares"),
         ({"expert": None}, "model.loss.sync asks an expert; name one with model.expert"),
         ({"loss": {"sync": -0.1}}, "model.loss.sync=-0.1: a weight must be 0 or more"),
         ({"loss": {"lower": float("nan")}}, "model.loss.lower=nan: a weight must be 0 or more"),

@@ -57,6 +57,7 @@ class Sync(Term):
             if networks.get("expert") is None:
                 raise ConfigError(f"model.loss.{name} asks an expert; name one with model.expert")
             self.expert = Frozen(networks["expert"])
+        check_expert("model.expert", self.expert.network)
         check_alike(
             "give an expert of the generator's size and framing with model.expert",
             generator=networks["generator"],
@@ -89,6 +90,15 @@ class Sync(Term):
 
     def set_extra_state(self, state: Tensor) -> None:
         self.start = int(state)
+
+
+def check_expert(option: str, network: nn.Module) -> None:
+    """Raise ConfigError for a network that does not compare windows of faces with sound."""
+    if not hasattr(network, "see") or "window" not in getattr(network, "config", {}):
+        kind = type(network).__name__
+        raise ConfigError(
+            f"{option} is a {kind}, which compares no faces with sound; give a SyncNet"
+        )
 
 
 def check_alike(remedy: str, **networks: nn.Module) -> None:
