@@ -79,6 +79,13 @@ def _add_dub(commands: Any) -> None:
         "beginning with 0, or sync: whose lips fit the sound of FACE",
     )
     add("--reference", metavar="SOUND", help="for --speaker sync: another sound that fits FACE")
+    add(
+        "--reference-frames",
+        metavar="WHICH",
+        help="frames of FACE that the model sees beside the one it paints: auto (the mouth at "
+        "rest, the head alike), itself, or numbers such as 120,360 (default: auto; itself for "
+        "the published networks)",
+    )
     add("--min-face", type=int, metavar="PX", help="leave smaller faces alone (default: 40)")
     add(
         "--no-face",
@@ -178,6 +185,7 @@ def _add_evaluate(commands: Any) -> None:
         "a generator", "dub pairs and score them; interrupted, the same command goes on"
     ).add_argument
     add("--model", help="name or path of the generator; needs -o")
+    add("--reference-frames", metavar="HOW", help="auto or itself, as for lipsync dub")
     add("--root", metavar="DIR", help="videos: all are paired, or those that a list names")
     add("--filelist", metavar="FILE", help="pairs in the published format, lines of: video audio")
     add("--count", type=int, metavar="N", help="so many random pairs of --root (default: all)")
@@ -323,9 +331,10 @@ def _evaluate_videos(
 ) -> Any:
     from lipsync import evaluation
 
-    for name in ("root", "filelist", "count", "seed"):
+    for name in ("root", "filelist", "count", "seed", "reference_frames"):
         if name in options:
-            raise ConfigError(f"--{name} is for a generator; name one with --model")
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} is for a generator; name one with --model")
     if pairs is not None:
         more, more_real = evaluation.read_pairs(pairs)
         generated, real = [*generated, *more], [*real, *more_real]

@@ -14,7 +14,8 @@ import yaml
 from lipsync.errors import ConfigError
 
 _NONE = type(None)
-_KINDS = {"str": str, "int": Integral, "float": Real, "bool": bool, "dict": dict, "None": _NONE}
+_KINDS = {"str": str, "int": Integral, "float": Real, "bool": bool, "dict": dict}
+_KINDS |= {"list": list, "None": _NONE}
 _PLAIN = (str, Number, date, dict, list, _NONE)  # what YAML gives
 
 

@@ -14,6 +14,7 @@ import torch
 
 from lipsync import cli, dubbing, evaluation
 from lipsync.checkpoints import load_model, save_model
+from lipsync.dubbing.result import ReferencesUsed
 from lipsync.evaluation import Report, Row
 from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
@@ -71,7 +72,7 @@ def test_help_is_quick_and_does_not_import_torch():
             "evaluate",
             evaluation.evaluate,
             {"help", "plugin", "json", "quiet", "pairs", "output", "against"}
-            | {"model", "root", "filelist", "count", "seed"},
+            | {"model", "root", "filelist", "count", "seed", "reference_frames"},
         ),
     ],
 )
@@ -87,12 +88,15 @@ def test_options_are_the_function_s(command, function, own):
             assert f"{parameter.default} (default)" in given[name]
 
 
+USED = ReferencesUsed("auto", frames=[2])
+
+
 def test_options_that_are_given_are_passed_on_and_others_are_not(monkeypatch, capsys):
     seen = {}
 
     def fake(**options):
         seen.update(options)
-        return dubbing.DubResult(Path("o.mp4"), 5, 0.2, 25, 3, [(1, 3)], 5, "whole", "m")
+        return dubbing.DubResult(Path("o.mp4"), 5, 0.2, 25, 3, [(1, 3)], 5, "whole", "m", USED)
 
     monkeypatch.setattr(dubbing, "dub", fake)
     assert run("dub", "f.mp4", "a.wav", "-o", "o.mp4", "--crf", "30", "--no-face", "error") == 0
@@ -103,6 +107,7 @@ def test_options_that_are_given_are_passed_on_and_others_are_not(monkeypatch, ca
     out = capsys.readouterr().out
     assert "5 frames, 0.20 s at 25 fps" in out
     assert "frames without: 1-2" in out
+    assert "references: frame 2;" in out
     assert run("dub", "f", "a", "-o", "o.mp4", "--json") == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == [[1, 3]]
     assert run("dub", "f", "a", "-o", "o.mp4", "--quiet") == 0
@@ -111,7 +116,7 @@ def test_options_that_are_given_are_passed_on_and_others_are_not(monkeypatch, ca
 
 def test_options_from_a_file_give_way_to_those_of_the_command(monkeypatch, tmp_path):
     seen = {}
-    result = dubbing.DubResult(Path("o.mp4"), 5, 0.2, 25, 3, [], 5, "whole", "m")
+    result = dubbing.DubResult(Path("o.mp4"), 5, 0.2, 25, 3, [], 5, "whole", "m", USED)
     monkeypatch.setattr(dubbing, "dub", lambda **options: seen.update(options) or result)
     (tmp_path / "s.yaml").write_text("crf: 30\nno-face: hold\n")
     arguments = "f", "a", "-o", "o.mp4", "--config", tmp_path / "s.yaml", "--crf", "20"

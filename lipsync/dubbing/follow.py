@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,19 @@ class _Shot:
     looks: list[int] = field(default_factory=list)  # the first, and the last so far
     tracks: list[FaceTrack] = field(default_factory=list)
     followed: FaceTrack | None = None
+
+
+class Followed(NamedTuple):
+    """A frame, and where the speaker's face lies in it."""
+
+    frame: np.ndarray
+    """uint8 (H, W, 3)."""
+    transform: np.ndarray | None = None
+    """float64 (2, 3), see :mod:`lipsync.faces.framing`; None where no face is to be dubbed."""
+    face: np.ndarray | None = None
+    """(14,) its box and landmarks in pixels, these NaN where they are unknown."""
+    track: tuple[int, int] | None = None
+    """Which face of which shot it is."""
 
 
 class FaceFollower:
@@ -74,15 +88,13 @@ class FaceFollower:
         self._pending: deque[tuple[int, list]] = deque()  # looks whose shot is not certain yet
         self._shots: deque[_Shot] = deque([_Shot(0)])
         self._born: dict[int, tuple[int, int]] = {}
-        self._faces: dict[int, tuple[int, np.ndarray] | None] = {}  # (run, face) of decided frames
+        # (track, face) of decided frames
+        self._faces: dict[int, tuple[tuple[int, int], np.ndarray] | None] = {}
         self._places: dict[int, np.ndarray | None] = {}
         self._around = self._radius = self._ahead = 0
 
-    def push(self, frame: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """Take the next frame, uint8 (H, W, 3); give those that are certain with their transforms.
-
-        A transform is float64 (2, 3), see :mod:`lipsync.faces.framing`; ``None`` where no face is
-        to be dubbed.
+    def push(self, frame: np.ndarray) -> list[Followed]:
+        """Take the next frame, uint8 (H, W, 3); give those that are certain.
 
         Raises:
             MediaError, ConfigError: the face has no landmarks, and the framing needs them.
@@ -100,7 +112,7 @@ class FaceFollower:
         self._advance(number - self.looks.stride - _CUT_AFTER)
         return self._ready(number - self._ahead)
 
-    def flush(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    def flush(self) -> list[Followed]:
         """The rest of the frames: no more will come."""
         last = self._came - 1
         for late in range(max(1, last - _CUT_AFTER + 1), last + 1):
@@ -161,7 +173,7 @@ class FaceFollower:
             self._places[self._placed] = self._place(self._placed)
             self._placed += 1
 
-    def _decide(self, number: int) -> tuple[int, np.ndarray] | None:
+    def _decide(self, number: int) -> tuple[tuple[int, int], np.ndarray] | None:
         while self._shots[0].end is not None and number >= self._shots[0].end:
             for track in self._shots.popleft().tracks:
                 self._born.pop(id(track), None)
@@ -186,7 +198,7 @@ class FaceFollower:
             return None
         if self._framing.needs_landmarks and not np.isfinite(face).all():
             self.looks.refuse_without_landmarks(number, self._framing.name)
-        return id(shot.followed), face
+        return self._born[id(shot.followed)], face
 
     def _is_known(self, track: FaceTrack) -> bool:
         return self._knows(self._born[id(track)])
@@ -253,14 +265,17 @@ class FaceFollower:
         # averaged over the frames around it once it is given out
         return self._framing.transforms(faces[:, :4], marks, radius=0)[number - around.start]
 
-    def _ready(self, until: int) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    def _ready(self, until: int) -> list[Followed]:
         out = []
         while self._given <= until:
-            number, place = self._given, None
+            number, frame = self._given, self._frames.popleft()
             if self._faces[number] is not None:
+                track, face = self._faces[number]
                 around = self._run(number, self._radius)
                 place = np.mean([self._places[i] for i in around], axis=0)
-            out.append((self._frames.popleft(), place))
+                out.append(Followed(frame, place, face, track))
+            else:
+                out.append(Followed(frame))
             self._given += 1
             behind = number - 2 * max(self._around, self._radius)
             self._faces.pop(behind, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,22 +15,33 @@ import torch
 
 from lipsync.dubbing.blend import match_colours
 from lipsync.dubbing.enhance import get_enhancer
-from lipsync.dubbing.follow import FaceFollower
-from lipsync.dubbing.lips import Lips, load_generator
+from lipsync.dubbing.follow import FaceFollower, Followed
+from lipsync.dubbing.lips import Lips, ReferenceSets, load_generator
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Playback, Shown
+from lipsync.dubbing.references import (
+    AHEAD,
+    AUTO,
+    ITSELF,
+    Choice,
+    References,
+    reference_choice,
+    see_frames,
+)
+from lipsync.dubbing.rest import Seen
 from lipsync.dubbing.sound import measure
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
 from lipsync.dubbing.stages import Stages
 from lipsync.errors import MediaError
-from lipsync.faces.detect import get_detector
+from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.roll import SecondLook
 from lipsync.parallel import in_parallel
 
+_AHEAD_BYTES = 128 * 2**20  # of frames that wait for better references; fewer of large pictures
 _BATCH_BYTES = 96 * 2**20  # of frames in a batch; very large pictures come fewer at a time
 
 
@@ -44,6 +56,7 @@ class DubbedFrame:
         original: the same before dubbing.
         transform: float64 (2, 3), where the crop of the face that speaks lies, see
             :mod:`lipsync.faces.framing`; ``None`` where none was dubbed.
+        references: which frames of the face's video the generator was shown beside it.
     """
 
     number: int
@@ -52,6 +65,7 @@ class DubbedFrame:
     picture: np.ndarray
     original: np.ndarray
     transform: np.ndarray | None
+    references: Choice | None = None
 
 
 @dataclass
@@ -60,7 +74,11 @@ class _Spoken:
 
     shown: Shown
     transform: np.ndarray | None
+    marks: np.ndarray | None = None
+    track: object = None
     crop: np.ndarray | None = None
+    choice: Choice | None = None
+    references: ReferenceSets | None = None
     sound: np.ndarray | None = None
     face: np.ndarray | None = None
 
@@ -96,19 +114,18 @@ class Job:
         self.sound.check(self.lips.feature)
         self.playback = Playback(source, self.sound.seconds, options.length, keep)
         self._open_looks()
+        self.references = reference_choice(options.reference_frames, network)
+        self._references = self._open_references()
         self.found = 0
-        self._transforms: list[np.ndarray | None] = []  # of the source's frames
+        self._transforms: list[np.ndarray | None] = []  # of the source's frames,
+        self._choices: list[Choice | None] = []  # and their references
 
     def _open_looks(self) -> None:
         options, source = self.options, self.source
         tracks = Path(options.tracks) if options.tracks is not None else None
         there = tracks is not None and tracks.exists()
         saved = read_tracks(tracks, source.size, source.new_rate) if there else None
-        detector = options.detector
-        if isinstance(detector, str):
-            detector = get_detector(detector) if saved is None else None
-        if detector is not None and self.lips.framing.needs_landmarks:
-            detector = SecondLook(detector, search=True)
+        detector = self._detector() if saved is None else None
         stride = options.stride or usual_stride(float(self.fps))
         self._choose, self._knows = speaker_choice("largest"), None
         if options.speaker == SYNC:
@@ -122,11 +139,29 @@ class Job:
         self.save_tracks_to = None if there else tracks
         self.looks = Looks(detector, stride, saved=saved, record=self.save_tracks_to is not None)
 
+    def _detector(self) -> Detector:
+        detector = self.options.detector
+        detector = get_detector(detector) if isinstance(detector, str) else detector
+        if self.lips.framing.needs_landmarks:
+            detector = SecondLook(detector, search=True)
+        return detector
+
+    def _open_references(self) -> References | None:
+        if self.references == ITSELF:
+            return None
+        given = None
+        if isinstance(self.references, tuple):
+            options = self.options
+            whole = open_source(self.face, fps=options.fps, tolerate_damage=options.tolerate_damage)
+            given = see_frames(whole, self.references, self._detector(), self._choose, self.lips)
+        return References(self.lips.references, float(self.fps), given)
+
     def frames(self, stages: Stages) -> Iterator[DubbedFrame]:
         """The frames of the dubbed video, each stage in ``stages``."""
         decoded = stages.add("decode", lambda _: iter(self.playback))
         followed = stages.add("follow", self._follow, decoded)
-        batches = stages.add("crop", self._batches, followed, room=1)
+        cropped = stages.add("crop", self._crop, followed)
+        batches = stages.add("hear", self._batches, cropped, room=1)
         generated = stages.add("generate", self._generate, batches, room=1)
         return stages.add("blend", self._blend, generated)
 
@@ -145,10 +180,10 @@ class Job:
         )
         waiting: list[Shown] = []
 
-        def certain(ready: list[tuple[np.ndarray, np.ndarray | None]]) -> Iterator[_Spoken]:
-            for _, transform in ready:
+        def certain(ready: list[Followed]) -> Iterator[_Spoken]:
+            for _, transform, marks, track in ready:
                 self._transforms.append(transform)
-                yield _Spoken(waiting.pop(0), transform)
+                yield _Spoken(waiting.pop(0), transform, marks, track)
 
         first_time = 0
         for shown in frames:
@@ -163,20 +198,64 @@ class Job:
         if waiting:
             yield from certain(follower.flush())
 
+    def _crop(self, frames: Iterator[_Spoken]) -> Iterator[_Spoken]:
+        """Faces cut out, and beside each its references, from what the next seconds show, too."""
+        width, height = self.source.size
+        room = max(1, _AHEAD_BYTES // (3 * width * height))
+        ahead = min(round(AHEAD * self.fps), room) if self.references == AUTO else 0
+        waiting: deque[_Spoken] = deque()
+        first_time = 0
+        for spoken in frames:
+            picture, index = spoken.shown.picture, spoken.shown.index
+            if spoken.transform is not None:
+                spoken.crop = self.lips.framing.cut(picture, spoken.transform, self.lips.size)
+            if index == first_time:
+                first_time += 1
+                waiting.append(spoken)
+                if spoken.crop is not None and self._references is not None:
+                    self._references.see(spoken.track, _seen(spoken))
+                if len(waiting) > ahead:
+                    yield self._refer(waiting.popleft())
+                continue
+            while waiting:  # the source has ended, and is shown again
+                yield self._refer(waiting.popleft())
+            yield self._refer(spoken)
+        while waiting:
+            yield self._refer(waiting.popleft())
+
+    def _refer(self, spoken: _Spoken) -> _Spoken:
+        """Find a frame's references; where it is shown again, they are what they were."""
+        index, count = spoken.shown.index, self.lips.references
+        if index == len(self._choices):
+            choice = None
+            if spoken.crop is not None and self._references is not None:
+                choice = self._references.choose(spoken.track, _seen(spoken))
+            elif spoken.crop is not None:
+                choice = Choice(((1.0, (index,) * count),))
+            self._choices.append(choice)
+        spoken.choice = choice = self._choices[index]
+        if choice is not None and self._references is None:
+            spoken.references = [(1.0, [spoken.crop] * count)]
+        elif choice is not None:
+            spoken.references = self._references.crops(choice, self._read_crop)
+        return spoken
+
+    def _read_crop(self, number: int) -> np.ndarray:
+        """The face in a frame of an earlier shot, which is shown again."""
+        picture = self.source.span(number, number + 1)[0]
+        return self.lips.framing.cut(picture, self._transforms[number], self.lips.size)
+
     def _batches(self, frames: Iterator[_Spoken]) -> Iterator[list[_Spoken]]:
-        """Frames in lots, with the crops and the sounds that the generator needs."""
+        """Frames in lots, with the sounds that the generator needs."""
         width, height = self.source.size
         most = max(1, _BATCH_BYTES // (3 * width * height))
         size = min(self.options.batch_size or self.lips.batch_size(), most)
         heard = self.sound.heard(self.options.gate, endless=self.options.tail == "keep")
         speech = Speech(self.lips.feature, heard)
-        framing = self.lips.framing
         fps = float(self.fps)
         while lot := list(islice(frames, size)):
             for spoken in lot:
                 if spoken.transform is not None:
-                    picture = spoken.shown.picture
-                    spoken.crop = framing.cut(picture, spoken.transform, self.lips.size)
                     spoken.sound = speech.window(spoken.shown.start, fps)
             yield lot
 
@@ -187,7 +266,11 @@ class Job:
         def work(lot: list[_Spoken]) -> list[_Spoken]:
             spoken = [one for one in lot if one.transform is not None]
             if spoken:
-                made = self.lips.generate([s.sound for s in spoken], [s.crop for s in spoken])
+                made = self.lips.generate(
+                    [s.sound for s in spoken],
+                    [s.crop for s in spoken],
+                    [s.references for s in spoken],
+                )
                 if match:
                     pairs = zip(made, (s.crop for s in spoken), strict=True)
                     mask = self.lips.framing.mask
@@ -227,7 +310,13 @@ class Job:
             if options.watermark is not None:
                 picture = watermark(picture, options.watermark)
             yield DubbedFrame(
-                number, shown.start, shown.seconds, picture, shown.picture, spoken.transform
+                number,
+                shown.start,
+                shown.seconds,
+                picture,
+                shown.picture,
+                spoken.transform,
+                spoken.choice,
             )
         if not self.found:
             raise MediaError(
@@ -249,6 +338,11 @@ class Job:
                 f"no face from {gap:.2f} to {end:.2f} s",
                 "cut this out, or let it pass unchanged (no_face=pass)",
             )
+
+
+def _seen(spoken: _Spoken) -> Seen:
+    shown = spoken.shown
+    return Seen(shown.index, shown.picture, spoken.crop, spoken.transform, spoken.marks)
 
 
 Progress = Callable[[str, int, int | None], None]

@@ -12,6 +12,7 @@ from lipsync.devices import to_device
 from lipsync.errors import ConfigError
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
+from lipsync.models import LipGAN, Wav2Lip
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import InferenceGenerator, optimise
 
@@ -20,13 +21,18 @@ _FRAME_BYTES = 24 * 2**20  # on a device, for a frame of 96 x 96 at the publishe
 _MOST_WORKERS = 4
 
 
+ReferenceSets = list[tuple[float, list[np.ndarray]]]
+"""What a face is shown: sets of R crops, uint8 (S, S, 3), each with its share in the picture."""
+
+
 class Lips:
     """A generator and what it needs to know.
 
     Args:
-        model: called with sound (B, *audio_shape) and faces (B, 6, S, S), two pictures a frame in
-            the order that ``reference_first`` tells (target first where it does not say); returns
-            (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S, ``config["feature"]`` the record
+        model: called with sound (B, *audio_shape) and faces (B, 3 + 3 R, S, S), the target and R
+            references in the order that ``reference_first`` tells (target first where it does not
+            say); returns (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S,
+            ``config["references"]`` R (1 where it does not say), ``config["feature"]`` the record
             of what it hears, ``config["framing"]`` how its faces are cut ("box" where it does not
             say).
 
@@ -39,6 +45,7 @@ class Lips:
         self.size = int(model.config["image_size"])
         self.feature = feature_of(model)
         self.framing = get_framing(model.config.get("framing", "box"))
+        self.references = int(model.config.get("references", 1))
         self.reference_first = bool(getattr(model, "reference_first", False))
         parameter = next(model.parameters(), None)
         self.device = parameter.device if parameter is not None else torch.device("cpu")
@@ -63,23 +70,54 @@ class Lips:
         return max(1, min(_MOST_WORKERS, torch.get_num_threads()))
 
     @torch.inference_mode()
-    def generate(self, sounds: list[np.ndarray], crops: list[np.ndarray]) -> np.ndarray:
+    def generate(
+        self,
+        sounds: list[np.ndarray],
+        crops: list[np.ndarray],
+        references: list[ReferenceSets],
+    ) -> np.ndarray:
         """Faces that speak.
 
         Args:
             sounds: n windows (bands, columns), as ``feature`` cuts them.
             crops: n uint8 (S, S, 3) RGB, the faces as they are.
+            references: what each is shown; its shares sum to 1.
 
         Returns:
             float32 (n, S, S, 3) RGB in [0, 1].
         """
-        heard = torch.from_numpy(np.stack(sounds)[:, None]).to(self.device)
-        pixels = torch.from_numpy(np.stack(crops)).to(self.device)
-        reference = pixels.permute(0, 3, 1, 2).float() / 255  # (n, S, S, 3) -> (n, 3, S, S)
-        target = self.framing.hide(reference)
-        pair = (reference, target) if self.reference_first else (target, reference)
-        made = self.model(heard, torch.cat(pair, dim=1))
-        return made.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
+        # one row for every list of references of every face
+        rows = [
+            (k, share, [crop, *others])
+            for k, (crop, shown) in enumerate(zip(crops, references, strict=True))
+            for share, others in shown
+        ]
+        places, shares, pictures = zip(*rows, strict=True)
+        heard = torch.from_numpy(np.stack(sounds)[list(places), None]).to(self.device)
+        pixels = torch.from_numpy(np.array(pictures)).to(self.device)  # (n, 1 + R, S, S, 3)
+        pixels = pixels.permute(0, 1, 4, 2, 3).float() / 255
+        target, others = self.framing.hide(pixels[:, 0]), pixels[:, 1:].flatten(1, 2)
+        faces = (others, target) if self.reference_first else (target, others)
+        made = self.model(heard, torch.cat(faces, dim=1))
+        made = made.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
+        if len(rows) == len(crops):
+            return made
+        mixed = np.zeros((len(crops), *made.shape[1:]), np.float32)
+        for place, share, picture in zip(places, shares, made, strict=True):
+            mixed[place] += share * picture
+        return mixed
+
+
+def is_published(model: nn.Module) -> bool:
+    """Whether a generator is the network of its paper: all but its weights is the default.
+
+    Such weights are shown the frame itself as reference, as their authors do.
+    """
+    network = getattr(model, "network", model)  # of an optimised one
+    if type(network) not in (Wav2Lip, LipGAN):
+        return False
+    with torch.device("meta"):
+        return network.config == type(network)().config
 
 
 def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Module, str]:

@@ -11,19 +11,26 @@ import numpy as np
 
 from lipsync.dubbing.blend import match_colours
 from lipsync.dubbing.enhance import get_enhancer
-from lipsync.dubbing.follow import FaceFollower
+from lipsync.dubbing.follow import FaceFollower, Followed
 from lipsync.dubbing.gate import VoiceGate
 from lipsync.dubbing.job import DubbedFrame
-from lipsync.dubbing.lips import Lips, load_generator
+from lipsync.dubbing.lips import Lips, ReferenceSets, load_generator
 from lipsync.dubbing.looks import Looks, usual_stride
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import continued
-from lipsync.dubbing.source import open_source
+from lipsync.dubbing.references import (
+    ITSELF,
+    References,
+    reference_choice,
+    see_frames,
+)
+from lipsync.dubbing.rest import Seen
+from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
-from lipsync.faces.detect import get_detector
+from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.roll import SecondLook
 
 MOST_SECONDS = 30  # of the face's video, whose frames are kept
@@ -74,7 +81,12 @@ class LiveSession:
         network, self.model = load_generator(chosen.model, chosen.device)
         self.lips, self._options = Lips(network), chosen
         self._enhance = get_enhancer(chosen.enhance)
-        self._frames = self._follow(source)
+        detector = chosen.detector
+        detector = get_detector(detector) if isinstance(detector, str) else detector
+        if self.lips.framing.needs_landmarks:
+            detector = SecondLook(detector, search=True)
+        self._frames = self._follow(source, detector)
+        self._references = self._refer(source, detector)
         self._order = chain(range(len(self._frames)), continued(len(self._frames), chosen.length))
         self._speech = Speech(self.lips.feature)
         self._gate = VoiceGate() if chosen.gate else None
@@ -86,13 +98,8 @@ class LiveSession:
         delay = self._gate.delay if self._gate is not None else 0.0
         return self.lips.feature.look_ahead() + delay
 
-    def _follow(self, source) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        options = self._options
-        detector = options.detector
-        detector = get_detector(detector) if isinstance(detector, str) else detector
-        framing = self.lips.framing
-        if framing.needs_landmarks:
-            detector = SecondLook(detector, search=True)
+    def _follow(self, source: Source, detector: Detector) -> list[Followed]:
+        options, framing = self._options, self.lips.framing
         follower = FaceFollower(
             Looks(detector, options.stride or usual_stride(self.fps)),
             framing,
@@ -100,16 +107,40 @@ class LiveSession:
             speaker_choice(options.speaker),
             min_face=options.min_face,
         )
-        found = []
+        found: list[Followed] = []
         for number, (seconds, frame) in enumerate(source.frames(), start=1):
             if seconds >= MOST_SECONDS or (number > 1 and number * frame.nbytes > MOST_BYTES):
                 break
             found += follower.push(frame)
         found += follower.flush()
-        if all(transform is None for _, transform in found):
+        if all(followed.transform is None for followed in found):
             raise MediaError(
                 source.path, f"no face found in {len(found)} frames", "use a face from the front"
             )
+        return found
+
+    def _refer(self, source: Source, detector: Detector) -> list[ReferenceSets | None]:
+        """What each frame is shown beside itself; all of the video is known before."""
+        lips, options = self.lips, self._options
+        how = reference_choice(options.reference_frames, lips.model)
+        if how == ITSELF:
+            return [None] * len(self._frames)
+        given = None
+        if isinstance(how, tuple):
+            given = see_frames(source, how, detector, speaker_choice(options.speaker), lips)
+        references = References(lips.references, self.fps, given)
+        seen: list[Seen | None] = []
+        for number, (frame, transform, face, track) in enumerate(self._frames):
+            if transform is None:
+                seen.append(None)
+                continue
+            crop = lips.framing.cut(frame, transform, lips.size)
+            seen.append(Seen(number, frame, crop, transform, face))
+            references.see(track, seen[-1])
+        found: list[ReferenceSets | None] = []
+        for one, followed in zip(seen, self._frames, strict=True):
+            choice = references.choose(followed.track, one) if one is not None else None
+            found.append(references.crops(choice) if choice is not None else None)
         return found
 
     def push(self, wave: np.ndarray) -> Iterator[DubbedFrame]:
@@ -136,11 +167,14 @@ class LiveSession:
             yield self._make(start)
 
     def _make(self, start: float) -> DubbedFrame:
-        original, transform = self._frames[next(self._order)]
+        index = next(self._order)
+        original, transform = self._frames[index][:2]
         picture, framing = original, self.lips.framing
         if transform is not None:
             given = framing.cut(original, transform, self.lips.size)
-            made = self.lips.generate([self._speech.window(start, self.fps)], [given])[0]
+            shown = self._references[index] or [(1.0, [given] * self.lips.references)]
+            sound = self._speech.window(start, self.fps)
+            made = self.lips.generate([sound], [given], [shown])[0]
             made = match_colours(made, given, framing.mask) if self._options.match else made
             made = self._enhance(made[None])[0] if self._enhance is not None else made
             picture = framing.paste(original, made, transform)

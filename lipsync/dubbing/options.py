@@ -9,6 +9,7 @@ from torch import nn
 
 from lipsync.dubbing.enhance import Enhancer, get_enhancer
 from lipsync.dubbing.playback import LENGTHS
+from lipsync.dubbing.references import parse_choice
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
@@ -30,6 +31,7 @@ class Options:
     reference: str | Path | None = None
     min_face: int = option(40, least=0)
     no_face: str = option("pass", choices=("pass", "hold", "error"))
+    reference_frames: str | int | list[int] | None = None
     tracks: str | Path | None = None
     length: str = option("pingpong", choices=LENGTHS)
     tail: str = option("cut", choices=("cut", "keep"))
@@ -47,4 +49,5 @@ class Options:
             speaker_choice(self.speaker)
             if self.reference is not None:
                 raise ConfigError("a reference sound is for speaker=sync")
+        parse_choice(self.reference_frames)
         get_enhancer(self.enhance)

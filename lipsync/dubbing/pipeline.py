@@ -15,7 +15,7 @@ from lipsync.dubbing.job import DubbedFrame, Job, Progress
 from lipsync.dubbing.marks import side_by_side, side_by_side_size
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.output import Encoding
-from lipsync.dubbing.result import DubResult
+from lipsync.dubbing.result import DubResult, ReferencesUsed, extend
 from lipsync.dubbing.stages import Stages
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
@@ -34,6 +34,7 @@ def dub(
     stride: int | None = Options.stride,
     speaker: str | int = Options.speaker,
     reference: str | Path | None = Options.reference,
+    reference_frames: str | int | list[int] | None = Options.reference_frames,
     min_face: int = Options.min_face,
     no_face: str = Options.no_face,
     tracks: str | Path | None = Options.tracks,
@@ -75,6 +76,11 @@ def dub(
             left to right, beginning with 0), or "sync", whose lips fit the sound of the face's
             video, or a ``reference``. Chosen when a shot begins, and followed to its end.
         reference: a sound on the clock of the face's video, for ``speaker="sync"``.
+        reference_frames: which frames of the face's video the generator is shown beside the one
+            that it paints: "auto", frames of the shot in which the mouth rests and the head is
+            held alike; "itself", the very frame, whose mouth a generator may copy; or frame numbers
+            (from 0, counted at ``fps`` where that is given), of which the best is used. By default
+            "itself" for the published networks of Wav2Lip and LipGAN, else "auto".
         min_face: height of a face, forehead to chin, in pixels, below which it is left alone;
             faces from the side are, too, and those that lean by more than 35 degrees where the
             model's framing is "box".
@@ -121,6 +127,7 @@ def dub(
     track, sound = job.sound.track(output, seconds, audio_codec, audio_bitrate)
     size = side_by_side_size(job.source.size) if preview else job.source.size
     skipped: list[tuple[int, int]] = []
+    references = ReferencesUsed(job.references)
     began, frame = time.perf_counter(), None
     with (
         Stages() as stages,
@@ -142,7 +149,9 @@ def dub(
                 when = (frame.start, frame.seconds) if job.source.variable else ()
                 writer.write(picture, *when)
             if frame.transform is None:
-                _extend(skipped, frame.number)
+                extend(skipped, frame.number)
+            else:
+                references.add(frame.number, frame.references)
             if progress is not None:
                 progress("frames", frame.number + 1, total)
     frames = frame.number + 1
@@ -156,6 +165,7 @@ def dub(
         source_frames=job.playback.frames,
         length=_length(job, frames),
         model=job.model,
+        references=references,
         sound=sound,
         silent=job.sound.silent,
         variable=job.source.variable,
@@ -203,11 +213,3 @@ def _length(job: Job, frames: int) -> str:
     whole = job.source.still is None and frames == job.playback.frames
     missing = job.sound.seconds - frames / float(job.fps)
     return "whole" if whole and missing < 0.5 / float(job.fps) else job.options.length
-
-
-def _extend(spans: list[tuple[int, int]], number: int) -> None:
-    """Add a frame to the last of (start, end) spans, or begin one."""
-    if spans and spans[-1][1] == number:
-        spans[-1] = (spans[-1][0], number + 1)
-    else:
-        spans.append((number, number + 1))

@@ -2,10 +2,52 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from lipsync.dubbing.references import FAR, ITSELF, Choice
+
+Spans = list[tuple[int, int]]
+"""(start, end) of frames, the end not included."""
+
+
+@dataclass
+class ReferencesUsed:
+    """Which frames of the face's video the generator was shown.
+
+    Attributes:
+        choice: "auto", "itself", or the numbers that were given.
+        frames: numbers of those that were used, except where each frame was shown itself.
+        far: frames of the dubbed video whose reference is far in pose: none nearer was seen.
+        itself: frames of it that were shown themselves because their shot has no other.
+    """
+
+    choice: str | tuple[int, ...]
+    frames: list[int] = field(default_factory=list)
+    far: Spans = field(default_factory=list)
+    itself: Spans = field(default_factory=list)
+
+    def add(self, number: int, choice: Choice) -> None:
+        """Count a frame of the dubbed video."""
+        if self.choice == ITSELF:
+            return
+        used = {n for _, numbers in choice.shares for n in numbers}
+        for new in used.difference(self.frames):
+            insort(self.frames, new)
+        if choice.fallback:
+            extend(self.far if choice.fallback == FAR else self.itself, number)
+
+    def __str__(self) -> str:
+        if self.choice == ITSELF:
+            return "each frame itself"
+        count = len(self.frames)
+        text = f"{count} frame{'s' * (count != 1)}" if count > 4 else _listed(self.frames)
+        for spans, why in ((self.far, "far in pose"), (self.itself, "no other frame to choose")):
+            text += f", {why}: {_spans(spans)}" if spans else ""
+        return text
 
 
 @dataclass(frozen=True)
@@ -24,6 +66,7 @@ class DubResult:
             video was longer, or what was done about a longer sound: "pingpong", "loop", "freeze",
             "trim".
         model: name of the generator.
+        references: which frames it was shown.
         sound: "copied", or the codec that it was encoded with.
         silent: whether nothing is heard in the sound, so that the mouth was to rest throughout.
         variable: whether frames have times of their own.
@@ -41,6 +84,7 @@ class DubResult:
     source_frames: int
     length: str
     model: str
+    references: ReferencesUsed
     sound: str = "aac"
     silent: bool = False
     variable: bool = False
@@ -60,11 +104,28 @@ class DubResult:
         }
 
     def __str__(self) -> str:
-        gaps = ", ".join(f"{start}-{end - 1}" for start, end in self.skipped)
+        gaps = _spans(self.skipped)
         rate = f"{float(self.fps):.5g} fps{' on average' if self.variable else ''}"
         return (
             f"{self.output}: {self.frames} frames, {self.seconds:.2f} s at {rate}; "
             f"face in {self.faces_found}{f', frames without: {gaps}' if gaps else ''}; "
             f"{self.source_frames} frames of the face's video, length: {self.length}; "
+            f"references: {self.references}; "
             f"sound: {self.sound}{', silent' if self.silent else ''}; synthetic, by {self.model}"
         )
+
+
+def extend(spans: Spans, number: int) -> None:
+    """Add a frame to the last span, or begin one."""
+    if spans and spans[-1][1] == number:
+        spans[-1] = (spans[-1][0], number + 1)
+    else:
+        spans.append((number, number + 1))
+
+
+def _spans(spans: Spans) -> str:
+    return ", ".join(f"{start}-{end - 1}" for start, end in spans)
+
+
+def _listed(frames: list[int]) -> str:
+    return f"frame{'s' * (len(frames) != 1)} {', '.join(map(str, frames))}"

@@ -22,6 +22,7 @@ from torch import nn
 from lipsync.checkpoints import fingerprint
 from lipsync.devices import to_device
 from lipsync.dubbing.lips import read_generator
+from lipsync.dubbing.references import reference_choice
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation.folder import RunFolder
 from lipsync.evaluation.judge import Judge
@@ -49,6 +50,7 @@ def evaluate_generator(
     vshift: int = VSHIFT,
     protocol: str = "wild",
     device: str = "cpu",
+    reference_frames: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Dub every pair with a generator and score it beside its baselines and the real videos.
@@ -64,6 +66,7 @@ def evaluate_generator(
             report is the same.
         judge, detector, stride, vshift, protocol, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
+        reference_frames: "auto" or "itself", as for :func:`lipsync.dubbing.dub`.
 
     Raises:
         ConfigError: no pairs, a folder with the results of other settings, or a bad option.
@@ -74,12 +77,16 @@ def evaluate_generator(
     if vshift < 1 or stride < 1:
         raise ConfigError(f"vshift and stride must be 1 or more, got {vshift} and {stride}")
     generator = _generator(model, device)
+    references = reference_choice(reference_frames, generator.network)
+    if isinstance(references, tuple):
+        raise ConfigError("reference_frames must be auto or itself here: pairs have many videos")
     judge = as_judge(judge, device)
     if isinstance(detector, str):
         detector = get_detector(detector)
     settings = {
         "model": generator.name,
         "model_weights": generator.weights,
+        "references": references,
         "judge": judge.name,
         "judge_weights": fingerprint(judge.model),
         "protocol": protocol_name(protocol, judge),
@@ -92,7 +99,7 @@ def evaluate_generator(
     }
     folder = RunFolder(Path(output), settings)
     scorer = PairScorer(
-        generator.network, judge, detector, stride, vshift, protocol, folder.path, pairs
+        generator.network, references, judge, detector, stride, vshift, protocol, folder.path, pairs
     )
     rows: list[Row] = []
     for number, pair in enumerate(pairs):

@@ -53,6 +53,7 @@ class PairScorer:
     """What all pairs of a run share; ``folder`` is where dubs are written."""
 
     generator: nn.Module
+    references: str
     judge: Judge
     detector: Detector
     stride: int
@@ -122,7 +123,15 @@ class PairScorer:
         made = self._file(number, ending)
         if not made.exists():
             face = self.pairs[number].video
-            dub(face, speech, made, model=self.generator, detector=self.detector, batch_size=_BATCH)
+            dub(
+                face,
+                speech,
+                made,
+                model=self.generator,
+                reference_frames=self.references,
+                detector=self.detector,
+                batch_size=_BATCH,
+            )
         return made
 
     def _dub_silence(self, number: int, samples: int) -> Path:

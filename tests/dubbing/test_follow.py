@@ -39,7 +39,7 @@ def transforms(boxes, *, framing="box", stride=1, cuts=(), speaker="largest", mi
     assert len(boxes) - len(out) < 1.2 * fps + 5  # the look-ahead is about a second
     out += follower.flush()
     assert len(out) == len(boxes)
-    return [transform for _, transform in out]
+    return [followed.transform for followed in out]
 
 
 def follow(boxes, **options):
@@ -56,7 +56,7 @@ def test_a_still_face_is_framed_as_in_training():
     follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, speaker_choice("largest"))
     pictures = [frame(k) for k in range(20)]
     out = [pair for picture in pictures for pair in follower.push(picture)] + follower.flush()
-    for picture, (same, transform) in zip(pictures, out, strict=True):
+    for picture, (same, transform, *_) in zip(pictures, out, strict=True):
         assert same is picture
         np.testing.assert_allclose(covering_box(transform), SQUARE, atol=1e-4)
 

@@ -51,7 +51,11 @@ def leaning(tmp_path):
 @pytest.mark.parametrize("framing", ["aligned", "aligned_tight"])
 def test_a_face_that_leans_is_dubbed_along_its_own_axis(leaning, sound, framing):
     model = AlignedHearing(framing)
-    frames = list(dub_frames(leaning, sound, model=model, detector=Leaning(), match=False))
+    frames = list(
+        dub_frames(
+            leaning, sound, model=model, detector=Leaning(), match=False, reference_frames="itself"
+        )
+    )
     y, x = np.mgrid[: SIZE[1], : SIZE[0]] + 0.5
     upright = turned(np.stack([x, y], axis=-1).reshape(-1, 2), -ANGLE)
     along, below = (upright - [100, 98]).T.reshape(2, SIZE[1], SIZE[0])  # the mouth at 0

@@ -9,6 +9,7 @@ import torch
 from evaluation_media import FixedDetector, Loudness, bright_and_loud
 from torch import nn
 
+from lipsync.errors import ConfigError
 from lipsync.evaluation import Judge, compare, evaluate_generator, html_report
 from lipsync.evaluation.lists import Pair
 from lipsync.features import Mel
@@ -60,9 +61,11 @@ def pairs(tmp_path_factory) -> list[Pair]:
     return [Pair(names[k], names[(k + 1) % 3], f"{k}") for k in range(3)]
 
 
-def numbers(pairs, output: Path, how: str):
+def numbers(pairs, output: Path, how: str, references: str = "itself"):
     judge = Judge(MouthLoudness(), "loudness")
-    report = evaluate_generator(Mouth(how), pairs, output, judge=judge, detector=FixedDetector())
+    options = {"judge": judge, "detector": FixedDetector(), "reference_frames": references}
+    report = evaluate_generator(Mouth(how), pairs, output, **options)
+    assert report.as_dict()["settings"]["references"] == references
     report.check()
     assert report.problems() == {}
     found = {leak["name"]: leak for leak in report.as_dict()["leakage"]}
@@ -92,6 +95,14 @@ def test_a_generator_that_copies_keeps_the_old_mouth(pairs, tmp_path):
     page = html_report(report)
     assert "What is left of the old mouth" in page
     assert f"<td>{dubs['silent_motion']:.2f}<small>" in page
+
+
+def test_a_generator_that_copies_has_nothing_to_copy_by_other_references(pairs, tmp_path):
+    _, dubs, _ = numbers(pairs, tmp_path / "out", "copies", "auto")
+    assert dubs["silent_motion"] < 0.05
+    assert abs(dubs["speech_correlation"]) < 0.3
+    with pytest.raises(ConfigError, match="must be auto or itself here"):
+        numbers(pairs, tmp_path / "out", "copies", "3")
 
 
 def test_a_mouth_that_rests_keeps_nothing(pairs, tmp_path):

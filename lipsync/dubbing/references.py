@@ -1,0 +1,252 @@
+"""Which other frames of a face the generator is shown beside the one that it paints.
+
+A generator that copies its reference replays the mouth that it is shown. So the reference must not
+depend on the mouth of the frame that is dubbed: within a shot it is a frame in which the mouth
+rests, near in pose, and it stays until the pose differs clearly or a much better one has come,
+which then fades in. Pose is told by eyes and nose alone. Where nothing near in pose was seen, the
+reference that is nearest is used; where nothing else was seen at all, the frame itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import nn
+
+from lipsync.dubbing.lips import Lips, ReferenceSets, is_published
+from lipsync.dubbing.rest import (
+    Candidate,
+    Seen,
+    apart,
+    as_candidate,
+    light_of,
+    pose_of,
+    rms,
+    unrest,
+)
+from lipsync.dubbing.source import Source
+from lipsync.dubbing.speakers import Choice as WhichFace
+from lipsync.errors import ConfigError, MediaError
+from lipsync.faces.detect import Detector
+
+AHEAD = 2.0  # seconds of a shot that are seen before its first frame is dubbed
+_EVERY = 0.125  # seconds from one candidate to the next
+_MOST = 32  # candidates that are kept of a face
+_FACES = 4  # faces whose candidates are kept when they are seen no more
+_KEPT = 256  # crops of references of earlier shots, which are shown again
+_FADE = 0.2  # seconds in which one reference gives way to another
+_NEAR, _SCALE = 0.03, 0.06  # of the crop's side: poses as near as this are alike; and how much
+# further away weighs as much as a mouth that is open by the usual amount
+_LIGHT = 40.0  # levels of 255 by which one is brighter, which weighs as much
+_MARGIN = 0.5  # by which another reference must be better before it takes over
+_FAR = 0.12  # of the crop's side: a pose further away is said to be far
+
+AUTO, ITSELF, FAR = "auto", "itself", "far"
+
+
+def reference_choice(
+    given: str | int | list[int] | None, model: nn.Module
+) -> str | tuple[int, ...]:
+    """How references are chosen for a generator: "auto", "itself", or frame numbers.
+
+    Where nothing is asked for, the networks of the papers are shown the frame itself, as their
+    authors do.
+    """
+    return parse_choice(given) or (ITSELF if is_published(model) else AUTO)
+
+
+def parse_choice(given: str | int | list[int] | None) -> str | tuple[int, ...] | None:
+    """What ``reference_frames`` asks for: "auto", "itself", frame numbers, or None.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    if given is None or given in (AUTO, ITSELF):
+        return given
+    try:
+        parts = given.split(",") if isinstance(given, str) else np.atleast_1d(given).tolist()
+        numbers = tuple(int(part) for part in parts)
+        if not numbers or min(numbers) < 0 or any(isinstance(p, (bool, float)) for p in parts):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"reference_frames must be auto, itself, or frame numbers such as 120,360 (from 0), "
+            f"got {given!r}"
+        ) from None
+    return numbers
+
+
+class Choice(NamedTuple):
+    """What a frame is shown: sets of frame numbers, each with its share in the picture."""
+
+    shares: tuple[tuple[float, tuple[int, ...]], ...]
+    fallback: str = ""
+    """Why it is not what is wanted: "itself", "far" in pose, or nothing."""
+
+
+class _Bank:
+    """The candidates of one face, and which of them are in use."""
+
+    def __init__(self) -> None:
+        self.candidates: list[Candidate] = []
+        self.unrest = np.zeros(0)  # of each: how far its mouth is from rest, usually 1
+        self.used: list[Candidate] = []
+        self.before: tuple[int, ...] = ()  # in use until the last change,
+        self.since = 0  # which is so many frames ago
+        self.seen = self.chosen = 0  # frames
+
+    def add(self, candidate: Candidate) -> None:
+        self.candidates.append(candidate)
+        self.unrest = unrest(self.candidates)
+        if len(self.candidates) > _MOST:  # of the two most alike the one at rest stays
+            poses = np.stack([np.nan_to_num(c.pose).ravel() for c in self.candidates]) / _SCALE
+            mouths = np.stack([c.mouth.ravel() for c in self.candidates])
+            mouths = mouths / max(float(mouths.std()), 1e-6) / mouths.shape[1] ** 0.5
+            rows = np.hstack([poses, mouths])
+            apart = np.linalg.norm(rows[:, None] - rows[None], axis=-1)
+            np.fill_diagonal(apart, np.inf)
+            pair = map(int, np.unravel_index(apart.argmin(), apart.shape))
+            in_use = {c.number for c in self.used}
+            worth = [
+                (c.number in in_use, -u) for c, u in zip(self.candidates, self.unrest, strict=True)
+            ]
+            self.candidates.pop(min(pair, key=worth.__getitem__))
+            self.unrest = unrest(self.candidates)
+
+    def choose(self, pose: np.ndarray, light: float, count: int, fade: int) -> Choice:
+        away = np.array([apart(c.pose, pose) for c in self.candidates])
+        darker = np.array([abs(c.light - light) for c in self.candidates])
+        costs = self.unrest + np.maximum(0, away - _NEAR) / _SCALE
+        costs += np.maximum(0, darker / _LIGHT - 0.25)
+        self.since += 1
+        if not self.used or self.since >= fade:
+            self._change(costs, away, count)
+        numbers = tuple(c.number for c in self.used)
+        fallback = FAR if apart(self.used[0].pose, pose) > _FAR else ""
+        share = (self.since + 1) / (fade + 1)
+        if not self.before or share >= 1:
+            return Choice(((1.0, numbers),), fallback)
+        return Choice(((1 - share, self.before), (share, numbers)), fallback)
+
+    def _change(self, costs: np.ndarray, away: np.ndarray, count: int) -> None:
+        """Take the best candidate, and ``count - 1`` near it whose mouths differ, if need be."""
+        kept = next((i for i, c in enumerate(self.candidates) if c in self.used[:1]), None)
+        best = int(costs.argmin())
+        if kept is not None and costs[kept] <= costs[best] + _MARGIN:
+            return
+        near = np.flatnonzero(away <= away[best] + _NEAR)
+        taken = [best]
+        while len(taken) < count:
+            mouths = [self.candidates[i].mouth for i in taken]
+            apart = [min(rms(self.candidates[i].mouth - m) for m in mouths) for i in near]
+            taken.append(int(near[np.argmax(apart)]))
+        if self.used:
+            self.before, self.since = tuple(c.number for c in self.used), 0
+        self.used = [self.candidates[i] for i in taken]
+
+
+class References:
+    """Chooses the references of frames that come in their order.
+
+    Args:
+        count: references that a face is shown at a time.
+        fps: frames a second.
+        given: faces to choose from for all frames, in place of those that are seen.
+    """
+
+    def __init__(self, count: int, fps: float, given: list[Seen] | None = None) -> None:
+        self._count = count
+        self._every, self._fade = max(1, round(_EVERY * fps)), max(1, round(_FADE * fps))
+        self._banks: dict[object, _Bank] = {}
+        self._given: _Bank | None = None
+        self._crops: dict[int, np.ndarray] = {}  # of candidates, by their numbers
+        if given is not None:
+            self._given = _Bank()
+            for one in given:
+                self._add(self._given, one)
+
+    def see(self, track: object, one: Seen) -> None:
+        """A face that is to be dubbed, and may serve others as reference."""
+        if self._given is not None:
+            return
+        bank = self._banks.setdefault(track, _Bank())
+        if bank.seen % self._every == 0:
+            self._add(bank, one)
+            done = [t for t, b in self._banks.items() if b.seen == b.chosen and b is not bank]
+            for gone in done[:-_FACES]:
+                del self._banks[gone]
+            known = {c.number for b in self._banks.values() for c in (*b.candidates, *b.used)}
+            known |= {n for b in self._banks.values() for n in b.before}
+            self._crops = {n: crop for n, crop in self._crops.items() if n in known}
+        bank.seen += 1
+
+    def choose(self, track: object, one: Seen) -> Choice:
+        """What a face that was seen is shown."""
+        bank = self._given or self._banks[track]
+        bank.chosen += 1
+        choice = bank.choose(pose_of(one), light_of(one.crop), self._count, self._fade)
+        if self._given is None and len(bank.candidates) == bank.seen == 1:
+            choice = choice._replace(fallback=ITSELF)
+        return choice
+
+    def crops(
+        self, choice: Choice, read: Callable[[int], np.ndarray] | None = None
+    ) -> ReferenceSets:
+        """The pictures of a choice; ``read`` gets the crops that are not at hand any more."""
+        for number in {n for _, numbers in choice.shares for n in numbers} - self._crops.keys():
+            self._crops[number] = read(number)
+            while len(self._crops) > _KEPT:
+                self._crops.pop(next(iter(self._crops)))
+        return [(share, [self._crops[n] for n in numbers]) for share, numbers in choice.shares]
+
+    def _add(self, bank: _Bank, one: Seen) -> None:
+        bank.add(as_candidate(one))
+        self._crops[one.number] = one.crop
+
+
+def see_frames(
+    source: Source, numbers: Sequence[int], detector: Detector, choose: WhichFace, lips: Lips
+) -> list[Seen]:
+    """The speaker's face in frames of a video.
+
+    Raises:
+        MediaError: there is no such frame, or no face in one.
+    """
+    path, seen = source.path, []
+    remedy = "name other frames with reference_frames"
+    for number, picture in zip(numbers, _pictures(source, numbers), strict=True):
+        faces = detector.detect(picture)
+        found = choose([face.box for face in faces], source.size)
+        if found is None:
+            raise MediaError(path, f"no face found in reference frame {number}", remedy)
+        box, marks = faces[found].box[None], faces[found].landmarks[None]
+        try:
+            transform = lips.framing.transforms(box, marks, radius=0)[0]
+        except ValueError as error:
+            raise MediaError(path, f"reference frame {number}: {error}", remedy) from None
+        crop = lips.framing.cut(picture, transform, lips.size)
+        face = np.concatenate([box.ravel(), marks.ravel()])
+        seen.append(Seen(number, picture, crop, transform, face))
+    return seen
+
+
+def _pictures(source: Source, numbers: Sequence[int]) -> list[np.ndarray]:
+    counted = source.still is not None or (source.times is not None and not source.resampled)
+    if counted:
+        count = 1 if source.still is not None else len(source.times)
+    else:  # the file does not tell how many there are
+        found, count = {}, 0
+        for count, (_, frame) in enumerate(source.frames(), start=1):
+            if count - 1 in numbers:
+                found[count - 1] = frame
+    if missing := [number for number in numbers if number >= count]:
+        frames = (
+            "one frame, number 0" if count == 1 else f"{count} frames, numbers 0 to {count - 1}"
+        )
+        problem = f"has no frame {missing[0]} for a reference: it has {frames}"
+        raise MediaError(source.path, problem, "name others with reference_frames")
+    if counted:
+        return [source.span(number, number + 1)[0] for number in numbers]
+    return [found[number] for number in numbers]

@@ -1,0 +1,108 @@
+"""What a face is worth as a reference: its pose, its light, and how much its mouth rests."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from lipsync.faces.framing import get_framing
+
+_VIEW = 64  # pixels to a side at which a mouth is looked at
+_LIPS = (0.52, 0.92, 0.36, 0.64)  # top, bottom, left and right of the mouth where it is aligned,
+_LIPS_IN_CROP = (0.58, 0.87, 0.38, 0.62)  # and in a crop of a face without landmarks
+
+
+class Seen(NamedTuple):
+    """A face in one frame of its video."""
+
+    number: int
+    picture: np.ndarray
+    """uint8 (H, W, 3), the whole frame."""
+    crop: np.ndarray
+    """uint8 (S, S, 3)."""
+    transform: np.ndarray
+    """(2, 3), that of the crop."""
+    face: np.ndarray
+    """(14,) box and landmarks."""
+
+
+class Candidate(NamedTuple):
+    """What is kept of a face that may be a reference."""
+
+    number: int
+    pose: np.ndarray
+    """(3, 2) eyes and nose in the unit crop; NaN where unknown."""
+    light: float
+    """Mean level of the crop's upper half."""
+    mouth: np.ndarray
+    """float32 (rows, columns) levels about their mean."""
+    openness: float
+
+
+def as_candidate(one: Seen) -> Candidate:
+    """Look at a face."""
+    return Candidate(one.number, pose_of(one), light_of(one.crop), *_look_at_mouth(one))
+
+
+def pose_of(one: Seen) -> np.ndarray:
+    """Eyes and nose, (3, 2), in the unit crop."""
+    marks = one.face[4:].reshape(5, 2)[:3]
+    return (marks - one.transform[:, 2]) @ np.linalg.inv(one.transform[:, :2]).T
+
+
+def apart(pose: np.ndarray, other: np.ndarray) -> float:
+    """How far two poses are from each other, in sides of the crop; 0 where one is not known."""
+    return float(np.nan_to_num(rms(pose - other) * 2**0.5))
+
+
+def rms(values: np.ndarray) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.square(values).mean()))
+
+
+def light_of(crop: np.ndarray) -> float:
+    """Mean level of a crop's upper half."""
+    return float(crop[: len(crop) // 2].mean())
+
+
+def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:
+    """The mouth as float32 (rows, columns) about its mean, and how open it is.
+
+    Lips that are closed are one soft line; teeth and the dark behind them are steps from light to
+    dark. They are counted from top to bottom, in units of those of the face above, so that neither
+    blur nor contrast counts.
+    """
+    marks = one.face[4:].reshape(1, 5, 2)
+    view, lips = one.crop, _LIPS_IN_CROP
+    if np.isfinite(marks).all():
+        tight, lips = get_framing("aligned_tight"), _LIPS
+        place = tight.transforms(one.face[None, :4], marks, radius=0)[0]
+        view = tight.cut(one.picture, place, _VIEW)
+    elif len(view) != _VIEW:
+        view = cv2.resize(view, (_VIEW, _VIEW), interpolation=cv2.INTER_AREA)
+    levels = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    levels = cv2.GaussianBlur(levels, (0, 0), 0.7)
+    top, bottom, left, right = (round(share * _VIEW) for share in lips)
+    mouth = levels[top:bottom, left:right]
+    above = levels[: _VIEW // 2, _VIEW // 5 : -_VIEW // 5]
+    detail = float(np.abs(np.diff(above, axis=0)).mean())
+    openness = float(np.abs(np.diff(mouth, axis=0)).sum(axis=0).mean()) / max(detail, 1e-3)
+    return mouth - mouth.mean(), openness
+
+
+def unrest(candidates: list[Candidate]) -> np.ndarray:
+    """How far each mouth is from rest; the usual distance is 1.
+
+    One half is how open it is beyond the least, the other how much it differs from the mean of the
+    least open eighth: a hand before the mouth is as even as closed lips, but looks otherwise.
+    """
+    mouths = np.stack([c.mouth for c in candidates])
+    openness = np.array([c.openness for c in candidates])
+    rest = mouths[np.argsort(openness)[: -(-len(openness) // 8)]].mean(axis=0)
+    unlike = np.sqrt(np.square(mouths - rest).mean(axis=(1, 2)))
+    unlike /= max(float(np.median(unlike)), 0.1 * float(mouths.std()), 1e-6)
+    opened = openness - openness.min()
+    opened /= max(float(np.median(opened)), 0.1 * float(openness.mean()), 1e-6)
+    return (unlike + opened) / 2

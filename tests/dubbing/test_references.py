@@ -1,0 +1,283 @@
+"""Which frames a generator is shown beside the one it paints: none whose mouth it could replay."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from dubbing_media import SQUARE, FixedDetector, Hearing, frame, make_video, tiny_dub, tone
+
+from lipsync import cli
+from lipsync.dubbing import LiveSession, dub_frames
+from lipsync.dubbing.references import References, reference_choice
+from lipsync.dubbing.rest import Seen
+from lipsync.errors import ConfigError, MediaError
+from lipsync.media import VideoWriter
+from lipsync.models import Wav2Lip
+
+REST = 12  # the frame of `talking` in which the mouth rests
+UNIT = np.array([[64.0, 0, 0], [0, 64.0, 0]])
+MARKS = np.array([[20, 20], [44, 20], [32, 32], [np.nan, np.nan], [np.nan, np.nan]])
+
+
+def face(opening: float, size: int = 64) -> np.ndarray:
+    """A crop: eyes, and a mouth that is a soft line (0) or open by ``opening`` (1: wide)."""
+    picture = np.full((256, 256, 3), 180, np.uint8)
+    for x in (85, 171):
+        cv2.circle(picture, (x, 70), 14, (40, 40, 40), -1)
+    cv2.line(picture, (98, 186), (158, 186), (130, 90, 90), 5)
+    if opening > 0:
+        axes = (30, max(3, round(30 * opening)))
+        cv2.ellipse(picture, (128, 186), axes, 0, 0, 360, (20, 10, 10), -1)
+        cv2.rectangle(picture, (112, 180 - axes[1] // 2), (144, 184 - axes[1] // 4), (240,) * 3, -1)
+    return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def seen(number: int, opening: float, shift: float = 0.0, light: int = 0) -> Seen:
+    """A face in frame ``number``, whose head is ``shift`` of the crop further to the right."""
+    crop = np.clip(face(opening).astype(int) + light, 0, 255).astype(np.uint8)
+    marks = MARKS + np.array([64 * shift, 0])
+    return Seen(number, crop, crop, UNIT, np.concatenate([[0, 0, 64, 64], marks.ravel()]))
+
+
+def mouths(count: int, closed: set[int]) -> list[float]:
+    return [0.0 if k in closed else 0.4 + 0.5 * abs(np.sin(0.7 * k)) for k in range(count)]
+
+
+def chosen(references: References, faces: list[Seen], track=0) -> list:
+    for one in faces:
+        references.see(track, one)
+    return [references.choose(track, one) for one in faces]
+
+
+def test_the_mouth_of_a_reference_rests_and_nothing_else_of_mouths_counts():
+    openings = mouths(50, {24, 25, 26, 27})
+    faces = [seen(k, opening) for k, opening in enumerate(openings)]
+    choices = chosen(References(1, 25), faces)
+    assert {choice.shares for choice in choices} == {((1.0, (24,)),)}
+    assert not any(choice.fallback for choice in choices)
+    # what is dubbed may have any mouth
+    references = References(1, 25)
+    for one in faces:
+        references.see(0, one)
+    for opening in (0.0, 0.5, 1.0):
+        assert references.choose(0, seen(99, opening)).shares == ((1.0, (24,)),)
+
+
+def test_another_pose_brings_another_reference_which_fades_in_and_stays():
+    still = [seen(k, 0.8 * (k % 12 != 0)) for k in range(24)]
+    moved = [seen(k, 0.8 * (k % 12 != 0), shift=0.2) for k in range(24, 48)]
+    choices = chosen(References(1, 25), still + moved)
+    numbers = [choice.shares[-1][1][0] for choice in choices]
+    assert len(set(numbers[:24])) == len(set(numbers[24:])) == 1
+    assert numbers[0] < 24 <= numbers[24]
+    fade = [choice.shares for choice in choices[24:29]]
+    assert [shares[-1][0] for shares in fade] == pytest.approx([k / 6 for k in range(1, 6)])
+    assert all(sum(share for share, _ in shares) == pytest.approx(1) for shares in fade)
+    assert all(shares[0][1] == (numbers[0],) for shares in fade)
+    assert choices[29].shares == ((1.0, (numbers[24],)),)
+
+
+def test_a_head_that_nods_a_little_keeps_its_reference():
+    openings = mouths(75, {15, 16, 17})
+    faces = [seen(k, openings[k], shift=0.015 * np.sin(k)) for k in range(75)]
+    assert {choice.shares for choice in chosen(References(1, 25), faces)} == {((1.0, (15,)),)}
+
+
+def test_a_reference_is_of_the_same_face_and_light():
+    references = References(1, 25)
+    for k in range(50):
+        references.see("left", seen(k, 0.8 * (k % 9 != 0)))
+        references.see("right", seen(100 + k, 0.8 * (k % 12 != 0)))
+    assert references.choose("left", seen(1, 0.8)).shares[0][1][0] < 50
+    assert references.choose("right", seen(101, 0.8)).shares[0][1][0] >= 100
+    dim = [seen(k, mouths(50, {0})[k], light=-90 * (k >= 12)) for k in range(50)]
+    numbers = [choice.shares[-1][1][0] for choice in chosen(References(1, 25), dim)]
+    assert numbers[0] == 0
+    assert min(numbers[12:]) >= 12
+
+
+def test_fallbacks_are_named():
+    (alone,) = chosen(References(1, 25), [seen(0, 0.5)])
+    assert (alone.shares, alone.fallback) == (((1.0, (0,)),), "itself")
+    references = References(1, 25)
+    for k in range(6):
+        references.see(0, seen(k, 0.5))
+    assert references.choose(0, seen(5, 0.5)).fallback == ""
+    assert references.choose(0, seen(6, 0.5, shift=0.3)).fallback == "far"
+
+
+def test_several_references_differ_in_their_mouths_and_repeat_where_there_are_too_few():
+    openings = [0.0, 0.3, 0.9, 0.0, 0.31, 0.9]
+    faces = [seen(k, openings[k % 6]) for k in range(24)]
+    references = References(3, 8)
+    choice = chosen(references, faces)[0]
+    ((share, numbers),) = choice.shares
+    assert share == 1.0
+    first, second, third = (openings[number % 6] for number in numbers)
+    assert first == 0.0
+    assert sorted([round(second, 1), third]) == [0.3, 0.9]
+    assert [len(shown) for _, shown in references.crops(choice)] == [3]
+    ((_, numbers),) = chosen(References(3, 25), [seen(0, 0.5)])[0].shares
+    assert numbers == (0, 0, 0)
+
+
+def test_what_is_kept_does_not_grow():
+    references = References(1, 25)
+    rng = np.random.default_rng(0)
+    for track in range(8):
+        for k in range(250):
+            one = seen(250 * track + k, float(rng.random()), shift=0.3 * float(rng.random()))
+            references.see(track, one)
+            references.choose(track, one)
+    assert len(references._crops) <= 6 * 35
+    assert len(references._banks) <= 6
+
+
+def test_the_papers_networks_are_shown_the_frame_itself():
+    with torch.device("meta"):
+        published, wider = Wav2Lip(), Wav2Lip(width=0.5)
+        warping = Wav2Lip(head="warp")
+    assert reference_choice(None, published) == "itself"
+    assert reference_choice("auto", published) == "auto"
+    assert {reference_choice(None, model) for model in (wider, warping, Hearing())} == {"auto"}
+    assert reference_choice([3, 5], published) == reference_choice("3,5", published) == (3, 5)
+    assert reference_choice(0, published) == (0,)
+
+
+@pytest.mark.parametrize("given", ["", "best", "1,x", "-1", [-2], [1.5], [], [True]])
+def test_other_choices_are_refused(given):
+    with pytest.raises(ConfigError, match="reference_frames must be auto, itself, or frame"):
+        reference_choice(given, Hearing())
+
+
+# ---------------------------------------------------------------- through the whole of a dub
+
+
+class Copying(Hearing):
+    """A generator that gives back its (first) reference."""
+
+    def __init__(self, references: int = 1) -> None:
+        super().__init__()
+        self.config["references"] = references
+
+    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+        assert faces.shape[1] == 3 + 3 * self.config.get("references", 1)
+        self.inputs.append((mel.clone(), faces.clone()))
+        return faces[:, 3:6]
+
+
+def talking_frame(k: int) -> np.ndarray:
+    picture = frame(k)
+    x0, y0, x1, y1 = np.rint(SQUARE).astype(int)
+    picture[y0:y1, x0:x1] = cv2.resize(
+        face(0.0 if k == REST else 0.3 + 0.1 * (k % 6)), (x1 - x0, y1 - y0)
+    )
+    return picture
+
+
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory):
+    path = tmp_path_factory.mktemp("references") / "talking.mp4"
+    with VideoWriter(path, 25, (96, 80), crf=1) as video:
+        for k in range(25):
+            video.write(talking_frame(k))
+    return path
+
+
+def dubbed(face, sound, **options):
+    options = {"model": Copying(), "detector": FixedDetector(), "batch_size": 8, **options}
+    return list(dub_frames(face, sound, match=False, **options))
+
+
+def moved(frames) -> float:
+    x, y = (SQUARE[:2] + (SQUARE[2:] - SQUARE[:2]) * [0.5, 0.72]).astype(int)
+    mouths = np.stack([f.picture[y - 3 : y + 4, x - 3 : x + 4] for f in frames]).astype(float)
+    return float(np.abs(np.diff(mouths, axis=0)).mean())
+
+
+def test_a_generator_that_copies_does_not_replay_the_mouth(talking, sound):
+    replayed, rests = (dubbed(talking, sound, reference_frames=how) for how in ("itself", "auto"))
+    assert moved(replayed) > 20
+    assert moved(rests) < 0.2 * moved(replayed)
+    assert {f.references.shares for f in rests} == {((1.0, (12,)),)}
+    assert [f.references.shares for f in replayed] == [((1.0, (k,)),) for k in range(25)]
+    assert moved(dubbed(talking, sound)) == moved(rests)  # auto is the default
+
+
+def test_frames_that_are_shown_again_have_the_same_references(talking, sound, tmp_path):
+    from lipsync.media import write_audio
+
+    long = tmp_path / "long.wav"
+    write_audio(long, tone(2.5), 16000)
+    frames = dubbed(talking, long, length="pingpong")
+    assert len(frames) > 50
+    order = [*range(25), *range(23, -1, -1), *range(1, 25)]
+    for f, index in zip(frames, order, strict=False):
+        assert f.references == frames[index].references
+
+
+def test_frames_that_the_user_names(talking, sound, tmp_path):
+    model = Copying()
+    result = tiny_dub(talking, sound, tmp_path / "o.mp4", model, reference_frames="3")
+    assert result.references.frames == [3]
+    assert result.as_dict()["references"]["choice"] == (3,)
+    assert "references: frame 3;" in str(result)
+    shown = torch.cat([faces[:, 3:] for _, faces in model.inputs])
+    assert (shown == shown[0]).all()
+    result = tiny_dub(talking, sound, tmp_path / "p.mp4", Copying(2), reference_frames=[3, REST])
+    assert result.references.frames == [3, REST]
+
+
+@pytest.mark.parametrize("fps", [None, 25])
+def test_a_number_that_is_not_in_the_video(talking, sound, fps):
+    with pytest.raises(MediaError, match=r"no frame 25 .* 25 frames, numbers 0 to 24"):
+        dubbed(talking, sound, reference_frames=[3, 25], fps=fps)
+
+
+def test_a_named_frame_without_a_face(sound, tmp_path):
+    video = make_video(tmp_path / "gap.mp4", 12, hidden=(5,))
+    with pytest.raises(MediaError, match="no face found in reference frame 5"):
+        dubbed(video, sound, reference_frames=5)
+
+
+def test_stills_and_videos_of_one_frame_fall_back_to_themselves(sound, tmp_path):
+    picture, video = tmp_path / "face.png", make_video(tmp_path / "one.mp4", 1)
+    cv2.imwrite(str(picture), frame(0))
+    for source in (picture, video):
+        for number, how in enumerate((None, "auto", "0")):
+            result = tiny_dub(source, sound, tmp_path / f"{number}.mp4", reference_frames=how)
+            assert result.references.frames == [0]
+            assert result.references.itself == ([] if how == "0" else [(0, result.frames)])
+        assert "no other frame to choose" in str(tiny_dub(source, sound, tmp_path / "x.mp4"))
+        with pytest.raises(MediaError, match="it has one frame, number 0"):
+            dubbed(source, sound, reference_frames="7")
+
+
+def test_the_command(talking, sound, tmp_path, capsys, monkeypatch):
+    from lipsync.dubbing import job
+
+    monkeypatch.setattr(job, "load_generator", lambda *_: (Copying(), "copying"))
+    monkeypatch.setattr(job, "get_detector", lambda _: FixedDetector())
+    out = str(tmp_path / "out.mp4")
+    command = ["dub", str(talking), str(sound), "-o", out, "--json", "--reference-frames"]
+    cli.main([*command, "3"])
+    assert json.loads(capsys.readouterr().out)["references"]["frames"] == [3]
+    for given, problem in (("25", "no frame 25"), ("mouth", "reference_frames must be")):
+        with pytest.raises(SystemExit) as error:
+            cli.main([*command, given])
+        assert error.value.code == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1
+        assert problem in lines[0]
+
+
+def test_live_sessions_choose_too(talking, sound):
+    for how, moves in (("auto", False), ("itself", True), ("4", False)):
+        session = LiveSession(
+            talking, model=Copying(), detector=FixedDetector(), match=False, reference_frames=how
+        )
+        frames = [*session.push(tone(1.0)), *session.finish()]
+        assert len(frames) == 25
+        assert (moved(frames) > 5) is moves
