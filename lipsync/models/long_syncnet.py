@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from lipsync.windows import lower_half
 
 MOMENT = 5  # frames, as the published expert's window
 EMBEDDING = 128  # of a moment
-_SEEN = (32, 64)  # rows and columns to which lower halves are brought
+_SEEN = (40, 60)  # rows and columns to which what is seen of a face is brought
 _CHANNELS = (32, 48, 64, 96)
 _HIDDEN = 256
 _LEAST_CONTRAST = 0.02  # of full scale
@@ -34,16 +35,16 @@ class LongSyncNet(Network):
     """Embed a long window of lower half faces and its speech; in sync, they point the same way.
 
     A window is its *moments*: all runs of five frames in it, each beside its own sound. Moments are
-    embedded one by one and laid end to end, and the whole is brought to unit length: the cosine of
-    two windows is the mean agreement of their moments, in which those that tell much count for
-    much. So every moment of a clip is embedded once, however many windows it is a part of, and a
-    trained network can be used with windows of any length.
-
-    Embeddings are non-negative (a ReLU ends both encoders), so their cosine is in [0, 1].
+    embedded one by one and laid end to end, less their mean, which is what a face or a voice has in
+    common in all of them; the whole is brought to unit length. So the cosine of two windows is the
+    correlation of what their moments say, in [-1, 1], and those that say much count for much. Every
+    moment of a clip is embedded once, however many windows it is a part of, and a trained network
+    can be used with windows of any length. A window of five frames is one moment, as it is; its
+    cosine is in [0, 1], since a ReLU ends both encoders.
 
     Args:
-        image_size: side of the whole square faces, of which the lower halves are seen, in grey and
-            at 32 x 64 pixels.
+        image_size: side of the whole square faces. The middle of their lower halves is seen, in
+            grey and at 40 x 60 pixels, whatever that side is.
         width: factor on all inner channels, which stay multiples of eight.
         window: frames of a window, 5 to 50.
         feature: what it hears, a spectrogram of 80 bands: a :class:`lipsync.features.Feature` or
@@ -134,10 +135,24 @@ class LongSyncNet(Network):
 
     def face_moments(self, faces: Tensor) -> Tensor:
         """Lower halves of moments ``(B, 15, H/2, W)`` -> ``(B, 128)``, of any length."""
-        seen = F.interpolate(grey(faces), _SEEN, mode="bilinear", antialias=True)
+        seen = grey(self.shrink(faces))
         mean = seen.mean(dim=(1, 2, 3), keepdim=True)
         contrast = seen.std(dim=(1, 2, 3), keepdim=True).clamp_min(_LEAST_CONTRAST)
         return self.face_encoder((seen - mean) / contrast)
+
+    @staticmethod
+    def shrink(faces: Tensor) -> Tensor:
+        """Lower halves ``(..., H/2, W)`` -> ``(..., 40, 60)``, of three quarters of the width.
+
+        What has that size already is left as it is.
+        """
+        if faces.shape[-2:] == _SEEN:
+            return faces
+        side = faces.shape[-1] // 8
+        middle = faces[..., side : faces.shape[-1] - side]
+        flat = middle.reshape(-1, 1, *middle.shape[-2:])
+        small = F.interpolate(flat, _SEEN, mode="bilinear", antialias=True)
+        return small.view(*faces.shape[:-2], *_SEEN)
 
     def join(self, moments: Tensor, window: int | None = None) -> Tensor:
         """Windows of moments in turn: ``(..., n, 128)`` -> ``(..., windows, D)``, unit length.
@@ -147,7 +162,17 @@ class LongSyncNet(Network):
             window: frames of a window; None takes the network's.
         """
         count = (self.config["window"] if window is None else window) - MOMENT + 1
-        return unit_norm(moments.unfold(-2, count, 1).transpose(-1, -2).flatten(-2).float())
+        windows = moments.float().unfold(-2, count, 1)  # (..., windows, 128, count)
+        if count > 1:
+            windows = windows - windows.mean(dim=-1, keepdim=True)
+        return unit_norm(windows.transpose(-1, -2).flatten(-2))
+
+    def with_window(self, window: int) -> LongSyncNet:
+        """The same network, which shares its weights, for windows of another length."""
+        record = spanning_record(self.config["feature"], window)
+        other = copy.copy(self)
+        other.config = self.config | {"window": window, "feature": record}
+        return other
 
     def see(self, faces: Tensor) -> Tensor:
         """Windows of faces, float ``(B, T, 3, H, W)`` in [0, 1], whole or lower halves -> input."""

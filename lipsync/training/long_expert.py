@@ -69,6 +69,10 @@ class LongExpertTraining(ExpertTraining):
     def check_data(self, train: Any) -> None:
         """A stretch holds its own negatives: one a sample will do."""
 
+    def shrink(self, faces: Tensor) -> Tensor:
+        """As small as the network sees them."""
+        return self.expert.shrink(faces)
+
     def encode(self, sound: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Moments, which are not of unit length."""
         return self.expert.audio_moments(sound), self.expert.face_moments(seen)
