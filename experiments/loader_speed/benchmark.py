@@ -80,8 +80,8 @@ def dataset(root: Path, kind: str, size: int) -> Any:
 
     expert, judge = Span(Mel(), 5), Span(SyncNetMFCC(), 5)
     asked, windows = {
-        "generator": ({"sound": Mel(lead=2), "spans": {"sync": expert}, "reference": True}, 1),
-        "lipgan": ({"sound": LipGANMFCC(), "reference": True, "shifted": 5}, 5),
+        "generator": ({"sound": Mel(lead=2), "spans": {"sync": expert}, "references": 1}, 1),
+        "lipgan": ({"sound": LipGANMFCC(), "references": 1, "shifted": 5}, 5),
         "expert": ({"spans": {"expert": expert}, "lower_half": True}, 12),
         "judge": ({"spans": {"expert": judge}}, 12),
     }[kind]
