@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from lipsync.data.clips import Clip
 from lipsync.data.draws import ClipDraws
 from lipsync.data.inputs import TOO_SHORT, Inputs
+from lipsync.data.pauses import pausing_windows
 from lipsync.data.references import ReferenceDraws, spread_references
 from lipsync.errors import ClipError, ConfigError, check_whole
 from lipsync.seeds import seed_of
@@ -75,6 +76,9 @@ class Windows(_Split):
         seed: of everything random.
         balance: 0 for equal shares of clips to 1 for equal shares of speakers.
         references: how other frames are drawn for networks that see some; None is the default.
+        silence: share of the samples, of clips that pause, whose windows are drawn from pauses and
+            whose ``sound`` is the feature's silence, so that a mouth that hears nothing rests; what
+            is heard beside whole windows stays as it was.
 
     Returns per draw:
         ``faces`` uint8 (K, T, rows, S, 3); where asked for ``reference`` (K, R, rows, S, 3), other
@@ -97,24 +101,37 @@ class Windows(_Split):
         seed: int = 0,
         balance: float = 1.0,
         references: ReferenceDraws | None = None,
+        silence: float = 0.0,
     ) -> None:
         check_whole("data.train.windows", windows, 1)
+        if not 0 <= silence <= 1:
+            raise ConfigError(f"data.train.silence={silence}: must be 0 to 1")
+        if silence and inputs.sound is None:
+            raise ConfigError(
+                f"data.train.silence={silence}: is for generators, which hear single frames"
+            )
         super().__init__(reader, split, inputs)
         self.windows, self.seed = windows, seed
-        self.references = references or ReferenceDraws()
+        self.references, self.silence = references or ReferenceDraws(), silence
         self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
         inputs, rng = self.inputs, np.random.default_rng(seed_of(self.seed, "sample", draw))
         clip = self.clip(self.keys[self.draws(draw)])
         count = inputs.count(clip)
-        starts = np.sort(rng.choice(count, self.windows, replace=count < self.windows))
+        quiet = np.arange(0)
+        if self.silence and rng.random() < self.silence:
+            quiet = pausing_windows(clip, count, inputs.window)
+        among = quiet if len(quiet) else np.arange(count)
+        starts = np.sort(rng.choice(among, self.windows, replace=len(among) < self.windows))
         sample = {"faces": inputs.pictures(clip, starts), "start": starts, "key": clip.key}
         sample |= inputs.spanned(clip, starts)
         if inputs.references:
             sample["reference"] = self.references(rng, clip, inputs, starts, sample["faces"])
         if inputs.sound is not None:
             sample["sound"] = inputs.heard(clip, starts)
+            if len(quiet):
+                sample["sound"] = np.full_like(sample["sound"], inputs.sound.silence)
         if inputs.shifted:
             _check_length(clip, count, inputs.shifted)
             apart = [draw_apart(rng, count, int(start), inputs.shifted) for start in starts]
