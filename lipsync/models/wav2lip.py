@@ -110,16 +110,21 @@ class Wav2Lip(FaceGenerator):
         if self.config["head"] == "paint":
             return torch.sigmoid(x)
         count, side = self.references, x.shape[-1]
-        painted, shares, flow = x.split([3, count, 2 * count], dim=1)
-        shares = torch.cat([torch.zeros_like(shares[:, :1]), shares], dim=1).softmax(dim=1)
-        flow = _REACH * torch.tanh(flow.unflatten(1, (count, 2)))
         at = (2 * torch.arange(side, device=x.device, dtype=x.dtype) + 1) / side - 1
-        places = torch.stack([at + flow[:, :, 0], at[:, None] + flow[:, :, 1]], dim=-1)
-        sampled = F.grid_sample(
-            faces[:, 3:].to(x.dtype).unflatten(1, (count, 3)).flatten(0, 1),
-            places.flatten(0, 1),
-            padding_mode="border",
-            align_corners=False,
-        ).unflatten(0, (-1, count))
-        painted = shares[:, :1] * torch.sigmoid(painted)
-        return painted + (shares[:, 1:, None] * sampled).sum(dim=1)
+        picture, logits = torch.sigmoid(x[:, :3]), x[:, 3 : 3 + count]
+        flows = x[:, 3 + count :].unflatten(1, (count, 2))
+        behind: float | Tensor = 0.0  # logit of what is there already: a softmax layer by layer
+        for i in range(count):
+            across = at.view(1, 1, -1) + _REACH * torch.tanh(flows[:, i, 0])
+            down = at.view(1, -1, 1) + _REACH * torch.tanh(flows[:, i, 1])
+            sampled = F.grid_sample(
+                faces[:, 3 + 3 * i : 6 + 3 * i].to(x.dtype),
+                torch.stack([across, down], dim=-1),
+                padding_mode="border",
+                align_corners=False,
+            )
+            above = logits[:, i : i + 1] - behind
+            picture = torch.lerp(picture, sampled, torch.sigmoid(above))
+            if i + 1 < count:
+                behind = behind + F.softplus(above)
+        return picture
