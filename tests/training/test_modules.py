@@ -13,6 +13,7 @@ from lipsync.features import Mel
 from lipsync.models import FaceGenerator, QualityDiscriminator, SyncNet, SyncNetV2, Wav2Lip
 from lipsync.training import GeneratorTraining, measures, terms
 from lipsync.training.augment import Augment
+from lipsync.training.batches import to_float
 from lipsync.training.optim import warmup_cosine
 from lipsync.training.step import Step
 
