@@ -141,13 +141,17 @@ def test_pixels_are_scaled_once_and_laid_out():
 
 
 def test_what_the_models_are_shown():
-    target, reference = torch.full((1, 5, 3, 8, 8), 0.3), torch.full((1, 5, 3, 8, 8), 0.6)
-    shown = generator_faces(target, reference)
+    target = torch.full((1, 5, 3, 8, 8), 0.3)
+    reference = torch.tensor([0.6, 0.7]).view(1, 2, 1, 1, 1).expand(1, 2, 3, 8, 8)
+    shown = generator_faces(target, reference[:, :1])
     assert shown.shape == (1, 5, 6, 8, 8)
     assert (shown[:, :, :3, :4] == target[..., :4, :]).all()
     assert (shown[:, :, :3, 4:] == 0).all()
-    assert (shown[:, :, 3:] == reference).all()
-    swapped = generator_faces(target, reference, reference_first=True)
+    assert (shown[:, :, 3:] == 0.6).all()  # beside every frame
+    several = generator_faces(target, reference)
+    assert torch.equal(several[:, :, :6], shown)
+    assert (several[:, :, 6:] == 0.7).all()
+    swapped = generator_faces(target, reference[:, :1], reference_first=True)
     assert torch.equal(swapped, shown[:, :, [3, 4, 5, 0, 1, 2]])
     assert (target == 0.3).all()
     assert (mask_lower(target)[..., 4:, :] == 0).all()
