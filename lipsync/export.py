@@ -119,10 +119,11 @@ def _interface(model: nn.Module) -> tuple[dict[str, tuple[int, ...]], list[str]]
     """Names and shapes (without batch) of a network's inputs, names of its outputs."""
     config = getattr(model, "config", {})
     size, window = config.get("image_size", 0), config.get("window", 0)
+    references = config.get("references", 1)
     if isinstance(model, QualityDiscriminator):
         return {"faces": (3, size, size)}, ["probability"]
     shapes = {
-        FaceGenerator: ((6, size, size), ["generated"]),
+        FaceGenerator: ((3 + 3 * references, size, size), ["generated"]),
         SyncNet: ((3 * window, size // 2, size), ["audio", "face"]),
         SyncNetV2: ((3, window, size, size), ["audio", "face"]),
         LipGANDiscriminator: ((3, size, size), ["distance"]),

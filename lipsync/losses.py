@@ -100,6 +100,27 @@ def clip_info_nce(
     return (to_audio + to_face) / 2
 
 
+def pairs_sigmoid(
+    audio: Tensor, face: Tensor, start: Tensor, scale: Tensor, bias: Tensor, min_gap: int
+) -> Tensor:
+    """Sigmoid loss over the windows of one clip (SigLIP, Zhai et al. 2023): in sync, yes or no?
+
+    One scale and bias answer for all clips, so that one threshold, ``-bias / scale``, serves people
+    who were never seen. Positives and negatives weigh the same.
+
+    Args:
+        audio, face: (C, K, D) unit embeddings.
+        start: (C, K) first frames of the windows.
+        scale, bias: scalars: a pair's logit is ``scale * cosine + bias``.
+        min_gap: least distance of a negative, in frames.
+    """
+    logits = scale * _cosines(audio, face) + bias
+    far = _distances(start) >= min_gap
+    positive = F.softplus(-logits.diagonal(dim1=1, dim2=2)).mean()
+    negative = (F.softplus(logits) * far).sum() / far.sum().clamp_min(1)
+    return (positive + negative) / 2
+
+
 def _cosines(audio: Tensor, face: Tensor) -> Tensor:
     """(C, K, D) twice -> (C, K faces, K sounds)."""
     with torch.autocast(audio.device.type, enabled=False):  # it would leave three digits

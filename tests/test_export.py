@@ -24,6 +24,10 @@ CASES = {
         lambda: Wav2Lip(96, 0.125, 0.5, feature=Whisper(), head="warp"),
         [(1, 384, 10), (6, 96, 96)],
     ),
+    "references": (
+        lambda: Wav2Lip(96, 0.125, 0.0, head="warp", references=3),
+        [(1, 80, 16), (12, 96, 96)],
+    ),
     "expert": (
         lambda: SyncNet(96, 0.25, 0.5, window=9, view="mean_subtracted_grey"),
         [(1, 80, 28), (27, 48, 96)],

@@ -61,6 +61,17 @@ def test_pairs_bce_weighs_positives_and_negatives_the_same():
     assert value.item() == pytest.approx(expected, abs=1e-5)
 
 
+def test_sigmoid_loss_by_hand_and_without_near_windows():
+    audio = unit((1.0, 0.0), (0.0, 1.0), (1.0, 0.0))[None]
+    face = unit((1.0, 0.0), (0.0, 1.0), (0.0, 1.0))[None]
+    start, scale, bias = torch.tensor([[0, 2, 20]]), torch.tensor(4.0), torch.tensor(-2.0)
+    right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
+    positive = (right + right + wrong) / 3  # the third face is not like its sound
+    negative = (wrong + right + right + wrong) / 4  # 0-2, 1-2, 2-0, 2-1; 0 and 1 are near
+    value = losses.pairs_sigmoid(audio, face, start, scale, bias, min_gap=5)
+    assert value.item() == pytest.approx((positive + negative) / 2, abs=1e-6)
+
+
 def test_contrastive_loss_by_hand():
     audio = unit((1.0, 0.0), (0.0, 1.0))[None]
     value = losses.clip_info_nce(audio, audio, torch.tensor([[0, 9]]), torch.tensor(0.5), 2)

@@ -79,9 +79,11 @@ def dataset(root: Path, kind: str, size: int) -> Any:
     from lipsync.features import LipGANMFCC, Mel, SyncNetMFCC
 
     expert, judge = Span(Mel(), 5), Span(SyncNetMFCC(), 5)
+    # a window of frames before it was a number of frames
+    looks = {"references": 1} if hasattr(Inputs, "references") else {"reference": True}
     asked, windows = {
-        "generator": ({"sound": Mel(lead=2), "spans": {"sync": expert}, "reference": True}, 1),
-        "lipgan": ({"sound": LipGANMFCC(), "reference": True, "shifted": 5}, 5),
+        "generator": ({"sound": Mel(lead=2), "spans": {"sync": expert}, **looks}, 1),
+        "lipgan": ({"sound": LipGANMFCC(), "shifted": 5, **looks}, 5),
         "expert": ({"spans": {"expert": expert}, "lower_half": True}, 12),
         "judge": ({"spans": {"expert": judge}}, 12),
     }[kind]

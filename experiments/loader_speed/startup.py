@@ -51,7 +51,7 @@ def measure(root: Path, stage: str) -> dict[str, Any]:
             return clip
 
     expert = Span(Mel(), 5)
-    inputs = Inputs(96, "box", 5, sound=Mel(lead=2), spans={"sync": expert}, reference=True)
+    inputs = Inputs(96, "box", 5, sound=Mel(lead=2), spans={"sync": expert}, references=1)
     make = {
         "imports alone": lambda: None,
         "Windows": lambda: Windows(Index(root), "train", inputs),

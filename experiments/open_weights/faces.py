@@ -53,7 +53,8 @@ def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict[str, S
         "same_moment": inputs.heard(neighbour, moments),
     }
     painted = {k: generator(torch.from_numpy(sound), faces) for k, sound in sounds.items()}
-    shown = {**painted, "copied_reference": reference, "real": target}
+    copied = reference[:, :1].expand_as(target)
+    shown = {**painted, "copied_reference": copied, "real": target}
     sound = torch.from_numpy(sample["sound"])
     return {name: Step(0, target, reference, fake, sound) for name, fake in shown.items()}
 
@@ -102,7 +103,7 @@ def main() -> None:
         framing=generator.config["framing"],
         frames=FRAMES,
         sound=feature_of(generator),
-        reference=True,
+        references=generator.references,
     )
     columns = ("split", *SYSTEMS, "mean of pictures", "sharpness", "specks")
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))

@@ -100,7 +100,7 @@ class Step:
 def noise(windows: int) -> training_step.Step:
     """Windows of five frames as the step takes them."""
     torch.manual_seed(0)
-    target, reference = (torch.rand(windows, 5, 3, 96, 96) for _ in range(2))
+    target, reference = (torch.rand(windows, frames, 3, 96, 96) for frames in (5, 1))
     sound, spans = torch.randn(windows, 5, 1, 80, 16), {"sync": torch.randn(windows, 1, 80, 16)}
     return training_step.Step(0, target, reference, target, sound, spans)
 

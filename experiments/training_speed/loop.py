@@ -47,7 +47,7 @@ class NaiveItems(IterableDataset):
             item = naive_item(self.folders, SIZE)
             yield {
                 "faces": item["target"][None],
-                "reference": item["reference"][None],
+                "reference": item["reference"][None, :1],
                 "sound": item["mel"][None],
                 "sound_sync": item["mel"][:1],
             }

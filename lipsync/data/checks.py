@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from lipsync.data.clips import Clip
+from lipsync.data.pauses import loudness
 from lipsync.features import Mel
-from lipsync.windows import MEL_STEP, mel_start
+from lipsync.windows import MEL_STEP
 
 REACH = 20  # frames to either side over which the sound is moved
 SILENCE = -3.5  # mean of a mel window, in the mel's units of [-4, 4]: some -95 dB
 _FRAMES = 500  # of a clip whose pictures are looked at: 20 seconds
-_AROUND = 3  # mel columns to each side of a frame, about a frame
 
 
 def sound_lag(clips: Sequence[Clip], reach: int = REACH) -> np.ndarray:
@@ -32,12 +32,12 @@ def sound_lag(clips: Sequence[Clip], reach: int = REACH) -> np.ndarray:
     """
     total = np.zeros(2 * reach + 1)
     for clip in clips:
-        motion, loudness = _standard(_motion(clip)), _standard(_loudness(clip))
-        frames = min(len(motion), len(loudness))
+        motion, level = _standard(_motion(clip)), _standard(loudness(clip))
+        frames = min(len(motion), len(level))
         for i, lag in enumerate(range(-reach, reach + 1)):
             low, high = max(0, -lag), min(frames, frames - lag)
             if high > low:
-                total[i] += (motion[low:high] * loudness[low + lag : high + lag]).sum() / frames
+                total[i] += (motion[low:high] * level[low + lag : high + lag]).sum() / frames
     return total / max(1, len(clips))
 
 
@@ -59,14 +59,6 @@ def _motion(clip: Clip) -> np.ndarray:
     grey = mouth.astype(np.float32).mean(axis=-1)
     change = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
     return np.concatenate([change[:1], change])
-
-
-def _loudness(clip: Clip) -> np.ndarray:
-    """(frames,) mean of the mel about the beginning of each frame."""
-    columns = np.pad(clip.feature(Mel()).mean(axis=0), _AROUND, mode="edge")
-    level = np.convolve(columns, np.ones(2 * _AROUND) / (2 * _AROUND), mode="valid")
-    starts = np.array([mel_start(i) for i in range(len(clip))])
-    return level[np.minimum(starts, len(level) - 1)]
 
 
 def _standard(values: np.ndarray) -> np.ndarray:

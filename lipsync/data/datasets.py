@@ -17,6 +17,8 @@ from torch.utils.data import Dataset
 from lipsync.data.clips import Clip
 from lipsync.data.draws import ClipDraws
 from lipsync.data.inputs import TOO_SHORT, Inputs
+from lipsync.data.pauses import pausing_windows
+from lipsync.data.references import ReferenceDraws, spread_references
 from lipsync.errors import ClipError, ConfigError, check_whole
 from lipsync.seeds import seed_of
 from lipsync.windows import FPS, draw_apart
@@ -73,11 +75,16 @@ class Windows(_Split):
         windows: windows a sample, K; a shorter clip repeats some.
         seed: of everything random.
         balance: 0 for equal shares of clips to 1 for equal shares of speakers.
+        references: how other frames are drawn for networks that see some; None is the default.
+        silence: share of the samples, of clips that pause, whose windows are drawn from pauses and
+            whose ``sound`` is the feature's silence, so that a mouth that hears nothing rests; what
+            is heard beside whole windows stays as it was.
 
     Returns per draw:
-        ``faces`` uint8 (K, T, rows, S, 3); where asked for ``reference``, the same of other
-        windows, ``sound`` float32 (K, T, 1, bands, columns), ``shifted_sound`` and
-        ``sound_<name>`` (K, 1, bands, columns); ``start`` int64 (K,), ascending; ``key``.
+        ``faces`` uint8 (K, T, rows, S, 3); where asked for ``reference`` (K, R, rows, S, 3), other
+        frames, one set for a whole window, ``sound`` float32 (K, T, 1, bands, columns),
+        ``shifted_sound`` and ``sound_<name>`` (K, 1, bands, columns); ``start`` int64 (K,),
+        ascending; ``key``.
 
     Raises:
         ConfigError: numbers that cannot work, or a set of another size or framing.
@@ -93,24 +100,38 @@ class Windows(_Split):
         windows: int = 1,
         seed: int = 0,
         balance: float = 1.0,
+        references: ReferenceDraws | None = None,
+        silence: float = 0.0,
     ) -> None:
         check_whole("data.train.windows", windows, 1)
+        if not 0 <= silence <= 1:
+            raise ConfigError(f"data.train.silence={silence}: must be 0 to 1")
+        if silence and inputs.sound is None:
+            raise ConfigError(
+                f"data.train.silence={silence}: is for generators, which hear single frames"
+            )
         super().__init__(reader, split, inputs)
         self.windows, self.seed = windows, seed
+        self.references, self.silence = references or ReferenceDraws(), silence
         self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
         inputs, rng = self.inputs, np.random.default_rng(seed_of(self.seed, "sample", draw))
         clip = self.clip(self.keys[self.draws(draw)])
         count = inputs.count(clip)
-        starts = np.sort(rng.choice(count, self.windows, replace=count < self.windows))
+        quiet = np.arange(0)
+        if self.silence and rng.random() < self.silence:
+            quiet = pausing_windows(clip, count, inputs.window)
+        among = quiet if len(quiet) else np.arange(count)
+        starts = np.sort(rng.choice(among, self.windows, replace=len(among) < self.windows))
         sample = {"faces": inputs.pictures(clip, starts), "start": starts, "key": clip.key}
         sample |= inputs.spanned(clip, starts)
-        if inputs.reference:
-            others = [_reference(rng, clip, count, int(start), inputs.window) for start in starts]
-            sample["reference"] = inputs.pictures(clip, others)
+        if inputs.references:
+            sample["reference"] = self.references(rng, clip, inputs, starts, sample["faces"])
         if inputs.sound is not None:
             sample["sound"] = inputs.heard(clip, starts)
+            if len(quiet):
+                sample["sound"] = np.full_like(sample["sound"], inputs.sound.silence)
         if inputs.shifted:
             _check_length(clip, count, inputs.shifted)
             apart = [draw_apart(rng, count, int(start), inputs.shifted) for start in starts]
@@ -132,10 +153,10 @@ class Clips(_Split):
             the disk is quick.
 
     Returns per clip:
-        With ``windows`` what :class:`Windows` gives, references and shifted sound half a clip away,
-        and ``swapped_sound``, of another moment of another clip. Without, ``faces`` uint8
-        (frames, rows, S, 3), ``sound_<name>`` (windows, 1, bands, columns), ``start``
-        and ``key``.
+        With ``windows`` what :class:`Windows` gives, references evenly spread over the rest of the
+        clip, shifted sound half a clip away, and ``swapped_sound``, of another moment of another
+        clip. Without, ``faces`` uint8 (frames, rows, S, 3), ``sound_<name>`` (windows, 1, bands,
+        columns), ``start`` and ``key``.
 
     Raises:
         ConfigError, ClipError: as of :class:`Windows`.
@@ -191,10 +212,8 @@ class Clips(_Split):
         away = (starts + count // 2) % count
         sample = {"faces": inputs.pictures(clip, starts), "start": starts, "key": clip.key}
         sample |= inputs.spanned(clip, starts)
-        if inputs.reference:
-            if count < 2:
-                raise _alone(clip)
-            sample["reference"] = inputs.pictures(clip, away)
+        if inputs.references:
+            sample["reference"] = spread_references(clip, inputs, starts)
         if inputs.sound is not None:
             sample["sound"] = inputs.heard(clip, starts)
             other = self._elsewhere(place)
@@ -212,20 +231,6 @@ class Clips(_Split):
         say alike things at the same moment: a mouth need not move differently for these.
         """
         return self.clip(self.keys[(place + max(1, len(self.keys) // 2)) % len(self.keys)])
-
-
-def _reference(rng: np.random.Generator, clip: Clip, count: int, start: int, window: int) -> int:
-    """A window of ``count`` to look at that does not show the mouth of ``start``."""
-    reference = draw_apart(rng, count, start, max(window, 5))
-    if reference is None:  # a short clip: any other window
-        reference = draw_apart(rng, count, start, 1)
-    if reference is None:
-        raise _alone(clip)
-    return reference
-
-
-def _alone(clip: Clip) -> ClipError:
-    return ClipError(clip.key, "one window only, a reference needs another", TOO_SHORT)
 
 
 def _check_length(clip: Clip, count: int, gap: int) -> None:

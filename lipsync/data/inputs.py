@@ -34,7 +34,7 @@ class Inputs:
         frames: frames of a window, at least.
         sound: heard beside every frame; None for networks that hear whole windows only.
         spans: heard beside whole windows, by the name of who hears it.
-        reference: whether samples have other windows of the clip to look at.
+        references: other frames of the clip to look at beside each window; 0 for none.
         shifted: frames to the nearest sound of the clip that counts as out of sync, where samples
             have such sound; 0 for none.
         lower_half: whether only the lower halves of the pictures are seen.
@@ -45,7 +45,7 @@ class Inputs:
     frames: int = 1
     sound: Feature | None = None
     spans: Mapping[str, Span] = field(default_factory=dict)
-    reference: bool = False
+    references: int = 0
     shifted: int = 0
     lower_half: bool = False
 
@@ -88,14 +88,14 @@ class Inputs:
         )
 
     def seen(self, clip: Clip, frames: Sequence[int]) -> np.ndarray:
-        """Pictures of frames: uint8 (n, rows, S, 3)."""
-        return clip.read(frames, clip.size // 2 if self.lower_half else 0)
+        """Pictures of frames, in any layout: uint8 (*that of the frames, rows, S, 3)."""
+        frames = np.asarray(frames)
+        read = clip.read(frames.ravel(), clip.size // 2 if self.lower_half else 0)
+        return read.reshape(*frames.shape, *read.shape[1:])
 
     def pictures(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
         """Windows that begin at frames: uint8 (K, window, rows, S, 3)."""
-        frames = np.asarray(starts)[:, None] + np.arange(self.window)
-        seen = self.seen(clip, frames.ravel())
-        return seen.reshape(*frames.shape, *seen.shape[1:])
+        return self.seen(clip, np.asarray(starts)[:, None] + np.arange(self.window))
 
     def heard(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
         """Sound of every frame of windows: float32 (K, window, 1, bands, columns)."""

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from lipsync.data.datasets import Clips, Reader
 from lipsync.data.draws import DrawSampler
+from lipsync.data.leave_out import WithoutSpeakers
 from lipsync.data.store import PreparedFolder
 from lipsync.errors import ConfigError, check_whole
 
@@ -34,6 +35,8 @@ class ClipDataModule(pl.LightningDataModule):
         val_clips: most clips to validate on; of more, so many are drawn once. None takes all.
         overfit: batches that are trained on again and again, to see whether a training can learn at
             all; None for samples without end.
+        leave_out: speakers who are no part of train and val, and who make up test, with all their
+            clips: for leave-one-speaker-out tables.
         workers: loader processes; 0 loads in the training process.
 
     Raises:
@@ -54,6 +57,7 @@ class ClipDataModule(pl.LightningDataModule):
         batches_per_epoch: int,
         val_clips: int | None = None,
         overfit: int | None = None,
+        leave_out: Sequence[str] = (),
         workers: int = 0,
     ) -> None:
         super().__init__()
@@ -63,6 +67,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
         self.val_clips, self.overfit = val_clips, overfit
+        self.leave_out = tuple(leave_out)
         for name, value in (("val_clips", val_clips), ("overfit", overfit)):
             if value is not None:
                 check_whole(f"data.{name}", value, 1)
@@ -79,7 +84,7 @@ class ClipDataModule(pl.LightningDataModule):
         if not isinstance(reader, Reader):
             kind = type(reader).__name__
             raise ConfigError(f"data.reader: a {kind} is no reader, it needs keys() and open()")
-        return reader
+        return WithoutSpeakers(reader, self.leave_out) if self.leave_out else reader
 
     def check_splits(self, splits: Sequence[str]) -> None:
         """Raise ConfigError for a split that is missing or empty."""

@@ -57,9 +57,10 @@ class Judge:
     """Embeds windows of frames, one window a frame, and the sound beside each.
 
     Args:
-        model: a :class:`lipsync.models.SyncNet` or :class:`lipsync.models.SyncNetV2`, or any other
-            network with ``embed_face``, ``embed_audio``, ``see`` and ``lower_half``, and with
-            ``image_size``, ``window``, ``feature`` and ``framing`` in its config.
+        model: a :class:`lipsync.models.SyncNet`, :class:`lipsync.models.LongSyncNet` or
+            :class:`lipsync.models.SyncNetV2`, or any other network with ``embed_face``,
+            ``embed_audio``, ``see`` and ``lower_half``, and with ``image_size``, ``window``,
+            ``feature`` and ``framing`` in its config.
         name: how tables name it.
         batch_size: windows embedded at a time; None goes by their size.
 
@@ -90,8 +91,11 @@ class Judge:
         self._pieces: deque[tuple] = deque(maxlen=_KEPT)  # of sound: wave, first, end, columns
         self.feature, self.framing = feature_of(model), get_framing(config["framing"])
         self.window, self.face_size = config["window"], config["image_size"]
+        # What is embedded: windows, or the moments that windows are joined from
+        self._moment = getattr(model, "moment", self.window)
+        self._heard = self.feature.spanning(self._moment) if self._joins else self.feature
         rows = self.face_size // 2 if model.lower_half else self.face_size
-        fitting = _PIXELS // (self.window * rows * self.face_size)
+        fitting = _PIXELS // (self._moment * rows * self.face_size)
         self.batch_size = max(4, fitting) if batch_size is None else batch_size
 
         of_syncnet = isinstance(model, SyncNetV2)  # as published, its last window is left out
@@ -132,12 +136,14 @@ class Judge:
     @torch.no_grad()
     def embed_sound(self, wave: np.ndarray, count: int, start: int = 0) -> Tensor:
         """float32 (samples,) at 16 kHz -> (count, d) float32 for windows of frame start, ..."""
-        parts = []
-        for first in range(start, start + count, self.batch_size):
-            some = min(self.batch_size, start + count - first)
+        embed = self.network.audio_moments if self._joins else self.network.embed_audio
+        parts, end = [], start + count + self.window - self._moment
+        for first in range(start, end, self.batch_size):
+            some = min(self.batch_size, end - first)
             windows = torch.from_numpy(self._sound_windows(wave, first, some)).to(self.device)
-            parts.append(self.network.embed_audio(windows).float().cpu())
-        return torch.cat(parts)
+            parts.append(embed(windows).float().cpu())
+        found = torch.cat(parts)
+        return self.network.join(found) if self._joins else found
 
     def embed(self, faces: Iterable[np.ndarray], wave: np.ndarray) -> tuple[Tensor, Tensor]:
         """Embed a clip.
@@ -220,16 +226,31 @@ class Judge:
             f"{len(wave) / SAMPLE_RATE:.2f} s of sound, too short for one window"
         )
 
+    @property
+    def _joins(self) -> bool:
+        """Whether windows are joined from moments, see :class:`lipsync.models.LongSyncNet`."""
+        return self._moment < self.window
+
     def _face_parts(self, faces: Iterable[np.ndarray]) -> Iterator[Tensor]:
         """Embeddings (k, d) of the windows in turn."""
+        embed = self.network.face_moments if self._joins else self.network.embed_face
+        more = self.window - self._moment  # moments behind the first of a window
+        held = None
         for stack in self._stacks(faces):
             windows = self._face_windows(torch.from_numpy(stack).to(self.device))
-            yield self.network.embed_face(windows).float().cpu()
+            found = embed(windows).float().cpu()
+            if not self._joins:
+                yield found
+                continue
+            held = found if held is None else torch.cat([held, found])
+            if len(held) > more:
+                yield self.network.join(held)
+                held = held[len(held) - more :]
 
     def _face_windows(self, faces: Tensor) -> Tensor:
         """uint8 (k + window - 1, S, S, 3) -> the network's input for k windows."""
         rows = faces[:, self.face_size // 2 :] if self.model.lower_half else faces
-        windows = (rows.float() / 255).unfold(0, self.window, 1)  # (k, rows, S, 3, T)
+        windows = (rows.float() / 255).unfold(0, self._moment, 1)  # (k, rows, S, 3, T)
         # Channels last in memory, also once frames and colours are one dimension.
         windows = windows.movedim(-1, 3).contiguous()
         return self.network.see(windows.permute(0, 3, 4, 1, 2))
@@ -239,7 +260,7 @@ class Judge:
 
         Only the sound of these windows is looked at, so that a long one costs no memory.
         """
-        feature = self.feature
+        feature = self._heard
         starts = [feature.start(window / FPS) for window in range(start, start + count)]
         # whole chunks, of which the neighbours in time are often windows of the same
         first, end = max(0, starts[0] - feature.context), starts[-1] + feature.window
@@ -264,9 +285,9 @@ class Judge:
         kept: list[np.ndarray] = []
         while lot := list(islice(stream, self.batch_size)):
             kept += lot
-            if len(kept) >= self.window:
+            if len(kept) >= self._moment:
                 yield np.stack(kept)
-                kept = kept[1 - self.window :]
+                kept = kept[1 - self._moment :]
 
     def _resized(self, face: np.ndarray) -> np.ndarray:
         side = self.face_size

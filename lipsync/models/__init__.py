@@ -4,6 +4,7 @@ from lipsync.models.base import Network
 from lipsync.models.expert import SyncNet
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.lipgan import LipGAN, LipGANDiscriminator
+from lipsync.models.long_syncnet import LongSyncNet
 from lipsync.models.quality import QualityDiscriminator
 from lipsync.models.syncnet_v2 import SyncNetV2
 from lipsync.models.wav2lip import Wav2Lip
@@ -12,6 +13,7 @@ __all__ = [
     "FaceGenerator",
     "LipGAN",
     "LipGANDiscriminator",
+    "LongSyncNet",
     "Network",
     "QualityDiscriminator",
     "SyncNet",

@@ -12,17 +12,19 @@ def encoder_stages(
     plan: list[int],
     counts: list[int],
     *,
+    in_channels: int = 6,
     second_kernel: int = 3,
     out_channels: int,
     **options,
 ) -> nn.ModuleList:
-    """U-Net encoder of six face channels: one stage per side, then the valid convolution to 1x1.
+    """U-Net encoder of a face's pictures: one stage per side, then the valid convolution to 1x1.
 
     ``plan[i]`` channels and ``counts[i]`` residual blocks at the i-th side (0: full size).
     ``options`` go to the residual blocks and, but for ``convs``, to the plain ones.
     """
     plain = {key: value for key, value in options.items() if key != "convs"}
-    stages = [[ConvBlock(6, plan[0], 7, 1, 3, **plain), *residuals(plan[0], counts[0], **options)]]
+    first = ConvBlock(in_channels, plan[0], 7, 1, 3, **plain)
+    stages = [[first, *residuals(plan[0], counts[0], **options)]]
     for level in range(1, len(plan)):
         kernel = second_kernel if level == 1 else 3
         down = ConvBlock(plan[level - 1], plan[level], kernel, 2, kernel // 2, **plain)

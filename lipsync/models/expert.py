@@ -132,8 +132,13 @@ def mean_subtracted(faces: Tensor) -> Tensor:
 
     The grey frames less their mean, in units of the contrast (standard deviation) of that mean.
     """
-    frames = faces.unflatten(1, (-1, 3))
-    grey = sum(weight * frames[:, :, i] for i, weight in enumerate(_LUMA))
-    mean = grey.mean(dim=1, keepdim=True)
+    levels = grey(faces)
+    mean = levels.mean(dim=1, keepdim=True)
     contrast = mean.flatten(1).std(dim=1).clamp_min(0.02).view(-1, 1, 1, 1)
-    return (grey - mean) / contrast
+    return (levels - mean) / contrast
+
+
+def grey(faces: Tensor) -> Tensor:
+    """Luma of windows: ``(B, 3 x T, H, W)`` RGB -> ``(B, T, H, W)``."""
+    frames = faces.unflatten(1, (-1, 3))
+    return sum(weight * frames[:, :, i] for i, weight in enumerate(_LUMA))

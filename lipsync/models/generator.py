@@ -15,10 +15,11 @@ from lipsync.models.sound import sound_shape
 class FaceGenerator(Network):
     """Base of :class:`~lipsync.models.Wav2Lip` and :class:`~lipsync.models.LipGAN`.
 
-    Subclasses set ``reference_first`` (the order of the two pictures in ``faces``) and ``config``
-    (their constructor's arguments, among them ``image_size``, ``framing`` and the record of their
-    ``feature``), and build ``audio_encoder``, ``face_encoder_blocks``, ``face_decoder_blocks`` and
-    ``output_block``, or write :meth:`paint` themselves.
+    Subclasses set ``reference_first`` (the order of the pictures in ``faces``) and ``config``
+    (their constructor's arguments, among them ``image_size``, ``framing``, the record of their
+    ``feature`` and, unless it is one, the number of ``references``), and build ``audio_encoder``,
+    ``face_encoder_blocks``, ``face_decoder_blocks`` and ``output_block``, or write :meth:`paint`
+    themselves.
     The first decoder stage works on the sound's 1x1 map; what every stage gives is joined by the
     encoder's features of that side.
     """
@@ -31,13 +32,24 @@ class FaceGenerator(Network):
         """Shape of one frame's sound: (1, bands, columns)."""
         return sound_shape(self.config["feature"])
 
+    @property
+    def references(self) -> int:
+        """How many pictures of the face at other times it sees beside the masked target."""
+        return self.config.get("references", 1)
+
+    @property
+    def faces_shape(self) -> tuple[int, int, int]:
+        """Shape of one frame's pictures: (3 + 3 * references, image_size, image_size)."""
+        return 3 + 3 * self.references, self.config["image_size"], self.config["image_size"]
+
     def forward(self, mel: Tensor, faces: Tensor) -> Tensor:
         """Faces that speak.
 
         Args:
             mel: sound of each frame, ``(B, *audio_shape)`` or ``(B, T, *audio_shape)``.
-            faces: ``(B, 6, H, W)`` or ``(B, T, 6, H, W)``, RGB in [0, 1]: two pictures a frame,
-                in the order that ``reference_first`` tells; the target's lower half is zero.
+            faces: ``(B, *faces_shape)`` or ``(B, T, *faces_shape)``, RGB in [0, 1]: the target,
+                its lower half zero, and the references, in the order that ``reference_first``
+                tells.
 
         Returns:
             ``(B, 3, H, W)`` or ``(B, T, 3, H, W)``, RGB in [0, 1], float32 also under autocast.
@@ -57,9 +69,8 @@ class FaceGenerator(Network):
         return frames.unflatten(0, faces.shape[:2])
 
     def _generate(self, name: str, mel: Tensor, faces: Tensor) -> Tensor:
-        size = self.config["image_size"]
         check_shape(name, "sound", mel, self.audio_shape)
-        check_shape(name, "faces", faces, (6, size, size))
+        check_shape(name, "faces", faces, self.faces_shape)
         if not torch.jit.is_tracing() and mel.shape[0] != faces.shape[0]:
             raise ValueError(f"{name}: {mel.shape[0]} windows of sound for {faces.shape[0]} faces")
         return self.paint(mel, faces)

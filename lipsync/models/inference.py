@@ -18,7 +18,8 @@ class InferenceGenerator(nn.Module):
         super().__init__()
         self.network = network
         self.dtype = dtype
-        self.audio_shape = network.audio_shape
+        self.audio_shape, self.faces_shape = network.audio_shape, network.faces_shape
+        self.references = network.references
         self.reference_first = network.reference_first
 
     @property

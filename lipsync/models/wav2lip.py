@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lipsync.errors import check_whole
 from lipsync.models.blocks import ConvBlock, check_choice, check_config, halvings, repeats, scaled
 from lipsync.models.encoders import decoder_stages, encoder_stages
 from lipsync.models.generator import FaceGenerator
@@ -15,7 +17,7 @@ from lipsync.models.sound import MEL, sound_encoder, sound_record
 
 HEADS = ("paint", "warp")
 _REACH = 0.3  # largest sampling flow of the warping head, in half sides
-_WARPED_AT_FIRST = 2.0  # logit of its blend mask in a new network
+_WARPED_AT_FIRST = 2.0  # logit of all that is sampled, against 0 of the colours, in a new network
 
 
 class Wav2Lip(FaceGenerator):
@@ -30,11 +32,13 @@ class Wav2Lip(FaceGenerator):
         feature: what it hears beside each frame: a :class:`lipsync.features.Feature` or the record
             of one; None is the published mel.
         framing: what it sees, by name; see :mod:`lipsync.faces.framing`.
-        head: what the last layer gives: "paint", colours, as published, or "warp", colours, a flow
-            by which the reference is sampled, and a blend mask, which carries over to new faces.
+        head: what the last layer gives: "paint", colours, as published, or "warp", colours, for
+            each reference a flow by which it is sampled, and the shares of all in every pixel,
+            which carries over to new faces.
+        references: pictures of the face at other times that it sees; one as published.
 
-    Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 6, H, W)`` in [0, 1], masked
-    target then reference -> ``(B[, T], 3, H, W)`` in [0, 1].
+    Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 3 + 3 * references, H, W)``
+    in [0, 1], masked target then references -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
         ConfigError: sizes of which no network can be built, or another head.
@@ -50,10 +54,12 @@ class Wav2Lip(FaceGenerator):
         feature: Any = None,
         framing: str = "box",
         head: str = "paint",
+        references: int = 1,
     ) -> None:
         super().__init__()
         check_config("Wav2Lip", image_size, width, depth)
         check_choice("Wav2Lip", "head", head, HEADS)
+        check_whole("Wav2Lip: references", references, 1)
         record = sound_record(MEL if feature is None else feature)
         self.config = {
             "image_size": image_size,
@@ -62,6 +68,7 @@ class Wav2Lip(FaceGenerator):
             "feature": record,
             "framing": framing,
             "head": head,
+            "references": references,
         }
         last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
         levels = range(last + 1)
@@ -77,7 +84,8 @@ class Wav2Lip(FaceGenerator):
 
         down = [count(level, 0) for level in levels]
         down[2] = repeats(3, depth)
-        self.face_encoder_blocks = encoder_stages(image_size, encoder, down, out_channels=bottom)
+        pictures = {"in_channels": 3 + 3 * references, "out_channels": bottom}
+        self.face_encoder_blocks = encoder_stages(image_size, encoder, down, **pictures)
         self.audio_encoder = sound_encoder(record, width, depth, last=1, out_channels=bottom)
         up = decoder_stages(
             image_size,
@@ -89,27 +97,34 @@ class Wav2Lip(FaceGenerator):
         )
         self.face_decoder_blocks = nn.ModuleList([nn.Sequential(ConvBlock(bottom, bottom, 1)), *up])
         c32 = scaled(32, width)
-        last_layer = nn.Conv2d(c32, 3 if head == "paint" else 6, 1)
+        last_layer = nn.Conv2d(c32, 3 if head == "paint" else 3 + 3 * references, 1)
         self.output_block = nn.Sequential(
             ConvBlock(decoder[0] + encoder[0], c32, 3, 1, 1), last_layer
         )
-        if head == "warp":  # begin with the reference as it is
+        if head == "warp":  # begin with the references as they are, in equal shares
             nn.init.zeros_(last_layer.weight[3:].data)
-            last_layer.bias.data[3:] = torch.tensor([_WARPED_AT_FIRST, 0.0, 0.0])
+            nn.init.zeros_(last_layer.bias[3:].data)
+            last_layer.bias.data[3 : 3 + references] = _WARPED_AT_FIRST - math.log(references)
 
     def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
         if self.config["head"] == "paint":
             return torch.sigmoid(x)
-        reference = faces[:, 3:].to(x.dtype)
-        painted, blend, flow = torch.sigmoid(x[:, :3]), torch.sigmoid(x[:, 3:4]), x[:, 4:]
-        side = x.shape[-1]
+        count, side = self.references, x.shape[-1]
         at = (2 * torch.arange(side, device=x.device, dtype=x.dtype) + 1) / side - 1
-        across = at.view(1, 1, -1) + _REACH * torch.tanh(flow[:, 0])
-        down = at.view(1, -1, 1) + _REACH * torch.tanh(flow[:, 1])
-        warped = F.grid_sample(
-            reference,
-            torch.stack([across, down], dim=-1),
-            padding_mode="border",
-            align_corners=False,
-        )
-        return torch.lerp(painted, warped, blend)
+        picture, logits = torch.sigmoid(x[:, :3]), x[:, 3 : 3 + count]
+        flows = x[:, 3 + count :].unflatten(1, (count, 2))
+        behind: float | Tensor = 0.0  # logit of what is there already: a softmax layer by layer
+        for i in range(count):
+            across = at.view(1, 1, -1) + _REACH * torch.tanh(flows[:, i, 0])
+            down = at.view(1, -1, 1) + _REACH * torch.tanh(flows[:, i, 1])
+            sampled = F.grid_sample(
+                faces[:, 3 + 3 * i : 6 + 3 * i].to(x.dtype),
+                torch.stack([across, down], dim=-1),
+                padding_mode="border",
+                align_corners=False,
+            )
+            above = logits[:, i : i + 1] - behind
+            picture = torch.lerp(picture, sampled, torch.sigmoid(above))
+            if i + 1 < count:
+                behind = behind + F.softplus(above)
+        return picture

@@ -2,5 +2,6 @@
 
 from lipsync.training.expert import ExpertTraining
 from lipsync.training.generator import GeneratorTraining
+from lipsync.training.long_expert import LongExpertTraining
 
-__all__ = ["ExpertTraining", "GeneratorTraining"]
+__all__ = ["ExpertTraining", "GeneratorTraining", "LongExpertTraining"]

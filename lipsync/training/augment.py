@@ -15,6 +15,7 @@ from lipsync.errors import ConfigError
 from lipsync.features import Feature
 from lipsync.features.augment import Augmentation, Change
 
+_SHADES = ((2, 3), (4, 6), (8, 12))  # rows and columns of the fields of light and shade
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of R, G, B
 
 
@@ -29,6 +30,11 @@ class PictureAugment:
         contrast: largest relative change of the contrast.
         colour: largest relative change of single channels.
         gamma: largest change of the tone curve, as a power of two.
+        shade: strength of light and shade over the picture, alike in all frames of a clip: the
+            deviation of its logarithm; other beards, skins and lights.
+        negative: probability of a negative picture: lips darker or lighter than the skin.
+        blur: probability of a slight blur.
+        noise: largest deviation of noise in each pixel, as a share of full scale.
         resample: probability that a picture is moved, scaled, turned or bent at all, which costs a
             little of its sharpness.
         shift: largest translation, as a share of the side.
@@ -43,6 +49,10 @@ class PictureAugment:
     contrast: float = 0.3
     colour: float = 0.15
     gamma: float = 0.0
+    shade: float = 0.0
+    negative: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
     resample: float = 1.0
     shift: float = 0.06
     scale: float = 0.1
@@ -79,6 +89,18 @@ class PictureAugment:
         faces = faces.view(clips, -1, 3, height, width)
         if self.gamma:
             faces = faces.clamp_min(1e-4) ** (2 ** uniform(self.gamma, 1, 1, 1, 1))
+        if self.shade:
+            faces = _shaded(faces, self.shade * strength, rng)
+        if self.negative:
+            turned = chosen(self.negative * strength).view(-1, 1, 1, 1, 1)
+            faces = torch.where(turned, 1 - faces, faces)
+        if self.blur:
+            blurred = chosen(self.blur * strength).view(-1, 1, 1, 1, 1)
+            soft = F.avg_pool2d(faces.flatten(0, 1), 3, 1, 1, count_include_pad=False)
+            faces = torch.where(blurred, soft.view_as(faces), faces)
+        if self.noise:
+            grain = torch.randn(faces.shape, generator=rng, device=rng.device).to(faces)
+            faces = (faces + grain * uniform(self.noise, 1, 1, 1, 1)).clamp_(0, 1)
 
         mirrored = chosen(self.flip).view(-1, 1, 1, 1, 1)
         faces = torch.where(mirrored, faces.flip(-1), faces)
@@ -150,6 +172,18 @@ class Augment:
         """Raise ConfigError where amounts are given that a feature's augmentation has not."""
         for feature in features:
             self.of(feature)
+
+
+def _shaded(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+    """Pictures (C, N, 3, H, W) under a gain that is smooth at three scales, one a clip."""
+    clips, size = len(faces), faces.shape[-2:]
+    field = faces.new_zeros((clips, 1, *size))
+    for rows, columns in _SHADES:
+        coarse = torch.randn((clips, 1, rows, columns), generator=rng, device=rng.device).to(faces)
+        amount = torch.rand((clips, 1, 1, 1), generator=rng, device=rng.device).to(faces)
+        field = field + amount * F.interpolate(coarse, size, mode="bicubic", align_corners=False)
+    shaded = faces * (strength * field).exp()[:, None]
+    return shaded / shaded.amax(dim=(1, 2, 3, 4), keepdim=True).clamp_min(1.0)
 
 
 @torch.autocast("cpu", enabled=False)

@@ -21,14 +21,19 @@ def mask_lower(faces: Tensor) -> Tensor:
 
 
 def generator_faces(target: Tensor, reference: Tensor, reference_first: bool = False) -> Tensor:
-    """What a generator sees, masked target and reference: two (..., 3, H, W) -> (..., 6, H, W).
+    """What a generator sees: the masked target and, beside every frame, the same references.
 
     Args:
-        target: what is to be painted; its lower half is masked here.
-        reference: the same face at another time.
+        target: (..., T, 3, H, W), what is to be painted; its lower half is masked here.
+        reference: (..., R, 3, H, W), the same face at other times.
         reference_first: the order of the two, which a generator's class tells.
+
+    Returns:
+        (..., T, 3 + 3 R, H, W).
     """
-    pair = [mask_lower(target), reference]
+    beside = reference.flatten(-4, -3).unsqueeze(-4)
+    beside = beside.expand(*target.shape[:-3], -1, -1, -1)
+    pair = [mask_lower(target), beside]
     return torch.cat(pair[::-1] if reference_first else pair, dim=-3)
 
 

@@ -96,8 +96,20 @@ class ExpertTraining(Training):
         """Float faces (C, K, T, 3, rows, W) and sound (C, K, ...) -> audio, face (C, K, D)."""
         clips = len(sound)
         seen = self.expert.see(faces.flatten(0, 1))
-        audio, face = self.expert(sound.flatten(0, 1), seen)
+        audio, face = self.encode(sound.flatten(0, 1), seen)
         return audio.unflatten(0, (clips, -1)), face.unflatten(0, (clips, -1))
+
+    def shrink(self, faces: Tensor) -> Tensor:
+        """Pictures as they are augmented, which costs less the smaller they are."""
+        return faces
+
+    def encode(self, sound: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Sound (B, 1, bands, columns) and the network's input of faces -> audio, face (B, D)."""
+        return self.expert(sound, seen)
+
+    def compared(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
+        """Windows whose terms are averaged: audio, face (C, K, D) and first frames (C, K)."""
+        return [(*self.embed(faces, sound), batch["start"])]
 
     def embed_clip(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 frames (n, rows, W, 3) and sound of every window (k, ...) -> audio, face (k, D)."""
@@ -110,14 +122,17 @@ class ExpertTraining(Training):
         return tuple(torch.cat([part[i][0] for part in parts]) for i in range(2))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        faces, sound = to_float(batch["faces"]), batch["sound_expert"]
+        faces, sound = self.shrink(to_float(batch["faces"])), batch["sound_expert"]
         if self.augment is not None:
             batch_number, rng = self.batches_done, self.augment_rng()
             faces = self.augment.faces(faces.flatten(1, 2), batch_number, rng).view_as(faces)
             change = self.augment.sounds(len(sound), batch_number, rng)
             sound = change(self.feature, sound)
-        audio, face = self.embed(faces, sound)
-        terms = {name: term(audio, face, batch["start"]) for name, term in self.terms.items()}
+        compared = self.compared(batch, faces, sound)
+        terms = {
+            name: torch.stack([term(*windows) for windows in compared]).mean()
+            for name, term in self.terms.items()
+        }
         loss = losses.weighted_sum(terms, self.loss_weights)
         self.descend(self.optimizers(), loss, batch)
         self.step_schedules()
@@ -129,10 +144,9 @@ class ExpertTraining(Training):
         ):
             audio, face = self.embed_clip(faces, sound)
             self.report.update(audio, face)
-            if len(start) > self.min_gap:
-                self.bce.update(
-                    losses.pairs_bce(audio[None], face[None], start[None], self.min_gap)
-                )
+            if len(face) > self.min_gap:
+                first = start[None, : len(face)]
+                self.bce.update(losses.pairs_bce(audio[None], face[None], first, self.min_gap))
 
     def finish(self, stage: str) -> dict[str, float]:
         self.report.threshold = None if stage == "val" else float(self.threshold)

@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from lipsync.checkpoints import fingerprint, load_model
+from lipsync.models import LongSyncNet
 
 
 class Frozen(nn.Module):
     """Holds a network outside of checkpoints, optimisers and training mode.
 
-    It moves between devices with the module that it belongs to.
+    It moves between devices with the module that it belongs to. One of long windows is asked about
+    their moments, which is as far as a training sample goes.
 
     Args:
         network: a network, or what :func:`lipsync.checkpoints.load_model` takes.
@@ -29,6 +31,8 @@ class Frozen(nn.Module):
         super().__init__()
         if not isinstance(network, nn.Module):
             network = load_model(network)
+        if isinstance(network, LongSyncNet):
+            network = network.with_window(network.moment)
         network.eval().requires_grad_(False)
         self.__dict__["network"] = network.to(memory_format=_layout(network))  # no submodule
         self.sha256 = fingerprint(network)

@@ -117,12 +117,12 @@ class GeneratorTraining(Training):
             frames=self.frames,
             sound=feature_of(self.generator),
             spans=spans,
-            reference=True,
+            references=self.generator.references,
             shifted=max((term.shifted for term in self.opponents), default=0),
         )
 
     def forward(self, sound: Tensor, target: Tensor, reference: Tensor) -> Tensor:
-        """Paint frames: sound (N, T, ...), pictures (N, T, 3, S, S) -> (N, T, 3, S, S)."""
+        """Paint frames: sound (N, T, ...), target (N, T, 3, S, S), reference (N, R, 3, S, S)."""
         reference_first = self.generator.reference_first
         return self.generator(sound, generator_faces(target, reference, reference_first))
 
@@ -133,10 +133,10 @@ class GeneratorTraining(Training):
         sounds = {n: batch[n] for n in ("sound", "shifted_sound") if n in batch}
         spans = {n.removeprefix("sound_"): v for n, v in batch.items() if n.startswith("sound_")}
         if self.training and self.augment is not None:
-            both = torch.cat([target, reference], dim=1).flatten(1, 2)
-            rng = self.augment_rng()
-            both = self.augment.faces(both, self.batches_done, rng)
-            target, reference = both.view(clips, -1, *target.shape[2:]).chunk(2, dim=1)
+            counts = target.shape[2], reference.shape[2]
+            both, rng = torch.cat([target, reference], dim=2), self.augment_rng()
+            changed = self.augment.faces(both.flatten(1, 2), self.batches_done, rng)
+            target, reference = changed.view_as(both).split(counts, dim=2)
             sounds, spans = self._changed(sounds, spans, clips, rng)
         pictures = target.flatten(0, 1)
         return Step(
@@ -210,7 +210,7 @@ class GeneratorTraining(Training):
         painted = {
             "generated": self(step.sound, step.target, step.reference).float(),
             "swapped_audio": self(swapped, step.target, step.reference).float(),
-            "copied_reference": step.reference,
+            "copied_reference": step.reference[:, :1].expand_as(step.target),
             "real": step.target,
         }
         return {system: replace(step, fake=painted[system]) for system in SYSTEMS}
@@ -219,15 +219,17 @@ class GeneratorTraining(Training):
     def paint_clip(self, clip: Clip, frames: int) -> Tensor:
         """The first frames of a clip as generated: (frames, 3, S, S) in [0, 1].
 
-        Each is painted beside the frame half a clip away.
+        All are painted beside the same frames of these, evenly spaced.
         """
         target = to_float(torch.from_numpy(clip.read(range(frames))).to(self.device))
-        reference = target.roll(frames // 2, dims=0)
+        count = self.generator.references
+        reference = target[[(2 * i + 1) * frames // (2 * count) for i in range(count)]]
         feature = feature_of(self.generator)
         heard = feature.cut(clip.feature(feature), np.arange(frames))
         sound = torch.from_numpy(heard).to(self.device)
-        parts = zip(*(x.split(_CHUNK) for x in (sound, target, reference)), strict=True)
-        return torch.cat([self(*(x[None] for x in part))[0].float() for part in parts])
+        parts = zip(sound.split(_CHUNK), target.split(_CHUNK), strict=True)
+        painted = [self(*(x[None] for x in (*part, reference)))[0].float() for part in parts]
+        return torch.cat(painted)
 
     def evaluate(self, batch: dict[str, Any]) -> None:
         steps = self.paint_systems(batch)

@@ -210,34 +210,28 @@ class SilentMotion(Measure):
     """What is left of the old mouth: its motion under silence as a share of the target's.
 
     The generator is given the windows once more, with the feature's ``silence`` for their sound.
-    ``silent_motion_generated`` is 0 where the mouth rests; beside it stands
-    ``silent_motion_copied_reference``, of the reference pasted in, about 1. Motion is that of
+    ``silent_motion_generated`` is 0 where the mouth rests. Motion is that of
     :func:`lipsync.metrics.leakage.window_motion`.
     """
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
         self.__dict__["generator"] = networks["generator"]  # no part of this module
         self.silence = feature_of(self.generator).silence
-        kinds = ("generated", "copied_reference", "real")
-        self.means = nn.ModuleDict({kind: MeanMetric() for kind in kinds})
+        self.means = nn.ModuleDict({kind: MeanMetric() for kind in ("generated", "real")})
 
     def update(self, steps: Mapping[str, Step]) -> None:
         step = steps["real"]
         reference_first = self.generator.reference_first
         faces = generator_faces(step.target, step.reference, reference_first)
         silent = self.generator(torch.full_like(step.sound, self.silence), faces)
-        shown = {"generated": silent, "copied_reference": step.reference, "real": step.target}
-        for kind, pictures in shown.items():
+        for kind, pictures in (("generated", silent), ("real", step.target)):
             self.means[kind].update(window_motion(pictures))
 
     def compute(self, validating: bool) -> dict[str, float]:
-        found = {kind: float(mean.compute()) for kind, mean in self.means.items()}
+        generated, real = (float(self.means[kind].compute()) for kind in ("generated", "real"))
         for mean in self.means.values():
             mean.reset()
-        whole = found.pop("real")
-        if not whole > 0:  # pictures that stand still
-            return {}
-        return {f"silent_motion_{kind}": value / whole for kind, value in found.items()}
+        return {"silent_motion_generated": generated / real} if real > 0 else {}
 
 
 class DiscriminatorAccuracy(Measure):

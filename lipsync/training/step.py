@@ -15,8 +15,8 @@ class Step:
     Attributes:
         batch: training batches before this one.
         target: (N, T, 3, S, S) true pictures, RGB in [0, 1].
-        reference: the same shape, other moments of the same faces.
-        fake: the same shape, what was painted; on evaluation also what stands beside it.
+        reference: (N, R, 3, S, S) other moments of the same faces, R for all frames of a window.
+        fake: as ``target``, what was painted; on evaluation also what stands beside it.
         sound: (N, T, 1, bands, columns) beside every frame.
         spans: by the name of who hears it, (N, 1, bands, columns) beside whole windows.
         shifted: as ``sound``, of the same clip at another time; None where nobody asked for it.

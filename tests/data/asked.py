@@ -26,8 +26,8 @@ def spans(**windows: int) -> dict[str, Span]:
 EXPERT = asked(spans=spans(expert=5), lower_half=True)
 LONG_EXPERT = asked(spans=spans(expert=15))
 JUDGE = asked(spans={"expert": Span(SyncNetMFCC(), 5)})
-GENERATOR = asked(frames=5, sound=Mel(lead=2), reference=True)
-LIPGAN = asked(sound=LipGANMFCC(), reference=True, shifted=6)
+GENERATOR = asked(frames=5, sound=Mel(lead=2), references=1)
+LIPGAN = asked(sound=LipGANMFCC(), references=1, shifted=6)
 
 
 def training(root: Path, inputs: Inputs, **options: Any) -> Windows:

@@ -66,6 +66,19 @@ def test_processes_share_every_split_without_overlap(make_prepared, tmp_path):
     assert len(set(starts)) == 9
 
 
+def test_speakers_left_out_are_the_test(make_prepared, tmp_path):
+    splits = {"train": ["a/0", "a/1", "b/2", "c/3"], "val": ["a/4", "b/5"], "test": ["c/6", "a/7"]}
+    root = make_prepared(tmp_path, splits)
+    data = module(root, leave_out=["b"])
+    assert data.train.keys == ["a/0", "a/1", "c/3"]
+    assert data.val.keys == ["a/4"]
+    assert data.test.keys == ["b/2", "b/5"]
+    with pytest.raises(ConfigError, match=r"data.leave_out=z: .* has no such speaker; it has a, b"):
+        module(root, leave_out=["z"])
+    with pytest.raises(ConfigError, match=r"nobody else is in the split val .* fewer speakers"):
+        module(root, leave_out=["a", "b"])
+
+
 def test_more_processes_than_samples(prepared):
     problem = r"1 samples to evaluate on cannot be shared out among 3 processes; use fewer"
     with pytest.raises(ConfigError, match=problem):

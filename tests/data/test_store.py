@@ -10,6 +10,7 @@ from lipsync.audio import lipgan_mfcc, melspectrogram
 from lipsync.data.arrays import map_array, read_header, read_rows
 from lipsync.data.datasets import Windows
 from lipsync.data.inputs import Inputs, Span
+from lipsync.data.references import ReferenceDraws
 from lipsync.data.store import (
     PreparedFolder,
     add_feature,
@@ -203,12 +204,13 @@ def test_only_the_frames_that_are_asked_for_are_decoded(tmp_path, published, mon
     monkeypatch.setattr(cv2, "imdecode", lambda *a, f=cv2.imdecode: decoded.append(1) or f(*a))
     monkeypatch.setattr(Mel, "extract", lambda *a, f=Mel.extract: computed.append(1) or f(*a))
     write_split(tmp_path, "train", ["speaker/00001"])
-    inputs = Inputs(96, "box", 5, Mel(lead=2), {"sync": Span(Mel(), 5)}, reference=True)
-    dataset = Windows(PreparedFolder(tmp_path), "train", inputs)
+    inputs = Inputs(96, "box", 5, Mel(lead=2), {"sync": Span(Mel(), 5)}, references=1)
+    draws = ReferenceDraws(candidates=3, random=0.0)
+    dataset = Windows(PreparedFolder(tmp_path), "train", inputs, references=draws)
     assert not decoded
     for draw in range(7):
         dataset[draw]
-    assert len(decoded) == 7 * 2 * 5  # a window and a reference
+    assert len(decoded) == 7 * (5 + 3)  # a window and what its reference is chosen from
     assert len(computed) == 1  # whatever windows of it are heard, in however many samples
     add_feature(open_clip(tmp_path, "speaker/00001"), Mel())
     stored = np.load(published / "mel.npy") + 1

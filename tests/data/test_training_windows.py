@@ -75,7 +75,7 @@ def test_windows_of_a_judge_have_whole_faces_and_cepstra(prepared):
 
 @pytest.mark.parametrize("lead", [0, 1, 2])
 def test_every_frame_of_a_generator_s_window_has_its_own_sound(prepared, lead):
-    inputs = asked(frames=5, sound=Mel(lead=lead), reference=True)
+    inputs = asked(frames=5, sound=Mel(lead=lead), references=1)
     dataset = training(prepared, inputs, windows=2)
     starts = set()
     for draw in range(60):
@@ -92,38 +92,14 @@ def test_every_frame_of_a_generator_s_window_has_its_own_sound(prepared, lead):
     assert (min(starts), max(starts)) == (0, 25)  # to the clip's ends
 
 
-@pytest.mark.parametrize(("window", "apart"), [(1, 5), (5, 5), (9, 9)])
-def test_references_are_at_least_a_window_away(prepared, window, apart):
-    inputs = asked(frames=window, sound=Mel(), reference=True)
-    for draw in range(40):
-        sample = training(prepared, inputs, windows=3)[draw]
-        assert sample["reference"].shape == sample["faces"].shape
-        away = np.subtract(shown(sample["reference"]), shown(sample["faces"]))
-        assert (np.abs(away) >= apart).all()
-        assert (away == away[:, :1]).all()  # whole windows
-
-
-def test_a_short_clip_refers_to_any_other_window(make_prepared, tmp_path):
-    dataset = training(make_prepared(tmp_path, {"train": ["a/b"]}, frames=7), GENERATOR)
-    away = [int(dataset[d]["reference"][0, 0, 0, 0, 0]) - dataset[d]["start"][0] for d in range(30)]
-    assert set(away) == {-2, -1, 1, 2}
-
-
-def test_a_clip_of_one_window_has_no_reference(make_prepared, tmp_path):
-    root = make_prepared(tmp_path, {"train": ["a/short"], "val": ["a/short"]}, frames=5)
-    for dataset in (training(root, GENERATOR), evaluation(root, GENERATOR, windows=1)):
-        with pytest.raises(ClipError, match=r"a/short: one window only.*take it out of the split"):
-            dataset[0]
-
-
 def test_several_spans_share_the_longest_window(prepared):
     hearers = spans(sync=5, long=9) | JUDGE.spans
-    inputs = asked(frames=5, sound=Mel(lead=2), spans=hearers, reference=True)
+    inputs = asked(frames=5, sound=Mel(lead=2), spans=hearers, references=1)
     dataset = training(prepared, inputs, windows=2)
     starts = set()
     for draw in range(40):
         sample = dataset[draw]
-        assert sample["faces"].shape == sample["reference"].shape == (2, 9, 96, 96, 3)
+        assert sample["faces"].shape == (2, 9, 96, 96, 3)
         assert sample["sound"].shape == (2, 9, 1, 80, 16)
         clip = open_clip(prepared, sample["key"])
         for k, start in enumerate(sample["start"].tolist()):

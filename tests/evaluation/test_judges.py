@@ -13,7 +13,7 @@ from lipsync.errors import ConfigError
 from lipsync.evaluation import Judge, as_judge, embed_clip, score_clip
 from lipsync.features import LipGANMFCC, Mel
 from lipsync.metrics import SyncScore, offset_curve, sync_score
-from lipsync.models import QualityDiscriminator, SyncNet, SyncNetV2
+from lipsync.models import LongSyncNet, QualityDiscriminator, SyncNet, SyncNetV2
 from lipsync.models.folding import folded
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -78,6 +78,25 @@ def test_batches_and_streams_change_nothing(batch_size):
     video, audio = Judge(model, batch_size=batch_size).embed(iter(faces), wave)
     torch.testing.assert_close(video, single, atol=1e-5, rtol=1e-4)
     assert video.shape == audio.shape == (16, 512)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_windows_joined_from_moments_are_the_windows(batch_size):
+    torch.manual_seed(0)
+    model = LongSyncNet(width=0.25, window=9).eval()
+    rng = np.random.default_rng(1)
+    faces = rng.integers(0, 256, (30, 96, 96, 3), dtype=np.uint8)
+    wave = (0.1 * rng.standard_normal(30 * 640)).astype(np.float32)
+    judge = Judge(model, batch_size=batch_size)
+    video, audio = judge.embed(iter(faces), wave)
+    lower = torch.from_numpy(faces[:, 48:]).permute(0, 3, 1, 2) / 255
+    heard = torch.from_numpy(judge.feature.cut(judge.feature.extract(wave), range(22)))
+    with torch.no_grad():
+        seen = model.embed_face(torch.stack([lower[i : i + 9].flatten(0, 1) for i in range(22)]))
+        told = model.embed_audio(heard)
+    torch.testing.assert_close(video, seen, atol=1e-5, rtol=1e-4)
+    assert ((audio * told).sum(dim=1) > 0.99).all()  # a moment's sound begins a column off at most
+    assert judge.score(faces, [wave])[0].windows == len(video) == len(audio) == 22
 
 
 def test_faces_of_another_size_are_brought_to_the_judge_s():

@@ -63,6 +63,76 @@ def test_sampled_pixels_come_from_where_the_network_says():
     torch.testing.assert_close(out[..., :88], faces[:, 3:, :, 8:], atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("head", ["paint", "warp"])
+def test_several_references_are_all_seen(head):
+    torch.manual_seed(0)
+    network = Wav2Lip(**SMALL, head=head, references=3).eval()
+    assert network.references == 3
+    faces, mel = pictures(2, 12, 96, 96), pictures(2, 1, 80, 16)
+    out = network(mel, faces)
+    assert out.shape == (2, 3, 96, 96)
+    for first in (0, 3, 6, 9):
+        changed = faces.clone()
+        changed[:, first : first + 3] = 1 - changed[:, first : first + 3]
+        assert not torch.allclose(network(mel, changed), out, atol=1e-4)
+    fast = optimise(network, torch.float32)
+    assert (fast.references, fast.faces_shape) == (3, (12, 96, 96))
+    torch.testing.assert_close(fast(mel, faces), out, atol=1e-5, rtol=0)
+    with pytest.raises(
+        ValueError, match=r"faces of shape \(2, 6, 96, 96\), expected \(batch, 12, 96"
+    ):
+        network(mel, faces[:, :6])
+
+
+def test_a_new_warping_generator_shows_all_references_alike():
+    network = Wav2Lip(**SMALL, head="warp", references=3).eval()
+    faces = pictures(2, 12, 96, 96)
+    out = network(pictures(2, 1, 80, 16), faces)
+    copied = torch.sigmoid(torch.tensor(2.0))
+    painted = (out - copied * faces[:, 3:].unflatten(1, (3, 3)).mean(dim=1)) / (1 - copied)
+    assert -1e-3 <= painted.min() < painted.max() <= 1 + 1e-3
+
+
+def test_every_reference_has_a_flow_and_a_share():
+    network = Wav2Lip(**SMALL, head="warp", references=2).eval()
+    last = network.output_block[-1]
+    torch.nn.init.zeros_(last.weight)
+    right, down = (float(torch.atanh(torch.tensor(n * 2 / 96 / 0.3))) for n in (8, 4))
+    share = float(torch.tensor(3.0).log())  # three of the second to one of the first
+    last.bias.data = torch.tensor([0.0, 0.0, 0.0, 30.0, 30.0 + share, right, 0.0, 0.0, down])
+    faces = pictures(1, 9, 96, 96)
+    with torch.no_grad():
+        out = network(torch.zeros(1, 1, 80, 16), faces)
+    expected = 0.25 * faces[:, 3:6, :92, 8:] + 0.75 * faces[:, 6:, 4:, :88]
+    torch.testing.assert_close(out[..., :92, :88], expected, atol=1e-4, rtol=0)
+
+
+def test_one_reference_is_the_network_of_before():
+    """Old files say nothing of references and hold weights of these shapes."""
+    network = Wav2Lip(**SMALL, head="warp")
+    assert network.config["references"] == 1
+    assert network.face_encoder_blocks[0][0].conv_block[0].weight.shape[1] == 6
+    assert network.output_block[-1].weight.shape[0] == 6
+    torch.nn.init.normal_(network.output_block[-1].weight, std=0.3)
+    x, faces = 4 * pictures(2, 6, 96, 96) - 2, pictures(2, 6, 96, 96)
+    blended = network._picture(x, faces)
+    share = torch.sigmoid(x[:, 3:4])
+    sampled = (blended - (1 - share) * torch.sigmoid(x[:, :3])) / share
+    at = (2 * torch.arange(96) + 1) / 96 - 1
+    flow = 0.3 * torch.tanh(x[:, 4:])
+    grid = torch.stack([at + flow[:, 0], at[:, None] + flow[:, 1]], dim=-1)
+    expected = torch.nn.functional.grid_sample(
+        faces[:, 3:], grid, padding_mode="border", align_corners=False
+    )
+    torch.testing.assert_close(sampled, expected, atol=1e-4, rtol=0)
+
+
+def test_no_network_of_no_references():
+    for references in (0, 1.5, True):
+        with pytest.raises(ConfigError, match=f"Wav2Lip: references={references}: must be a whole"):
+            Wav2Lip(**SMALL, references=references)
+
+
 def vowel(pitch: float, feature: Feature) -> torch.Tensor:
     """What is heard of a steady sound with the same formants at any pitch: (1, 1, 80, 16)."""
     harmonics = np.arange(1, int(7000 / pitch)) * pitch

@@ -106,8 +106,8 @@ def batch_of(module: nn.Module, windows: int, evaluation: bool) -> dict:
     rows = inputs.image_size // (2 if inputs.lower_half else 1)
     shape = (CLIPS, windows, inputs.window, rows, inputs.image_size, 3)
     batch = {"faces": torch.zeros(shape, dtype=torch.uint8)}
-    if inputs.reference:
-        batch["reference"] = batch["faces"]
+    if inputs.references:
+        batch["reference"] = batch["faces"][:, :, : inputs.references]
     if inputs.sound is not None:
         heard = torch.zeros(*shape[:3], 1, inputs.sound.bands, inputs.sound.window)
         batch |= dict.fromkeys(("sound", "shifted_sound", "swapped_sound"), heard)

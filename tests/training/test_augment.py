@@ -62,6 +62,28 @@ def test_grey_pictures_have_equal_channels():
     torch.testing.assert_close(grey[:, :, 0], expected.sum(2), atol=1e-5, rtol=0)
 
 
+def test_shade_is_smooth_and_alike_in_all_frames():
+    flat = torch.full((2, 3, 3, 48, 96), 0.5)
+    shaded = PictureAugment(**NOTHING | {"shade": 0.5})(flat, 1.0, batch_rng(0, 0))
+    assert torch.equal(shaded[:, 0], shaded[:, 2])
+    assert shaded[0, 0].std() > 0.02
+    assert (shaded[0] - shaded[1]).abs().mean() > 0.02
+    assert shaded.diff(dim=-1).abs().max() < 0.15
+    assert shaded.max() <= 1
+
+
+def test_negative_noise_and_blur_do_what_they_say():
+    faces = pictures() * 0.5 + 0.25
+    negative = PictureAugment(**NOTHING | {"negative": 1.0})(faces, 1.0, batch_rng(0, 0))
+    torch.testing.assert_close(negative, 1 - faces, atol=1e-5, rtol=0)
+    noisy = PictureAugment(**NOTHING | {"noise": 0.1})(faces, 1.0, batch_rng(0, 0))
+    assert 0 < (noisy - faces).std() < 0.1
+    assert not torch.equal(noisy[:, 0] - faces[:, 0], noisy[:, 1] - faces[:, 1])
+    soft = PictureAugment(**NOTHING | {"blur": 1.0})(faces, 1.0, batch_rng(0, 0))
+    assert soft.std() < 0.5 * faces.std()
+    assert soft.mean() == pytest.approx(faces.mean().item(), abs=0.01)
+
+
 def test_elastic_bends_are_bounded_and_one_for_a_clip():
     faces = torch.zeros(2, 3, 3, 48, 96)
     faces[..., 20:28, 40:56] = 1.0
@@ -119,13 +141,17 @@ def test_pixels_are_scaled_once_and_laid_out():
 
 
 def test_what_the_models_are_shown():
-    target, reference = torch.full((1, 5, 3, 8, 8), 0.3), torch.full((1, 5, 3, 8, 8), 0.6)
-    shown = generator_faces(target, reference)
+    target = torch.full((1, 5, 3, 8, 8), 0.3)
+    reference = torch.tensor([0.6, 0.7]).view(1, 2, 1, 1, 1).expand(1, 2, 3, 8, 8)
+    shown = generator_faces(target, reference[:, :1])
     assert shown.shape == (1, 5, 6, 8, 8)
     assert (shown[:, :, :3, :4] == target[..., :4, :]).all()
     assert (shown[:, :, :3, 4:] == 0).all()
-    assert (shown[:, :, 3:] == reference).all()
-    swapped = generator_faces(target, reference, reference_first=True)
+    assert (shown[:, :, 3:] == 0.6).all()  # beside every frame
+    several = generator_faces(target, reference)
+    assert torch.equal(several[:, :, :6], shown)
+    assert (several[:, :, 6:] == 0.7).all()
+    swapped = generator_faces(target, reference[:, :1], reference_first=True)
     assert torch.equal(swapped, shown[:, :, [3, 4, 5, 0, 1, 2]])
     assert (target == 0.3).all()
     assert (mask_lower(target)[..., 4:, :] == 0).all()

@@ -2,7 +2,7 @@
 
 from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
-from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE
+from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE, PairsSigmoid
 from lipsync.training.terms.pictures import LowerReconstruction, Reconstruction, Structure
 from lipsync.training.terms.sync import Sync, check_alike
 
@@ -11,6 +11,7 @@ __all__ = [
     "ClipInfoNCE",
     "LowerReconstruction",
     "PairsBCE",
+    "PairsSigmoid",
     "Reconstruction",
     "Structure",
     "Sync",

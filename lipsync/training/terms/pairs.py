@@ -56,3 +56,26 @@ class ClipInfoNCE(Term):
             self.log_temperature.clamp_(math.log(0.01), 0.0)
         temperature = self.log_temperature.exp()
         return losses.clip_info_nce(audio, face, start, temperature, self.min_gap)
+
+
+class PairsSigmoid(Term):
+    """In sync or not by one learnt scale and bias, see :func:`lipsync.losses.pairs_sigmoid`.
+
+    Args:
+        min_gap: least distance of a negative window, in frames.
+        scale, threshold: at first; a cosine at the threshold is as likely in sync as not.
+        weight: see :class:`Term`.
+    """
+
+    def __init__(
+        self, *, min_gap: int = 4, scale: float = 12.0, threshold: float = 0.5, weight: float = 1.0
+    ) -> None:
+        super().__init__(weight)
+        check_gap("model.terms.sigmoid.min_gap", min_gap)
+        self.min_gap = min_gap
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+        self.bias = nn.Parameter(torch.tensor(-scale * threshold))
+
+    def forward(self, audio: Tensor, face: Tensor, start: Tensor) -> Tensor:
+        scale = self.log_scale.exp()
+        return losses.pairs_sigmoid(audio, face, start, scale, self.bias, self.min_gap)

@@ -1,0 +1,56 @@
+"""A set without some of its speakers, on whom it is then tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lipsync.data.clips import Clip
+from lipsync.data.datasets import Reader
+from lipsync.data.store import SPLITS
+from lipsync.errors import ConfigError
+
+
+class WithoutSpeakers:
+    """A reader whose ``train`` and ``val`` lack some speakers; ``test`` is all their clips.
+
+    Args:
+        reader: of the whole set, whose keys are ``speaker/clip``.
+        speakers: who is left out.
+
+    Raises:
+        ConfigError: a speaker whom the set does not have.
+    """
+
+    def __init__(self, reader: Reader, speakers: Sequence[str]) -> None:
+        self.reader, self.speakers = reader, set(speakers)
+        there = {_speaker(key) for split in SPLITS for key in reader.keys(split)}
+        if missing := sorted(self.speakers - there):
+            raise ConfigError(
+                f"data.leave_out={missing[0]}: {reader} has no such speaker; it has "
+                f"{', '.join(sorted(there))}"
+            )
+
+    def keys(self, split: str) -> list[str]:
+        """The clips of a split.
+
+        Raises:
+            ConfigError: none is left.
+        """
+        if split == "test":
+            every = [key for each in SPLITS for key in self.reader.keys(each)]
+            return [key for key in every if _speaker(key) in self.speakers]
+        left = [key for key in self.reader.keys(split) if _speaker(key) not in self.speakers]
+        if not left:
+            raise ConfigError(
+                f"data.leave_out={','.join(sorted(self.speakers))}: nobody else is in the split "
+                f"{split} of {self.reader}; leave out fewer speakers"
+            )
+        return left
+
+    def open(self, key: str) -> Clip:
+        """One of the clips."""
+        return self.reader.open(key)
+
+
+def _speaker(key: str) -> str:
+    return key.split("/", maxsplit=1)[0]

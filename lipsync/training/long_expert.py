@@ -1,0 +1,99 @@
+"""Training of a lip-sync expert of long windows, on stretches of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lipsync.data.inputs import Inputs, Span
+from lipsync.errors import ConfigError
+from lipsync.features import feature_of
+from lipsync.models import LongSyncNet
+from lipsync.models.base import check_network
+from lipsync.training.expert import ExpertTraining
+
+
+class LongExpertTraining(ExpertTraining):
+    """Learns from stretches: all windows in one are compared, at several lengths at once.
+
+    Every moment of a stretch is embedded once; see :class:`lipsync.models.LongSyncNet`. Scores are
+    of windows of the network's own length.
+
+    Args:
+        expert: a :class:`lipsync.models.LongSyncNet`.
+        loss: as of :class:`.ExpertTraining`; a term is the mean over ``windows``.
+        frames: of a stretch, 6 to 50; the clips of a set must be that long.
+        windows: lengths that are compared, in frames.
+        options: of :class:`.ExpertTraining`.
+
+    Raises:
+        ConfigError: numbers that cannot work, or another network.
+    """
+
+    def __init__(
+        self,
+        expert: nn.Module,
+        loss: Mapping[str, Any],
+        *,
+        frames: int = 44,
+        windows: Sequence[int] = (5, 10, 15, 25),
+        **options: Any,
+    ) -> None:
+        check_network("model.expert", expert, LongSyncNet, ())
+        super().__init__(expert, loss, **options)
+        least, most = expert.moment, frames - self.min_gap
+        if not windows or not all(least <= each <= most for each in windows):
+            raise ConfigError(
+                f"model.windows={list(windows)}: must be lengths of {least} to {most} frames: "
+                f"negatives are {self.min_gap} away, in a stretch of model.frames={frames}"
+            )
+        self.frames, self.windows = frames, tuple(windows)
+        self.window = expert.moment  # what a clip is embedded in
+        self._moment = feature_of(expert).spanning(self.window)
+        self._stretch = feature_of(expert).spanning(frames)
+
+    def inputs(self, evaluation: bool = False) -> Inputs:
+        """What a sample holds: a stretch, or moments where it is a whole clip."""
+        config = self.expert.config
+        span = Span(self._moment, self.window) if evaluation else Span(self._stretch, self.frames)
+        return Inputs(
+            image_size=config["image_size"],
+            framing=config["framing"],
+            spans={"expert": span},
+            lower_half=True,
+        )
+
+    def check_data(self, train: Any) -> None:
+        """A stretch holds its own negatives: one a sample will do."""
+
+    def shrink(self, faces: Tensor) -> Tensor:
+        """As small as the network sees them."""
+        return self.expert.shrink(faces)
+
+    def encode(self, sound: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Moments, which are not of unit length."""
+        return self.expert.audio_moments(sound), self.expert.face_moments(seen)
+
+    def compared(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
+        """Stretches (C, K, T, 3, rows, W) and their sound -> windows of every length."""
+        frames = faces.flatten(0, 1).unfold(1, self.window, 1).movedim(-1, 2)
+        heard = self.expert.cut_sound(sound.flatten(0, 1))
+        audio, face = self.embed(frames, heard)  # (stretches, moments, d)
+        found = []
+        for window in self.windows:
+            heard, seen = self.expert.join(audio, window), self.expert.join(face, window)
+            found.append((heard, seen, _first_frames(seen)))
+        return found
+
+    def embed_clip(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows of the network's own length, one a frame."""
+        audio, face = super().embed_clip(faces, sound)
+        return self.expert.join(audio), self.expert.join(face)
+
+
+def _first_frames(windows: Tensor) -> Tensor:
+    """(C, K): windows follow each other frame by frame."""
+    return torch.arange(windows.shape[1], device=windows.device).expand(windows.shape[:2])
