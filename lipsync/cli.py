@@ -250,7 +250,7 @@ def _bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], N
 
 def _dub(*, json: bool, quiet: bool, config: str | None = None, **options: Any) -> None:
     from lipsync.dubbing import dub
-    from lipsync.dubbing.settings import read_settings
+    from lipsync.dubbing.options import read_settings
 
     if config is not None:
         options = read_settings(config) | options

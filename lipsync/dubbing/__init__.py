@@ -4,14 +4,16 @@
     >>> dub("face.mp4", "speech.wav", "dubbed.mp4").frames  # doctest: +SKIP
     75
 
-One pass: frames are decoded, followed, cropped, generated, blended and encoded at the same time,
-and none is kept longer than the second that a face's place is smoothed over.
+Frames are read (``source``, ``playback``, ``sound``), planned (``plan``: whose face is dubbed,
+where it lies, what the generator is shown and hears), rendered (``render``) and written
+(``pipeline``), all at the same time and in one pass: none is kept longer than the seconds that a
+plan looks ahead.
 """
 
-from lipsync.dubbing.job import DubbedFrame
 from lipsync.dubbing.live import LiveSession
 from lipsync.dubbing.options import DEFAULT_MODEL
 from lipsync.dubbing.pipeline import dub, dub_frames
+from lipsync.dubbing.render import DubbedFrame
 from lipsync.dubbing.result import DubResult
 
 __all__ = ["DEFAULT_MODEL", "DubResult", "DubbedFrame", "LiveSession", "dub", "dub_frames"]

@@ -9,7 +9,7 @@ lags nor shakes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -92,6 +92,12 @@ class FaceFollower:
         self._faces: dict[int, tuple[tuple[int, int], np.ndarray] | None] = {}
         self._places: dict[int, np.ndarray | None] = {}
         self._around = self._radius = self._ahead = 0
+
+    def follow(self, frames: Iterable[np.ndarray]) -> Iterator[Followed]:
+        """Every frame with the speaker's face."""
+        for frame in frames:
+            yield from self.push(frame)
+        yield from self.flush()
 
     def push(self, frame: np.ndarray) -> list[Followed]:
         """Take the next frame, uint8 (H, W, 3); give those that are certain.

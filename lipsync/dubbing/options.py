@@ -1,26 +1,66 @@
-"""What can be chosen about a dub, and what cannot work."""
+"""What can be chosen about a dub, and what cannot work; options in a YAML file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from lipsync.dubbing.enhance import Enhancer, get_enhancer
 from lipsync.dubbing.playback import LENGTHS
 from lipsync.dubbing.references import parse_choice
+from lipsync.dubbing.sound import AUDIO_CHOICES
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
-from lipsync.options import check_options, option
+from lipsync.media import PRESETS, VIDEO_CODECS
+from lipsync.options import check_kind, check_names, check_options, option, read_options_file
 
 DEFAULT_MODEL = "wav2lip-gan-grid"
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of :func:`lipsync.dubbing.dub` that make the frames; explained there."""
+    """What makes the frames of a dub.
+
+    Attributes:
+        model: a generator: its name, its path, or the network itself.
+        device: where a generator that is named runs, e.g. ``"cuda"``.
+        batch_size: frames rendered at a time; by default what the memory allows.
+        detector: name of a face detector, or one.
+        stride: a face is looked for on every so many frames, and followed in between; by default
+            five times a second.
+        speaker: whose lips move, where a picture has several faces: the "largest" (less, the
+            further from the middle), "left", "right", "top", "bottom", "centre", a number (from
+            left to right, beginning with 0), or "sync", whose lips fit the sound of the face's
+            video, or a ``reference``. Chosen when a shot begins, and followed to its end.
+        reference: a sound on the clock of the face's video, for ``speaker="sync"``.
+        reference_frames: which frames of the face's video the generator is shown beside the one
+            that it paints: "auto", frames of the shot in which the mouth rests and the head is
+            held alike; "itself", the very frame, whose mouth a generator may copy; or frame numbers
+            (from 0, counted at ``fps`` where that is given), of which the best is used. By default
+            "itself" for the published networks of Wav2Lip and LipGAN, else "auto".
+        min_face: height of a face, forehead to chin, in pixels, below which it is left alone;
+            faces from the side are, too, and those that lean by more than 35 degrees where the
+            model's framing is "box".
+        no_face: frames without a face "pass" unchanged, "hold" the last dubbed frame, or are an
+            "error".
+        tracks: a JSON file of face boxes: used where it exists, else written.
+        length: what follows where the sound is longer than the video: "pingpong" (backwards, then
+            forwards again), "loop", "freeze" (the last frame), or "trim" (the sound is cut).
+        tail: what becomes of the video behind the sound's end: "cut", or "keep" (in silence).
+        fps: frames a second; by default those of the video, and 25 for a still picture.
+        gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
+        match: bring generated faces to the colours around them.
+        enhance: "none", "sharpen", or a function, see :mod:`lipsync.dubbing.enhance`.
+        watermark: a text to show in the picture.
+        tolerate_damage: take a damaged video or sound as far as it can be decoded.
+
+    Raises:
+        ConfigError: options that cannot work.
+    """
 
     model: str | Path | nn.Module = DEFAULT_MODEL
     device: str = "cpu"
@@ -29,9 +69,9 @@ class Options:
     stride: int | None = option(None, least=1)
     speaker: str | int = "largest"
     reference: str | Path | None = None
+    reference_frames: str | int | list[int] | None = None
     min_face: int = option(40, least=0)
     no_face: str = option("pass", choices=("pass", "hold", "error"))
-    reference_frames: str | int | list[int] | None = None
     tracks: str | Path | None = None
     length: str = option("pingpong", choices=LENGTHS)
     tail: str = option("cut", choices=("cut", "keep"))
@@ -42,8 +82,7 @@ class Options:
     watermark: str | None = None
     tolerate_damage: bool = False
 
-    def check(self) -> None:
-        """Raise ConfigError for what cannot work."""
+    def __post_init__(self) -> None:
         check_options(self)
         if self.speaker != SYNC:
             speaker_choice(self.speaker)
@@ -51,3 +90,77 @@ class Options:
                 raise ConfigError("a reference sound is for speaker=sync")
         parse_choice(self.reference_frames)
         get_enhancer(self.enhance)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a dub is written.
+
+    Attributes:
+        codec: "h264" or "hevc".
+        crf: quality, 0 (lossless) to 51; lower is better.
+        preset: of the encoder, from "ultrafast" to "slower" (and smaller).
+        audio_codec: "auto" copies the sound without loss where the container takes it and the
+            whole of it is used, and else encodes AAC; or "copy", "aac", "mp3", "opus", "flac".
+        audio_bitrate: bits a second of encoded sound.
+        preview: write the source and the dub side by side.
+
+    Raises:
+        ConfigError: options that cannot work.
+    """
+
+    codec: str = option("h264", choices=VIDEO_CODECS)
+    crf: int = option(18, least=0, most=51)
+    preset: str = option("veryfast", choices=PRESETS)
+    audio_codec: str = option("auto", choices=AUDIO_CHOICES)
+    audio_bitrate: int | None = option(None, least=8_000, most=512_000)
+    preview: bool = False
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.audio_bitrate is not None and self.audio_codec == "flac":
+            raise ConfigError("flac loses nothing and has no bit rate; leave audio_bitrate out")
+
+
+KNOWN = {known.name: known for kind in (Options, Encoding) for known in fields(kind)}
+"""All options of :func:`lipsync.dubbing.dub`, by their names."""
+
+
+def sorted_options(given: dict[str, Any]) -> tuple[Options, Encoding]:
+    """Options by their names, checked.
+
+    Raises:
+        ConfigError: one that there is not, or that cannot work.
+    """
+    check_names("dub", given, KNOWN)
+    own = {name: value for name, value in given.items() if name in Options.__dataclass_fields__}
+    rest = {name: value for name, value in given.items() if name not in own}
+    return Options(**own), Encoding(**rest)
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Options for :func:`lipsync.dubbing.dub`, by their names there; ``-`` in a name is ``_``.
+
+    Example of a file::
+
+        model: runs/wav2lip/checkpoints/best.ckpt
+        speaker: left
+        crf: 20
+
+    Raises:
+        ConfigError: the file cannot be read, is no list of options, or names one that there is not.
+    """
+    return checked_settings(path, read_options_file(path))
+
+
+def checked_settings(path: str | Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Options that the file ``path`` gives, by their names.
+
+    Raises:
+        ConfigError: one that there is not, or a value that is of another kind than it takes.
+    """
+    given = {name.replace("-", "_"): value for name, value in found.items()}
+    check_names(path, given, KNOWN)
+    for name, value in given.items():
+        check_kind(f"{path}: {name}", value, str(KNOWN[name].type))
+    return given

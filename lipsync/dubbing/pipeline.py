@@ -1,25 +1,24 @@
-"""``dub``: check what is given, run the stages, write. ``dub_frames``: the frames alone."""
+"""``dub``: read, plan, render, write, all at the same time. ``dub_frames``: the frames alone."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from lipsync import __version__
-from lipsync.dubbing.enhance import Enhancer
-from lipsync.dubbing.job import DubbedFrame, Job, Progress
 from lipsync.dubbing.marks import side_by_side, side_by_side_size
-from lipsync.dubbing.options import Options
-from lipsync.dubbing.output import Encoding
+from lipsync.dubbing.options import Options, sorted_options
+from lipsync.dubbing.plan import Plan
+from lipsync.dubbing.render import DubbedFrame, Renderer
 from lipsync.dubbing.result import DubResult, ReferencesUsed, extend
 from lipsync.dubbing.stages import Stages
-from lipsync.errors import ConfigError
-from lipsync.faces.detect import Detector
+from lipsync.errors import ConfigError, MediaError
 from lipsync.media import CONTAINERS, VideoWriter, check_target
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the stage's name, frames done, and frames in all where that is known."""
 
 
 def dub(
@@ -27,32 +26,8 @@ def dub(
     audio: str | Path,
     output: str | Path,
     *,
-    model: str | Path | nn.Module = Options.model,
-    device: str = Options.device,
-    batch_size: int | None = Options.batch_size,
-    detector: str | Detector = Options.detector,
-    stride: int | None = Options.stride,
-    speaker: str | int = Options.speaker,
-    reference: str | Path | None = Options.reference,
-    reference_frames: str | int | list[int] | None = Options.reference_frames,
-    min_face: int = Options.min_face,
-    no_face: str = Options.no_face,
-    tracks: str | Path | None = Options.tracks,
-    length: str = Options.length,
-    tail: str = Options.tail,
-    fps: float | None = Options.fps,
-    gate: bool = Options.gate,
-    match: bool = Options.match,
-    enhance: str | Enhancer = Options.enhance,
-    watermark: str | None = Options.watermark,
-    tolerate_damage: bool = Options.tolerate_damage,
-    codec: str = Encoding.codec,
-    crf: int = Encoding.crf,
-    preset: str = Encoding.preset,
-    audio_codec: str = Encoding.audio_codec,
-    audio_bitrate: int | None = Encoding.audio_bitrate,
-    preview: bool = False,
     progress: Progress | None = None,
+    **options: Any,
 ) -> DubResult:
     """Make the face in a video or picture speak a sound.
 
@@ -65,45 +40,9 @@ def dub(
         face: a video, or a still picture.
         audio: a sound, or a video with one.
         output: the video to write (mp4, m4v, mov or mkv), in a folder that exists.
-        model: a generator: its name, its path, or the network itself.
-        device: where a generator that is named runs, e.g. ``"cuda"``.
-        batch_size: frames rendered at a time; by default what the memory allows.
-        detector: name of a face detector, or one.
-        stride: a face is looked for on every so many frames, and followed in between; by default
-            five times a second.
-        speaker: whose lips move, where a picture has several faces: the "largest" (less, the
-            further from the middle), "left", "right", "top", "bottom", "centre", a number (from
-            left to right, beginning with 0), or "sync", whose lips fit the sound of the face's
-            video, or a ``reference``. Chosen when a shot begins, and followed to its end.
-        reference: a sound on the clock of the face's video, for ``speaker="sync"``.
-        reference_frames: which frames of the face's video the generator is shown beside the one
-            that it paints: "auto", frames of the shot in which the mouth rests and the head is
-            held alike; "itself", the very frame, whose mouth a generator may copy; or frame numbers
-            (from 0, counted at ``fps`` where that is given), of which the best is used. By default
-            "itself" for the published networks of Wav2Lip and LipGAN, else "auto".
-        min_face: height of a face, forehead to chin, in pixels, below which it is left alone;
-            faces from the side are, too, and those that lean by more than 35 degrees where the
-            model's framing is "box".
-        no_face: frames without a face "pass" unchanged, "hold" the last dubbed frame, or are an
-            "error".
-        tracks: a JSON file of face boxes: used where it exists, else written.
-        length: what follows where the sound is longer than the video: "pingpong" (backwards, then
-            forwards again), "loop", "freeze" (the last frame), or "trim" (the sound is cut).
-        tail: what becomes of the video behind the sound's end: "cut", or "keep" (in silence).
-        fps: frames a second; by default those of the video, and 25 for a still picture.
-        gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
-        match: bring generated faces to the colours around them.
-        enhance: "none", "sharpen", or a function, see :mod:`lipsync.dubbing.enhance`.
-        watermark: a text to show in the picture.
-        tolerate_damage: take a damaged video or sound as far as it can be decoded.
-        codec: "h264" or "hevc".
-        crf: quality, 0 (lossless) to 51; lower is better.
-        preset: of the encoder, from "ultrafast" to "slower" (and smaller).
-        audio_codec: "auto" copies the sound without loss where the container takes it and the
-            whole of it is used, and else encodes AAC; or "copy", "aac", "mp3", "opus", "flac".
-        audio_bitrate: bits a second of encoded sound.
-        preview: write the source and the dub side by side.
         progress: called with ("frames", frames done, frames in all or None).
+        **options: those of :class:`lipsync.dubbing.options.Options`, which make the frames, such as
+            ``model``, and of :class:`lipsync.dubbing.options.Encoding`.
 
     Raises:
         MediaError: an input that cannot be read, has no face or no sound, or is too short; an
@@ -114,39 +53,37 @@ def dub(
     The container's comment says that the video is synthetic and what made it.
     """
     face, audio, output = Path(face), Path(audio), Path(output)
-    given = locals()
-    options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
-    options.check()
-    Encoding(codec, crf, preset, audio_codec, audio_bitrate)
-    check_target(output, face, audio, options.reference, suffixes=CONTAINERS)
-    if options.tracks is not None:
-        check_target(options.tracks)
+    wanted, encoding = sorted_options(options)
+    check_target(output, face, audio, wanted.reference, suffixes=CONTAINERS)
+    if wanted.tracks is not None:
+        check_target(wanted.tracks)
 
-    job = Job(face, audio, options)
-    total, seconds = job.playback.expected()
-    track, sound = job.sound.track(output, seconds, audio_codec, audio_bitrate)
-    size = side_by_side_size(job.source.size) if preview else job.source.size
+    plan = Plan(face, audio, wanted)
+    source, preview = plan.source, encoding.preview
+    total, seconds = plan.playback.expected()
+    sound = encoding.audio_codec, encoding.audio_bitrate
+    track, sound = plan.sound.track(output, seconds, *sound)
     skipped: list[tuple[int, int]] = []
-    references = ReferencesUsed(job.references)
+    references = ReferencesUsed(plan.faces.references)
     began, frame = time.perf_counter(), None
     with (
         Stages() as stages,
         VideoWriter(
             output,
-            job.fps,
-            size,
+            source.fps,
+            side_by_side_size(source.size) if preview else source.size,
             audio=track,
-            crf=crf,
-            codec=codec,
-            preset=preset,
-            variable=job.source.variable,
-            metadata={"comment": _comment(job.model)},
+            crf=encoding.crf,
+            codec=encoding.codec,
+            preset=encoding.preset,
+            variable=source.variable,
+            metadata={"comment": _comment(plan.model)},
         ) as writer,
     ):
-        for frame in job.frames(stages):
+        for frame in _frames(plan, stages):
             with stages.working("encode"):
                 picture = side_by_side(frame.original, frame.picture) if preview else frame.picture
-                when = (frame.start, frame.seconds) if job.source.variable else ()
+                when = (frame.start, frame.seconds) if source.variable else ()
                 writer.write(picture, *when)
             if frame.transform is None:
                 extend(skipped, frame.number)
@@ -159,17 +96,17 @@ def dub(
         output=output,
         frames=frames,
         seconds=frame.start + frame.seconds,
-        fps=job.fps,
-        faces_found=job.found,
+        fps=source.fps,
+        faces_found=frames - sum(end - start for start, end in skipped),
         skipped=skipped,
-        source_frames=job.playback.frames,
-        length=_length(job, frames),
-        model=job.model,
+        source_frames=plan.playback.frames,
+        length=_length(plan, frames),
+        model=plan.model,
         references=references,
         sound=sound,
-        silent=job.sound.silent,
-        variable=job.source.variable,
-        tracks=job.save_tracks_to,
+        silent=plan.sound.silent,
+        variable=source.variable,
+        tracks=plan.faces.written,
         stage_seconds=dict(stages.seconds),
         wall_seconds=time.perf_counter() - began,
     )
@@ -181,8 +118,7 @@ def dub_frames(face: str | Path, audio: str | Path, **options: Any) -> Iterator[
     Args:
         face: a video, or a still picture.
         audio: a sound, or a video with one.
-        **options: those of :func:`dub` that make the frames, see
-            :class:`lipsync.dubbing.options.Options`.
+        **options: those of :class:`lipsync.dubbing.options.Options`.
 
     Raises:
         MediaError, CheckpointError, ConfigError: as :func:`dub`.
@@ -193,23 +129,65 @@ def dub_frames(face: str | Path, audio: str | Path, **options: Any) -> Iterator[
     unknown = sorted(options.keys() - Options.__dataclass_fields__.keys())
     if unknown:
         raise ConfigError(f"no option of frames is named {', '.join(unknown)}")
-    job = Job(Path(face), Path(audio), Options(**options))
+    plan = Plan(Path(face), Path(audio), Options(**options))
 
     def frames() -> Iterator[DubbedFrame]:
         with Stages() as stages:
-            yield from job.frames(stages)
+            yield from _frames(plan, stages)
 
     return frames()
+
+
+def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
+    """The frames of the dubbed video, each stage in a thread of its own."""
+    renderer = Renderer(plan.lips, plan.options, plan.source.size)
+    shown = stages.add("decode", lambda _: iter(plan.playback))
+    planned = stages.add("plan", plan.frames, shown, room=renderer.batch)
+    generated = stages.add("generate", renderer.generate, planned, room=renderer.batch)
+    return _with_faces(plan, stages.add("paste", renderer.paste, generated))
+
+
+def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFrame]:
+    """The frames; refuses a video without a face, and gaps where that was asked for.
+
+    Raises:
+        MediaError: there is none.
+    """
+    path, found, gap = plan.source.path, False, None
+    refuse = plan.options.no_face == "error"
+
+    def stop_at_gap(end: float) -> None:
+        if gap is not None and refuse:
+            problem = f"no face from {gap:.2f} to {end:.2f} s"
+            raise MediaError(path, problem, "cut this out, or let it pass unchanged (no_face=pass)")
+
+    for frame in frames:
+        if frame.transform is not None:
+            stop_at_gap(frame.start)
+            found, gap = True, None
+        elif gap is None:
+            gap = frame.start
+        yield frame
+    if not found:
+        raise MediaError(
+            path,
+            f"no face found in {plan.playback.frames} frames",
+            "use a video or picture in which a face is seen upright and from the front, or a "
+            "smaller min_face",
+        )
+    stop_at_gap(frame.start + frame.seconds)
+    plan.faces.save()
 
 
 def _comment(model: str) -> str:
     return f"Synthetic video: lips generated by lipsync {__version__}, model {model}"
 
 
-def _length(job: Job, frames: int) -> str:
+def _length(plan: Plan, frames: int) -> str:
     """The ``length`` of a result."""
-    if job.playback.longer:
-        return job.options.tail
-    whole = job.source.still is None and frames == job.playback.frames
-    missing = job.sound.seconds - frames / float(job.fps)
-    return "whole" if whole and missing < 0.5 / float(job.fps) else job.options.length
+    if plan.playback.longer:
+        return plan.options.tail
+    fps = float(plan.source.fps)
+    whole = plan.source.still is None and frames == plan.playback.frames
+    missing = plan.sound.seconds - frames / fps
+    return "whole" if whole and missing < 0.5 / fps else plan.options.length

@@ -151,25 +151,27 @@ class References:
     """Chooses the references of frames that come in their order.
 
     Args:
+        how: what :func:`reference_choice` gives.
         count: references that a face is shown at a time.
         fps: frames a second.
-        given: faces to choose from for all frames, in place of those that are seen.
+        given: the faces to choose from, where their frames are named.
     """
 
-    def __init__(self, count: int, fps: float, given: list[Seen] | None = None) -> None:
-        self._count = count
+    def __init__(
+        self, how: str | tuple[int, ...], count: int, fps: float, given: Sequence[Seen] = ()
+    ) -> None:
+        self._how, self._count = how, count
         self._every, self._fade = max(1, round(_EVERY * fps)), max(1, round(_FADE * fps))
         self._banks: dict[object, _Bank] = {}
         self._given: _Bank | None = None
         self._crops: dict[int, np.ndarray] = {}  # of candidates, by their numbers
-        if given is not None:
-            self._given = _Bank()
-            for one in given:
-                self._add(self._given, one)
+        for one in given:
+            self._given = self._given or _Bank()
+            self._add(self._given, one)
 
     def see(self, track: object, one: Seen) -> None:
         """A face that is to be dubbed, and may serve others as reference."""
-        if self._given is not None:
+        if self._how != AUTO:
             return
         bank = self._banks.setdefault(track, _Bank())
         if bank.seen % self._every == 0:
@@ -184,6 +186,8 @@ class References:
 
     def choose(self, track: object, one: Seen) -> Choice:
         """What a face that was seen is shown."""
+        if self._how == ITSELF:
+            return Choice(((1.0, (one.number,) * self._count),))
         bank = self._given or self._banks[track]
         bank.chosen += 1
         choice = bank.choose(pose_of(one), light_of(one.crop), self._count, self._fade)
@@ -192,9 +196,17 @@ class References:
         return choice
 
     def crops(
-        self, choice: Choice, read: Callable[[int], np.ndarray] | None = None
+        self, choice: Choice, own: np.ndarray, read: Callable[[int], np.ndarray]
     ) -> ReferenceSets:
-        """The pictures of a choice; ``read`` gets the crops that are not at hand any more."""
+        """The faces of a choice.
+
+        Args:
+            choice: for a frame that was just chosen for, or is shown again.
+            own: the crop of that frame.
+            read: gets the crop of a frame that is not at hand any more.
+        """
+        if self._how == ITSELF:
+            return [(1.0, [own] * self._count)]
         for number in {n for _, numbers in choice.shares for n in numbers} - self._crops.keys():
             self._crops[number] = read(number)
             while len(self._crops) > _KEPT:

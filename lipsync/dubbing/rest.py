@@ -93,16 +93,13 @@ def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:
 
 
 def unrest(candidates: list[Candidate]) -> np.ndarray:
-    """How far each mouth is from rest; the usual distance is 1.
+    """How far each mouth is from rest, the mean of the least open quarter; usually 1.
 
-    One half is how open it is beyond the least, the other how much it differs from the mean of the
-    least open eighth: a hand before the mouth is as even as closed lips, but looks otherwise.
+    The least open of all is not taken for rest: lips that are pressed together, or a hand before
+    them, are more even than lips at rest.
     """
     mouths = np.stack([c.mouth for c in candidates])
     openness = np.array([c.openness for c in candidates])
-    rest = mouths[np.argsort(openness)[: -(-len(openness) // 8)]].mean(axis=0)
+    rest = mouths[np.argsort(openness)[: -(-len(openness) // 4)]].mean(axis=0)
     unlike = np.sqrt(np.square(mouths - rest).mean(axis=(1, 2)))
-    unlike /= max(float(np.median(unlike)), 0.1 * float(mouths.std()), 1e-6)
-    opened = openness - openness.min()
-    opened /= max(float(np.median(opened)), 0.1 * float(openness.mean()), 1e-6)
-    return (unlike + opened) / 2
+    return unlike / max(float(np.median(unlike)), 0.1 * float(mouths.std()), 1e-6)

@@ -68,9 +68,9 @@ def read_options(path: str | Path | None, given: dict[str, Any]) -> Options:
         values["source"] = values.pop("from")
     check_names(path, values, Options.__dataclass_fields__)
     if isinstance(values.get("dub"), dict):
-        from lipsync.dubbing.settings import checked_options  # late: it brings PyTorch
+        from lipsync.dubbing.options import checked_settings  # late: it brings PyTorch
 
-        wanted = checked_options(f"{path}: dub", values["dub"])
+        wanted = checked_settings(f"{path}: dub", values["dub"])
         given = given | {"dub": wanted | given.get("dub", {})}
     values = values | given
     if "to" not in values:

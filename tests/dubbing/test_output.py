@@ -18,7 +18,7 @@ from dubbing_media import (
     tone,
 )
 
-from lipsync.dubbing.settings import read_settings
+from lipsync.dubbing.options import read_settings
 from lipsync.errors import ConfigError
 from lipsync.media import VideoWriter, probe, read_audio, read_frames, write_audio
 
