@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lipsync.dubbing.follow import FaceFollower
+from lipsync.dubbing.follow import Birth, FaceFollower
 from lipsync.dubbing.lips import Lips, ReferenceSets, load_generator
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
@@ -48,12 +48,14 @@ class Face(NamedTuple):
         crop: uint8 (S, S, 3) RGB, the face as it is.
         choice: the frames that the generator is shown beside it,
         references: and the faces in them.
+        weight: of the dubbed picture, in (0, 1]; less than 1 where it fades in or out.
     """
 
     transform: np.ndarray
     crop: np.ndarray
     choice: Choice
     references: ReferenceSets
+    weight: float
 
 
 class Planned(NamedTuple):
@@ -125,7 +127,7 @@ class FacePlan:
         self._ahead = min(round(AHEAD * fps), room) if how == AUTO else 0
         if whole:
             self._ahead = float("inf")
-        self._places: list[tuple[np.ndarray, Choice] | None] = []  # of the source's frames
+        self._places: list[tuple[np.ndarray, Choice, float] | None] = []  # of the source's frames
 
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
@@ -151,14 +153,14 @@ class FacePlan:
                 passing.append(shown)
                 yield shown.picture
 
-        waiting: deque[tuple[Shown, Seen | None, object]] = deque()
-        for _, transform, face, track in self._follower.follow(pictures()):
+        waiting: deque[tuple[Shown, Seen | None, Birth | None, float]] = deque()
+        for _, transform, face, track, weight in self._follower.follow(pictures()):
             shown, seen = passing.popleft(), None
             if transform is not None:
                 crop = self.lips.framing.cut(shown.picture, transform, self.lips.size)
                 seen = Seen(shown.index, shown.picture, crop, transform, face)
                 self._references.see(track, seen)
-            waiting.append((shown, seen, track))
+            waiting.append((shown, seen, track, weight))
             if len(waiting) > self._ahead:
                 yield self._first_time(*waiting.popleft())
         while waiting:
@@ -167,24 +169,24 @@ class FacePlan:
             yield shown, self._again(shown)
 
     def _first_time(
-        self, shown: Shown, seen: Seen | None, track: object
+        self, shown: Shown, seen: Seen | None, track: Birth | None, weight: float
     ) -> tuple[Shown, Face | None]:
         if seen is None:
             self._places.append(None)
             return shown, None
         choice = self._references.choose(track, seen)
-        self._places.append((seen.transform, choice))
-        return shown, self._face(seen.transform, seen.crop, choice)
+        self._places.append((seen.transform, choice, weight))
+        return shown, self._face(seen.crop, *self._places[-1])
 
     def _again(self, shown: Shown) -> Face | None:
         if self._places[shown.index] is None:
             return None
-        transform, choice = self._places[shown.index]
-        crop = self.lips.framing.cut(shown.picture, transform, self.lips.size)
-        return self._face(transform, crop, choice)
+        place = self._places[shown.index]
+        return self._face(self.lips.framing.cut(shown.picture, place[0], self.lips.size), *place)
 
-    def _face(self, transform: np.ndarray, crop: np.ndarray, choice: Choice) -> Face:
-        return Face(transform, crop, choice, self._references.crops(choice, crop, self._read))
+    def _face(self, crop: np.ndarray, transform: np.ndarray, choice: Choice, weight: float) -> Face:
+        references = self._references.crops(choice, crop, self._read)
+        return Face(transform, crop, choice, references, weight)
 
     def _read(self, number: int) -> np.ndarray:
         """The face in a frame of an earlier shot."""

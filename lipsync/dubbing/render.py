@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
+import cv2
 import numpy as np
 import torch
 
@@ -15,7 +16,7 @@ from lipsync.dubbing.enhance import get_enhancer
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.plan import Planned
+from lipsync.dubbing.plan import Face, Planned
 from lipsync.dubbing.references import Choice
 from lipsync.parallel import in_parallel
 
@@ -103,13 +104,19 @@ class Renderer:
         for (number, shown, face, _), made in frames:
             picture = shown.picture
             if made is not None:
-                picture = held = self.lips.framing.paste(picture, made, face.transform)
+                picture = held = self._put(picture, made, face)
             elif self.options.no_face == "hold" and held is not None:
                 picture = held
             if self.options.watermark is not None:
                 picture = watermark(picture, self.options.watermark)
             where = (face.transform, face.choice) if face is not None else (None, None)
             yield DubbedFrame(number, shown.start, shown.seconds, picture, shown.picture, *where)
+
+    def _put(self, picture: np.ndarray, made: np.ndarray, face: Face) -> np.ndarray:
+        dubbed = self.lips.framing.paste(picture, made, face.transform)
+        if face.weight == 1:
+            return dubbed
+        return cv2.addWeighted(dubbed, face.weight, picture, 1 - face.weight, 0)
 
     def render(self, planned: Planned) -> DubbedFrame:
         """One frame by itself."""

@@ -23,8 +23,10 @@ def face(box, marks=NOWHERE) -> Detection:
     return Detection(np.array(box, np.float32), 1.0, marks)
 
 
-def transforms(boxes, *, framing="box", stride=1, cuts=(), speaker="largest", min_face=0, fps=25):
-    """Transforms for frames whose looks show the given lists of boxes."""
+def followed_faces(
+    boxes, *, framing="box", stride=1, cuts=(), speaker="largest", min_face=0, fps=25
+):
+    """Frames whose looks show the given lists of boxes, and where the speaker's face is found."""
     looks = [(n, [b if isinstance(b, Detection) else face(b) for b in there])
              for n, there in enumerate(boxes) if n % stride == 0]  # fmt: skip
     saved = {"stride": stride, "cuts": list(cuts), "looks": looks}
@@ -33,13 +35,18 @@ def transforms(boxes, *, framing="box", stride=1, cuts=(), speaker="largest", mi
         min_face=min_face, prefer_larger=speaker == "largest",
     )  # fmt: skip
     picture = np.zeros((200, 300, 3), np.uint8)
-    out = []
-    for _ in range(len(boxes)):
-        out += follower.push(picture)
-    assert len(boxes) - len(out) < 1.2 * fps + 5  # the look-ahead is about a second
-    out += follower.flush()
+    out, coming = [], iter(range(len(boxes)))
+    for followed in follower.follow(picture for _ in coming):
+        out.append(followed)
+        ahead = len(boxes) - len(out) - coming.__length_hint__()
+        assert ahead < 1.2 * fps + 5  # the look-ahead is about a second
     assert len(out) == len(boxes)
-    return [followed.transform for followed in out]
+    return out
+
+
+def transforms(boxes, **options):
+    """Transforms for frames whose looks show the given lists of boxes."""
+    return [followed.transform for followed in followed_faces(boxes, **options)]
 
 
 def follow(boxes, **options):
@@ -55,7 +62,7 @@ def rows(squares) -> np.ndarray:
 def test_a_still_face_is_framed_as_in_training():
     follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, speaker_choice("largest"))
     pictures = [frame(k) for k in range(20)]
-    out = [pair for picture in pictures for pair in follower.push(picture)] + follower.flush()
+    out = list(follower.follow(pictures))
     for picture, (same, transform, *_) in zip(pictures, out, strict=True):
         assert same is picture
         np.testing.assert_allclose(covering_box(transform), SQUARE, atol=1e-4)
@@ -90,6 +97,17 @@ def test_nothing_is_mixed_across_a_gap_or_a_cut():
         np.testing.assert_allclose(squares[: gap.start], np.tile(SQUARE, (30, 1)), atol=1e-3)
         later = steady_box(np.array(boxes[-1]))
         np.testing.assert_allclose(squares[gap.stop :], np.tile(later, (30, 1)), atol=1e-3)
+
+
+def test_a_face_fades_where_it_goes_and_comes_within_a_shot_and_nowhere_else():
+    boxes = [[BOX]] * 20 + [[]] * 9 + [[BOX]] * 20 + [[BOX + 50]] * 20
+    weights = [followed.weight for followed in followed_faces(boxes, cuts=(49,))]
+    steps = [k / 6 for k in range(1, 6)]
+    assert weights[15:20] == pytest.approx(steps[::-1])
+    assert weights[29:34] == pytest.approx(steps)
+    assert set(weights[:15] + weights[34:]) == {1.0}  # the ends of the video, and the cut
+    apart = [followed.weight for followed in followed_faces([[BOX]] * 10 + [[BOX + 100]] * 10)]
+    assert apart[8:12] == pytest.approx([2 / 6, 1 / 6, 1 / 6, 2 / 6])  # another face in the shot
 
 
 def test_between_looks_a_cut_ends_the_hold():
@@ -195,17 +213,15 @@ def test_aligned_crops_need_landmarks(tmp_path):
     follower = FaceFollower(
         Looks(FixedDetector(), 5), get_framing("aligned"), 25, speaker_choice("largest")
     )
-    follower.push(frame(0))
     with pytest.raises(ConfigError, match=r"framing aligned needs landmarks .* detector fixed"):
-        follower.flush()
+        list(follower.follow([frame(0)]))
     (tmp_path / "t.json").write_text(json.dumps({"stride": 5, "looks": [[0, [BOX.tolist()]]]}))
     saved = read_tracks(tmp_path / "t.json", SIZE)
     follower = FaceFollower(
         Looks(None, 5, saved=saved), get_framing("aligned"), 25, speaker_choice("largest")
     )
-    follower.push(frame(0))
     with pytest.raises(MediaError, match=r"t\.json: its face in frame 0 has none; .* delete it"):
-        follower.flush()
+        list(follower.follow([frame(0)]))
 
 
 def test_looks_are_five_a_second():
@@ -215,10 +231,9 @@ def test_looks_are_five_a_second():
 def test_very_large_pictures_are_not_all_kept():
     follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, speaker_choice("largest"))
     huge = np.broadcast_to(np.uint8(200), (4320, 7680, 3))
-    waiting = 0
-    for _ in range(40):
-        waiting += 1 - len(follower.push(huge))
-    assert waiting <= 14
+    coming = iter(range(40))
+    given = enumerate(follower.follow(huge for _ in coming), start=1)
+    assert max(40 - coming.__length_hint__() - number for number, _ in given) <= 14
 
 
 # ---------------------------------------------------------------- saved boxes
