@@ -143,7 +143,7 @@ def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
     renderer = Renderer(plan.lips, plan.options, plan.source.size)
     shown = stages.add("decode", lambda _: iter(plan.playback))
     planned = stages.add("plan", plan.frames, shown, room=renderer.batch)
-    generated = stages.add("generate", renderer.generate, planned, room=renderer.batch)
+    generated = stages.add("generate", renderer.generate, planned)
     return _with_faces(plan, stages.add("paste", renderer.paste, generated))
 
 

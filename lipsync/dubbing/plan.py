@@ -37,7 +37,7 @@ from lipsync.dubbing.speech import Speech
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.roll import SecondLook
 
-_HELD_BYTES = 128 * 2**20  # of frames that wait for references; fewer of very large pictures
+_HELD_BYTES = 96 * 2**20  # of frames that wait for references; fewer of very large pictures
 
 
 class Face(NamedTuple):

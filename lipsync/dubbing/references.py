@@ -36,7 +36,7 @@ _EVERY = 0.125  # seconds from one candidate to the next
 _MOST = 32  # candidates that are kept of a face
 _FACES = 4  # faces whose candidates are kept when they are seen no more
 _KEPT = 256  # crops of references of earlier shots, which are shown again
-_FADE = 0.2  # seconds in which one reference gives way to another
+_FADE = 0.12  # seconds in which one reference gives way to another
 _NEAR, _SCALE = 0.03, 0.06  # of the crop's side: poses as near as this are alike; and how much
 # further away weighs as much as a mouth that is open by the usual amount
 _LIGHT = 40.0  # levels of 255 by which one is brighter, which weighs as much
@@ -91,7 +91,8 @@ class _Bank:
 
     def __init__(self) -> None:
         self.candidates: list[Candidate] = []
-        self.unrest = np.zeros(0)  # of each: how far its mouth is from rest, usually 1
+        # of each: pose, light, and how far its mouth is from rest, usually 1
+        self.poses, self.lights, self.unrest = np.zeros((0, 3, 2)), np.zeros(0), np.zeros(0)
         self.used: list[Candidate] = []
         self.before: tuple[int, ...] = ()  # in use until the last change,
         self.since = 0  # which is so many frames ago
@@ -114,10 +115,11 @@ class _Bank:
             ]
             self.candidates.pop(min(pair, key=worth.__getitem__))
             self.unrest = unrest(self.candidates)
+        self.poses = np.stack([c.pose for c in self.candidates])
+        self.lights = np.array([c.light for c in self.candidates])
 
     def choose(self, pose: np.ndarray, light: float, count: int, fade: int) -> Choice:
-        away = np.array([apart(c.pose, pose) for c in self.candidates])
-        darker = np.array([abs(c.light - light) for c in self.candidates])
+        away, darker = apart(self.poses, pose), np.abs(self.lights - light)
         costs = self.unrest + np.maximum(0, away - _NEAR) / _SCALE
         costs += np.maximum(0, darker / _LIGHT - 0.25)
         self.since += 1

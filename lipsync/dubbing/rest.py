@@ -49,12 +49,12 @@ def as_candidate(one: Seen) -> Candidate:
 def pose_of(one: Seen) -> np.ndarray:
     """Eyes and nose, (3, 2), in the unit crop."""
     marks = one.face[4:].reshape(5, 2)[:3]
-    return (marks - one.transform[:, 2]) @ np.linalg.inv(one.transform[:, :2]).T
+    return np.linalg.solve(one.transform[:, :2], (marks - one.transform[:, 2]).T).T
 
 
-def apart(pose: np.ndarray, other: np.ndarray) -> float:
-    """How far two poses are from each other, in sides of the crop; 0 where one is not known."""
-    return float(np.nan_to_num(rms(pose - other) * 2**0.5))
+def apart(poses: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """How far poses (..., 3, 2) are from one, in sides of the crop; 0 where one is not known."""
+    return np.sqrt(np.nan_to_num(np.square(poses - pose)).sum(axis=-1).mean(axis=-1))
 
 
 def rms(values: np.ndarray) -> float:
