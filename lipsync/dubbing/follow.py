@@ -20,7 +20,7 @@ import numpy as np
 from lipsync.dubbing.looks import Looks
 from lipsync.dubbing.speakers import Choice, can_be_dubbed, much_larger
 from lipsync.faces.detect import Detection
-from lipsync.faces.framing import Framing
+from lipsync.faces.framing import Framing, SteadyBox
 from lipsync.faces.shots import ShotMeter, find_cuts
 from lipsync.faces.tracks import FaceTrack, join
 
@@ -29,6 +29,7 @@ _SMOOTH = 0.2  # seconds to each side over which its transforms are averaged
 _CUT_AFTER = 2  # frames after a cut by which it is certain
 _BRIDGE = 2  # strides over which a face that was not seen is taken to be there still
 _VOTES = 3  # looks around a frame of which most must show a face that can be dubbed
+_OFF_CENTRE = 0.04  # of the crop's side, by which mouths of frontal faces are beside its middle
 _HELD_BYTES = 384 * 2**20  # of frames that wait; very large pictures are smoothed over less
 
 T = TypeVar("T")
@@ -72,6 +73,24 @@ class _Shot:
     looks: list[int] = field(default_factory=list)  # the first, and the last so far
     tracks: dict[Birth, FaceTrack] = field(default_factory=dict)
     followed: Birth | None = None
+
+
+class MouthCentred(SteadyBox):
+    """The steady box, moved sideways where the mouth is not in its middle, as on a turned head.
+
+    A generator that was trained on steady boxes paints the mouth there, beside the real one else.
+    """
+
+    def transforms(
+        self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = 0
+    ) -> np.ndarray:
+        places = super().transforms(boxes)
+        if landmarks is not None:
+            left, side = places[:, 0, 2], places[:, 0, 0]
+            mouth = (landmarks[:, 3:, 0].mean(axis=1) - left) / side
+            beyond = mouth - np.clip(mouth, 0.5 - _OFF_CENTRE, 0.5 + _OFF_CENTRE)
+            places[:, 0, 2] += np.nan_to_num(beyond) * side
+        return places
 
 
 class FaceFollower:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lipsync.dubbing.follow import Birth, FaceFollower
-from lipsync.dubbing.lips import Lips, ReferenceSets, load_generator
+from lipsync.dubbing.follow import Birth, FaceFollower, MouthCentred
+from lipsync.dubbing.lips import Lips, ReferenceSets, is_published, load_generator
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Playback, Shown
@@ -106,9 +106,10 @@ class FacePlan:
         self.written = None if there else tracks
         """A file that :meth:`save` writes the tracks to."""
         self._looks = Looks(detector, stride, saved=saved, record=self.written is not None)
+        centred = lips.framing.name == "box" and not is_published(lips.model)
         self._follower = FaceFollower(
             self._looks,
-            lips.framing,
+            MouthCentred() if centred else lips.framing,
             fps,
             choose,
             min_face=options.min_face,

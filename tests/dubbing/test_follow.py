@@ -5,10 +5,15 @@ import json
 
 import numpy as np
 import pytest
-from dubbing_media import BOX, SIZE, SQUARE, FixedDetector, frame
+from dubbing_media import BOX, SIZE, SQUARE, FixedDetector, Hearing, frame, make_video
 
-from lipsync.dubbing.follow import FaceFollower
+from lipsync.dubbing import plan
+from lipsync.dubbing.follow import FaceFollower, MouthCentred
+from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
+from lipsync.dubbing.options import Options
+from lipsync.dubbing.playback import Shown
+from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speakers import is_profile, speaker_choice
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.crops import steady_box
@@ -288,3 +293,45 @@ def test_boxes_can_be_written_by_hand(tmp_path):
     (tmp_path / "t.json").write_text(text)
     found = read_tracks(tmp_path / "t.json", SIZE)
     assert found["stride"] == 10
+
+
+# ---------------------------------------------------------------- heads that are turned
+
+
+def turned(share: float) -> Detection:
+    """A face whose mouth lies ``share`` of its box's width beside the middle."""
+    x, y = (BOX[0] + BOX[2]) / 2, BOX[1]
+    mouth = x + share * (BOX[2] - BOX[0])
+    marks = [[x - 8, y + 15], [x + 8, y + 15], [(x + mouth) / 2, y + 28], [mouth - 6, y + 38]]
+    return face(BOX, np.array([*marks, [mouth + 6, y + 38]], np.float32))
+
+
+def test_a_mouth_that_is_turned_away_is_brought_to_the_middle_of_the_box():
+    boxes = np.tile(BOX, (3, 1))
+    marks = np.stack([turned(share).landmarks for share in (0.03, 0.2, -0.2)])
+    straight, right, left = MouthCentred().transforms(boxes, marks)
+    np.testing.assert_array_equal(straight, BOX_FRAMING.transforms(boxes, marks)[0])
+    for place, share in ((right, 0.2), (left, -0.2)):
+        mouth = (BOX[0] + BOX[2]) / 2 + share * (BOX[2] - BOX[0])
+        u = (mouth - place[0, 2]) / place[0, 0]
+        assert abs(u - 0.5) == pytest.approx(0.04, abs=1e-6)
+        np.testing.assert_array_equal(place[1], straight[1])
+    unknown = np.full((3, 5, 2), np.nan)
+    np.testing.assert_array_equal(
+        MouthCentred().transforms(boxes, unknown), BOX_FRAMING.transforms(boxes)
+    )
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_the_papers_networks_keep_their_box(monkeypatch, tmp_path, published):
+    class Turned(FixedDetector):
+        def detect(self, picture):
+            return [turned(0.2)]
+
+    monkeypatch.setattr(plan, "is_published", lambda model: published)
+    source = open_source(make_video(tmp_path / "face.mp4", 3))
+    found = plan.FacePlan(source, Lips(Hearing()), Options(detector=Turned())).find(
+        Shown(k, k / 25, 1 / 25, picture) for k, (_, picture) in enumerate(source.frames())
+    )
+    for _, one in found:
+        assert np.allclose(covering_box(one.transform), SQUARE, atol=1e-3) is published
