@@ -36,6 +36,7 @@ _EVERY = 0.125  # seconds from one candidate to the next
 _MOST = 32  # candidates that are kept of a face
 _FACES = 4  # faces whose candidates are kept when they are seen no more
 _KEPT = 256  # crops of references of earlier shots, which are shown again
+_HOLD = 0.4  # seconds for which a reference stays at least
 _FADE = 0.12  # seconds in which one reference gives way to another
 _NEAR, _SCALE = 0.03, 0.06  # of the crop's side: poses as near as this are alike; and how much
 # further away weighs as much as a mouth that is open by the usual amount
@@ -118,12 +119,12 @@ class _Bank:
         self.poses = np.stack([c.pose for c in self.candidates])
         self.lights = np.array([c.light for c in self.candidates])
 
-    def choose(self, pose: np.ndarray, light: float, count: int, fade: int) -> Choice:
+    def choose(self, pose: np.ndarray, light: float, count: int, fade: int, hold: int) -> Choice:
         away, darker = apart(self.poses, pose), np.abs(self.lights - light)
         costs = self.unrest + np.maximum(0, away - _NEAR) / _SCALE
         costs += np.maximum(0, darker / _LIGHT - 0.25)
         self.since += 1
-        if not self.used or self.since >= fade:
+        if not self.used or self.since >= hold:
             self._change(costs, away, count)
         numbers = tuple(c.number for c in self.used)
         fallback = FAR if apart(self.used[0].pose, pose) > _FAR else ""
@@ -138,12 +139,13 @@ class _Bank:
         best = int(costs.argmin())
         if kept is not None and costs[kept] <= costs[best] + _MARGIN:
             return
-        near = np.flatnonzero(away <= away[best] + _NEAR)
+        near = set(np.flatnonzero(away <= away[best] + _NEAR).tolist())
         taken = [best]
         while len(taken) < count:
+            free = sorted(near.difference(taken)) or [best]
             mouths = [self.candidates[i].mouth for i in taken]
-            apart = [min(rms(self.candidates[i].mouth - m) for m in mouths) for i in near]
-            taken.append(int(near[np.argmax(apart)]))
+            unlike = [min(rms(self.candidates[i].mouth - m) for m in mouths) for i in free]
+            taken.append(free[int(np.argmax(unlike))])
         if self.used:
             self.before, self.since = tuple(c.number for c in self.used), 0
         self.used = [self.candidates[i] for i in taken]
@@ -163,7 +165,8 @@ class References:
         self, how: str | tuple[int, ...], count: int, fps: float, given: Sequence[Seen] = ()
     ) -> None:
         self._how, self._count = how, count
-        self._every, self._fade = max(1, round(_EVERY * fps)), max(1, round(_FADE * fps))
+        spans = (_EVERY, _FADE, _HOLD)
+        self._every, self._fade, self._hold = (max(1, round(span * fps)) for span in spans)
         self._banks: dict[object, _Bank] = {}
         self._given: _Bank | None = None
         self._crops: dict[int, np.ndarray] = {}  # of candidates, by their numbers
@@ -192,7 +195,7 @@ class References:
             return Choice(((1.0, (one.number,) * self._count),))
         bank = self._given or self._banks[track]
         bank.chosen += 1
-        choice = bank.choose(pose_of(one), light_of(one.crop), self._count, self._fade)
+        choice = bank.choose(pose_of(one), light_of(one.crop), self._count, self._fade, self._hold)
         if self._given is None and len(bank.candidates) == bank.seen == 1:
             choice = choice._replace(fallback=ITSELF)
         return choice

@@ -87,6 +87,15 @@ def test_a_head_that_nods_a_little_keeps_its_reference():
     }
 
 
+def test_references_do_not_flicker_with_a_head_that_is_never_still():
+    faces = [seen(k, mouths(75, set())[k], shift=0.2 * (k // 4 % 2)) for k in range(75)]
+    shares = [choice.shares for choice in chosen(References("auto", 1, 25), faces)]
+    numbers = [one[-1][1][0] for one in shares]
+    changes = [k for k in range(1, 75) if numbers[k] != numbers[k - 1]]
+    assert 2 <= len(changes) <= 8
+    assert min(np.diff(changes)) >= 10  # 0.4 s
+
+
 def test_a_reference_is_of_the_same_face_and_light():
     references = References("auto", 1, 25)
     for k in range(50):
