@@ -10,8 +10,13 @@ from dubbing_media import SQUARE, FixedDetector, Hearing, frame, make_video, tin
 
 from lipsync import cli
 from lipsync.dubbing import LiveSession, dub_frames
+from lipsync.dubbing.lips import Lips
+from lipsync.dubbing.options import Options
+from lipsync.dubbing.plan import FacePlan
+from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.references import References, reference_choice
 from lipsync.dubbing.rest import Seen
+from lipsync.dubbing.source import open_source
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import VideoWriter
 from lipsync.models import Wav2Lip
@@ -227,6 +232,24 @@ def test_frames_that_are_shown_again_have_the_same_references(talking, sound, tm
     order = [*range(25), *range(23, -1, -1), *range(1, 25)]
     for f, index in zip(frames, order, strict=False):
         assert f.references == frames[index].references
+
+
+def test_references_that_are_not_at_hand_any_more_are_read_again(talking):
+    source = open_source(talking)
+    plan = FacePlan(source, Lips(Copying(2)), Options(detector=FixedDetector()))
+    shown = [Shown(k, k / 25, 1 / 25, frame) for k, (_, frame) in enumerate(source.frames())]
+
+    def twice():
+        yield from shown
+        plan._references._crops.clear()  # as of a shot that is long gone
+        yield from shown
+
+    faces = [face for _, face in plan.find(twice())]
+    assert len(faces) == 50
+    for first, again in zip(faces[:25], faces[25:], strict=True):
+        assert again.choice == first.choice
+        for (_, before), (_, after) in zip(first.references, again.references, strict=True):
+            np.testing.assert_array_equal(after, before)
 
 
 def test_frames_that_the_user_names(talking, sound, tmp_path):
