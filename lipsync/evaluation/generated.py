@@ -2,10 +2,11 @@
 
 Every pair is scored in several ways (:data:`lipsync.evaluation.rows.SETS`): the dub, the dub
 beside another speech, the face unchanged beside the speech of the dub, the face dubbed with its own
-speech or with silence, and the face as it is. A generator that paints the same mouth whatever it
-hears scores alike in the first two; one that copies its reference scores like the third, and what
-it keeps of the old mouth is measured by itself (:mod:`lipsync.metrics.leakage`). Sound is
-heard as it was given, not as the dub's encoder left it, so that only the pictures differ.
+speech, with silence or from other references, and the face as it is. A generator that paints the
+same mouth whatever it hears scores alike in the first two; one that copies its reference scores
+like the third, and what it keeps of the old mouth is measured by itself
+(:mod:`lipsync.metrics.leakage`). Sound is heard as it was given, not as the dub's encoder left it,
+so that only the pictures differ.
 """
 
 from __future__ import annotations

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lipsync.evaluation.rows import COPIED, GENERATED, OLD, OWN, REAL, REENCODED, SILENT, Row
+from lipsync.evaluation.rows import (
+    COPIED,
+    GENERATED,
+    OLD,
+    OTHERS,
+    OWN,
+    REAL,
+    REENCODED,
+    SILENT,
+    Row,
+)
 from lipsync.evaluation.text import aligned
 from lipsync.metrics.statistics import Interval, mean_interval
 
@@ -15,6 +25,7 @@ _WANTED = {
     "silent_motion": (SILENT, REENCODED, "motion_share"),
     "silent_correlation": (SILENT, REENCODED, "motion_correlation"),
     "speech_correlation": (GENERATED, OWN, "motion_correlation"),
+    "other_references": (OTHERS, GENERATED, "motion_correlation"),
     "old_speech_found": (OLD, COPIED, _FOUND),
     "new_speech_found": (GENERATED, REAL, _FOUND),
     "closed_in_pauses": (GENERATED, COPIED, "closed_in_pauses"),
@@ -23,6 +34,8 @@ ABOUT = {
     "silent_motion": "the mouth's motion under silence as a share of the source's; lower is better",
     "silent_correlation": "its correlation over time with the source's; lower is better",
     "speech_correlation": "the same under other speech; beside it dubs with their own speech",
+    "other_references": "correlation of the mouth's motion with that of the same dub from other "
+    "references; higher is better; beside it the dub's with the source's",
     "old_speech_found": "share in which the judge finds the old speech within a frame; at best "
     "chance, which is how often un-dubbed faces are found to speak the new one",
     "new_speech_found": "share in which it finds the new speech; beside it real videos with theirs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import nn
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.dubbing import dub
+from lipsync.dubbing.references import AUTO, ITSELF
 from lipsync.errors import MediaError
 from lipsync.evaluation.folder import dubbed_path
 from lipsync.evaluation.judge import Judge
@@ -21,6 +22,7 @@ from lipsync.evaluation.rows import (
     COPIED,
     GENERATED,
     OLD,
+    OTHERS,
     OWN,
     REAL,
     REENCODED,
@@ -102,6 +104,11 @@ class PairScorer:
         if not pair.own_sound:
             rows.append(row(OLD, generated, -1, {}))
         rows.append(scored(SILENT, silent, np.zeros_like(own), {}))
+        how = AUTO if self.references == ITSELF else ITSELF
+        changed = self._stretch(self._dub(number, pair.audio, "_other_references", how))
+        beside = Source(replace(real, footage=made.footage), speech).leakage(changed, speech)
+        found = measure(changed, [speech], **options)
+        rows.append(row(OTHERS, found, 0, beside))
         rows.append(row(COPIED, shown, 1, earlier_mouth(real) | source.leakage(real, speech)))
         if not pair.own_sound:
             same = self._stretch(self._dub(number, pair.video, "_own"))
@@ -118,7 +125,9 @@ class PairScorer:
     def _file(self, number: int, ending: str = "") -> Path:
         return dubbed_path(self.folder, number, self.pairs[number], ending)
 
-    def _dub(self, number: int, speech: Path, ending: str = "") -> Path:
+    def _dub(
+        self, number: int, speech: Path, ending: str = "", references: str | None = None
+    ) -> Path:
         """The face of a pair with a speech; not made again where it is there."""
         made = self._file(number, ending)
         if not made.exists():
@@ -128,7 +137,7 @@ class PairScorer:
                 speech,
                 made,
                 model=self.generator,
-                reference_frames=self.references,
+                reference_frames=references or self.references,
                 detector=self.detector,
                 batch_size=_BATCH,
             )

@@ -9,7 +9,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lipsync.evaluation.rows import COPIED, GENERATED, OLD, OWN, REAL, REENCODED, SILENT, SWAPPED
+from lipsync.evaluation.rows import (
+    COPIED,
+    GENERATED,
+    OLD,
+    OTHERS,
+    OWN,
+    REAL,
+    REENCODED,
+    SILENT,
+    SWAPPED,
+)
 from lipsync.evaluation.table import Report
 
 COLOURS = {
@@ -17,6 +27,7 @@ COLOURS = {
     SWAPPED: "#c44536",
     OLD: "#b07aa1",
     SILENT: "#d9a441",
+    OTHERS: "#5b9aa0",
     COPIED: "#8a8d91",
     OWN: "#6fa3dc",
     REENCODED: "#8fbc94",

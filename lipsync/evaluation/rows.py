@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 GENERATED, SWAPPED, COPIED, REAL = "generated", "swapped_audio", "copied_reference", "real"
 OWN, REENCODED = "own_speech", "re_encoded"
-OLD, SILENT = "old_speech", "silent_input"
+OLD, SILENT, OTHERS = "old_speech", "silent_input", "other_references"
 SETS = {
     GENERATED: "generated videos with the speech that they were made for",
     SWAPPED: "the same pictures with another speech: a mouth that follows its own scores worse",
     OLD: "the same pictures with the dubbed video's own speech: what is left of its mouth",
     SILENT: "the faces dubbed with silence, with the old speech: a mouth that copies still moves",
+    OTHERS: "the faces dubbed from other references, the frame itself or a mouth at rest: a mouth "
+    "that follows the sound alone moves as in the generated videos",
     COPIED: "the reference pasted in unchanged, with the speech of the generated",
     OWN: "the faces generated with their own speech, so that the true pictures are known",
     REENCODED: "the real videos through the encoder of the generated: nothing in a file is closer",

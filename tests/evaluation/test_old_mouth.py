@@ -76,6 +76,7 @@ def test_a_generator_that_copies_keeps_the_old_mouth(pairs, tmp_path):
     report, dubs, found = numbers(pairs, tmp_path / "out", "copies")
     for name in ("silent_motion", "silent_correlation", "speech_correlation"):
         assert dubs[name] == pytest.approx(1, abs=0.05)
+    assert dubs["other_references"] == pytest.approx(0, abs=0.1)  # a mouth at rest is copied, too
     assert dubs["old_speech_found"] == 1
     assert found["old_speech_found"]["beside"]["mean"] == dubs["new_speech_found"] < 1
     assert found["new_speech_found"]["beside"]["mean"] == 1  # real videos
@@ -120,6 +121,7 @@ def test_a_mouth_that_follows_the_sound_is_found_to(pairs, tmp_path):
     assert found["speech_correlation"]["beside"]["mean"] > 0.8  # with their own speech
     assert dubs["new_speech_found"] == 1
     assert dubs["old_speech_found"] < 1
+    assert dubs["other_references"] > 0.9
     assert dubs["closed_in_pauses"] > 0.8
     assert [leak.name for leak in report.leakage] == list(found)
     # beside one that copies, pair by pair
