@@ -144,19 +144,20 @@ class FacePlan:
         Raises:
             MediaError, ConfigError: as :class:`FaceFollower` and :class:`Looks`.
         """
-        coming, passing, later = iter(frames), deque(), []
+        coming, again = iter(frames), []
+        followed: deque[Shown] = deque()
+        waiting: deque[tuple[Shown, Seen | None, Birth | None, float]] = deque()
 
         def pictures() -> Iterator[np.ndarray]:
-            for shown in coming:
-                if shown.index < len(self._places) + len(waiting) + len(passing):
-                    later.append(shown)  # the source has ended, and is shown again
+            for number, shown in enumerate(coming):
+                if shown.index < number:  # the source has ended, and is shown again
+                    again.append(shown)
                     return
-                passing.append(shown)
+                followed.append(shown)
                 yield shown.picture
 
-        waiting: deque[tuple[Shown, Seen | None, Birth | None, float]] = deque()
         for _, transform, face, track, weight in self._follower.follow(pictures()):
-            shown, seen = passing.popleft(), None
+            shown, seen = followed.popleft(), None
             if transform is not None:
                 crop = self.lips.framing.cut(shown.picture, transform, self.lips.size)
                 seen = Seen(shown.index, shown.picture, crop, transform, face)
@@ -166,7 +167,7 @@ class FacePlan:
                 yield self._first_time(*waiting.popleft())
         while waiting:
             yield self._first_time(*waiting.popleft())
-        for shown in chain(later, coming):
+        for shown in chain(again, coming):
             yield shown, self._again(shown)
 
     def _first_time(
