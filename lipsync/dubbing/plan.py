@@ -107,9 +107,10 @@ class FacePlan:
         """A file that :meth:`save` writes the tracks to."""
         self._looks = Looks(detector, stride, saved=saved, record=self.written is not None)
         centred = lips.framing.name == "box" and not is_published(lips.model)
+        framing = MouthCentred() if centred else lips.framing
         self._follower = FaceFollower(
             self._looks,
-            MouthCentred() if centred else lips.framing,
+            framing,
             fps,
             choose,
             min_face=options.min_face,
@@ -122,7 +123,7 @@ class FacePlan:
         if isinstance(how, tuple):
             tolerant = options.tolerate_damage
             every = open_source(source.path, fps=options.fps, tolerate_damage=tolerant)
-            given = see_frames(every, how, self._detector(options), choose, lips)
+            given = see_frames(every, how, self._detector(options), choose, framing, lips.size)
         self._references = References(how, lips.references, fps, given)
         room = max(1, _HELD_BYTES // (3 * source.size[0] * source.size[1]))
         self._ahead = min(round(AHEAD * fps), room) if how == AUTO else 0

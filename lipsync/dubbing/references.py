@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
-from lipsync.dubbing.lips import Lips, ReferenceSets, is_published
+from lipsync.dubbing.lips import ReferenceSets, is_published
 from lipsync.dubbing.rest import (
     Candidate,
     Seen,
@@ -30,6 +30,7 @@ from lipsync.dubbing.source import Source
 from lipsync.dubbing.speakers import Choice as WhichFace
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.detect import Detector
+from lipsync.faces.framing import Framing
 
 AHEAD = 2.0  # seconds of a shot that are seen before its first frame is dubbed
 _EVERY = 0.125  # seconds from one candidate to the next
@@ -224,9 +225,14 @@ class References:
 
 
 def see_frames(
-    source: Source, numbers: Sequence[int], detector: Detector, choose: WhichFace, lips: Lips
+    source: Source,
+    numbers: Sequence[int],
+    detector: Detector,
+    choose: WhichFace,
+    framing: Framing,
+    size: int,
 ) -> list[Seen]:
-    """The speaker's face in frames of a video.
+    """The speaker's face in frames of a video, in crops of ``size``.
 
     Raises:
         MediaError: there is no such frame, or no face in one.
@@ -240,10 +246,10 @@ def see_frames(
             raise MediaError(path, f"no face found in reference frame {number}", remedy)
         box, marks = faces[found].box[None], faces[found].landmarks[None]
         try:
-            transform = lips.framing.transforms(box, marks, radius=0)[0]
+            transform = framing.transforms(box, marks, radius=0)[0]
         except ValueError as error:
             raise MediaError(path, f"reference frame {number}: {error}", remedy) from None
-        crop = lips.framing.cut(picture, transform, lips.size)
+        crop = framing.cut(picture, transform, size)
         face = np.concatenate([box.ravel(), marks.ravel()])
         seen.append(Seen(number, picture, crop, transform, face))
     return seen
