@@ -41,8 +41,9 @@ _HOLD = 0.4  # seconds for which a reference stays at least
 _FADE = 0.12  # seconds in which one reference gives way to another
 _NEAR, _SCALE = 0.03, 0.06  # of the crop's side: poses as near as this are alike; and how much
 # further away weighs as much as a mouth that is open by the usual amount
-_LIGHT = 40.0  # levels of 255 by which one is brighter, which weighs as much
-_MARGIN = 0.5  # by which another reference must be better before it takes over
+_LIGHT = 25.0  # levels of 255 by which one is brighter, which weighs as much
+_MARGIN = 0.5  # by which another reference must be better before it takes over,
+_URGENT = 1.5  # and by which it takes over at once: that in use shows another pose or light
 _FAR = 0.12  # of the crop's side: a pose further away is said to be far
 
 AUTO, ITSELF, FAR = "auto", "itself", "far"
@@ -123,10 +124,9 @@ class _Bank:
     def choose(self, pose: np.ndarray, light: float, count: int, fade: int, hold: int) -> Choice:
         away, darker = apart(self.poses, pose), np.abs(self.lights - light)
         costs = self.unrest + np.maximum(0, away - _NEAR) / _SCALE
-        costs += np.maximum(0, darker / _LIGHT - 0.25)
+        costs += np.maximum(0, darker / _LIGHT - 0.4)
         self.since += 1
-        if not self.used or self.since >= hold:
-            self._change(costs, away, count)
+        self._change(costs, away, count, _MARGIN if self.since >= hold else _URGENT)
         numbers = tuple(c.number for c in self.used)
         fallback = FAR if apart(self.used[0].pose, pose) > _FAR else ""
         share = (self.since + 1) / (fade + 1)
@@ -134,11 +134,12 @@ class _Bank:
             return Choice(((1.0, numbers),), fallback)
         return Choice(((1 - share, self.before), (share, numbers)), fallback)
 
-    def _change(self, costs: np.ndarray, away: np.ndarray, count: int) -> None:
+    def _change(self, costs: np.ndarray, away: np.ndarray, count: int, margin: float) -> None:
         """Take the best candidate, and ``count - 1`` near it whose mouths differ, if need be."""
         kept = next((i for i, c in enumerate(self.candidates) if c in self.used[:1]), None)
         best = int(costs.argmin())
-        if kept is not None and costs[kept] <= costs[best] + _MARGIN:
+        worse = costs[kept] - costs[best] if kept is not None else np.inf
+        if self.used and worse <= margin:
             return
         near = set(np.flatnonzero(away <= away[best] + _NEAR).tolist())
         taken = [best]
@@ -147,8 +148,8 @@ class _Bank:
             mouths = [self.candidates[i].mouth for i in taken]
             unlike = [min(rms(self.candidates[i].mouth - m) for m in mouths) for i in free]
             taken.append(free[int(np.argmax(unlike))])
-        if self.used:
-            self.before, self.since = tuple(c.number for c in self.used), 0
+        urgent = worse > _URGENT
+        self.before, self.since = () if urgent else tuple(c.number for c in self.used), 0
         self.used = [self.candidates[i] for i in taken]
 
 
