@@ -105,6 +105,7 @@ def _score(faces: list[np.ndarray], wave: np.ndarray, judge: Judge) -> dict | No
     result = sync_score(video, audio)
     return {
         "offset": result.offset,
+        "fine_offset": round(result.fine_offset, 2),
         "confidence": round(result.confidence, 4),
         "distance": round(result.distance, 4),
     }

@@ -159,7 +159,8 @@ def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate", _evaluate, about)
     parser.epilog = (
         "distance: lower is better (LSE-D by SyncNet v2); confidence: higher is better; offset in "
-        "frames of 1/25 s, negative where the sound comes late"
+        "frames of 1/25 s, negative where the sound comes late; fine_offset to a tenth "
+        "of one"
     )
     add = parser.add_argument
     add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")

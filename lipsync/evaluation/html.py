@@ -20,7 +20,7 @@ from lipsync.evaluation.rows import (
     SWAPPED,
 )
 from lipsync.evaluation.table import Report, Summary
-from lipsync.evaluation.text import signed, write_text
+from lipsync.evaluation.text import signed, tenths, write_text
 from lipsync.media import read_frames
 from lipsync.metrics.statistics import compare_paired
 from lipsync.pages import data_uri, jpeg_uri, render
@@ -50,6 +50,7 @@ def html_report(
         real=found[REAL],
         own=found.get(OWN, found[GENERATED]).picture.get("psnr_lower"),
         signed=signed,
+        tenths=tenths,
         score_plot=score_plot(report),
         offset_plot=offset_plot(report),
         pair_plot=plot,

@@ -13,11 +13,11 @@ from typing import Any
 from lipsync.errors import ConfigError
 from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
-from lipsync.evaluation.text import aligned, signed, write_text
+from lipsync.evaluation.text import aligned, signed, tenths, write_text
 from lipsync.metrics.statistics import Interval, mean_interval
 
 _IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
-COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "problem")
+COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "fine_offset", "problem")
 SCORES = ("distance", "confidence", "offset")
 LSE_PROTOCOL = "syncnet_v2-1"
 """Of SyncNet v2 as published, whose distance and confidence alone are LSE-D and LSE-C."""
@@ -28,7 +28,7 @@ class Summary:
     """A set's means over the videos that could be scored, each with its interval.
 
     ``within_one`` is the share of videos whose offset is -1, 0 or 1; a mean of offsets is not
-    given, for +15 and -15 would cancel out.
+    given, for +15 and -15 would cancel out. ``median_fine_offset`` is to a tenth of a frame.
     """
 
     set: str
@@ -37,6 +37,7 @@ class Summary:
     distance: Interval | None = None
     confidence: Interval | None = None
     median_offset: float | None = None
+    median_fine_offset: float | None = None
     within_one: Interval | None = None
     picture: dict[str, Interval] = field(default_factory=dict)
 
@@ -89,6 +90,7 @@ class Report:
         measures = {
             name: [row.picture[name] for row in rows if name in row.picture] for name in PICTURE
         }
+        fine = [row.fine_offset for row in rows if row.fine_offset is not None]
         return Summary(
             kind,
             len(rows),
@@ -96,6 +98,7 @@ class Report:
             mean_interval([row.distance for row in rows]),
             mean_interval([row.confidence for row in rows]),
             float(median(row.offset for row in rows)),
+            round(median(fine), 2) if fine else None,
             mean_interval([abs(row.offset) <= 1 for row in rows]),
             {name: mean_interval(values) for name, values in measures.items() if values},
         )
@@ -165,14 +168,15 @@ class Report:
         distance, confidence = self.measures
         return (
             f"judge: {self.judge} ({', '.join(self.protocols)}); {distance}, lower is better; "
-            f"{confidence}, higher is better; offset in frames; [95 % interval]"
+            f"{confidence}, higher is better; offset in frames, fine_offset to "
+            "a tenth; [95 % interval]"
         )
 
     def table(self, videos: bool = True) -> str:
         """Aligned text: the videos, the pictures, leakage, then the sets' sync under each other."""
         lines = [self.warning, self.title()] if self.warning else [self.title()]
         if videos:
-            lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:6])
+            lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:7])
             lines.append("")
         for more in (self.picture_lines(), leakage_lines(self.leakage)):
             lines += [*more, ""] if more else []
@@ -191,15 +195,15 @@ class Report:
 
     def summary_lines(self) -> list[str]:
         """The sets' means as aligned text."""
-        head = ("set", "n", "left out", *SCORES[:2], "median offset", "within 1")
+        head = ("set", "n", "left out", *SCORES[:2], "median offset", "fine", "within 1")
         cells = []
         for kind in self.sets:
             found = self.overall(kind)
             numbers = (
                 (_text(found.distance), _text(found.confidence), signed(found.median_offset),
-                 _text(found.within_one, 2))
+                 tenths(found.median_fine_offset), _text(found.within_one, 2))
                 if found.n
-                else ("-",) * 4
+                else ("-",) * 5
             )  # fmt: skip
             cells.append([kind, str(found.n), str(found.left_out), *numbers])
         return aligned(head, cells, right=head[1:])
@@ -245,4 +249,4 @@ def _cells(row: Row) -> list[str]:
         "-" if value is None else f"{value:.3f}" if isinstance(value, float) else f"{value}"
         for value in (row.distance, row.confidence, row.offset)
     ]
-    return [row.set, row.video, str(row.n), *numbers, row.problem]
+    return [row.set, row.video, str(row.n), *numbers, tenths(row.fine_offset), row.problem]

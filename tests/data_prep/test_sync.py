@@ -108,6 +108,7 @@ def test_the_speaking_face_is_kept_and_its_sound_moved(
     left, right = sorted(summary.rows, key=lambda row: row.reason, reverse=True)
     assert (left.reason, right.reason) == ("other_face", "")
     assert right.offset == -late
+    assert right.fine_offset == pytest.approx(-late, abs=0.4)
     assert right.confidence > 0.25
     assert right.frames == COUNT - abs(late)
     clip = open_clip(tmp_path / "out", "s/a")
@@ -115,6 +116,7 @@ def test_the_speaking_face_is_kept_and_its_sound_moved(
     assert (info["offset"], info["confidence"], info["judge"]) == (
         -late, right.confidence, "brightness"
     )  # fmt: skip
+    assert info["fine_offset"] == right.fine_offset
     assert info["start"] == max(0, -late)
     assert len(info["boxes"]) == len(clip)
     assert info["box"][0] > 160
@@ -140,6 +142,8 @@ def test_clips_of_which_the_judge_is_unsure_can_stay_as_they_are(
     assert kept.frames == COUNT
     info = open_clip(tmp_path / "out", "s/a").info
     assert (info["offset"], info["start"], info["confidence"]) == (None, 0, kept.confidence)
+    assert info["fine_offset"] is None
+    assert abs(kept.fine_offset - kept.offset) <= 0.5
 
 
 def test_other_limits_do_not_ask_the_judge_again(
