@@ -13,6 +13,7 @@ from lipsync.errors import ConfigError
 from lipsync.models.base import Network
 from lipsync.models.blocks import (
     ConvBlock,
+    check_choice,
     check_config,
     check_shape,
     residuals,
@@ -25,14 +26,14 @@ from lipsync.windows import lower_half
 
 MOMENT = 5  # frames, as the published expert's window
 EMBEDDING = 128  # of a moment
-_SEEN = (40, 60)  # rows and columns to which what is seen of a face is brought
+_SEEN = {"mouth": (40, 60), "face": (64, 64)}  # rows and columns to which pictures are brought
 _CHANNELS = (32, 48, 64, 96)
 _HIDDEN = 256
 _LEAST_CONTRAST = 0.02  # of full scale
 
 
 class LongSyncNet(Network):
-    """Embed a long window of lower half faces and its speech; in sync, they point the same way.
+    """Embed a long window of faces and its speech; in sync, they point the same way.
 
     A window is its *moments*: all runs of five frames in it, each beside its own sound. Moments are
     embedded one by one and laid end to end, less their mean, which is what a face or a voice has in
@@ -43,23 +44,22 @@ class LongSyncNet(Network):
     cosine is in [0, 1], since a ReLU ends both encoders.
 
     Args:
-        image_size: side of the whole square faces. The middle of their lower halves is seen, in
-            grey and at 40 x 60 pixels, whatever that side is.
+        image_size: side of the whole square faces; what is seen of them is brought to one size.
         width: factor on all inner channels, which stay multiples of eight.
         window: frames of a window, 5 to 50.
-        feature: what it hears, a spectrogram of 80 bands: a :class:`lipsync.features.Feature` or
-            the record of one, of which the window is made to span ``window`` frames; None is the
-            published mel.
+        view: what is seen: "mouth", the middle of the lower half in grey at 40 x 60 pixels, or
+            "face", the whole in colour at 64 x 64, for a judge of another kind.
+        feature: what it hears: a :class:`lipsync.features.Feature` or the record of one, of which
+            the window is made to span ``window`` frames; None is the published mel.
         framing: what it sees, by name; see :mod:`lipsync.faces.framing`.
 
     Attributes:
         moment: frames of a moment.
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another kind of feature.
+        ConfigError: sizes of which no network can be built, or another view.
     """
 
-    lower_half = True  # of the faces is all that it sees
     moment = MOMENT
     use = (
         "score (lipsync evaluate --judge FILE), check the sync of footage (python -m data_prep "
@@ -71,6 +71,7 @@ class LongSyncNet(Network):
         image_size: int = 96,
         width: float = 1.0,
         window: int = 25,
+        view: str = "mouth",
         feature: Any = None,
         framing: str = "box",
     ) -> None:
@@ -79,20 +80,20 @@ class LongSyncNet(Network):
         record = spanning_record(MEL if feature is None else feature, window)
         if window < MOMENT:
             raise ConfigError(f"LongSyncNet: window={window} is shorter than {MOMENT} frames")
-        if record["bands"] != MEL["bands"]:
-            raise ConfigError(
-                f"LongSyncNet hears spectrograms of {MEL['bands']} bands, {record['name']} has "
-                f"{record['bands']}"
-            )
+        check_choice("LongSyncNet", "view", view, tuple(_SEEN))
         self.config = {
             "image_size": image_size,
             "width": width,
             "window": window,
+            "view": view,
             "feature": record,
             "framing": framing,
         }
         self._columns = spanning_record(record, MOMENT)["window"]
-        self.face_encoder = _encoder(MOMENT, width, (5, 5), (2, 2), _SEEN)
+        self.lower_half = view == "mouth"  # of the faces is all that it sees
+        self.size = _SEEN[view]
+        channels = MOMENT if view == "mouth" else 3 * MOMENT
+        self.face_encoder = _encoder(channels, width, (5, 5), (2, 2), self.size)
         self.audio_encoder = _encoder(1, width, (5, 3), (2, 1), (record["bands"], self._columns))
 
     def forward(self, mel: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,20 +101,21 @@ class LongSyncNet(Network):
         return self.embed_audio(mel), self.embed_face(faces)
 
     def embed_audio(self, mel: Tensor) -> Tensor:
-        """Sound of windows ``(B, 1, 80, columns)`` -> ``(B, 128 x moments)``, unit length."""
+        """Sound of windows ``(B, 1, bands, columns)`` -> ``(B, 128 x moments)``, unit length."""
         check_shape("LongSyncNet", "sound", mel, sound_shape(self.config["feature"]))
         cut = self.cut_sound(mel)
         return self.join(self.audio_moments(cut.flatten(0, 1)).unflatten(0, cut.shape[:2]))[:, 0]
 
     def embed_face(self, faces: Tensor) -> Tensor:
-        """Lower halves of windows -> ``(B, 128 x moments)``, float32, unit length.
+        """Faces of windows -> ``(B, 128 x moments)``, float32, unit length.
 
         Args:
-            faces: ``(B, 3 x window, H/2, W)`` RGB in [0, 1]; channel = 3 x time + colour, as
-                :class:`lipsync.models.SyncNet` takes them.
+            faces: ``(B, 3 x window, H/2, W)`` RGB in [0, 1], with the view "face" whole ones;
+                channel = 3 x time + colour, as :class:`lipsync.models.SyncNet` takes them.
         """
         size, window = self.config["image_size"], self.config["window"]
-        check_shape("LongSyncNet", "faces", faces, (3 * window, size // 2, size))
+        rows = size // 2 if self.lower_half else size
+        check_shape("LongSyncNet", "faces", faces, (3 * window, rows, size))
         cut = self.cut_faces(faces)
         return self.join(self.face_moments(cut.flatten(0, 1)).unflatten(0, cut.shape[:2]))[:, 0]
 
@@ -134,25 +136,26 @@ class LongSyncNet(Network):
         return self.audio_encoder(mel)
 
     def face_moments(self, faces: Tensor) -> Tensor:
-        """Lower halves of moments ``(B, 15, H/2, W)`` -> ``(B, 128)``, of any length."""
-        seen = grey(self.shrink(faces))
+        """Faces of moments ``(B, 15, rows, W)`` -> ``(B, 128)``, of any length."""
+        seen = self.shrink(faces)
+        if self.lower_half:
+            seen = grey(seen)
         mean = seen.mean(dim=(1, 2, 3), keepdim=True)
         contrast = seen.std(dim=(1, 2, 3), keepdim=True).clamp_min(_LEAST_CONTRAST)
         return self.face_encoder((seen - mean) / contrast)
 
-    @staticmethod
-    def shrink(faces: Tensor) -> Tensor:
-        """Lower halves ``(..., H/2, W)`` -> ``(..., 40, 60)``, of three quarters of the width.
+    def shrink(self, faces: Tensor) -> Tensor:
+        """Faces ``(..., rows, W)`` -> ``(..., *size)``, of a mouth three quarters of the width.
 
         What has that size already is left as it is.
         """
-        if faces.shape[-2:] == _SEEN:
+        if faces.shape[-2:] == self.size:
             return faces
-        side = faces.shape[-1] // 8
+        side = faces.shape[-1] // 8 if self.lower_half else 0
         middle = faces[..., side : faces.shape[-1] - side]
         flat = middle.reshape(-1, 1, *middle.shape[-2:])
-        small = F.interpolate(flat, _SEEN, mode="bilinear", antialias=True)
-        return small.view(*faces.shape[:-2], *_SEEN)
+        small = F.interpolate(flat, self.size, mode="bilinear", antialias=True)
+        return small.view(*faces.shape[:-2], *self.size)
 
     def join(self, moments: Tensor, window: int | None = None) -> Tensor:
         """Windows of moments in turn: ``(..., n, 128)`` -> ``(..., windows, D)``, unit length.
@@ -175,8 +178,12 @@ class LongSyncNet(Network):
         return other
 
     def see(self, faces: Tensor) -> Tensor:
-        """Windows of faces, float ``(B, T, 3, H, W)`` in [0, 1], whole or lower halves -> input."""
-        seen = lower_half(faces) if faces.shape[-2] == faces.shape[-1] else faces
+        """Windows of faces, float ``(B, T, 3, H, W)`` in [0, 1] -> input.
+
+        Lower halves may be given where no more is seen.
+        """
+        whole = faces.shape[-2] == faces.shape[-1]
+        seen = lower_half(faces) if whole and self.lower_half else faces
         return seen.flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
 

@@ -38,7 +38,7 @@ class LongExpertTraining(ExpertTraining):
         expert: nn.Module,
         loss: Mapping[str, Any],
         *,
-        frames: int = 44,
+        frames: int = 36,
         windows: Sequence[int] = (5, 10, 15, 25),
         **options: Any,
     ) -> None:
@@ -63,7 +63,7 @@ class LongExpertTraining(ExpertTraining):
             image_size=config["image_size"],
             framing=config["framing"],
             spans={"expert": span},
-            lower_half=True,
+            lower_half=self.expert.lower_half,
         )
 
     def check_data(self, train: Any) -> None:
