@@ -179,6 +179,8 @@ def _add_evaluate(commands: Any) -> None:
         "a generator", "dub pairs and score them; interrupted, the same command goes on"
     ).add_argument
     add("--model", help="name or path of the generator; needs -o")
+    about = "score also with a judge that trained the generator; tables say so"
+    add("--allow-training-judge", action="store_true", help=about)
     add("--root", metavar="DIR", help="videos: all are paired, or those that a list names")
     add("--filelist", metavar="FILE", help="pairs in the published format, lines of: video audio")
     add("--count", type=int, metavar="N", help="so many random pairs of --root (default: all)")
@@ -324,9 +326,11 @@ def _evaluate_videos(
 ) -> Any:
     from lipsync import evaluation
 
-    for name in ("root", "filelist", "count", "seed"):
+    for name in ("root", "filelist", "count", "seed", "allow_training_judge"):
         if name in options:
-            raise ConfigError(f"--{name} is for a generator; name one with --model")
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for a generator; name one with --model"
+            )
     if pairs is not None:
         more, more_real = evaluation.read_pairs(pairs)
         generated, real = [*generated, *more], [*real, *more_real]

@@ -71,7 +71,7 @@ def test_help_is_quick_and_does_not_import_torch():
             "evaluate",
             evaluation.evaluate,
             {"help", "plugin", "json", "quiet", "pairs", "output", "against"}
-            | {"model", "root", "filelist", "count", "seed"},
+            | {"model", "root", "filelist", "count", "seed", "allow_training_judge"},
         ),
     ],
 )
@@ -270,6 +270,7 @@ def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):
         (["--model", "m", "-o", "o", "--real", "r", "--root", "r"], "leave out GENERATED"),
         (["--model", "m", "-o", "o", "--filelist", "f", "--seed", "1"], "a --filelist names them"),
         (["a", "--real", "r", "--count", "3"], "--count is for a generator"),
+        (["a", "--real", "r", "--allow-training-judge"], "--allow-training-judge is for a gen"),
     ],
 )
 def test_evaluate_says_what_does_not_go_together(arguments, problem, capsys):

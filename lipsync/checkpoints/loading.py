@@ -50,7 +50,7 @@ def load_model(
     part: str | None = None,
     convert: bool = False,
 ) -> nn.Module:
-    """A network in eval mode, with float32 weights.
+    """A network in eval mode, with float32 weights; ``card`` is what its file says of it.
 
     Args:
         path_or_name: an official file (Wav2Lip, Wav2Lip + GAN, lip-sync expert, visual quality
@@ -183,6 +183,8 @@ def _from_lightning(path: Path, content: Mapping[str, Any], part: str | None) ->
         if name.startswith(prefix)
     }
     card = {key: content[key] for key in ("epoch", "global_step") if key in content}
+    if "frozen" in about:
+        card["frozen"] = about["frozen"]
     return Weights("training checkpoint", str(about["class"]), dict(about["config"]), own, card)
 
 
@@ -242,6 +244,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> nn.Module:
     network.load_state_dict(
         {name: value.to(expected[name].dtype) for name, value in state.items()}, assign=True
     )
+    network.card = dict(weights.card)
     return network.eval()
 
 

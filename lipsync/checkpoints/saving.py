@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from lipsync import __version__
 from lipsync.checkpoints.files import sha256, whole_files
 from lipsync.checkpoints.loading import network_class
 from lipsync.checkpoints.official import PUBLISHED, published_network, swap_colours
+from lipsync.checkpoints.origin import carried, stored
 from lipsync.errors import CheckpointError
 
 
@@ -33,7 +34,8 @@ def save_model(
         model: a network of :mod:`lipsync.models`.
         path: the ``.safetensors`` to write.
         card: what a user should know, in plain values: data, licence, metrics, ... The
-            architecture, its sizes and the parameter count are added.
+            architecture, its sizes and the parameter count are added, and what the network's own
+            file says of its weights, such as what trained it (:data:`.origin.CARRIED`).
         half: store matrices and kernels as float16, half the size; loading gives float32. Vectors
             (biases, norms) stay float32: they are small, and some do not fit.
 
@@ -47,12 +49,13 @@ def save_model(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise CheckpointError(path, f"ends in {path.suffix!r}", "name a .safetensors file")
-    full = {**(card or {}), **_architecture(model, path), "dtype": "float16" if half else "float32"}
+    full = {**carried(model), **(card or {}), **_architecture(model, path)}
+    full["dtype"] = "float16" if half else "float32"
     try:
         text = json.dumps(full, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise CheckpointError(path, f"its card is not made of plain values ({error})") from error
-    state = {name: _stored(value, half) for name, value in model.state_dict().items()}
+    state = {name: stored(value, half) for name, value in model.state_dict().items()}
     beside = path.with_name(path.name + ".json")
     with whole_files(path, beside) as (weights, about):
         # as bytes: the library's own way to a file makes it unreadable for other users
@@ -100,10 +103,3 @@ def _architecture(model: nn.Module, path: Path) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.parameters()),
         "lipsync_version": __version__,
     }
-
-
-def _stored(value: Tensor, half: bool) -> Tensor:
-    value = value.detach().cpu()
-    if value.is_floating_point():
-        value = value.to(torch.float16 if half and value.ndim > 1 else torch.float32)
-    return value.contiguous()

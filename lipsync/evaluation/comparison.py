@@ -69,7 +69,8 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
     if not lines:
         raise ConfigError("the reports have no scored video in common; compare runs on one list")
     head = ("second less first", "n", "mean difference [95 % interval]", "higher in", "")
-    return "\n".join(aligned(head, lines, right=head[1:4]))
+    told = dict.fromkeys(report.independence for report in (first, second) if report.independence)
+    return "\n".join([*told, *aligned(head, lines, right=head[1:4])])
 
 
 def _by_video(rows: Iterable[Row], name: str) -> dict[str, float]:

@@ -20,10 +20,12 @@ import torch
 from torch import nn
 
 from lipsync.checkpoints import fingerprint
+from lipsync.checkpoints.origin import trained_with
 from lipsync.devices import to_device
 from lipsync.dubbing.lips import read_generator
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation.folder import RunFolder
+from lipsync.evaluation.independence import judge_trained
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import Pair
@@ -49,6 +51,7 @@ def evaluate_generator(
     vshift: int = VSHIFT,
     protocol: str = "wild",
     device: str = "cpu",
+    allow_training_judge: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Dub every pair with a generator and score it beside its baselines and the real videos.
@@ -64,9 +67,12 @@ def evaluate_generator(
             report is the same.
         judge, detector, stride, vshift, protocol, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
+        allow_training_judge: score also with a judge that trained the generator; every table then
+            says so.
 
     Raises:
-        ConfigError: no pairs, a folder with the results of other settings, or a bad option.
+        ConfigError: no pairs, a folder with the results of other settings, a bad option, or a judge
+            that trained the generator.
         CheckpointError: a model that cannot be loaded.
     """
     if not pairs:
@@ -82,6 +88,9 @@ def evaluate_generator(
         "model_weights": generator.weights,
         "judge": judge.name,
         "judge_weights": fingerprint(judge.model),
+        "judge_trained_model": judge_trained(
+            judge.model, judge.name, generator.name, generator.trained_with, allow_training_judge
+        ),
         "protocol": protocol_name(protocol, judge),
         "detector": detector.name,
         "stride": stride,
@@ -140,18 +149,20 @@ def _frechet(
 
 @dataclass(frozen=True)
 class _Generator:
-    """A generator ready for use, the fingerprint of its weights, and its name."""
+    """A generator ready for use, the fingerprint of its weights, its name, and what trained it."""
 
     network: nn.Module
     weights: str
     name: str
+    trained_with: dict[str, list[str]] | None
 
 
 def _generator(model: str | Path | nn.Module, device: str) -> _Generator:
     if isinstance(model, nn.Module):
-        return _Generator(model, fingerprint(model), type(model).__name__)
+        return _Generator(model, fingerprint(model), type(model).__name__, trained_with(model))
     module = read_generator(model)
-    return _Generator(optimise(to_device(module, device)), fingerprint(module), str(model))
+    weights, record = fingerprint(module), trained_with(module)
+    return _Generator(optimise(to_device(module, device)), weights, str(model), record)
 
 
 def _digest(lines: Iterable[str]) -> str:

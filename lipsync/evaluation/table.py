@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from lipsync.errors import ConfigError
+from lipsync.evaluation.independence import independence
 from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
 from lipsync.evaluation.text import aligned, signed, tenths, write_text
@@ -163,6 +164,12 @@ class Report:
             "not trust its scores on these videos: check their sound, or use another judge"
         )
 
+    @property
+    def independence(self) -> str:
+        """Whether the judge trained the generator, or that it is unknown; empty where it is not."""
+        trained = self.settings.get("judge_trained_model")
+        return independence(trained, self.judge, str(self.settings.get("model", "")))
+
     def title(self) -> str:
         """Who judged, by what protocol, and how the numbers read."""
         distance, confidence = self.measures
@@ -174,7 +181,7 @@ class Report:
 
     def table(self, videos: bool = True) -> str:
         """Aligned text: the videos, the pictures, leakage, then the sets' sync under each other."""
-        lines = [self.warning, self.title()] if self.warning else [self.title()]
+        lines = [line for line in (self.warning, self.independence, self.title()) if line]
         if videos:
             lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:7])
             lines.append("")
@@ -212,6 +219,7 @@ class Report:
         """What the JSON file holds."""
         return {
             "warning": self.warning or None,
+            "independence": self.independence or None,
             "judge": self.judge,
             "protocol": self.protocol,
             "vshift": self.vshift,
