@@ -21,6 +21,7 @@ from lipsync.checkpoints import (
     save_model,
 )
 from lipsync.checkpoints.origin import identities, trained_with
+from lipsync.checkpoints.saving import save_card
 from lipsync.errors import CheckpointError
 from lipsync.export import export, interpolated
 from lipsync.features import Mel, feature_of
@@ -231,6 +232,9 @@ def test_training_checkpoints_are_read(tmp_path, name, prefix):
     content["lipsync"]["frozen"] = {"sync": ["a"]}
     torch.save(content, tmp_path / "new.ckpt")
     assert trained_with(load_model(tmp_path / "new.ckpt")) == {"sync": ["a"]}
+    save_card(tmp_path / "new.ckpt", tmp_path / "new.safetensors", {"licence": "mine"})
+    card = load_model(tmp_path / "new.safetensors").card
+    assert (card["licence"], card["frozen"], card["epoch"]) == ("mine", {"sync": ["a"]}, 3)
 
     del content["lipsync"]
     torch.save(content, tmp_path / "foreign.ckpt")

@@ -70,6 +70,12 @@ def load_model(
         return _build(path, _read(path, part), convert).to(device)
 
 
+def read_weights(path_or_name: str | Path) -> Weights:
+    """What a file holds, as it is; errors as of :func:`load_model`."""
+    with _located(path_or_name) as path:
+        return _read(path)
+
+
 def describe(path_or_name: str | Path) -> dict[str, Any]:
     """What a file of weights is, in plain values: format, model, config, sizes, hash, card.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lipsync.checkpoints.files import fingerprint
 
-CARRIED = ("weights", "frozen")
+CARRIED = ("weights", "frozen", "calibration")
 """What a card says of the weights themselves, so that every further file of them says it, too."""
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from lipsync import __version__
 from lipsync.checkpoints.files import sha256, whole_files
-from lipsync.checkpoints.loading import network_class
+from lipsync.checkpoints.loading import load_model, network_class, read_weights
 from lipsync.checkpoints.official import PUBLISHED, published_network, swap_colours
 from lipsync.checkpoints.origin import carried, stored
 from lipsync.errors import CheckpointError
@@ -51,16 +51,41 @@ def save_model(
         raise CheckpointError(path, f"ends in {path.suffix!r}", "name a .safetensors file")
     full = {**carried(model), **(card or {}), **_architecture(model, path)}
     full["dtype"] = "float16" if half else "float32"
+    state = {name: stored(value, half) for name, value in model.state_dict().items()}
+    return _write(path, state, full)
+
+
+def save_card(source: str | Path, output: str | Path, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the weights of a file with more in their card; what is there under a name is replaced.
+
+    Args:
+        source: what :func:`load_model` takes; a ``.safetensors`` keeps its weights as stored.
+        output: the ``.safetensors`` to write, which may be ``source``.
+        more: plain values.
+
+    Returns:
+        The card as written beside the file.
+
+    Raises:
+        CheckpointError: as of :func:`load_model` and :func:`save_model`.
+    """
+    weights = read_weights(source)
+    if weights.format != "safetensors":
+        model = load_model(source)
+        return save_model(model, output, {**model.card, **more})
+    return _write(Path(output), weights.state, {**weights.card, **more})
+
+
+def _write(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> dict[str, Any]:
     try:
-        text = json.dumps(full, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(card, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise CheckpointError(path, f"its card is not made of plain values ({error})") from error
-    state = {name: stored(value, half) for name, value in model.state_dict().items()}
     beside = path.with_name(path.name + ".json")
     with whole_files(path, beside) as (weights, about):
         # as bytes: the library's own way to a file makes it unreadable for other users
         weights.write_bytes(save(state, metadata={"format": "pt", "lipsync": text}))
-        full["sha256"] = sha256(weights)
+        full = card | {"sha256": sha256(weights)}
         about.write_text(json.dumps(full, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return full
 

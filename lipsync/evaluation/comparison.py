@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lipsync.errors import ConfigError
+from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.rows import GENERATED, LEAKAGE, LIKENESS, OWN, PICTURE, SILENT, Row
 from lipsync.evaluation.table import SCORES, Report
 from lipsync.evaluation.text import aligned
@@ -25,7 +26,9 @@ def load_report(path: str | Path) -> Report:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = [Row(**row) for row in content["videos"]]
         names = ("judge", "protocol", "vshift", "settings", "frechet")
-        return Report(rows, *(content[name] for name in names))
+        window = (content.get("calibration") or {}).get("window", 0)
+        calibration = Calibration.from_card(content, window)
+        return Report(rows, *(content[name] for name in names), calibration)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a report") from None
     except (ValueError, KeyError, TypeError):

@@ -113,7 +113,8 @@ def evaluate_generator(
     order = list(SETS)
     rows.sort(key=lambda row: order.index(row.set))  # stable: pairs stay in their order
     frechet = _frechet(folder, rows, pairs, judge)
-    return Report(rows, judge.name, settings["protocol"], vshift, settings, frechet)
+    told = settings["protocol"], vshift, settings, frechet, judge.calibration
+    return Report(rows, judge.name, *told)
 
 
 def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]:

@@ -11,10 +11,12 @@ from statistics import median
 from typing import Any
 
 from lipsync.errors import ConfigError
+from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.independence import independence
 from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
 from lipsync.evaluation.text import aligned, signed, tenths, write_text
+from lipsync.evaluation.verdicts import Verdicts, share_right, verdict_lines, verdicts
 from lipsync.metrics.statistics import Interval, mean_interval
 
 _IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
@@ -63,6 +65,7 @@ class Report:
         vshift: candidate offsets on either side, in frames of 1/25 s.
         settings: what else the numbers depend on, such as the model and the list of pairs.
         frechet: a Fréchet distance with the network it is under, where one was taken.
+        calibration: of the judge, where it has one.
     """
 
     rows: list[Row]
@@ -71,6 +74,7 @@ class Report:
     vshift: int
     settings: dict[str, Any] = field(default_factory=dict)
     frechet: dict[str, Any] | None = None
+    calibration: Calibration | None = None
 
     @property
     def sets(self) -> list[str]:
@@ -170,6 +174,16 @@ class Report:
         trained = self.settings.get("judge_trained_model")
         return independence(trained, self.judge, str(self.settings.get("model", "")))
 
+    @property
+    def in_sync(self) -> Verdicts:
+        """Whether the real videos are, by the judge's calibration; empty where it has none."""
+        return verdicts(self.of(REAL), self.calibration, self.vshift)
+
+    @property
+    def reliability(self) -> list[dict[str, float]]:
+        """Share of them found in sync against what was stated, see :func:`share_right`."""
+        return share_right(self.of(REAL), self.in_sync)
+
     def title(self) -> str:
         """Who judged, by what protocol, and how the numbers read."""
         distance, confidence = self.measures
@@ -183,10 +197,13 @@ class Report:
         """Aligned text: the videos, the pictures, leakage, then the sets' sync under each other."""
         lines = [line for line in (self.warning, self.independence, self.title()) if line]
         if videos:
-            lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:7])
+            found = self.in_sync
+            head = (*COLUMNS, "in_sync") if found else COLUMNS
+            lines += aligned(head, [_cells(row, found) for row in self.rows], right=COLUMNS[2:7])
             lines.append("")
         for more in (self.picture_lines(), leakage_lines(self.leakage)):
             lines += [*more, ""] if more else []
+        lines += verdict_lines(self.in_sync, self.reliability, self.calibration)
         return "\n".join([*lines, *self.summary_lines()])
 
     def picture_lines(self) -> list[str]:
@@ -227,16 +244,24 @@ class Report:
             "overall": {kind: self.overall(kind).as_dict() for kind in self.sets},
             "leakage": [leak.as_dict() for leak in self.leakage],
             "frechet": self.frechet,
+            "calibration": None if self.calibration is None else self.calibration.as_dict(),
+            "in_sync": {
+                video: {"verdict": verdict, "probability": probability}
+                for video, (verdict, probability) in self.in_sync.items()
+            },
+            "reliability": self.reliability,
             "videos": [asdict(row) for row in self.rows],
         }
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``scores.csv`` (the videos) and ``scores.json`` into ``folder``, each whole."""
         text = io.StringIO()
-        columns = [*COLUMNS, *PICTURE]
+        columns, found = [*COLUMNS, "in_sync", *PICTURE], self.in_sync
         writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(asdict(row) | row.picture for row in self.rows)
+        writer.writerows(
+            asdict(row) | row.picture | {"in_sync": _verdict(row, found)} for row in self.rows
+        )
         as_json = json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         return [
             write_text(Path(folder) / "scores.csv", text.getvalue()),
@@ -252,9 +277,15 @@ def _text(interval: Interval | None, digits: int = 3) -> str:
     return "-" if interval is None else interval.text(digits)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, found: Verdicts) -> list[str]:
     numbers = [
         "-" if value is None else f"{value:.3f}" if isinstance(value, float) else f"{value}"
         for value in (row.distance, row.confidence, row.offset)
     ]
-    return [row.set, row.video, str(row.n), *numbers, tenths(row.fine_offset), row.problem]
+    cells = [row.set, row.video, str(row.n), *numbers, tenths(row.fine_offset), row.problem]
+    return [*cells, _verdict(row, found)] if found else cells
+
+
+def _verdict(row: Row, found: Verdicts) -> str:
+    """Of a real video; empty for others."""
+    return found.get(row.video, ("",))[0] if row.set == REAL else ""

@@ -245,4 +245,4 @@ def evaluate(
             rows.append(scored_row(kind, str(path), found.scores[0], found.pictures[0]))
     if progress:
         progress("", len(work), len(work))
-    return Report(rows, judge.name, protocol_text, vshift)
+    return Report(rows, judge.name, protocol_text, vshift, calibration=judge.calibration)
