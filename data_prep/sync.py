@@ -17,6 +17,7 @@ from data_prep.footage import Footage
 from data_prep.options import Options
 from data_prep.pieces import Piece
 from lipsync.audio import SAMPLE_RATE
+from lipsync.checkpoints import bundled_models, describe
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError
 from lipsync.evaluation.judge import Judge
@@ -60,11 +61,13 @@ def limits(options: Options, judge: Judge) -> Limits:
 
 
 def judge_digest(judge: str | None) -> str:
-    """What tells one judge's weights from another's: a file's hash, or a name."""
+    """What tells one judge's weights and calibration from another's: a file's hash, or a name."""
     if judge is None:
         return ""
     path = Path(judge)
-    return sha256(path) if path.is_file() else judge
+    if path.is_file():
+        return sha256(path)
+    return describe(judge)["sha256"] if judge in bundled_models() else judge
 
 
 def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dict | None]:

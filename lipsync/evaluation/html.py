@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lipsync.errors import MediaError
-from lipsync.evaluation.plots import offset_plot, pair_plot, score_plot
+from lipsync.evaluation.plots import offset_plot, pair_plot, reliability_plot, score_plot
 from lipsync.evaluation.rows import (
     COPIED,
     GENERATED,
@@ -54,6 +54,7 @@ def html_report(
         score_plot=score_plot(report),
         offset_plot=offset_plot(report),
         pair_plot=plot,
+        reliability_plot=reliability_plot(report),
         following=plot and compare_paired(*distances),
         likeness=_pictures(LIKENESS, list(found.values())),
         looks=_pictures(looks, seen),

@@ -217,7 +217,10 @@ def test_reports_say_which_real_videos_are_in_sync(found, tmp_path):
     content = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert content["in_sync"][str(videos[1])]["verdict"] == "no"
     assert load_report(tmp_path / "out") == report
-    assert "Are the real videos in sync?" in html_report(report)
+    page = html_report(report)
+    assert "Are the real videos in sync?" in page
+    assert "<summary>1 in sync, 1 not, 0 unsure</summary>" in page
+    assert page.count("<svg") == html_report(plain).count("<svg") + 1
     assert replace(report, vshift=9).in_sync == {}  # confidences of another range
 
 
