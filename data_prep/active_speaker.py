@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data_prep.pieces import Piece
 from lipsync.audio import SAMPLE_RATE
 from lipsync.windows import FPS
+
+if TYPE_CHECKING:  # it loads torch, which is wanted only where there is a judge
+    from lipsync.evaluation.calibration import Calibration
 
 _SAMPLES = SAMPLE_RATE // FPS  # of a frame
 _HEARD = 0.4  # least agreement of a mouth with the sound that says anything
@@ -20,18 +24,33 @@ class Limits:
     """What a piece must reach.
 
     Attributes:
-        confidence: least one, in the judge's units.
+        confidence: least one, in the judge's units; None goes by the calibration.
         offset: frames by which the sound may be off; it is moved by as many.
-        keep_unsure: pieces below the confidence stay, their sound where it was.
+        keep_unsure: pieces of which the judge is not sure stay, their sound where it was.
+        calibration: of the judge.
     """
 
-    confidence: float
+    confidence: float | None
     offset: int
     keep_unsure: bool = False
+    calibration: Calibration | None = None
 
     def sure(self, score: dict | None) -> bool:
         """Whether a score from :func:`data_prep.sync.measure` can be acted on."""
-        return score is not None and score["confidence"] >= self.confidence
+        return score is not None and not self.doubt(score)
+
+    def doubt(self, score: dict) -> str:
+        """Why it cannot be, with its numbers; empty where it can."""
+        found = score["confidence"]
+        if self.confidence is not None:
+            told, least = f"confidence {found:.3g}", self.confidence
+        else:
+            found, least = (
+                self.calibration.probability(found, score["windows"]),
+                self.calibration.level,
+            )
+            told = f"probability {found:.2f} that its offset is right"
+        return "" if found >= least else f"{told}, least is {least:g}"
 
 
 def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limits | None) -> None:
@@ -74,10 +93,8 @@ def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limit
 def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
     if score is None:
         return "too_short", "for a window of the judge"
-    if not limits.sure(score):
-        if limits.keep_unsure:
-            return "", ""
-        return "unsure", f"confidence {score['confidence']:.3g}, least is {limits.confidence:g}"
+    if doubt := limits.doubt(score):
+        return ("", "") if limits.keep_unsure else ("unsure", doubt)
     if abs(score["offset"]) > limits.offset:
         return "off_sync", f"sound is {score['offset']:+d} frames off, most is {limits.offset}"
     return "", ""

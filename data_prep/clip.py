@@ -227,6 +227,8 @@ def _info(clip: _Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
         # As it was found: frame i belonged to the sound of frame i - offset. It is corrected. None
         # where the judge was not sure, or was not asked: the sound is where it was.
         "offset": clip.offset,
+        # The same before it was rounded to whole frames, by which sound is moved.
+        "fine_offset": None if clip.offset is None else score["fine_offset"],
         "confidence": score.get("confidence"),
         "judge": tools.judge.name if tools.judge else None,
     }
@@ -245,6 +247,7 @@ def _row(clip: _Clip, origin: dict[str, Any], content: str) -> Row:
         seconds=round(len(clip.wave) / SAMPLE_RATE, 3),
         **piece.measures,
         offset=score.get("offset"),
+        fine_offset=score.get("fine_offset"),
         confidence=score.get("confidence"),
         hash=origin["hash"],
         content=content,

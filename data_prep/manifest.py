@@ -54,7 +54,8 @@ class Row:
         start: first frame in the source, at 25 fps.
         frames: at 25 fps. seconds: of the sound that goes with them.
         face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
-        offset, confidence: of the sync check; None where there was none.
+        offset, confidence: of the sync check; None where there was none. fine_offset: the offset to
+            a tenth of a frame, of which sound is moved by the whole ones.
         hash: SHA-256 of the source file. content: of the clip's pixels and sound.
     """
 
@@ -72,6 +73,7 @@ class Row:
     outside: float = 0.0
     level: float = 0.0
     offset: int | None = None
+    fine_offset: float | None = None
     confidence: float | None = None
     hash: str = ""
     content: str = ""

@@ -11,7 +11,7 @@ from lipsync.faces.detect import DETECTORS
 from lipsync.faces.framing import get_framing
 from lipsync.options import check_options, option
 
-_VERSION = 4  # of what the stages write; raise it when the same options give other bytes
+_VERSION = 5  # of what the stages write; raise it when the same options give other bytes
 
 # Stages in their order, each with the options that it alone reads. A stage is done again when one
 # of these, or anything before it, has changed.
@@ -51,10 +51,11 @@ class Options:
         max_outside: most of a crop's area that may lie outside the picture.
         min_level: dB of full scale that the loudest tenth of a second must reach.
         judge: the network of the sync check, a path or name for ``load_model``; None for no check.
-        min_confidence: of the sync check; None for the judge's own, see :mod:`data_prep.sync`.
-        max_offset: frames by which sound is moved at most; None for the judge's own.
-        unsure: ``reject`` clips below ``min_confidence``, or ``keep`` them with their sound where
-            it was.
+        min_confidence: of the sync check; None goes by the judge's calibration, see
+            :mod:`lipsync.evaluation.calibration`, and by 3 for SyncNet v2.
+        max_offset: frames by which sound is moved at most; None for 15 by a calibration, else 6.
+        unsure: ``reject`` clips of which the judge is not sure, or ``keep`` them with their sound
+            where it was.
     """
 
     image_size: int = option(96, least=16)

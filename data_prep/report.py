@@ -132,6 +132,6 @@ def _card(
     if row.face_size:
         numbers += [f"{row.face_size:.0f} px", f"sharp {row.sharpness:.1f}", f"turn {row.turn:.2f}"]
     if row.confidence is not None:
-        numbers.append(f"conf {row.confidence:.2f}, off {row.offset:+d}")
+        numbers.append(f"conf {row.confidence:.2f}, off {row.fine_offset:+.1f}")
     lines = [row.key if row.status == KEPT else row.source, row.detail, ", ".join(numbers)]
     return None if picture is None else jpeg_uri(picture, 95), [line for line in lines if line]

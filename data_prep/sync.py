@@ -17,25 +17,24 @@ from data_prep.footage import Footage
 from data_prep.options import Options
 from data_prep.pieces import Piece
 from lipsync.audio import SAMPLE_RATE
+from lipsync.checkpoints import bundled_models, describe
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError
 from lipsync.evaluation.judge import Judge
 from lipsync.faces.framing import get_framing
-from lipsync.metrics.functional import sync_score
+from lipsync.metrics.functional import VSHIFT, sync_score
 from lipsync.windows import FPS
 
 _SAMPLES = SAMPLE_RATE // FPS  # of a frame
 
 PUBLISHED = Limits(3.0, 6)  # of SyncNet v2, as in the preparation of VoxCeleb and HDTF
-# Calibrated on GRID's validation clips, see experiments/data_prep_sync.
-CALIBRATED = {"expert-grid": Limits(0.31, 15), "judge-grid": Limits(0.22, 15)}
 
 
 def limits(options: Options, judge: Judge) -> Limits:
     """The limits that are asked for, or else the judge's own.
 
     Raises:
-        ConfigError: the judge is an expert that was not calibrated, and no limit is given; or it
+        ConfigError: the judge is an expert without a calibration, and no limit is given; or it
             needs landmarks, which are not kept.
     """
     framing = judge.framing
@@ -45,26 +44,30 @@ def limits(options: Options, judge: Judge) -> Limits:
             f"framing={options.framing} does not keep; set framing={framing.name}, or give another "
             "judge"
         )
-    own = PUBLISHED if judge.published else CALIBRATED.get(judge.name)
-    if own is None and options.min_confidence is None:
-        raise ConfigError(
-            f"judge={judge.name}: no least confidence is known for it; give min_confidence, which "
-            "experiments/data_prep_sync/calibrate.py finds on clips that are known to be in sync"
-        )
-    confidence, offset = options.min_confidence, options.max_offset
-    return Limits(
-        own.confidence if confidence is None else confidence,
-        (own.offset if own else PUBLISHED.offset) if offset is None else offset,
-        options.unsure == "keep",
-    )
+    confidence, offset, calibration = options.min_confidence, options.max_offset, None
+    if confidence is None and judge.published:
+        confidence = PUBLISHED.confidence
+    elif confidence is None:
+        calibration = judge.calibration
+        if calibration is None:
+            raise ConfigError(
+                f"judge={judge.name}: is not calibrated; write it again with `lipsync calibrate "
+                f"{judge.name} --data SET -o FILE.safetensors`, SET being a prepared set in sync, "
+                "or give min_confidence"
+            )
+    if offset is None:
+        offset = VSHIFT if calibration else PUBLISHED.offset
+    return Limits(confidence, offset, options.unsure == "keep", calibration)
 
 
 def judge_digest(judge: str | None) -> str:
-    """What tells one judge's weights from another's: a file's hash, or a name."""
+    """What tells one judge's weights and calibration from another's: a file's hash, or a name."""
     if judge is None:
         return ""
     path = Path(judge)
-    return sha256(path) if path.is_file() else judge
+    if path.is_file():
+        return sha256(path)
+    return describe(judge)["sha256"] if judge in bundled_models() else judge
 
 
 def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dict | None]:
@@ -105,6 +108,8 @@ def _score(faces: list[np.ndarray], wave: np.ndarray, judge: Judge) -> dict | No
     result = sync_score(video, audio)
     return {
         "offset": result.offset,
+        "fine_offset": round(result.fine_offset, 2),
         "confidence": round(result.confidence, 4),
         "distance": round(result.distance, 4),
+        "windows": len(video),
     }

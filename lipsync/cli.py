@@ -1,4 +1,4 @@
-"""The command ``lipsync``: dub, translate, voice, evaluate, export, doctor.
+"""The command ``lipsync``: dub, translate, voice, evaluate, calibrate, export, doctor.
 
 What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
 given are not passed on: the defaults live in the functions alone.
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_translate(commands)
     _add_voice(commands)
     _add_evaluate(commands)
+    _add_calibrate(commands)
     _add_export(commands)
     _add_doctor(commands)
     return parser
@@ -166,7 +167,8 @@ def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate", _evaluate, about)
     parser.epilog = (
         "distance: lower is better (LSE-D by SyncNet v2); confidence: higher is better; offset in "
-        "frames of 1/25 s, negative where the sound comes late"
+        "frames of 1/25 s, negative where the sound comes late; fine_offset to a tenth "
+        "of one"
     )
     add = parser.add_argument
     add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
@@ -186,10 +188,28 @@ def _add_evaluate(commands: Any) -> None:
     ).add_argument
     add("--model", help="name or path of the generator; needs -o")
     add("--reference-frames", metavar="HOW", help="auto or itself, as for lipsync dub")
+    about = "score also with a judge that trained the generator; tables say so"
+    add("--allow-training-judge", action="store_true", help=about)
     add("--root", metavar="DIR", help="videos: all are paired, or those that a list names")
     add("--filelist", metavar="FILE", help="pairs in the published format, lines of: video audio")
     add("--count", type=int, metavar="N", help="so many random pairs of --root (default: all)")
     add("--seed", type=int, help="of the random pairs (default: 0)")
+
+
+def _add_calibrate(commands: Any) -> None:
+    about = "find what a judge's confidence is worth, and keep it in the judge's file"
+    parser = _command(commands, "calibrate", _calibrate, about)
+    add = parser.add_argument
+    add("judge", metavar="JUDGE", help="name or path of an expert or SyncNet v2")
+    add("--data", dest="root", required=True, metavar="ROOT", help="a prepared set that is in sync")
+    about = "lists of its clips, of people that the judge does not know (default: val)"
+    add("--splits", nargs="+", metavar="LIST", help=about)
+    about = "people to leave out, such as those that the judge was trained on"
+    add("--without", nargs="+", metavar="SPEAKER", help=about)
+    add("-o", "--output", help="the .safetensors to write (default: the judge's own file)")
+    add("--level", type=float, metavar="P", help="act on this probability (default: 0.9)")
+    add("--device", help="where the judge runs, e.g. cuda (default: cpu)")
+    _add_output_style(parser)
 
 
 def _add_export(commands: Any) -> None:
@@ -331,10 +351,12 @@ def _evaluate_videos(
 ) -> Any:
     from lipsync import evaluation
 
-    for name in ("root", "filelist", "count", "seed", "reference_frames"):
+    only = ("root", "filelist", "count", "seed", "reference_frames", "allow_training_judge")
+    for name in only:
         if name in options:
-            option = name.replace("_", "-")
-            raise ConfigError(f"--{option} is for a generator; name one with --model")
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for a generator; name one with --model"
+            )
     if pairs is not None:
         more, more_real = evaluation.read_pairs(pairs)
         generated, real = [*generated, *more], [*real, *more_real]
@@ -371,6 +393,18 @@ def _evaluate_generator(
         raise ConfigError("nothing to dub: name a folder of videos with --root, or a --filelist")
     report = evaluation.evaluate_generator(model, pairs, output, **options)
     return report, evaluation.report_clips(report, pairs, output)
+
+
+def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:
+    from lipsync.evaluation import calibrate_file, calibration_table
+
+    with _bars(quiet, "clip") as progress:
+        options["progress"] = lambda name, done, total: progress("scoring", done, total)
+        found = calibrate_file(**options)
+    if json:
+        _print_json(found.as_dict())
+    elif not quiet:
+        print(calibration_table(found))
 
 
 def _export(model: str, output: str, **options: Any) -> None:

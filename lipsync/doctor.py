@@ -13,6 +13,7 @@ import torch
 
 from lipsync import __version__
 from lipsync.checkpoints import bundled_models, describe, network_class
+from lipsync.evaluation.calibration import Calibration
 from lipsync.models import Network
 from lipsync.translation.engines import about_engines
 from lipsync.windows import FPS
@@ -64,6 +65,8 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
     if "image_size" in config:
         facts["sees"] = _seen(kind, config)
     facts["use"] = kind.use
+    if calibration := Calibration.from_card(card, config.get("window", 0)):
+        card["calibration"] = str(calibration)
     return facts | {f"card: {name}": value for name, value in card.items() if name not in facts}
 
 

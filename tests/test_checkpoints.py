@@ -16,11 +16,14 @@ from lipsync.checkpoints import (
     bundled_models,
     describe,
     export_official,
+    fingerprint,
     load_model,
     save_model,
 )
+from lipsync.checkpoints.origin import identities, trained_with
+from lipsync.checkpoints.saving import save_card
 from lipsync.errors import CheckpointError
-from lipsync.export import export
+from lipsync.export import export, interpolated
 from lipsync.features import Mel, feature_of
 from lipsync.models import (
     LipGAN,
@@ -177,6 +180,37 @@ def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path):
         torch.testing.assert_close(loaded[name], value, rtol=2**-11, atol=1e-7)
 
 
+def test_a_network_is_known_in_all_of_its_files(tmp_path):
+    """As it was trained, rounded, and rounded and written again."""
+    network = SMALL["SyncNet"]()
+    save_model(network, tmp_path / "full.safetensors")
+    save_model(network, tmp_path / "half.safetensors", half=True)
+    save_model(load_model(tmp_path / "half.safetensors"), tmp_path / "again.safetensors")
+    full, half, again = (
+        load_model(tmp_path / f"{name}.safetensors") for name in ("full", "half", "again")
+    )
+    assert fingerprint(full) == fingerprint(network) != fingerprint(half)
+    for known in (network, full, half, again):
+        assert fingerprint(network) in identities(known)
+        assert fingerprint(half) in identities(known)
+    assert not identities(SMALL["SyncNet"]()) & identities(full)
+
+
+def test_what_trained_a_generator_stays_in_its_card(tmp_path):
+    first, second = (SMALL["Wav2Lip"]() for _ in range(2))
+    first.card = {"frozen": {"sync": ["a"]}, "licence": "x"}
+    second.card = {"frozen": {"sync": ["b"], "look": ["c"]}}
+    save_model(first, tmp_path / "first.safetensors", {"data": "grid"})
+    loaded = load_model(tmp_path / "first.safetensors")
+    assert trained_with(loaded) == {"sync": ["a"]}
+    assert loaded.card["data"] == "grid"
+    assert "licence" not in loaded.card
+    mixed = interpolated(first, second, 0.5)
+    assert trained_with(mixed) == {"look": ["c"], "sync": ["a", "b"]}
+    del second.card
+    assert trained_with(interpolated(first, second, 0.5)) is None
+
+
 @pytest.mark.parametrize(("name", "prefix"), [("Wav2Lip", "generator."), ("SyncNet", "expert.")])
 def test_training_checkpoints_are_read(tmp_path, name, prefix):
     network = SMALL[name]()
@@ -193,7 +227,14 @@ def test_training_checkpoints_are_read(tmp_path, name, prefix):
     assert same(loaded.state_dict(), network.state_dict())
     about = describe(tmp_path / "last.ckpt")
     assert about["format"] == "training checkpoint"
-    assert about["card"] == {"epoch": 3, "global_step": 120}
+    assert about["card"] == loaded.card == {"epoch": 3, "global_step": 120}
+    assert trained_with(loaded) is None
+    content["lipsync"]["frozen"] = {"sync": ["a"]}
+    torch.save(content, tmp_path / "new.ckpt")
+    assert trained_with(load_model(tmp_path / "new.ckpt")) == {"sync": ["a"]}
+    save_card(tmp_path / "new.ckpt", tmp_path / "new.safetensors", {"licence": "mine"})
+    card = load_model(tmp_path / "new.safetensors").card
+    assert (card["licence"], card["frozen"], card["epoch"]) == ("mine", {"sync": ["a"]}, 3)
 
     del content["lipsync"]
     torch.save(content, tmp_path / "foreign.ckpt")

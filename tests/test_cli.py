@@ -16,7 +16,7 @@ from lipsync import cli, dubbing, evaluation
 from lipsync.checkpoints import load_model, save_model
 from lipsync.dubbing.options import KNOWN
 from lipsync.dubbing.result import ReferencesUsed
-from lipsync.evaluation import Report, Row
+from lipsync.evaluation import Calibration, Report, Row
 from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import SyncNet, Wav2Lip
@@ -61,7 +61,7 @@ def test_help_is_quick_and_does_not_import_torch():
     )
     assert time.perf_counter() - start < 2
     assert done.returncode == 0
-    for command in ("dub", "evaluate", "export", "doctor"):
+    for command in ("dub", "evaluate", "calibrate", "export", "doctor"):
         assert command in done.stdout
 
 
@@ -73,7 +73,15 @@ def test_help_is_quick_and_does_not_import_torch():
             "evaluate",
             evaluation.evaluate,
             {"help", "plugin", "json", "quiet", "pairs", "output", "against"}
-            | {"model", "root", "filelist", "count", "seed", "reference_frames"},
+            | {
+                "model",
+                "root",
+                "filelist",
+                "count",
+                "seed",
+                "reference_frames",
+                "allow_training_judge",
+            },
         ),
     ],
 )
@@ -279,6 +287,7 @@ def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):
         (["--model", "m", "-o", "o", "--real", "r", "--root", "r"], "leave out GENERATED"),
         (["--model", "m", "-o", "o", "--filelist", "f", "--seed", "1"], "a --filelist names them"),
         (["a", "--real", "r", "--count", "3"], "--count is for a generator"),
+        (["a", "--real", "r", "--allow-training-judge"], "--allow-training-judge is for a gen"),
     ],
 )
 def test_evaluate_says_what_does_not_go_together(arguments, problem, capsys):
@@ -306,6 +315,31 @@ def test_evaluate_a_generator(media, models, monkeypatch, capsys):
         ("face.mp4", "sound.wav"), ("face.mp4", "face.mp4"),
     ]  # fmt: skip
     assert "Lip-sync scores of m" in (output / "report.html").read_text()
+
+
+def test_calibrate_prints_and_keeps(monkeypatch, capsys):
+    seen = {}
+
+    def fake(judge, root, **options):
+        seen.update(options, judge=judge, root=root)
+        return Calibration(5, (-6.0, 20.0, 0.5), (20, 70), 0.9, ["ann"], 12, "clips")
+
+    monkeypatch.setattr(evaluation, "calibrate_file", fake)
+    command = ("calibrate", "j.safetensors", "--data", "set")
+    assert run(*command, "--splits", "val", "test", "--without", "s1", "--level", "0.8") == 0
+    del seen["progress"]
+    assert seen == {
+        "judge": "j.safetensors", "root": "set", "splits": ["val", "test"], "without": ["s1"],
+        "level": 0.8,
+    }  # fmt: skip
+    assert capsys.readouterr().out.startswith("sure from a probability of 0.9; calibrated on 12 cl")
+    assert run(*command, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["people"] == ["ann"]
+
+
+def test_calibrate_wants_a_file_with_a_card(capsys):
+    assert run("calibrate", "expert-grid", "--data", "set") == 2
+    assert "has no card to keep it in; name a .safetensors with -o" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- export, doctor

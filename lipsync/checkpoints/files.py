@@ -6,7 +6,7 @@ import hashlib
 import re
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -100,13 +100,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fingerprint(network: nn.Module) -> str:
+def fingerprint(network: nn.Module | Mapping[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and values of a network's weights, hexadecimal.
 
     The same whatever file they came from.
     """
     digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
+    state = network.state_dict() if isinstance(network, nn.Module) else network
+    for name, value in sorted(state.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -50,7 +50,7 @@ def load_model(
     part: str | None = None,
     convert: bool = False,
 ) -> nn.Module:
-    """A network in eval mode, with float32 weights.
+    """A network in eval mode, with float32 weights; ``card`` is what its file says of it.
 
     Args:
         path_or_name: an official file (Wav2Lip, Wav2Lip + GAN, lip-sync expert, visual quality
@@ -68,6 +68,12 @@ def load_model(
     """
     with _located(path_or_name) as path:
         return _build(path, _read(path, part), convert).to(device)
+
+
+def read_weights(path_or_name: str | Path) -> Weights:
+    """What a file holds, as it is; errors as of :func:`load_model`."""
+    with _located(path_or_name) as path:
+        return _read(path)
 
 
 def describe(path_or_name: str | Path) -> dict[str, Any]:
@@ -183,6 +189,8 @@ def _from_lightning(path: Path, content: Mapping[str, Any], part: str | None) ->
         if name.startswith(prefix)
     }
     card = {key: content[key] for key in ("epoch", "global_step") if key in content}
+    if "frozen" in about:
+        card["frozen"] = about["frozen"]
     return Weights("training checkpoint", str(about["class"]), dict(about["config"]), own, card)
 
 
@@ -242,6 +250,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> nn.Module:
     network.load_state_dict(
         {name: value.to(expected[name].dtype) for name, value in state.items()}, assign=True
     )
+    network.card = dict(weights.card)
     return network.eval()
 
 

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from lipsync import __version__
 from lipsync.checkpoints.files import sha256, whole_files
-from lipsync.checkpoints.loading import network_class
+from lipsync.checkpoints.loading import load_model, network_class, read_weights
 from lipsync.checkpoints.official import PUBLISHED, published_network, swap_colours
+from lipsync.checkpoints.origin import carried, stored
 from lipsync.errors import CheckpointError
 
 
@@ -33,7 +34,8 @@ def save_model(
         model: a network of :mod:`lipsync.models`.
         path: the ``.safetensors`` to write.
         card: what a user should know, in plain values: data, licence, metrics, ... The
-            architecture, its sizes and the parameter count are added.
+            architecture, its sizes and the parameter count are added, and what the network's own
+            file says of its weights, such as what trained it (:data:`.origin.CARRIED`).
         half: store matrices and kernels as float16, half the size; loading gives float32. Vectors
             (biases, norms) stay float32: they are small, and some do not fit.
 
@@ -47,17 +49,43 @@ def save_model(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise CheckpointError(path, f"ends in {path.suffix!r}", "name a .safetensors file")
-    full = {**(card or {}), **_architecture(model, path), "dtype": "float16" if half else "float32"}
+    full = {**carried(model), **(card or {}), **_architecture(model, path)}
+    full["dtype"] = "float16" if half else "float32"
+    state = {name: stored(value, half) for name, value in model.state_dict().items()}
+    return _write(path, state, full)
+
+
+def save_card(source: str | Path, output: str | Path, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the weights of a file with more in their card; what is there under a name is replaced.
+
+    Args:
+        source: what :func:`load_model` takes; a ``.safetensors`` keeps its weights as stored.
+        output: the ``.safetensors`` to write, which may be ``source``.
+        more: plain values.
+
+    Returns:
+        The card as written beside the file.
+
+    Raises:
+        CheckpointError: as of :func:`load_model` and :func:`save_model`.
+    """
+    weights = read_weights(source)
+    if weights.format != "safetensors":
+        model = load_model(source)
+        return save_model(model, output, {**model.card, **more})
+    return _write(Path(output), weights.state, {**weights.card, **more})
+
+
+def _write(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> dict[str, Any]:
     try:
-        text = json.dumps(full, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(card, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise CheckpointError(path, f"its card is not made of plain values ({error})") from error
-    state = {name: _stored(value, half) for name, value in model.state_dict().items()}
     beside = path.with_name(path.name + ".json")
     with whole_files(path, beside) as (weights, about):
         # as bytes: the library's own way to a file makes it unreadable for other users
         weights.write_bytes(save(state, metadata={"format": "pt", "lipsync": text}))
-        full["sha256"] = sha256(weights)
+        full = card | {"sha256": sha256(weights)}
         about.write_text(json.dumps(full, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return full
 
@@ -100,10 +128,3 @@ def _architecture(model: nn.Module, path: Path) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.parameters()),
         "lipsync_version": __version__,
     }
-
-
-def _stored(value: Tensor, half: bool) -> Tensor:
-    value = value.detach().cpu()
-    if value.is_floating_point():
-        value = value.to(torch.float16 if half and value.ndim > 1 else torch.float32)
-    return value.contiguous()

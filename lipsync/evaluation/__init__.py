@@ -1,5 +1,7 @@
 """Evaluation: distances, offsets and pictures of videos, real ones beside generated ones."""
 
+from lipsync.evaluation.calibrating import calibrate, calibrate_file, calibration_table
+from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.clips import report_clips
 from lipsync.evaluation.comparison import compare, load_report
 from lipsync.evaluation.experts import ExpertReport, evaluate_expert
@@ -25,6 +27,7 @@ from lipsync.evaluation.videos import DEFAULT_JUDGE, PROTOCOLS, evaluate, score_
 __all__ = [
     "DEFAULT_JUDGE",
     "PROTOCOLS",
+    "Calibration",
     "ExpertReport",
     "Judge",
     "Pair",
@@ -33,6 +36,9 @@ __all__ = [
     "Scored",
     "Summary",
     "as_judge",
+    "calibrate",
+    "calibrate_file",
+    "calibration_table",
     "compare",
     "embed_clip",
     "evaluate",

@@ -13,6 +13,7 @@ from lipsync.evaluation.folder import dubbed_path
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.rows import GENERATED
 from lipsync.evaluation.table import Report
+from lipsync.evaluation.text import tenths
 from lipsync.media import HeldFrames, VideoWriter, read_audio
 from lipsync.windows import FPS
 
@@ -77,6 +78,7 @@ def report_clips(
         output = folder / "clips" / f"{number:05d}.mp4"
         write_side_by_side(pairs[number].video, dubbed_path(folder, number, pairs[number]), output)
         why = names.get(place, "in between")
-        told = f"{why}: {row.video}, distance {row.distance:.3f}, offset {row.offset:+d}"
+        told = f"{why}: {row.video}, distance {row.distance:.3f}, "
+        told += f"offset {row.offset:+d} (fine {tenths(row.fine_offset)})"
         clips.append((output, told))
     return clips

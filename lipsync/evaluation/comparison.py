@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lipsync.errors import ConfigError
+from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.rows import GENERATED, LEAKAGE, LIKENESS, OWN, PICTURE, SILENT, Row
 from lipsync.evaluation.table import SCORES, Report
 from lipsync.evaluation.text import aligned
@@ -25,7 +26,9 @@ def load_report(path: str | Path) -> Report:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = [Row(**row) for row in content["videos"]]
         names = ("judge", "protocol", "vshift", "settings", "frechet")
-        return Report(rows, *(content[name] for name in names))
+        window = (content.get("calibration") or {}).get("window", 0)
+        calibration = Calibration.from_card(content, window)
+        return Report(rows, *(content[name] for name in names), calibration)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a report") from None
     except (ValueError, KeyError, TypeError):
@@ -69,7 +72,8 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
     if not lines:
         raise ConfigError("the reports have no scored video in common; compare runs on one list")
     head = ("second less first", "n", "mean difference [95 % interval]", "higher in", "")
-    return "\n".join(aligned(head, lines, right=head[1:4]))
+    told = dict.fromkeys(report.independence for report in (first, second) if report.independence)
+    return "\n".join([*told, *aligned(head, lines, right=head[1:4])])
 
 
 def _by_video(rows: Iterable[Row], name: str) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import torch
 from lipsync.data.store import open_clip
 from lipsync.errors import ClipError, ConfigError
 from lipsync.evaluation.judges import Judge, as_judge
-from lipsync.evaluation.text import aligned
-from lipsync.metrics.functional import best_threshold, sync_score
+from lipsync.evaluation.text import aligned, tenths
+from lipsync.metrics.functional import SyncResult, best_threshold, sync_score
 from lipsync.metrics.lags import GAPS, MAX_LAG, lag_scores
 from lipsync.metrics.statistics import Interval, bootstrap, mean_interval
 
@@ -33,6 +34,7 @@ class ExpertReport:
         by_gap: speaker (or "all") -> gap in frames -> accuracy at that gap alone.
         within_one: speaker (or "all") -> share of clips whose offset is -1, 0 or 1.
         offsets: speaker (or "all") -> offset -> how many clips.
+        fine_offset: speaker (or "all") -> median offset of the clips, to a tenth of a frame.
         problems: clip -> why it was left out.
     """
 
@@ -44,12 +46,13 @@ class ExpertReport:
     by_gap: dict[str, dict[int, Interval]]
     within_one: dict[str, Interval]
     offsets: dict[str, dict[int, int]]
+    fine_offset: dict[str, float]
     problems: dict[str, str] = field(default_factory=dict)
 
     def table(self) -> str:
         """Aligned text: a line a speaker, all together last."""
         gaps = sorted(self.by_gap[EVERYONE])
-        head = ("speaker", "clips", "off-sync accuracy", "offset within 1")
+        head = ("speaker", "clips", "off-sync accuracy", "offset within 1", "median offset")
         head += tuple(f"gap {gap}" for gap in gaps)
         lines = []
         for speaker in sorted(self.accuracy, key=lambda s: (s == EVERYONE, s)):
@@ -60,6 +63,7 @@ class ExpertReport:
                     str(self.accuracy[speaker].n),
                     self.accuracy[speaker].text(),
                     self.within_one[speaker].text(2),
+                    tenths(self.fine_offset[speaker]),
                     *(f"{found[gap].mean:.3f}" if gap in found else "-" for gap in gaps),
                 ]
             )
@@ -83,6 +87,7 @@ class ExpertReport:
             },
             "within_one": {s: i.as_dict() for s, i in self.within_one.items()},
             "offsets": {s: {str(o): n for o, n in h.items()} for s, h in self.offsets.items()},
+            "fine_offset": self.fine_offset,
             "problems": self.problems,
         }
 
@@ -112,7 +117,7 @@ def evaluate_expert(
     """
     judge = as_judge(judge, device)
     cosines: dict[str, list[np.ndarray]] = {}
-    found: dict[str, list[int]] = {}
+    found: dict[str, list[SyncResult]] = {}
     problems: dict[str, str] = {}
     for key in keys:
         try:
@@ -122,13 +127,14 @@ def evaluate_expert(
             problems[key] = getattr(error, "problem", str(error))
             continue
         cosines.setdefault(clip.speaker, []).append(lag_scores(audio, video).numpy())
-        found.setdefault(clip.speaker, []).append(sync_score(video, audio).offset)
+        found.setdefault(clip.speaker, []).append(sync_score(video, audio))
     if not cosines:
         first = next(iter(problems.items()), ("", "the list is empty"))
         raise ConfigError(f"none of {len(problems)} clips could be scored; {first[0]}: {first[1]}")
 
     cosines[EVERYONE] = [clip for clips in list(cosines.values()) for clip in clips]
-    found[EVERYONE] = [offset for offsets in list(found.values()) for offset in offsets]
+    found[EVERYONE] = [result for results in list(found.values()) for result in results]
+    shifts = {s: [result.offset for result in results] for s, results in found.items()}
     fixed = "other clips" if threshold is not None else "these clips"
     if threshold is None:
         threshold = _best_threshold(cosines[EVERYONE], min_gap)
@@ -143,13 +149,14 @@ def evaluate_expert(
             s: {g: _accuracy(c, threshold, _at(g)) for g in gaps if _defined(c, _at(g))}
             for s, c in cosines.items()
         },
-        {s: mean_interval([abs(o) <= 1 for o in offsets]) for s, offsets in found.items()},
+        {s: mean_interval([abs(o) <= 1 for o in offsets]) for s, offsets in shifts.items()},
         {
             s: {
                 int(o): int(n) for o, n in zip(*np.unique(offsets, return_counts=True), strict=True)
             }
-            for s, offsets in found.items()
+            for s, offsets in shifts.items()
         },
+        {s: round(median(r.fine_offset for r in results), 2) for s, results in found.items()},
         problems,
     )
 

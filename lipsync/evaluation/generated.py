@@ -21,11 +21,13 @@ import torch
 from torch import nn
 
 from lipsync.checkpoints import fingerprint
+from lipsync.checkpoints.origin import trained_with
 from lipsync.devices import to_device
 from lipsync.dubbing.lips import read_generator
 from lipsync.dubbing.references import reference_choice
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation.folder import RunFolder
+from lipsync.evaluation.independence import judge_trained
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import Pair
@@ -52,6 +54,7 @@ def evaluate_generator(
     protocol: str = "wild",
     device: str = "cpu",
     reference_frames: str | None = None,
+    allow_training_judge: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Dub every pair with a generator and score it beside its baselines and the real videos.
@@ -68,9 +71,12 @@ def evaluate_generator(
         judge, detector, stride, vshift, protocol, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
         reference_frames: "auto" or "itself", as for :func:`lipsync.dubbing.dub`.
+        allow_training_judge: score also with a judge that trained the generator; every table then
+            says so.
 
     Raises:
-        ConfigError: no pairs, a folder with the results of other settings, or a bad option.
+        ConfigError: no pairs, a folder with the results of other settings, a bad option, or a judge
+            that trained the generator.
         CheckpointError: a model that cannot be loaded.
     """
     if not pairs:
@@ -90,6 +96,9 @@ def evaluate_generator(
         "references": references,
         "judge": judge.name,
         "judge_weights": fingerprint(judge.model),
+        "judge_trained_model": judge_trained(
+            judge.model, judge.name, generator.name, generator.trained_with, allow_training_judge
+        ),
         "protocol": protocol_name(protocol, judge),
         "detector": detector.name,
         "stride": stride,
@@ -112,7 +121,8 @@ def evaluate_generator(
     order = list(SETS)
     rows.sort(key=lambda row: order.index(row.set))  # stable: pairs stay in their order
     frechet = _frechet(folder, rows, pairs, judge)
-    return Report(rows, judge.name, settings["protocol"], vshift, settings, frechet)
+    told = settings["protocol"], vshift, settings, frechet, judge.calibration
+    return Report(rows, judge.name, *told)
 
 
 def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]:
@@ -148,18 +158,20 @@ def _frechet(
 
 @dataclass(frozen=True)
 class _Generator:
-    """A generator ready for use, the fingerprint of its weights, and its name."""
+    """A generator ready for use, the fingerprint of its weights, its name, and what trained it."""
 
     network: nn.Module
     weights: str
     name: str
+    trained_with: dict[str, list[str]] | None
 
 
 def _generator(model: str | Path | nn.Module, device: str) -> _Generator:
     if isinstance(model, nn.Module):
-        return _Generator(model, fingerprint(model), type(model).__name__)
+        return _Generator(model, fingerprint(model), type(model).__name__, trained_with(model))
     module = read_generator(model)
-    return _Generator(optimise(to_device(module, device)), fingerprint(module), str(model))
+    weights, record = fingerprint(module), trained_with(module)
+    return _Generator(optimise(to_device(module, device)), weights, str(model), record)
 
 
 def _digest(lines: Iterable[str]) -> str:

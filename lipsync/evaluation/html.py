@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lipsync.errors import MediaError
-from lipsync.evaluation.plots import offset_plot, pair_plot, score_plot
+from lipsync.evaluation.plots import offset_plot, pair_plot, reliability_plot, score_plot
 from lipsync.evaluation.rows import (
     COPIED,
     GENERATED,
@@ -20,7 +20,7 @@ from lipsync.evaluation.rows import (
     SWAPPED,
 )
 from lipsync.evaluation.table import Report, Summary
-from lipsync.evaluation.text import signed, write_text
+from lipsync.evaluation.text import signed, tenths, write_text
 from lipsync.media import read_frames
 from lipsync.metrics.statistics import compare_paired
 from lipsync.pages import data_uri, jpeg_uri, render
@@ -50,9 +50,11 @@ def html_report(
         real=found[REAL],
         own=found.get(OWN, found[GENERATED]).picture.get("psnr_lower"),
         signed=signed,
+        tenths=tenths,
         score_plot=score_plot(report),
         offset_plot=offset_plot(report),
         pair_plot=plot,
+        reliability_plot=reliability_plot(report),
         following=plot and compare_paired(*distances),
         likeness=_pictures(LIKENESS, list(found.values())),
         looks=_pictures(looks, seen),

@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from lipsync.audio import SAMPLE_RATE
+from lipsync.checkpoints.origin import card_of
 from lipsync.data.clips import Clip
 from lipsync.errors import ConfigError
+from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.table import LSE_PROTOCOL
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
@@ -74,6 +76,8 @@ class Judge:
         published: whether it is the judge of LSE-D and LSE-C: SyncNet v2 at its published sizes,
             shown what the published one is.
         protocol: how faces are cropped and windows are cut, with a version; written into results.
+        calibration: what its confidence is worth, from the card of its file; None where it was not
+            calibrated for its windows.
 
     Raises:
         ConfigError: the network is none of these.
@@ -94,6 +98,7 @@ class Judge:
         # What is embedded: windows, or the moments that windows are joined from
         self._moment = getattr(model, "moment", self.window)
         self._heard = self.feature.spanning(self._moment) if self._joins else self.feature
+        self.calibration = Calibration.from_card(card_of(model), self.window)
         rows = self.face_size // 2 if model.lower_half else self.face_size
         fitting = _PIXELS // (self._moment * rows * self.face_size)
         self.batch_size = max(4, fitting) if batch_size is None else batch_size

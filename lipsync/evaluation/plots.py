@@ -94,6 +94,28 @@ def pair_plot(report: Report) -> str | None:
     return _svg(figure)
 
 
+def reliability_plot(report: Report) -> str | None:
+    """Share of real videos found in sync against the probability that the judge stated of them.
+
+    ``None`` without a calibrated judge.
+    """
+    bins = report.reliability
+    if not bins:
+        return None
+    figure = Figure(figsize=(3.6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    stated, right = ([b[name] for b in bins] for name in ("stated", "right"))
+    axes.plot(stated, right, color=COLOURS[REAL], linewidth=1)
+    sizes = [20 + 180 * b["n"] / sum(b["n"] for b in bins) for b in bins]
+    axes.scatter(stated, right, s=sizes, color=COLOURS[REAL], linewidth=0)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+    axes.set(xlabel="probability stated", ylabel="share within 1 frame")
+    axes.set_title("on the line: as sure as it is right", fontsize=9)
+    _plain(axes)
+    return _svg(figure)
+
+
 def _sets_down_the_side(axes: Axes, sets: list[str]) -> None:
     axes.set_yticks(range(len(sets)), [kind.replace("_", " ") for kind in sets], fontsize=8)
     axes.invert_yaxis()

@@ -47,8 +47,9 @@ PICTURE = LIKENESS | {
 class Row:
     """One video's scores.
 
-    ``n`` counts its windows. Numbers are ``None`` where there are none to give; ``problem`` says
-    why. ``picture`` holds those of :data:`PICTURE` that are defined for the video.
+    ``n`` counts its windows. ``fine_offset`` is ``offset`` to a tenth of a frame. Numbers are
+    ``None`` where there are none to give; ``problem`` says why. ``picture`` holds those of
+    :data:`PICTURE` that are defined for the video.
     """
 
     set: str
@@ -57,5 +58,6 @@ class Row:
     distance: float | None = None
     confidence: float | None = None
     offset: int | None = None
+    fine_offset: float | None = None
     problem: str = ""
     picture: dict[str, float] = field(default_factory=dict)

@@ -11,13 +11,16 @@ from statistics import median
 from typing import Any
 
 from lipsync.errors import ConfigError
+from lipsync.evaluation.calibration import Calibration
+from lipsync.evaluation.independence import independence
 from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
-from lipsync.evaluation.text import aligned, signed, write_text
+from lipsync.evaluation.text import aligned, signed, tenths, write_text
+from lipsync.evaluation.verdicts import Verdicts, share_right, verdict_lines, verdicts
 from lipsync.metrics.statistics import Interval, mean_interval
 
 _IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
-COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "problem")
+COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "fine_offset", "problem")
 SCORES = ("distance", "confidence", "offset")
 LSE_PROTOCOL = "syncnet_v2-1"
 """Of SyncNet v2 as published, whose distance and confidence alone are LSE-D and LSE-C."""
@@ -28,7 +31,7 @@ class Summary:
     """A set's means over the videos that could be scored, each with its interval.
 
     ``within_one`` is the share of videos whose offset is -1, 0 or 1; a mean of offsets is not
-    given, for +15 and -15 would cancel out.
+    given, for +15 and -15 would cancel out. ``median_fine_offset`` is to a tenth of a frame.
     """
 
     set: str
@@ -37,6 +40,7 @@ class Summary:
     distance: Interval | None = None
     confidence: Interval | None = None
     median_offset: float | None = None
+    median_fine_offset: float | None = None
     within_one: Interval | None = None
     picture: dict[str, Interval] = field(default_factory=dict)
 
@@ -61,6 +65,7 @@ class Report:
         vshift: candidate offsets on either side, in frames of 1/25 s.
         settings: what else the numbers depend on, such as the model and the list of pairs.
         frechet: a Fréchet distance with the network it is under, where one was taken.
+        calibration: of the judge, where it has one.
     """
 
     rows: list[Row]
@@ -69,6 +74,7 @@ class Report:
     vshift: int
     settings: dict[str, Any] = field(default_factory=dict)
     frechet: dict[str, Any] | None = None
+    calibration: Calibration | None = None
 
     @property
     def sets(self) -> list[str]:
@@ -89,6 +95,7 @@ class Report:
         measures = {
             name: [row.picture[name] for row in rows if name in row.picture] for name in PICTURE
         }
+        fine = [row.fine_offset for row in rows if row.fine_offset is not None]
         return Summary(
             kind,
             len(rows),
@@ -96,6 +103,7 @@ class Report:
             mean_interval([row.distance for row in rows]),
             mean_interval([row.confidence for row in rows]),
             float(median(row.offset for row in rows)),
+            round(median(fine), 2) if fine else None,
             mean_interval([abs(row.offset) <= 1 for row in rows]),
             {name: mean_interval(values) for name, values in measures.items() if values},
         )
@@ -160,22 +168,42 @@ class Report:
             "not trust its scores on these videos: check their sound, or use another judge"
         )
 
+    @property
+    def independence(self) -> str:
+        """Whether the judge trained the generator, or that it is unknown; empty where it is not."""
+        trained = self.settings.get("judge_trained_model")
+        return independence(trained, self.judge, str(self.settings.get("model", "")))
+
+    @property
+    def in_sync(self) -> Verdicts:
+        """Whether the real videos are, by the judge's calibration; empty where it has none."""
+        return verdicts(self.of(REAL), self.calibration, self.vshift)
+
+    @property
+    def reliability(self) -> list[dict[str, float]]:
+        """Share of them found in sync against what was stated, see :func:`share_right`."""
+        return share_right(self.of(REAL), self.in_sync)
+
     def title(self) -> str:
         """Who judged, by what protocol, and how the numbers read."""
         distance, confidence = self.measures
         return (
             f"judge: {self.judge} ({', '.join(self.protocols)}); {distance}, lower is better; "
-            f"{confidence}, higher is better; offset in frames; [95 % interval]"
+            f"{confidence}, higher is better; offset in frames, fine_offset to "
+            "a tenth; [95 % interval]"
         )
 
     def table(self, videos: bool = True) -> str:
         """Aligned text: the videos, the pictures, leakage, then the sets' sync under each other."""
-        lines = [self.warning, self.title()] if self.warning else [self.title()]
+        lines = [line for line in (self.warning, self.independence, self.title()) if line]
         if videos:
-            lines += aligned(COLUMNS, map(_cells, self.rows), right=COLUMNS[2:6])
+            found = self.in_sync
+            head = (*COLUMNS, "in_sync") if found else COLUMNS
+            lines += aligned(head, [_cells(row, found) for row in self.rows], right=COLUMNS[2:7])
             lines.append("")
         for more in (self.picture_lines(), leakage_lines(self.leakage)):
             lines += [*more, ""] if more else []
+        lines += verdict_lines(self.in_sync, self.reliability, self.calibration)
         return "\n".join([*lines, *self.summary_lines()])
 
     def picture_lines(self) -> list[str]:
@@ -191,15 +219,15 @@ class Report:
 
     def summary_lines(self) -> list[str]:
         """The sets' means as aligned text."""
-        head = ("set", "n", "left out", *SCORES[:2], "median offset", "within 1")
+        head = ("set", "n", "left out", *SCORES[:2], "median offset", "fine", "within 1")
         cells = []
         for kind in self.sets:
             found = self.overall(kind)
             numbers = (
                 (_text(found.distance), _text(found.confidence), signed(found.median_offset),
-                 _text(found.within_one, 2))
+                 tenths(found.median_fine_offset), _text(found.within_one, 2))
                 if found.n
-                else ("-",) * 4
+                else ("-",) * 5
             )  # fmt: skip
             cells.append([kind, str(found.n), str(found.left_out), *numbers])
         return aligned(head, cells, right=head[1:])
@@ -208,6 +236,7 @@ class Report:
         """What the JSON file holds."""
         return {
             "warning": self.warning or None,
+            "independence": self.independence or None,
             "judge": self.judge,
             "protocol": self.protocol,
             "vshift": self.vshift,
@@ -215,16 +244,24 @@ class Report:
             "overall": {kind: self.overall(kind).as_dict() for kind in self.sets},
             "leakage": [leak.as_dict() for leak in self.leakage],
             "frechet": self.frechet,
+            "calibration": None if self.calibration is None else self.calibration.as_dict(),
+            "in_sync": {
+                video: {"verdict": verdict, "probability": probability}
+                for video, (verdict, probability) in self.in_sync.items()
+            },
+            "reliability": self.reliability,
             "videos": [asdict(row) for row in self.rows],
         }
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``scores.csv`` (the videos) and ``scores.json`` into ``folder``, each whole."""
         text = io.StringIO()
-        columns = [*COLUMNS, *PICTURE]
+        columns, found = [*COLUMNS, "in_sync", *PICTURE], self.in_sync
         writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(asdict(row) | row.picture for row in self.rows)
+        writer.writerows(
+            asdict(row) | row.picture | {"in_sync": _verdict(row, found)} for row in self.rows
+        )
         as_json = json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         return [
             write_text(Path(folder) / "scores.csv", text.getvalue()),
@@ -240,9 +277,15 @@ def _text(interval: Interval | None, digits: int = 3) -> str:
     return "-" if interval is None else interval.text(digits)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, found: Verdicts) -> list[str]:
     numbers = [
         "-" if value is None else f"{value:.3f}" if isinstance(value, float) else f"{value}"
         for value in (row.distance, row.confidence, row.offset)
     ]
-    return [row.set, row.video, str(row.n), *numbers, row.problem]
+    cells = [row.set, row.video, str(row.n), *numbers, tenths(row.fine_offset), row.problem]
+    return [*cells, _verdict(row, found)] if found else cells
+
+
+def _verdict(row: Row, found: Verdicts) -> str:
+    """Of a real video; empty for others."""
+    return found.get(row.video, ("",))[0] if row.set == REAL else ""

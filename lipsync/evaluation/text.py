@@ -27,6 +27,14 @@ def signed(offset: float) -> str:
     return f"{offset:+g}" if offset else "0"
 
 
+def tenths(offset: float | None) -> str:
+    """An offset to a tenth of a frame with its sign; a dash for none."""
+    if offset is None:
+        return "-"
+    rounded = round(offset, 1)
+    return f"{rounded:+.1f}" if rounded else "0.0"
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write a text file whole or not at all."""
     with whole_file(path) as temporary:

@@ -186,7 +186,7 @@ def _measured(
 def scored_row(kind: str, name: str, scored: Scored, picture: dict[str, float]) -> Row:
     """A row of a report."""
     found = scored.result
-    numbers = found.distance, found.confidence, found.offset
+    numbers = found.distance, found.confidence, found.offset, round(found.fine_offset, 2)
     return Row(kind, name, scored.windows, *numbers, picture=picture)
 
 
@@ -245,4 +245,4 @@ def evaluate(
             rows.append(scored_row(kind, str(path), found.scores[0], found.pictures[0]))
     if progress:
         progress("", len(work), len(work))
-    return Report(rows, judge.name, protocol_text, vshift)
+    return Report(rows, judge.name, protocol_text, vshift, calibration=judge.calibration)

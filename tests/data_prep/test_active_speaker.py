@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.active_speaker import Limits, choose, corrected
 from data_prep.pieces import Piece
+from lipsync.evaluation import Calibration
 
 LIMITS = Limits(confidence=0.3, offset=6)
 
@@ -50,6 +51,17 @@ def test_a_judge_that_is_sure_overrules_the_mouth_and_one_that_is_not_does_not()
     keep = Limits(confidence=0.3, offset=6, keep_unsure=True)
     assert reasons(two(), [score(0.25), score(0.2)], keep) == ["other_face", ""]
     assert reasons([Piece(0, 9)], [None], keep) == ["too_short"]
+
+
+def test_a_calibration_is_asked_for_the_probability() -> None:
+    calibration = Calibration(5, (-6.0, 20.0, 0.0), (10, 90), 0.9, ["ann"], 12, "speakers")
+    limits = Limits(None, 15, calibration=calibration)
+    pieces = [Piece(0, 100), Piece(100, 200), Piece(200, 300)]
+    scores = [score(c, -3) | {"windows": 60} for c in (0.45, 0.4, 0.05)]
+    assert [limits.sure(one) for one in scores] == [True, False, False]
+    assert reasons(pieces, scores, limits) == ["", "unsure", "unsure"]
+    told = "probability 0.88 that its offset is right, least is 0.9"
+    assert pieces[1].detail == told
 
 
 def test_pieces_that_hardly_meet_are_of_different_moments() -> None:

@@ -17,13 +17,14 @@ from data_prep.run import Summary, prepare
 from data_prep.sync import PUBLISHED, judge_digest, limits
 from lipsync.data.store import open_clip
 from lipsync.errors import CheckpointError, ConfigError
-from lipsync.evaluation import Judge
+from lipsync.evaluation import Calibration, Judge, as_judge
 from lipsync.faces.detect import Detection, Detector
 from lipsync.features import Mel
 from lipsync.media import VideoWriter
 from lipsync.models import SyncNet, SyncNetV2
 
 COUNT = 50
+CALIBRATION = Calibration(5, (-6.0, 40.0, 0.0), (20, 70), 0.9, ["ann"], 12, "speakers")
 # Loudness, and openness of the mouth that speaks and of another, of each frame.
 SPEECH, OTHER = np.random.default_rng(1).uniform(0.1, 1, (2, COUNT + 40))
 
@@ -53,6 +54,9 @@ class Brightness(nn.Module):
         self.config = {
             "image_size": 16, "window": window, "feature": feature.record, "framing": "box"
         }  # fmt: skip
+        weights = -6.0, 200.0 / window, 0.0  # distances of longer windows are larger
+        record = CALIBRATION.as_dict() | {"window": window, "weights": weights}
+        self.card = {"calibration": record}
         self.unused = nn.Parameter(torch.zeros(1))
 
     def see(self, faces: torch.Tensor) -> torch.Tensor:
@@ -108,6 +112,7 @@ def test_the_speaking_face_is_kept_and_its_sound_moved(
     left, right = sorted(summary.rows, key=lambda row: row.reason, reverse=True)
     assert (left.reason, right.reason) == ("other_face", "")
     assert right.offset == -late
+    assert right.fine_offset == pytest.approx(-late, abs=0.4)
     assert right.confidence > 0.25
     assert right.frames == COUNT - abs(late)
     clip = open_clip(tmp_path / "out", "s/a")
@@ -115,6 +120,7 @@ def test_the_speaking_face_is_kept_and_its_sound_moved(
     assert (info["offset"], info["confidence"], info["judge"]) == (
         -late, right.confidence, "brightness"
     )  # fmt: skip
+    assert info["fine_offset"] == right.fine_offset
     assert info["start"] == max(0, -late)
     assert len(info["boxes"]) == len(clip)
     assert info["box"][0] > 160
@@ -130,6 +136,17 @@ def test_limits_of_the_check(set_up: Callable[..., Summary]) -> None:
     assert set_up(0, judge=None).kept[0].confidence is None
 
 
+def test_a_calibrated_judge_moves_what_it_is_sure_of_and_leaves_out_what_it_does_not_hear(
+    set_up: Callable[..., Summary],
+) -> None:
+    (kept,) = set_up(4, min_confidence=None, max_offset=None).kept
+    assert kept.offset == -4
+    summary = set_up(20, min_confidence=None, max_offset=None)  # the sound is nowhere near
+    assert summary.reasons == {"other_face": 1, "unsure": 1}
+    (unsure,) = (row for row in summary.rows if row.reason == "unsure")
+    assert "that its offset is right, least is 0.9" in unsure.detail
+
+
 def test_clips_of_which_the_judge_is_unsure_can_stay_as_they_are(
     set_up: Callable[..., Summary], tmp_path: Path
 ) -> None:
@@ -140,6 +157,8 @@ def test_clips_of_which_the_judge_is_unsure_can_stay_as_they_are(
     assert kept.frames == COUNT
     info = open_clip(tmp_path / "out", "s/a").info
     assert (info["offset"], info["start"], info["confidence"]) == (None, 0, kept.confidence)
+    assert info["fine_offset"] is None
+    assert abs(kept.fine_offset - kept.offset) <= 0.5
 
 
 def test_other_limits_do_not_ask_the_judge_again(
@@ -162,20 +181,26 @@ def test_limits_of_the_judges() -> None:
     assert limits(Options(), published) == PUBLISHED
     assert (PUBLISHED.confidence, PUBLISHED.offset) == (3.0, 6)
     own = Judge(SyncNet(width=0.125, depth=0.5, window=15), "mine.ckpt")
-    with pytest.raises(ConfigError, match=r"judge=mine.ckpt: .* give min_confidence"):
+    with pytest.raises(ConfigError, match=r"judge=mine.ckpt: is not cal.* or give min_confidence"):
         limits(Options(), own)
     given = limits(Options(min_confidence=0.4), own)
     assert (given.confidence, given.offset) == (0.4, 6)
-    assert limits(Options(), Judge(own.model, "expert-grid")).confidence > 0
-    aligned = Judge(SyncNet(width=0.125, depth=0.5, framing="aligned"), "expert-grid")
+    own.model.card = {"calibration": CALIBRATION.as_dict() | {"window": 15}}
+    found = limits(Options(), Judge(own.model, "mine.safetensors"))
+    assert (found.confidence, found.offset, found.calibration.window) == (None, 15, 15)
+    assert limits(Options(min_confidence=0.4), Judge(own.model, "mine")).calibration is None
+    aligned = Judge(SyncNet(width=0.125, depth=0.5, framing="aligned"), "mine")
+    aligned.calibration = CALIBRATION
     with pytest.raises(ConfigError, match=r"framing=box does not keep; set framing=aligned"):
         limits(Options(), aligned)
-    assert limits(Options(framing="aligned_tight"), aligned).confidence > 0
+    assert limits(Options(framing="aligned_tight"), aligned).calibration == CALIBRATION
+    assert limits(Options(), as_judge("expert-grid")).calibration.level == 0.9
 
 
 def test_a_judge_is_known_by_its_weights(tmp_path: Path) -> None:
     assert judge_digest(None) == ""
     assert judge_digest("syncnet_v2") == "syncnet_v2"
+    assert len(judge_digest("expert-grid")) == 64  # which may change behind its name
     (tmp_path / "a").write_bytes(b"1")
     first = judge_digest(str(tmp_path / "a"))
     (tmp_path / "a").write_bytes(b"2")

@@ -44,12 +44,15 @@ def test_by_speaker_and_gap(tmp_path):
     assert report.accuracy["anna"].low <= report.accuracy["anna"].mean
     assert report.offsets["late"] == {-4: 2}
     assert report.offsets["all"] == {-4: 2, 0: 3}
+    assert report.fine_offset["late"] == pytest.approx(-4, abs=0.4)
+    assert report.as_dict()["fine_offset"]["anna"] == pytest.approx(0, abs=0.4)
     assert report.within_one["all"].mean == pytest.approx(0.6)
     by_gap = report.by_gap["anna"]
     assert by_gap[1].mean < by_gap[5].mean  # neighbours are hard to tell apart
     # The speaker whose sound is late passes for in sync exactly at the gap of four frames' kind.
     lines = report.table().splitlines()
     assert "threshold 0.800, fixed on other clips" in lines[0]
+    assert "median offset" in lines[1]
     assert [line.split()[0] for line in lines[3:]] == ["anna", "late", "all"]
     assert report.as_dict()["accuracy"]["all"]["n"] == 5
 

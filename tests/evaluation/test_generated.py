@@ -10,8 +10,9 @@ import torch
 from evaluation_media import FixedDetector, bright_and_loud, expert, talking_video
 from torch import nn
 
+from lipsync.checkpoints import fingerprint
 from lipsync.errors import ConfigError
-from lipsync.evaluation import evaluate_generator
+from lipsync.evaluation import compare, evaluate_generator, html_report, load_report
 from lipsync.evaluation import pair as one_pair
 from lipsync.evaluation.lists import Pair
 from lipsync.features import Mel
@@ -137,6 +138,35 @@ def test_a_folder_of_other_settings_is_refused(pairs, tmp_path):
         run(pairs[:2], tmp_path / "out")
     with pytest.raises(ConfigError, match="there are no pairs"):
         run([], tmp_path / "none")
+
+
+def test_a_judge_that_trained_the_generator_is_refused(pairs, tmp_path):
+    def with_record(frozen=None):
+        model = Painter()
+        model.card = {} if frozen is None else {"frozen": frozen}
+        return model
+
+    another = with_record({"sync": ["another network"]})
+    report = run(pairs[:1], tmp_path / "another", another)
+    assert (report.settings["judge_trained_model"], report.independence) == ("no", "")
+    report = run(pairs[:1], tmp_path / "unknown", with_record())
+    told = "note: Painter has no record of whether loudness took part in its training"
+    assert report.independence == told
+    assert told in report.table()
+    assert f"<p class=note>{told}" in html_report(report)
+
+    trained = with_record({"look": [], "sync": [fingerprint(expert().model)]})
+    with pytest.raises(ConfigError, match=r"judge loudness trained Painter \(model.loss.sync\)"):
+        run(pairs[:1], tmp_path / "out", trained)
+    assert not (tmp_path / "out").exists()
+    report = run(pairs[:1], tmp_path / "out", trained, allow_training_judge=True)
+    assert report.settings["judge_trained_model"] == "yes"
+    told = "WARNING: loudness trained Painter: it rates its dubs better than they are"
+    assert told in report.table()
+    assert report.as_dict()["independence"].startswith(told)
+    assert f"<p class=warning>{told}" in html_report(report)
+    report.save(tmp_path / "saved")
+    assert compare(load_report(tmp_path / "saved"), report).count(told) == 1
 
 
 def test_pairs_that_cannot_be_done_are_named_and_left_out_of_all_sets(pairs, tmp_path):

@@ -12,11 +12,11 @@ from lipsync.evaluation import Report, Row, compare, html_report, load_report
 
 REPORT = Report(
     [
-        Row("generated", "g/1.mp4", 71, 7.25, 5.5, -15, picture={"seam": 1.25}),
+        Row("generated", "g/1.mp4", 71, 7.25, 5.5, -15, -14.63, picture={"seam": 1.25}),
         Row("generated", "g/2,3.mp4", 0, problem="no face found"),
         Row("generated", "g/4.mp4", 71, 7.75, 4.5, 15, picture={"seam": 1.75}),
         Row("generated", "<td><small>g/5.mp4", 71, 7.5, 5.0, 1),
-        Row("real", "r/1.mp4", 71, 6.75, 7.0, 0),
+        Row("real", "r/1.mp4", 71, 6.75, 7.0, 0, -0.04),
     ],
     judge="expert",
     protocol="p-1: how; q-2: how",
@@ -43,12 +43,15 @@ def test_overall_numbers():
 def test_the_table_ends_with_the_sets_under_each_other():
     lines = REPORT.table().splitlines()
     assert lines[0].startswith("judge: expert (p-1, q-2); distance by expert, lower is")
-    assert lines[1].split() == ["set", "video", "n", "distance", "confidence", "offset", "problem"]
+    head = ["set", "video", "n", "distance", "confidence", "offset", "fine_offset", "problem"]
+    assert lines[1].split() == head
+    assert lines[3].split()[-2:] == ["-15", "-14.6"]
+    assert lines[6].split()[-2:] == ["1", "-"]  # of a report of before
     assert lines[3].index("7.250") == lines[5].index("7.750")  # aligned
     assert "no face found" in lines[4]
     assert lines[-4].split()[:3] == ["set", "n", "left"]
     assert lines[-2].split()[:4] == ["generated", "3", "1", "7.500"]
-    assert lines[-1].split() == ["real", "1", "0", "6.750", "7.000", "0", "1.00"]
+    assert lines[-1].split() == ["real", "1", "0", "6.750", "7.000", "0", "0.0", "1.00"]
     brief = REPORT.table(videos=False).splitlines()
     assert brief == [lines[0], *lines[-8:]]
     assert [line.split() for line in brief[1:5:2]] == [
@@ -68,6 +71,8 @@ def test_files_hold_what_the_table_shows(tmp_path):
         "mean": 7.0, "low": None, "high": None, "n": 1,
     }  # fmt: skip
     assert content["overall"]["generated"]["left_out"] == 1
+    assert content["overall"]["generated"]["median_fine_offset"] == -14.63
+    assert (rows[0]["fine_offset"], content["videos"][0]["fine_offset"]) == ("-14.63", -14.63)
     assert content["videos"][1]["problem"] == "no face found"
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["scores.csv", "scores.json"]
     assert load_report(tmp_path / "new") == REPORT

@@ -74,6 +74,33 @@ def test_a_window_next_to_nothing_is_compared_with_zeros():
     assert (result.offset, result.confidence) == (0, pytest.approx(5, abs=1e-5))
 
 
+@pytest.mark.parametrize("shift", [-3.5, -0.4, 0.0, 0.1, 2.3])
+def test_the_fine_offset_is_that_between_frames(shift):
+    """Embeddings that turn smoothly with time, those of the sound by a fraction of a frame late."""
+    rng = np.random.default_rng(0)
+    speed, phase = rng.uniform(0.05, 0.6, 16), rng.uniform(0, 6, 16)
+    at = np.arange(120)[:, None]
+    video, audio = (
+        np.concatenate([np.sin(speed * t + phase), np.cos(speed * t + phase)], axis=1)
+        for t in (at, at + shift)
+    )
+    result = MF.sync_score(video, audio)
+    assert result.fine_offset == pytest.approx(shift, abs=0.05)
+    assert abs(result.fine_offset - result.offset) <= 0.5
+
+
+def test_the_fine_offset_is_the_vertex_of_the_squares():
+    squares = np.array([9.0, 5.0, 2.0, 1.0, 4.0, 8.0, 9.0])
+    x = np.arange(2, 5)
+    a, b, _ = np.polyfit(x, squares[x], 2)
+    distances = torch.tensor(np.sqrt(squares))[None]
+    assert MF.best_offset(distances).fine_offset == pytest.approx(3 + b / (2 * a))
+    # at an end, and where three are equal, there is no vertex
+    assert MF.best_offset(torch.tensor([[3.0, 2.0, 1.0]])).fine_offset == -1
+    assert MF.best_offset(torch.tensor([[1.0, 1.0, 1.0]])).fine_offset == 1
+    assert MF.fine_offset(torch.tensor([[1.0, 1.0, 1.0]]), 1) == 0
+
+
 def test_half_precision_embeddings_are_scored_in_float32():
     video = torch.randn(50, 64, dtype=torch.bfloat16, generator=torch.Generator().manual_seed(0))
     result = MF.sync_score(video, video)

@@ -1,0 +1,157 @@
+"""What a judge's confidence is worth: the probability that the offset it finds is right.
+
+A logistic regression on the confidence and the number of windows, fitted to clips that are known to
+be in sync: their sound moved by known numbers of frames, and the sound of other clips, whose offset
+is nobody's. It is kept in the card of the judge's file, with the errors that it made on people that
+it was not fitted to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+
+IN_SYNC, OFF_SYNC, UNSURE = "yes", "no", "unsure"
+LEVEL = 0.9  # least probability that is acted on
+_EDGES = (0.0, 0.5, 0.8, 0.9, 0.95, 1.0)
+_STEPS = 50  # of Newton's method; a few are enough
+_RIDGE = 1e-2  # keeps clips that are told apart wholly from steps without end
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What becomes of clips of one length, of people that the calibration did not see.
+
+    Shares of clips: ``unsure``, in sync but not sure; ``wrong``, sure of an offset that is more
+    than a frame from the true one; ``taken``, sure although the sound is another clip's.
+    """
+
+    seconds: float
+    clips: int
+    unsure: float
+    wrong: float
+    taken: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From a judge's confidence in an offset to the probability that it is within a frame.
+
+    Attributes:
+        window: frames of a window of the judge, for which alone it holds.
+        weights: of 1, the confidence and the logarithm of the number of windows.
+        windows: least and largest number of windows that it was fitted to; beyond, these count.
+        level: least probability that is acted on.
+        people: whose clips it was fitted to.
+        clips: how many these were.
+        left_out: what was left out in turn to find the errors: "speakers", or "clips" where there
+            is one speaker.
+        errors: at ``level``, by length.
+        bins: share right against stated probability, see :func:`reliability`.
+    """
+
+    window: int
+    weights: tuple[float, float, float]
+    windows: tuple[int, int]
+    level: float
+    people: list[str]
+    clips: int
+    left_out: str
+    errors: list[Errors] = field(default_factory=list)
+    bins: list[dict[str, float]] = field(default_factory=list)
+
+    def probability(self, confidence: float, windows: int) -> float:
+        """That the offset found is within a frame, where as many clips as not are in sync."""
+        return float(_logistic(_features([confidence], [windows], self.windows), self.weights)[0])
+
+    def in_sync(self, offset: int, confidence: float, windows: int) -> str:
+        """ "yes", "no" where the sound is more than a frame off, or "unsure"."""
+        if self.probability(confidence, windows) < self.level:
+            return UNSURE
+        return IN_SYNC if abs(offset) <= 1 else OFF_SYNC
+
+    def __str__(self) -> str:
+        return (
+            f"sure from a probability of {self.level:g}; calibrated on {self.clips} clips of "
+            f"{', '.join(self.people)}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the card."""
+        return asdict(self)
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], window: int) -> Calibration | None:
+        """That of a card; None where it has none for windows of this length."""
+        found = card.get("calibration")
+        if not isinstance(found, Mapping) or found.get("window") != window:
+            return None
+        try:
+            errors = [Errors(**errors) for errors in found["errors"]]
+            pairs = {name: tuple(found[name]) for name in ("weights", "windows")}
+            return cls(**{**found, **pairs, "errors": errors})
+        except (KeyError, TypeError):
+            raise ConfigError(
+                "a judge's card has a calibration of another form than those of this version; "
+                "write it again with `lipsync calibrate`"
+            ) from None
+
+
+def fit(confidence: np.ndarray, windows: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(3,) weights of the logistic regression; see :class:`Calibration`.
+
+    Args:
+        confidence, windows, right: (n,) each, of clips; ``right`` is whether the offset is.
+    """
+    rows = _features(confidence, windows)
+    mean, scale = rows.mean(axis=0), rows.std(axis=0)
+    mean[0], scale[0] = 0, 1
+    scale[scale == 0] = 1
+    x, y = (rows - mean) / scale, np.asarray(right, float)
+    found = np.zeros(3)
+    ridge = np.diag([0, _RIDGE, _RIDGE])
+    for _ in range(_STEPS):
+        told = _logistic(x, found)
+        slope = x.T @ (y - told) - ridge @ found
+        bend = (x * (told * (1 - told))[:, None]).T @ x + ridge
+        found += np.linalg.solve(bend + 1e-9 * np.eye(3), slope)
+    found /= scale
+    found[0] -= found[1:] @ mean[1:]
+    return found
+
+
+def reliability(stated: Iterable[float], right: Iterable[bool]) -> list[dict[str, float]]:
+    """Share right against stated probability, for each range of it that occurs."""
+    stated, right = np.array([*stated], float), np.array([*right], bool)
+    place = np.clip(np.searchsorted(_EDGES, stated, side="right") - 1, 0, len(_EDGES) - 2)
+    return [
+        {
+            "from": _EDGES[i],
+            "to": _EDGES[i + 1],
+            "n": int((place == i).sum()),
+            "stated": round(float(stated[place == i].mean()), 4),
+            "right": round(float(right[place == i].mean()), 4),
+        }
+        for i in range(len(_EDGES) - 1)
+        if (place == i).any()
+    ]
+
+
+def _features(
+    confidence: Sequence[float] | np.ndarray,
+    windows: Sequence[int] | np.ndarray,
+    limits: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """(n, 3): one, the confidence, and the logarithm of the number of windows within limits."""
+    counts = np.asarray(windows, float)
+    counts = counts if limits is None else counts.clip(*limits)
+    return np.stack([np.ones_like(counts), np.asarray(confidence, float), np.log(counts)], axis=1)
+
+
+def _logistic(rows: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(rows @ np.asarray(weights), -30, 30)))
