@@ -3,8 +3,9 @@
 A generator that copies its reference replays the mouth that it is shown. So the reference must not
 depend on the mouth of the frame that is dubbed: within a shot it is a frame in which the mouth
 rests, near in pose, and it stays until the pose differs clearly or a much better one has come,
-which then fades in; one that shows quite another pose or light is left at once. Pose is told by eyes and nose alone. Where nothing near in pose was seen, the
-reference that is nearest is used; where nothing else was seen at all, the frame itself.
+which then fades in; one that shows quite another pose or light is left at once. Pose is told by
+eyes and nose alone. Where nothing near in pose was seen, the reference that is nearest is used;
+where nothing else was seen at all, the frame itself.
 """
 
 from __future__ import annotations
