@@ -25,7 +25,7 @@ from lipsync.metrics.functional import VSHIFT
 from lipsync.metrics.quality import FaceLook
 from lipsync.windows import FPS
 
-DEFAULT_JUDGE = "expert-grid"
+DEFAULT_JUDGE = "judge-open"
 LOOK_SIZE = 96  # side in pixels of the crops that pictures are measured on
 PROTOCOLS = {
     "wild": "wild-1: whole videos at 25 fps, the main face detected, followed and cropped, its "
