@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_expert_training import expert_data, expert_training
 from test_lipgan import lipgan_data, lipgan_module
-from test_modules import expert_data, expert_training, generator_data, generator_module
+from test_modules import generator_data, generator_module
 from tiny import trainer
 
 from lipsync.models import SyncNet, SyncNetV2
