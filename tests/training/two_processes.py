@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import torch
 from pytorch_lightning.callbacks import Callback
-from test_lipgan import lipgan_data, lipgan_module
 from test_expert_training import expert_data
+from test_lipgan import lipgan_data, lipgan_module
 from test_modules import generator_data, generator_module, small_expert
 from test_steps import without_norms
 from tiny import CONSTANT, trainer
