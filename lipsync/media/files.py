@@ -41,8 +41,12 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
             "not a video or sound that can be decoded, or cut short before its index",
             "check that it plays, or export it again as mp4",
         ) from None
-    with container:
-        yield container
+    try:
+        with container:
+            yield container
+    except av.error.FFmpegError as error:
+        reason = f"cannot be read on ({error.strerror or error})"
+        raise MediaError(path, reason, "export it again as mp4") from error
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, dropwhile
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -15,6 +18,7 @@ from lipsync.errors import MediaError
 from lipsync.media.files import decoded, first_frame, opened, stream_seconds, video_stream
 
 _REORDERED = 0.5  # seconds by which packets may come before what is shown earlier
+_NEAR = 1e-4  # seconds within which two times are one
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,8 @@ def read_frames(
 
     Args:
         path: any file that holds video.
-        start: seconds on the same clock of the first frame to give; those before are skipped by
-            seeking. It must lie within the video.
+        start: seconds on the same clock of the first frame to give; those before are skipped, by
+            seeking where the container can. It must lie within the video.
         rotate: turn the picture upright as the file's display rotation says.
         tolerate_damage: enable error concealment.
         threads: of the decoder; 0 for one per core, which is faster on large pictures and may
@@ -119,29 +123,62 @@ def read_frames(
     Raises:
         MediaError: not readable, no video, or damaged (the message says at which second).
     """
-    path = Path(path)
+    path, how = Path(path), (tolerate_damage, threads)
+    frames = None if start is None else _sought(path, start, *how)
+    if frames is None:
+        every = _decoded(path, *how)
+        frames = every if start is None else dropwhile(lambda f: f[0] < start - _NEAR, every)
+    to_rgb, count = VideoReformatter(), 0
+    for count, (time, frame) in enumerate(frames, start=1):  # noqa: B007
+        # one thread: handing slices of a frame around costs more than converting it
+        image = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        turns = round(frame.rotation / 90) % 4 if rotate else 0
+        yield time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    if not count:
+        raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
+
+
+def _decoded(
+    path: Path, tolerant: bool, threads: int, since: float | None = None
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Decoded frames with their seconds, all or from the key frame before ``since``; after a seek
+    the time of a frame without one is NaN."""
     with opened(path) as container:
         stream = video_stream(container)
         if stream is None:
             raise MediaError(path, "has no video", "name a video file")
         step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-        time, count = -step, 0
-        to_rgb = VideoReformatter()
-        if start is not None:
-            # backwards, to the last key frame; some containers know only where it is shown
-            at = int((start - _REORDERED) / stream.time_base)
-            container.seek(at, stream=stream, backward=True)
-        for frame in decoded(path, container, stream, tolerant=tolerate_damage, threads=threads):
+        time = -step
+        if since is not None:
+            at = int(since / stream.time_base)
+            if at > (stream.start_time or 0):
+                container.seek(at, stream=stream, backward=True)
+                step = np.nan
+        for frame in decoded(path, container, stream, tolerant=tolerant, threads=threads):
             time = frame.time if frame.time is not None else time + step
-            if start is not None and time < start - 1e-4:
-                continue
-            count += 1
-            # one thread: handing slices of a frame around costs more than converting it
-            image = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
-            turns = round(frame.rotation / 90) % 4 if rotate else 0
-            yield time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-        if not count:
-            raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
+            yield time, frame
+
+
+def _sought(
+    path: Path, start: float, tolerant: bool, threads: int
+) -> Iterator[tuple[float, av.VideoFrame]] | None:
+    """Frames from ``start`` on, found by seeking; ``None`` where that does not lead there.
+
+    Not every container can seek, some miss the key frame, and some land within an open group of
+    pictures, whose first ones look damaged.
+    """
+    # some containers know only where a key frame is shown, not where its packet comes
+    frames = _decoded(path, tolerant, threads, start - _REORDERED)
+    early = False
+    with suppress(MediaError):
+        for time, frame in frames:
+            if time >= start - _NEAR:
+                sure = early or time <= start + _NEAR
+                return chain([(time, frame)], frames) if sure else None
+            if not time < start:
+                return None
+            early = True
+    return None
 
 
 def resample_frames(
