@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from lipsync.errors import MediaError
+from lipsync.media.channels import Resampler
 from lipsync.media.files import (
     decoded,
     first_frame,
@@ -36,9 +37,9 @@ def audio_blocks(
 ) -> Iterator[np.ndarray]:
     """Stream a file's sound as float32 (channels, n) blocks of a second at most, in [-1, 1].
 
-    Channels are mixed by ffmpeg's normalised matrix (equal channels keep their level). When the
-    file has video, sample 0 is the time of its first frame: earlier sound is cut and a late start,
-    like any hole in the timestamps, is silence. Of sound that overlaps, the first word is kept.
+    Channels are mixed as :class:`~lipsync.media.channels.Resampler` says. When the file has video,
+    sample 0 is the time of its first frame: earlier sound is cut and a late start, like any hole in
+    the timestamps, is silence. Of sound that overlaps, the first word is kept.
 
     Args:
         path: any file that holds sound.
@@ -78,30 +79,27 @@ def _runs(
     tolerant: bool,
 ) -> Iterator[tuple[float | None, np.ndarray]]:
     """Resampled blocks, each with its time where a run without a hole begins, else ``None``."""
-    resampler, expected, begins = None, None, None
+    resampler, expected, begins, kind = None, None, None, None
+
+    def resampled(frame: av.AudioFrame | None) -> Iterator[tuple[float | None, np.ndarray]]:
+        nonlocal begins
+        if resampler is not None and (block := resampler.resample(frame)).size:
+            yield begins, block
+            begins = None
+
     for frame in decoded(path, container, stream, tolerant=tolerant):
         time = frame.time if frame.time is not None else expected or 0.0
-        if expected is None or abs(time - expected) > _GAP:
-            for block in resampler.resample(None) if resampler else ():
-                yield begins, _floats(block)
-                begins = None
-            # s32: the integer target makes ffmpeg normalise the mix of channels
-            layout = "mono" if channels == 1 else "stereo"
-            resampler = av.AudioResampler(format="s32p", layout=layout, rate=sample_rate)
+        now = frame.format.name, frame.layout.name, frame.sample_rate
+        if now != kind or abs(time - expected) > _GAP:
+            yield from resampled(None)
+            kind = now
+            resampler = Resampler(path, sample_rate, channels)
             begins = expected = time
         expected += frame.samples / frame.sample_rate
         frame = _finite(path, frame, time, tolerant)
         frame.pts = None
-        for block in resampler.resample(frame):
-            yield begins, _floats(block)
-            begins = None
-    for block in resampler.resample(None) if resampler else ():
-        yield begins, _floats(block)
-        begins = None
-
-
-def _floats(block: av.AudioFrame) -> np.ndarray:
-    return (block.to_ndarray() / 2**31).astype(np.float32)
+        yield from resampled(frame)
+    yield from resampled(None)
 
 
 def _placed(

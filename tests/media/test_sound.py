@@ -61,3 +61,52 @@ def test_not_a_number_is_damage_and_concealed_by_silence(tmp_path: Path) -> None
     path = write_numbers(tmp_path / "v.mp4", audio=tone)
     assert np.isfinite(read_audio(tmp_path / "g.wav")).all()
     assert np.abs(read_audio(path)).max() < 0.5
+
+
+def voice(seconds: float = 2.0, rate: int = 48_000, seed: int = 0) -> np.ndarray:
+    """Noise in syllables, (n,) in [-0.5, 0.5]."""
+    time = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(seed).standard_normal(len(time)).clip(-2.5, 2.5) / 5
+    return noise * np.sin(2 * np.pi * 2 * time) ** 2
+
+
+def level(wave: np.ndarray) -> float:
+    return float(10 * np.log10((wave.astype(np.float64) ** 2).mean()))
+
+
+@pytest.mark.parametrize("gain", [-1.0, -0.98, -0.7])
+@pytest.mark.parametrize("channels", [2, 6])
+def test_channels_that_cancel_each_other(tmp_path, caplog, gain: float, channels: int) -> None:
+    left = voice()
+    samples = np.zeros((len(left), channels))
+    samples[:, 0], samples[:, 1] = left, gain * left
+    path = write_wav(tmp_path / "a.wav", samples * 32767, 48_000)
+    wave = read_audio(path)
+    alone = read_audio(write_wav(tmp_path / "left.wav", left[:, None] * 32767, 48_000))
+    assert np.abs(wave - alone).max() < 1e-3
+    assert [r.message for r in caplog.records] == [
+        f"{path}: its channels cancel each other; the strongest of them is heard"
+    ]
+
+
+def test_channels_that_cancel_for_a_while(tmp_path: Path) -> None:
+    """Normal, then turned around from 3 to 7 s, then normal."""
+    left = voice(10)
+    right = left.copy()
+    right[3 * 48_000 : 7 * 48_000] *= -1
+    stereo = np.stack([left, right], 1)
+    wave = read_audio(write_wav(tmp_path / "a.wav", stereo * 32767, 48_000))
+    alone = read_audio(write_wav(tmp_path / "left.wav", left[:, None] * 32767, 48_000))
+    for second in range(10):
+        part = slice(second * RATE, (second + 1) * RATE)
+        assert level(wave[part]) == pytest.approx(level(alone[part]), abs=2), second
+
+
+@pytest.mark.parametrize("kind", ["equal", "apart", "one", "half"])
+def test_other_channels_are_mixed(tmp_path: Path, caplog, kind: str) -> None:
+    left = voice()
+    right = {"equal": left, "apart": voice(seed=1), "one": 0 * left, "half": -0.3 * left}[kind]
+    path = write_wav(tmp_path / "a.wav", np.stack([left, right], 1) * 32767, 48_000)
+    mixed = read_audio(write_wav(tmp_path / "b.wav", (left + right)[:, None] / 2 * 32767, 48_000))
+    assert np.abs(read_audio(path) - mixed).max() < 1e-3
+    assert not caplog.records

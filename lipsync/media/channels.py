@@ -1,0 +1,73 @@
+"""Several channels of sound to one: their mix, or the strongest where they cancel each other."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+_CANCELLED, _MIXED = 0.25, 0.5  # of the power of channels that have nothing in common
+_MEMORY = 0.2  # seconds over which powers are compared
+_LEAST = 1e-9  # power that is taken for silence
+
+log = logging.getLogger(__name__)
+
+
+class Resampler:
+    """Brings frames to a rate, and their channels to one or two.
+
+    Channels are mixed by ffmpeg's normalised matrix: equal ones keep their level. Where a mix to
+    one loses most of the power, as where a microphone is wired the wrong way round on one channel,
+    the strongest channel is taken instead, and the log says so.
+
+    Args:
+        path: of the file, for the log.
+        rate: samples a second.
+        channels: 1 (mono) or 2 (stereo).
+    """
+
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        self._path, self._rate, self._channels = path, rate, channels
+        layout = "mono" if channels == 1 else "stereo"
+        # s32: the integer target makes ffmpeg normalise the mix
+        self._mix = av.AudioResampler(format="s32p", layout=layout, rate=rate)
+        self._each: av.AudioResampler | None = None
+        self._powers, self._alone = np.zeros(1), False
+
+    def resample(self, frame: av.AudioFrame | None) -> np.ndarray:
+        """float32 (channels, n), in [-1, 1], n may be 0; ``None`` asks for the rest."""
+        if self._each is None and frame is not None and len(_names(frame)) > 1 == self._channels:
+            self._each = av.AudioResampler(format="s32p", layout=frame.layout, rate=self._rate)
+            self._voices = [name != "LFE" for name in _names(frame)]
+        mix = _floats(self._mix.resample(frame), self._channels)
+        if self._each is None:
+            return mix
+        each = _floats(self._each.resample(frame), len(self._voices))[self._voices]
+        powers = (np.concatenate([mix, each]).astype(np.float64) ** 2).sum(axis=1)
+        samples = mix.shape[1]
+        self._powers = self._powers * np.exp(-samples / (_MEMORY * self._rate)) + powers
+        apart = self._powers[1:].sum() / len(each) ** 2
+        least = (_MIXED if self._alone else _CANCELLED) * apart
+        self._alone = self._powers[0] + _LEAST * samples < least
+        if not self._alone:
+            return mix
+        say(self._path, "its channels cancel each other; the strongest of them is heard")
+        return each[None, self._powers[1:].argmax()]
+
+
+def _names(frame: av.AudioFrame) -> list[str]:
+    return [channel.name for channel in frame.layout.channels]
+
+
+def _floats(blocks: list[av.AudioFrame], channels: int) -> np.ndarray:
+    arrays = [np.zeros((channels, 0), np.int32), *(block.to_ndarray() for block in blocks)]
+    return (np.concatenate(arrays, axis=1) / 2**31).astype(np.float32)
+
+
+@lru_cache(256)
+def say(path: Path, problem: str) -> None:
+    """Log what is odd about a file, once."""
+    log.warning("%s: %s", path, problem)
