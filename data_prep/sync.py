@@ -22,6 +22,7 @@ from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError
 from lipsync.evaluation.judge import Judge
 from lipsync.faces.framing import get_framing
+from lipsync.media.loudness import levelled
 from lipsync.metrics.functional import VSHIFT, sync_score
 from lipsync.windows import FPS
 
@@ -81,6 +82,7 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
         return found
     places = {i: _places(pieces[i], judge) for i in live}
     held: dict[int, list[np.ndarray]] = {i: [] for i in live}
+    wave = levelled(footage.wave, footage.path)
     for number, frame in enumerate(footage.frames()):
         for i in list(held):
             piece = pieces[i]
@@ -88,7 +90,7 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
                 place = places[i][number - piece.start]
                 held[i].append(judge.framing.cut(frame, place, judge.face_size))
             if number == piece.end - 1:
-                found[i] = _score(held.pop(i), footage.wave[piece.start * _SAMPLES :], judge)
+                found[i] = _score(held.pop(i), wave[piece.start * _SAMPLES :], judge)
         if not held:
             break
     return found

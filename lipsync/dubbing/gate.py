@@ -14,13 +14,11 @@ from collections import deque
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
+from lipsync.media.loudness import BLOCK, FLOOR_DB, LOUD, QUIET, levels_db
 
-BLOCK = 160  # samples, 10 ms
-DEPTH_DB = -32.0  # below the loud parts nothing is speech,
-FLOOR_DB = -65.0  # nor below this level of full scale,
+DEPTH_DB = -32.0  # below the loud parts nothing is speech, nor below FLOOR_DB of full scale,
 _SHARE = 0.35  # nor in the lower part of the way from the quiet parts to the loud ones,
 _APART_DB = 12.0  # where these are so far apart that there are pauses at all
-_QUIET, _LOUD = 10, 95  # percentiles of the levels above FLOOR_DB
 _BEFORE, _AFTER = 8, 12  # blocks by which the gate opens early and closes late
 _MEMORY = 3000  # blocks, 30 s, over which loudness is judged
 _FADE = 4  # blocks
@@ -31,7 +29,7 @@ class VoiceGate:
 
     Args:
         least_db: the level of speech at least, where the whole sound is known, see
-            :meth:`Loudness.least_db`; else the gate learns it from what comes.
+            :func:`least_db`; else the gate learns it from what comes.
     """
 
     delay = _BEFORE * BLOCK / SAMPLE_RATE
@@ -77,7 +75,7 @@ class VoiceGate:
                 self._heard.append(level)
             self._count += 1
             if self._count % 20 == 1 and self._heard:
-                self._least = least_db(*np.percentile(self._heard, (_QUIET, _LOUD)))
+                self._least = least_db(*np.percentile(self._heard, (QUIET, LOUD)))
         return self._least
 
     def _gated(self) -> np.ndarray:
@@ -92,39 +90,7 @@ class VoiceGate:
         return block * np.linspace(before, self._gain, BLOCK, dtype=np.float32)
 
 
-def levels_db(blocks: np.ndarray) -> np.ndarray:
-    """Level (n,) of float32 blocks (n, samples), in dB of full scale; what is
-    slower than they are does not count."""
-    return 10 * np.log10(blocks.astype(np.float64).var(axis=1) + 1e-12)
-
-
 def least_db(quiet: float, loud: float) -> float:
     """The least level of speech in a sound with quiet and loud parts of these levels."""
     between = quiet + _SHARE * (loud - quiet) if loud - quiet > _APART_DB else -np.inf
     return float(max(between, loud + DEPTH_DB, FLOOR_DB))
-
-
-class Loudness:
-    """How loud a sound's parts are, without keeping it: a histogram of levels."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(130, np.int64)  # whole decibels from -129 to 0
-        self._rest = np.zeros(0, np.float32)
-
-    def push(self, wave: np.ndarray) -> None:
-        """Take float32 (n,) in."""
-        wave = np.concatenate([self._rest, wave])
-        whole = len(wave) // BLOCK * BLOCK
-        self._rest = wave[whole:]
-        if whole:
-            found = np.clip(np.round(levels_db(wave[:whole].reshape(-1, BLOCK))), -129, 0)
-            self._counts += np.bincount((-found).astype(int), minlength=130)
-
-    def least_db(self) -> float:
-        """The least level of its speech; ``FLOOR_DB`` for a sound that is silent."""
-        counts = self._counts[: round(-FLOOR_DB)]  # from the loudest on
-        if not counts.sum():
-            return FLOOR_DB
-        share = np.cumsum(counts) / counts.sum()
-        quiet, loud = (-float(np.searchsorted(share, 1 - p / 100)) for p in (_QUIET, _LOUD))
-        return least_db(quiet, loud)

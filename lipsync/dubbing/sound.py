@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.dubbing.gate import FLOOR_DB, Loudness, VoiceGate
+from lipsync.dubbing.gate import VoiceGate, least_db
 from lipsync.errors import ConfigError, MediaError
 from lipsync.features import Feature
 from lipsync.media import (
@@ -22,6 +22,7 @@ from lipsync.media import (
     can_copy,
     sound_channels,
 )
+from lipsync.media.loudness import FLOOR_DB, Loudness
 
 OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
 AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
@@ -35,13 +36,15 @@ class Sound:
     Attributes:
         path: a sound, or a video with one.
         seconds: how long it lasts.
-        least_db: level of its speech at least, see :class:`VoiceGate`.
+        gain_db: by how much louder it is heard, see :meth:`Loudness.gain_db`.
+        least_db: level of its speech at least once it is, see :class:`VoiceGate`.
         silent: whether it never rises above ``FLOOR_DB``; the mouth rests throughout.
         tolerate_damage: enable error concealment.
     """
 
     path: Path
     seconds: float
+    gain_db: float
     least_db: float
     silent: bool = False
     tolerate_damage: bool = False
@@ -54,7 +57,9 @@ class Sound:
             endless: silence follows, for ever.
         """
         tolerant = self.tolerate_damage
-        blocks = (b[0] for b in audio_blocks(self.path, SAMPLE_RATE, tolerate_damage=tolerant))
+        gain = np.float32(10 ** (self.gain_db / 20))
+        read = audio_blocks(self.path, SAMPLE_RATE, tolerate_damage=tolerant)
+        blocks = (block[0] * gain for block in read)
         if gate and self.silent:
             blocks = map(np.zeros_like, blocks)
         elif gate:
@@ -116,10 +121,13 @@ def measure(path: Path, tolerate_damage: bool = False) -> Sound:
     Raises:
         MediaError: it cannot be read.
     """
-    samples, loudness, loudest = 0, Loudness(), 0.0
+    samples, loudness, loudest = 0, Loudness(path), 0.0
     for block in audio_blocks(path, SAMPLE_RATE, tolerate_damage=tolerate_damage):
         samples += block.shape[1]
         loudness.push(block[0])
         loudest = max(loudest, float(np.abs(block).max()))
     silent = loudest < 10 ** (FLOOR_DB / 20)
-    return Sound(path, samples / SAMPLE_RATE, loudness.least_db(), silent, tolerate_damage)
+    gain = loudness.gain_db()
+    heard = loudness.percentiles(gain)
+    least = FLOOR_DB if heard is None else least_db(*heard)
+    return Sound(path, samples / SAMPLE_RATE, gain, least, silent, tolerate_damage)

@@ -19,7 +19,8 @@ from lipsync.faces.framing import Framing, get_framing
 from lipsync.faces.shots import ShotMeter, find_cuts
 from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.features import Feature, feature_of
-from lipsync.media import audio_blocks, read_audio
+from lipsync.media import audio_blocks
+from lipsync.media.loudness import read_speech
 from lipsync.windows import FPS, cut_columns
 
 EXPERT = "expert-grid"
@@ -77,7 +78,7 @@ def find_speaker(
     if contested:
         from lipsync.checkpoints import load_model
 
-        sound = read_audio(reference, SAMPLE_RATE, tolerate_damage=tolerant)
+        sound = read_speech(reference, tolerate_damage=tolerant)
         _judge(source, contested, np.array(times), sound, load_model(EXPERT))
     speakers: list[_Candidate] = []
     for faces in shots:

@@ -34,7 +34,8 @@ from lipsync.evaluation.rows import (
 from lipsync.evaluation.truth import IDENTITY, Source, earlier_mouth, likeness, write_again
 from lipsync.evaluation.videos import Measured, Stretch, find_stretch, measure, scored_row
 from lipsync.faces.detect import Detector
-from lipsync.media import read_audio, write_audio
+from lipsync.media import write_audio
+from lipsync.media.loudness import read_speech
 
 _LEAST_SOUND = 0.5  # seconds; another pair's speech that is shorter is passed over
 _BATCH = 32  # frames rendered at a time, fixed: equal pictures need equal batches
@@ -71,7 +72,7 @@ class PairScorer:
             LipsyncError: anything of it cannot be read, dubbed or scored.
         """
         pair = self.pairs[number]
-        speech, own = (read_audio(path, SAMPLE_RATE) for path in (pair.audio, pair.video))
+        speech, own = (read_speech(path) for path in (pair.audio, pair.video))
         other = self._another_speech(number)
         real = self._stretch(pair.video)
         made = self._stretch(self._dub(number, pair.audio))
@@ -160,7 +161,7 @@ class PairScorer:
             if pair.audio == here:
                 continue
             try:
-                wave = read_audio(pair.audio, SAMPLE_RATE)
+                wave = read_speech(pair.audio)
             except MediaError:
                 continue
             if len(wave) >= _LEAST_SOUND * SAMPLE_RATE:

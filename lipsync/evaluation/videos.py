@@ -20,7 +20,8 @@ from lipsync.evaluation.table import Report
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.framing import Framing, box_transforms, get_framing
 from lipsync.faces.tracks import STRIDE, detect_track
-from lipsync.media import HeldFrames, read_audio
+from lipsync.media import HeldFrames
+from lipsync.media.loudness import read_speech
 from lipsync.metrics.functional import VSHIFT
 from lipsync.metrics.quality import FaceLook
 from lipsync.windows import FPS
@@ -178,7 +179,7 @@ def score_video(
 def _measured(
     path: Path, judge: Judge, detector: Detector, stride: int, vshift: int, protocol: str
 ) -> Measured:
-    wave = read_audio(path, SAMPLE_RATE)
+    wave = read_speech(path)
     stretch = find_stretch(path, judge, detector, stride=stride, protocol=protocol)
     return measure(stretch, [wave], judge, vshift=vshift)
 

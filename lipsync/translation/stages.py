@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import MediaError, StageError
 from lipsync.media import read_audio
+from lipsync.media.loudness import read_speech
 from lipsync.translation import mixing
 from lipsync.translation.engines import Choice
 from lipsync.translation.engines.voices import find_voice
@@ -33,7 +33,7 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript, int]:
         if made_from == digest(job.video_digest, engine.name, options.source):
             return _checked(job, transcript, path), 0
     engine = engine or job.engine("recognise", options.recogniser, options.source)
-    wave = read_audio(job.video, SAMPLE_RATE)
+    wave = read_speech(job.video)
     transcript = engine.load().recognise(
         wave, options.source, lambda share: report(round(100 * share), 100)
     )

@@ -85,11 +85,11 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int) -> Call
         lipsync.evaluation, "as_judge", lambda *_: Judge(Brightness(window), "brightness")
     )
 
-    def make(late: int, **options: object) -> Summary:
+    def make(late: int, volume: float = 0.8, **options: object) -> Summary:
         """``late``: frames by which the sound comes after the picture."""
         (tmp_path / "in/s").mkdir(parents=True, exist_ok=True)
         loudness = SPEECH[20 - late : 20 - late + COUNT].repeat(640)
-        wave = (0.8 * loudness * np.sin(np.arange(COUNT * 640) / 3)).astype(np.float32)
+        wave = (volume * loudness * np.sin(np.arange(COUNT * 640) / 3)).astype(np.float32)
         with VideoWriter(tmp_path / "in/s/a.mp4", 25, (320, 160), audio=wave) as writer:
             for other, own in zip(OTHER[:COUNT], SPEECH[20:], strict=False):
                 frame = np.zeros((160, 320, 3), np.uint8)
@@ -128,6 +128,12 @@ def test_the_speaking_face_is_kept_and_its_sound_moved(
     seen = clip.faces.mean(axis=(1, 2, 3))
     assert np.corrcoef(heard[1:-1], seen[1:-1])[0, 1] > 0.97  # in place
     assert set_up(late).done == 1  # a new file of the same key
+
+
+def test_the_check_does_not_hear_how_loud_the_sound_is(set_up: Callable[..., Summary]) -> None:
+    quiet, quieter = (set_up(0, volume, min_confidence=0.0).kept[0] for volume in (0.1, 0.02))
+    assert (quiet.level, quieter.level) == pytest.approx((-24, -38), abs=1)  # their own
+    assert quieter.confidence == pytest.approx(quiet.confidence, abs=0.01)
 
 
 def test_limits_of_the_check(set_up: Callable[..., Summary]) -> None:

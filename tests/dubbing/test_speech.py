@@ -9,11 +9,12 @@ import torch
 from dubbing_media import FixedDetector, Hearing, corner_number, frame, make_video, tone
 
 from lipsync.dubbing import LiveSession, dub_frames, live
-from lipsync.dubbing.gate import Loudness, VoiceGate
+from lipsync.dubbing.gate import VoiceGate, least_db
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
 from lipsync.features import LifteredMel, LipGANMFCC, Mel, SyncNetMFCC
 from lipsync.media import VideoWriter, write_audio
+from lipsync.media.loudness import Loudness
 
 
 def pieces(wave, seed=0):
@@ -130,7 +131,7 @@ def speech_with_a_noisy_pause() -> np.ndarray:
 def test_the_gate_silences_pauses_and_leaves_speech_alone(known):
     wave, loud = speech_with_a_noisy_pause(), Loudness()
     loud.push(wave)
-    gate = VoiceGate(loud.least_db() if known else None)
+    gate = VoiceGate(least_db(*loud.percentiles()) if known else None)
     out = np.concatenate([*(gate.push(piece) for piece in pieces(wave)), gate.finish()])
     assert len(out) == len(wave)
     assert not out[16000 + 3200 : 32000 - 3200].any()
@@ -167,11 +168,23 @@ def test_a_mouth_rests_in_a_pause_with_the_gate_only(tmp_path, video):
     assert heard[False].std() > 0.1
 
 
+def test_a_mouth_does_not_hear_how_loud_a_sound_was_recorded(tmp_path, video):
+    heard = []
+    for volume in (1, 0.2, 0.05):
+        write_audio(tmp_path / "sound.wav", volume * speech_with_a_noisy_pause())
+        model, options = Hearing(2), {"detector": FixedDetector()}
+        list(dub_frames(video, tmp_path / "sound.wav", model=model, **options))
+        heard.append(torch.cat([mels for mels, _ in model.inputs]))
+    assert (heard[0] > -1).float().mean() > 0.3
+    for quiet in heard[1:]:
+        assert ((quiet - heard[0]).abs() > 0.05).float().mean() < 0.05
+
+
 # ---------------------------------------------------------------- live
 
 
 def test_live_frames_are_those_of_the_file_and_come_in_time(tmp_path):
-    video, wave = make_video(tmp_path / "face.mp4", 10), tone(1.5)
+    video, wave = make_video(tmp_path / "face.mp4", 10), 2 * tone(1.5)  # as loud as usual
     write_audio(tmp_path / "sound.wav", wave)
     wave = (np.round(wave * 32768) / 32768).astype(np.float32)
     options = {"detector": FixedDetector(), "gate": False}

@@ -44,6 +44,18 @@ def test_videos_are_scored_with_real_ones_beside_them(tmp_path):
     assert [call[1:] for call in calls] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
+def test_a_score_does_not_depend_on_the_volume(tmp_path):
+    faces, wave = bright_and_loud(60)
+    scores = []
+    for volume in (0.3, 0.1, 0.04):
+        with VideoWriter(tmp_path / "a.mkv", 25, (96, 80), audio=volume * wave, crf=8) as video:
+            for face in faces:
+                video.write(np.full((80, 96, 3), max(face[0, 0, 0], 20), np.uint8))
+        scored = score_video(tmp_path / "a.mkv", expert(), FixedDetector()).result
+        scores.append((scored.distance, scored.confidence))
+    assert scores[1:] == [pytest.approx(scores[0], abs=0.01)] * 2
+
+
 def test_a_video_of_another_rate_is_brought_to_25(tmp_path):
     faces, wave = bright_and_loud(75)
     with VideoWriter(tmp_path / "fast.mp4", 50, (96, 80), audio=wave, crf=8) as video:

@@ -1,0 +1,96 @@
+"""How loud speech is, and speech at the level that networks are used to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.media.channels import say
+from lipsync.media.sound import read_audio
+
+BLOCK = 160  # samples, 10 ms at 16 kHz
+FLOOR_DB = -65.0  # below this level of full scale nothing is speech
+USUAL_DB = -13.0  # of speech without its pauses; judges are surest of speech as loud as this,
+_USUALLY = 6.0  # and find nearly the same within so many dB of it
+_HISS_DB = -55.0  # a sound that is never louder is no speech, and is not made louder
+_GATE_DB = 10.0  # below the mean level a block is a pause
+QUIET, LOUD = 10, 95  # percentiles of the levels above FLOOR_DB
+_CLIPPED = 1e-3  # share of the samples at full scale
+
+
+class Loudness:
+    """How loud a sound's parts are, without keeping it: a histogram of levels.
+
+    Args:
+        path: of its file, for the log.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path, self._samples, self._full = path, 0, 0
+        self._counts = np.zeros(130, np.int64)  # whole decibels from 0 to -129
+        self._powers = np.zeros(130)
+        self._rest = np.zeros(0, np.float32)
+
+    def push(self, wave: np.ndarray) -> None:
+        """Take float32 (n,) at 16 kHz in."""
+        self._samples += len(wave)
+        self._full += int((np.abs(wave) > 0.9999).sum())
+        wave = np.concatenate([self._rest, wave])
+        whole = len(wave) // BLOCK * BLOCK
+        self._rest = wave[whole:]
+        if whole:
+            levels = levels_db(wave[:whole].reshape(-1, BLOCK))
+            rows = (-np.clip(np.round(levels), -129, 0)).astype(int)
+            self._counts += np.bincount(rows, minlength=130)
+            self._powers += np.bincount(rows, 10 ** (levels / 10), minlength=130)
+
+    def gain_db(self) -> float:
+        """By how much it must be louder to be as loud as speech usually is; 0.0 where it is."""
+        if self._path is not None and self._full > _CLIPPED * self._samples:
+            share = f"{self._full / self._samples:.1%} of the samples are at full scale"
+            say(self._path, f"its sound is clipped ({share}); record it at a lower level")
+        level = self._level(130)
+        level = self._level(round(_GATE_DB - level) + 1)
+        off = USUAL_DB - level
+        return 0.0 if abs(off) <= _USUALLY or level < _HISS_DB else off
+
+    def _level(self, rows: int) -> float:
+        """Mean level of the blocks in so many rows, from the loudest on."""
+        count = max(1, self._counts[:rows].sum())
+        return float(10 * np.log10(self._powers[:rows].sum() / count + 1e-13))
+
+    def percentiles(self, gain_db: float = 0.0) -> tuple[float, float] | None:
+        """Levels of its quiet and its loud parts, made louder; ``None`` for a silent sound."""
+        counts = self._counts[: round(gain_db - FLOOR_DB)]
+        if not counts.sum():
+            return None
+        share = np.cumsum(counts) / counts.sum()
+        quiet, loud = (gain_db - np.searchsorted(share, 1 - p / 100) for p in (QUIET, LOUD))
+        return float(quiet), float(loud)
+
+
+def levels_db(blocks: np.ndarray) -> np.ndarray:
+    """Level (n,) of float32 blocks (n, samples), in dB of full scale; what is slower than they
+    are does not count."""
+    return 10 * np.log10(blocks.astype(np.float64).var(axis=1) + 1e-12)
+
+
+def levelled(wave: np.ndarray, path: Path | None = None) -> np.ndarray:
+    """Speech, float32 (n,) at 16 kHz, as loud as networks are used to; peaks may leave [-1, 1].
+
+    What is within 6 dB of that comes back as it is.
+
+    Args:
+        wave: a whole sound, in [-1, 1].
+        path: of its file, for the log, which says if it is clipped.
+    """
+    loudness = Loudness(path)
+    loudness.push(wave)
+    gain = loudness.gain_db()
+    return wave * np.float32(10 ** (gain / 20)) if gain else wave
+
+
+def read_speech(path: str | Path, *, tolerate_damage: bool = False) -> np.ndarray:
+    """A file's sound for a network: float32 (n,) at 16 kHz, :func:`levelled`."""
+    return levelled(read_audio(path, 16_000, tolerate_damage=tolerate_damage), Path(path))
