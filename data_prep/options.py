@@ -11,7 +11,7 @@ from lipsync.faces.detect import DETECTORS
 from lipsync.faces.framing import get_framing
 from lipsync.options import check_options, option
 
-_VERSION = 5  # of what the stages write; raise it when the same options give other bytes
+_VERSION = 6  # of what the stages write; raise it when the same options give other bytes
 
 # Stages in their order, each with the options that it alone reads. A stage is done again when one
 # of these, or anything before it, has changed.

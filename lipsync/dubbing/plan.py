@@ -34,7 +34,7 @@ from lipsync.dubbing.sound import measure
 from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
-from lipsync.faces.detect import Detector, get_detector
+from lipsync.faces.detect import CenterFace, Detector, get_detector
 from lipsync.faces.roll import SecondLook
 
 _HELD_BYTES = 96 * 2**20  # of frames that wait for references; fewer of very large pictures
@@ -133,7 +133,9 @@ class FacePlan:
 
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
-        detector = get_detector(detector) if isinstance(detector, str) else detector
+        if isinstance(detector, str):
+            small = {"least": options.min_face} if detector == CenterFace.name else {}
+            detector = get_detector(detector, **small)
         return SecondLook(detector, search=True) if self.lips.framing.needs_landmarks else detector
 
     def find(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Face | None]]:

@@ -16,6 +16,8 @@ import onnxruntime
 from lipsync.errors import ConfigError, LipsyncError
 
 _NMS_IOU = 0.3
+_SURE = 20  # pixels of height that CenterFace needs to find every face
+_STEP = 2.6  # at most from one size of the frame to the next
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,24 @@ class CenterFace(Detector):
     Args:
         min_score: faces below are dropped.
         side: the frame is shrunk until its longer side is this many pixels (frames that are smaller
-            stay as they are); sides are rounded up to multiples of 32.
+            stay as they are); sides are rounded up to multiples of 32. Where no face of 20 pixels
+            and more is found there, the frame is looked at again, shrunk less.
+        least: height in pixels of the frame of the smallest faces that are looked for so.
         threads: of the network, and frames it can be asked for at once; 0 for one per core, 1 where
             processes share the cores.
     """
 
     name = "centerface"
 
-    def __init__(self, *, min_score: float = 0.5, side: int = 384, threads: int = 0) -> None:
+    def __init__(
+        self, *, min_score: float = 0.5, side: int = 384, least: float = 40, threads: int = 0
+    ) -> None:
         if not 0 < min_score < 1 or side < 32:
             raise ConfigError(
                 f"CenterFace: min_score must be in (0, 1) and side 32 or more, "
                 f"got {min_score} and {side}"
             )
-        self.min_score, self.side = min_score, side
+        self.min_score, self.side, self.least = min_score, side, least
         self.at_once = threads or min(8, os.cpu_count() or 1)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -82,8 +88,18 @@ class CenterFace(Detector):
         )
 
     def detect(self, frame: np.ndarray) -> list[Detection]:
+        coarse = min(1.0, self.side / max(frame.shape[:2]))
+        fine = min(1.0, max(coarse, _SURE / max(self.least, _SURE)))
+        steps = int(np.ceil(np.log(fine / coarse) / np.log(_STEP)))
+        found: list[Detection] = []
+        for shrink in np.geomspace(coarse, fine, steps + 1):
+            found = self._look(frame, float(shrink)) or found
+            if any((face.box[3] - face.box[1]) * shrink >= _SURE for face in found):
+                break
+        return found
+
+    def _look(self, frame: np.ndarray, shrink: float) -> list[Detection]:
         height, width = frame.shape[:2]
-        shrink = min(1.0, self.side / max(height, width))
         size = tuple(int(np.ceil(n * shrink / 32)) * 32 for n in (width, height))
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrink < 1 else 1)
         blob = np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)  # (1, 3, h, w)

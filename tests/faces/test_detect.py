@@ -69,6 +69,48 @@ def test_any_shape_of_frame(portrait: np.ndarray, detector: CenterFace) -> None:
     assert len(detector.detect(np.zeros((1, 1, 3), np.uint8))) == 0
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (3840, 2160)])
+def test_a_small_face_in_a_large_picture(
+    portrait: np.ndarray, detector: CenterFace, size: tuple[int, int]
+) -> None:
+    (face,) = detector.detect(portrait)
+    scale = 40 / (face.box[3] - face.box[1])
+    small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    frame = np.full((size[1], size[0], 3), 110, np.uint8)
+    x, y = size[0] - 300, size[1] // 3
+    frame[y : y + len(small), x : x + small.shape[1]] = small
+    (found,) = detector.detect(frame)
+    assert np.abs(found.box - [x, y, x, y] - scale * face.box).max() < 8
+    assert np.abs(found.landmarks - [x, y] - scale * face.landmarks).max() < 4
+    if size[0] == 1280:  # 20 pixels only where they are asked for
+        frame = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        frame = np.pad(frame, ((0, 360), (0, 640), (0, 0)), mode="edge")
+        assert len(CenterFace(threads=1, least=20).detect(frame)) == 1
+
+
+def test_a_frame_is_looked_at_again_only_where_faces_are_missed(
+    portrait: np.ndarray,
+) -> None:
+    detector, shapes = CenterFace(threads=1), []
+
+    class Counting:
+        def run(self, _: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            shapes.append(given["input.1"].shape[2:])
+            return session.run(None, given)
+
+    session, detector._session = detector._session, Counting()
+    large = np.full((1080, 1920, 3), 110, np.uint8)
+    large[300:812, 500:1012] = portrait  # its face has 23 pixels at first
+    assert len(detector.detect(large)) == 1
+    assert shapes == [(224, 384)]
+    shapes.clear()
+    assert detector.detect(np.full((1080, 1920, 3), 110, np.uint8)) == []
+    assert shapes == [(224, 384), (544, 960)]
+    shapes.clear()
+    assert detector.detect(np.full((288, 360, 3), 110, np.uint8)) == []
+    assert shapes == [(288, 384)]  # all its pixels are there already
+
+
 def test_no_face(detector: CenterFace) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (288, 360, 3), dtype=np.uint8)
     for picture in (noise, np.zeros((288, 360, 3), np.uint8), data.coffee()):
