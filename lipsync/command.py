@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,6 +22,7 @@ _EXTRAS = {  # of Hydra's plugins, the extra that installs them
     "submitit_slurm": "slurm",
     "ray": "sweep-ray",
 }
+_FOLDERS = {"source", "output", "root", "path", "dir", "init_from"}  # options that are paths
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -26,9 +30,11 @@ def run_command(main: Callable[[], None]) -> None:
 
     Unknown or misspelt options, groups and values become one line on stderr and exit code 2, where
     Hydra itself prints several and exits with 1. So does a sweep with points that failed, at its
-    end and with a line for each.
+    end and with a line for each. Paths need no quotes beyond the shell's, see :func:`quoted`.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, for us to say it shorter
+    sweeping = bool({"-m", "--multirun"}.intersection(sys.argv))
+    sys.argv[1:] = [quoted(argument, sweeping) for argument in sys.argv[1:]]
     with exit_on_error():
         try:
             main()
@@ -42,6 +48,39 @@ def run_command(main: Callable[[], None]) -> None:
             raise LipsyncError(_summary(failures)) from error
         if failures := sweep_failures():
             raise LipsyncError(_summary(failures))
+
+
+def quoted(argument: str, sweeping: bool = False) -> str:
+    """A command-line argument with its value in quotes where Hydra would not take it as it is.
+
+    Hydra knows no accents, tildes, quotes, ``&``, ``#`` or ``=`` in a value, and takes commas,
+    brackets and numbers apart; any of these may be in a folder's name.
+
+    Args:
+        argument: ``option=value``, or a flag.
+        sweeping: commas part the values of a sweep, unless a file has just that name.
+    """
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith(("-", "~")):
+        return argument
+    named = key.rpartition(".")[2].lstrip("+") in _FOLDERS
+    if named or "/" in value:
+        # which shells do not do behind "="
+        value = re.sub("^~(?=/|$)", lambda _: str(Path.home()), value)
+    try:
+        parsed = OverridesParser.create().parse_override(f"{key}={value}")
+    except HydraException:
+        if not named and re.fullmatch(r"\[.*\]|\{.*\}", value):
+            return argument  # a list or mapping with a slip, which Hydra says
+    else:
+        sweep = parsed.is_sweep_override()
+        meant = "\\" in value or value[:1] in ("'", '"') or (sweep and sweeping)
+        meant = meant or (not named and ("/" not in value or value[:1] in ("[", "{")))
+        same = not sweep and (parsed.value() is None or str(parsed.value()) == value)
+        if same or (meant and not os.path.exists(value)):  # noqa: PTH110 of any length
+            return f"{key}={value}"
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), value)
+    return f"{key}='{escaped}'"
 
 
 def _summary(failures: list[str]) -> str:

@@ -22,20 +22,21 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 
 
 def test_command(tmp_path: Path) -> None:
-    (tmp_path / "in/ann").mkdir(parents=True)
+    given, made = "été, prise (1)", "l'essai #2 = a&b"
+    (tmp_path / given / "ann").mkdir(parents=True)
     (tmp_path / "none").mkdir()
-    video(tmp_path / "in/ann/plain.mp4", moving(15))
+    video(tmp_path / given / "ann/plain.mp4", moving(15))
     options = ("workers=0", "image_size=64", "min_seconds=0.5", "features=[liftered_mel]")
-    good = command("source=in", "output=out", *options, cwd=tmp_path)
+    good = command(f"source={given}", f"output={made}", *options, cwd=tmp_path)
     assert good.returncode == 0, good.stderr
     assert "kept 1 clips of 1 files" in good.stdout
     assert "liftered_mel: added to 1 clips, 0 had it" in good.stdout
-    clip = open_clip(tmp_path / "out", "ann/plain")
+    clip = open_clip(tmp_path / made, "ann/plain")
     assert clip.size == 64
     assert {path.stem for path in clip.path.glob("*.npy")} == {
         "faces", "mel", "lipgan_mfcc", "syncnet_mfcc", "liftered_mel"
     }  # fmt: skip
-    assert {p.name for p in tmp_path.iterdir()} == {"in", "none", "out"}  # and no log folders
+    assert {p.name for p in tmp_path.iterdir()} == {given, "none", made}  # and no log folders
 
 
 @pytest.mark.parametrize(
