@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, StageError
 from lipsync.media import frame_times, probe, read_audio
 from lipsync.media.files import naming_target
 from lipsync.translation import mixing
@@ -53,8 +53,16 @@ class TranslationJob:
             save(path, {"file": self.video.name}, "videos", [{"sha256": self.video_digest}])
 
     def engine(self, stage: str, asked: Any, source: str | None) -> Choice:
-        """The engine of a stage, not loaded yet."""
-        return choose(stage, asked, source, self.options.to, self.options.device)
+        """The engine of a stage, not loaded yet; one that is not here refuses when it is."""
+        try:
+            return choose(stage, asked, source, self.options.to, self.options.device)
+        except StageError as error:
+            reason = error  # nothing is said of it where all was made already
+
+        def refuse() -> NoReturn:
+            raise reason
+
+        return Choice(None, refuse)
 
     def original(self, transcript: Transcript) -> list[np.ndarray]:
         """The original lines, at the rate of the new sound."""

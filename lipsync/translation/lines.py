@@ -13,13 +13,14 @@ from lipsync.translation.work import Row, load, match, save
 def update_translation(
     path: Path,
     segments: Sequence[Segment],
-    engine: str,
+    engine: str | None,
     translate: Callable[[str], str],
     progress: Callable[[int, int], None],
 ) -> tuple[list[str], int, list[str]]:
     """Bring the file up to date with the transcript.
 
-    A line that a person corrected stays as it is, also where what it translates has changed since
+    Without an engine any line that was made of the same text will do. A line that a person
+    corrected stays as it is, also where what it translates has changed since
     (a note says so; to have it translated again, delete it from the file). An empty text is a
     silent line.
 
@@ -27,7 +28,8 @@ def update_translation(
         the text of each line, how many were translated now, and notes.
     """
     old, set_aside = _old(path)
-    wanted: list[Row | None] = [{"source": s.text, "engine": engine} for s in segments]
+    by = {"engine": engine} if engine is not None else {}
+    wanted: list[Row | None] = [{"source": s.text} | by for s in segments]
     found = match(wanted, old, _edited, ["source"])
     notes = _keep_corrections(segments, old, found, set_aside, path)
     head = {"set_aside": set_aside} if set_aside else {}

@@ -30,7 +30,7 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript, int]:
         if edited:  # no engine need be installed to use a transcript that was written by hand
             return _checked(job, transcript, path), 0
         engine = job.engine("recognise", options.recogniser, options.source)
-        if made_from == digest(job.video_digest, engine.name, options.source):
+        if engine.name is None or made_from == _digest(job, engine):
             return _checked(job, transcript, path), 0
     engine = engine or job.engine("recognise", options.recogniser, options.source)
     wave = read_speech(job.video)
@@ -43,10 +43,13 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript, int]:
             f"no speech found in {job.video}",
             f"name a video in which someone speaks, or write {path} by hand",
         )
-    made_from = digest(job.video_digest, engine.name, options.source)
-    save_transcript(path, transcript, made_from)
+    save_transcript(path, transcript, _digest(job, engine))
     report(100, 100)
     return _checked(job, load_transcript(path)[0], path), 1
+
+
+def _digest(job: TranslationJob, engine: Choice) -> str:
+    return digest(job.video_digest, engine.name, job.options.source)
 
 
 def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcript:
@@ -108,9 +111,9 @@ def speak(
             )
         return wave, rate
 
+    by = {"engine": engine.name} if engine.name is not None else {}
     wanted: list[Row | None] = [
-        {"text": text, "language": target, "engine": engine.name} if text else None
-        for text in texts
+        {"text": text, "language": target} | by if text else None for text in texts
     ]
     waves = Waves(job.folder / "speech", ["text", "language"])
     paths = waves.update(wanted, one, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,18 +107,22 @@ def test_match_keeps_the_length() -> None:
 class Multilingual:
     """What faster-whisper's model answers: speech that sounds French, ``certainty`` sure."""
 
-    def __init__(self, certainty: float, log_probability: float = -0.3) -> None:
+    def __init__(
+        self, certainty: float, log_probability: float = -0.3, times: int = 1, seconds: float = 0.7
+    ) -> None:
         self.model = SimpleNamespace(is_multilingual=True)
         self.certainty, self.log_probability = certainty, log_probability
+        self.text, self.end = " Merci beaucoup." * times, 0.2 + seconds
 
     def detect_language(self, wave: np.ndarray, vad_filter: bool):
         return "fr", self.certainty, []
 
     def transcribe(self, wave: np.ndarray, language: str | None, **_):
-        word = SimpleNamespace(start=0.2, end=0.9, word=" Bonjour.")
+        word = SimpleNamespace(start=0.2, end=self.end, word=self.text)
+        text = self.text.encode()
         segment = SimpleNamespace(
-            start=0.2, end=0.9, words=[word], compression_ratio=1.0,
-            avg_logprob=self.log_probability,
+            start=0.2, end=self.end, words=[word], text=self.text, avg_logprob=self.log_probability,
+            compression_ratio=len(text) / len(zlib.compress(text)),
         )  # fmt: skip
         return iter([segment]), SimpleNamespace(duration=1.0, language=language or "fr")
 
@@ -134,6 +139,13 @@ def test_a_detected_language_overrules_the_one_declared_where_it_is_sure() -> No
     assert hears(Multilingual(0.9), "en").doubt == "it sounds like 'fr' (90%), not 'en'"
     assert hears(Multilingual(0.5), "en").doubt == ""
     assert "hardly understood" in hears(Multilingual(0.9, log_probability=-1.0), None).doubt
+
+
+def test_a_true_repetition_is_no_doubt() -> None:
+    said = Multilingual(0.9, times=20, seconds=24.0)  # 13 letters a second
+    assert hears(said, "fr").doubt == ""
+    loop = Multilingual(0.9, times=60, seconds=6.0)
+    assert "repeats itself, faster than anyone speaks" in hears(loop, "fr").doubt
 
 
 # ---------------------------------------------------------------- the real engines

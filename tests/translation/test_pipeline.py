@@ -23,6 +23,7 @@ from translation_media import (
     work,
 )
 
+from lipsync.errors import StageError
 from lipsync.media import probe, read_audio, write_audio
 from lipsync.translation import translate
 from lipsync.translation.mixing import RATE
@@ -69,6 +70,46 @@ def test_a_second_run_makes_nothing_and_loads_no_engine(video: Path, output: Pat
     again = translate(video, output, options)
     assert made(again) == {}
     assert (heard.calls, len(turned.seen), len(spoken.seen)) == (1, 3, 3)
+
+
+def test_no_engine_is_asked_for_where_all_is_made_already(
+    video: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, *_ = engines()
+    translate(video, output, options)
+
+    def missing(stage: str, *_: object) -> None:
+        raise StageError(stage, "no engine here", "install one")
+
+    monkeypatch.setattr("lipsync.translation.job.choose", missing)
+    assert made(translate(video, output, options)) == {}
+    folder = work(output) / "es"
+    (folder / "speech/lines.json").unlink()  # recordings of a person, all of them
+    assert made(translate(video, output, options)) == {}
+    edit(folder / "translation.json", lambda text: text.replace('"uoy knaht"', '"gracias"', 1))
+    with pytest.raises(StageError, match=r"^speak: no engine here; install one"):
+        translate(video, output, options)
+
+
+def test_a_translation_by_hand_needs_no_engine(
+    video: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, *_ = engines(until="recognise")
+    translate(video, output, options)
+    lines = [
+        {"start": line.start, "end": line.end, "source": line.text, "text": f"linea {k}"}
+        for k, line in enumerate(HEARD)
+    ]
+    (work(output) / "es").mkdir(exist_ok=True)
+    path = work(output) / "es/translation.json"
+    path.write_text(json.dumps({"lines": lines[:2]}))
+    options, *_ = engines(until="translate", translator="nllb:missing")
+    monkeypatch.setattr("lipsync.translation.engines.NLLB.missing", lambda: "pip install it")
+    with pytest.raises(StageError, match=r"^translate: nllb is not installed; pip install it"):
+        translate(video, output, options)
+    path.write_text(json.dumps({"lines": lines}))
+    result = translate(video, output, options)
+    assert [line[3] for line in result.lines] == ["linea 0", "linea 1", "linea 2"]
 
 
 def test_a_corrected_line_changes_only_what_depends_on_it(video: Path, output: Path) -> None:

@@ -27,9 +27,12 @@ ENGINES: tuple[type[Engine], ...] = (Whisper, NLLB, M2M100, Apertium, Hibari, MM
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine that was chosen and is not loaded yet: its name, and what loads it, once."""
+    """An engine that was chosen and is not loaded yet: its name, and what loads it, once.
 
-    name: str
+    One that is not here has no name, and loading it says how to get it.
+    """
+
+    name: str | None
     load: Callable[[], Any]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,8 @@ RATE = 16_000
 # On 16 GRID clips and 1 other in English, tiny.en has a mean log probability of at least -0.75; on
 # 20 clips in other languages at most -0.98, or it repeats itself.
 LEAST_LOG_PROBABILITY = -0.85
-MOST_COMPRESSION = 2.4  # of the text by zlib, as in the published decoder: more is a loop
+MOST_COMPRESSION = 2.4  # of the text by zlib, as in the published decoder: more repeats itself,
+MOST_LETTERS = 25.0  # and is a loop where so many a second are more than anyone says; loops had 200
 LEAST_CERTAINTY = 0.6  # of a detected language, to overrule the one that was declared
 
 
@@ -85,7 +88,18 @@ class Whisper(Engine):
                 f"{self.name} hears English only, not '{language}'",
                 "name a multilingual model with --recogniser, e.g. whisper:small",
             )
-        found, info = self._model.transcribe(
+        found, info = self._transcribe(wave, language)
+        heard = []
+        for segment in found:
+            heard.append(segment)
+            share(min(1.0, segment.end / max(info.duration, 1e-6)))
+        words = [Word(w.start, w.end, w.word) for s in heard for w in s.words or ()]
+        doubt = _doubt(heard) or _doubt(self._again(wave, _repeated(heard), info.language))
+        doubt = doubt or (self._other_language(wave, language) if language else "")
+        return Transcript(info.language, tuple(lines(words)), doubt)
+
+    def _transcribe(self, wave: np.ndarray, language: str | None) -> tuple[Iterator, Any]:
+        return self._model.transcribe(
             wave,
             language=language if language else None if self._model.model.is_multilingual else "en",
             vad_filter=True,
@@ -93,13 +107,11 @@ class Whisper(Engine):
             temperature=0.0,  # no sampling: the same sound gives the same text
             condition_on_previous_text=False,  # a loop does not spread to the next window
         )
-        heard = []
-        for segment in found:
-            heard.append(segment)
-            share(min(1.0, segment.end / max(info.duration, 1e-6)))
-        words = [Word(w.start, w.end, w.word) for s in heard for w in s.words or ()]
-        doubt = _doubt(heard) or (self._other_language(wave, language) if language else "")
-        return Transcript(info.language, tuple(lines(words)), doubt)
+
+    def _again(self, wave: np.ndarray, segments: list, language: str) -> list:
+        """Segments heard alone, without the text before them that made a repetition likely."""
+        spans = [slice(round(RATE * s.start), round(RATE * s.end)) for s in segments]
+        return [one for span in spans for one in self._transcribe(wave[span], language)[0]]
 
     def _other_language(self, wave: np.ndarray, declared: str) -> str:
         if not self._model.model.is_multilingual:
@@ -110,12 +122,17 @@ class Whisper(Engine):
         return f"it sounds like '{detected}' ({certainty:.0%}), not '{declared}'"
 
 
+def _repeated(heard: list) -> list:
+    return [segment for segment in heard if segment.compression_ratio > MOST_COMPRESSION]
+
+
 def _doubt(heard: list) -> str:
     """Why what was heard is not to be trusted; "" where it is."""
     if not heard:
         return ""
-    if max(segment.compression_ratio for segment in heard) > MOST_COMPRESSION:
-        return "the text repeats itself"
+    letters = sum(len(s.text) for s in _repeated(heard))
+    if letters > MOST_LETTERS * sum(s.end - s.start for s in _repeated(heard)):
+        return "the text repeats itself, faster than anyone speaks"
     seconds = [max(segment.end - segment.start, 1e-3) for segment in heard]
     mean = float(np.average([segment.avg_logprob for segment in heard], weights=seconds))
     if mean < LEAST_LOG_PROBABILITY:
