@@ -107,6 +107,7 @@ def _add_dub(commands: Any) -> None:
     add(
         "--no-match", dest="match", action="store_false", help="leave generated colours as they are"
     )
+    add("--backdrop", metavar="COLOUR", help="behind a transparent face: white (default), #rrggbb")
     add("--enhance", metavar="HOW", help="none (default) or sharpen")
     add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="show a mark")
     add("--preview", action="store_true", help="write the source and the dub side by side")

@@ -63,6 +63,7 @@ class LiveSession:
             fps=chosen.fps,
             seconds=MOST_SECONDS,
             tolerate_damage=chosen.tolerate_damage,
+            backdrop=chosen.backdrop,
         )
         self.fps, self.size = float(source.fps), source.size
         network, self.model = load_generator(chosen.model, chosen.device)

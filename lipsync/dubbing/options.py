@@ -16,6 +16,7 @@ from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
 from lipsync.media import PRESETS, VIDEO_CODECS
+from lipsync.media.colour import rgb_of
 from lipsync.options import check_kind, check_names, check_options, option, read_options_file
 
 DEFAULT_MODEL = "wav2lip-gan-grid"
@@ -52,6 +53,7 @@ class Options:
             forwards again), "loop", "freeze" (the last frame), or "trim" (the sound is cut).
         tail: what becomes of the video behind the sound's end: "cut", or "keep" (in silence).
         fps: frames a second; by default those of the video, and 25 for a still picture.
+        backdrop: what a transparent face is laid on: "white", "grey", "black", "green", "#rrggbb".
         gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
         match: bring generated faces to the colours around them.
         enhance: "none", "sharpen", or a function, see :mod:`lipsync.dubbing.enhance`.
@@ -76,6 +78,7 @@ class Options:
     length: str = option("pingpong", choices=LENGTHS)
     tail: str = option("cut", choices=("cut", "keep"))
     fps: float | None = option(None, least=1, most=240)
+    backdrop: str = "white"
     gate: bool = True
     match: bool = True
     enhance: str | Enhancer = "none"
@@ -89,6 +92,7 @@ class Options:
             if self.reference is not None:
                 raise ConfigError("a reference sound is for speaker=sync")
         parse_choice(self.reference_frames)
+        rgb_of(self.backdrop)
         get_enhancer(self.enhance)
 
 

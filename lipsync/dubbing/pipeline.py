@@ -106,6 +106,7 @@ def dub(
         sound=sound,
         silent=plan.sound.silent,
         variable=source.variable,
+        hdr=source.hdr,
         tracks=plan.faces.written,
         stage_seconds=dict(stages.seconds),
         wall_seconds=time.perf_counter() - began,

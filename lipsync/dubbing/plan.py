@@ -34,7 +34,7 @@ from lipsync.dubbing.sound import measure
 from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import SYNC, speaker_choice
 from lipsync.dubbing.speech import Speech
-from lipsync.faces.detect import CenterFace, Detector, get_detector
+from lipsync.faces.detect import LEAST, CenterFace, Detector, get_detector
 from lipsync.faces.roll import SecondLook
 
 _HELD_BYTES = 96 * 2**20  # of frames that wait for references; fewer of very large pictures
@@ -121,8 +121,8 @@ class FacePlan:
         """How references are chosen."""
         given = []
         if isinstance(how, tuple):
-            tolerant = options.tolerate_damage
-            every = open_source(source.path, fps=options.fps, tolerate_damage=tolerant)
+            taken = {"tolerate_damage": options.tolerate_damage, "backdrop": options.backdrop}
+            every = open_source(source.path, fps=options.fps, **taken)
             given = see_frames(every, how, self._detector(options), choose, framing, lips.size)
         self._references = References(how, lips.references, fps, given)
         room = max(1, _HELD_BYTES // (3 * source.size[0] * source.size[1]))
@@ -134,8 +134,8 @@ class FacePlan:
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
         if isinstance(detector, str):
-            small = {"least": options.min_face} if detector == CenterFace.name else {}
-            detector = get_detector(detector, **small)
+            smaller = options.min_face < LEAST and detector == CenterFace.name
+            detector = get_detector(detector, **({"least": options.min_face} if smaller else {}))
         return SecondLook(detector, search=True) if self.lips.framing.needs_landmarks else detector
 
     def find(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Face | None]]:
@@ -224,7 +224,8 @@ class Plan:
         open_source(face, fps=options.fps, seconds=0, tolerate_damage=True)
         self.sound = measure(audio, tolerate_damage=tolerant)
         wanted = float("inf") if keep else self.sound.seconds
-        self.source = open_source(face, fps=options.fps, seconds=wanted, tolerate_damage=tolerant)
+        taken = {"tolerate_damage": tolerant, "backdrop": options.backdrop}
+        self.source = open_source(face, fps=options.fps, seconds=wanted, **taken)
         network, self.model = load_generator(options.model, options.device)
         self.lips = Lips(network)
         self.sound.check(self.lips.feature)

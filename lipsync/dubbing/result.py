@@ -70,6 +70,7 @@ class DubResult:
         sound: "copied", or the codec that it was encoded with.
         silent: whether nothing is heard in the sound, so that the mouth was to rest throughout.
         variable: whether frames have times of their own.
+        hdr: what the video was tone-mapped from, "PQ" or "HLG"; "" where it is no HDR.
         tracks: file of face boxes that was written, if one was.
         stage_seconds: seconds that each stage was at work; they overlap.
         wall_seconds: from the first frame to the file.
@@ -88,6 +89,7 @@ class DubResult:
     sound: str = "aac"
     silent: bool = False
     variable: bool = False
+    hdr: str = ""
     tracks: Path | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     wall_seconds: float = 0.0
@@ -111,6 +113,7 @@ class DubResult:
             f"face in {self.faces_found}{f', frames without: {gaps}' if gaps else ''}; "
             f"{self.source_frames} frames of the face's video, length: {self.length}; "
             f"references: {self.references}; "
+            f"{f'tone-mapped from {self.hdr}; ' if self.hdr else ''}"
             f"sound: {self.sound}{', silent' if self.silent else ''}; synthetic, by {self.model}"
         )
 

@@ -44,6 +44,10 @@ class Source:
     for; None if unknown."""
     resampled: bool = False
     tolerate_damage: bool = False
+    backdrop: str = "white"
+    """Colour behind what is transparent."""
+    hdr: str = ""
+    """What it is tone-mapped from: "PQ", "HLG", or nothing."""
 
     @property
     def new_rate(self) -> Fraction | None:
@@ -55,7 +59,7 @@ class Source:
         if self.still is not None:
             yield 0.0, self.still
             return
-        timed = read_frames(self.path, tolerate_damage=self.tolerate_damage)
+        timed = self._read(None)
         if self.resampled:
             timed = ((0.0, frame) for frame in resample_frames(timed, self.fps))
         first = None
@@ -82,12 +86,14 @@ class Source:
             return [frame for _, frame in islice(self.frames(), start, end)]
         own = self._own_frames(start, end)
         first, wanted = own[0], set(own)
-        timed = read_frames(
-            self.path, start=self.times[first], tolerate_damage=self.tolerate_damage
-        )
+        timed = self._read(self.times[first])
         coming = enumerate(islice(timed, own[-1] + 1 - first), start=first)
         kept = {number: frame for number, (_, frame) in coming if number in wanted}
         return [kept[number] for number in own]
+
+    def _read(self, start: float | None) -> Iterator[tuple[float, np.ndarray]]:
+        options = {"tolerate_damage": self.tolerate_damage, "backdrop": self.backdrop}
+        return read_frames(self.path, start=start, **options)
 
     def _own_frames(self, start: int, end: int) -> list[int]:
         """The file's frames that ``start`` to ``end`` are, as ``resample_frames`` picks them."""
@@ -127,6 +133,7 @@ def open_source(
     fps: Fraction | float | None = None,
     seconds: float = float("inf"),
     tolerate_damage: bool = False,
+    backdrop: str = "white",
 ) -> Source:
     """Open a video or a picture as the face of a dub.
 
@@ -135,31 +142,30 @@ def open_source(
         fps: frames a second: of a picture 25 by default, of a video its own, and a variable rate
             stays one; given for a video, it is brought to that rate.
         seconds: decoding stops after so much of the video.
+        tolerate_damage: take a damaged video as far as it can be decoded.
+        backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
 
     Raises:
         MediaError: missing, a folder, not decodable, or without video.
     """
     path = Path(path)
     if path.suffix.lower() in STILLS:
-        picture = read_image(path)
+        picture = read_image(path, backdrop)
         return Source(path, frame_rate(fps or 25), picture.shape[1::-1], picture)
     info = probe(path)
     if not info.has_video:
         raise MediaError(path, "has no video to dub", "name a video or a picture as the face")
     size = info.width, info.height
+    about = {"tolerate_damage": tolerate_damage, "backdrop": backdrop, "hdr": info.hdr}
     times = frame_times(path, seconds)
     if fps is not None:
         # repeated times are frames left out, and damage may hide some: then only counting is exact
         exact = times.size and (np.diff(times) > 0).all() and not tolerate_damage
         return Source(
-            path, frame_rate(fps), size, times=times if exact else None,
-            resampled=True, tolerate_damage=tolerate_damage,
-        )  # fmt: skip
+            path, frame_rate(fps), size, times=times if exact else None, resampled=True, **about
+        )
     rate, variable = own_rate(times, info.fps)
-    return Source(
-        path, rate, size, None, variable, times if times.size else None,
-        tolerate_damage=tolerate_damage,
-    )  # fmt: skip
+    return Source(path, rate, size, None, variable, times if times.size else None, **about)
 
 
 def own_rate(times: np.ndarray, said: Fraction) -> tuple[Fraction, bool]:

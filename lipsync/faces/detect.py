@@ -15,6 +15,7 @@ import onnxruntime
 
 from lipsync.errors import ConfigError, LipsyncError
 
+LEAST = 40  # pixels of height of the smallest faces that are looked for
 _NMS_IOU = 0.3
 _SURE = 20  # pixels of height that CenterFace needs to find every face
 _STEP = 2.6  # at most from one size of the frame to the next
@@ -69,7 +70,7 @@ class CenterFace(Detector):
     name = "centerface"
 
     def __init__(
-        self, *, min_score: float = 0.5, side: int = 384, least: float = 40, threads: int = 0
+        self, *, min_score: float = 0.5, side: int = 384, least: float = LEAST, threads: int = 0
     ) -> None:
         if not 0 < min_score < 1 or side < 32:
             raise ConfigError(

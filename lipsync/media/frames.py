@@ -12,9 +12,9 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from lipsync.errors import MediaError
+from lipsync.media.colour import HDR, ToRGB, laid_on, rgb_of
 from lipsync.media.files import decoded, first_frame, opened, stream_seconds, video_stream
 
 _REORDERED = 0.5  # seconds by which packets may come before what is shown earlier
@@ -27,7 +27,8 @@ class MediaInfo:
 
     ``width`` and ``height`` are those of the upright picture; ``rotation`` is what was applied to
     get there, in degrees counter-clockwise. ``frames`` and the durations are the container's
-    word, ``None`` and 0.0 where it does not say. Pictures count as video of one frame.
+    word, ``None`` and 0.0 where it does not say. Pictures count as video of one frame. ``hdr`` is
+    "PQ", "HLG", or "" for other video.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class MediaInfo:
     has_video: bool
     has_audio: bool
     rotation: int
+    hdr: str = ""
 
 
 def probe(path: str | Path) -> MediaInfo:
@@ -64,11 +66,12 @@ def probe(path: str | Path) -> MediaInfo:
     if video and first is None:
         raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
     rotation = int(first[1].rotation) if first else 0
+    hdr = HDR.get(first[1].color_trc, "") if first else ""
     size = (first[1].width, first[1].height) if first else (0, 0)
     width, height = size if rotation % 180 == 0 else size[::-1]
     return MediaInfo(
         path, width, height, fps, frames, video_seconds, audio_seconds,
-        video is not None, audio is not None, rotation,
+        video is not None, audio is not None, rotation, hdr,
     )  # fmt: skip
 
 
@@ -105,6 +108,7 @@ def read_frames(
     rotate: bool = True,
     tolerate_damage: bool = False,
     threads: int = 1,
+    backdrop: str = "white",
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Stream a video's frames in the order of display.
 
@@ -116,9 +120,11 @@ def read_frames(
         tolerate_damage: enable error concealment.
         threads: of the decoder; 0 for one per core, which is faster on large pictures and may
             overlook slight damage.
+        backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
 
     Yields:
-        ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3).
+        ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3), HDR and
+        wide gamuts brought to BT.709.
 
     Raises:
         MediaError: not readable, no video, or damaged (the message says at which second).
@@ -128,10 +134,9 @@ def read_frames(
     if frames is None:
         every = _decoded(path, *how)
         frames = every if start is None else dropwhile(lambda f: f[0] < start - _NEAR, every)
-    to_rgb, count = VideoReformatter(), 0
+    to_rgb, count = ToRGB(backdrop), 0
     for count, (time, frame) in enumerate(frames, start=1):  # noqa: B007
-        # one thread: handing slices of a frame around costs more than converting it
-        image = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        image = to_rgb(frame)
         turns = round(frame.rotation / 90) % 4 if rotate else 0
         yield time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image
     if not count:
@@ -220,8 +225,11 @@ def resample_frames(
         k += 1
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Read a still picture as RGB uint8 (H, W, 3), turned upright by its EXIF orientation."""
+def read_image(path: str | Path, backdrop: str = "white") -> np.ndarray:
+    """Read a still picture as RGB uint8 (H, W, 3), turned upright by its EXIF orientation.
+
+    What is transparent is laid on the colour ``backdrop``.
+    """
     path = Path(path)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
@@ -230,4 +238,9 @@ def read_image(path: str | Path) -> np.ndarray:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # not turned
+    if whole.ndim < 3 or whole.shape[2] < 4 or whole.shape[:2] != image.shape[:2]:
+        return image
+    alpha = whole[..., 3] if whole.dtype == np.uint8 else (whole[..., 3] >> 8).astype(np.uint8)
+    return laid_on(image, alpha, rgb_of(backdrop))

@@ -1,0 +1,133 @@
+"""Decoded frames as 8-bit RGB of BT.709, whatever they were recorded in: HDR, wide gamut, alpha."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
+
+from lipsync.errors import ConfigError
+
+COLOURS = {"white": "#ffffff", "grey": "#808080", "black": "#000000", "green": "#00b140"}
+"""Names of what transparent pictures are laid on."""
+_WHITE = 203.0  # candela a square metre of HDR's reference white (ITU-R BT.2408), SDR's white here
+_KNEE = 0.8  # of white, above which light is compressed and not cut off
+_NODES = 65  # of the lookup table along each axis
+_SYSTEM = 1.2  # HLG's system gamma at 1000 candela a square metre, of each colour, as zimg has it
+HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+_TO_BT709 = {  # linear light, by the primaries that a frame states
+    ColorPrimaries.BT2020: np.array(
+        [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+    ),
+    ColorPrimaries.SMPTE432: np.array(  # Display P3
+        [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]]
+    ),
+}
+
+
+class ToRGB:
+    """Converts the frames of one video.
+
+    PQ and HLG are tone-mapped (reference white becomes white, highlights are compressed), BT.2020
+    and Display P3 brought to BT.709. What is transparent is laid on a colour.
+
+    Args:
+        backdrop: the colour, see :func:`rgb_of`.
+    """
+
+    def __init__(self, backdrop: str = "white") -> None:
+        self._to_rgb, self._backdrop = VideoReformatter(), rgb_of(backdrop)
+        self._graph: Graph | None = None
+        self._kind: tuple = ()
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """uint8 (H, W, 3)."""
+        if frame.color_trc in HDR or frame.color_primaries in _TO_BT709:
+            frame = self._mapped(frame)
+        if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
+            rgba = self._to_rgb.reformat(frame, format="rgba", threads=1).to_ndarray()
+            return laid_on(rgba[..., :3], rgba[..., 3], self._backdrop)
+        # one thread: handing slices of a frame around costs more than converting it
+        return self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+
+    def _mapped(self, frame: av.VideoFrame) -> av.VideoFrame:
+        kind = frame.width, frame.height, frame.color_trc, frame.color_primaries
+        if kind != self._kind:
+            self._graph, self._kind = _graph(*kind), kind
+        coded = self._to_rgb.reformat(frame, format="gbrp10le", threads=1)
+        coded.pts = None
+        self._graph.push(coded)
+        return self._graph.pull()
+
+
+def rgb_of(colour: str) -> np.ndarray:
+    """uint8 (3,) of a name in ``COLOURS``, or of ``#rrggbb``.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    text = COLOURS.get(colour, colour)
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ConfigError(f"a colour is #rrggbb, {', '.join(COLOURS)}, got '{colour}'")
+    return np.frombuffer(bytes.fromhex(text[1:]), np.uint8)
+
+
+def laid_on(picture: np.ndarray, alpha: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
+    """A picture, uint8 (H, W, 3), on a colour (3,) where its alpha, uint8 (H, W), is below 255."""
+    if alpha.min() == 255:
+        return np.ascontiguousarray(picture)
+    share = alpha[..., None].astype(np.uint16)
+    return ((picture * share + backdrop * (255 - share) + 127) // 255).astype(np.uint8)
+
+
+def _graph(width: int, height: int, transfer: int, primaries: int) -> Graph:
+    """A filter that looks colours up; its table travels as a file, which it reads at once."""
+    graph = Graph()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.cube"
+        path.write_text(_table(transfer, primaries))
+        size = f"video_size={width}x{height}:pix_fmt=gbrp10le:time_base=1/1"
+        filters = graph.add("buffer", size), graph.add("lut3d", file=str(path))
+        graph.link_nodes(*filters, graph.add("buffersink")).configure()
+    return graph
+
+
+@cache
+def _table(transfer: int, primaries: int) -> str:
+    """A colour table in the format of Adobe's .cube, red fastest."""
+    axis = np.linspace(0, 1, _NODES)
+    blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
+    colours = to_bt709(np.stack([red, green, blue], axis=-1).reshape(-1, 3), transfer, primaries)
+    rows = "\n".join("{:.5f} {:.5f} {:.5f}".format(*colour) for colour in colours)
+    return f"LUT_3D_SIZE {_NODES}\n{rows}\n"
+
+
+def to_bt709(colours: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
+    """Coded colours (n, 3) in [0, 1] of HDR or of a wide gamut as coded BT.709 in [0, 1].
+
+    PQ is SMPTE ST 2084, HLG ITU-R BT.2100; everything else is taken for
+    the gamma of SDR (BT.1886).
+    """
+    if HDR.get(transfer) == "PQ":
+        power = colours ** (1 / 78.84375)
+        ratio = np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)
+        light = 10_000 / _WHITE * ratio ** (1 / 0.1593017578125)
+    elif HDR.get(transfer) == "HLG":
+        high = (np.exp((colours - 0.55991073) / 0.17883277) + 0.28466892) / 12
+        scene = np.where(colours <= 0.5, colours**2 / 3, high)
+        light = 1000 / _WHITE * scene**_SYSTEM
+    else:
+        light = colours**2.4
+    light = np.maximum(light @ _TO_BT709.get(primaries, np.eye(3)).T, 0)
+    brightest = light.max(axis=1, keepdims=True)
+    above = np.maximum(brightest - _KNEE, 0) / (1 - _KNEE)
+    if transfer in HDR:  # by the brightest colour, so that the hue stays
+        kept = np.minimum(brightest, _KNEE) + (1 - _KNEE) * above / (1 + above)
+        light = light * kept / np.maximum(brightest, 1e-9)
+    return np.clip(light, 0, 1) ** (1 / 2.4)
