@@ -103,7 +103,7 @@ class FaceFollower:
         choose: which face speaks, asked when a shot begins and when the speaker's face is gone.
         min_face: height in pixels of a detector's box below which a face is left alone.
         prefer_larger: let a much larger face take over from the one that is followed.
-        knows: whether a track is a speaker's; replaces ``choose``.
+        knows: whether a track is the speaker's in a frame; replaces ``choose``.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class FaceFollower:
         *,
         min_face: float = 0,
         prefer_larger: bool = False,
-        knows: Callable[[Birth], bool] | None = None,
+        knows: Callable[[Birth, int], bool] | None = None,
     ) -> None:
         self.looks, self._framing, self._choose, self._knows = looks, framing, choose, knows
         self._min_face, self._prefer_larger = min_face, prefer_larger
@@ -212,7 +212,7 @@ class FaceFollower:
         faces = {birth: face for birth, face in faces.items() if face is not None}
         pick = shot.followed if shot.followed in faces else None
         if self._knows is not None:
-            pick = next(filter(self._knows, faces), None)
+            pick = next((birth for birth in faces if self._knows(birth, number)), None)
         elif pick is None or self._prefer_larger:
             fit = [birth for birth in faces if self._fit(shot.tracks[birth], number)]
             best = self._choose([faces[birth][:4] for birth in fit], self._size)

@@ -35,8 +35,8 @@ class Options:
             five times a second.
         speaker: whose lips move, where a picture has several faces: the "largest" (less, the
             further from the middle), "left", "right", "top", "bottom", "centre", a number (from
-            left to right, beginning with 0), or "sync", whose lips fit the sound of the face's
-            video, or a ``reference``. Chosen when a shot begins, and followed to its end.
+            left to right, beginning with 0), all chosen when a shot begins and followed to its end;
+            or "sync", whose lips fit the sound of the face's video, or a ``reference``, in turn.
         reference: a sound on the clock of the face's video, for ``speaker="sync"``.
         reference_frames: which frames of the face's video the generator is shown beside the one
             that it paints: "auto", frames of the shot in which the mouth rests and the head is

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import uniform_filter1d
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.dubbing.looks import Looks
@@ -21,24 +22,29 @@ from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.features import Feature, feature_of
 from lipsync.media import audio_blocks
 from lipsync.media.loudness import read_speech
+from lipsync.models import LongSyncNet
+from lipsync.models.folding import folded
 from lipsync.windows import FPS, cut_columns
 
-EXPERT = "expert-grid"
-_WINDOWS = 40  # of the expert, that a face is judged by
-_LAGS = 7  # frames to each side at which the sound is tried
-_STEADY = 0.5  # seconds around a window that a framing is shown
-_BIRTH = Callable[[tuple[int, int]], bool]
+EXPERT = "judge-open"
+_LAGS = 7  # frames (of 1/25 s) to each side at which the sound is tried
+_STEADY = 0.5  # seconds around a moment that a framing is shown
+_SMOOTH = 15  # frames over which a face's own lag is looked for
+_TURN = 5.0  # what a change of speakers costs; a second of clear speech is worth 5 to 15
+_UNSEEN = -1e3  # what a face that is not there is worth, in each frame
+_AT_ONCE = 16  # moments that are embedded together
+_SPEAKS = Callable[[tuple[int, int], int], bool]
 
 
 @dataclass
 class _Candidate:
-    """A face of one shot, the windows it is judged by, and what they hold."""
+    """A face of one shot, the moments that it is judged by, and what the expert sees in them."""
 
     track: FaceTrack
     birth: tuple[int, int]
-    starts: list[float] = field(default_factory=list)
-    crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
-    score: float = -np.inf
+    starts: np.ndarray = field(default_factory=lambda: np.zeros(0))  # seconds, one a frame
+    crops: dict[int, list[np.ndarray]] = field(default_factory=dict)
+    moments: list[torch.Tensor] = field(default_factory=list)
 
 
 def find_speaker(
@@ -47,11 +53,11 @@ def find_speaker(
     stride: int,
     saved: dict[str, Any] | None,
     reference: str | Path,
-) -> tuple[dict[str, Any], _BIRTH]:
-    """Read a video through and find, shot by shot, the faces that fit a sound.
+) -> tuple[dict[str, Any], _SPEAKS]:
+    """Read a video through and find which face fits a sound, and when.
 
-    Of faces that are seen at the same time the one that fits best speaks; a face that is alone
-    does.
+    Of faces that are seen at the same time one speaks, and they may take turns; a face that is
+    alone does.
 
     Args:
         source: the video.
@@ -62,7 +68,7 @@ def find_speaker(
 
     Returns:
         The faces, as :func:`lipsync.dubbing.looks.read_tracks` gives them, and whether a track that
-        begins with a (frame, face) is a speaker's.
+        begins with a (frame, face) is the speaker's in a frame.
 
     Raises:
         MediaError: the reference cannot be read, or has no sound.
@@ -74,18 +80,29 @@ def find_speaker(
     times, cuts = _scan(source, looks if saved is None else None)
     known = saved or {**looks.recorded(), "cuts": cuts}
     shots = _candidates(known, len(times))
-    contested = [faces for faces in shots if any(_meet(a, b) for a, b in combinations(faces, 2))]
+    edges = [0, *sorted(known["cuts"]), len(times)]
+    contested = [
+        (span, faces)
+        for span, faces in zip(pairwise(edges), shots, strict=True)
+        if any(_meet(a, b) for a, b in combinations(faces, 2))
+    ]
+    speaker: list[tuple[int, int] | None] = [None] * len(times)  # None: whoever is there
     if contested:
         from lipsync.checkpoints import load_model
 
-        sound = read_speech(reference, tolerate_damage=tolerant)
-        _judge(source, contested, np.array(times), sound, load_model(EXPERT))
-    speakers: list[_Candidate] = []
-    for faces in shots:
-        for face in sorted(faces, key=lambda face: -face.score):
-            if not any(_meet(face, other) for other in speakers):
-                speakers.append(face)
-    return known, {face.birth for face in speakers}.__contains__
+        expert, seconds = folded(load_model(EXPERT)), np.array(times)
+        feature = feature_of(expert).spanning(expert.moment)
+        columns = feature.extract(read_speech(reference, tolerate_damage=tolerant))
+        _look(source, [face for _, faces in contested for face in faces], seconds, expert)
+        for (start, end), faces in contested:
+            worth = [_worth(face, seconds, columns, feature, expert) for face in faces]
+            path = _turns(np.stack(worth)[:, start:end])
+            speaker[start:end] = [faces[k].birth for k in path]
+
+    def speaks(birth: tuple[int, int], number: int) -> bool:
+        return speaker[number] in (None, birth)
+
+    return known, speaks
 
 
 def _meet(one: _Candidate, other: _Candidate) -> bool:
@@ -117,41 +134,34 @@ def _candidates(known: dict[str, Any], frames: int) -> list[list[_Candidate]]:
     return shots
 
 
-def _judge(
-    source: Source,
-    shots: list[list[_Candidate]],
-    times: np.ndarray,
-    sound: np.ndarray,
-    expert: torch.nn.Module,
-) -> None:
-    """Cut the windows' faces out in one more pass over the video, and score each after its last.
+@torch.inference_mode()
+def _look(source: Source, faces: list[_Candidate], times: np.ndarray, expert: LongSyncNet) -> None:
+    """Cut the faces out in one more pass over the video, and embed their moments, one a frame.
 
-    So only the faces of the shot that is passing are held.
+    So only the faces of the last moments are held.
     """
-    feature, length = feature_of(expert), expert.config["window"]
-    columns = feature.extract(sound)
-    framing = get_framing(expert.config.get("framing", "box"))
-    wanted: dict[int, list[tuple[_Candidate, tuple[int, int], np.ndarray]]] = {}
-    ending: dict[int, list[_Candidate]] = {}
-    for face in (face for faces in shots for face in faces):
+    framing = get_framing(expert.config["framing"])
+    wanted: dict[int, list[tuple[_Candidate, int, np.ndarray]]] = {}
+    ending: dict[int, list[tuple[_Candidate, int]]] = {}
+    for face in faces:
         begin, end = times[face.track.frames[0]], times[face.track.frames[-1]]
-        count = min(_WINDOWS, int((end - begin) * FPS / length))
-        last = -1  # where a face is too short for a window
-        face.starts = np.linspace(begin, end - length / FPS, max(count, 0)).tolist()
-        for w, start in enumerate(face.starts):
-            numbers = [int(np.abs(times - (start + k / FPS)).argmin()) for k in range(length)]
+        face.starts = begin + np.arange(round((end - begin) * FPS) + 2 - expert.moment) / FPS
+        for m, start in enumerate(face.starts):
+            moment = start + np.arange(expert.moment) / FPS
+            numbers = [int(np.abs(times - time).argmin()) for time in moment]
             transforms = _transforms(face.track, numbers, times, framing)
-            for k, number in enumerate(numbers):
-                wanted.setdefault(number, []).append((face, (w, k), transforms[k]))
-                last = max(last, number)
-        ending.setdefault(last, []).append(face)
+            for number, transform in zip(numbers, transforms, strict=True):
+                wanted.setdefault(number, []).append((face, m, transform))
+            ending.setdefault(numbers[-1], []).append((face, m))
     for number, (_, frame) in enumerate(source.frames()):
-        for face, place, transform in wanted.get(number, ()):
-            face.crops[place] = framing.cut(frame, transform, expert.config["image_size"])
-        for face in ending.get(number, ()):
-            heard = np.stack([_around(columns, feature, start) for start in face.starts])
-            face.score = _score(face, heard, expert)
-            face.crops.clear()
+        for face, m, transform in wanted.pop(number, ()):
+            crop = framing.cut(frame, transform, expert.config["image_size"])
+            face.crops.setdefault(m, []).append(crop)
+        for face, m in ending.pop(number, ()):
+            if m + 1 == len(face.starts) or (m + 1) % _AT_ONCE == 0:
+                whole = [face.crops.pop(k) for k in range(m - m % _AT_ONCE, m + 1)]
+                pixels = torch.from_numpy(np.array(whole)).permute(0, 1, 4, 2, 3).float() / 255
+                face.moments.append(expert.face_moments(expert.see(pixels)))
 
 
 def _transforms(
@@ -167,24 +177,42 @@ def _transforms(
 
 
 @torch.inference_mode()
-def _score(face: _Candidate, heard: np.ndarray, expert: torch.nn.Module) -> float:
-    """How much better the best lag fits than the middling one, over all windows.
+def _worth(
+    face: _Candidate,
+    times: np.ndarray,
+    columns: np.ndarray,
+    feature: Feature,
+    expert: LongSyncNet,
+) -> np.ndarray:
+    """How much better than at other lags a face fits the sound at its own lag, in each frame (n,)
+    of the video; ``_UNSEEN`` where it is not."""
+    worth = np.full(len(times), -1.0)  # too short for a moment
+    if face.moments:
+        places = face.starts[0] + np.arange(-_LAGS, len(face.starts) + _LAGS) / FPS
+        starts = [feature.start(place) for place in places]
+        cut = [cut_columns(columns, s, feature.window, feature.silence) for s in starts]
+        length = min(expert.config["window"], len(face.starts) + expert.moment - 1)
+        seen = expert.join(torch.cat(face.moments), length)
+        spoken = expert.join(expert.audio_moments(torch.from_numpy(np.stack(cut)[:, None])), length)
+        around = spoken.unfold(0, 2 * _LAGS + 1, 1)  # (windows, D, lags)
+        fits = torch.einsum("wd,wdl->wl", seen, around).numpy()
+        lag = np.maximum(uniform_filter1d(fits, _SMOOTH, axis=0), 0).mean(axis=0).argmax()
+        middles = face.starts[: len(fits)] + length / 2 / FPS
+        worth = np.interp(times, middles, fits[:, lag] - np.median(fits, axis=1))
+    begin, end = face.track.frames[0], face.track.frames[-1] + 1
+    worth[:begin] = worth[end:] = _UNSEEN
+    return worth
 
-    Args:
-        heard: (windows, lags, bands, columns).
-    """
-    stack = np.stack([crop for _, crop in sorted(face.crops.items())])  # by window, then time
-    stack = stack.reshape(len(heard), -1, *stack.shape[1:])  # (windows, T, S, S, 3)
-    pixels = torch.from_numpy(stack).permute(0, 1, 4, 2, 3).float() / 255
-    seen = expert.embed_face(expert.see(pixels))
-    curve = []
-    for lag in range(heard.shape[1]):
-        spoken = expert.embed_audio(torch.from_numpy(heard[:, lag, None]))
-        curve.append(float((seen * spoken).sum(dim=1).mean()))
-    return max(curve) - float(np.median(curve))
 
-
-def _around(columns: np.ndarray, feature: Feature, start: float) -> np.ndarray:
-    """Windows that begin at and around a time: (2 * _LAGS + 1, bands, columns)."""
-    starts = [feature.start(start + lag / FPS) for lag in range(-_LAGS, _LAGS + 1)]
-    return np.stack([cut_columns(columns, s, feature.window, feature.silence) for s in starts])
+def _turns(worth: np.ndarray) -> list[int]:
+    """Who speaks in each frame: the best path through ``worth`` (faces, n)."""
+    total, before = worth[:, 0], []
+    for now in worth.T[1:]:
+        best = int(total.argmax())
+        changed = total[best] - _TURN > total
+        before.append(np.where(changed, best, np.arange(len(total))))
+        total = np.where(changed, total[best] - _TURN, total) + now
+    path = [int(total.argmax())]
+    for come_from in reversed(before):
+        path.append(int(come_from[path[-1]]))
+    return path[::-1]

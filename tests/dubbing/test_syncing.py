@@ -1,20 +1,87 @@
-"""Of two faces, the one whose lips fit a sound is found by the expert."""
+"""Of two faces, the one whose lips fit a sound is found by the expert, and when they take turns."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from dubbing_media import BOX, FixedDetector, make_video, tiny_dub
+import torch
+from dubbing_media import BOX, FixedDetector, Hearing, make_video, tiny_dub
+from torch import nn
 
-from lipsync.dubbing import syncing
+from lipsync.dubbing import dub_frames, syncing
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.syncing import find_speaker
 from lipsync.errors import MediaError
-from lipsync.faces.detect import Detection, get_detector
+from lipsync.faces.detect import Detection, Detector, get_detector
 from lipsync.faces.framing import Framing
+from lipsync.features import Mel
 from lipsync.media import VideoWriter, read_frames
+from lipsync.models import LongSyncNet
 
 GRID = Path(__file__).parents[3] / "shared" / "data" / "grid"
+
+
+FRAMES = 150
+RIGHT = BOX + np.array([90, 0, 90, 0], np.float32)
+
+
+class BrightAndLoud(nn.Module):
+    """An expert whose faces are as bright as what they say is loud."""
+
+    moment = 5
+    join = LongSyncNet.join
+
+    def __init__(self) -> None:
+        super().__init__()
+        record = Mel().spanning(25).record
+        self.config = {"image_size": 16, "window": 25, "feature": record, "framing": "box"}
+
+    def see(self, faces: torch.Tensor) -> torch.Tensor:
+        return faces
+
+    def face_moments(self, faces: torch.Tensor) -> torch.Tensor:
+        assert faces.shape[1:] == (5, 3, 16, 16)
+        return faces.mean(dim=(2, 3, 4))
+
+    def audio_moments(self, mel: torch.Tensor) -> torch.Tensor:
+        assert mel.shape[1:] == (1, 80, 16)
+        loud = 10 ** (mel[:, 0].mean(dim=1) * 100 / 8 / 20)
+        return torch.stack([part.mean(dim=1) for part in loud.tensor_split(5, dim=1)], dim=1)
+
+
+class TwoFaces(Detector):
+    name = "two"
+
+    def detect(self, frame: np.ndarray) -> list[Detection]:
+        marks = np.full((5, 2), np.nan, np.float32)
+        return [Detection(BOX, 1.0, marks), Detection(RIGHT, 0.9, marks)]
+
+
+def turns(path: Path, said_by: list[int]) -> Path:
+    """Two faces as bright as two voices are loud, of which one is heard in each of six seconds."""
+    rng = np.random.default_rng(3)
+    level = np.stack([np.convolve(rng.random(FRAMES + 2) ** 3, [0.3] * 3, "valid") for _ in "ab"])
+    heard = level[np.repeat(said_by, FRAMES // len(said_by)), np.arange(FRAMES)]
+    wave = 0.3 * heard.repeat(640) * rng.standard_normal(FRAMES * 640).clip(-3, 3)
+    with VideoWriter(path, 25, (192, 80), crf=4, audio=wave.astype(np.float32)) as video:
+        for left, right in level.T:
+            picture = np.full((80, 192, 3), 60, np.uint8)
+            picture[:, :96] += np.uint8(60 * left)  # too little for a cut
+            picture[:, 96:] += np.uint8(60 * right)
+            video.write(picture)
+    return path
+
+
+@pytest.mark.parametrize("said_by", [[0, 1], [1, 0, 0], [0], [1]])
+def test_faces_take_turns(tmp_path: Path, monkeypatch, said_by: list[int]) -> None:
+    monkeypatch.setattr("lipsync.checkpoints.load_model", lambda _: BrightAndLoud())
+    video = turns(tmp_path / "turns.mp4", said_by)
+    options = {"speaker": "sync", "detector": TwoFaces(), "model": Hearing(), "match": False}
+    frames = list(dub_frames(video, video, **options))
+    dubbed = [int(frame.transform[0, 2] > 80) for frame in frames]
+    wanted = np.repeat(said_by, FRAMES // len(said_by))
+    assert np.mean(dubbed == wanted) > (0.9 if len(said_by) > 1 else 0.99)
+    assert np.count_nonzero(np.diff(dubbed)) == np.count_nonzero(np.diff(said_by))
 
 
 @pytest.mark.skipif(not GRID.is_dir(), reason="needs ../shared/data/grid")
@@ -29,11 +96,12 @@ def test_the_speaker_is_whose_lips_fit_the_sound(tmp_path):
     for place, clip in enumerate(clips):
         known, speaks = find_speaker(source, detector, 5, known, clip)
         number, faces = known["looks"][0]
-        found = [faces[i].box[0] > 360 for i in range(len(faces)) if speaks((number, i))]
-        assert found == [place == 1]
+        for frame in range(known["frames"]):
+            spoken = [k for k in range(len(faces)) if speaks((number, k), frame)]
+            assert [faces[k].box[0] > 360 for k in spoken] == [place == 1]
 
 
-def test_only_the_faces_of_a_shot_are_held(tmp_path, sound, monkeypatch):
+def test_only_the_faces_of_some_moments_are_held(tmp_path, sound, monkeypatch):
     shots, stride = 4, 5
     source = open_source(make_video(tmp_path / "v.mp4", shots * 30))
     marks, right = np.full((5, 2), np.nan), BOX + np.array([60, 0, 60, 0])
@@ -42,19 +110,26 @@ def test_only_the_faces_of_a_shot_are_held(tmp_path, sound, monkeypatch):
         for number in range(0, shots * 30, stride)
     ]
     known = {"stride": stride, "cuts": [30, 60, 90], "looks": looks}
-    made, held = [], []
+    held, most, cut = [], [], Framing.cut
 
-    def score(face, *_):
-        held.append(len(made))
-        del made[: len(face.crops)]
-        return float(face.birth[1])
+    class Counting(BrightAndLoud):
+        def face_moments(self, faces: torch.Tensor) -> torch.Tensor:
+            most.append(len(held))
+            del held[: 5 * len(faces)]
+            return super().face_moments(faces)
 
-    monkeypatch.setattr(Framing, "cut", lambda *_: made.append(1))
-    monkeypatch.setattr(syncing, "_score", score)
+    def counted(*arguments: object) -> np.ndarray:
+        held.append(1)
+        return cut(*arguments)
+
+    monkeypatch.setattr(Framing, "cut", staticmethod(counted))
+    monkeypatch.setattr("lipsync.checkpoints.load_model", lambda _: Counting())
     _, speaks = find_speaker(source, None, stride, known, sound)
-    assert len(held) == 2 * shots
-    assert max(held) == 2 * 5 * 5  # five windows of two faces, each of five frames
-    assert [speaks((30 * shot, i)) for shot in range(shots) for i in (0, 1)] == [0, 1] * shots
+    assert not held
+    assert max(most) <= 2 * 5 * (syncing._AT_ONCE + 5)
+    for number in range(shots * 30):
+        births = [(number // 30 * 30, i) for i in (0, 1)]
+        assert sum(speaks(birth, number) for birth in births) == 1
 
 
 def test_a_single_face_is_the_speaker_whatever_the_sound(tmp_path, sound, video):
