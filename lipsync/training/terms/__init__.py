@@ -2,6 +2,7 @@
 
 from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
+from lipsync.training.terms.code import CodeError
 from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE, PairsSigmoid
 from lipsync.training.terms.pictures import LowerReconstruction, Reconstruction, Structure
 from lipsync.training.terms.sync import Sync, check_alike
@@ -9,6 +10,7 @@ from lipsync.training.terms.sync import Sync, check_alike
 __all__ = [
     "Adversarial",
     "ClipInfoNCE",
+    "CodeError",
     "LowerReconstruction",
     "PairsBCE",
     "PairsSigmoid",
