@@ -15,7 +15,8 @@ from lipsync.training.batches import batch_rng, generator_faces
 from lipsync.training.generator import GeneratorTraining
 from lipsync.training.step import Step
 
-LEARNS = ("all", "sound")
+_EDITOR = "face_encoder_blocks", "face_decoder_blocks", "output_block", "reader", "bottom", "gains"
+_PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # that can learn alone
 
 
 class LipsCodeTraining(GeneratorTraining):
@@ -29,8 +30,8 @@ class LipsCodeTraining(GeneratorTraining):
         generator: a :class:`lipsync.models.LipsCode`.
         args: see :class:`GeneratorTraining`.
         learns: "all": pictures are painted from the code of the true mouth, and what is heard is
-            drawn towards it. "sound": coder and editor stay as they are, and pictures are painted
-            from what is heard.
+            drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
+            "sound": coder and editor stay as they are, and pictures are painted from what is heard.
         view: what happens to pictures before the coder reads them.
         noise: deviation of the noise on codes that are painted, whose own is 1.
         options: see :class:`GeneratorTraining`.
@@ -50,23 +51,29 @@ class LipsCodeTraining(GeneratorTraining):
     ) -> None:
         if not isinstance(generator, LipsCode):
             raise ConfigError(f"model.generator: a {type(generator).__name__} has no lips code")
-        if learns not in LEARNS:
-            raise ConfigError(f"model.learns={learns}: there is {', '.join(LEARNS)}")
+        if learns not in ("all", *_PARTS):
+            raise ConfigError(f"model.learns={learns}: there is all, {', '.join(_PARTS)}")
         if not noise >= 0:
             raise ConfigError(f"model.noise={noise}: must be 0 or more")
         super().__init__(generator, *args, **options)
         self.learns, self.view, self.noise = learns, view, noise
-        if learns == "sound":
+        if learns != "all":
             if options.get("init_from") is None:
-                raise ConfigError("model.learns=sound needs a trained editor: give model.init_from")
+                raise ConfigError(f"model.learns={learns}: give trained weights by model.init_from")
             generator.requires_grad_(False)
-            generator.audio_encoder.requires_grad_(True)
+            for part in self._learning():
+                part.requires_grad_(True)
+
+    def _learning(self) -> list[nn.Module]:
+        """The parts of the generator that learn where not all do."""
+        return [getattr(self.generator, name) for name in _PARTS[self.learns]]
 
     def train(self, mode: bool = True) -> LipsCodeTraining:
         super().train(mode)
-        if mode and self.learns == "sound":
+        if mode and self.learns != "all":
             self.generator.eval()
-            self.generator.audio_encoder.train()
+            for part in self._learning():
+                part.train()
         return self
 
     def painted(self, step: Step) -> Step:
@@ -74,7 +81,7 @@ class LipsCodeTraining(GeneratorTraining):
         windows = code.shape[:2]
         heard = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(0, windows)
         shown = heard
-        if self.learns == "all":
+        if self.learns != "sound":
             rng = self._rng("noise")
             noise = torch.randn(code.shape, generator=rng, device=rng.device)
             shown = code + self.noise * noise.to(code)
