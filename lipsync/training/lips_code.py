@@ -63,6 +63,7 @@ class LipsCodeTraining(GeneratorTraining):
             generator.requires_grad_(False)
             for part in self._learning():
                 part.requires_grad_(True)
+        self.train()  # the other parts stay in eval mode
 
     def _learning(self) -> list[nn.Module]:
         """The parts of the generator that learn where not all do."""
