@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import Any
 
 _OFFERED = {
+    "benchmark.result": "BenchResult",
+    "benchmark.run": "bench",
     "calibrating": "calibrate calibrate_file calibration_table",
     "calibration": "Calibration",
     "clips": "report_clips",

@@ -1,4 +1,4 @@
-"""``lipsync evaluate`` and ``lipsync calibrate``: options, and what they do.
+"""``lipsync evaluate``, ``lipsync bench`` and ``lipsync calibrate``: options, and what they do.
 
 Options that are not given are not passed on: the defaults live in the functions alone.
 """
@@ -45,6 +45,27 @@ def add_evaluate(commands: Any) -> None:
     add("--filelist", metavar="FILE", help="pairs in the published format, lines of: video audio")
     add("--count", type=int, metavar="N", help="so many random pairs of --root (default: all)")
     add("--seed", type=int, help="of the random pairs (default: 0)")
+
+
+def add_bench(commands: Any) -> None:
+    about = "score the dubs of several systems beside real videos and baselines, on one page"
+    parser = add_command(commands, "bench", _bench, about)
+    parser.epilog = (
+        "FOLDER holds real/NAME.mp4, SYSTEM/NAME.mp4 of each system, and where you have them "
+        "SYSTEM/silent/NAME.mp4 (dubbed with silence), sound/NAME.wav (the new sounds; else the "
+        "dubs' own) and clips.csv (columns name, speaker, and others to group by)"
+    )
+    add = parser.add_argument
+    add("folder", metavar="FOLDER", help="real videos and dubs, see below")
+    add("-o", "--output", required=True, metavar="OUT", help="the folder for index.html")
+    add("--systems", metavar="A,B", help="only these (default: all that FOLDER holds)")
+    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
+    add("--workers", type=int, metavar="N", help="processes (default: 1)")
+    add("--device", help="where the networks run, e.g. cuda (default: cpu)")
+    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
+    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
+    add_output_style(parser)
 
 
 def add_calibrate(commands: Any) -> None:
@@ -150,6 +171,20 @@ def _evaluate_generator(
         raise ConfigError("nothing to dub: name a folder of videos with --root, or a --filelist")
     report = evaluation.evaluate_generator(model, pairs, output, **options)
     return report, evaluation.report_clips(report, pairs, output)
+
+
+def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: Any) -> None:
+    from lipsync import evaluation
+
+    if systems is not None:
+        options["systems"] = [name.strip() for name in systems.split(",") if name.strip()]
+    with bars(quiet, "clip") as progress:
+        options["progress"] = lambda name, done, total: progress("scoring", done, total)
+        result = evaluation.bench(**options)
+    if json:
+        print_json(result.as_dict())
+    elif not quiet:
+        print(f"{result.table()}\n{Path(options['output']) / 'index.html'}")
 
 
 def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:
