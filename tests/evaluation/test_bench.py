@@ -93,7 +93,7 @@ def test_systems_stand_between_the_real_videos_and_the_worst_baseline(result):
 def test_the_old_mouth_and_a_frozen_one_are_caught(result):
     assert result.findings("<good>") == []
     told = " ".join(result.findings("copier"))
-    assert "not told apart from the old video under the new sound" in told
+    assert "does no better than the old video under the new sound" in told
     assert "keeps the old mouth: the old speech still fits 100% of its dubs" in told
     assert "moves like the old mouth (motion_correlation 1.00" in told
     assert "moves the mouth under silence (silent_share 1.00" in told
@@ -279,6 +279,7 @@ def test_speakers_are_the_clusters(result):
         (["s/a.mp4"], None, "no real videos"),
         (["real/a.mp4", "s/b.mp4"], None, "no dub has the name of a real video"),
         (["real/a.mp4", "s/a.mp4"], ["t"], "no system t; there are: s"),
+        (["real/a.mp4", "real, crf 18/a.mp4"], None, "is a baseline's name"),
     ],
 )
 def test_an_empty_or_one_sided_folder_is_an_error(tmp_path, files, systems, problem):

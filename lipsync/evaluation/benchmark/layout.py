@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lipsync.errors import ConfigError
+from lipsync.evaluation.benchmark.measures import BASELINES, SILENCED
 from lipsync.evaluation.lists import SOUNDS, VIDEOS
-from lipsync.evaluation.rows import REAL, SILENT, Row
+from lipsync.evaluation.rows import REAL, Row
 
 SOUND = "sound"
 SPEAKER = "speaker"
@@ -81,12 +82,14 @@ def read_folder(
         known = ", ".join(there) or "none"
         raise ConfigError(f"{folder}: no system {', '.join(unknown)}; there are: {known}")
     wanted = list(dict.fromkeys(systems)) if systems else there
+    if clash := sorted(set(wanted) & BASELINES.keys()):
+        raise ConfigError(f"{folder}: {clash[0]} is a baseline's name; rename that folder")
     dubs = {system: _videos(folder / system, system, problems) for system in wanted}
     if not any(dubs.values()):
         raise ConfigError(
             f"{folder}: holds no dubs; put those of a system into a folder beside {REAL}/"
         )
-    silent = {s: _videos(folder / s / "silent", f"{s} ({SILENT})", problems) for s in wanted}
+    silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in wanted}
     sounds = _by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
     named = {(row.set, row.video) for row in problems}  # alike
     for system, found in dubs.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lipsync.evaluation.rows import PICTURE, REAL
+from lipsync.evaluation.rows import PICTURE, REAL, SILENT
 
 QUALITIES = (18, 23, 28)
 """H.264 qualities (CRF) in which the real videos are written again."""
@@ -18,6 +18,8 @@ BASELINES = {
     },
     OLD_VIDEO: "the real videos, unchanged, under the new sound: the worst that a dub can be",
 }
+SILENCED = f" ({SILENT})"
+"""Behind a system's name: its dubs with silence."""
 Reference = tuple[str, str] | float | None
 
 

@@ -16,7 +16,7 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import LipsyncError, MediaError
 from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import BenchClip
-from lipsync.evaluation.benchmark.measures import OLD_VIDEO, QUALITIES, RECOMPRESSED
+from lipsync.evaluation.benchmark.measures import OLD_VIDEO, QUALITIES, RECOMPRESSED, SILENCED
 from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.rows import REAL, SILENT, Row, problem_of
 from lipsync.evaluation.truth import Source, likeness, write_again
@@ -65,7 +65,7 @@ class ClipScorer:
             made = partial(work.dub, system)
             rows += cache.rows("dub", [dub, *files], clip.name, [system], made)
         for system, dub in clip.silent.items():
-            made, kind = partial(work.silent, system), f"{system} ({SILENT})"
+            made, kind = partial(work.silent, system), f"{system}{SILENCED}"
             rows += cache.rows("silent", [dub, clip.real], clip.name, [kind], made)
         return rows
 
