@@ -81,6 +81,11 @@ def _add_dub(commands: Any) -> None:
         help="frames without a face: pass (default), hold the last dubbed frame, or error",
     )
     add("--tracks", metavar="JSON", help="boxes of faces: used if the file exists, else written")
+    add = parser.add_argument_group("mouth (models with a lips code)").add_argument
+    add("--driver", metavar="VIDEO", help="follow the mouth of this video in place of the sound")
+    add("--curves", metavar="CSV", help="the code by frames: used if the file exists, else written")
+    add("--amplitude", type=float, metavar="X", help="how far the mouth opens (default: 1)")
+    add("--smoothing", type=float, metavar="S", help="smooth its motion over seconds (default: 0)")
     add = parser.add_argument_group("length and rate").add_argument
     add(
         "--length",

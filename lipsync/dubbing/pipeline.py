@@ -54,9 +54,10 @@ def dub(
     """
     face, audio, output = Path(face), Path(audio), Path(output)
     wanted, encoding = sorted_options(options)
-    check_target(output, face, audio, wanted.reference, suffixes=CONTAINERS)
-    if wanted.tracks is not None:
-        check_target(wanted.tracks)
+    check_target(output, face, audio, wanted.reference, wanted.driver, suffixes=CONTAINERS)
+    for written in (wanted.tracks, wanted.curves):
+        if written is not None:
+            check_target(written)
 
     plan = Plan(face, audio, wanted)
     source, preview = plan.source, encoding.preview

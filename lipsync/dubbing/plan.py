@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lipsync.dubbing.curves import plan_curves, wanted_curves
 from lipsync.dubbing.follow import Birth, FaceFollower, MouthCentred
 from lipsync.dubbing.lips import Lips, ReferenceSets, is_published, load_generator
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
@@ -65,7 +66,8 @@ class Planned(NamedTuple):
         number: its place, from 0.
         shown: its picture, and when it is shown.
         face: whose lips move; ``None`` where nobody's do.
-        sound: float32 (bands, columns), what the generator hears; ``None`` without a face.
+        sound: float32 (bands, columns), what the generator hears, or (numbers,), the lips code that
+            it paints; ``None`` without a face.
     """
 
     number: int
@@ -228,11 +230,20 @@ class Plan:
         self.sound.check(self.lips.feature)
         self.playback = Playback(self.source, self.sound.seconds, options.length, keep)
         self.faces = FacePlan(self.source, self.lips, options)
+        self.curves = None
+        """What the mouth does, where that is not left to the generator."""
+        if wanted_curves(options):
+            self.curves = plan_curves(self.lips, options, self.sound, float(self.source.fps))
 
     def frames(self, shown: Iterator[Shown]) -> Iterator[Planned]:
         """The frames of the dubbed video, from those that :attr:`playback` shows."""
         heard = self.sound.heard(self.options.gate, endless=self.options.tail == "keep")
         speech, fps = Speech(self.lips.feature, heard), float(self.source.fps)
         for number, (one, face) in enumerate(self.faces.find(shown)):
-            sound = speech.window(one.start, fps) if face is not None else None
+            if face is None:
+                sound = None
+            elif self.curves is not None:
+                sound = self.curves.at(one.start)
+            else:
+                sound = speech.window(one.start, fps)
             yield Planned(number, one, face, sound)

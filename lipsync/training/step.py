@@ -20,6 +20,8 @@ class Step:
         sound: (N, T, 1, bands, columns) beside every frame.
         spans: by the name of who hears it, (N, 1, bands, columns) beside whole windows.
         shifted: as ``sound``, of the same clip at another time; None where nobody asked for it.
+        code: (N, T, numbers) of the targets' mouths, for generators that speak through a lips code.
+        heard: as ``code``, what the sound is thought to say.
     """
 
     batch: int
@@ -29,3 +31,5 @@ class Step:
     sound: Tensor
     spans: Mapping[str, Tensor] = field(default_factory=dict)
     shifted: Tensor | None = None
+    code: Tensor | None = None
+    heard: Tensor | None = None

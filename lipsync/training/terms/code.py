@@ -1,0 +1,31 @@
+"""The term of a lips code: what is heard has to be what the mouth does."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lipsync import losses
+from lipsync.training.step import Step
+from lipsync.training.terms.base import Term
+
+
+class CodeError(Term):
+    """Mean absolute difference of the code that is heard from that of the mouth.
+
+    Args:
+        velocity: weight of the same for their changes from frame to frame.
+        weight: see :class:`Term`.
+    """
+
+    def __init__(self, *, velocity: float = 1.0, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        self.velocity = velocity
+
+    def forward(self, step: Step) -> Tensor:
+        heard, code = step.heard.float(), step.code.float()
+        error = losses.reconstruction(heard, code)
+        if self.velocity and code.shape[1] > 1:
+            error = error + self.velocity * losses.reconstruction(
+                heard.diff(dim=1), code.diff(dim=1)
+            )
+        return error
