@@ -125,7 +125,9 @@ class _Clip:
         write_again(self.real.footage, path, quality)
         again = replace(self.real, footage=HeldFrames(path, FPS))
         found = self._measure(again, [self.own])
-        more = self.source.leakage(again, self.own) | likeness(again, self.real)
+        more = self.source.leakage(again, self.own)
+        if self.same:  # beside dubs of which it is taken
+            more |= likeness(again, self.real)
         more = {k: v for k, v in more.items() if k not in ("motion_correlation", "mouth_corners")}
         return self._row(kind, found.scores[0], found.pictures[0] | more)
 
