@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 from evaluation_media import FixedDetector, bright_and_loud, expert
 
+from lipsync.checkpoints import fingerprint, save_model
+from lipsync.dubbing import pipeline
 from lipsync.errors import ConfigError
 from lipsync.evaluation import Row, bench
 from lipsync.evaluation.benchmark import scoring
 from lipsync.evaluation.benchmark.layout import read_folder
 from lipsync.evaluation.benchmark.measures import MEASURES, OLD_VIDEO, RECOMPRESSED
+from lipsync.evaluation.benchmark.origin import trained_by
 from lipsync.evaluation.benchmark.result import BenchResult
+from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
+from lipsync.models import Wav2Lip
 
 COUNT = 8
 FRAMES = 50
@@ -316,6 +321,30 @@ def test_a_bench_without_a_score_is_an_error(tmp_path):
     video(tmp_path / "s" / "a.mp4", 2, 2, size=(64, 64))
     with pytest.raises(ConfigError, match=r"none of 1 dubs could be scored, first s/a: a\.mp4: is"):
         run(tmp_path, tmp_path / "out")
+
+
+def test_a_judge_that_trained_a_system_is_told(tmp_path):
+    judge, generator = expert(), Wav2Lip(width=0.1, depth=0, feature=Mel(lead=2))
+    frozen = {"sync": [fingerprint(judge.model)]}
+    for name, card in {"trained": {"frozen": frozen}, "alone": {"frozen": {}}, "old": {}}.items():
+        save_model(generator, tmp_path / f"{name}.safetensors", card)
+
+    def dubbed(name, model):
+        with VideoWriter(
+            tmp_path / name, 25, (32, 32), metadata={"comment": pipeline._comment(model)}
+        ) as writer:
+            writer.write(np.zeros((32, 32, 3), np.uint8))
+        return tmp_path / name
+
+    found = {
+        name: trained_by(judge, [dubbed("a.mp4", tmp_path / f"{name}.safetensors")])
+        for name in ("trained", "alone", "old", "missing")
+    }
+    assert found == {"trained": "yes", "alone": "no", "old": "unknown", "missing": "unknown"}
+    assert trained_by(judge, [dubbed("a.mp4", "syncnet_v2")]) == "unknown"  # and nothing is fetched
+    rows = [Row(kind, "a", 9, 1.0, 1.0, 0) for kind in ("real", "s")]
+    result = BenchResult(rows, ["s"], {"a": {}}, "j", "p", 15, {}, {"s": "yes"})
+    assert result.table().startswith("WARNING: j trained s")
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -21,6 +21,7 @@ from lipsync.evaluation.benchmark.measures import (
     Measure,
     Reference,
 )
+from lipsync.evaluation.independence import independence
 from lipsync.evaluation.rows import COPIED, REAL, Row
 from lipsync.evaluation.table import Report
 from lipsync.metrics.statistics import (
@@ -47,6 +48,8 @@ class BenchNumbers:
         clips: clip -> what ``clips.csv`` says of it.
         judge, protocol, vshift: as in a :class:`lipsync.evaluation.Report`.
         settings: what else the numbers depend on.
+        judge_trained: system -> whether the judge took part in its training: "yes", "no" or
+            "unknown".
     """
 
     rows: list[Row]
@@ -56,6 +59,7 @@ class BenchNumbers:
     protocol: str
     vshift: int
     settings: dict[str, Any]
+    judge_trained: dict[str, str] = field(default_factory=dict)
 
     @property
     def kinds(self) -> list[str]:
@@ -72,6 +76,12 @@ class BenchNumbers:
         """Clip -> speaker; None where nobody says."""
         found = {name: about.get(SPEAKER, "") for name, about in self.clips.items()}
         return found if any(found.values()) else None
+
+    @property
+    def independence(self) -> dict[str, str]:
+        """System -> that the judge trained it, or that it is unknown; not of others."""
+        told = {s: independence(how, self.judge, s) for s, how in self.judge_trained.items()}
+        return {system: line for system, line in told.items() if line}
 
     @property
     def left_out(self) -> list[Row]:

@@ -44,6 +44,7 @@ class BenchResult(BenchNumbers):
         told = [f"judge: {self.judge}; mean [95 % interval] (0 real videos, 1 worst baseline)"]
         if warning := self.as_report.warning:
             told.insert(0, warning)
+        told = [*self.independence.values(), *told]
         said = [f"{s} {text}" for s in self.systems for text in self.findings(s)]
         counts = [
             f"{system}: {sum(r.set == system for r in self.left_out)} left out"
@@ -66,6 +67,7 @@ class BenchResult(BenchNumbers):
             "settings": self.settings,
             "warning": self.as_report.warning or None,
             "systems": self.systems,
+            "judge_trained": self.judge_trained,
             "findings": {system: self.findings(system) for system in self.systems},
             "measures": {
                 m.name: {

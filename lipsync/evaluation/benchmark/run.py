@@ -13,6 +13,7 @@ from lipsync.checkpoints import fingerprint
 from lipsync.errors import ConfigError, check_whole
 from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import BenchClip, read_folder
+from lipsync.evaluation.benchmark.origin import trained_by
 from lipsync.evaluation.benchmark.page import save_page
 from lipsync.evaluation.benchmark.result import PROTOCOL, BenchResult
 from lipsync.evaluation.benchmark.scoring import ClipScorer
@@ -75,6 +76,10 @@ def bench(
     }
     cache = ScoreCache(output, f"{protocol} {settings}")
     clips = found.clips
+    trained = {
+        system: trained_by(loaded, [clip.dubs[system] for clip in clips if system in clip.dubs])
+        for system in found.systems
+    }
     others = [clip.real for clip in (*clips[1:], clips[0])]
     rows = list(found.problems)
     jobs = [(clip, other, cache) for clip, other in zip(clips, others, strict=True)]
@@ -90,7 +95,9 @@ def bench(
     if progress:
         progress("", len(clips), len(clips))
     about = {clip.name: clip.groups for clip in clips}
-    result = BenchResult(rows, found.systems, about, loaded.name, protocol, vshift, settings)
+    result = BenchResult(
+        rows, found.systems, about, loaded.name, protocol, vshift, settings, trained
+    )
     result.check()
     result.save(output)
     save_page(result, clips, output)
