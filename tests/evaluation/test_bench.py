@@ -198,7 +198,18 @@ def test_an_interrupted_bench_goes_on(folder, tmp_path, monkeypatch):
 
 
 def test_dubs_that_cannot_be_compared_are_named_and_left_out(tmp_path):
-    for name in ("good", "brief", "fast", "small", "faceless", "broken", "twice", "missing", "odd"):
+    for name in (
+        "good",
+        "brief",
+        "fast",
+        "small",
+        "faceless",
+        "broken",
+        "twice",
+        "missing",
+        "odd",
+        "gone",
+    ):
         video(tmp_path / "real" / f"{name}.mp4", 1, 1)
     dubs = tmp_path / "s"
     for name in ("good", "lonely", "twice", "odd"):
@@ -209,10 +220,13 @@ def test_dubs_that_cannot_be_compared_are_named_and_left_out(tmp_path):
     video(dubs / "small.mp4", 2, 2, size=(64, 64))
     video(dubs / "faceless.mp4", 2, 2, face=False)
     (dubs / "broken.mp4").write_text("not a video")
+    (dubs / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (dubs / "silent").mkdir()
+    (dubs / "silent" / "good.mp4").write_text("not a video")
     video(tmp_path / "real" / "dark.mp4", 1, 1, face=False)
     video(dubs / "dark.mp4", 2, 2)
     (tmp_path / "sound").mkdir()
-    for name in ("brief", "broken", "fast", "small"):
+    for name in ("brief", "broken", "fast", "gone", "small"):
         sound(tmp_path / "sound" / f"{name}.wav", 2)
     tone = np.sin(np.arange(FRAMES * 640) / 9).astype(np.float32)
     write_audio(tmp_path / "sound" / "odd.wav", tone)
@@ -226,9 +240,13 @@ def test_dubs_that_cannot_be_compared_are_named_and_left_out(tmp_path):
     assert why["small"] == "small.mp4: is 64x64, the real video 96x80"
     assert why["faceless"] == "faceless.mp4: no face found in 50 frames"
     assert why["broken"].startswith("broken.mp4: not a video")
+    assert why["gone"].startswith("gone.mp4: cannot be read (No such file")
     assert why["odd"] == "odd.mp4: has another sound than sound/odd.wav"
     assert why["dark"].startswith("its real video cannot be scored: dark.mp4: no face found")
     assert set(result.values("s", "distance")) == {"good"}
+    assert not result.values("s", "silent_share")
+    (quiet,) = [row for row in result.left_out if row.set == "s (silent_input)"]
+    assert quiet.problem.startswith("good.mp4: not a video")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert {"system": "s", "name": "lonely", "problem": why["lonely"]} in summary["left_out"]
     assert why["small"] in (tmp_path / "out" / "index.html").read_text()
@@ -321,6 +339,10 @@ def test_a_bench_without_a_score_is_an_error(tmp_path):
     video(tmp_path / "s" / "a.mp4", 2, 2, size=(64, 64))
     with pytest.raises(ConfigError, match=r"none of 1 dubs could be scored, first s/a: a\.mp4: is"):
         run(tmp_path, tmp_path / "out")
+    with pytest.raises(ConfigError, match="cannot hold the page; name another folder"):
+        run(tmp_path, tmp_path)
+    with pytest.raises(ConfigError, match="workers=0: must be a whole number"):
+        run(tmp_path, tmp_path / "out", workers=0)
 
 
 def test_a_judge_that_trained_a_system_is_told(tmp_path):

@@ -45,7 +45,12 @@ class ScoreCache:
             make: gives a row of each; called where nothing is kept.
         """
         key = hashlib.sha256(self.settings.encode())
-        for part in (what, *map(_digest, files)):
+        try:
+            parts = [what, *map(_digest, files)]
+        except OSError as error:
+            why = f"{Path(error.filename).name}: cannot be read ({error.strerror})"
+            return [Row(kind, name, 0, problem=why) for kind in kinds]
+        for part in parts:
             key.update(f"\n{part}".encode())
         path = self.folder / f"{key.hexdigest()[:32]}.json"
         rows = _read(path)

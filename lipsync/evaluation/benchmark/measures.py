@@ -96,7 +96,7 @@ MEASURES = (
         0.0, 1.0, 2,
     ),
     Measure(
-        "silent_correlation", "motion under silence like the source's ↓", "correlation over time",
+        "silent_correlation", "silent motion like the source's ↓", "correlation over time",
         OLD_MOUTH, 0.0, 1.0, 2,
     ),
     Measure(

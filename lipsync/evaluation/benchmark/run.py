@@ -60,8 +60,8 @@ def bench(
         CheckpointError: a judge that cannot be loaded.
     """
     output = Path(output)
-    if output.is_file():
-        raise ConfigError(f"{output}: is a file; name a folder for the page")
+    if output.is_file() or output.resolve() == Path(folder).resolve():
+        raise ConfigError(f"{output}: cannot hold the page; name another folder with -o")
     for name, value in (("workers", workers), ("stride", stride), ("vshift", vshift)):
         check_whole(name, value, 1)
     found = read_folder(folder, systems, output)
