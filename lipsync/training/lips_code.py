@@ -14,6 +14,7 @@ from lipsync.training.augment import PictureAugment
 from lipsync.training.batches import batch_rng, generator_faces
 from lipsync.training.generator import GeneratorTraining
 from lipsync.training.step import Step
+from lipsync.training.terms import ReadBack
 
 _EDITOR = "face_encoder_blocks", "face_decoder_blocks", "output_block", "reader", "bottom", "gains"
 _PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # that can learn alone
@@ -34,6 +35,8 @@ class LipsCodeTraining(GeneratorTraining):
             "sound": coder and editor stay as they are, and pictures are painted from what is heard.
         view: what happens to pictures before the coder reads them.
         noise: deviation of the noise on codes that are painted, whose own is 1.
+        swapped: share of the windows that are painted from another's code, for
+            :class:`.terms.ReadBack`; where the editor learns alone.
         options: see :class:`GeneratorTraining`.
 
     Raises:
@@ -47,6 +50,7 @@ class LipsCodeTraining(GeneratorTraining):
         learns: str = "all",
         view: PictureAugment | None = None,
         noise: float = 0.1,
+        swapped: float = 0.0,
         **options: Any,
     ) -> None:
         if not isinstance(generator, LipsCode):
@@ -55,8 +59,16 @@ class LipsCodeTraining(GeneratorTraining):
             raise ConfigError(f"model.learns={learns}: there is all, {', '.join(_PARTS)}")
         if not noise >= 0:
             raise ConfigError(f"model.noise={noise}: must be 0 or more")
+        if not 0 <= swapped < 1:
+            raise ConfigError(f"model.swapped={swapped}: must be 0 or more, and less than 1")
         super().__init__(generator, *args, **options)
-        self.learns, self.view, self.noise = learns, view, noise
+        self.learns, self.view, self.noise, self.swapped = learns, view, noise, swapped
+        if learns != "editor" and (
+            swapped or any(isinstance(t, ReadBack) for t in self.terms.values())
+        ):
+            raise ConfigError(
+                "model.swapped and ReadBack need model.learns=editor: a coder at rest"
+            )
         if learns != "all":
             if options.get("init_from") is None:
                 raise ConfigError(f"model.learns={learns}: give trained weights by model.init_from")
@@ -81,15 +93,19 @@ class LipsCodeTraining(GeneratorTraining):
         code = self._true_code(step)
         windows = code.shape[:2]
         heard = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(0, windows)
-        shown = heard
+        shown, known = (heard if self.learns == "sound" else code), None
+        if self.swapped:  # those at the end show what the mouths of others do
+            known = max(1, round(len(code) * (1 - self.swapped)))
+            shown = torch.cat([code[:known], code.roll(known, dims=0)[known:]])
+        painted = shown
         if self.learns != "sound":
             rng = self._rng("noise")
             noise = torch.randn(code.shape, generator=rng, device=rng.device)
-            shown = code + self.noise * noise.to(code)
+            painted = shown + self.noise * noise.to(code)
         faces = generator_faces(step.target, step.reference)
-        fake = self.generator.edit(shown.flatten(0, 1), faces.flatten(0, 1))
-        fake = fake.unflatten(0, windows)
-        return replace(step, fake=fake, code=code.detach(), heard=heard)
+        fake = self.generator.edit(painted.flatten(0, 1), faces.flatten(0, 1))
+        found = {"code": code.detach(), "heard": heard, "shown": shown.detach(), "known": known}
+        return replace(step, fake=fake.unflatten(0, windows), **found)
 
     def _true_code(self, step: Step) -> Tensor:
         faces = step.target

@@ -88,6 +88,31 @@ def test_sound_never_reaches_pictures_or_the_coder_where_all_learn():
         assert any(gradients) == (name == "audio_encoder"), name
 
 
+def test_the_last_windows_show_the_mouths_of_the_first(tmp_path):
+    save_model(small_code(), tmp_path / "begun.safetensors", {})
+    module = code_module(
+        learns="editor",
+        init_from=tmp_path / "begun.safetensors",
+        noise=0.0,
+        swapped=0.5,
+        loss={"lower": 1.0, "read_back": 1.0},
+        terms={"lower": terms.LowerReconstruction(), "read_back": terms.ReadBack()},
+    )
+    g = torch.Generator().manual_seed(0)
+    faces, sound = torch.rand(4, 2, 3, 96, 96, generator=g), torch.zeros(4, 2, 1, 80, 20)
+    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
+    torch.testing.assert_close(step.shown[2:], step.code[:2])
+    torch.testing.assert_close(step.shown[:2], step.code[:2])
+    assert [len(part) for part in step.compared] == [2, 2]  # the others have no true picture
+    own = Step(0, faces, faces, step.target, sound, shown=step.code)
+    assert module.terms["read_back"](own) < 1e-6
+    module.terms["read_back"](step).backward()
+    learning = {
+        n for n in PARTS for p in getattr(module.generator, n).parameters() if p.grad is not None
+    }
+    assert learning == {"face_encoder_blocks", "gains"}
+
+
 def test_velocity_counts_in_the_error_of_a_code():
     code, flat = torch.zeros(1, 4, 12), torch.ones(1, 4, 12)
     shaking = flat * torch.tensor([1.0, -1.0, 1.0, -1.0]).view(1, 4, 1)
@@ -121,6 +146,8 @@ def test_no_more_sync_is_asked_for_than_the_real_have():
         ({"learns": "lips"}, "there is all, editor, sound"),
         ({"learns": "sound"}, "give trained weights by model.init_from"),
         ({"noise": -1.0}, "model.noise=-1.0"),
+        ({"swapped": 1.0}, "model.swapped=1.0"),
+        ({"swapped": 0.5}, "need model.learns=editor"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, told):
