@@ -11,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.options import Options
+from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.sound import Sound
+from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import whole_file
@@ -108,10 +111,6 @@ def of_video(lips: Lips, options: Options) -> Curves:
     Raises:
         MediaError: it cannot be read, or no face is found in it.
     """
-    from lipsync.dubbing.plan import FacePlan
-    from lipsync.dubbing.playback import Shown
-    from lipsync.dubbing.source import open_source
-
     source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
     own = replace(
         options, reference_frames="itself", tracks=None, speaker="largest", reference=None
