@@ -1,4 +1,4 @@
-"""The command ``lipsync``: dub, translate, voice, evaluate, calibrate, export, doctor.
+"""The command ``lipsync``: dub, translate, voice, evaluate, bench, calibrate, export, doctor.
 
 What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
 given are not passed on: the defaults live in the functions alone.
@@ -7,14 +7,13 @@ given are not passed on: the defaults live in the functions alone.
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lipsync import __version__
+from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
 from lipsync.errors import ConfigError, exit_on_error
+from lipsync.evaluation.command import add_bench, add_calibrate, add_evaluate
 from lipsync.plugins import import_plugins
 
 
@@ -37,28 +36,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_dub(commands)
     _add_translate(commands)
     _add_voice(commands)
-    _add_evaluate(commands)
-    _add_calibrate(commands)
+    add_evaluate(commands)
+    add_bench(commands)
+    add_calibrate(commands)
     _add_export(commands)
     _add_doctor(commands)
     return parser
 
 
-def _command(commands: Any, name: str, run: Callable[..., None], about: str) -> Any:
-    parser = commands.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        argument_default=argparse.SUPPRESS,
-    )
-    about = "import a module of your own first; may be repeated (docs/extending.md)"
-    parser.add_argument("--plugin", action="append", default=[], metavar="MODULE", help=about)
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _add_dub(commands: Any) -> None:
-    parser = _command(commands, "dub", _dub, "make the face in a video or picture speak a sound")
+    parser = add_command(commands, "dub", _dub, "make the face in a video or picture speak a sound")
     add = parser.add_argument
     add("face", metavar="FACE", help="a video or a still picture")
     add("audio", metavar="AUDIO", help="a sound, or a video with one")
@@ -94,6 +81,11 @@ def _add_dub(commands: Any) -> None:
         help="frames without a face: pass (default), hold the last dubbed frame, or error",
     )
     add("--tracks", metavar="JSON", help="boxes of faces: used if the file exists, else written")
+    add = parser.add_argument_group("mouth (models with a lips code)").add_argument
+    add("--driver", metavar="VIDEO", help="follow the mouth of this video in place of the sound")
+    add("--curves", metavar="CSV", help="the code by frames: used if the file exists, else written")
+    add("--amplitude", type=float, metavar="X", help="how far the mouth opens (default: 1)")
+    add("--smoothing", type=float, metavar="S", help="smooth its motion over seconds (default: 0)")
     add = parser.add_argument_group("length and rate").add_argument
     add(
         "--length",
@@ -121,12 +113,12 @@ def _add_dub(commands: Any) -> None:
         help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac",
     )
     add("--audio-bitrate", type=int, metavar="N", help="bits a second of encoded sound")
-    _add_output_style(parser)
+    add_output_style(parser)
 
 
 def _add_translate(commands: Any) -> None:
     about = "make a video speak another language, its lips with it"
-    parser = _command(commands, "translate", _translate, about)
+    parser = add_command(commands, "translate", _translate, about)
     parser.epilog = (
         "correct transcript.json, translation.json or a WAV file in the work folder and run the "
         "same command again: only what depends on it is made again; lipsync doctor lists engines"
@@ -148,11 +140,11 @@ def _add_translate(commands: Any) -> None:
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
     add("--model", help="name or path of the generator of lips (default: the bundled one)")
     add("--device", help="where networks run, e.g. cuda (default: cpu)")
-    _add_output_style(parser)
+    add_output_style(parser)
 
 
 def _add_voice(commands: Any) -> None:
-    parser = _command(commands, "voice", _voice, "write speech in another voice")
+    parser = add_command(commands, "voice", _voice, "write speech in another voice")
     add = parser.add_argument
     add("audio", metavar="AUDIO", help="a sound, or a video with one")
     add("-o", "--output", required=True, help="the WAV to write")
@@ -160,61 +152,11 @@ def _add_voice(commands: Any) -> None:
     add("--reference", metavar="AUDIO", help="instead: a recording of the voice, matched roughly")
     add("--speaker", metavar="NAME", help="which of the model's voices (default: the second)")
     add("--device", help="where the model runs, e.g. cuda (default: cpu)")
-    _add_output_style(parser)
-
-
-def _add_evaluate(commands: Any) -> None:
-    about = "score generated videos, or a generator, always beside real videos"
-    parser = _command(commands, "evaluate", _evaluate, about)
-    parser.epilog = (
-        "distance: lower is better (LSE-D by SyncNet v2); confidence: higher is better; offset in "
-        "frames of 1/25 s, negative where the sound comes late; fine_offset to a tenth "
-        "of one"
-    )
-    add = parser.add_argument
-    add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
-    add("--real", nargs="+", metavar="REAL", help="videos or folders of real videos")
-    add("--pairs", metavar="CSV", help="instead: a file of lines generated,real")
-    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled expert)")
-    add("-o", "--output", metavar="DIR", help="write scores.csv, scores.json and report.html there")
-    add("--against", metavar="DIR", help="an earlier output: compare on the videos in both")
-    add("--protocol", metavar="NAME", help="wild (default), or cropped: videos are face crops")
-    add("--device", help="where the networks run, e.g. cuda (default: cpu)")
-    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
-    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
-    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
-    _add_output_style(parser)
-    add = parser.add_argument_group(
-        "a generator", "dub pairs and score them; interrupted, the same command goes on"
-    ).add_argument
-    add("--model", help="name or path of the generator; needs -o")
-    add("--reference-frames", metavar="HOW", help="auto or itself, as for lipsync dub")
-    about = "score also with a judge that trained the generator; tables say so"
-    add("--allow-training-judge", action="store_true", help=about)
-    add("--root", metavar="DIR", help="videos: all are paired, or those that a list names")
-    add("--filelist", metavar="FILE", help="pairs in the published format, lines of: video audio")
-    add("--count", type=int, metavar="N", help="so many random pairs of --root (default: all)")
-    add("--seed", type=int, help="of the random pairs (default: 0)")
-
-
-def _add_calibrate(commands: Any) -> None:
-    about = "find what a judge's confidence is worth, and keep it in the judge's file"
-    parser = _command(commands, "calibrate", _calibrate, about)
-    add = parser.add_argument
-    add("judge", metavar="JUDGE", help="name or path of an expert or SyncNet v2")
-    add("--data", dest="root", required=True, metavar="ROOT", help="a prepared set that is in sync")
-    about = "lists of its clips, of people that the judge does not know (default: val)"
-    add("--splits", nargs="+", metavar="LIST", help=about)
-    about = "people to leave out, such as those that the judge was trained on"
-    add("--without", nargs="+", metavar="SPEAKER", help=about)
-    add("-o", "--output", help="the .safetensors to write (default: the judge's own file)")
-    add("--level", type=float, metavar="P", help="act on this probability (default: 0.9)")
-    add("--device", help="where the judge runs, e.g. cuda (default: cpu)")
-    _add_output_style(parser)
+    add_output_style(parser)
 
 
 def _add_export(commands: Any) -> None:
-    parser = _command(
+    parser = add_command(
         commands, "export", _export, "write a model, or a mix of two, in another format"
     )
     parser.add_argument("model", metavar="MODEL", help="name or path of a model")
@@ -231,42 +173,12 @@ def _add_export(commands: Any) -> None:
 
 def _add_doctor(commands: Any) -> None:
     about = "say what is installed, or what a model file is"
-    parser = _command(commands, "doctor", _doctor, about)
+    parser = add_command(commands, "doctor", _doctor, about)
     parser.add_argument("file", nargs="?", default=None, metavar="FILE", help="a model file")
     parser.add_argument("--json", action="store_true", default=False, help="print JSON")
 
 
-def _add_output_style(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--json", action="store_true", default=False, help="print the result as JSON"
-    )
-    parser.add_argument(
-        "--quiet", action="store_true", default=False, help="no progress bar, no summary"
-    )
-
-
 # ---------------------------------------------------------------- what the commands do
-
-
-@contextmanager
-def _bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], None]]:
-    """A progress callback that draws one bar a stage, where stderr is a terminal."""
-    from tqdm import tqdm
-
-    bars: dict[str, tqdm] = {}
-
-    def progress(stage: str, done: int, total: int | None) -> None:
-        if stage not in bars:
-            for finished in bars.values():
-                finished.close()
-            bars[stage] = tqdm(desc=stage, total=total, unit=unit, disable=quiet or None)
-        bars[stage].update(done - bars[stage].n)
-
-    try:
-        yield progress
-    finally:
-        for bar in bars.values():
-            bar.close()
 
 
 def _dub(*, json: bool, quiet: bool, config: str | None = None, **options: Any) -> None:
@@ -275,9 +187,9 @@ def _dub(*, json: bool, quiet: bool, config: str | None = None, **options: Any) 
 
     if config is not None:
         options = read_settings(config) | options
-    with _bars(quiet, "frame") as progress:
+    with bars(quiet, "frame") as progress:
         result = dub(progress=progress, **options)
-    _print(result, json, quiet)
+    print_result(result, json, quiet)
 
 
 def _translate(
@@ -294,118 +206,17 @@ def _translate(
 
     if "model" in options:
         options["dub"] = {"model": options.pop("model")}
-    with _bars(quiet, "part") as progress:
+    with bars(quiet, "part") as progress:
         result = translate(
             video, output, read_options(config, options), work=work, progress=progress
         )
-    _print(result, json, quiet)
+    print_result(result, json, quiet)
 
 
 def _voice(*, json: bool, quiet: bool, **options: Any) -> None:
     from lipsync.voice import convert_file
 
-    _print(convert_file(**options), json, quiet)
-
-
-def _evaluate(
-    *,
-    json: bool,
-    quiet: bool,
-    generated: Sequence[str] = (),
-    real: Sequence[str] = (),
-    pairs: str | None = None,
-    output: str | None = None,
-    against: str | None = None,
-    **options: Any,
-) -> None:
-    from lipsync import evaluation
-
-    if output is not None and Path(output).is_file():
-        raise ConfigError(f"{output}: is a file; name a folder for the scores")
-    earlier = evaluation.load_report(against) if against is not None else None
-    clips: list[tuple[Path, str]] = []
-    with _bars(quiet, "video") as progress:
-        options["progress"] = lambda name, done, total: progress("scoring", done, total)
-        if "model" in options:
-            if generated or real or pairs is not None:
-                raise ConfigError("--model makes the videos: leave out GENERATED, --real, --pairs")
-            report, clips = _evaluate_generator(output, **options)
-        else:
-            report = _evaluate_videos(generated, real, pairs, **options)
-    comparison = evaluation.compare(earlier, report) if earlier is not None else None
-    if json:
-        _print_json(report.as_dict())
-    elif not quiet:
-        print(report.table(videos="model" not in options))
-        for video, problem in report.problems().items() if "model" in options else ():
-            print(f"left out: {video}: {problem}")
-        if comparison is not None:
-            print(f"\nagainst {against}\n{comparison}")
-    if output is not None:
-        report.save(output)
-        evaluation.save_html(report, output, clips, comparison)
-    report.check()
-
-
-def _evaluate_videos(
-    generated: Sequence[str], real: Sequence[str], pairs: str | None, **options: Any
-) -> Any:
-    from lipsync import evaluation
-
-    only = ("root", "filelist", "count", "seed", "reference_frames", "allow_training_judge")
-    for name in only:
-        if name in options:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} is for a generator; name one with --model"
-            )
-    if pairs is not None:
-        more, more_real = evaluation.read_pairs(pairs)
-        generated, real = [*generated, *more], [*real, *more_real]
-    if not real:
-        raise ConfigError(
-            "no real videos: scores mean little alone; name some with --real, or a --pairs file"
-        )
-    if not generated:
-        raise ConfigError("no generated videos: name some, before --real, or a --pairs file")
-    return evaluation.evaluate(generated, real, **options)
-
-
-def _evaluate_generator(
-    output: str | None,
-    model: str,
-    root: str | None = None,
-    filelist: str | None = None,
-    count: int | None = None,
-    seed: int | None = None,
-    **options: Any,
-) -> tuple[Any, list[tuple[Path, str]]]:
-    """The report, and clips to show in it."""
-    from lipsync import evaluation
-
-    if output is None:
-        raise ConfigError("evaluating a generator needs a folder for its videos; name it with -o")
-    if filelist is not None:
-        if count is not None or seed is not None:
-            raise ConfigError("--count and --seed draw pairs at random; a --filelist names them")
-        pairs = evaluation.read_filelist(filelist, root)
-    elif root is not None:
-        pairs = evaluation.random_pairs([root], count, seed or 0)
-    else:
-        raise ConfigError("nothing to dub: name a folder of videos with --root, or a --filelist")
-    report = evaluation.evaluate_generator(model, pairs, output, **options)
-    return report, evaluation.report_clips(report, pairs, output)
-
-
-def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:
-    from lipsync.evaluation import calibrate_file, calibration_table
-
-    with _bars(quiet, "clip") as progress:
-        options["progress"] = lambda name, done, total: progress("scoring", done, total)
-        found = calibrate_file(**options)
-    if json:
-        _print_json(found.as_dict())
-    elif not quiet:
-        print(calibration_table(found))
+    print_result(convert_file(**options), json, quiet)
 
 
 def _export(model: str, output: str, **options: Any) -> None:
@@ -421,19 +232,8 @@ def _doctor(file: str | None, json: bool) -> None:
 
     facts = about_installation() if file is None else about_file(file)
     if json:
-        _print_json(facts)
+        print_json(facts)
         return
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name:<{width}}  {value}")
-
-
-def _print(result: Any, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        _print_json(result.as_dict())
-    elif not quiet:
-        print(result)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))

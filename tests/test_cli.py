@@ -16,7 +16,7 @@ from lipsync import cli, dubbing, evaluation
 from lipsync.checkpoints import load_model, save_model
 from lipsync.dubbing.options import KNOWN
 from lipsync.dubbing.result import ReferencesUsed
-from lipsync.evaluation import Calibration, Report, Row
+from lipsync.evaluation import BenchResult, Calibration, Report, Row
 from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import SyncNet, Wav2Lip
@@ -61,7 +61,7 @@ def test_help_is_quick_and_does_not_import_torch():
     )
     assert time.perf_counter() - start < 2
     assert done.returncode == 0
-    for command in ("dub", "evaluate", "calibrate", "export", "doctor"):
+    for command in ("dub", "evaluate", "bench", "calibrate", "export", "doctor"):
         assert command in done.stdout
 
 
@@ -69,6 +69,7 @@ def test_help_is_quick_and_does_not_import_torch():
     ("command", "function", "own"),
     [
         ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config"}),
+        ("bench", evaluation.bench, {"help", "plugin", "json", "quiet"}),
         (
             "evaluate",
             evaluation.evaluate,
@@ -315,6 +316,31 @@ def test_evaluate_a_generator(media, models, monkeypatch, capsys):
         ("face.mp4", "sound.wav"), ("face.mp4", "face.mp4"),
     ]  # fmt: skip
     assert "Lip-sync scores of m" in (output / "report.html").read_text()
+
+
+def test_bench_prints_its_table_and_where_the_page_is(tmp_path, monkeypatch, capsys):
+    seen = {}
+    rows = [Row(kind, "a", 9, d, 1.0, 0) for kind, d in (("real", 1.0), ("x", 1.5))]
+    result = BenchResult(rows, ["x"], {"a": {}}, "judge", "bench-1", 15, {})
+    monkeypatch.setattr(evaluation, "bench", lambda **options: seen.update(options) or result)
+    assert run("bench", "dubs", "-o", tmp_path, "--systems", "x, y", "--workers", "2") == 0
+    out = capsys.readouterr().out
+    assert "distance" in out
+    assert out.endswith(f"{tmp_path / 'index.html'}\n")
+    del seen["progress"]
+    assert seen == {
+        "folder": "dubs", "output": str(tmp_path), "systems": ["x", "y"], "workers": 2,
+    }  # fmt: skip
+    assert run("bench", "dubs", "-o", tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["bench"] == "bench-1"
+
+
+def test_bench_of_an_empty_folder_is_one_line_and_2(tmp_path, capsys):
+    assert run("bench", tmp_path, "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path}: holds no real videos; put them into")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_calibrate_prints_and_keeps(monkeypatch, capsys):

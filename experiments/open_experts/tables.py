@@ -3,7 +3,7 @@
     python -m experiments.open_experts.tables experiment=open_expert trainer.batches=400 -o OUT \
         --seeds 3 --recipe "box:data.root=data/box;data.framing=box" --recipe tight:
 
-Thresholds are fixed on ``val``. Intervals are of a bootstrap over clips within speakers; the noise
+Thresholds are fixed on ``val``. Intervals are over clips within speakers; the noise
 floor is the deviation of one recipe's seeds. A recipe with ``leave_out`` is tested on those whom it
 leaves out. Runs that are there already are not trained again.
 """

@@ -47,6 +47,8 @@ class Lips:
         self.framing = get_framing(model.config.get("framing", "box"))
         self.references = int(model.config.get("references", 1))
         self.reference_first = bool(getattr(model, "reference_first", False))
+        self.numbers: int | None = model.config.get("numbers")
+        """Of its lips code; None for a generator that has none."""
         parameter = next(model.parameters(), None)
         self.device = parameter.device if parameter is not None else torch.device("cpu")
 
@@ -79,7 +81,7 @@ class Lips:
         """Faces that speak.
 
         Args:
-            sounds: n windows (bands, columns), as ``feature`` cuts them.
+            sounds: n windows (bands, columns), as ``feature`` cuts them, or lips codes (numbers,).
             crops: n uint8 (S, S, 3) RGB, the faces as they are.
             references: what each is shown; its shares sum to 1.
 
@@ -93,12 +95,13 @@ class Lips:
             for share, others in shown
         ]
         places, shares, pictures = zip(*rows, strict=True)
-        heard = torch.from_numpy(np.stack(sounds)[list(places), None]).to(self.device)
+        heard = torch.from_numpy(np.stack(sounds)[list(places)]).to(self.device)
         pixels = torch.from_numpy(np.array(pictures)).to(self.device)  # (n, 1 + R, S, S, 3)
         pixels = pixels.permute(0, 1, 4, 2, 3).float() / 255
         target, others = self.framing.hide(pixels[:, 0]), pixels[:, 1:].flatten(1, 2)
         faces = (others, target) if self.reference_first else (target, others)
-        made = self.model(heard, torch.cat(faces, dim=1))
+        seen = torch.cat(faces, dim=1)
+        made = self.model.edit(heard, seen) if heard.ndim == 2 else self.model(heard[:, None], seen)
         made = made.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
         if len(rows) == len(crops):
             return made
@@ -106,6 +109,18 @@ class Lips:
         for place, share, picture in zip(places, shares, made, strict=True):
             mixed[place] += share * picture
         return mixed
+
+    @torch.inference_mode()
+    def codes_of_sound(self, windows: np.ndarray) -> np.ndarray:
+        """The lips code of n windows (n, bands, columns), float32 (n, numbers)."""
+        heard = torch.from_numpy(windows[:, None]).to(self.device)
+        return self.model.code_of_sound(heard).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def codes_of_faces(self, crops: np.ndarray) -> np.ndarray:
+        """The lips code of the mouths in uint8 (n, S, S, 3) crops, float32 (n, numbers)."""
+        faces = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float() / 255
+        return self.model.code_of_faces(faces).float().cpu().numpy()
 
 
 def is_published(model: nn.Module) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.gate import VoiceGate
 from lipsync.dubbing.lips import Lips, load_generator
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.plan import FacePlan, Planned
+from lipsync.dubbing.plan import Planned
 from lipsync.dubbing.playback import Shown, continued
 from lipsync.dubbing.render import DubbedFrame, Renderer
 from lipsync.dubbing.source import Source, open_source

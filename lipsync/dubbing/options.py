@@ -49,6 +49,11 @@ class Options:
         no_face: frames without a face "pass" unchanged, "hold" the last dubbed frame, or are an
             "error".
         tracks: a JSON file of face boxes: used where it exists, else written.
+        driver: a video whose speaker's mouth is followed in place of the sound, from its first
+            frame on; the sound is only played. As the next three, for models with a lips code.
+        curves: a CSV file of the lips code, a row a frame: used where it exists, else written.
+        amplitude: factor on how far the mouth leaves its rest.
+        smoothing: of the mouth's motion, the deviation of a Gaussian in seconds.
         length: what follows where the sound is longer than the video: "pingpong" (backwards, then
             forwards again), "loop", "freeze" (the last frame), or "trim" (the sound is cut).
         tail: what becomes of the video behind the sound's end: "cut", or "keep" (in silence).
@@ -75,6 +80,10 @@ class Options:
     min_face: int = option(40, least=0)
     no_face: str = option("pass", choices=("pass", "hold", "error"))
     tracks: str | Path | None = None
+    driver: str | Path | None = None
+    curves: str | Path | None = None
+    amplitude: float = option(1.0, least=0, most=3)
+    smoothing: float = option(0.0, least=0, most=0.5)
     length: str = option("pingpong", choices=LENGTHS)
     tail: str = option("cut", choices=("cut", "keep"))
     fps: float | None = option(None, least=1, most=240)

@@ -13,10 +13,11 @@ import torch
 
 from lipsync.dubbing.blend import match_colours
 from lipsync.dubbing.enhance import get_enhancer
+from lipsync.dubbing.faces import Face
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.plan import Face, Planned
+from lipsync.dubbing.plan import Planned
 from lipsync.dubbing.references import Choice
 from lipsync.parallel import in_parallel
 

@@ -1,8 +1,9 @@
-"""Small clips for a report: the real video and the dub side by side, with the dub's speech."""
+"""Small clips for a page: the real video and its dubs side by side, with the new speech."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -22,24 +23,23 @@ SECONDS = 6  # at most
 _CRF = 30
 
 
-def write_side_by_side(left: Path, right: Path, output: Path) -> Path:
-    """Write the two videos beside each other, small and short, with the right one's sound.
+def write_side_by_side(videos: Sequence[Path], sound: Path, output: Path) -> Path:
+    """Write videos beside each other, small and short, with a sound; not if they are there.
 
-    Where the left one ends earlier, its last picture stays.
+    The last one's length counts; where another ends earlier, its last picture stays.
 
     Raises:
-        MediaError: either cannot be read.
+        MediaError: one of them cannot be read.
     """
     if output.exists():
         return output
-    wave = read_audio(right, SAMPLE_RATE)[: SECONDS * SAMPLE_RATE]
-    lefts, held = iter(HeldFrames(left, FPS, 0)), None
+    wave = read_audio(sound, SAMPLE_RATE)[: SECONDS * SAMPLE_RATE]
+    streams = [iter(HeldFrames(video, FPS, 0)) for video in videos]
+    held: list[np.ndarray | None] = [None] * len(videos)
     pictures = []
-    for number, frame in enumerate(HeldFrames(right, FPS, 0)):
-        if number == SECONDS * FPS:
-            break
-        held = next(lefts, held)
-        pictures.append(np.concatenate([_small(held), _small(frame)], axis=1))
+    for last in islice(streams.pop(), SECONDS * FPS):
+        held = [*(next(*pair) for pair in zip(streams, held, strict=False)), last]
+        pictures.append(np.concatenate([_small(frame) for frame in held], axis=1))
     height, width = pictures[0].shape[:2]
     with VideoWriter(
         output, FPS, (width, height), audio=wave, sample_rate=SAMPLE_RATE, crf=_CRF, threads=1
@@ -76,7 +76,8 @@ def report_clips(
     for place in places:
         row, number = rows[place], numbers[rows[place].video]
         output = folder / "clips" / f"{number:05d}.mp4"
-        write_side_by_side(pairs[number].video, dubbed_path(folder, number, pairs[number]), output)
+        dub = dubbed_path(folder, number, pairs[number])
+        write_side_by_side([pairs[number].video, dub], dub, output)
         why = names.get(place, "in between")
         told = f"{why}: {row.video}, distance {row.distance:.3f}, "
         told += f"offset {row.offset:+d} (fine {tenths(row.fine_offset)})"

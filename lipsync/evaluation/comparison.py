@@ -11,7 +11,7 @@ from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.rows import GENERATED, LEAKAGE, LIKENESS, OWN, PICTURE, SILENT, Row
 from lipsync.evaluation.table import SCORES, Report
 from lipsync.evaluation.text import aligned
-from lipsync.metrics.statistics import compare_paired
+from lipsync.metrics.statistics import compare_paired, holm
 
 
 def load_report(path: str | Path) -> Report:
@@ -40,6 +40,8 @@ def load_report(path: str | Path) -> Report:
 def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
     """Two reports on the same videos, paired by name: mean differences, second less first.
 
+    Which are clear is said with regard to how many there are.
+
     Likeness of generated videos is that of faces with their own speech, where it is known; what is
     left of the old mouth is compared under silence, too.
 
@@ -57,7 +59,7 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
         for name, _, kinds in wanted:
             kinds += [OWN] if name in LIKENESS else []  # where it is known
         wanted += [(f"{name}, silence", name, [SILENT]) for name in LEAKAGE]
-    lines = []
+    found = {}
     for about, name, kinds in wanted:
         sides = [
             _by_video([row for one in kinds for row in report.of(one)], name)
@@ -65,12 +67,13 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
         ]
         if not sides[0].keys() & sides[1].keys():
             continue
-        found = compare_paired(*sides)
-        verdict = "clear" if found.clear else "not told apart"
-        gap = found.difference
-        lines.append([about, str(gap.n), gap.text(), f"{found.share_higher:.0%}", verdict])
-    if not lines:
+        found[about] = compare_paired(*sides)
+    if not found:
         raise ConfigError("the reports have no scored video in common; compare runs on one list")
+    lines = [
+        [about, str(c.difference.n), c.difference.text(), f"{c.share_higher:.0%}", c.verdict]
+        for about, c in holm(found).items()
+    ]
     head = ("second less first", "n", "mean difference [95 % interval]", "higher in", "")
     told = dict.fromkeys(report.independence for report in (first, second) if report.independence)
     return "\n".join([*told, *aligned(head, lines, right=head[1:4])])

@@ -17,7 +17,7 @@ from lipsync.evaluation.judges import Judge, as_judge
 from lipsync.evaluation.text import aligned, tenths
 from lipsync.metrics.functional import SyncResult, best_threshold, sync_score
 from lipsync.metrics.lags import GAPS, MAX_LAG, lag_scores
-from lipsync.metrics.statistics import Interval, bootstrap, mean_interval
+from lipsync.metrics.statistics import Interval, share_interval, statistic_interval
 
 EVERYONE = "all"
 
@@ -70,7 +70,7 @@ class ExpertReport:
         title = (
             f"expert: {self.judge}; threshold {self.threshold:.3f}, fixed on "
             f"{self.threshold_from}; off-sync pairs {self.min_gap} frames apart and more; "
-            "[95 % interval over clips]"
+            "[95 % interval over clips, of all together over speakers]"
         )
         return "\n".join([title, *aligned(head, lines, right=head[1:])])
 
@@ -132,6 +132,8 @@ def evaluate_expert(
         first = next(iter(problems.items()), ("", "the list is empty"))
         raise ConfigError(f"none of {len(problems)} clips could be scored; {first[0]}: {first[1]}")
 
+    people: dict[str, list[str] | None] = dict.fromkeys(cosines)
+    people[EVERYONE] = [speaker for speaker, clips in cosines.items() for _ in clips]
     cosines[EVERYONE] = [clip for clips in list(cosines.values()) for clip in clips]
     found[EVERYONE] = [result for results in list(found.values()) for result in results]
     shifts = {s: [result.offset for result in results] for s, results in found.items()}
@@ -144,12 +146,15 @@ def evaluate_expert(
         threshold,
         fixed,
         min_gap,
-        {s: _accuracy(c, threshold, _apart(min_gap)) for s, c in cosines.items()},
+        {s: _accuracy(c, threshold, _apart(min_gap), people[s]) for s, c in cosines.items()},
         {
-            s: {g: _accuracy(c, threshold, _at(g)) for g in gaps if _defined(c, _at(g))}
+            s: {g: _accuracy(c, threshold, _at(g), people[s]) for g in gaps if _defined(c, _at(g))}
             for s, c in cosines.items()
         },
-        {s: mean_interval([abs(o) <= 1 for o in offsets]) for s, offsets in shifts.items()},
+        {
+            s: share_interval([abs(o) <= 1 for o in offsets], people[s])
+            for s, offsets in shifts.items()
+        },
         {
             s: {
                 int(o): int(n) for o, n in zip(*np.unique(offsets, return_counts=True), strict=True)
@@ -182,15 +187,18 @@ def _best_threshold(clips: list[np.ndarray], min_gap: int) -> float:
     return best_threshold(scores[:, MAX_LAG], negative[~negative.isnan()])
 
 
-def _accuracy(clips: list[np.ndarray], threshold: float, columns: np.ndarray) -> Interval:
-    """Off-sync accuracy, in-sync and off-sync pairs weighing the same; drawn again by clips."""
+def _accuracy(
+    clips: list[np.ndarray], threshold: float, columns: np.ndarray, people: list[str] | None
+) -> Interval:
+    """Off-sync accuracy, in-sync and off-sync pairs weighing the same."""
     items = []
     for clip in clips:
         negative = clip[:, columns]
         negative = negative[np.isfinite(negative)]
         hits = (clip[:, MAX_LAG] >= threshold).sum()
         items.append([hits, len(clip), (negative < threshold).sum(), len(negative)])
-    return bootstrap(
+    return statistic_interval(
         np.array(items, float),
         lambda sums: (sums[:, 0] / sums[:, 1] + sums[:, 2] / np.maximum(sums[:, 3], 1)) / 2,
+        people,
     )

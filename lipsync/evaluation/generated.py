@@ -32,7 +32,7 @@ from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.pair import PairScorer, sets_of
-from lipsync.evaluation.rows import GENERATED, REAL, SETS, Row
+from lipsync.evaluation.rows import GENERATED, REAL, SETS, Row, problem_of
 from lipsync.evaluation.table import Report
 from lipsync.evaluation.videos import DEFAULT_JUDGE, protocol_name
 from lipsync.faces.detect import Detector, get_detector
@@ -130,9 +130,7 @@ def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[
     try:
         rows, features = scorer.score(number)
     except LipsyncError as error:
-        about = getattr(error, "subject", "")
-        problem = getattr(error, "problem", str(error))
-        text = f"{Path(about).name}: {problem}" if about else problem
+        text = problem_of(error)
         name = scorer.pairs[number].name
         rows = [Row(kind, name, 0, problem=text) for kind in sets_of(scorer.pairs, number)]
         features = {}

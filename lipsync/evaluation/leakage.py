@@ -18,7 +18,7 @@ from lipsync.evaluation.rows import (
     Row,
 )
 from lipsync.evaluation.text import aligned
-from lipsync.metrics.statistics import Interval, mean_interval
+from lipsync.metrics.statistics import Interval, mean_interval, share_interval
 
 _FOUND = "found"  # within a frame, by the judge
 _WANTED = {
@@ -84,9 +84,8 @@ def leaks(rows: Iterable[Row]) -> list[Leak]:
         found = [row for row in scored if row.set == kind]
         found = [row for row in found if within is None or row.video in within]
         if measure == _FOUND:
-            values = [float(abs(row.offset) <= 1) for row in found]
-        else:
-            values = [row.picture[measure] for row in found if measure in row.picture]
+            return share_interval([abs(row.offset) <= 1 for row in found]) if found else None
+        values = [row.picture[measure] for row in found if measure in row.picture]
         return mean_interval(values) if values else None
 
     if not any(row.set == SILENT for row in scored):

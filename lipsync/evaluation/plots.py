@@ -21,6 +21,7 @@ from lipsync.evaluation.rows import (
     SWAPPED,
 )
 from lipsync.evaluation.table import Report
+from lipsync.metrics.statistics import Interval
 
 COLOURS = {
     GENERATED: "#1f5fa8",
@@ -43,16 +44,11 @@ def score_plot(report: Report) -> str:
             values = np.array([getattr(row, name) for row in report.of(kind)])
             if not len(values):
                 continue
-            # A settled jitter, so that equal values can be told apart.
-            beside = np.random.default_rng(place).uniform(-0.22, 0.22, len(values))
-            axes.scatter(values, place + beside, s=16, alpha=0.5, color=COLOURS[kind], linewidth=0)
-            mean = getattr(report.overall(kind), name)
-            axes.plot([mean.low, mean.high], [place, place], color="black", linewidth=2)
-            axes.plot(mean.mean, place, "o", color="black", markersize=4)
-        _sets_down_the_side(axes, report.sets)
+            strip(axes, place, values, getattr(report.overall(kind), name), COLOURS[kind])
+        names_down_the_side(axes, report.sets)
         better = "lower is better" if name == "distance" else "higher is better"
         axes.set(xlabel=f"{name} ({better})")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def offset_plot(report: Report) -> str:
@@ -65,9 +61,9 @@ def offset_plot(report: Report) -> str:
         axes.axvspan(-1.5, 1.5, color="black", alpha=0.06, linewidth=0)
         axes.set_ylabel(kind.replace("_", "\n"), rotation=0, ha="right", va="center", fontsize=8)
         axes.yaxis.get_major_locator().set_params(integer=True, nbins=3)
-        _plain(axes)
+        plain(axes)
     rows[-1].set_xlabel("offset (frames; negative: the sound comes late); shaded: within 1")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def pair_plot(report: Report) -> str | None:
@@ -90,8 +86,8 @@ def pair_plot(report: Report) -> str | None:
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.set(xlabel="distance to its own speech", ylabel="distance to another speech")
     axes.set_title("above the line: the mouth follows", fontsize=9)
-    _plain(axes)
-    return _svg(figure)
+    plain(axes)
+    return as_svg(figure)
 
 
 def reliability_plot(report: Report) -> str | None:
@@ -112,25 +108,37 @@ def reliability_plot(report: Report) -> str | None:
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     axes.set(xlabel="probability stated", ylabel="share within 1 frame")
     axes.set_title("on the line: as sure as it is right", fontsize=9)
-    _plain(axes)
-    return _svg(figure)
+    plain(axes)
+    return as_svg(figure)
 
 
-def _sets_down_the_side(axes: Axes, sets: list[str]) -> None:
+def strip(axes: Axes, place: int, values: np.ndarray, mean: Interval, colour: str) -> None:
+    """Values in a row, their mean and its interval over them."""
+    # A settled jitter, so that equal values can be told apart.
+    beside = np.random.default_rng(place).uniform(-0.22, 0.22, len(values))
+    axes.scatter(values, place + beside, s=16, alpha=0.5, color=colour, linewidth=0)
+    axes.plot([mean.low, mean.high], [place, place], color="black", linewidth=2)
+    axes.plot(mean.mean, place, "o", color="black", markersize=4)
+
+
+def names_down_the_side(axes: Axes, sets: list[str]) -> None:
+    """A row a name, the first on top."""
     axes.set_yticks(range(len(sets)), [kind.replace("_", " ") for kind in sets], fontsize=8)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.25)
-    _plain(axes)
+    plain(axes)
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """No frame on top and on the right; small letters."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.xaxis.label.set_size(9)
     axes.yaxis.label.set_size(9)
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """A figure as text."""
     text = io.StringIO()
     # Ids from a fixed salt and no date: the text depends on nothing but the numbers.
     with matplotlib.rc_context({"svg.hashsalt": "lipsync", "svg.fonttype": "none"}):

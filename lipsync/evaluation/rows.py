@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from lipsync.errors import LipsyncError
 
 GENERATED, SWAPPED, COPIED, REAL = "generated", "swapped_audio", "copied_reference", "real"
 OWN, REENCODED = "own_speech", "re_encoded"
@@ -61,3 +64,9 @@ class Row:
     fine_offset: float | None = None
     problem: str = ""
     picture: dict[str, float] = field(default_factory=dict)
+
+
+def problem_of(error: LipsyncError) -> str:
+    """An error as the problem of a row: the file without its folders, and what is wrong with it."""
+    about, problem = getattr(error, "subject", ""), getattr(error, "problem", str(error))
+    return f"{Path(about).name}: {problem}" if about else problem

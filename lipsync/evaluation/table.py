@@ -17,7 +17,7 @@ from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
 from lipsync.evaluation.text import aligned, signed, tenths, write_text
 from lipsync.evaluation.verdicts import Verdicts, share_right, verdict_lines, verdicts
-from lipsync.metrics.statistics import Interval, mean_interval
+from lipsync.metrics.statistics import Interval, mean_interval, share_interval
 
 _IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
 COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "fine_offset", "problem")
@@ -104,7 +104,7 @@ class Report:
             mean_interval([row.confidence for row in rows]),
             float(median(row.offset for row in rows)),
             round(median(fine), 2) if fine else None,
-            mean_interval([abs(row.offset) <= 1 for row in rows]),
+            share_interval([abs(row.offset) <= 1 for row in rows]),
             {name: mean_interval(values) for name, values in measures.items() if values},
         )
 

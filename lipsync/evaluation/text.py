@@ -35,6 +35,12 @@ def tenths(offset: float | None) -> str:
     return f"{rounded:+.1f}" if rounded else "0.0"
 
 
+def scaled(value: float) -> str:
+    """A normalised number with its sign, zero without one."""
+    rounded = round(value, 2)
+    return f"{rounded:+.2f}" if rounded else "0.00"
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write a text file whole or not at all."""
     with whole_file(path) as temporary:

@@ -86,8 +86,10 @@ class Source:
         return found
 
 
-def write_again(real: HeldFrames, output: Path) -> Path:
+def write_again(real: HeldFrames, output: Path, crf: int = 18) -> Path:
     """The real pictures at 25 fps through the encoder that dubs go through, without sound.
+
+    ``crf`` is the quality, by default that of dubs.
 
     Raises:
         MediaError: cannot be read or written.
@@ -95,7 +97,7 @@ def write_again(real: HeldFrames, output: Path) -> Path:
     frames = iter(real)
     first = next(frames)
     height, width = first.shape[:2]
-    with VideoWriter(output, FPS, (width, height)) as writer:
+    with VideoWriter(output, FPS, (width, height), crf=crf) as writer:
         writer.write(first)
         for frame in frames:
             writer.write(frame)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,6 +14,10 @@ _PORTION = 512  # windows compared at a time, which bounds the memory of the dif
 
 class OffsetSearch:
     """Distances of every window to the sound at each candidate offset, windows read once.
+
+    Beyond either end of the sound stand zeros, as published. To embeddings of unit length and
+    either sign a zero would be as near as a cosine of one half; there, what is missing is as far
+    as what has nothing to do with a window, a cosine of 0.
 
     Held are the last ``2 * vshift`` windows and one row of distances (31 numbers) a window, so an
     hour of video takes 11 MB, where its embeddings would take hundreds.
@@ -49,6 +55,7 @@ class OffsetSearch:
             raise ValueError("sync_score got embeddings that contain NaN or infinity")
         video, audio = video.float(), audio.float()
         if self._video is None:
+            self._signed_units = _signed_units(video, audio)
             self._video = video[:0]
             self._audio = video.new_zeros(self.vshift, video.shape[1])  # before the clip: zeros
         self.windows += len(video)
@@ -75,6 +82,17 @@ class OffsetSearch:
         for first in range(0, count, _PORTION):
             video = self._video[first : min(first + _PORTION, count)]
             audio = [self._audio[first + c : first + c + len(video)] for c in shifts]
-            self._rows.append(torch.stack([F.pairwise_distance(video, a) for a in audio], 1))
+            row = torch.stack([F.pairwise_distance(video, a) for a in audio], 1)
+            if self._signed_units:
+                missing = torch.stack([(a == 0).all(dim=1) for a in audio], 1)
+                row = torch.where(missing, math.sqrt(2), row)
+            self._rows.append(row)
         if count > 0:
             self._video, self._audio = self._video[count:].clone(), self._audio[count:].clone()
+
+
+def _signed_units(*embeddings: Tensor) -> bool:
+    """Whether embeddings (n, d) have unit length, and negative components."""
+    norms = torch.cat([torch.linalg.vector_norm(e, dim=1) for e in embeddings])
+    is_signed = any(bool((e < 0).any()) for e in embeddings)
+    return is_signed and torch.allclose(norms, torch.ones_like(norms), atol=1e-3)

@@ -4,6 +4,7 @@ from lipsync.models.base import Network
 from lipsync.models.expert import SyncNet
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.lipgan import LipGAN, LipGANDiscriminator
+from lipsync.models.lips_code import LipsCode
 from lipsync.models.long_syncnet import LongSyncNet
 from lipsync.models.quality import QualityDiscriminator
 from lipsync.models.syncnet_v2 import SyncNetV2
@@ -13,6 +14,7 @@ __all__ = [
     "FaceGenerator",
     "LipGAN",
     "LipGANDiscriminator",
+    "LipsCode",
     "LongSyncNet",
     "Network",
     "QualityDiscriminator",

@@ -85,6 +85,10 @@ class FaceGenerator(Network):
         x = self.audio_encoder(mel)  # (B, C, 1, 1)
         for block in self.face_decoder_blocks:
             x = torch.cat([block(x), skips.pop()], dim=1)
+        return self._finish(x, faces)
+
+    def _finish(self, x: Tensor, faces: Tensor) -> Tensor:
+        """What the decoder gave, as a picture: (B, C, H, W) -> (B, 3, H, W) in [0, 1]."""
         x = self.output_block(x)
         # half precision has too few steps near 1 for a picture: leave it before the sigmoid
         half = x.dtype in (torch.float16, torch.bfloat16)

@@ -32,6 +32,21 @@ class InferenceGenerator(nn.Module):
         """As :meth:`lipsync.models.FaceGenerator.forward`."""
         return self.network(mel.to(self.dtype), faces.to(self.dtype)).float()
 
+    @torch.inference_mode()
+    def edit(self, code: Tensor, faces: Tensor) -> Tensor:
+        """As :meth:`lipsync.models.LipsCode.edit`."""
+        return self.network.edit(code.to(self.dtype), faces.to(self.dtype)).float()
+
+    @torch.inference_mode()
+    def code_of_sound(self, mel: Tensor) -> Tensor:
+        """As :meth:`lipsync.models.LipsCode.code_of_sound`."""
+        return self.network.code_of_sound(mel.to(self.dtype)).float()
+
+    @torch.inference_mode()
+    def code_of_faces(self, faces: Tensor) -> Tensor:
+        """As :meth:`lipsync.models.LipsCode.code_of_faces`."""
+        return self.network.code_of_faces(faces.to(self.dtype)).float()
+
 
 def optimise(generator: FaceGenerator, dtype: torch.dtype | None = None) -> InferenceGenerator:
     """A faster copy of a generator, on the same device.

@@ -122,6 +122,13 @@ def _shortened(columns: int, at_least: int = 1) -> tuple[int, int]:
     return columns, count
 
 
+def code_encoder(record: Mapping[str, Any], width: float, numbers: int) -> nn.Sequential:
+    """A window of any feature ``(B, 1, bands, window)`` -> ``(B, numbers)``, of any sign."""
+    hidden = scaled(512, width)
+    layers = _sequence_encoder(record, width, 1.0, 1, hidden)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(hidden, numbers))
+
+
 class _BandsAsChannels(nn.Module):
     """``(B, 1, bands, n)`` -> ``(B, bands, 1, n)``."""
 

@@ -107,7 +107,7 @@ class Wav2Lip(FaceGenerator):
             last_layer.bias.data[3 : 3 + references] = _WARPED_AT_FIRST - math.log(references)
 
     def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
-        if self.config["head"] == "paint":
+        if self.config.get("head", "warp") == "paint":
             return torch.sigmoid(x)
         count, side = self.references, x.shape[-1]
         at = (2 * torch.arange(side, device=x.device, dtype=x.dtype) + 1) / side - 1

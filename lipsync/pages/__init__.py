@@ -29,5 +29,10 @@ def data_uri(kind: str, data: bytes) -> str:
 
 def jpeg_uri(picture: np.ndarray, quality: int = 80) -> str:
     """A picture inside the page, from uint8 (H, W, 3) RGB."""
+    return data_uri("image/jpeg", jpeg_bytes(picture, quality))
+
+
+def jpeg_bytes(picture: np.ndarray, quality: int = 80) -> bytes:
+    """A JPEG file of uint8 (H, W, 3) RGB."""
     _, jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data_uri("image/jpeg", jpeg.tobytes())
+    return jpeg.tobytes()

@@ -2,6 +2,7 @@
 
 from lipsync.training.expert import ExpertTraining
 from lipsync.training.generator import GeneratorTraining
+from lipsync.training.lips_code import LipsCodeTraining
 from lipsync.training.long_expert import LongExpertTraining
 
-__all__ = ["ExpertTraining", "GeneratorTraining", "LongExpertTraining"]
+__all__ = ["ExpertTraining", "GeneratorTraining", "LipsCodeTraining", "LongExpertTraining"]

@@ -149,6 +149,10 @@ class GeneratorTraining(Training):
             shifted=sounds["shifted_sound"].flatten(0, 1) if "shifted_sound" in sounds else None,
         )
 
+    def painted(self, step: Step) -> Step:
+        """A training step with what the generator paints."""
+        return replace(step, fake=self(step.sound, step.target, step.reference))
+
     def _changed(
         self,
         sounds: dict[str, Tensor],
@@ -164,10 +168,10 @@ class GeneratorTraining(Training):
         }
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        step = self.prepare(batch)
+        step = self.painted(self.prepare(batch))
         optimizer, *others = self.all_optimizers()
         values: dict[str, Tensor] = {}
-        fake = self(step.sound, step.target, step.reference)
+        fake = step.fake
 
         for other, opponent in zip(others, self.opponents, strict=False):
             with self.toggled_optimizer(other):
@@ -177,7 +181,7 @@ class GeneratorTraining(Training):
 
         with self.toggled_optimizer(optimizer):
             weights = self.weights(step.batch)
-            terms = self.term_values(replace(step, fake=fake), weights)
+            terms = self.term_values(step, weights)
             loss = losses.weighted_sum(terms, weights)
             if not loss.requires_grad:  # all weights are 0 for now
                 loss = loss + 0.0 * fake.mean()

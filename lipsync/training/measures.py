@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, PearsonCorrCoef
 
 from lipsync import losses
 from lipsync.data.inputs import Span
@@ -232,6 +232,36 @@ class SilentMotion(Measure):
         for mean in self.means.values():
             mean.reset()
         return {"silent_motion_generated": generated / real} if real > 0 else {}
+
+
+class TrueCode(Measure):
+    """Of a lips code: PSNR of what is painted from the true one, and what is heard of it.
+
+    ``psnr_true_code`` is in dB, on the lower halves; ``code_correlation`` is Pearson's r of the
+    heard numbers with the true ones, their mean.
+    """
+
+    def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
+        self.__dict__["generator"] = networks["generator"]  # no part of this module
+        self.psnr = LowerHalfPSNR()
+        self.correlation = PearsonCorrCoef(self.generator.config["numbers"])
+
+    def update(self, steps: Mapping[str, Step]) -> None:
+        step = steps["real"]
+        target, sound = step.target.flatten(0, 1), step.sound.flatten(0, 1)
+        code = self.generator.code_of_faces(target)
+        faces = generator_faces(step.target, step.reference).flatten(0, 1)
+        self.psnr.update(self.generator.edit(code, faces), target)
+        self.correlation.update(self.generator.code_of_sound(sound).float(), code.float())
+
+    def compute(self, validating: bool) -> dict[str, float]:
+        found = {
+            "psnr_true_code": float(self.psnr.compute()),
+            "code_correlation": float(self.correlation.compute().mean()),
+        }
+        self.psnr.reset()
+        self.correlation.reset()
+        return found
 
 
 class DiscriminatorAccuracy(Measure):

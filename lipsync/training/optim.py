@@ -11,12 +11,12 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
-    """The parameters of a module for an optimiser, in one group with weight decay and one without.
+    """What a module learns, for an optimiser, in one group with weight decay and one without.
 
     Only weights of convolutions and of linear maps decay. Scales of norms, biases and temperatures,
     all that has fewer than two dimensions, would be drawn away from where they do nothing.
     """
-    parameters = list(module.parameters())
+    parameters = [p for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1]},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},

@@ -20,6 +20,11 @@ class Step:
         sound: (N, T, 1, bands, columns) beside every frame.
         spans: by the name of who hears it, (N, 1, bands, columns) beside whole windows.
         shifted: as ``sound``, of the same clip at another time; None where nobody asked for it.
+        code: (N, T, numbers) of the targets' mouths, for generators that speak through a lips code.
+        heard: as ``code``, what the sound is thought to say.
+        shown: as ``code``, what was painted.
+        known: how many of the windows, the first, are painted to be like ``target``; the others
+            show something else, of which there is no true picture. None: all.
     """
 
     batch: int
@@ -29,3 +34,12 @@ class Step:
     sound: Tensor
     spans: Mapping[str, Tensor] = field(default_factory=dict)
     shifted: Tensor | None = None
+    code: Tensor | None = None
+    heard: Tensor | None = None
+    shown: Tensor | None = None
+    known: int | None = None
+
+    @property
+    def compared(self) -> tuple[Tensor, Tensor]:
+        """What was painted, and the true pictures, of the windows that have such."""
+        return self.fake[: self.known], self.target[: self.known]

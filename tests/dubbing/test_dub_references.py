@@ -10,9 +10,9 @@ from dubbing_media import SQUARE, FixedDetector, Hearing, frame, make_video, tin
 
 from lipsync import cli
 from lipsync.dubbing import LiveSession, dub_frames
+from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.plan import FacePlan
 from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.references import References, reference_choice
 from lipsync.dubbing.rest import Seen

@@ -58,7 +58,7 @@ class Loudness(nn.Module):
         edges.append(self.feature.window)
         power = 10 ** (mel[:, 0].mean(dim=1) * 100 / 8 / 20)  # decibels to amplitude
         parts = [power[:, a:b].mean(dim=1) for a, b in pairwise(edges)]
-        return torch.stack(parts, dim=1) / 2.3 - 0.09  # on the scale of bright_and_loud
+        return torch.stack(parts, dim=1) / 3.45 - 0.09  # on the scale of bright_and_loud
 
 
 def bright_and_loud(frames: int, shift: int = 0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +68,7 @@ def bright_and_loud(frames: int, shift: int = 0, seed: int = 0) -> tuple[np.ndar
     faces = np.zeros((frames, 32, 32, 3), np.uint8)
     faces += (255 * level[20 : 20 + frames, None, None, None]).astype(np.uint8)
     loud = np.repeat(level[20 - shift : 20 - shift + frames], 640)
-    wave = 0.2 * loud * rng.standard_normal(frames * 640).clip(-3, 3)
+    wave = 0.3 * loud * rng.standard_normal(frames * 640).clip(-3, 3)
     return faces, wave.astype(np.float32)
 
 

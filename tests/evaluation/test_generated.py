@@ -29,7 +29,7 @@ class Painter(nn.Module):
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
         power = 10 ** (mel[:, 0, :, 7:9].mean(dim=(1, 2)) * 100 / 8 / 20)
-        bright = ((power / 2.3 - 0.09) * self.listens).clamp(0, 1)
+        bright = ((power / 3.45 - 0.09) * self.listens).clamp(0, 1)
         painted = faces[:, 3:].clone()
         painted[..., 16:, :] = (
             painted[..., 16:, :] * (1 - self.listens) + bright[:, None, None, None]

@@ -38,7 +38,7 @@ class Mouth(nn.Module):
         painted = faces[:, 3:].clone()
         if self.how != "copies":
             power = 10 ** (mel[:, 0, :, 7:9].mean(dim=(1, 2)) * 100 / 8 / 20)
-            bright = (power / 2.3 - 0.09).clamp(0, 1) if self.how == "hears" else 0 * power
+            bright = (power / 3.45 - 0.09).clamp(0, 1) if self.how == "hears" else 0 * power
             painted[..., 18:26, 11:21] = bright[:, None, None, None]
         return painted
 

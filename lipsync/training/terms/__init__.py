@@ -2,20 +2,24 @@
 
 from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
+from lipsync.training.terms.code import CodeError, ReadBack
 from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE, PairsSigmoid
 from lipsync.training.terms.pictures import LowerReconstruction, Reconstruction, Structure
-from lipsync.training.terms.sync import Sync, check_alike
+from lipsync.training.terms.sync import Sync, SyncShortfall, check_alike
 
 __all__ = [
     "Adversarial",
     "ClipInfoNCE",
+    "CodeError",
     "LowerReconstruction",
     "PairsBCE",
     "PairsSigmoid",
+    "ReadBack",
     "Reconstruction",
     "Structure",
     "Sync",
     "SyncAdversarial",
+    "SyncShortfall",
     "Term",
     "check_alike",
     "weighted_terms",

@@ -13,18 +13,18 @@ class Reconstruction(Term):
     """Mean absolute difference of the pictures."""
 
     def forward(self, step: Step) -> Tensor:
-        return losses.reconstruction(step.fake, step.target)
+        return losses.reconstruction(*step.compared)
 
 
 class LowerReconstruction(Term):
     """The same on the lower halves, which are what is painted."""
 
     def forward(self, step: Step) -> Tensor:
-        return losses.lower_reconstruction(step.fake, step.target)
+        return losses.lower_reconstruction(*step.compared)
 
 
 class Structure(Term):
     """1 - MS-SSIM of the pictures."""
 
     def forward(self, step: Step) -> Tensor:
-        return losses.structure(step.fake, step.target)
+        return losses.structure(*step.compared)

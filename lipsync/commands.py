@@ -1,0 +1,70 @@
+"""What the commands of ``lipsync`` share: a parser with --plugin, progress bars, printed results.
+
+Light: it is imported before anybody knows which command runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def add_command(commands: Any, name: str, run: Callable[..., None], about: str) -> Any:
+    """A parser for ``lipsync NAME``, which calls ``run`` with the options that were given."""
+    parser = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        argument_default=argparse.SUPPRESS,
+    )
+    about = "import a module of your own first; may be repeated (docs/extending.md)"
+    parser.add_argument("--plugin", action="append", default=[], metavar="MODULE", help=about)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_output_style(parser: argparse.ArgumentParser) -> None:
+    """The options --json and --quiet."""
+    parser.add_argument(
+        "--json", action="store_true", default=False, help="print the result as JSON"
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", default=False, help="no progress bar, no summary"
+    )
+
+
+@contextmanager
+def bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A progress callback that draws one bar a stage, where stderr is a terminal."""
+    from tqdm import tqdm
+
+    drawn: dict[str, tqdm] = {}
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if stage not in drawn:
+            for finished in drawn.values():
+                finished.close()
+            drawn[stage] = tqdm(desc=stage, total=total, unit=unit, disable=quiet or None)
+        drawn[stage].update(done - drawn[stage].n)
+
+    try:
+        yield progress
+    finally:
+        for bar in drawn.values():
+            bar.close()
+
+
+def print_result(result: Any, as_json: bool, quiet: bool) -> None:
+    """A result as JSON or as text."""
+    if as_json:
+        print_json(result.as_dict())
+    elif not quiet:
+        print(result)
+
+
+def print_json(value: Any) -> None:
+    """Plain values as indented JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))

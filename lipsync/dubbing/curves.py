@@ -1,0 +1,167 @@
+"""The curves of a dub: the lips code of every frame, to be looked at, edited and used again."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from lipsync.dubbing.faces import FacePlan
+from lipsync.dubbing.lips import Lips
+from lipsync.dubbing.options import Options
+from lipsync.dubbing.playback import Shown
+from lipsync.dubbing.sound import Sound
+from lipsync.dubbing.source import open_source
+from lipsync.dubbing.speech import Speech
+from lipsync.errors import ConfigError, MediaError
+from lipsync.media import whole_file
+
+_AT_ONCE = 64  # windows of sound, or faces, whose code is read together
+ASKING = ("curves", "driver", "amplitude", "smoothing")
+"""The options that need a model with a lips code."""
+
+
+class Curves(NamedTuple):
+    """A lips code over time.
+
+    Attributes:
+        seconds: (n,) ascending.
+        values: float32 (n, numbers).
+    """
+
+    seconds: np.ndarray
+    values: np.ndarray
+
+    def at(self, seconds: float) -> np.ndarray:
+        """The code at a time, float32 (numbers,): linear between rows, held beyond them."""
+        rows = (np.interp(seconds, self.seconds, column) for column in self.values.T)
+        return np.fromiter(rows, np.float32, self.values.shape[1])
+
+    def styled(self, rest: np.ndarray, amplitude: float = 1.0, smoothing: float = 0.0) -> Curves:
+        """Larger or smaller, and smoother.
+
+        Args:
+            rest: (numbers,), the code of a mouth that hears nothing, which stays as it is.
+            amplitude: factor on what differs from it.
+            smoothing: deviation of a Gaussian over time, in seconds; 0 for none.
+        """
+        values = rest + amplitude * (self.values - rest)
+        if smoothing and len(values) > 1:
+            step = float(np.diff(self.seconds).mean())
+            values = gaussian_filter1d(values, smoothing / step, axis=0, mode="nearest")
+        return Curves(self.seconds, values.astype(np.float32))
+
+
+def wanted_curves(options: Options) -> bool:
+    """Whether a dub was asked for something that only curves can give."""
+    default = Options()
+    return any(getattr(options, name) != getattr(default, name) for name in ASKING)
+
+
+def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curves:
+    """The curves that a dub follows; written to ``options.curves`` where there is no such file yet.
+
+    Args:
+        lips: a generator with a lips code.
+        options: of the dub.
+        sound: what is spoken, read through once more.
+        fps: rows a second of curves from sound.
+
+    Raises:
+        ConfigError: a generator without a code.
+        MediaError: a file of curves that does not fit, or a driver that cannot be read.
+    """
+    if lips.numbers is None:
+        asked = next(n for n in ASKING if getattr(options, n) != getattr(Options(), n))
+        raise ConfigError(f"{asked} needs a model with a lips code, such as lipscode-open")
+    path = Path(options.curves) if options.curves is not None else None
+    if path is not None and path.exists():
+        if options.driver is not None:
+            raise MediaError(path, "exists already", "take driver out, or name another file")
+        curves = read_curves(path, lips.numbers, sound.seconds)
+    else:
+        from_driver = options.driver is not None
+        curves = of_video(lips, options) if from_driver else of_sound(lips, sound, options, fps)
+        if path is not None:
+            write_curves(path, curves)
+    silence = np.full((1, lips.feature.bands, lips.feature.window), lips.feature.silence)
+    rest = lips.codes_of_sound(silence.astype(np.float32))[0]
+    return curves.styled(rest, options.amplitude, options.smoothing)
+
+
+def of_sound(lips: Lips, sound: Sound, options: Options, fps: float) -> Curves:
+    """What a generator hears in a sound, a row a frame."""
+    speech = Speech(lips.feature, sound.heard(options.gate))
+    times = np.arange(max(1, int(np.ceil(sound.seconds * fps)))) / fps
+    codes = [
+        lips.codes_of_sound(np.stack([speech.window(seconds, fps) for seconds in part]))
+        for part in _parts(times)
+    ]
+    return Curves(times, np.concatenate(codes))
+
+
+def of_video(lips: Lips, options: Options) -> Curves:
+    """What the mouth does in the driver's video, a row for every frame with a face.
+
+    Raises:
+        MediaError: it cannot be read, or no face is found in it.
+    """
+    source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
+    own = replace(
+        options, reference_frames="itself", tracks=None, speaker="largest", reference=None
+    )
+    shown = (Shown(i, at, 0.0, frame) for i, (at, frame) in enumerate(source.frames()))
+    found = [
+        (one.start, face.crop)
+        for one, face in FacePlan(source, lips, own).find(shown)
+        if face is not None
+    ]
+    if not found:
+        raise MediaError(source.path, "no face found", "use a driver whose face is seen")
+    times, crops = np.array([at for at, _ in found]), [crop for _, crop in found]
+    codes = [lips.codes_of_faces(np.stack(part)) for part in _parts(crops)]
+    return Curves(times, np.concatenate(codes))
+
+
+def write_curves(path: Path, curves: Curves) -> None:
+    """As CSV: seconds, then the numbers of the code."""
+    with whole_file(path) as unfinished, unfinished.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["seconds", *(f"c{i + 1}" for i in range(curves.values.shape[1]))])
+        for seconds, code in zip(curves.seconds, curves.values, strict=True):
+            rows.writerow([f"{seconds:.4f}", *(f"{value:.4f}" for value in code)])
+
+
+def read_curves(path: Path, numbers: int, seconds: float) -> Curves:
+    """Curves for a sound of so many seconds, from CSV.
+
+    Raises:
+        MediaError: it cannot be read, has another count of numbers, or ends before the sound.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            _, *rows = csv.reader(file)
+        table = np.array([[float(cell) for cell in row] for row in rows if row], np.float64)
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+        raise MediaError(
+            path, f"is no table of curves ({error})", "see lipsync dub --help"
+        ) from None
+    if table.ndim != 2 or not len(table) or table.shape[1] != numbers + 1:
+        there = table.shape[1] - 1 if table.ndim == 2 else 0
+        problem = f"has {there} numbers a row, the model's code has {numbers}"
+        raise MediaError(path, problem, "use curves of this model")
+    if not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
+        raise MediaError(path, "holds numbers that are not finite, or times that do not ascend")
+    if table[-1, 0] < seconds - 0.2:
+        problem = f"ends at {table[-1, 0]:.2f} s, the sound at {seconds:.2f} s"
+        raise MediaError(path, problem, "use curves of this sound")
+    return Curves(table[:, 0], table[:, 1:].astype(np.float32))
+
+
+def _parts(items) -> Iterator:
+    return (items[i : i + _AT_ONCE] for i in range(0, len(items), _AT_ONCE))

@@ -1,0 +1,50 @@
+"""What the numbers of a bench say that a mean of distances does not."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+
+from lipsync.evaluation.benchmark.measures import MEASURES, OLD_VIDEO
+from lipsync.evaluation.benchmark.numbers import BenchNumbers
+from lipsync.evaluation.text import signed
+
+_NEW = "new_speech_found"
+_MUCH = {
+    "motion_correlation": "moves like the old mouth",
+    "silent_share": "moves the mouth under silence",
+}
+"""Measures that are 0 of a mouth that obeys the new sound alone, and 1 of the old mouth."""
+
+
+def findings(numbers: BenchNumbers, system: str) -> list[str]:
+    """One line each, none where nothing stands out."""
+    said = []
+    nearer = numbers.compare((system, "distance"), (OLD_VIDEO, "distance"))
+    found_in = numbers.compare((OLD_VIDEO, _NEW), (system, _NEW))
+    told = [c for c in (nearer, found_in) if c and not np.isnan(c.p)]
+    follows = [c.clear and c.difference.mean > 0 for c in told]
+    if told and not any(follows):
+        said.append(
+            "does no better than the old video under the new sound, as far as can be told by "
+            "distance and by the speech that is found"
+        )
+    offsets = [row.offset for row in numbers.rows if row.set == system and not row.problem]
+    if any(follows) and abs(middle := median(offsets)) > 1:
+        said.append(f"is out of sync: the median offset is {signed(middle)} frames")
+    old = numbers.compare((OLD_VIDEO, _NEW), (system, "old_speech_found"))
+    if old and old.clear and old.difference.mean > 0:
+        share = np.mean(list(numbers.values(system, "old_speech_found").values()))
+        said.append(
+            f"keeps the old mouth: the old speech still fits {share:.0%} of its dubs, by "
+            f"chance it would {share - old.difference.mean:.0%}"
+        )
+    for name, text in _MUCH.items():
+        mean = numbers.mean(system, next(m for m in MEASURES if m.name == name))
+        if mean and mean.low > 0.5:
+            said.append(f"{text} ({name} {mean.text(2)})")
+    moved = numbers.mean(system, next(m for m in MEASURES if m.name == "motion_share"))
+    if moved and moved.high < 0.5:
+        said.append(f"hardly moves the mouth (motion_share {moved.text(2)}; real videos 1)")
+    return said

@@ -1,0 +1,170 @@
+"""The folder of a bench: real videos, dubs of several systems, new sounds, and who is who.
+
+::
+
+    FOLDER/real/NAME.mp4             the videos that were dubbed, with their own sound
+    FOLDER/SYSTEM/NAME.mp4           their dubs, a folder a system
+    FOLDER/SYSTEM/silent/NAME.mp4    optional: dubbed with silence
+    FOLDER/sound/NAME.wav            optional: the new sounds; else the dubs' own tracks
+    FOLDER/clips.csv                 optional: name, speaker, and columns to group by
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lipsync.errors import ConfigError
+from lipsync.evaluation.benchmark.measures import BASELINES, SILENCED
+from lipsync.evaluation.lists import SOUNDS, VIDEOS
+from lipsync.evaluation.rows import REAL, Row
+
+SOUND = "sound"
+SPEAKER = "speaker"
+_OTHERS = {REAL, SOUND}  # folders that are no systems
+
+
+@dataclass(frozen=True)
+class BenchClip:
+    """A real video and its dubs.
+
+    Attributes:
+        name: of all its files, without their endings.
+        real: the video that was dubbed.
+        sound: the new sound; None where the dubs' own tracks are.
+        dubs: system -> its dub.
+        silent: system -> its dub with silence.
+        groups: what ``clips.csv`` says of it.
+    """
+
+    name: str
+    real: Path
+    sound: Path | None
+    dubs: dict[str, Path]
+    silent: dict[str, Path]
+    groups: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BenchFolder:
+    """What :func:`read_folder` finds; ``problems`` are rows of files that have no part in it."""
+
+    systems: list[str]
+    clips: list[BenchClip]
+    problems: list[Row]
+
+
+def read_folder(
+    folder: str | Path, systems: Sequence[str] | None = None, output: str | Path | None = None
+) -> BenchFolder:
+    """Read the folder of a bench.
+
+    Args:
+        folder: laid out as above.
+        systems: those that are wanted; all of them where not given.
+        output: is no system where it lies in the folder.
+
+    Raises:
+        ConfigError: no such folder, one without real videos, without a system or without a dub, a
+            system that is not there, or a ``clips.csv`` of another form.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; name one with real/ and a folder a system")
+    problems: list[Row] = []
+    real = _videos(folder / REAL, REAL, problems)
+    if not real:
+        raise ConfigError(f"{folder}: holds no real videos; put them into {folder / REAL}")
+    there = _systems(folder, output)
+    if unknown := sorted(set(systems or ()) - set(there)):
+        known = ", ".join(there) or "none"
+        raise ConfigError(f"{folder}: no system {', '.join(unknown)}; there are: {known}")
+    wanted = list(dict.fromkeys(systems)) if systems else there
+    if clash := sorted(set(wanted) & BASELINES.keys()):
+        raise ConfigError(f"{folder}: {clash[0]} is a baseline's name; rename that folder")
+    dubs = {system: _videos(folder / system, system, problems) for system in wanted}
+    if not any(dubs.values()):
+        raise ConfigError(
+            f"{folder}: holds no dubs; put those of a system into a folder beside {REAL}/"
+        )
+    silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in wanted}
+    sounds = _by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
+    named = {(row.set, row.video) for row in problems}  # alike
+    for system, found in dubs.items():
+        for name in found.keys() - real.keys():
+            problems.append(Row(system, name, 0, problem="there is no real video of this name"))
+        for name in real.keys() - found.keys():
+            if (system, name) not in named:
+                problems.append(Row(system, name, 0, problem="the system has no dub of it"))
+    columns, about = _groups(folder / "clips.csv")
+    clips = []
+    for name in sorted(real):
+        mine, quiet = (
+            {s: of[name] for s, of in kind.items() if name in of} for kind in (dubs, silent)
+        )
+        if not mine:
+            continue
+        if SPEAKER in columns and not about.get(name, {}).get(SPEAKER):
+            raise ConfigError(f"{folder / 'clips.csv'}: says no {SPEAKER} of {name}; add a line")
+        clips.append(
+            BenchClip(name, real[name], sounds.get(name), mine, quiet, about.get(name, {}))
+        )
+    if not clips:
+        raise ConfigError(f"{folder}: no dub has the name of a real video; name them alike")
+    problems.sort(key=lambda row: (row.set, row.video))
+    return BenchFolder(wanted, clips, problems)
+
+
+def _systems(folder: Path, output: str | Path | None) -> list[str]:
+    other = None if output is None else Path(output).resolve()
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir()
+        and path.name not in _OTHERS
+        and not path.name.startswith(".")
+        and path.resolve() != other
+    )
+
+
+def _videos(folder: Path, kind: str, problems: list[Row]) -> dict[str, Path]:
+    return _by_name(folder, VIDEOS, kind, problems)
+
+
+def _by_name(folder: Path, suffixes: set[str], kind: str, problems: list[Row]) -> dict[str, Path]:
+    """Name -> file; files that are named alike are problems, and none of them is taken."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in suffixes and not path.name.startswith("."):
+            found.setdefault(path.stem, []).append(path)
+    for name, paths in found.items():
+        if len(paths) > 1:
+            files = ", ".join(path.name for path in paths)
+            problems.append(Row(kind, name, 0, problem=f"named alike: {files}; keep one"))
+    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
+
+
+def _groups(path: Path) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """The columns of ``clips.csv``, and what they say of each clip; empty without the file."""
+    if not path.exists():
+        return [], {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise ConfigError(f"{path}: cannot be read; write a CSV with a column name") from None
+    head = [cell.strip() for cell in rows[0]] if rows else []
+    if "name" not in head or len(set(head)) < len(head):
+        raise ConfigError(f"{path}: needs a first line of different columns, one of them name")
+    found: dict[str, dict[str, str]] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(head):
+            raise ConfigError(f"{path}: row {number} has {len(row)} fields, not {len(head)}")
+        values = dict(zip(head, (cell.strip() for cell in row), strict=True))
+        name = values.pop("name")
+        if name in found:
+            raise ConfigError(f"{path}: row {number} names {name} again; keep one")
+        found[name] = values
+    return [column for column in head if column != "name"], found

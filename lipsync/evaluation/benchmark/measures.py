@@ -1,0 +1,124 @@
+"""The measures of the bench: how each reads, and which numbers are its 0 and its 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lipsync.evaluation.rows import PICTURE, REAL, SILENT
+
+QUALITIES = (18, 23, 28)
+"""H.264 qualities (CRF) in which the real videos are written again."""
+RECOMPRESSED = tuple(f"{REAL}, crf {quality}" for quality in QUALITIES)
+OLD_VIDEO = "old video, new sound"
+BASELINES = {
+    REAL: "the real videos with their own sound",
+    **{
+        kind: f"the same written again as H.264 of quality {quality}"
+        for kind, quality in zip(RECOMPRESSED, QUALITIES, strict=True)
+    },
+    OLD_VIDEO: "the real videos, unchanged, under the new sound: the worst that a dub can be",
+}
+SILENCED = f" ({SILENT})"
+"""Behind a system's name: its dubs with silence."""
+Reference = tuple[str, str] | float | None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a dub.
+
+    Attributes:
+        name: as in ``numbers.csv``.
+        title: as in tables.
+        about: how it reads.
+        kind: the table that it is in.
+        zero, one: what is 0 and 1 of it normalised: a baseline and its measure, or a number; None
+            where there is no such thing.
+        digits: shown after the point.
+        share: whether it is 0 or 1 of each dub.
+    """
+
+    name: str
+    title: str
+    about: str
+    kind: str
+    zero: Reference = None
+    one: Reference = None
+    digits: int = 3
+    share: bool = False
+
+
+SYNC, OLD_MOUTH, LOOKS, LIKE = "sync", "old mouth", "pictures", "likeness"
+KINDS = {
+    SYNC: "Does the mouth follow the new sound?",
+    OLD_MOUTH: "What is left of the old mouth?",
+    LOOKS: "How do the pictures look?",
+    LIKE: "How like the true pictures are they?",
+}
+
+
+def _from_real(name: str, one: str = OLD_VIDEO) -> dict[str, Reference]:
+    return {"zero": (REAL, name), "one": (one, name)}
+
+
+_FOUND = "new_speech_found"
+_WORST = RECOMPRESSED[-1]
+MEASURES = (
+    Measure("distance", "distance ↓", "of mouth and new sound", SYNC, **_from_real("distance")),
+    Measure(
+        "confidence", "confidence ↑", "how far the best offset stands out", SYNC,
+        **_from_real("confidence"),
+    ),
+    Measure(
+        _FOUND, "new speech found ↑", "share with an offset within a frame", SYNC,
+        **_from_real(_FOUND), digits=2, share=True,
+    ),
+    Measure(
+        "offset_error", "offset, size ↓", "frames between mouth and new sound", SYNC,
+        **_from_real("offset_error"), digits=1,
+    ),
+    Measure(
+        "motion_share", "mouth motion",
+        "as a share of the source's; 1 is the aim, 0 a frozen mouth", SYNC, 1.0, 0.0, 2,
+    ),
+    Measure(
+        "old_speech_found", "old speech found ↓",
+        "share in which the old speech still fits within a frame; 0 of it normalised is chance, "
+        "how often old videos fit the new sound", OLD_MOUTH,
+        (OLD_VIDEO, _FOUND), (REAL, _FOUND), 2, True,
+    ),
+    Measure(
+        "motion_correlation", "motion like the source's ↓",
+        "correlation over time under the new sound; 1: the old mouth", OLD_MOUTH, 0.0, 1.0, 2,
+    ),
+    Measure(
+        "silent_share", "motion under silence ↓", "as a share of the source's", OLD_MOUTH,
+        0.0, 1.0, 2,
+    ),
+    Measure(
+        "silent_correlation", "silent motion like the source's ↓", "correlation over time",
+        OLD_MOUTH, 0.0, 1.0, 2,
+    ),
+    Measure(
+        "closed_in_pauses", "at rest in pauses ↑", "share of frames in pauses of the new sound",
+        OLD_MOUTH, **_from_real("closed_in_pauses"), digits=2,
+    ),
+    Measure(
+        "silent_motion", "motion in pauses ↓", "of the lower half, levels a frame", OLD_MOUTH,
+        **_from_real("silent_motion"), digits=2,
+    ),
+    Measure(
+        "sharpness", "sharpness", PICTURE["sharpness"], LOOKS, **_from_real("sharpness", _WORST),
+        digits=0,
+    ),
+    Measure(
+        "jitter", "flicker", PICTURE["jitter"], LOOKS, **_from_real("jitter", _WORST), digits=2
+    ),
+    Measure("seam", "seam", PICTURE["seam"], LOOKS, **_from_real("seam", _WORST), digits=2),
+    Measure("psnr", "PSNR ↑", "dB, whole face", LIKE, digits=1),
+    Measure("psnr_lower", "PSNR, lower half ↑", "dB", LIKE, digits=1),
+    Measure("ssim", "SSIM ↑", "whole face", LIKE, 1.0, (_WORST, "ssim")),
+    Measure("ssim_lower", "SSIM, lower half ↑", "", LIKE, 1.0, (_WORST, "ssim_lower")),
+    Measure("mouth_corners", "mouth corners ↓", "from the true ones, in eye distances", LIKE),
+)  # fmt: skip
+"""In the order of the tables."""

@@ -1,0 +1,246 @@
+"""The numbers of a bench: means, on a scale between baselines, codec drift, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.evaluation.benchmark.layout import SPEAKER
+from lipsync.evaluation.benchmark.measures import (
+    KINDS,
+    MEASURES,
+    OLD_VIDEO,
+    RECOMPRESSED,
+    SILENCED,
+    Measure,
+    Reference,
+)
+from lipsync.evaluation.independence import independence
+from lipsync.evaluation.rows import COPIED, REAL, Row
+from lipsync.evaluation.table import Report
+from lipsync.metrics.statistics import (
+    Comparison,
+    Interval,
+    compare_paired,
+    holm,
+    mean_interval,
+    share_interval,
+    statistic_interval,
+)
+
+Values = Mapping[str, float]
+"""Clip -> number."""
+
+
+@dataclass(frozen=True)
+class BenchNumbers:
+    """Scores of several systems' dubs beside the baselines.
+
+    Attributes:
+        rows: one a clip and system or baseline; those that could not be scored name the problem.
+        systems: their names.
+        clips: clip -> what ``clips.csv`` says of it.
+        judge, protocol, vshift: as in a :class:`lipsync.evaluation.Report`.
+        settings: what else the numbers depend on.
+        judge_trained: system -> whether the judge took part in its training: "yes", "no" or
+            "unknown".
+    """
+
+    rows: list[Row]
+    systems: list[str]
+    clips: dict[str, dict[str, str]]
+    judge: str
+    protocol: str
+    vshift: int
+    settings: dict[str, Any]
+    judge_trained: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> list[str]:
+        """Systems and baselines, as tables show them."""
+        return [REAL, *self.systems, *RECOMPRESSED, OLD_VIDEO]
+
+    @property
+    def measures(self) -> list[Measure]:
+        """Those that any system has a number of."""
+        return [m for m in MEASURES if any(self.values(s, m.name) for s in self.systems)]
+
+    @property
+    def speakers(self) -> dict[str, str] | None:
+        """Clip -> speaker; None where nobody says."""
+        found = {name: about.get(SPEAKER, "") for name, about in self.clips.items()}
+        return found if any(found.values()) else None
+
+    @property
+    def independence(self) -> dict[str, str]:
+        """System -> that the judge trained it, or that it is unknown; not of others."""
+        told = {s: independence(how, self.judge, s) for s, how in self.judge_trained.items()}
+        return {system: line for system, line in told.items() if line}
+
+    @property
+    def left_out(self) -> list[Row]:
+        """The rows that name a problem."""
+        return [row for row in self.rows if row.problem]
+
+    @cached_property
+    def _numbers(self) -> dict[str, dict[str, Values]]:
+        """Kind -> measure -> clip -> number."""
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for row in self.rows:
+            kind = row.set.removesuffix(SILENCED)  # which are a system's own
+            for name, value in row_values(row).items():
+                found.setdefault(kind, {}).setdefault(name, {})[row.video] = value
+        return found
+
+    def values(self, kind: str, measure: str, within: Iterable[str] | None = None) -> Values:
+        """Clip -> number of a measure, of a system or baseline."""
+        found = self._numbers.get(kind, {}).get(measure, {})
+        return found if within is None else {n: found[n] for n in within if n in found}
+
+    def mean(
+        self, kind: str, measure: Measure, within: Iterable[str] | None = None
+    ) -> Interval | None:
+        """Over the clips that have a number, or those of them that are ``within``."""
+        values = self.values(kind, measure.name, within)
+        if not values:
+            return None
+        interval = share_interval if measure.share else mean_interval
+        return interval(list(values.values()), self._clusters(values))
+
+    def normalised(self, kind: str, measure: Measure) -> Interval | None:
+        """The mean, on a scale on which the real videos are 0 and the worst baseline is 1.
+
+        None where these two are not defined, or not told apart.
+        """
+        zero, one = (self._reference(of) for of in (measure.zero, measure.one))
+        values = self.values(kind, measure.name)
+        names = [name for name in values if name in zero and name in one]
+        gaps = {n: one[n] - zero[n] for n in names}
+        if not gaps or not _apart(gaps, self.speakers):
+            return None
+        if measure.share:  # whose interval is never of width 0
+            low, high = (float(np.mean([of[n] for n in names])) for of in (zero, one))
+            mean = self.mean(kind, measure, names)
+            ends = sorted((end - low) / (high - low) for end in (mean.low, mean.high))
+            return Interval((mean.mean - low) / (high - low), *ends, mean.n)
+        items = np.array([[values[n] - zero[n], gaps[n]] for n in names])
+        return statistic_interval(
+            items, lambda sums: sums[:, 0] / sums[:, 1], self._clusters(names)
+        )
+
+    def drift(self, measure: Measure) -> float | None:
+        """The most by which a mean of the real videos moves as they are written again."""
+        real = self.values(REAL, measure.name)
+        moved = [
+            abs(float(np.mean([again[n] - real[n] for n in again if n in real])))
+            for again in (self.values(kind, measure.name) for kind in RECOMPRESSED)
+            if again.keys() & real.keys()
+        ]
+        return max(moved, default=None)
+
+    def drifts(self, measure: Measure) -> bool:
+        """Whether that is more than systems differ, or a single one from the real videos."""
+        others = self.systems if len(self.systems) > 1 else [*self.systems, REAL]
+        gaps = []
+        for pair in combinations(others, 2):
+            one, two = (self.values(kind, measure.name) for kind in pair)
+            if both := one.keys() & two.keys():
+                gaps.append(abs(float(np.mean([one[n] - two[n] for n in both]))))
+        drift = self.drift(measure)
+        return drift is not None and bool(gaps) and drift > max(gaps)
+
+    @cached_property
+    def comparisons(self) -> dict[tuple[str, str], dict[str, Comparison]]:
+        """Two systems -> measure -> the second less the first, on the clips of both.
+
+        Verdicts are with regard to how many measures there are of a kind.
+        """
+        return {pair: self._compared(*pair) for pair in combinations(self.systems, 2)}
+
+    @property
+    def as_report(self) -> Report:
+        """The real videos beside another sound, as a report of them would have it."""
+        names = {REAL: REAL, OLD_VIDEO: COPIED}
+        rows = [replace(row, set=names[row.set]) for row in self.rows if row.set in names]
+        return Report(rows, self.judge, self.protocol, self.vshift)
+
+    def check(self) -> None:
+        """Refuse a bench in which no dub could be scored.
+
+        Raises:
+            ConfigError: names the first problem.
+        """
+        if not any(row.set in self.systems and not row.problem for row in self.rows):
+            first = next(row for row in self.rows if row.set in self.systems)
+            count = sum(row.set in self.systems for row in self.rows)
+            raise ConfigError(
+                f"none of {count} dubs could be scored, first {first.set}/{first.video}: "
+                f"{first.problem}"
+            )
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of ``clips.csv`` by which means are given, too."""
+        names = dict.fromkeys(column for about in self.clips.values() for column in about)
+        return [column for column in names if column != SPEAKER]
+
+    def groups(self, column: str) -> dict[str, list[str]]:
+        """Value of a column -> the clips that have it."""
+        found: dict[str, list[str]] = {}
+        for name, about in self.clips.items():
+            if value := about.get(column):
+                found.setdefault(value, []).append(name)
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """Measure -> the means of what is 0 and 1 of it, where there are such."""
+        found = {}
+        for m in self.measures:
+            if any(self.normalised(system, m) for system in self.systems):
+                sides = (self._reference(of).values() for of in (m.zero, m.one))
+                low, high = (float(np.mean(list(values))) for values in sides)
+                found[m.name] = (low, high)
+        return found
+
+    def _reference(self, of: Reference) -> Values:
+        """Clip -> what is 0, or 1, of a measure."""
+        if isinstance(of, tuple):
+            return self.values(*of)
+        return {} if of is None else dict.fromkeys(self.clips, of)
+
+    def _clusters(self, names: Iterable[str]) -> list[str] | None:
+        speakers = self.speakers
+        return None if speakers is None else [speakers[name] for name in names]
+
+    def _compared(self, first: str, second: str) -> dict[str, Comparison]:
+        found: dict[str, Comparison] = {}
+        for kind in KINDS:
+            names = [m.name for m in self.measures if m.kind == kind]
+            made = {name: self.compare((first, name), (second, name)) for name in names}
+            found |= holm({name: c for name, c in made.items() if c is not None})
+        return found
+
+    def compare(self, first: tuple[str, str], second: tuple[str, str]) -> Comparison | None:
+        """Two (kind, measure) on the clips that have both; None where no clip has."""
+        sides = self.values(*first), self.values(*second)
+        return compare_paired(*sides, self.speakers) if sides[0].keys() & sides[1].keys() else None
+
+
+def _apart(gaps: Values, clusters: Mapping[str, str] | None) -> bool:
+    found = compare_paired(dict.fromkeys(gaps, 0.0), gaps, clusters)
+    if np.isnan(found.p):
+        return found.difference.low > 0 or found.difference.high < 0
+    return found.clear
+
+
+def row_values(row: Row) -> dict[str, float]:
+    """Measure -> number of a row."""
+    found = {name: getattr(row, name) for name in ("distance", "confidence", "offset")}
+    return {name: value for name, value in (found | row.picture).items() if value is not None}

@@ -1,0 +1,122 @@
+"""The result of a bench as text, ``numbers.csv`` and ``summary.json``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lipsync.evaluation.benchmark.findings import findings
+from lipsync.evaluation.benchmark.measures import OLD_VIDEO, SILENCED
+from lipsync.evaluation.benchmark.numbers import BenchNumbers, row_values
+from lipsync.evaluation.rows import REAL
+from lipsync.evaluation.text import aligned, scaled, write_text
+from lipsync.metrics.statistics import Interval
+
+PROTOCOL = "bench-1"
+COLUMNS = ("system", "name", "measure", "value", "normalised")
+
+
+class BenchResult(BenchNumbers):
+    """What :func:`lipsync.evaluation.bench` found, see :class:`BenchNumbers`."""
+
+    def findings(self, system: str) -> list[str]:
+        """What the numbers of a system say, a line each."""
+        return findings(self, system)
+
+    def table(self) -> str:
+        """Aligned text: a line a measure, real videos, systems and the worst baseline beside."""
+        kinds = [REAL, *self.systems, OLD_VIDEO]
+        lines = []
+        for measure in self.measures:
+            cells = []
+            for kind in kinds:
+                mean, found = self.mean(kind, measure), self.normalised(kind, measure)
+                text = "-" if mean is None else mean.text(measure.digits)
+                of_scale = kind in self.systems and found is not None
+                cells.append(f"{text} ({scaled(found.mean)})" if of_scale else text)
+            mark = "drifts" if self.drifts(measure) else ""
+            lines.append([measure.name, *cells, mark])
+        head = ("measure", *kinds, "")
+        told = [f"judge: {self.judge}; mean [95 % interval] (0 real videos, 1 worst baseline)"]
+        if warning := self.as_report.warning:
+            told.insert(0, warning)
+        told = [*self.independence.values(), *told]
+        said = [f"{s} {text}" for s in self.systems for text in self.findings(s)]
+        counts = [
+            f"{system}: {sum(r.set == system for r in self.left_out)} left out"
+            for system in self.systems
+            if any(row.set == system for row in self.left_out)
+        ]
+        return "\n".join([*told, *aligned(head, lines, right=kinds), *said, *counts])
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``summary.json`` holds."""
+
+        def plain(value: Interval | None) -> Any:
+            return None if value is None else value.as_dict()
+
+        return {
+            "bench": PROTOCOL,
+            "judge": self.judge,
+            "protocol": self.protocol,
+            "vshift": self.vshift,
+            "settings": self.settings,
+            "warning": self.as_report.warning or None,
+            "systems": self.systems,
+            "judge_trained": self.judge_trained,
+            "findings": {system: self.findings(system) for system in self.systems},
+            "measures": {
+                m.name: {
+                    "about": m.about,
+                    "codec_drift": self.drift(m),
+                    "drifts_more_than_systems_differ": self.drifts(m),
+                    "means": {kind: plain(self.mean(kind, m)) for kind in self.kinds},
+                    "normalised": {s: plain(self.normalised(s, m)) for s in self.systems},
+                }
+                for m in self.measures
+            },
+            "comparisons": [
+                {"first": first, "second": second}
+                | {"measures": {name: c.as_dict() for name, c in found.items()}}
+                for (first, second), found in self.comparisons.items()
+            ],
+            "groups": {
+                column: {
+                    value: {
+                        m.name: {s: plain(self.mean(s, m, names)) for s in self.systems}
+                        for m in self.measures
+                    }
+                    for value, names in self.groups(column).items()
+                }
+                for column in self.columns
+            },
+            "left_out": [
+                {"system": row.set, "name": row.video, "problem": row.problem}
+                for row in self.left_out
+            ],
+            "clips": self.clips,
+            "rows": [asdict(row) for row in self.rows if not row.problem],
+        }
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``numbers.csv`` and ``summary.json`` into ``folder``, each whole."""
+        text = io.StringIO()
+        groups = list(dict.fromkeys(column for about in self.clips.values() for column in about))
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*COLUMNS, *groups])
+        for row in self.rows:
+            kind, about = row.set.removesuffix(SILENCED), self.clips.get(row.video, {})
+            for name, value in row_values(row).items():
+                low, high = self.scales.get(name, (0.0, 0.0))
+                placed = round((value - low) / (high - low), 4) if high != low else ""
+                beside = [about.get(column, "") for column in groups]
+                writer.writerow([kind, row.video, name, value, placed, *beside])
+        as_json = json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return [
+            write_text(Path(folder) / "numbers.csv", text.getvalue()),
+            write_text(Path(folder) / "summary.json", as_json),
+        ]

@@ -1,0 +1,134 @@
+"""Run a bench: every clip of the folder scored once, in one process or several."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import torch
+
+from lipsync.checkpoints import fingerprint
+from lipsync.errors import ConfigError, check_whole
+from lipsync.evaluation.benchmark.cache import ScoreCache
+from lipsync.evaluation.benchmark.layout import BenchClip, read_folder
+from lipsync.evaluation.benchmark.origin import trained_by
+from lipsync.evaluation.benchmark.page import save_page
+from lipsync.evaluation.benchmark.result import PROTOCOL, BenchResult
+from lipsync.evaluation.benchmark.scoring import ClipScorer
+from lipsync.evaluation.judge import Judge
+from lipsync.evaluation.judges import as_judge
+from lipsync.evaluation.rows import Row
+from lipsync.evaluation.videos import DEFAULT_JUDGE, protocol_name
+from lipsync.faces.detect import Detector, get_detector
+from lipsync.faces.tracks import STRIDE
+from lipsync.metrics.functional import VSHIFT
+
+
+def bench(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    systems: Sequence[str] | None = None,
+    judge: Judge | str = DEFAULT_JUDGE,
+    detector: str | Detector = "centerface",
+    stride: int = STRIDE,
+    vshift: int = VSHIFT,
+    device: str = "cpu",
+    workers: int = 1,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> BenchResult:
+    """Score the dubs of one system or several beside real videos and baselines.
+
+    The baselines are made here: the real videos written again as H.264 of three qualities, and the
+    real videos under the new sound, the worst that a dub can be. Dubs that cannot be laid beside
+    their real video are named and left out of the means.
+
+    Args:
+        folder: laid out as :mod:`lipsync.evaluation.benchmark.layout` says.
+        output: a folder for ``index.html``, ``numbers.csv``, ``summary.json``, ``clips/`` and
+            ``scores/``, from which what was scored before is taken.
+        systems: those to score; all of the folder where not given.
+        judge, detector, stride, vshift, device, progress: as for
+            :func:`lipsync.evaluation.evaluate`.
+        workers: processes.
+
+    Raises:
+        ConfigError: a folder without real videos or dubs, a bad option, or no dub that could be
+            scored.
+        CheckpointError: a judge that cannot be loaded.
+    """
+    output = Path(output)
+    if output.is_file() or output.resolve() == Path(folder).resolve():
+        raise ConfigError(f"{output}: cannot hold the page; name another folder with -o")
+    for name, value in (("workers", workers), ("stride", stride), ("vshift", vshift)):
+        check_whole(name, value, 1)
+    found = read_folder(folder, systems, output)
+    loaded = as_judge(judge, device)
+    finder = get_detector(detector) if isinstance(detector, str) else detector
+    protocol = f"{PROTOCOL}; {protocol_name('wild', loaded)}"
+    settings = {
+        "judge_weights": fingerprint(loaded.model),
+        "detector": finder.name,
+        "stride": stride,
+        "vshift": vshift,
+    }
+    cache = ScoreCache(output, f"{protocol} {settings}")
+    clips = found.clips
+    trained = {
+        system: trained_by(loaded, [clip.dubs[system] for clip in clips if system in clip.dubs])
+        for system in found.systems
+    }
+    others = [clip.real for clip in (*clips[1:], clips[0])]
+    rows = list(found.problems)
+    jobs = [(clip, other, cache) for clip, other in zip(clips, others, strict=True)]
+    if workers == 1:
+        scorer = ClipScorer(loaded, finder, stride, vshift)
+        scored = (scorer.score(*job) for job in jobs)
+    else:
+        scored = _spread(jobs, workers, (judge, device, detector, stride, vshift))
+    for done, clip in enumerate(clips):
+        if progress:
+            progress(clip.name, done, len(clips))
+        rows += next(scored)
+    if progress:
+        progress("", len(clips), len(clips))
+    about = {clip.name: clip.groups for clip in clips}
+    result = BenchResult(
+        rows, found.systems, about, loaded.name, protocol, vshift, settings, trained
+    )
+    result.check()
+    result.save(output)
+    save_page(result, clips, output)
+    return result
+
+
+Job = tuple[BenchClip, Path, ScoreCache]
+
+
+def _spread(jobs: list[Job], workers: int, begin: tuple) -> Iterator[list[Row]]:
+    """Each clip's rows, in order, from several processes that load judge and detector each."""
+    context = multiprocessing.get_context("spawn")  # forking under torch's threads can hang
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=context, initializer=_begin, initargs=begin
+    )
+    try:
+        yield from pool.map(_score, jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_SCORER: list[ClipScorer] = []
+
+
+def _begin(
+    judge: Judge | str, device: str, detector: str | Detector, stride: int, vshift: int
+) -> None:
+    torch.set_num_threads(1)
+    finder = get_detector(detector) if isinstance(detector, str) else detector
+    _SCORER.append(ClipScorer(as_judge(judge, device), finder, stride, vshift))
+
+
+def _score(job: Job) -> list[Row]:
+    return _SCORER[0].score(*job)

@@ -1,0 +1,217 @@
+"""Score a clip of a bench: its baselines, and each system's dub beside the real video."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import correlate
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.errors import LipsyncError, MediaError
+from lipsync.evaluation.benchmark.cache import ScoreCache
+from lipsync.evaluation.benchmark.layout import BenchClip
+from lipsync.evaluation.benchmark.measures import OLD_VIDEO, QUALITIES, RECOMPRESSED, SILENCED
+from lipsync.evaluation.judge import Judge, Scored
+from lipsync.evaluation.rows import REAL, SILENT, Row, problem_of
+from lipsync.evaluation.truth import Source, likeness, write_again
+from lipsync.evaluation.videos import Measured, Stretch, find_stretch, measure, scored_row
+from lipsync.faces.detect import Detector
+from lipsync.media import HeldFrames, probe
+from lipsync.media.loudness import read_speech
+from lipsync.windows import FPS
+
+_SAME = 0.6  # least correlation of two recordings of one sound
+_SHIFT = SAMPLE_RATE // 5  # samples that one of them may come later
+_HEARD = 60 * SAMPLE_RATE  # samples of them that are compared
+_LENGTH = 0.25  # seconds by which a dub may be longer or shorter than it should be
+_RATE = 0.01  # and its rate differ
+
+
+@dataclass(frozen=True)
+class ClipScorer:
+    """What all clips of a bench share."""
+
+    judge: Judge
+    detector: Detector
+    stride: int
+    vshift: int
+
+    def score(self, clip: BenchClip, other: Path, cache: ScoreCache) -> list[Row]:
+        """The rows of a clip: its baselines, its dubs, and its dubs with silence.
+
+        Args:
+            clip: what to score.
+            other: a video with another speech, for dubs that have the real video's own sound.
+            cache: what was scored before.
+        """
+        work = _Clip(self, clip, other)
+        try:
+            files = [clip.real, work.heard, *([other] if work.same else [])]
+        except LipsyncError as error:
+            return [
+                Row(kind, clip.name, 0, problem=problem_of(error)) for kind in (REAL, *clip.dubs)
+            ]
+        kinds = [REAL, *RECOMPRESSED, OLD_VIDEO]
+        rows = cache.rows("baselines", files, clip.name, kinds, work.baselines)
+        if why := rows[0].problem:
+            why = f"its real video cannot be scored: {why}"
+            return [rows[0], *(Row(system, clip.name, 0, problem=why) for system in clip.dubs)]
+        for system, dub in clip.dubs.items():
+            made = partial(work.dub, system)
+            rows += cache.rows("dub", [dub, *files], clip.name, [system], made)
+        for system, dub in clip.silent.items():
+            made, kind = partial(work.silent, system), f"{system}{SILENCED}"
+            rows += cache.rows("silent", [dub, clip.real], clip.name, [kind], made)
+        return rows
+
+
+class _Clip:
+    """The parts of a clip that several rows need, each read when it is first asked for."""
+
+    def __init__(self, scorer: ClipScorer, clip: BenchClip, other: Path) -> None:
+        self.scorer, self.clip, self.other = scorer, clip, other
+
+    @cached_property
+    def own(self) -> np.ndarray:
+        return read_speech(self.clip.real)
+
+    @cached_property
+    def heard(self) -> Path:
+        """The file of the new sound: as given, or the first dub whose track can be read."""
+        files = [self.clip.sound] if self.clip.sound else list(self.clip.dubs.values())
+        for path in files[:-1]:
+            with suppress(LipsyncError):
+                read_speech(path)
+                return path
+        return files[-1]
+
+    @cached_property
+    def new(self) -> np.ndarray:
+        return read_speech(self.heard)
+
+    @cached_property
+    def same(self) -> bool:
+        """Whether the new sound is the real video's own, so that the true pictures are known."""
+        return same_sound(self.own, self.new)
+
+    @cached_property
+    def real(self) -> Stretch:
+        return self._stretch(self.clip.real)
+
+    @cached_property
+    def source(self) -> Source:
+        return Source(self.real, self.own)
+
+    def baselines(self) -> list[Row]:
+        worst = read_speech(self.other) if self.same else self.new
+        found = self._measure(self.real, [self.own, worst])
+        mouth = self.source.leakage(self.real, self.own)
+        mouth.pop("motion_correlation", None)  # with itself
+        rows = [self._row(REAL, found.scores[0], found.pictures[0] | mouth)]
+        with tempfile.TemporaryDirectory() as folder:
+            for kind, quality in zip(RECOMPRESSED, QUALITIES, strict=True):
+                rows.append(self._again(kind, Path(folder) / f"{quality}.mp4", quality))
+        old = self.source.leakage(self.real, worst) | {"old_speech_found": _found(found.scores[0])}
+        rows.append(self._row(OLD_VIDEO, found.scores[1], found.pictures[1] | old))
+        return rows
+
+    def _again(self, kind: str, path: Path, quality: int) -> Row:
+        """The real video written again; the face is where it was."""
+        write_again(self.real.footage, path, quality)
+        again = replace(self.real, footage=HeldFrames(path, FPS))
+        found = self._measure(again, [self.own])
+        more = self.source.leakage(again, self.own)
+        if self.same:  # beside dubs of which it is taken
+            more |= likeness(again, self.real)
+        more = {k: v for k, v in more.items() if k not in ("motion_correlation", "mouth_corners")}
+        return self._row(kind, found.scores[0], found.pictures[0] | more)
+
+    def dub(self, system: str) -> list[Row]:
+        path = self.clip.dubs[system]
+        self._check(path)
+        made = self._stretch(path)
+        found = self._measure(made, [self.new, self.own])
+        more = self.source.leakage(made, self.new)
+        if self.same:
+            more.pop("motion_correlation", None)  # the old mouth is the right one
+            more |= likeness(made, self.real)
+        else:
+            more["old_speech_found"] = _found(found.scores[1])
+        return [self._row(system, found.scores[0], found.pictures[0] | more)]
+
+    def silent(self, system: str) -> list[Row]:
+        path = self.clip.silent[system]
+        self._check_pictures(path)
+        rest = self.source.leakage(Stretch(HeldFrames(path, FPS)), np.zeros_like(self.own))
+        names = {"motion_share": "silent_share", "motion_correlation": "silent_correlation"}
+        picture = {name: rest[of] for of, name in names.items() if of in rest}
+        return [Row(SILENT, self.clip.name, 0, picture=picture)]
+
+    def _check(self, path: Path) -> None:
+        """Refuse a dub that cannot be laid beside the real video, or has another sound.
+
+        Raises:
+            MediaError: says how it differs.
+        """
+        self._check_pictures(path)
+        real, made = probe(self.clip.real), probe(path)
+        lasts, sound = real.video_seconds, len(self.new) / SAMPLE_RATE
+        if min(abs(made.video_seconds - wanted) for wanted in (lasts, sound)) > _LENGTH:
+            raise MediaError(
+                path,
+                f"lasts {made.video_seconds:.2f} s, the real video {lasts:.2f} and the new sound "
+                f"{sound:.2f}",
+            )
+        if made.has_audio and not same_sound(read_speech(path), self.new):
+            raise MediaError(path, f"has another sound than {'/'.join(self.heard.parts[-2:])}")
+
+    def _check_pictures(self, path: Path) -> None:
+        real, made = probe(self.clip.real), probe(path)
+        if (made.width, made.height) != (real.width, real.height):
+            raise MediaError(
+                path,
+                f"is {made.width}x{made.height}, the real video {real.width}x{real.height}",
+            )
+        if abs(made.fps / real.fps - 1) > _RATE:
+            raise MediaError(
+                path,
+                f"has {float(made.fps):g} frames a second, the real video {float(real.fps):g}",
+            )
+
+    def _stretch(self, path: Path) -> Stretch:
+        about = self.scorer
+        return find_stretch(path, about.judge, about.detector, stride=about.stride)
+
+    def _measure(self, stretch: Stretch, sounds: Sequence[np.ndarray]) -> Measured:
+        return measure(stretch, sounds, self.scorer.judge, vshift=self.scorer.vshift)
+
+    def _row(self, kind: str, scored: Scored, picture: dict[str, float]) -> Row:
+        error = round(abs(scored.result.fine_offset), 2)
+        more = {"new_speech_found": _found(scored), "offset_error": error}
+        return scored_row(kind, self.clip.name, scored, more | picture)
+
+
+def same_sound(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two recordings (samples,) at 16 kHz are of one sound, up to 0.2 s apart."""
+    return likeness_of_sounds(one, other) >= _SAME
+
+
+def likeness_of_sounds(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest correlation of two waves up to 0.2 s apart, in [0, 1]; of the first minute."""
+    count = min(len(one), len(other), _HEARD)
+    one, other = one[:count], other[:count]
+    power = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
+    if power == 0:
+        return float(not one.any() and not other.any())
+    whole = correlate(one, other, mode="full", method="fft")
+    return float(np.abs(whole[max(0, count - 1 - _SHIFT) : count + _SHIFT]).max()) / power
+
+
+def _found(scored: Scored) -> float:
+    return float(abs(scored.result.offset) <= 1)

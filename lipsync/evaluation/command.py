@@ -1,0 +1,199 @@
+"""``lipsync evaluate``, ``lipsync bench`` and ``lipsync calibrate``: options, and what they do.
+
+Options that are not given are not passed on: the defaults live in the functions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lipsync.commands import add_command, add_output_style, bars, print_json
+from lipsync.errors import ConfigError
+
+
+def add_evaluate(commands: Any) -> None:
+    about = "score generated videos, or a generator, always beside real videos"
+    parser = add_command(commands, "evaluate", _evaluate, about)
+    parser.epilog = (
+        "distance: lower is better (LSE-D by SyncNet v2); confidence: higher is better; offset in "
+        "frames of 1/25 s, negative where the sound comes late; fine_offset to a tenth "
+        "of one"
+    )
+    add = parser.add_argument
+    add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
+    add("--real", nargs="+", metavar="REAL", help="videos or folders of real videos")
+    add("--pairs", metavar="CSV", help="instead: a file of lines generated,real")
+    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled expert)")
+    add("-o", "--output", metavar="DIR", help="write scores.csv, scores.json and report.html there")
+    add("--against", metavar="DIR", help="an earlier output: compare on the videos in both")
+    add("--protocol", metavar="NAME", help="wild (default), or cropped: videos are face crops")
+    add("--device", help="where the networks run, e.g. cuda (default: cpu)")
+    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
+    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
+    add_output_style(parser)
+    add = parser.add_argument_group(
+        "a generator", "dub pairs and score them; interrupted, the same command goes on"
+    ).add_argument
+    add("--model", help="name or path of the generator; needs -o")
+    add("--reference-frames", metavar="HOW", help="auto or itself, as for lipsync dub")
+    about = "score also with a judge that trained the generator; tables say so"
+    add("--allow-training-judge", action="store_true", help=about)
+    add("--root", metavar="DIR", help="videos: all are paired, or those that a list names")
+    add("--filelist", metavar="FILE", help="pairs in the published format, lines of: video audio")
+    add("--count", type=int, metavar="N", help="so many random pairs of --root (default: all)")
+    add("--seed", type=int, help="of the random pairs (default: 0)")
+
+
+def add_bench(commands: Any) -> None:
+    about = "score the dubs of several systems beside real videos and baselines, on one page"
+    parser = add_command(commands, "bench", _bench, about)
+    parser.epilog = (
+        "FOLDER holds real/NAME.mp4, SYSTEM/NAME.mp4 of each system, and where you have them "
+        "SYSTEM/silent/NAME.mp4 (dubbed with silence), sound/NAME.wav (the new sounds; else the "
+        "dubs' own) and clips.csv (columns name, speaker, and others to group by)"
+    )
+    add = parser.add_argument
+    add("folder", metavar="FOLDER", help="real videos and dubs, see below")
+    add("-o", "--output", required=True, metavar="OUT", help="the folder for index.html")
+    add("--systems", metavar="A,B", help="only these (default: all that FOLDER holds)")
+    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
+    add("--workers", type=int, metavar="N", help="processes (default: 1)")
+    add("--device", help="where the networks run, e.g. cuda (default: cpu)")
+    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
+    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
+    add_output_style(parser)
+
+
+def add_calibrate(commands: Any) -> None:
+    about = "find what a judge's confidence is worth, and keep it in the judge's file"
+    parser = add_command(commands, "calibrate", _calibrate, about)
+    add = parser.add_argument
+    add("judge", metavar="JUDGE", help="name or path of an expert or SyncNet v2")
+    add("--data", dest="root", required=True, metavar="ROOT", help="a prepared set that is in sync")
+    about = "lists of its clips, of people that the judge does not know (default: val)"
+    add("--splits", nargs="+", metavar="LIST", help=about)
+    about = "people to leave out, such as those that the judge was trained on"
+    add("--without", nargs="+", metavar="SPEAKER", help=about)
+    add("-o", "--output", help="the .safetensors to write (default: the judge's own file)")
+    add("--level", type=float, metavar="P", help="act on this probability (default: 0.9)")
+    add("--device", help="where the judge runs, e.g. cuda (default: cpu)")
+    add_output_style(parser)
+
+
+def _evaluate(
+    *,
+    json: bool,
+    quiet: bool,
+    generated: Sequence[str] = (),
+    real: Sequence[str] = (),
+    pairs: str | None = None,
+    output: str | None = None,
+    against: str | None = None,
+    **options: Any,
+) -> None:
+    from lipsync import evaluation
+
+    if output is not None and Path(output).is_file():
+        raise ConfigError(f"{output}: is a file; name a folder for the scores")
+    earlier = evaluation.load_report(against) if against is not None else None
+    clips: list[tuple[Path, str]] = []
+    with bars(quiet, "video") as progress:
+        options["progress"] = lambda name, done, total: progress("scoring", done, total)
+        if "model" in options:
+            if generated or real or pairs is not None:
+                raise ConfigError("--model makes the videos: leave out GENERATED, --real, --pairs")
+            report, clips = _evaluate_generator(output, **options)
+        else:
+            report = _evaluate_videos(generated, real, pairs, **options)
+    comparison = evaluation.compare(earlier, report) if earlier is not None else None
+    if json:
+        print_json(report.as_dict())
+    elif not quiet:
+        print(report.table(videos="model" not in options))
+        for video, problem in report.problems().items() if "model" in options else ():
+            print(f"left out: {video}: {problem}")
+        if comparison is not None:
+            print(f"\nagainst {against}\n{comparison}")
+    if output is not None:
+        report.save(output)
+        evaluation.save_html(report, output, clips, comparison)
+    report.check()
+
+
+def _evaluate_videos(
+    generated: Sequence[str], real: Sequence[str], pairs: str | None, **options: Any
+) -> Any:
+    from lipsync import evaluation
+
+    only = ("root", "filelist", "count", "seed", "reference_frames", "allow_training_judge")
+    for name in only:
+        if name in options:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for a generator; name one with --model"
+            )
+    if pairs is not None:
+        more, more_real = evaluation.read_pairs(pairs)
+        generated, real = [*generated, *more], [*real, *more_real]
+    if not real:
+        raise ConfigError(
+            "no real videos: scores mean little alone; name some with --real, or a --pairs file"
+        )
+    if not generated:
+        raise ConfigError("no generated videos: name some, before --real, or a --pairs file")
+    return evaluation.evaluate(generated, real, **options)
+
+
+def _evaluate_generator(
+    output: str | None,
+    model: str,
+    root: str | None = None,
+    filelist: str | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> tuple[Any, list[tuple[Path, str]]]:
+    """The report, and clips to show in it."""
+    from lipsync import evaluation
+
+    if output is None:
+        raise ConfigError("evaluating a generator needs a folder for its videos; name it with -o")
+    if filelist is not None:
+        if count is not None or seed is not None:
+            raise ConfigError("--count and --seed draw pairs at random; a --filelist names them")
+        pairs = evaluation.read_filelist(filelist, root)
+    elif root is not None:
+        pairs = evaluation.random_pairs([root], count, seed or 0)
+    else:
+        raise ConfigError("nothing to dub: name a folder of videos with --root, or a --filelist")
+    report = evaluation.evaluate_generator(model, pairs, output, **options)
+    return report, evaluation.report_clips(report, pairs, output)
+
+
+def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: Any) -> None:
+    from lipsync import evaluation
+
+    if systems is not None:
+        options["systems"] = [name.strip() for name in systems.split(",") if name.strip()]
+    with bars(quiet, "clip") as progress:
+        options["progress"] = lambda name, done, total: progress("scoring", done, total)
+        result = evaluation.bench(**options)
+    if json:
+        print_json(result.as_dict())
+    elif not quiet:
+        print(f"{result.table()}\n{Path(options['output']) / 'index.html'}")
+
+
+def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:
+    from lipsync import evaluation
+
+    with bars(quiet, "clip") as progress:
+        options["progress"] = lambda name, done, total: progress("scoring", done, total)
+        found = evaluation.calibrate_file(**options)
+    if json:
+        print_json(found.as_dict())
+    elif not quiet:
+        print(evaluation.calibration_table(found))

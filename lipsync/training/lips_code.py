@@ -1,0 +1,121 @@
+"""Training of a generator that speaks through a lips code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lipsync.errors import ConfigError
+from lipsync.models import LipsCode
+from lipsync.training.augment import PictureAugment
+from lipsync.training.batches import batch_rng, generator_faces
+from lipsync.training.generator import GeneratorTraining
+from lipsync.training.step import Step
+from lipsync.training.terms import ReadBack
+
+_EDITOR = "face_encoder_blocks", "face_decoder_blocks", "output_block", "reader", "bottom", "gains"
+_PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # that can learn alone
+
+
+class LipsCodeTraining(GeneratorTraining):
+    """Teaches the editor to paint true codes, and the audio encoder to hear them.
+
+    The coder reads the target through an augmentation of its own, alike in all frames of a clip, so
+    that a code cannot carry looks, light or pose; some noise on it keeps near codes near in the
+    picture.
+
+    Args:
+        generator: a :class:`lipsync.models.LipsCode`.
+        args: see :class:`GeneratorTraining`.
+        learns: "all": pictures are painted from the code of the true mouth, and what is heard is
+            drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
+            "sound": coder and editor stay as they are, and pictures are painted from what is heard.
+        view: what happens to pictures before the coder reads them.
+        noise: deviation of the noise on codes that are painted, whose own is 1.
+        swapped: share of the windows that are painted from another's code, for
+            :class:`.terms.ReadBack`; where the editor learns alone.
+        options: see :class:`GeneratorTraining`.
+
+    Raises:
+        ConfigError: another generator, or options that cannot work.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        *args: Any,
+        learns: str = "all",
+        view: PictureAugment | None = None,
+        noise: float = 0.1,
+        swapped: float = 0.0,
+        **options: Any,
+    ) -> None:
+        if not isinstance(generator, LipsCode):
+            raise ConfigError(f"model.generator: a {type(generator).__name__} has no lips code")
+        if learns not in ("all", *_PARTS):
+            raise ConfigError(f"model.learns={learns}: there is all, {', '.join(_PARTS)}")
+        if not noise >= 0:
+            raise ConfigError(f"model.noise={noise}: must be 0 or more")
+        if not 0 <= swapped < 1:
+            raise ConfigError(f"model.swapped={swapped}: must be 0 or more, and less than 1")
+        super().__init__(generator, *args, **options)
+        self.learns, self.view, self.noise, self.swapped = learns, view, noise, swapped
+        if learns != "editor" and (
+            swapped or any(isinstance(t, ReadBack) for t in self.terms.values())
+        ):
+            raise ConfigError(
+                "model.swapped and ReadBack need model.learns=editor: a coder at rest"
+            )
+        if learns != "all":
+            if options.get("init_from") is None:
+                raise ConfigError(f"model.learns={learns}: give trained weights by model.init_from")
+            generator.requires_grad_(False)
+            for part in self._learning():
+                part.requires_grad_(True)
+        self.train()  # the other parts stay in eval mode
+
+    def _learning(self) -> list[nn.Module]:
+        """The parts of the generator that learn where not all do."""
+        return [getattr(self.generator, name) for name in _PARTS[self.learns]]
+
+    def train(self, mode: bool = True) -> LipsCodeTraining:
+        super().train(mode)
+        if mode and self.learns != "all":
+            self.generator.eval()
+            for part in self._learning():
+                part.train()
+        return self
+
+    def painted(self, step: Step) -> Step:
+        code = self._true_code(step)
+        windows = code.shape[:2]
+        heard = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(0, windows)
+        shown, known = (heard if self.learns == "sound" else code), None
+        if self.swapped:  # those at the end show what the mouths of others do
+            known = max(1, round(len(code) * (1 - self.swapped)))
+            shown = torch.cat([code[:known], code.roll(known, dims=0)[known:]])
+        painted = shown
+        if self.learns != "sound":
+            rng = self._rng("noise")
+            noise = torch.randn(code.shape, generator=rng, device=rng.device)
+            painted = shown + self.noise * noise.to(code)
+        faces = generator_faces(step.target, step.reference)
+        fake = self.generator.edit(painted.flatten(0, 1), faces.flatten(0, 1))
+        found = {"code": code.detach(), "heard": heard, "shown": shown.detach(), "known": known}
+        return replace(step, fake=fake.unflatten(0, windows), **found)
+
+    def _true_code(self, step: Step) -> Tensor:
+        faces = step.target
+        if self.view is not None and self.learns == "all":
+            strength = self.augment.strength(step.batch) if self.augment is not None else 1.0
+            faces = self.view(faces, strength, self._rng("view"))
+        with torch.set_grad_enabled(self.learns == "all"):
+            code = self.generator.code_of_faces(faces.flatten(0, 1))
+        return code.unflatten(0, faces.shape[:2])
+
+    def _rng(self, purpose: str) -> torch.Generator:
+        rank = self.global_rank if self._trainer else 0
+        return batch_rng(self.seed, self.batches_done, rank, purpose, self.device)

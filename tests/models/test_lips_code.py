@@ -1,0 +1,66 @@
+"""The lips code: what its coder cannot see, and what reaches the picture through it."""
+
+import pytest
+import torch
+
+from lipsync.checkpoints import load_model
+from lipsync.checkpoints.saving import save_model
+from lipsync.errors import ConfigError
+from lipsync.features import Mel
+from lipsync.models import LipsCode
+from lipsync.models.inference import optimise
+
+
+@pytest.fixture
+def network() -> LipsCode:
+    torch.manual_seed(0)
+    return LipsCode(
+        96, width=0.125, depth=0, feature=Mel(window=24, lead=3), framing="box", sound_width=0.1
+    ).eval()
+
+
+def pictures(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_picture_of_sound_is_the_picture_of_its_code(network):
+    mel, faces = pictures(2, 1, 80, 24) * 8 - 4, pictures(2, 9, 96, 96)
+    code = network.code_of_sound(mel)
+    assert code.shape == (2, 12)
+    painted = network(mel, faces)
+    assert painted.shape == (2, 3, 96, 96)
+    torch.testing.assert_close(network.edit(code, faces), painted)
+    torch.testing.assert_close(
+        optimise(network, torch.float32)(mel, faces), painted, atol=1e-5, rtol=0
+    )
+    with torch.no_grad():
+        for gain in network.gains:
+            torch.nn.init.normal_(gain.weight)
+    assert (network.edit(code + 1, faces) - network.edit(code, faces)).abs().max() > 1e-4
+
+
+def test_the_coder_sees_neither_light_nor_colour_nor_what_is_above_the_mouth(network):
+    faces = 0.3 + 0.2 * pictures(2, 3, 96, 96)
+    code = network.code_of_faces(faces)
+    assert code.shape == (2, 12)
+    for same in (faces * 1.5, faces + 0.2, faces.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)):
+        torch.testing.assert_close(network.code_of_faces(same), code, atol=1e-4, rtol=0)
+    above = faces.clone()
+    above[:, :, :48] = 0
+    torch.testing.assert_close(network.code_of_faces(above), code)
+    below = faces.clone()
+    below[:, :, 60:70, 40:56] = 0
+    assert (network.see(below) - network.see(faces)).abs().max() > 0.5
+
+
+def test_it_is_saved_and_loaded_with_the_size_of_its_code(network, tmp_path):
+    save_model(network, tmp_path / "code.safetensors", {})
+    again = load_model(tmp_path / "code.safetensors")
+    assert again.config["numbers"] == 12
+    faces = pictures(1, 3, 96, 96)
+    torch.testing.assert_close(again.code_of_faces(faces), network.code_of_faces(faces))
+
+
+def test_a_code_without_numbers_is_refused():
+    with pytest.raises(ConfigError, match="numbers"):
+        LipsCode(96, numbers=0)

@@ -1,0 +1,155 @@
+"""Training of a lips code: which part learns from what."""
+
+import pytest
+import torch
+from test_modules import generator_data, small_expert
+from tiny import ADAM, CONSTANT, changed, state, trainer
+
+from lipsync.checkpoints.saving import save_model
+from lipsync.errors import ConfigError
+from lipsync.features import Mel
+from lipsync.models import LipsCode, QualityDiscriminator, Wav2Lip
+from lipsync.training import LipsCodeTraining, measures, terms
+from lipsync.training.augment import Augment, PictureAugment
+from lipsync.training.step import Step
+
+PARTS = ("face_encoder_blocks", "gains", "coder", "audio_encoder")
+
+
+def small_code() -> LipsCode:
+    torch.manual_seed(0)
+    feature = Mel(window=20, lead=3)
+    return LipsCode(96, width=0.1, depth=0, feature=feature, framing="box", sound_width=0.1)
+
+
+def code_module(**options) -> LipsCodeTraining:
+    defaults = {
+        "generator": small_code(),
+        "optimizer": ADAM,
+        "schedule": CONSTANT,
+        "loss": {"lower": 1.0, "code": 1.0},
+        "terms": {
+            "lower": terms.LowerReconstruction(),
+            "code": terms.CodeError(),
+            "sync": terms.SyncShortfall(threshold=None),
+            "adversarial": terms.Adversarial(),
+        },
+        "metrics": {"l1": measures.L1(), "code": measures.TrueCode()},
+        "view": PictureAugment(flip=0.0),
+        "augment": Augment(pictures=None, sound=None),
+    }
+    return LipsCodeTraining(**defaults | options)
+
+
+def learnt(module, prepared, tmp_path) -> set[str]:
+    """The parts of the generator that two steps change."""
+    before = {name: state(getattr(module.generator, name)) for name in PARTS}
+    run = trainer(tmp_path)
+    run.fit(module, generator_data(prepared))
+    module.logged = run.callback_metrics
+    return {n for n in PARTS if changed(getattr(module.generator, n), before[n])}
+
+
+def test_all_parts_learn_and_the_code_is_measured(prepared, tmp_path):
+    module = code_module()
+    assert learnt(module, prepared, tmp_path) == set(PARTS)
+    assert module.logged["val/psnr_true_code"] > 3
+    assert -1 <= module.logged["val/code_correlation"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("learns", "loss", "parts"),
+    [
+        ("sound", {"code": 1.0, "sync": 0.1}, {"audio_encoder"}),
+        ("editor", {"lower": 1.0, "adversarial": 0.1}, {"face_encoder_blocks", "gains"}),
+    ],
+)
+def test_one_side_learns_beside_trained_weights(prepared, tmp_path, learns, loss, parts):
+    save_model(small_code(), tmp_path / "begun.safetensors", {})
+    module = code_module(
+        learns=learns,
+        loss=loss,
+        init_from=tmp_path / "begun.safetensors",
+        expert=small_expert(),
+        discriminator=QualityDiscriminator(96, width=0.1),
+    )
+    assert learnt(module, prepared, tmp_path) == parts
+
+
+def test_sound_never_reaches_pictures_or_the_coder_where_all_learn():
+    module = code_module(loss={"code": 1.0})
+    faces = torch.rand(2, 5, 3, 96, 96)
+    sound = torch.zeros(2, 5, 1, 80, 20)
+    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
+    assert step.code.shape == step.heard.shape == (2, 5, 12)
+    module.terms["code"](step).backward()
+    for name in PARTS:
+        gradients = [p.grad is not None for p in getattr(module.generator, name).parameters()]
+        assert any(gradients) == (name == "audio_encoder"), name
+
+
+def test_the_last_windows_show_the_mouths_of_the_first(tmp_path):
+    save_model(small_code(), tmp_path / "begun.safetensors", {})
+    module = code_module(
+        learns="editor",
+        init_from=tmp_path / "begun.safetensors",
+        noise=0.0,
+        swapped=0.5,
+        loss={"lower": 1.0, "read_back": 1.0},
+        terms={"lower": terms.LowerReconstruction(), "read_back": terms.ReadBack()},
+    )
+    g = torch.Generator().manual_seed(0)
+    faces, sound = torch.rand(4, 2, 3, 96, 96, generator=g), torch.zeros(4, 2, 1, 80, 20)
+    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
+    torch.testing.assert_close(step.shown[2:], step.code[:2])
+    torch.testing.assert_close(step.shown[:2], step.code[:2])
+    assert [len(part) for part in step.compared] == [2, 2]  # the others have no true picture
+    own = Step(0, faces, faces, step.target, sound, shown=step.code)
+    assert module.terms["read_back"](own) < 1e-6
+    module.terms["read_back"](step).backward()
+    learning = {
+        n for n in PARTS for p in getattr(module.generator, n).parameters() if p.grad is not None
+    }
+    assert learning == {"face_encoder_blocks", "gains"}
+
+
+def test_velocity_counts_in_the_error_of_a_code():
+    code, flat = torch.zeros(1, 4, 12), torch.ones(1, 4, 12)
+    shaking = flat * torch.tensor([1.0, -1.0, 1.0, -1.0]).view(1, 4, 1)
+    steps = [Step(0, code, code, code, code, code=code, heard=heard) for heard in (flat, shaking)]
+    still, moving = (terms.CodeError(velocity=0.5)(step) for step in steps)
+    assert (float(still), float(moving)) == (1.0, 2.0)
+
+
+def test_no_more_sync_is_asked_for_than_the_real_have():
+    term = terms.SyncShortfall(small_expert(), threshold=None)
+    generator = Wav2Lip(96, width=0.1, depth=0)
+    term.attach("sync", {"generator": generator, "expert": None})
+    g = torch.Generator().manual_seed(0)
+    real, other = (torch.rand(3, 5, 3, 96, 96, generator=g) for _ in range(2))
+    heard = torch.rand(3, 1, 80, 16, generator=g)
+
+    def step(fake):
+        return Step(0, real, real, fake, heard[:, None], spans={"sync": heard})
+
+    assert term(step(real)) == 0
+    audio, face = term.embed(step(real), other)
+    _, truth = term.embed(step(real), real)
+    short = ((audio * truth).sum(1) - (audio * face).sum(1)).clamp_min(0).mean()
+    torch.testing.assert_close(term(step(other)), short)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"generator": Wav2Lip(96, width=0.1, depth=0)}, "Wav2Lip has no lips code"),
+        ({"learns": "lips"}, "there is all, editor, sound"),
+        ({"learns": "sound"}, "give trained weights by model.init_from"),
+        ({"noise": -1.0}, "model.noise=-1.0"),
+        ({"swapped": 1.0}, "model.swapped=1.0"),
+        ({"swapped": 0.5}, "need model.learns=editor"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options, told):
+    with pytest.raises(ConfigError, match=told):
+        code_module(**options)
