@@ -299,10 +299,10 @@ def test_stills_and_videos_of_one_frame_fall_back_to_themselves(sound, tmp_path)
 
 
 def test_the_command(talking, sound, tmp_path, capsys, monkeypatch):
-    from lipsync.dubbing import plan
+    from lipsync.dubbing import faces, plan
 
     monkeypatch.setattr(plan, "load_generator", lambda *_: (Copying(), "copying"))
-    monkeypatch.setattr(plan, "get_detector", lambda _: FixedDetector())
+    monkeypatch.setattr(faces, "get_detector", lambda _: FixedDetector())
     out = str(tmp_path / "out.mp4")
     command = ["dub", str(talking), str(sound), "-o", out, "--json", "--reference-frames"]
     cli.main([*command, "3"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from dubbing_media import BOX, SIZE, SQUARE, FixedDetector, Hearing, frame, make_video
 
-from lipsync.dubbing import plan
+from lipsync.dubbing import faces
 from lipsync.dubbing.follow import FaceFollower, MouthCentred
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
@@ -328,9 +328,9 @@ def test_the_papers_networks_keep_their_box(monkeypatch, tmp_path, published):
         def detect(self, picture):
             return [turned(0.2)]
 
-    monkeypatch.setattr(plan, "is_published", lambda model: published)
+    monkeypatch.setattr(faces, "is_published", lambda model: published)
     source = open_source(make_video(tmp_path / "face.mp4", 3))
-    found = plan.FacePlan(source, Lips(Hearing()), Options(detector=Turned())).find(
+    found = faces.FacePlan(source, Lips(Hearing()), Options(detector=Turned())).find(
         Shown(k, k / 25, 1 / 25, picture) for k, (_, picture) in enumerate(source.frames())
     )
     for _, one in found:
