@@ -16,7 +16,7 @@ _USUALLY = 6.0  # and find nearly the same within so many dB of it
 _HISS_DB = -55.0  # a sound that is never louder is no speech, and is not made louder
 _GATE_DB = 10.0  # below the mean level a block is a pause
 QUIET, LOUD = 10, 95  # percentiles of the levels above FLOOR_DB
-_CLIPPED = 1e-3  # share of the samples at full scale
+_CLIPPED = 2e-3  # share of the samples at full scale
 
 
 class Loudness:
