@@ -12,7 +12,7 @@ from torch import nn
 
 from lipsync.checkpoints import export_official, load_model, save_model
 from lipsync.checkpoints.files import whole_files
-from lipsync.checkpoints.origin import trained_with
+from lipsync.checkpoints.origin import together, trained_with
 from lipsync.errors import CheckpointError, ConfigError
 from lipsync.models import (
     FaceGenerator,
@@ -73,14 +73,8 @@ def interpolated(first: nn.Module, second: nn.Module, share: float) -> nn.Module
     for name, value in between.state_dict().items():
         if value.is_floating_point():
             value.lerp_(other[name], share)
-    records = trained_with(first), trained_with(second)
-    between.card = {}
-    if None not in records:
-        terms = {term for record in records for term in record}
-        between.card["frozen"] = {
-            term: sorted({one for record in records for one in record.get(term, [])})
-            for term in sorted(terms)
-        }
+    record = together(trained_with(first), trained_with(second))
+    between.card = {} if record is None else {"frozen": record}
     return between
 
 

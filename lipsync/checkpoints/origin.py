@@ -30,6 +30,16 @@ def trained_with(network: nn.Module) -> dict[str, list[str]] | None:
     return {str(term): [str(one) for one in hashes] for term, hashes in found.items()}
 
 
+def together(*records: Mapping[str, list[str]] | None) -> dict[str, list[str]] | None:
+    """Records of :func:`trained_with` as one; None where one is not known."""
+    if None in records:
+        return None
+    terms = sorted({term for record in records for term in record})
+    return {
+        term: sorted({one for record in records for one in record.get(term, [])}) for term in terms
+    }
+
+
 def identities(network: nn.Module) -> set[str]:
     """Hashes by which a network may be known to others.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lipsync import losses
+from lipsync.checkpoints.origin import together
 from lipsync.data.clips import Clip
 from lipsync.data.inputs import Inputs
 from lipsync.errors import ConfigError
@@ -95,8 +96,9 @@ class GeneratorTraining(Training):
                 raise ConfigError(f"model.metrics.{name}: a {kind} is no Measure")
             measure.attach(name, networks, dict(used.items()))
         self.check_augmentation(self.features())
+        self.trained_with: dict[str, list[str]] | None = {}  # before this training
         if init_from is not None:
-            start_from(generator, init_from, "generator")
+            self.trained_with = start_from(generator, init_from, "generator")
         if discriminator is not None and discriminator_init_from is not None:
             start_from(discriminator, discriminator_init_from, "discriminator")
         self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
@@ -263,5 +265,6 @@ class GeneratorTraining(Training):
         about = architecture(self.generator, "generator.")
         if self.discriminator is not None:
             about["discriminator"] = architecture(self.discriminator, "discriminator.")
-        frozen = {n: term.hashes() for n, term in self.terms.items() if term.hashes()}
-        return {**about, "frozen": frozen}
+        own = {n: term.hashes() for n, term in self.terms.items() if term.hashes()}
+        frozen = together(own, self.trained_with)
+        return about if frozen is None else {**about, "frozen": frozen}

@@ -11,6 +11,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import nn
 
 from lipsync.checkpoints import load_model
+from lipsync.checkpoints.origin import trained_with
 from lipsync.errors import CheckpointError, TrainingError
 
 log = logging.getLogger(__name__)
@@ -21,8 +22,10 @@ def architecture(network: nn.Module, prefix: str) -> dict[str, Any]:
     return {"class": type(network).__name__, "config": dict(network.config), "prefix": prefix}
 
 
-def start_from(network: nn.Module, source: str | Path, part: str) -> None:
+def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, list[str]] | None:
     """Give a network that is about to be trained the weights of a file.
+
+    Returns what trained them, see :func:`lipsync.checkpoints.origin.trained_with`.
 
     Args:
         network: a network of :mod:`lipsync.models`.
@@ -54,6 +57,7 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> None:
         )
     network.load_state_dict(given.state_dict())
     log.info("training begins from %s", source)
+    return trained_with(given)
 
 
 def _option(part: str, key: str) -> str:

@@ -97,3 +97,16 @@ def test_another_lead_is_told_and_kept_out(saved, caplog):
         start_from(network, saved(given), "generator")
     assert network.config["feature"]["lead"] == 2
     assert "was trained with model.generator.feature.lead=1" in caplog.text
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_trained_the_weights_before_is_not_forgotten(tmp_path, known):
+    card = {"frozen": {"sync": ["abc"]}} if known else {}
+    save_model(small(Wav2Lip, depth=0), tmp_path / "given.safetensors", card)
+    module = GeneratorTraining(
+        small(Wav2Lip, depth=0),
+        {"reconstruction": terms.Reconstruction(weight=1.0)},
+        **LEARNING,
+        init_from=tmp_path / "given.safetensors",
+    )
+    assert module.about().get("frozen") == (card["frozen"] if known else None)

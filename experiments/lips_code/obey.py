@@ -1,0 +1,108 @@
+"""Does an editor obey the code? Codes of other people's mouths, and of silence, read back.
+
+python -m experiments.lips_code.obey ROOT SPLIT MODEL... [--clips 12]
+
+Every clip is painted four times: from its own true code, from what is heard, from the code of
+another clip, and from silence. ``r`` is Pearson's correlation over 40 frames, the mean of the
+numbers of the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lipsync.checkpoints import load_model
+from lipsync.data.clips import Clip
+from lipsync.data.store import PreparedFolder, read_split
+from lipsync.features import feature_of
+from lipsync.models import LipsCode
+from lipsync.training.batches import generator_faces, to_float
+from lipsync.windows import lower_half
+
+FRAMES = range(5, 45)
+COLUMNS = {
+    "asked": "r of the code that is read with that of the other clip, which was asked for",
+    "own": "r of the same with that of the face's own mouth",
+    "still": "deviation of the code that is read under silence, as a share of the true one's",
+    "motion": "motion of the lower half under silence, as a share of the true one's",
+    "true": "PSNR of the lower half from the true code, dB",
+    "heard": "the same from what is heard",
+    "hears": "r of what is heard with the true code",
+    "sharp": "steps between rows at the mouth, as a share of the true picture's",
+}
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Pearson's r over time, the mean of the columns of (n, numbers)."""
+    a, b = a - a.mean(dim=0), b - b.mean(dim=0)
+    norms = a.norm(dim=0) * b.norm(dim=0)
+    return float(((a * b).sum(dim=0) / norms.clamp_min(1e-6)).mean())
+
+
+def motion(faces: Tensor) -> float:
+    return float(lower_half(faces).diff(dim=0).abs().mean())
+
+
+def steps(faces: Tensor) -> float:
+    side = faces.shape[-1]
+    edge = round(0.31 * side)
+    return float(lower_half(faces)[..., edge : side - edge].diff(dim=-2).abs().mean())
+
+
+def psnr(made: Tensor, true: Tensor) -> float:
+    return float(-10 * (lower_half(made) - lower_half(true)).square().mean().log10())
+
+
+@torch.inference_mode()
+def measure(network: LipsCode, clip: Clip, other: Clip) -> list[float]:
+    """The columns for one clip."""
+    target, theirs = (to_float(torch.from_numpy(c.read(FRAMES))) for c in (clip, other))
+    at = np.linspace(0, len(FRAMES) - 1, network.references + 2)[1:-1].astype(int)
+    faces = generator_faces(target, target[at])
+    own, asked = network.code_of_faces(target), network.code_of_faces(theirs)
+    feature = feature_of(network)
+    heard = feature.cut(clip.feature(feature), np.array(FRAMES))
+    heard = network.code_of_sound(torch.from_numpy(heard))
+    silence = torch.full((1, *network.audio_shape), float(feature.silence))
+    rest = network.code_of_sound(silence).expand_as(own)
+    swapped, silent, true, spoken = (network.edit(c, faces) for c in (asked, rest, own, heard))
+    read, still = network.code_of_faces(swapped), network.code_of_faces(silent)
+    return [
+        correlation(read, asked),
+        correlation(read, own),
+        float(still.std(dim=0).mean() / own.std(dim=0).mean()),
+        motion(silent) / motion(target),
+        psnr(true, target),
+        psnr(spoken, target),
+        correlation(heard, own),
+        steps(spoken) / steps(target),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("split")
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--clips", type=int, default=12)
+    args = parser.parse_args()
+    keys = read_split(args.root, args.split)
+    keys = keys[:: max(1, len(keys) // args.clips)]
+    for name, told in COLUMNS.items():
+        print(f"{name:7} {told}")
+    print(" ".join(f"{name:>7}" for name in COLUMNS))
+    for model in args.models:
+        network = load_model(model)
+        reader = PreparedFolder(args.root, network.config["image_size"])
+        clips = [reader.open(key) for key in keys]
+        rows = [measure(network, clip, clips[(i + 3) % len(clips)]) for i, clip in enumerate(clips)]
+        print(" ".join(f"{value:7.2f}" for value in np.mean(rows, axis=0)), model)
+
+
+if __name__ == "__main__":
+    main()
