@@ -55,8 +55,8 @@ def _fold_residual(block: ConvBlock) -> None:
     """Let a single convolution add its input itself: one more at the kernel's middle."""
     if block.residual and len(block.conv_block) == 1:
         weight = block.conv_block[0].weight
-        same, middle = torch.arange(weight.shape[0]), weight.shape[2] // 2
-        weight[same, same, middle, middle] += 1
+        same, (rows, columns) = torch.arange(weight.shape[0]), weight.shape[2:]
+        weight[same, same, rows // 2, columns // 2] += 1
         block.residual = False
 
 

@@ -30,8 +30,11 @@ def test_a_picture_of_sound_is_the_picture_of_its_code(network):
     painted = network(mel, faces)
     assert painted.shape == (2, 3, 96, 96)
     torch.testing.assert_close(network.edit(code, faces), painted)
+    fast = optimise(network, torch.float32)
+    torch.testing.assert_close(fast(mel, faces), painted, atol=1e-5, rtol=0)
+    torch.testing.assert_close(fast.code_of_sound(mel), code, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(
-        optimise(network, torch.float32)(mel, faces), painted, atol=1e-5, rtol=0
+        fast.code_of_faces(faces[:, :3]), network.code_of_faces(faces[:, :3])
     )
     with torch.no_grad():
         for gain in network.gains:
