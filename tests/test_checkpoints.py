@@ -255,7 +255,8 @@ def test_bundled_models_go_by_name(tmp_path, monkeypatch):
 def test_bundled_models_say_what_they_hear_and_see(name):
     network = load_model(name)
     assert feature_of(network).name in ("mel", "lipgan_mfcc", "syncnet_mfcc")
-    assert network.config["framing"] == ("aligned_tight" if name == "expert-open" else "box")
+    aligned = name in ("expert-open", "lipscode-open")
+    assert network.config["framing"] == ("aligned_tight" if aligned else "box")
 
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
