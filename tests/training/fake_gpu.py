@@ -12,6 +12,7 @@ from functools import partial
 
 import torch
 from test_lipgan import lipgan_module
+from test_lips_code_training import code_module
 from test_modules import generator_module
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
@@ -20,7 +21,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 from lipsync.features import Mel, SyncNetMFCC
 from lipsync.models import SyncNet, SyncNetV2
 from lipsync.training import ExpertTraining, GeneratorTraining, measures, terms
-from lipsync.training.augment import Augment
+from lipsync.training.augment import Augment, PictureAugment
 from lipsync.training.frozen import Frozen
 
 _setup_privateuseone_for_python_backend("fakegpu")
@@ -91,6 +92,7 @@ MODULES = {
         },
     ),  # but for MS-SSIM: torchmetrics makes a tensor that the fake backend cannot
     "lipgan": lambda: lipgan_module(augment=Augment()),
+    "lipscode": lambda: code_module(augment=Augment(), view=PictureAugment(flip=0.0)),
     "syncnet": lambda: expert(SyncNet(96, width=0.1, depth=0, view="mean_subtracted_grey")),
     "judge": lambda: expert(SyncNetV2(96, width=0.1, framing="box", unit=True)),
 }
@@ -122,6 +124,7 @@ def step(module: nn.Module) -> None:
     """A training step with all that Lightning does around it, but for its logging."""
     optimizers = [torch.optim.AdamW(groups.parameters()) for groups in networks(module)]
     module.augment_rng = Random
+    module._rng = lambda purpose: Random  # of a lips code
     module.optimizers = lambda: optimizers if len(optimizers) > 1 else optimizers[0]
     module.toggled_optimizer = lambda optimizer: nullcontext()
     module.manual_backward = lambda loss: loss.backward()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from test_expert_training import expert_data, expert_training
 from test_lipgan import lipgan_data, lipgan_module
+from test_lips_code_training import code_module
 from test_modules import generator_data, generator_module
 from tiny import trainer
 
@@ -18,6 +19,7 @@ SCRIPT = Path(__file__).with_name("fake_gpu.py")
 MODELS = {
     "wav2lip": (generator_module, generator_data),
     "lipgan": (lipgan_module, lipgan_data),
+    "lipscode": (code_module, generator_data),
     "syncnet": (lambda: expert_training(SyncNet(96, width=0.1, depth=0)), expert_data),
     "judge": (
         lambda: expert_training(SyncNetV2(96, width=0.1, framing="box", unit=True)),
