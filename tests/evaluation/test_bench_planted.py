@@ -52,9 +52,11 @@ def result(tmp_path_factory):
 def test_they_stand_in_their_order(result):
     assert not result.left_out
     assert not result.as_report.warning
-    order = ["real", "true", "half", "random", OLD_VIDEO]
+    order = ["real", "true", "half"]
     means = [result.mean(kind, DISTANCE).mean for kind in order]
     assert means == sorted(means)
+    unrelated = [result.mean(kind, DISTANCE) for kind in ("random", "frozen", OLD_VIDEO)]
+    assert all(one.low > means[2] for one in unrelated)
     for kind in RECOMPRESSED:  # a codec moves the distance by less than half an old mouth does
         assert abs(result.mean(kind, DISTANCE).mean - means[0]) < (means[2] - means[0]) / 2
     assert not result.drifts(DISTANCE)
@@ -63,7 +65,7 @@ def test_they_stand_in_their_order(result):
     assert sharpness == sorted(sharpness, reverse=True)
     real, worst = (result.mean(kind, DISTANCE) for kind in ("real", OLD_VIDEO))
     assert real.high < worst.low
-    assert result.mean("frozen", DISTANCE).mean > means[3]
+    assert result.mean("frozen", DISTANCE).mean > worst.mean
     assert result.mean("copy", DISTANCE).mean == pytest.approx(worst.mean, abs=0.01)
     found = result.comparisons["random", "true"]["distance"]
     assert found.clear
@@ -78,5 +80,6 @@ def test_what_is_wrong_with_them_is_said(result):
     assert "hardly moves the mouth" in told["frozen"]
     for words in ("keeps the old mouth", "moves like the old mouth", "under silence"):
         assert words in told["copy"]
-    assert "keeps the old mouth" in told["half"]  # though the new speech is found in all
+    # seven of eight clips are too few to say so of half an old mouth
+    assert np.mean([*result.values("half", "old_speech_found").values()]) >= 0.75
     assert np.mean([*result.values("half", "new_speech_found").values()]) == 1
