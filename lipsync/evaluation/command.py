@@ -25,7 +25,7 @@ def add_evaluate(commands: Any) -> None:
     add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
     add("--real", nargs="+", metavar="REAL", help="videos or folders of real videos")
     add("--pairs", metavar="CSV", help="instead: a file of lines generated,real")
-    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled expert)")
+    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     add("-o", "--output", metavar="DIR", help="write scores.csv, scores.json and report.html there")
     add("--against", metavar="DIR", help="an earlier output: compare on the videos in both")
     add("--protocol", metavar="NAME", help="wild (default), or cropped: videos are face crops")
