@@ -157,17 +157,24 @@ def _add_voice(commands: Any) -> None:
 
 def _add_export(commands: Any) -> None:
     parser = add_command(
-        commands, "export", _export, "write a model, or a mix of two, in another format"
+        commands, "export", _export, "write a model, or a mix of two, as a file, or upload it"
     )
     parser.add_argument("model", metavar="MODEL", help="name or path of a model")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="a .pth, .safetensors or .onnx file"
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="a .pth, .safetensors or .onnx file, or a repository of the hub, hf://org/repo",
     )
     parser.add_argument(
         "--mix", metavar="OTHER", help="write what lies between MODEL and one trained on from it"
     )
     parser.add_argument(
         "--share", type=float, metavar="S", help="of OTHER in the mix, 0 to 1 (default: 0.5)"
+    )
+    parser.add_argument(
+        "--card", metavar="YAML", help="what to know of it: name, data, licence, metrics, limits"
     )
 
 

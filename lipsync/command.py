@@ -92,4 +92,4 @@ def _remedied(text: str) -> str:
     if plugin is None or plugin[1] not in _EXTRAS:
         return text
     extra = _EXTRAS[plugin[1]]
-    return f"Hydra's plugin {plugin[1]} is not installed; pip install 'lipsync[{extra}]'"
+    return f"Hydra's plugin {plugin[1]} is not installed; pip install 'lipsync-lab[{extra}]'"
