@@ -15,6 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 from lipsync.errors import ConfigError, LipsyncError, exit_on_error
 from lipsync.failures import sweep_failures
 
+_PACKAGE = Path(__file__).resolve().parent
+CONF = str(_PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf")
+"""The folder of the options: in a wheel it lies in the package, in the repository beside it."""
+
 _EXTRAS = {  # of Hydra's plugins, the extra that installs them
     "joblib": "sweep",
     "optuna": "optuna",
