@@ -32,7 +32,7 @@ def add_adapt(commands: Any) -> None:
         action="store_false",
         help="take the sound to be in sync as it is",
     )
-    add("--batches", type=int, metavar="N", help="most training steps (default: 400)")
+    add("--batches", type=int, metavar="N", help="most training steps (default: 300)")
     add("--device", help="where it trains: cpu (default) or cuda")
     add("--work", metavar="DIR", help="keep the prepared footage and the run here")
     add_output_style(parser)

@@ -75,7 +75,12 @@ def gather(
         MediaError: a video that cannot be read, or nothing usable in any.
         ConfigError: too little footage, several people, no speech, or sound out of sync.
     """
-    length = sum(probe(video).video_seconds for video in videos)
+    length = 0.0
+    for video in videos:
+        about = probe(video)
+        if not about.has_video:
+            raise MediaError(video, "holds no video", "name videos of the person")
+        length += about.video_seconds
     source, root = work / "footage", work / "set"
     shutil.rmtree(source, ignore_errors=True)
     (source / _PERSON).mkdir(parents=True)
@@ -201,5 +206,7 @@ def find_videos(given: Sequence[str | Path]) -> list[Path]:
         inside = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
         if not inside:
             raise MediaError(path, "holds no video", "name videos of the person")
+        if not path.exists():
+            raise MediaError(path, "no such file or folder", "check the path")
         found += inside
     return found

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from lipsync.adapt.codes import match_codes
 from lipsync.adapt.comparison import Gain, compare
 from lipsync.adapt.footage import Footage, find_videos, gather
 from lipsync.adapt.programs import run_program
@@ -20,9 +21,10 @@ from lipsync.checkpoints.files import fingerprint, sha256
 from lipsync.checkpoints.origin import card_of
 from lipsync.dubbing.lips import read_generator
 from lipsync.errors import ConfigError, LipsyncError, check_whole
+from lipsync.models import LipsCode
 
 BASE = "lipscode-open"
-_BATCHES = 400
+_BATCHES = 300
 _LAST = Path("run", "checkpoints", "last.ckpt")
 
 Progress = Callable[[str, int, int | None], None]
@@ -132,6 +134,8 @@ def adapt(
     _train(folder, footage, model, str(base), batches, device, progress)
     adapted = load_model(folder / "run" / "checkpoints" / "best.ckpt")
     progress("compare", 0, None)
+    if isinstance(adapted, LipsCode):
+        match_codes(adapted, footage.root, footage.train)
     gain = compare(model, adapted, footage.root, footage.held_out)
     if not gain.psnr_gain.mean > 0:
         raise ConfigError(
@@ -188,10 +192,10 @@ def _train(
     done = folder / "run" / "done"
     if done.is_file():
         return
-    config, lips_code = model.config, "numbers" in model.config
+    config = model.config
     options = [
         "experiment=adapt",
-        f"model={'person_lipscode' if lips_code else 'person_wav2lip'}",
+        f"model={'person_lipscode' if isinstance(model, LipsCode) else 'person_wav2lip'}",
         f"base={base}",
         f"data.root={footage.root}",
         f"data.image_size={config['image_size']}",

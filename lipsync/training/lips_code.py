@@ -37,8 +37,7 @@ class LipsCodeTraining(GeneratorTraining):
         learns: "all": pictures are painted from the code of the true mouth, and what is heard is
             drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
             "sound": coder and editor stay as they are, and pictures are painted from what is heard.
-            "person": as "all", with the coder as it is, and with the statistics of norms as they
-            are: batches of one person have others.
+            "person": as "all", with the coder as it is.
         view: what happens to pictures before the coder reads them.
         noise: deviation of the noise on codes that are painted, whose own is 1.
         swapped: share of the windows that are painted from another's code, for
@@ -91,7 +90,7 @@ class LipsCodeTraining(GeneratorTraining):
         super().train(mode)
         if mode and self.learns != "all":
             self.generator.eval()
-            for part in self._learning() if self.learns != "person" else ():
+            for part in self._learning():
                 part.train()
         return self
 
