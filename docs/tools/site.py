@@ -48,6 +48,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         to = target(here, match[1])
         return match[0] if to is None else relpath(place(to), folder) + (match[2] or "")
 
+    if place(here) == "index.md":
+        page.meta["hide"] = ["navigation"]  # the tabs are enough
     text = LINK.sub(rewritten, markdown)
     return text.replace(CARDS, "\n".join(cards())) if CARDS in text else text
 
