@@ -1,4 +1,4 @@
-"""The documentation site: the picture of the house, the models' cards, the pages that it adds."""
+"""The documentation site: the picture of the architecture, the models' cards, added pages."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def tool(name: str) -> ModuleType:
 
 
 def test_the_picture_of_the_house_is_current():
-    house = tool("house")
-    drawn = house.PICTURE.read_text("utf-8")
-    assert drawn == house.draw(house.rooms()), "run: python docs/tools/house.py"
+    drawing = tool("architecture")
+    drawn = drawing.PICTURE.read_text("utf-8")
+    assert drawn == drawing.draw(drawing.packages()), "run: python docs/tools/architecture.py"
 
 
 def test_arrows_lead_down_and_short_ways_are_left_out():
-    house = tool("house")
+    drawing = tool("architecture")
     imports = {"a": {"b", "c"}, "b": {"c"}, "c": set()}
-    assert house.reduced(imports) == {"a": {"b"}, "b": {"c"}, "c": set()}
-    assert house.levels(imports) == [["c"], ["b"], ["a"]]
-    svg = house.draw(imports)
+    assert drawing.reduced(imports) == {"a": {"b"}, "b": {"c"}, "c": set()}
+    assert drawing.levels(imports) == [["c"], ["b"], ["a"]]
+    svg = drawing.draw(imports)
     assert svg.count("marker-end") == 2
-    assert all(f">{room}</text>" in svg for room in imports)
+    assert all(f">{package}</text>" in svg for package in imports)
 
 
-def test_every_room_of_the_picture_is_described():
-    house = tool("house")
-    page = (ROOT / "docs/architecture.md").read_text("utf-8").partition("What may be touched")[2]
-    for room in house.rooms():
-        assert f"`lipsync/{room}" in page or f"`{room}" in page, room
-        assert room in house.CAPTIONS, room
+def test_every_package_of_the_picture_is_described():
+    drawing = tool("architecture")
+    page = (ROOT / "docs/architecture.md").read_text("utf-8").partition("What may be changed")[2]
+    for package in drawing.packages():
+        assert f"`lipsync/{package}" in page or f"`{package}" in page, package
+        assert package in drawing.CAPTIONS, package
 
 
 def test_cards_are_those_of_the_files():

@@ -1,9 +1,9 @@
-"""Draw docs/architecture.svg, the rooms of the house and what imports what, from the imports.
+"""Draw docs/architecture.svg, the packages and what imports what, from the imports.
 
-    python docs/tools/house.py
+    python docs/tools/architecture.py
 
-An arrow leads from a room to one that it imports. Where it imports a room through another as well,
-the short way is left out, and so is what all may import: it is the bar at the bottom.
+An arrow leads from a package to one that it imports. Where it imports a package through another as
+well, the direct arrow is left out; what everything may import is the bar at the bottom.
 """
 
 from __future__ import annotations
@@ -43,39 +43,41 @@ COLOURS = ["#e8eefc", "#e3f1f5", "#e6f4ea", "#fdf3df", "#fbe9e7"]  # from the gr
 Imports = dict[str, set[str]]
 
 
-def rooms() -> Imports:
-    """What each room imports, the shared modules left out."""
+def packages() -> Imports:
+    """What each package imports, the shared modules left out."""
     graph = grimp.build_graph("lipsync", "data_prep", cache_dir=None)
     children = {
-        name: _room(name) for name in ["data_prep", *sorted(graph.find_children("lipsync"))]
+        name: _package(name) for name in ["data_prep", *sorted(graph.find_children("lipsync"))]
     }
-    found: Imports = {room: set() for room in children.values() if room not in SHARED.split()}
-    for importer, room in children.items():
+    found: Imports = {
+        package: set() for package in children.values() if package not in SHARED.split()
+    }
+    for importer, package in children.items():
         for imported, other in children.items():
-            if room in found and other in found and room != other:
+            if package in found and other in found and package != other:
                 ask = {"importer": importer, "imported": imported, "as_packages": True}
                 if graph.direct_import_exists(**ask):
-                    found[room].add(other)
+                    found[package].add(other)
     return found
 
 
 def reduced(imports: Imports) -> Imports:
-    """Without what is imported through another room, too."""
+    """Without what is imported through another package, too."""
     return {
-        room: {o for o in others if not any(o in _reach(imports, n) for n in others - {o})}
-        for room, others in imports.items()
+        package: {o for o in others if not any(o in _reach(imports, n) for n in others - {o})}
+        for package, others in imports.items()
     }
 
 
 def levels(imports: Imports) -> list[list[str]]:
-    """The rooms from the ground up; each stands above all that it imports."""
+    """The packages from the ground up; each stands above all that it imports."""
 
-    def height(room: str) -> int:
-        return 1 + max((height(other) for other in imports[room]), default=-1)
+    def height(package: str) -> int:
+        return 1 + max((height(other) for other in imports[package]), default=-1)
 
     rows: list[list[str]] = [[] for _ in range(1 + max(map(height, imports)))]
-    for room in sorted(imports):
-        rows[height(room)].append(room)
+    for package in sorted(imports):
+        rows[height(package)].append(package)
     return rows
 
 
@@ -85,14 +87,18 @@ def draw(imports: Imports) -> str:
     places: dict[str, tuple[float, float]] = {}
     tall = STEP * len(rows) + 90
     for level, row in enumerate(rows):
-        row.sort(key=lambda room: _centre([places[other][0] for other in edges[room]]))
-        for i, room in enumerate(row):
-            places[room] = WIDTH * (i + 0.5) / len(row), tall - 90 - STEP * (level + 0.5)
-    lines = [_arrow(places[room], places[other]) for room in edges for other in sorted(edges[room])]
+        row.sort(key=lambda package: _centre([places[other][0] for other in edges[package]]))
+        for i, package in enumerate(row):
+            places[package] = WIDTH * (i + 0.5) / len(row), tall - 90 - STEP * (level + 0.5)
+    lines = [
+        _arrow(places[package], places[other])
+        for package in edges
+        for other in sorted(edges[package])
+    ]
     boxes = [
-        _box(room, *places[room], COLOURS[level * len(COLOURS) // len(rows)])
+        _box(package, *places[package], COLOURS[level * len(COLOURS) // len(rows)])
         for level, row in enumerate(rows)
-        for room in row
+        for package in row
     ]
     return "\n".join(
         [_HEAD.format(width=WIDTH, height=tall), *lines, *boxes, _bar(tall), "</svg>\n"]
@@ -107,13 +113,13 @@ orient="auto"><path d="M0 0L8 4L0 8z" fill="#5b6b8c"/></marker></defs>
 <rect width="{width}" height="{height}" rx="10" fill="#ffffff"/>"""
 
 
-def _room(module: str) -> str:
+def _package(module: str) -> str:
     name = module.rpartition(".")[2]
     return TOGETHER.get(name, name)
 
 
-def _reach(imports: Imports, room: str) -> set[str]:
-    return set().union(*({other} | _reach(imports, other) for other in imports[room]))
+def _reach(imports: Imports, package: str) -> set[str]:
+    return set().union(*({other} | _reach(imports, other) for other in imports[package]))
 
 
 def _centre(places: list[float]) -> float:
@@ -130,15 +136,15 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     )
 
 
-def _box(room: str, x: float, y: float, colour: str) -> str:
+def _box(package: str, x: float, y: float, colour: str) -> str:
     left, top = x - BOX / 2, y - HEIGHT / 2
     return (
         f'<rect x="{left:.0f}" y="{top:.0f}" width="{BOX}" height="{HEIGHT}" rx="6" '
         f'fill="{colour}" stroke="#5b6b8c"/>\n'
         f'<text x="{x:.0f}" y="{y - 3:.0f}" font-size="15" font-weight="600">'
-        f"{escape(room)}</text>\n"
+        f"{escape(package)}</text>\n"
         f'<text x="{x:.0f}" y="{y + 14:.0f}" font-size="11" fill="#44506a">'
-        f"{escape(CAPTIONS.get(room, ''))}</text>"
+        f"{escape(CAPTIONS.get(package, ''))}</text>"
     )
 
 
@@ -147,10 +153,10 @@ def _bar(tall: float) -> str:
     return (
         f'<rect x="14" y="{tall - 76:.0f}" width="{WIDTH - 28}" height="58" rx="6" fill="#f1f1f1" '
         f'stroke="#8a8a8a"/>\n<text x="{WIDTH / 2:.0f}" y="{tall - 52:.0f}" font-size="14" '
-        f'font-weight="600">all rooms may import</text>\n<text x="{WIDTH / 2:.0f}" '
+        f'font-weight="600">everything may import</text>\n<text x="{WIDTH / 2:.0f}" '
         f'y="{tall - 32:.0f}" font-size="13" fill="#44506a">{escape(names)}</text>'
     )
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(rooms()), encoding="utf-8")
+    PICTURE.write_text(draw(packages()), encoding="utf-8")
