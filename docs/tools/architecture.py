@@ -18,8 +18,9 @@ SHARED = (
     "audio windows build command commands devices errors failures options pages parallel plugins "
     "seeds"
 )
-TOGETHER = {"export": "checkpoints", "doctor": "cli", "__main__": "cli"}
+TOGETHER = {"export": "checkpoints", "doctor": "cli", "__main__": "cli", "train": "training"}
 CAPTIONS = {
+    "adapt": "a model for one person",
     "checkpoints": "with export.py",
     "cli": "the command lipsync",
     "data": "prepared clips, loaders",

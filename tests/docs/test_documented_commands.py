@@ -65,6 +65,8 @@ def test_a_command_is_understood(command: str, page: Path):
             parsed(rest)
         case "python" | "srun" | "torchrun", rest if "train.py" in rest:
             composed(rest[rest.index("train.py") + 1 :])
+        case "python", ["-m", "lipsync.train", *rest]:
+            composed(rest)
         case "python", ["-m", "data_prep", *rest]:
             prepared(rest)
         case "python" | "python3.11", ["-m", module, *_]:
