@@ -1,4 +1,4 @@
-"""Every command in the README, docs/ and CONTRIBUTING.md is parsed by what it would start."""
+"""Every command of README, CONTRIBUTING, docs/ and experiments/ is parsed by what it starts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ from lipsync.command import quoted
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+EXPERIMENTS = sorted(ROOT.glob("experiments/*/README.md"))
+INDENTED = re.compile(r"(?:^    \S.*\n)(?:^(?:    .*)?\n)*", re.MULTILINE)
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 NOT_RUN = {  # programs that are none of ours, and why a test does not start them
     "source": "a shell's own",
     "export": "a shell's own",
+    "mkdir": "a shell's own",
+    "cp": "a shell's own",
+    "cat": "a shell's own",
+    "for": "a shell's own",
     "apt": "changes the machine",
     "mkdocs": ".ci/run builds the site",
     "pytest": "is what runs this",
@@ -37,15 +43,19 @@ NOT_RUN = {  # programs that are none of ours, and why a test does not start the
 
 
 def commands(page: Path) -> list[str]:
-    """The commands of a page's ``sh`` blocks, each on one line, without comments."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    """The commands of a page's ``sh`` blocks, of an experiment's indented ones, too; one a line."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    if page in EXPERIMENTS:
+        blocks += INDENTED.findall(re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [part for line in lines if line.split("#")[0].strip() for part in line.split(" && ")]
+    lines = [line.strip() for line in lines if line.split("#")[0].strip()]
+    return [part for line in lines for part in line.split(" && ")]
 
 
 COMMANDS = [
-    pytest.param(command, page, id=f"{page.stem}: {command[:60]}")
-    for page in PAGES
+    pytest.param(command, page, id=f"{page.parent.name}/{page.stem}: {command[:60]}")
+    for page in [*PAGES, *EXPERIMENTS]
     for command in commands(page)
 ]
 
@@ -75,8 +85,8 @@ def test_a_command_is_understood(command: str, page: Path):
             assert (ROOT / script).is_file()
         case "pip", ["install", *rest]:
             installed(rest)
-        case ".ci/run", []:
-            assert (ROOT / ".ci/run").is_file()
+        case script, _ if "/" in script:
+            assert (ROOT / script).is_file()
         case _:
             assert program in NOT_RUN, f"{page.name}: nothing here checks {command!r}"
 
