@@ -124,6 +124,11 @@ def test_python_examples_import_what_there_is(page: Path):
             assert all(hasattr(module, each.name) for each in node.names)
 
 
+def test_every_extra_is_described():
+    table = (ROOT / "docs/install.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == set(EXTRAS)
+
+
 def parsed(words: list[str]) -> argparse.Namespace:
     words = [word if word != "NAME" else "judge-open" for word in words]
     return cli._parser().parse_args(words)
