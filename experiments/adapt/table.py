@@ -27,6 +27,7 @@ from lipsync.media import VideoWriter, probe, read_audio, read_frames, write_aud
 from lipsync.metrics.statistics import mean_interval, statistic_interval
 
 CLIP, RATE = 4.0, 16000
+_TOLD_APART = 0.1  # distance of base and real under which there is no way between them
 
 
 def main() -> None:
@@ -141,6 +142,8 @@ def table(rows: list[dict]) -> str:
         gain = mean_interval(psnr - base["psnr"]).text(2) if row is not base else ""
         sums = np.stack([np.subtract(base["distance"], far), base["distance"], row["real"]], 1)
         way = statistic_interval(sums, lambda s: s[:, 0] / (s[:, 1] - s[:, 2])).text(2)
+        if np.mean(base["distance"]) - np.mean(row["real"]) < _TOLD_APART:
+            way = "-"
         lines.append(
             f"{row['person']:<15} {row['model']:<5} {psnr.mean():6.2f} {gain:<20} "
             f"{far.mean():.3f} (real {np.mean(row['real']):.3f}) {way if gain else '':<20} "
