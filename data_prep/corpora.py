@@ -24,7 +24,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from os.path import splitext
+from pathlib import Path
 
 from data_prep.draw import draw
 
@@ -36,23 +37,26 @@ _LRS2_LISTS = ("train", "val", "test", "pretrain")
 _VOXCELEB_SPEAKER = re.compile(r"id\d{5}")
 
 
-def is_lrs(names: Sequence[Path]) -> bool:
+def is_lrs(names: Iterable[str]) -> bool:
     """Whether the videos of a folder, named relative to it, are laid out as LRS2's or LRS3's."""
-    tops = {name.parts[0] for name in names if len(name.parts) == 3}
-    others = any(len(name.parts) != 3 for name in names)
+    parts = [name.split("/") for name in names]
+    tops = {part[0] for part in parts if len(part) == 3}
+    others = any(len(part) != 3 for part in parts)
     needed = tops & {"main", "trainval"}
     return bool(needed) and not others and (tops <= _LRS2 or tops <= _LRS3)
 
 
-def is_grid(names: Sequence[Path]) -> bool:
+def is_grid(names: Sequence[str]) -> bool:
     """Whether all videos of a folder are called as GRID's sentences, ``bbaf2n`` and the like."""
-    return bool(names) and all(_SENTENCE.fullmatch(name.stem.lower()) for name in names)
+    stems = (splitext(name.rpartition("/")[2])[0] for name in names)
+    return bool(names) and all(_SENTENCE.fullmatch(stem.lower()) for stem in stems)
 
 
-def is_voxceleb(names: Sequence[Path]) -> bool:
+def is_voxceleb(names: Sequence[str]) -> bool:
     """Whether all videos of a folder lie as VoxCeleb2's: ``.../id00012/<video>/<clip>.mp4``."""
+    parts = (name.split("/") for name in names)
     return bool(names) and all(
-        len(name.parts) >= 3 and _VOXCELEB_SPEAKER.fullmatch(name.parts[-3]) for name in names
+        len(part) >= 3 and _VOXCELEB_SPEAKER.fullmatch(part[-3]) for part in parts
     )
 
 
@@ -62,7 +66,7 @@ def video_of(listed: Iterable[str]) -> Callable[[str, str], str]:
     The clip's folder, if that is not its speaker's; LRS's ``<video>/<clip>`` have no other. Where a
     folder is only a speaker's, and in GRID, each file is a video.
     """
-    names = [Path(name) for name in listed]
+    names = list(listed)
     lrs, grid = is_lrs(names), is_grid(names)
 
     def video(key: str, name: str) -> str:
@@ -92,14 +96,14 @@ def official_splits(
     """
     folder, listed = Path(folder), list(listed)
     if lists := sorted((folder / LISTS).glob("*.txt")):
+        order = ("train", "val", "test")
+        lists.sort(key=lambda p: order.index(p.stem) if p.stem in order else len(order))
         return {path.stem: _lines(path) for path in lists}
-    names = [Path(name) for name in listed]
-    if is_voxceleb(names):
+    if is_voxceleb(listed):
         return _by_folders(listed, {"dev": "train", "test": "test"}, -3, val_share)
-    if not is_lrs(names):
+    if not is_lrs(listed):
         return None
-    tops = {PurePosixPath(name).parts[0] for name in listed}
-    if "trainval" in tops:
+    if any(name.startswith("trainval/") for name in listed):
         folders = {"trainval": "train", "test": "test", "pretrain": "pretrain"}
         return _by_folders(listed, folders, -2, val_share)
     places = [folder, folder.parent]
@@ -130,18 +134,17 @@ def _by_folders(
     None if there is but one split.
     """
     splits: dict[str, list[str]] = {split: [] for split in ("train", "val", "test", "pretrain")}
-    parts = {name: PurePosixPath(name).parts for name in listed}
     for name in listed:
-        if inside := [folders[part] for part in parts[name][:group] if part in folders]:
+        if inside := [folders[part] for part in name.split("/")[:group] if part in folders]:
             splits[inside[0]].append(name)
     if not splits["train"] or not (splits["test"] or splits["pretrain"]):
         return None
-    sizes = Counter(parts[name][group] for name in splits["train"])
+    sizes = Counter(name.split("/")[group] for name in splits["train"])
     held = draw(sizes, {"val": val_share}, force=True) or {}
     for split in ("train", "pretrain"):
         own, splits[split] = splits[split], []
         for name in own:
-            if parts[name][group] not in held:
+            if name.split("/")[group] not in held:
                 splits[split].append(name)
             elif split == "train":
                 splits["val"].append(name)

@@ -96,7 +96,7 @@ def prepare(
     sources = scan(source)
     check_lists(source, sources, shares)
     if options.cuts is None:
-        one_take = is_grid([item.path for item in sources])
+        one_take = is_grid([item.name for item in sources])
         options = replace(options, cuts="reject" if one_take else "split")
     if output.resolve() == source.resolve():
         raise ConfigError(f"output={output}: is the source folder; name another")

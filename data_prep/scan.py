@@ -57,7 +57,8 @@ def scan(folder: str | Path) -> list[Source]:
             f"{len(VIDEO_SUFFIXES)} suffixes)"
         )
     speaker = folder.resolve().name or "clips"
-    lrs, voxceleb = is_lrs(names), is_voxceleb(names)
+    paths = [name.as_posix() for name in names]
+    lrs, voxceleb = is_lrs(paths), is_voxceleb(paths)
 
     def parts(name: Path) -> list[str]:
         if lrs:

@@ -155,7 +155,20 @@ def write_splits(
         if lists is None:
             members.sort()
         write_split(output, split, members)
+    remarks += _stale(Path(output), keys)
     return Splits(keys, origin, table, overlaps(splits), remarks)
+
+
+def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
+    """Remarks on lists of earlier runs that now share clips with ``train``."""
+    train, remarks = set(keys.get("train", [])), []
+    for path in sorted((output / "filelists").glob("*.txt")):
+        if path.stem in keys:
+            continue
+        shared = len(train & set(path.read_text(encoding="utf-8", errors="replace").splitlines()))
+        if shared:
+            remarks.append(f"{path} is not of this run: {shared} clips of it are in train")
+    return remarks
 
 
 def _matched(

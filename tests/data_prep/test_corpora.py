@@ -95,7 +95,7 @@ def test_grid_as_its_archives_unpack(tmp_path: Path) -> None:
     [(["bbaf2n", "lwwz9s", "PRIZZA"], True), (["bbaf2n", "interview"], False), ([], False)],
 )
 def test_grid_is_known_by_its_sentences(names: list[str], grid: bool) -> None:
-    assert is_grid([Path(f"s1/{name}.mpg") for name in names]) == grid
+    assert is_grid([f"s1/{name}.mpg" for name in names]) == grid
 
 
 def test_folders_that_are_only_called_so(tmp_path: Path) -> None:

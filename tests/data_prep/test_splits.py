@@ -152,6 +152,14 @@ def test_speakers_that_are_asked_for(tmp_path: Path) -> None:
     assert gone.remarks == ["no clip was kept of b, named in splits"]
 
 
+def test_a_list_of_an_earlier_run_that_now_leaks(tmp_path: Path) -> None:
+    keys = [f"s{i % 20}/{i}" for i in range(60)]
+    write(tmp_path, keys, {"unseen": ["s3"]})
+    assert write(tmp_path, keys, {"val": 0}).remarks == [
+        f"{tmp_path}/out/filelists/unseen.txt is not of this run: 3 clips of it are in train"
+    ]
+
+
 @pytest.mark.parametrize("share", ["10%", None, -0.1, 1.5, True, float("nan"), []])
 def test_shares_that_cannot_work(share: object) -> None:
     check_splits({"val": 0.05, "unseen": ["s1"]})
