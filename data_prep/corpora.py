@@ -24,7 +24,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from os.path import splitext
 from pathlib import Path
 
 from data_prep.draw import draw
@@ -48,7 +47,7 @@ def is_lrs(names: Iterable[str]) -> bool:
 
 def is_grid(names: Sequence[str]) -> bool:
     """Whether all videos of a folder are called as GRID's sentences, ``bbaf2n`` and the like."""
-    stems = (splitext(name.rpartition("/")[2])[0] for name in names)
+    stems = (name.rpartition("/")[2].partition(".")[0] for name in names)
     return bool(names) and all(_SENTENCE.fullmatch(stem.lower()) for stem in stems)
 
 
