@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep.features import add_features, named_features
 from data_prep.options import Options
 from data_prep.run import Summary, prepare
+from data_prep.splits import Splits
 from lipsync.command import CONF, run_command
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.plugins import import_plugins
@@ -69,9 +70,23 @@ def _report(summary: Summary, output: str) -> str:
     files = len({row.source for row in summary.rows})
     lines = [f"kept {len(kept)} clips of {files} files, {minutes:.1f} minutes"]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
-    lines.append("splits: " + ", ".join(f"{k} {n}" for k, n in summary.splits.items()))
+    lines += _table(summary.splits)
     lines.append(f"manifest: {output}/manifest.jsonl, and to look at: {output}/report.html")
     return "\n".join(lines)
+
+
+def _table(splits: Splits) -> list[str]:
+    """Who is where, a line a split, and what is wrong with it."""
+    rows = [("", "speakers", "videos", "clips", "minutes")]
+    rows += [
+        (c.split, str(c.speakers), str(c.videos), str(c.clips), f"{c.minutes:.1f}")
+        for c in splits.table
+    ]
+    width = max(len(name) for name, *_ in rows)
+    lines = [f"splits, {splits.origin}:"]
+    lines += [f"  {n:{width}} {s:>9} {v:>7} {c:>8} {m:>9}" for n, s, v, c, m in rows]
+    lines += [f"warning: {overlap}" for overlap in splits.overlaps]
+    return lines + [f"warning: {remark}" for remark in splits.remarks]
 
 
 if __name__ == "__main__":

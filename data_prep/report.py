@@ -12,6 +12,7 @@ import numpy as np
 
 from data_prep.manifest import KEPT, REASONS, Row, write_whole
 from data_prep.options import Options
+from data_prep.splits import Splits
 from data_prep.state import State
 from lipsync.pages import jpeg_uri, render
 from lipsync.windows import FPS
@@ -31,7 +32,9 @@ _BADNESS: dict[str, Callable[[Row], float | None]] = {  # None where it was not 
 }
 
 
-def write_report(output: Path, rows: list[Row], keys: dict[str, str], options: Options) -> Path:
+def write_report(
+    output: Path, rows: list[Row], keys: dict[str, str], options: Options, splits: Splits
+) -> Path:
     """Write ``<output>/report.html``, whole or not at all.
 
     Args:
@@ -39,6 +42,7 @@ def write_report(output: Path, rows: list[Row], keys: dict[str, str], options: O
         rows: of its manifest, those of a source together and in their order.
         keys: of the sources, by their names.
         options: that it was made with.
+        splits: its lists.
     """
     places = {
         id(row): place for _, group in groupby(rows, lambda r: r.source)
@@ -63,6 +67,7 @@ def write_report(output: Path, rows: list[Row], keys: dict[str, str], options: O
         rows=len(rows),
         about=REASONS,
         reasons=reasons,
+        splits=splits,
         histograms=_histograms(kept),
         speakers=minutes.most_common(),
         order="confidence" if judged else "sharpness",

@@ -21,7 +21,7 @@ from data_prep.options import STAGES, Options
 from data_prep.pool import Failed
 from data_prep.report import write_report
 from data_prep.scan import Source, scan
-from data_prep.splits import check_splits, write_splits
+from data_prep.splits import Splits, check_lists, check_splits, write_splits
 from data_prep.state import State
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
@@ -35,12 +35,12 @@ class Summary:
 
     Attributes:
         rows: of the manifest, sorted by source and time.
-        splits: clips in each split list.
+        splits: which clips are in which list, and who is where.
         done: files that this run worked on; the others were done before.
     """
 
     rows: list[Row]
-    splits: dict[str, int]
+    splits: Splits
     done: int
 
     @property
@@ -83,7 +83,7 @@ def prepare(
         progress: show a bar.
 
     Raises:
-        ConfigError: no source, nothing in it, or options that cannot work.
+        ConfigError: no source, nothing in it, lists that leak, or options that cannot work.
         CheckpointError: a judge that cannot be loaded.
         LipsyncError: the output cannot be written.
     """
@@ -94,8 +94,9 @@ def prepare(
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits
     check_splits(shares)
     sources = scan(source)
+    check_lists(source, sources, shares)
     if options.cuts is None:
-        one_take = is_grid([item.path for item in sources])
+        one_take = is_grid([item.name for item in sources])
         options = replace(options, cuts="reject" if one_take else "split")
     if output.resolve() == source.resolve():
         raise ConfigError(f"output={output}: is the source folder; name another")
@@ -113,17 +114,17 @@ def prepare(
                 State(output, item.key).forget(redo)
         run.work(run.todo())
         rows = run.finish()
-        keys: dict[str, list[str]] = {item.listed: [] for item in sources}
+        kept: dict[str, list[Row]] = {item.listed: [] for item in sources}
         listed = {item.name: item.listed for item in sources}
         for row in rows:
             if row.status == KEPT:
-                keys[listed[row.source]].append(row.key)
-        counts = write_splits(source, output, keys, shares)
+                kept[listed[row.source]].append(row)
+        made = write_splits(source, output, kept, shares)
         write_manifest(output, rows)
-        write_report(output, rows, {item.name: item.key for item in sources}, options)
+        write_report(output, rows, {item.name: item.key for item in sources}, options, made)
     except OSError as error:
         raise LipsyncError(f"output={output}: cannot be written ({error.strerror})") from error
-    return Summary(rows, counts, run.done)
+    return Summary(rows, made, run.done)
 
 
 class _Run:

@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from data_prep.corpora import LISTS, is_lrs, lrs_parts
+from data_prep.corpora import LISTS, is_lrs, is_voxceleb, lrs_parts
 from lipsync.errors import ConfigError
 
 _SUFFIXES = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
@@ -39,10 +39,10 @@ def scan(folder: str | Path) -> list[Source]:
     """All videos below ``folder``, sorted by name; hidden files are left out.
 
     ``<speaker>/<clip>.<ext>`` becomes ``speaker/clip``, deeper folders stay in the key, and a file
-    that lies in ``folder`` itself gets the folder's name as speaker. LRS2 and LRS3 are recognised
-    by their folders, see :mod:`data_prep.corpora`; a folder with ``0.jpg`` and ``audio.wav`` is a
-    clip that others prepared. Where two keys would be the same, or one clip lie in the folder of
-    another or be called as one of its clips, the file's suffix stays in the key.
+    that lies in ``folder`` itself gets the folder's name as speaker. LRS2, LRS3 and VoxCeleb2 are
+    recognised by their folders, see :mod:`data_prep.corpora`; a folder with ``0.jpg`` and
+    ``audio.wav`` is a clip that others prepared. Where two keys would be the same, or one clip lie
+    in the folder of another or be called as one of its clips, the file's suffix stays in the key.
 
     Raises:
         ConfigError: if there is no such folder, or no video in it.
@@ -56,11 +56,15 @@ def scan(folder: str | Path) -> list[Source]:
             f"source={folder}: holds no video; expected <speaker>/<clip>.mp4 (or another of "
             f"{len(VIDEO_SUFFIXES)} suffixes)"
         )
-    speaker, lrs = folder.resolve().name or "clips", is_lrs(names)
+    speaker = folder.resolve().name or "clips"
+    paths = [name.as_posix() for name in names]
+    lrs, voxceleb = is_lrs(paths), is_voxceleb(paths)
 
     def parts(name: Path) -> list[str]:
         if lrs:
             return lrs_parts(name)
+        if voxceleb:
+            return list(name.parts[-3:])
         return [speaker, name.name] if len(name.parts) == 1 else list(name.parts)
 
     stems = [name if (folder / name).is_dir() else name.with_suffix("") for name in names]

@@ -1,102 +1,250 @@
-"""Split lists of a prepared set: the source's own, or drawn."""
+"""Split lists of a prepared set: the source's own, or drawn so that nobody is in two of them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.corpora import official_splits
+from data_prep.corpora import official_splits, video_of
+from data_prep.draw import draw
+from data_prep.manifest import Row
+from data_prep.overlap import Count, Member, Overlap, count, overlaps
+from data_prep.scan import Source
 from lipsync.data.store import write_split
 from lipsync.errors import ConfigError
+
+_NAME = re.compile(r"\w[\w.-]*")
+_COUNTER = re.compile(r"([ _.-]\d+)+$")  # NAME_003.mp4 and NAME_004.mp4 are of one person
+_SHOWN = 3  # names that a message gives
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The lists of a prepared set.
+
+    Attributes:
+        lists: keys of each split.
+        origin: where the lists come from, in words.
+        table: what each split holds, and a row ``no list`` if a kept clip is in none.
+        overlaps: pairs of splits that share speakers.
+        remarks: what else a user should know, a line each.
+    """
+
+    lists: dict[str, list[str]]
+    origin: str
+    table: list[Count]
+    overlaps: list[Overlap]
+    remarks: list[str]
 
 
 def check_splits(wanted: Any) -> None:
     """Refuse before any work what :func:`write_splits` could not draw.
 
     Raises:
-        ConfigError: a split is neither a share of the files nor a list of speakers.
+        ConfigError: a split is neither a share of the clips nor a list of speakers, shares add up
+            to more than 1, or two splits name one speaker.
     """
     if not isinstance(wanted, Mapping):
         raise ConfigError(f"splits must be shares and lists of speakers by name, got {wanted!r}")
+    seen: dict[str, str] = {}
     for name, value in wanted.items():
+        if not _NAME.fullmatch(str(name)) or name == "train":
+            raise ConfigError(
+                f"splits.{name}: a name of letters and digits, and not train, which is the rest"
+            )
         share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-        if not share and not isinstance(value, list | tuple):
+        if not share and not (isinstance(value, list | tuple) and value):
             raise ConfigError(
                 f"splits.{name}: must be a share from 0 to 1, or a list of speakers, got {value!r}"
             )
+        for speaker in [] if share else map(str, value):
+            if seen.setdefault(speaker, name) != name:
+                raise ConfigError(
+                    f"splits.{seen[speaker]} and splits.{name} both name {speaker}; a speaker can "
+                    "be in one list alone"
+                )
+    if (total := sum(_shares(wanted).values())) > 1 + 1e-9:
+        raise ConfigError(f"splits: the shares add up to {total:g}, more than all clips")
+
+
+def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[str, Any]) -> None:
+    """Refuse before any work lists that leak or do not fit the source.
+
+    Raises:
+        ConfigError: a file is in two of the source's lists, no line of them is one of its files,
+            or speakers are named whom the source does not have, or beside lists of its own.
+    """
+    sources = list(sources)
+    files = {item.listed: item for item in sources}
+    named = {split: value for split, value in wanted.items() if split not in _shares(wanted)}
+    lists = official_splits(folder, files, _val_share(wanted))
+    if lists is None:
+        there = {_speaker(item.key) for item in sources}
+        for split, speakers in named.items():
+            if missing := sorted(set(map(str, speakers)) - there):
+                raise ConfigError(f"splits.{split}: there is no clip of {', '.join(missing)}")
+        return
+    if named:
+        raise ConfigError(
+            f"splits.{next(iter(named))}: source={folder} has lists of its own "
+            f"({', '.join(lists)}), which are taken over as they are; hold speakers out when "
+            "training, data.leave_out=[NAME]"
+        )
+    found, missing = _matched(lists, files)
+    if missing and not any(found.values()):
+        raise ConfigError(
+            f"source={folder}: none of the {len(missing)} names in its lists is one of its files; "
+            f"first {_shown(missing, 1)}, where a file is called {sources[0].listed}"
+        )
+    where: dict[str, str] = {}
+    twice: dict[str, tuple[str, str]] = {}
+    for split, names in found.items():
+        for name in names:
+            if where.setdefault(name, split) != split:
+                twice.setdefault(name, (where[name], split))
+    if twice:
+        (first, pair), *_ = twice.items()
+        raise ConfigError(
+            f"source={folder}: {len(twice)} clips are in two of its lists, first {first} in "
+            f"{pair[0]} and {pair[1]}; take them out of one"
+        )
 
 
 def write_splits(
-    source: str | Path,
+    folder: str | Path,
     output: str | Path,
-    keys: Mapping[str, list[str]],
+    kept: Mapping[str, list[Row]],
     wanted: Mapping[str, float | Sequence[str]],
-) -> dict[str, int]:
+) -> Splits:
     """Write ``<output>/filelists/*.txt`` for the clips that were kept.
 
     The source's own lists are taken over, without the clips that were left out; names in them that
-    are no kept clip are dropped, so a hostile line leads nowhere. Otherwise files are drawn by a
-    hash of their name, the same on every machine; all clips of a file go together.
+    are no file of the source are counted and dropped, so a hostile line leads nowhere. Otherwise
+    lists are drawn: by speaker where there are enough of them, else by source video, see
+    :func:`data_prep.draw.draw`. Never are two clips of one video in two drawn lists.
 
     Args:
-        source: the source folder.
+        folder: the source folder.
         output: the prepared set.
-        keys: kept clips of each file, from the name that lists use to the keys.
-        wanted: the drawn splits: a share of the files, such as ``{"val": 0.05}``, or the speakers
+        kept: rows of the kept clips of each file, by the name that lists use.
+        wanted: the drawn splits: a share of the clips, such as ``{"val": 0.05}``, or the speakers
             that it holds, such as ``{"test": ["s1", "s2"]}``; the rest is ``train``.
-
-    Returns:
-        Clips in each split.
-
-    Raises:
-        ConfigError: a speaker that has no clip.
     """
-    val = wanted.get("val", 0.05)
-    lists = official_splits(source, keys, val if isinstance(val, int | float) else 0.05)
+    video = video_of(kept)
+    files = {
+        name: [Member(row.key, _speaker(row.key), video(row.key, name), row.frames) for row in rows]
+        for name, rows in kept.items()
+    }
+    lists = official_splits(folder, files, _val_share(wanted))
     if lists is not None:
-        splits = {split: _listed(names, keys) for split, names in lists.items()}
+        names, missing = _matched(lists, files)
+        origin, remarks = "the source's own lists", _missing(missing)
     else:
-        splits = _drawn({name: found for name, found in keys.items() if found}, wanted)
-    for name, members in splits.items():
-        write_split(output, name, members)
-    return {name: len(members) for name, members in splits.items()}
+        names, origin, remarks = _drawn({name: own for name, own in files.items() if own}, wanted)
+    splits = {split: [m for name in those for m in files[name]] for split, those in names.items()}
+    table = [count(split, members) for split, members in splits.items()]
+    listed = {member.key for members in splits.values() for member in members}
+    if rest := [m for own in files.values() for m in own if m.key not in listed]:
+        table.append(count("no list", rest))
+    keys = {split: [member.key for member in members] for split, members in splits.items()}
+    for split, members in keys.items():
+        if lists is None:
+            members.sort()
+        write_split(output, split, members)
+    remarks += _stale(Path(output), keys)
+    return Splits(keys, origin, table, overlaps(splits), remarks)
 
 
-def _listed(names: Sequence[str], keys: Mapping[str, list[str]]) -> list[str]:
-    """Keys of a list, whose lines may go on after the name (``name NF:12``), each once."""
-    members: dict[str, None] = {}
-    for name in names:
-        found = keys[name] if name in keys else keys.get(name.split(" ")[0], [])
-        members.update(dict.fromkeys(found))
-    return list(members)
+def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
+    """Remarks on lists of earlier runs that now share clips with ``train``."""
+    train, remarks = set(keys.get("train", [])), []
+    for path in sorted((output / "filelists").glob("*.txt")):
+        if path.stem in keys:
+            continue
+        shared = len(train & set(path.read_text(encoding="utf-8", errors="replace").splitlines()))
+        if shared:
+            remarks.append(f"{path} is not of this run: {shared} clips of it are in train")
+    return remarks
+
+
+def _matched(
+    lists: Mapping[str, Sequence[str]], files: Mapping[str, Any]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The files of each list, each once, and lines that are none; ``name NF:12`` is ``name``."""
+    found: dict[str, dict[str, None]] = {split: {} for split in lists}
+    missing: dict[str, None] = {}
+    for split, lines in lists.items():
+        for line in lines:
+            name = line if line in files else line.split(" ")[0]
+            (found[split] if name in files else missing)[name] = None
+    return {split: list(names) for split, names in found.items()}, list(missing)
+
+
+def _missing(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    return [f"{len(names)} names in the lists are no file of the source: {_shown(names, _SHOWN)}"]
+
+
+def _shown(names: Sequence[str], most: int) -> str:
+    """The first names, fit for print."""
+    few = ("".join(c if c.isprintable() else "?" for c in name)[:80] for name in names[:most])
+    return ", ".join(few) + ", ..." * (len(names) > most)
 
 
 def _drawn(
-    keys: Mapping[str, list[str]], wanted: Mapping[str, float | Sequence[str]]
-) -> dict[str, list[str]]:
-    order = sorted(keys, key=lambda name: hashlib.sha256(name.encode()).digest())
-    shares = {split: share for split, share in wanted.items() if isinstance(share, int | float)}
-    splits: dict[str, list[str]] = {}
-    for split, speakers in wanted.items():
-        if split not in shares:
-            named = set(map(str, speakers))
-            splits[split] = [name for name in order if _speaker(keys[name]) in named]
-            if missing := sorted(named - {_speaker(keys[n]) for n in splits[split]}):
-                raise ConfigError(f"splits.{split}: there is no clip of {', '.join(missing)}")
-            order = [name for name in order if name not in set(splits[split])]
-    total = len(order)
-    for split, share in shares.items():
-        # At least one file, once there are enough to leave most of them for training.
-        count = max(round(share * total), int(share > 0 and total >= 2 * len(shares) + 1))
-        splits[split], order = order[:count], order[count:]
-    members = {"train": order, **{split: splits[split] for split in wanted}}
-    return {
-        split: sorted(key for name in names for key in keys[name])
-        for split, names in members.items()
-    }
+    files: Mapping[str, list[Member]], wanted: Mapping[str, float | Sequence[str]]
+) -> tuple[dict[str, list[str]], str, list[str]]:
+    """Files of each split, how they were drawn, and remarks."""
+    names: dict[str, list[str]] = {split: [] for split in ("train", *wanted)}
+    shares, remarks = _shares(wanted), []
+    holder = {str(s): split for split in wanted if split not in shares for s in wanted[split]}
+    left = {}
+    for name, own in files.items():
+        if own[0].speaker in holder:
+            names[holder[own[0].speaker]].append(name)
+        else:
+            left[name] = own
+    if gone := set(holder) - {own[0].speaker for own in files.values()}:
+        remarks.append(f"no clip was kept of {', '.join(sorted(gone))}, named in splits")
+
+    def drawn(group: Callable[[str], str], *, force: bool = False) -> dict[str, str] | None:
+        groups = {name: group(name) for name in left}
+        sizes: Counter[str] = Counter()
+        for name, own in left.items():
+            sizes[groups[name]] += len(own)
+        places = draw(sizes, shares, force=force)
+        return places and {name: places.get(groups[name], "train") for name in left}
+
+    def video(name: str) -> str:
+        return left[name][0].video
+
+    origin, found = "drawn by speaker", drawn(lambda name: left[name][0].speaker)
+    if found is None:
+        people = len({own[0].speaker for own in left.values()})
+        origin = f"drawn by video: speakers ({people}) too few or too unequal to hold any out"
+        found = drawn(lambda name: _COUNTER.sub("", video(name))) or drawn(video, force=True)
+    for name in left:
+        names[(found or {}).get(name, "train")].append(name)
+    if empty := [split for split, share in shares.items() if share and not names[split]]:
+        remarks.append(
+            f"nothing is in {' and '.join(empty)}: the source has too few videos; add some, or "
+            f"name speakers for it, splits.{empty[0]}=[NAME]"
+        )
+    return names, origin, remarks
 
 
-def _speaker(keys: list[str]) -> str:
-    return keys[0].split("/")[0]
+def _shares(wanted: Mapping[str, Any]) -> dict[str, float]:
+    return {split: share for split, share in wanted.items() if isinstance(share, int | float)}
+
+
+def _val_share(wanted: Mapping[str, Any]) -> float:
+    return _shares(wanted).get("val", 0.05)
+
+
+def _speaker(key: str) -> str:
+    return key.split("/")[0]

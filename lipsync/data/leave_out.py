@@ -23,7 +23,7 @@ class WithoutSpeakers:
 
     def __init__(self, reader: Reader, speakers: Sequence[str]) -> None:
         self.reader, self.speakers = reader, set(speakers)
-        there = {_speaker(key) for split in SPLITS for key in reader.keys(split)}
+        there = {speaker_of(key) for split in SPLITS for key in reader.keys(split)}
         if missing := sorted(self.speakers - there):
             raise ConfigError(
                 f"data.leave_out={missing[0]}: {reader} has no such speaker; it has "
@@ -38,8 +38,8 @@ class WithoutSpeakers:
         """
         if split == "test":
             every = [key for each in SPLITS for key in self.reader.keys(each)]
-            return [key for key in every if _speaker(key) in self.speakers]
-        left = [key for key in self.reader.keys(split) if _speaker(key) not in self.speakers]
+            return [key for key in every if speaker_of(key) in self.speakers]
+        left = [key for key in self.reader.keys(split) if speaker_of(key) not in self.speakers]
         if not left:
             raise ConfigError(
                 f"data.leave_out={','.join(sorted(self.speakers))}: nobody else is in the split "
@@ -52,5 +52,5 @@ class WithoutSpeakers:
         return self.reader.open(key)
 
 
-def _speaker(key: str) -> str:
+def speaker_of(key: str) -> str:
     return key.split("/", maxsplit=1)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from lipsync.data.apart import check_apart
 from lipsync.data.datasets import Clips, Reader
 from lipsync.data.draws import DrawSampler
 from lipsync.data.leave_out import WithoutSpeakers
@@ -87,11 +89,19 @@ class ClipDataModule(pl.LightningDataModule):
         return WithoutSpeakers(reader, self.leave_out) if self.leave_out else reader
 
     def check_splits(self, splits: Sequence[str]) -> None:
-        """Raise ConfigError for a split that is missing or empty."""
+        """Check these splits; log how many speakers they, and test if there, share with train.
+
+        Raises:
+            ConfigError: a split is missing or empty, or a clip is in two of them.
+        """
         reader = self.reader()
-        for split in splits:
-            if not reader.keys(split):
+        keys = {split: reader.keys(split) for split in splits}
+        for split, found in keys.items():
+            if not found:
                 raise ConfigError(f"{self.root}: the reader finds no clip of the split {split}")
+        with suppress(ConfigError, LookupError, OSError):  # what is not asked for may be missing
+            keys.setdefault("test", reader.keys("test"))
+        check_apart(keys, self.root)
 
     def setup(self, stage: str | None = None) -> None:
         reader, module = self.reader(), self.trainer.lightning_module

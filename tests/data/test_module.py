@@ -1,5 +1,6 @@
 """The data module: options that cannot work, and who loads what."""
 
+import re
 from functools import partial
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ from asked import EXPERT, GENERATOR
 
 from lipsync.data.datasets import Clips, Windows
 from lipsync.data.module import ClipDataModule
+from lipsync.data.store import write_split
 from lipsync.errors import ConfigError
 
 
@@ -77,6 +79,24 @@ def test_speakers_left_out_are_the_test(make_prepared, tmp_path):
         module(root, leave_out=["z"])
     with pytest.raises(ConfigError, match=r"nobody else is in the split val .* fewer speakers"):
         module(root, leave_out=["a", "b"])
+
+
+def test_a_clip_in_two_splits_is_an_error_and_shared_speakers_are_logged(
+    make_prepared, tmp_path, caplog
+):
+    splits = {"train": ["a/0", "b/1", "c/2"], "val": ["a/3", "d/4"], "test": ["b/5", "c/6"]}
+    data = module(make_prepared(tmp_path, splits))
+    with caplog.at_level("INFO", "lipsync.data"):
+        data.check_splits(["train", "val"])
+    assert caplog.messages == [
+        "speakers: train 3; val 2, 1 of them in train; test 2, 2 of them in train"
+    ]
+    write_split(tmp_path, "test", ["b/5", "b/1", "a/0"])
+    problem = f"{tmp_path}: 2 clips are in the lists of both train and test, first a/0; take them"
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        data.check_splits(["train", "val"])
+    (tmp_path / "filelists/test.txt").unlink()
+    data.check_splits(["train", "val"])
 
 
 def test_more_processes_than_samples(prepared):

@@ -30,6 +30,8 @@ def test_command(tmp_path: Path) -> None:
     good = command(f"source={given}", f"output={made}", *options, cwd=tmp_path)
     assert good.returncode == 0, good.stderr
     assert "kept 1 clips of 1 files" in good.stdout
+    assert "\n  train         1       1        1       0.0\n" in good.stdout
+    assert "warning: nothing is in val and test: the source has too few videos" in good.stdout
     assert "liftered_mel: added to 1 clips, 0 had it" in good.stdout
     clip = open_clip(tmp_path / made, "ann/plain")
     assert clip.size == 64
@@ -48,6 +50,11 @@ def test_command(tmp_path: Path) -> None:
         (["source=bad", "output=out", "stride=five"], "stride must be int, got 'five'"),
         (["source=bad", "output=out", "workers=two"], "workers must be a whole number"),
         (["source=bad", "output=out", "splits=5"], "splits must be shares and lists of speakers"),
+        (
+            ["source=bad", "output=out", "+splits.a=[x]", "+splits.b=[x]"],
+            "splits.a and splits.b bo",
+        ),
+        (["source=leak", "output=out"], "source=leak: 1 clips are in two of its lists, first x in"),
         (["source=bad", "output=out", "workers=0"], "no clip was kept"),
     ],
 )
@@ -57,6 +64,10 @@ def test_command_errors_are_one_line_and_code_2(
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad/x.mp4").write_bytes(b"")
+    (tmp_path / "leak/filelists").mkdir(parents=True)
+    (tmp_path / "leak/x.mp4").write_bytes(b"")
+    for split in ("train", "val"):
+        (tmp_path / f"leak/filelists/{split}.txt").write_text("x\n")
     result = command(*arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert f"error: {problem}" in result.stderr.splitlines()[-1]

@@ -64,11 +64,11 @@ def test_converted_and_as_it_is_are_the_same_to_training(
         mine, theirs = open_clip(tmp_path, key), open_clip(source, key, side=size)
         assert np.array_equal(mine.faces, theirs.faces)
         assert np.array_equal(mine.wave, theirs.wave)
-    write_split(source, "one", ["v1/00001", "v1/00002.x"])
+    write_split(source, "train", ["v1/00001", "v1/00002.x"])
     inputs = Inputs(size, "box", spans={"expert": Span(Mel(), 5)})
     sets = [
-        Windows(PreparedFolder(root, size), split, inputs, windows=4)
-        for root, split in ((tmp_path, "train"), (source, "one"))
+        Windows(PreparedFolder(root, size), "train", inputs, windows=4)
+        for root in (tmp_path, source)
     ]
     for draw in range(6):
         a, b = (made[draw] for made in sets)

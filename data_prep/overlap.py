@@ -1,0 +1,72 @@
+"""Who is where: the speakers and videos of each split, and what two of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+from lipsync.windows import FPS
+
+
+class Member(NamedTuple):
+    """A kept clip: its key, who speaks, the video that it was cut from, frames at 25 fps."""
+
+    key: str
+    speaker: str
+    video: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a split holds."""
+
+    split: str
+    speakers: int
+    videos: int
+    clips: int
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What two splits share; ``of`` is how many speakers the second has."""
+
+    first: str
+    second: str
+    speakers: int
+    of: int
+    videos: int
+
+    def __str__(self) -> str:
+        text = f"{self.speakers} of {self.of} speakers of {self.second} are in {self.first} too"
+        return text + f"; videos in both: {self.videos}" * bool(self.videos)
+
+
+def count(split: str, members: Iterable[Member]) -> Count:
+    """The row of a split in the table."""
+    members = list(members)
+    return Count(
+        split,
+        len({member.speaker for member in members}),
+        len({member.video for member in members}),
+        len(members),
+        sum(member.frames for member in members) / FPS / 60,
+    )
+
+
+def overlaps(splits: Mapping[str, Iterable[Member]]) -> list[Overlap]:
+    """The pairs of splits that share a speaker, in their order.
+
+    ``pretrain`` of LRS2 and LRS3 holds longer excerpts of ``train`` by design: that pair is left
+    out.
+    """
+    people = {split: {member.speaker for member in those} for split, those in splits.items()}
+    videos = {split: {member.video for member in those} for split, those in splits.items()}
+    return [
+        Overlap(a, b, len(shared), len(people[b]), len(videos[a] & videos[b]))
+        for a, b in combinations(splits, 2)
+        if {a, b} != {"train", "pretrain"} and (shared := people[a] & people[b])
+    ]
