@@ -97,8 +97,12 @@ class FacePlan:
         """How references are chosen."""
         given = []
         if isinstance(how, tuple):
-            taken = {"tolerate_damage": options.tolerate_damage, "backdrop": options.backdrop}
-            every = open_source(source.path, fps=options.fps, **taken)
+            every = open_source(
+                source.path,
+                fps=options.fps,
+                tolerate_damage=options.tolerate_damage,
+                backdrop=options.backdrop,
+            )
             given = see_frames(every, how, self._detector(options), choose, framing, lips.size)
         self._references = References(how, lips.references, fps, given)
         room = max(1, _HELD_BYTES // (3 * source.size[0] * source.size[1]))

@@ -40,7 +40,7 @@ class Stages:
     def __enter__(self) -> Stages:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -102,7 +103,7 @@ def calibrate(
 
 
 def calibrate_file(
-    judge: str, root: str | Path, output: str | Path | None = None, **options: object
+    judge: str, root: str | Path, output: str | Path | None = None, **options: Any
 ) -> Calibration:
     """:func:`calibrate` a judge and keep the result in the card of its file.
 

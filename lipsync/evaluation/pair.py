@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +86,7 @@ class PairScorer:
         def keep(kind: str) -> Callable[[torch.Tensor], None]:
             return lambda found: features[kind].append(found.numpy())
 
-        options = {"judge": self.judge, "vshift": self.vshift}
+        options: dict[str, Any] = {"judge": self.judge, "vshift": self.vshift}
         sounds = [speech, *([other] if other is not None else []), own]
         generated = measure(made, sounds, watch=keep(GENERATED), **options)
         shown = measure(real, [own, speech], watch=keep(REAL), **options)

@@ -43,7 +43,7 @@ class Feature(ABC):
 
     name: ClassVar[str]
     rate: ClassVar[int]
-    bands: ClassVar[int]
+    bands: int
     silence: ClassVar[float] = 0.0
     reach: ClassVar[int]
     context: ClassVar[int]
@@ -206,6 +206,6 @@ def feature_of(network: nn.Module) -> Feature:
     Raises:
         ConfigError: the config does not say, or names a feature that is not known.
     """
-    if (record := network.config.get("feature")) is None:
+    if (record := getattr(network, "config", {}).get("feature")) is None:
         raise ConfigError(f"the config of {type(network).__name__} holds no record of a feature")
     return get_feature(record)
