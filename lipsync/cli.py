@@ -1,4 +1,4 @@
-"""The command ``lipsync``: dub, translate, voice, evaluate, bench, calibrate, export, doctor.
+"""The command ``lipsync``: dub, adapt, translate, voice, evaluate, bench, and more.
 
 What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
 given are not passed on: the defaults live in the functions alone.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lipsync import __version__
+from lipsync.adapt.command import add_adapt
 from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.evaluation.command import add_bench, add_calibrate, add_evaluate
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lipsync {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_dub(commands)
+    add_adapt(commands)
     _add_translate(commands)
     _add_voice(commands)
     add_evaluate(commands)

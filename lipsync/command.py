@@ -26,7 +26,8 @@ _EXTRAS = {  # of Hydra's plugins, the extra that installs them
     "submitit_slurm": "slurm",
     "ray": "sweep-ray",
 }
-_FOLDERS = {"source", "output", "root", "path", "dir", "init_from"}  # options that are paths
+# options that are paths
+_FOLDERS = {"source", "output", "root", "path", "dir", "init_from", "base"}
 
 
 def run_command(main: Callable[[], None]) -> None:

@@ -1,6 +1,4 @@
-"""Train a model: ``python -m lipsync.train model=wav2lip trainer.gpus=4``.
-
-The options are in ``conf/train.yaml``.
+"""Train a model: ``python -m lipsync.train model=wav2lip``; options: conf/train.yaml.
 
 In a clone of the repository ``python train.py`` is the same.
 """
