@@ -135,7 +135,9 @@ class Feature(ABC):
         del fps
         return int(np.floor(self.rate * (seconds - self.lead / FPS) + 1e-9))
 
-    def cut(self, values: np.ndarray, frames: Sequence[int], fps: float = FPS) -> np.ndarray:
+    def cut(
+        self, values: np.ndarray, frames: Sequence[int] | np.ndarray, fps: float = FPS
+    ) -> np.ndarray:
         """The windows of single frames, with ``silence`` where they leave the sound.
 
         Args:
