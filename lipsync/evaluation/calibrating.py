@@ -83,11 +83,12 @@ def calibrate(
             f"the confidence of judge {judge.name} says nothing about these clips: it is no higher "
             "where the offset is right"
         )
+    constant, slope, growth = (round(float(weight), 6) for weight in weights)
     people = sorted({speaker for speaker, *_ in embedded})
     counts = trials["windows"]
     first = Calibration(
         judge.window,
-        tuple(round(float(weight), 6) for weight in weights),
+        (constant, slope, growth),
         (int(counts.min()), int(counts.max())),
         level,
         people,
