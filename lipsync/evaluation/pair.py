@@ -49,7 +49,8 @@ class Covered(nn.Module):
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
-        self.config = {k: v for k, v in generator.config.items() if k != "numbers"}
+        config: dict[str, Any] = getattr(generator, "config", {})
+        self.config = {name: value for name, value in config.items() if name != "numbers"}
         self.reference_first = bool(getattr(generator, "reference_first", False))
 
     def forward(self, sound: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
