@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from data_prep.features import add_features, named_features
-from data_prep.options import Options
-from data_prep.run import Summary, prepare
-from data_prep.splits import Splits
 from lipsync.command import CONF, run_command
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.plugins import import_plugins
+
+if TYPE_CHECKING:
+    from data_prep.run import Summary
+    from data_prep.splits import Splits
 
 
 @hydra.main(config_path=CONF, config_name="prepare", version_base="1.3")
 def main(config: DictConfig) -> None:
     """Prepare a folder of videos as the configuration says."""
+    from data_prep.features import add_features, named_features  # take seconds
+
     with exit_on_error():
         import_plugins(config.plugins, "plugins")
         features = named_features(OmegaConf.to_container(config)["features"])
@@ -48,6 +51,9 @@ def main(config: DictConfig) -> None:
 
 
 def _prepare(config: DictConfig) -> None:
+    from data_prep.options import Options
+    from data_prep.run import prepare
+
     options = Options(**{field.name: config[field.name] for field in fields(Options)})
     summary = prepare(
         Path(str(config.source)).expanduser(),

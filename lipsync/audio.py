@@ -128,7 +128,8 @@ def _cepstra(
 @cache
 def _triangles(n_filters: int, n_fft: int, low: float, high: float) -> np.ndarray:
     """(n_filters, n_fft//2 + 1) triangular filters, corners on whole FFT bins, HTK mel scale."""
-    mels = np.linspace(*librosa.hz_to_mel(np.array([low, high]), htk=True), n_filters + 2)
+    first, last = librosa.hz_to_mel(np.array([low, high]), htk=True)
+    mels = np.linspace(first, last, n_filters + 2)
     hertz = librosa.mel_to_hz(mels, htk=True)
     corners = np.floor((n_fft + 1) * hertz / SAMPLE_RATE).astype(int)
     bins = np.arange(n_fft // 2 + 1)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 
 from lipsync.errors import ConfigError
 
+N = TypeVar("N", bound=nn.Module)
 
-def to_device(network: nn.Module, device: str) -> nn.Module:
+
+def to_device(network: N, device: str) -> N:
     """Move a network.
 
     Raises:

@@ -59,7 +59,7 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
     """
     facts = describe(path_or_name)
     card = facts.pop("card")
-    kind, config = network_class(facts["model"]), facts["config"]
+    kind, config = network_class(facts["model"]) or Network, facts["config"]
     if "feature" in config:
         facts["hears"] = _heard(config)
     if "image_size" in config:

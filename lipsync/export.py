@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +20,7 @@ from lipsync.errors import CheckpointError, ConfigError
 from lipsync.models import (
     FaceGenerator,
     LipGANDiscriminator,
+    Network,
     QualityDiscriminator,
     SyncNet,
     SyncNetV2,
@@ -53,7 +56,11 @@ def export(
             no YAML or has no place in the format.
     """
     uploads, path = str(output).startswith(SCHEME), Path(output)
-    writers = {".onnx": export_onnx, ".safetensors": save_model, ".pth": export_official}
+    writers: dict[str, Callable[..., Any]] = {
+        ".onnx": export_onnx,
+        ".safetensors": save_model,
+        ".pth": export_official,
+    }
     if not uploads and path.suffix not in writers:
         known = f"{', '.join(writers)}, by the file's suffix, or {SCHEME}org/repo"
         raise ConfigError(f"{output}: formats are {known}")
@@ -76,7 +83,7 @@ def _uploaded(address: str) -> str:
     return f"{address}: uploaded; a new repository is private, open it in the settings of {page}"
 
 
-def interpolated(first: nn.Module, second: nn.Module, share: float) -> nn.Module:
+def interpolated(first: Network, second: Network, share: float) -> Network:
     """A network whose every weight lies between those of two (Wang et al. 2019, Deep Network
     Interpolation), such as a generator and what a discriminator has made of it.
 

@@ -48,7 +48,7 @@ class SweepFailures(Callback):
         if not isinstance(error, _OF_INPUT):
             traceback.print_exception(error)
             text = f"{type(error).__name__}: {text}"
-        swept = " ".join(t for t in job_return.overrides if t.split("=")[0] not in self.fixed)
+        swept = " ".join(t for t in job_return.overrides or () if t.split("=")[0] not in self.fixed)
         line = f"point {config.hydra.job.num} ({swept}): {text}"
         print(f"error: {line}", file=sys.stderr, flush=True)
         self.folder.mkdir(parents=True, exist_ok=True)

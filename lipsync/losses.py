@@ -188,7 +188,7 @@ def texture(fake: Tensor, real: Tensor) -> Tensor:
         fake, real: (..., 3, H, W) in [0, 1], H and W 16 and more.
     """
 
-    def energies(faces: Tensor) -> tuple[Tensor, Tensor]:
+    def energies(faces: Tensor) -> tuple[Tensor, ...]:
         half = faces.shape[-2] // 2
         grey = faces[..., half - _BLOCK :, :].float().flatten(0, -4).mean(dim=1, keepdim=True)
         here, right = grey[..., 1:, :-1], grey[..., 1:, 1:]

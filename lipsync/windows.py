@@ -10,6 +10,8 @@ feeds it what it was trained on.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 FPS = 25
@@ -37,7 +39,7 @@ def mel_start(frame: int, fps: float = FPS, lead: int = 0) -> int:
     return int(np.floor(MEL_RATE * (frame / fps - lead / FPS) + 1e-9))
 
 
-def mfcc_start(frame: int, fps: float = FPS) -> int:
+def mfcc_start(frame: float, fps: float = FPS) -> int:
     """First of LipGAN's 35 rows of cepstra that belong to ``frame``: ``4 * frame - 16`` at 25 fps.
 
     A row hears 25 ms from ``10 * row`` ms on, so 35 rows hear 365 ms; their middle is put as near
@@ -85,6 +87,6 @@ def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> in
     return k if k < below else start + gap + (k - below)
 
 
-def lower_half(faces):  # any array or tensor
+def lower_half(faces: Any) -> Any:  # any array or tensor
     """The lower half of pictures laid out (..., height, width): ``[..., height // 2 :, :]``."""
     return faces[..., faces.shape[-2] // 2 :, :]

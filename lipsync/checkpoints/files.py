@@ -20,7 +20,7 @@ from lipsync.errors import CheckpointError
 
 # Numbers of numpy that trainers leave in their checkpoints; building them runs no code of the file.
 _scalar = np.float64(0).__reduce__()[0]
-_PLAIN = [
+_PLAIN: list[Any] = [
     (_scalar, "numpy._core.multiarray.scalar"),  # numpy 2
     (_scalar, "numpy.core.multiarray.scalar"),  # numpy 1
     np.dtype,

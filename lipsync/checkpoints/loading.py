@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lipsync.checkpoints.conversion import converted, is_old
 from lipsync.checkpoints.files import (
@@ -50,7 +50,7 @@ def load_model(
     *,
     part: str | None = None,
     convert: bool = False,
-) -> nn.Module:
+) -> Network:
     """A network in eval mode, with float32 weights; ``card`` is what its file says of it.
 
     Args:
@@ -219,7 +219,7 @@ def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _build(path: Path, weights: Weights, convert: bool = False) -> nn.Module:
+def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
     if weights.format != "official" and is_old(weights.model, weights.config):
         if not convert:
             raise CheckpointError(

@@ -14,12 +14,15 @@ CARRIED = ("weights", "frozen", "calibration")
 """What a card says of the weights themselves, so that every further file of them says it, too."""
 
 
-def card_of(network: nn.Module) -> dict[str, Any]:
-    """The model card of the file that a network was loaded from; empty where there was none."""
+def card_of(network: object) -> dict[str, Any]:
+    """The model card of the file that a network was loaded from; empty where there was none.
+
+    Also of what :func:`lipsync.checkpoints.loading.read_weights` gives.
+    """
     return getattr(network, "card", {})
 
 
-def trained_with(network: nn.Module) -> dict[str, list[str]] | None:
+def trained_with(network: object) -> dict[str, list[str]] | None:
     """The frozen networks that a generator was trained with: name of the term -> their hashes.
 
     None where it is not recorded, as in official files and in those of before.
@@ -32,11 +35,12 @@ def trained_with(network: nn.Module) -> dict[str, list[str]] | None:
 
 def together(*records: Mapping[str, list[str]] | None) -> dict[str, list[str]] | None:
     """Records of :func:`trained_with` as one; None where one is not known."""
-    if None in records:
+    known = [record for record in records if record is not None]
+    if len(known) < len(records):
         return None
-    terms = sorted({term for record in records for term in record})
+    terms = sorted({term for record in known for term in record})
     return {
-        term: sorted({one for record in records for one in record.get(term, [])}) for term in terms
+        term: sorted({one for record in known for one in record.get(term, [])}) for term in terms
     }
 
 

@@ -44,7 +44,7 @@ def read_header(path: Path) -> Header:
         return header
 
 
-def read_rows(path: Path, rows: Sequence[int], top: int = 0) -> np.ndarray:
+def read_rows(path: Path, rows: Sequence[int] | np.ndarray, top: int = 0) -> np.ndarray:
     """``np.load(path)[rows, top:]``: consecutive rows in one read, and nothing else.
 
     Args:

@@ -55,7 +55,7 @@ class Clip:
         """uint8 (frames, S, S, 3) RGB at 25 fps; do not write to it."""
         raise NotImplementedError
 
-    def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
+    def read(self, frames: Sequence[int] | np.ndarray, top: int = 0) -> np.ndarray:
         """Some frames from row ``top`` on: uint8 (n, S - top, S, 3)."""
         return self.faces[np.asarray(frames), top:]
 
@@ -128,7 +128,7 @@ class PreparedClip(Clip):
         with _named(self.key, "faces.npy"):
             return map_array(self.path / "faces.npy").reshape(self._shape)
 
-    def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
+    def read(self, frames: Sequence[int] | np.ndarray, top: int = 0) -> np.ndarray:
         with _named(self.key, "faces.npy"):
             return read_rows(self.path / "faces.npy", frames, top)
 
@@ -167,7 +167,7 @@ class PublishedClip(Clip):
     def faces(self) -> np.ndarray:
         return self.read(range(len(self)))
 
-    def read(self, frames: Sequence[int], top: int = 0) -> np.ndarray:
+    def read(self, frames: Sequence[int] | np.ndarray, top: int = 0) -> np.ndarray:
         return np.stack([self._decode(int(frame))[top:] for frame in frames])
 
     def _load(self, feature: Feature) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -111,6 +111,7 @@ def of_video(lips: Lips, options: Options) -> Curves:
     Raises:
         MediaError: it cannot be read, or no face is found in it.
     """
+    assert options.driver is not None
     source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
     own = replace(
         options, reference_frames="itself", tracks=None, speaker="largest", reference=None
@@ -163,5 +164,5 @@ def read_curves(path: Path, numbers: int, seconds: float) -> Curves:
     return Curves(table[:, 0], table[:, 1:].astype(np.float32))
 
 
-def _parts(items) -> Iterator:
+def _parts(items: Sequence | np.ndarray) -> Iterator:
     return (items[i : i + _AT_ONCE] for i in range(0, len(items), _AT_ONCE))

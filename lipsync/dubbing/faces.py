@@ -67,8 +67,9 @@ class FacePlan:
         self.source, self.lips = source, lips
         fps = float(source.fps)
         tracks = Path(options.tracks) if options.tracks is not None else None
-        there = tracks is not None and tracks.exists()
-        saved = read_tracks(tracks, source.size, source.new_rate) if there else None
+        saved = None
+        if there := tracks is not None and tracks.exists():
+            saved = read_tracks(tracks, source.size, source.new_rate)
         detector = None if saved is not None else self._detector(options)
         stride = options.stride or usual_stride(fps)
         choose, knows = speaker_choice("largest"), None
@@ -97,12 +98,16 @@ class FacePlan:
         """How references are chosen."""
         given = []
         if isinstance(how, tuple):
-            taken = {"tolerate_damage": options.tolerate_damage, "backdrop": options.backdrop}
-            every = open_source(source.path, fps=options.fps, **taken)
+            every = open_source(
+                source.path,
+                fps=options.fps,
+                tolerate_damage=options.tolerate_damage,
+                backdrop=options.backdrop,
+            )
             given = see_frames(every, how, self._detector(options), choose, framing, lips.size)
         self._references = References(how, lips.references, fps, given)
         room = max(1, _HELD_BYTES // (3 * source.size[0] * source.size[1]))
-        self._ahead = min(round(AHEAD * fps), room) if how == AUTO else 0
+        self._ahead: float = min(round(AHEAD * fps), room) if how == AUTO else 0
         if whole:
             self._ahead = float("inf")
         self._places: list[tuple[np.ndarray, Choice, float] | None] = []  # of the source's frames
@@ -137,7 +142,7 @@ class FacePlan:
 
         for _, transform, face, track, weight in self._follower.follow(pictures()):
             shown, seen = followed.popleft(), None
-            if transform is not None:
+            if transform is not None and face is not None:
                 crop = self.lips.framing.cut(shown.picture, transform, self.lips.size)
                 seen = Seen(shown.index, shown.picture, crop, transform, face)
                 self._references.see(track, seen)
@@ -157,12 +162,11 @@ class FacePlan:
             return shown, None
         choice = self._references.choose(track, seen)
         self._places.append((seen.transform, choice, weight))
-        return shown, self._face(seen.crop, *self._places[-1])
+        return shown, self._face(seen.crop, seen.transform, choice, weight)
 
     def _again(self, shown: Shown) -> Face | None:
-        if self._places[shown.index] is None:
+        if (place := self._places[shown.index]) is None:
             return None
-        place = self._places[shown.index]
         return self._face(self.lips.framing.cut(shown.picture, place[0], self.lips.size), *place)
 
     def _face(self, crop: np.ndarray, transform: np.ndarray, choice: Choice, weight: float) -> Face:
@@ -171,8 +175,9 @@ class FacePlan:
 
     def _read(self, number: int) -> np.ndarray:
         """The face in a frame of an earlier shot."""
-        picture = self.source.span(number, number + 1)[0]
-        return self.lips.framing.cut(picture, self._places[number][0], self.lips.size)
+        picture, place = self.source.span(number, number + 1)[0], self._places[number]
+        assert place is not None  # only faces that were seen are referred to
+        return self.lips.framing.cut(picture, place[0], self.lips.size)
 
     def save(self) -> None:
         """Write the tracks, where they were asked for."""

@@ -148,7 +148,7 @@ class FaceFollower:
                 run += same
                 if len(same) < len(side) and side[len(same)].shot == now.shot:
                     weight = min(weight, (len(same) + 1) / (smooth + 1))
-            transform = np.mean([one.place for one in run], axis=0)
+            transform = np.mean([one.place for one in run if one.place is not None], axis=0)
             yield Followed(frame, transform, now.face, now.track, weight)
 
     def _reaches(self, frame_bytes: int) -> tuple[int, int]:
@@ -208,8 +208,8 @@ class FaceFollower:
             self._shots.popleft()
         shot = self._shots[0]
         self._drop_old(shot, number)
-        faces = {birth: self._face(shot, track, number) for birth, track in shot.tracks.items()}
-        faces = {birth: face for birth, face in faces.items() if face is not None}
+        looks = {birth: self._face(shot, track, number) for birth, track in shot.tracks.items()}
+        faces = {birth: face for birth, face in looks.items() if face is not None}
         pick = shot.followed if shot.followed in faces else None
         if self._knows is not None:
             pick = next((birth for birth in faces if self._knows(birth, number)), None)
@@ -268,7 +268,8 @@ class FaceFollower:
         if now.track is None:
             return now
         left, right = _same_track(now, before[::-1]), _same_track(now, after)
-        faces = np.stack([one.face for one in (*left[::-1], now, *right)])
+        run = [*left[::-1], now, *right]
+        faces = np.stack([one.face for one in run if one.face is not None])
         marks = faces[:, 4:].reshape(-1, 5, 2)
         # averaged over the frames around it once it is given out
         places = self._framing.transforms(faces[:, :4], marks, radius=0)
@@ -282,11 +283,12 @@ def _same_track(now: _Decided, side: Iterable[_Decided]) -> list[_Decided]:
 def _around(items: Iterable[T], reach: int) -> Iterator[tuple[list[T], T, list[T]]]:
     """Each item with those before it and after it, ``reach`` at most."""
     before: deque[T] = deque(maxlen=reach)
-    after: deque[T] = deque()
+    after: deque[T | None] = deque()  # None follows the last
     for item in chain(items, repeat(None, reach)):
         after.append(item)
         if len(after) > reach:
             now = after.popleft()
+            assert now is not None
             yield list(before), now, [one for one in after if one is not None]
             before.append(now)
 

@@ -36,7 +36,8 @@ class VoiceGate:
     """Seconds of sound that :meth:`push` holds back."""
 
     def __init__(self, least_db: float | None = None) -> None:
-        self._given, self._heard = least_db, deque(maxlen=_MEMORY)
+        self._given = least_db
+        self._heard: deque[float] = deque(maxlen=_MEMORY)
         self._rest = np.zeros(0, np.float32)
         self._blocks: deque[np.ndarray] = deque()
         self._speech: deque[bool] = deque()  # of the blocks held back

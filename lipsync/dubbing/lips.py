@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,13 +42,14 @@ class Lips:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model = model.eval()
-        self.size = int(model.config["image_size"])
+        self.model: Any = model.eval()
+        config: dict[str, Any] = getattr(model, "config", {})
+        self.size = int(config["image_size"])
         self.feature = feature_of(model)
-        self.framing = get_framing(model.config.get("framing", "box"))
-        self.references = int(model.config.get("references", 1))
+        self.framing = get_framing(config.get("framing", "box"))
+        self.references = int(config.get("references", 1))
         self.reference_first = bool(getattr(model, "reference_first", False))
-        self.numbers: int | None = model.config.get("numbers")
+        self.numbers: int | None = config.get("numbers")
         """Of its lips code; None for a generator that has none."""
         parameter = next(model.parameters(), None)
         self.device = parameter.device if parameter is not None else torch.device("cpu")

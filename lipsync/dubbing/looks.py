@@ -78,6 +78,7 @@ class Looks:
         if number % self.stride:
             return None
         self.detected += 1
+        assert self._detector is not None  # there are no saved tracks
         faces = self._detector.detect(frame)
         if self._found is not None:
             self._found[number] = faces

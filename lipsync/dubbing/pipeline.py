@@ -63,8 +63,7 @@ def dub(
     plan = Plan(face, audio, wanted)
     source, preview = plan.source, encoding.preview
     total, seconds = plan.playback.expected()
-    sound = encoding.audio_codec, encoding.audio_bitrate
-    track, sound = plan.sound.track(output, seconds, *sound)
+    track, sound = plan.sound.track(output, seconds, encoding.audio_codec, encoding.audio_bitrate)
     skipped: list[tuple[int, int]] = []
     references = ReferencesUsed(plan.faces.references)
     began, frame = time.perf_counter(), None
@@ -87,12 +86,13 @@ def dub(
                 picture = side_by_side(frame.original, frame.picture) if preview else frame.picture
                 when = (frame.start, frame.seconds) if source.variable else ()
                 writer.write(picture, *when)
-            if frame.transform is None:
+            if frame.references is None:
                 extend(skipped, frame.number)
             else:
                 references.add(frame.number, frame.references)
             if progress is not None:
                 progress("frames", frame.number + 1, total)
+    assert frame is not None  # a sound without samples was refused
     frames = frame.number + 1
     return DubResult(
         output=output,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Plan:
         open_source(face, fps=options.fps, seconds=0, tolerate_damage=True)
         self.sound = measure(audio, tolerate_damage=tolerant)
         wanted = float("inf") if keep else self.sound.seconds
-        taken = {"tolerate_damage": tolerant, "backdrop": options.backdrop}
+        taken: dict[str, Any] = {"tolerate_damage": tolerant, "backdrop": options.backdrop}
         self.source = open_source(face, fps=options.fps, seconds=wanted, **taken)
         network, self.model = load_generator(options.model, options.device)
         self.lips = Lips(network)

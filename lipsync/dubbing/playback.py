@@ -17,7 +17,7 @@ _LOOK_BEYOND = 10  # seconds decoded beyond the last frame that is shown
 class Shown(NamedTuple):
     """One frame of the dubbed video before it is dubbed."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # in place of a tuple's method
     """Which frame of the source it is."""
     start: float
     seconds: float
@@ -60,7 +60,8 @@ class Playback:
                 return
             starts.append(start)
             last, self.frames = frame, len(starts)
-        yield from self._go_on(starts, last)
+        if last is not None:
+            yield from self._go_on(starts, last)
 
     def _go_on(self, starts: list[float], last: np.ndarray) -> Iterator[Shown]:
         """The source's last frame, and what follows where it ends."""
@@ -103,6 +104,7 @@ class Playback:
                 wanted = have
             elif self.length == "trim":
                 wanted = min(wanted, have)
+        assert wanted is not None
         return wanted, float(wanted / source.fps)
 
     def _full(self, number: int, start: float) -> bool:

@@ -258,11 +258,13 @@ def see_frames(
 
 
 def _pictures(source: Source, numbers: Sequence[int]) -> list[np.ndarray]:
-    counted = source.still is not None or (source.times is not None and not source.resampled)
-    if counted:
-        count = 1 if source.still is not None else len(source.times)
+    found: dict[int, np.ndarray] = {}
+    count = 0
+    if source.still is not None:
+        count = 1
+    elif source.times is not None and not source.resampled:
+        count = len(source.times)
     else:  # the file does not tell how many there are
-        found, count = {}, 0
         for count, (_, frame) in enumerate(source.frames(), start=1):
             if count - 1 in numbers:
                 found[count - 1] = frame
@@ -272,6 +274,4 @@ def _pictures(source: Source, numbers: Sequence[int]) -> list[np.ndarray]:
         )
         problem = f"has no frame {missing[0]} for a reference: it has {frames}"
         raise MediaError(source.path, problem, "name others with reference_frames")
-    if counted:
-        return [source.span(number, number + 1)[0] for number in numbers]
-    return [found[number] for number in numbers]
+    return [found[n] if n in found else source.span(n, n + 1)[0] for n in numbers]

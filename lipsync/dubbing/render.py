@@ -72,7 +72,7 @@ class Renderer:
         workers = self.lips.workers()
         lots = iter(lambda: list(islice(frames, self.batch)), [])
         if workers == 1:
-            done = map(self._generate, lots)
+            done: Iterator[list[Generated]] = map(self._generate, lots)
         else:
             done = in_parallel(lots, self._generate, workers, partial(torch.set_num_threads, 1))
         threads = torch.get_num_threads()
@@ -83,12 +83,11 @@ class Renderer:
             torch.set_num_threads(threads)
 
     def _generate(self, lot: list[Planned]) -> list[Generated]:
-        with_face = [planned for planned in lot if planned.face is not None]
-        if not with_face:
+        faces = [planned.face for planned in lot if planned.face is not None]
+        if not faces:
             return [(planned, None) for planned in lot]
-        faces = [planned.face for planned in with_face]
         made = self.lips.generate(
-            [planned.sound for planned in with_face],
+            [planned.sound for planned in lot if planned.sound is not None],
             [face.crop for face in faces],
             [face.references for face in faces],
         )
@@ -96,15 +95,15 @@ class Renderer:
             mask = self.lips.framing.mask
             pairs = zip(made, faces, strict=True)
             made = np.stack([match_colours(picture, face.crop, mask) for picture, face in pairs])
-        made = iter(self._enhance(made) if self._enhance is not None else made)
-        return [(planned, None if planned.face is None else next(made)) for planned in lot]
+        done = iter(self._enhance(made) if self._enhance is not None else made)
+        return [(planned, None if planned.face is None else next(done)) for planned in lot]
 
     def paste(self, frames: Iterable[Generated]) -> Iterator[DubbedFrame]:
         """The faces put back into their frames."""
         held: np.ndarray | None = None
         for (number, shown, face, _), made in frames:
             picture = shown.picture
-            if made is not None:
+            if made is not None and face is not None:
                 picture = held = self._put(picture, made, face)
             elif self.options.no_face == "hold" and held is not None:
                 picture = held

@@ -82,7 +82,7 @@ def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:
         view = tight.cut(one.picture, place, _VIEW)
     elif len(view) != _VIEW:
         view = cv2.resize(view, (_VIEW, _VIEW), interpolation=cv2.INTER_AREA)
-    levels = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    levels: np.ndarray = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY).astype(np.float32)
     levels = cv2.GaussianBlur(levels, (0, 0), 0.7)
     top, bottom, left, right = (round(share * _VIEW) for share in lips)
     mouth = levels[top:bottom, left:right]

@@ -59,7 +59,7 @@ class Sound:
         tolerant = self.tolerate_damage
         gain = np.float32(10 ** (self.gain_db / 20))
         read = audio_blocks(self.path, SAMPLE_RATE, tolerate_damage=tolerant)
-        blocks = (block[0] * gain for block in read)
+        blocks: Iterator[np.ndarray] = (block[0] * gain for block in read)
         if gate and self.silent:
             blocks = map(np.zeros_like, blocks)
         elif gate:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,13 +93,15 @@ class Source:
         return [kept[number] for number in own]
 
     def _read(self, start: float | None) -> Iterator[tuple[float, np.ndarray]]:
-        options = {"tolerate_damage": self.tolerate_damage, "backdrop": self.backdrop}
-        return read_frames(self.path, start=start, **options)
+        return read_frames(
+            self.path, start=start, tolerate_damage=self.tolerate_damage, backdrop=self.backdrop
+        )
 
     def _own_frames(self, start: int, end: int) -> list[int]:
         """The file's frames that ``start`` to ``end`` are, as ``resample_frames`` picks them."""
         if not self.resampled:
             return list(range(start, end))
+        assert self.times is not None  # asked for by `span` alone
         middles = (self.times[:-1] + self.times[1:]) / 2 - self.times[0]
         return np.searchsorted(middles, np.arange(start, end) / float(self.fps), "right").tolist()
 
@@ -113,7 +116,8 @@ class Source:
         """
         room = max(8, _HELD_BYTES // (3 * self.size[0] * self.size[1]))
         kept: dict[int, np.ndarray] = dict([before] if before is not None else [])
-        stream, coming, last = iter(()), -1, before[0] if before is not None else -1
+        stream: Iterator[tuple[float, np.ndarray]] = iter(())
+        coming, last = -1, before[0] if before is not None else -1
         for index in indices:
             if index not in kept:
                 if index == last - 1:
@@ -156,7 +160,8 @@ def open_source(
     if not info.has_video:
         raise MediaError(path, "has no video to dub", "name a video or a picture as the face")
     size = info.width, info.height
-    about = {"tolerate_damage": tolerate_damage, "backdrop": backdrop, "hdr": info.hdr}
+    about: dict[str, Any] = {"tolerate_damage": tolerate_damage, "backdrop": backdrop}
+    about["hdr"] = info.hdr
     times = frame_times(path, seconds)
     if fps is not None:
         # repeated times are frames left out, and damage may hide some: then only counting is exact

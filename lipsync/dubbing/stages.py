@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -40,7 +40,7 @@ class Stages:
     def __enter__(self) -> Stages:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -74,7 +74,7 @@ class Stages:
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def _timed(self, name: str, stage: Callable, items: Iterable) -> Iterator:
+    def _timed(self, name: str, stage: Callable, items: Iterable) -> Generator:
         waited = 0.0
 
         def watched() -> Iterator:
@@ -100,7 +100,7 @@ class Stages:
         finally:
             working.close()
 
-    def _ahead(self, name: str, made: Iterator[T], room: int) -> Iterator[T]:
+    def _ahead(self, name: str, made: Generator[T, None, None], room: int) -> Iterator[T]:
         ready: queue.Queue = queue.Queue(maxsize=room)
 
         def offer(item: object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -90,7 +90,8 @@ def find_speaker(
     if contested:
         from lipsync.checkpoints import load_model
 
-        expert, seconds = folded(load_model(EXPERT)), np.array(times)
+        seconds = np.array(times)
+        expert = cast(LongSyncNet, folded(load_model(EXPERT)))
         feature = feature_of(expert).spanning(expert.moment)
         columns = feature.extract(read_speech(reference, tolerate_damage=tolerant))
         _look(source, [face for _, faces in contested for face in faces], seconds, expert)

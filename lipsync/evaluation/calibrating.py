@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -82,11 +83,12 @@ def calibrate(
             f"the confidence of judge {judge.name} says nothing about these clips: it is no higher "
             "where the offset is right"
         )
+    constant, slope, growth = (round(float(weight), 6) for weight in weights)
     people = sorted({speaker for speaker, *_ in embedded})
     counts = trials["windows"]
     first = Calibration(
         judge.window,
-        tuple(round(float(weight), 6) for weight in weights),
+        (constant, slope, growth),
         (int(counts.min()), int(counts.max())),
         level,
         people,
@@ -102,7 +104,7 @@ def calibrate(
 
 
 def calibrate_file(
-    judge: str, root: str | Path, output: str | Path | None = None, **options: object
+    judge: str, root: str | Path, output: str | Path | None = None, **options: Any
 ) -> Calibration:
     """:func:`calibrate` a judge and keep the result in the card of its file.
 

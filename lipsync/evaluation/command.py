@@ -125,7 +125,10 @@ def _evaluate(
 
 
 def _evaluate_videos(
-    generated: Sequence[str], real: Sequence[str], pairs: str | None, **options: Any
+    generated: Sequence[str | Path],
+    real: Sequence[str | Path],
+    pairs: str | None,
+    **options: Any,
 ) -> Any:
     from lipsync import evaluation
 

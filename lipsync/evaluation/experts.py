@@ -52,8 +52,8 @@ class ExpertReport:
     def table(self) -> str:
         """Aligned text: a line a speaker, all together last."""
         gaps = sorted(self.by_gap[EVERYONE])
-        head = ("speaker", "clips", "off-sync accuracy", "offset within 1", "median offset")
-        head += tuple(f"gap {gap}" for gap in gaps)
+        head = ["speaker", "clips", "off-sync accuracy", "offset within 1", "median offset"]
+        head += [f"gap {gap}" for gap in gaps]
         lines = []
         for speaker in sorted(self.accuracy, key=lambda s: (s == EVERYONE, s)):
             found = self.by_gap[speaker]
@@ -174,7 +174,7 @@ def _apart(gap: int) -> np.ndarray:
 
 
 def _at(gap: int) -> np.ndarray:
-    return gap == _LAGS
+    return np.equal(_LAGS, gap)
 
 
 def _defined(clips: list[np.ndarray], columns: np.ndarray) -> bool:

@@ -121,8 +121,8 @@ def evaluate_generator(
     order = list(SETS)
     rows.sort(key=lambda row: order.index(row.set))  # stable: pairs stay in their order
     frechet = _frechet(folder, rows, pairs, judge)
-    told = settings["protocol"], vshift, settings, frechet, judge.calibration
-    return Report(rows, judge.name, *told)
+    protocol = str(settings["protocol"])
+    return Report(rows, judge.name, protocol, vshift, settings, frechet, judge.calibration)
 
 
 def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]:

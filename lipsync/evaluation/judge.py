@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -90,7 +90,8 @@ class Judge:
                 f"judge {name or 'given'} is a {type(model).__name__}, which does not compare "
                 "windows of faces with sound; use a SyncNet expert or a SyncNetV2"
             )
-        self.model, self.name, self.network = model, name or type(model).__name__, model
+        self.model, self.name = model, name or type(model).__name__
+        self.network: Any = model  # or a faster form of it
         self.device = next(model.parameters()).device
         self._pieces: deque[tuple] = deque(maxlen=_KEPT)  # of sound: wave, first, end, columns
         self.feature, self.framing = feature_of(model), get_framing(config["framing"])

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,8 @@ class Covered(nn.Module):
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
-        self.config = {k: v for k, v in generator.config.items() if k != "numbers"}
+        config: dict[str, Any] = getattr(generator, "config", {})
+        self.config = {name: value for name, value in config.items() if name != "numbers"}
         self.reference_first = bool(getattr(generator, "reference_first", False))
 
     def forward(self, sound: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
@@ -102,7 +104,7 @@ class PairScorer:
         def keep(kind: str) -> Callable[[torch.Tensor], None]:
             return lambda found: features[kind].append(found.numpy())
 
-        options = {"judge": self.judge, "vshift": self.vshift}
+        options: dict[str, Any] = {"judge": self.judge, "vshift": self.vshift}
         sounds = [speech, *([other] if other is not None else []), own]
         generated = measure(made, sounds, watch=keep(GENERATED), **options)
         shown = measure(real, [own, speech], watch=keep(REAL), **options)

@@ -135,8 +135,8 @@ def plain(axes: Axes) -> None:
     """No frame on top and on the right; small letters."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    axes.xaxis.label.set_size(9)
-    axes.yaxis.label.set_size(9)
+    axes.xaxis.label.set_fontsize(9)
+    axes.yaxis.label.set_fontsize(9)
 
 
 def as_svg(figure: Figure) -> str:

@@ -101,12 +101,12 @@ class CenterFace(Detector):
 
     def _look(self, frame: np.ndarray, shrink: float) -> list[Detection]:
         height, width = frame.shape[:2]
-        size = tuple(int(np.ceil(n * shrink / 32)) * 32 for n in (width, height))
+        size = int(np.ceil(width * shrink / 32)) * 32, int(np.ceil(height * shrink / 32)) * 32
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrink < 1 else 1)
         blob = np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)  # (1, 3, h, w)
-        outputs = self._session.run(None, {"input.1": blob})
+        heat, sizes, offsets, marks = self._session.run(None, {"input.1": blob})
         scale = np.array([width / size[0], height / size[1]], np.float32)
-        return _decode(*outputs, scale, (width, height), self.min_score)
+        return _decode(heat, sizes, offsets, marks, scale, (width, height), self.min_score)
 
 
 def _centerface_model() -> bytes:

@@ -168,7 +168,7 @@ def join(live: list[FaceTrack], number: int, faces: list[Detection]) -> list[tup
     pairs = []
     for i, track in enumerate(live):
         last = track.detections[-1].box
-        overlaps = iou(last, np.stack([f.box for f in faces])) if faces else []
+        overlaps = iou(last, np.stack([f.box for f in faces])) if faces else np.empty(0)
         pairs += [(overlap, i, j) for j, overlap in enumerate(overlaps)]
     taken: set[int] = set()
     continued: set[int] = set()

@@ -43,7 +43,7 @@ class Feature(ABC):
 
     name: ClassVar[str]
     rate: ClassVar[int]
-    bands: ClassVar[int]
+    bands: int
     silence: ClassVar[float] = 0.0
     reach: ClassVar[int]
     context: ClassVar[int]
@@ -135,7 +135,9 @@ class Feature(ABC):
         del fps
         return int(np.floor(self.rate * (seconds - self.lead / FPS) + 1e-9))
 
-    def cut(self, values: np.ndarray, frames: Sequence[int], fps: float = FPS) -> np.ndarray:
+    def cut(
+        self, values: np.ndarray, frames: Sequence[int] | np.ndarray, fps: float = FPS
+    ) -> np.ndarray:
         """The windows of single frames, with ``silence`` where they leave the sound.
 
         Args:
@@ -206,6 +208,6 @@ def feature_of(network: nn.Module) -> Feature:
     Raises:
         ConfigError: the config does not say, or names a feature that is not known.
     """
-    if (record := network.config.get("feature")) is None:
+    if (record := getattr(network, "config", {}).get("feature")) is None:
         raise ConfigError(f"the config of {type(network).__name__} holds no record of a feature")
     return get_feature(record)

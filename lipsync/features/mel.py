@@ -29,7 +29,7 @@ class Mel(Feature):
     augmentation = MelAugment
 
     @property
-    def repeats_end(self) -> bool:
+    def repeats_end(self) -> bool:  # type: ignore[override]
         """As published inference does: its last window is the last 16 columns of the sound."""
         return self.lead == PUBLISHED_INFERENCE_LEAD
 

@@ -77,16 +77,16 @@ class Whisper(Feature):
         return self.rate * self.seconds // 6
 
     @property
-    def chunk(self) -> int:
+    def chunk(self) -> int:  # type: ignore[override]
         """Columns from one chunk to the next."""
         return self.rate * self.seconds - self.overlap
 
     @property
-    def context(self) -> int:
+    def context(self) -> int:  # type: ignore[override]
         return self.chunk
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> int:  # type: ignore[override]
         return (1 + self.overlap) * self.hop
 
     def columns(self, samples: int) -> int:

@@ -59,6 +59,9 @@ class FrechetDistance(Metric):
     higher_is_better = False
     is_differentiable = False
     full_state_update = False
+    network: Callable[..., Tensor] | None
+    generated_n: Tensor
+    real_n: Tensor
 
     def __init__(
         self, network: Callable[..., Tensor] | None, name: str, features: int, **kwargs: Any

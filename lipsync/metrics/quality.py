@@ -56,6 +56,7 @@ def ssim(pred: Tensor, target: Tensor) -> Tensor:
     found = structural_similarity_index_measure(
         pred.float(), target.float(), data_range=1.0, reduction="none"
     )
+    assert isinstance(found, Tensor)  # of a call that asks for nothing beside it
     return found.reshape(-1)
 
 
@@ -202,7 +203,7 @@ class FaceLook:
         if self._last:
             self._movement.append(motion(self._last[-1], mouth))
         if len(self._last) == 2:
-            self._sums["jitter"].append(jitter(*self._last, mouth))
+            self._sums["jitter"].append(jitter(self._last[0], self._last[1], mouth))
         self._last = [*self._last[-1:], mouth]
 
     def numbers(self, wave: np.ndarray) -> dict[str, float]:
@@ -225,6 +226,6 @@ def edge_energy(faces: Tensor) -> Tensor:
     """
     side = faces.shape[-1]
     mouth = faces[..., side * 7 // 12 : side * 11 // 12, side * 7 // 24 : side * 17 // 24].float()
-    luma = sum(weight * mouth[:, i] for i, weight in enumerate(LUMA))
+    luma = LUMA[0] * mouth[:, 0] + LUMA[1] * mouth[:, 1] + LUMA[2] * mouth[:, 2]
     around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
     return (around - 4 * luma[:, 1:-1, 1:-1]).square().mean(dim=(1, 2))

@@ -34,8 +34,8 @@ class OffsetSearch:
             raise ValueError(f"vshift must be at least 1, got {vshift}")
         self.vshift = vshift
         self.windows = 0
-        self._video: Tensor | None = None  # (waiting, d) windows whose later sound is to come
-        self._audio: Tensor | None = None  # from `vshift` before the first waiting window on
+        self._video = torch.empty(0)  # (waiting, d) windows whose later sound is to come
+        self._audio = torch.empty(0)  # from `vshift` before the first waiting window on
         self._rows: list[Tensor] = []
 
     @torch.no_grad()
@@ -54,7 +54,7 @@ class OffsetSearch:
         if not (torch.isfinite(video).all() and torch.isfinite(audio).all()):
             raise ValueError("sync_score got embeddings that contain NaN or infinity")
         video, audio = video.float(), audio.float()
-        if self._video is None:
+        if not self.windows:
             self._signed_units = _signed_units(video, audio)
             self._video = video[:0]
             self._audio = video.new_zeros(self.vshift, video.shape[1])  # before the clip: zeros

@@ -80,8 +80,12 @@ class Comparison:
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         p = None if np.isnan(self.p) else self.p
-        told = {"share_higher": self.share_higher, "p": p, "verdict": self.verdict}
-        return {"difference": self.difference.as_dict()} | told
+        told: dict[str, object] = {
+            "share_higher": self.share_higher,
+            "p": p,
+            "verdict": self.verdict,
+        }
+        return {"difference": self.difference.as_dict(), **told}
 
 
 def statistic_interval(

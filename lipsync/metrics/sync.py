@@ -44,6 +44,7 @@ class SyncScore(Metric):
     higher_is_better = None
     is_differentiable = False
     full_state_update = False
+    judge: Judge | None
     distance: Tensor
     confidence: Tensor
     within_one: Tensor

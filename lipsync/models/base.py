@@ -21,11 +21,13 @@ class Network(nn.Module):
 
     Attributes:
         config: arguments of the constructor.
+        card: what the file of the weights says of them; only networks that come from one have it.
         use: what a file of such weights can be used for, in one line.
         kinds: class name -> class, of all networks whose modules are imported.
     """
 
     config: dict[str, Any]
+    card: dict[str, Any]
     use: ClassVar[str] = "train on from Python"
     kinds: ClassVar[dict[str, type[Network]]] = {}
 

@@ -36,6 +36,7 @@ NOT_RUN = {  # programs that are none of ours, and why a test does not start the
     "pytest": "is what runs this",
     "ruff": ".ci/run runs it",
     "lint-imports": ".ci/run runs it",
+    "mypy": ".ci/run runs it",
     "pre-commit": "installs a hook",
     "tensorboard": "a server",
     "docker": "not everywhere",

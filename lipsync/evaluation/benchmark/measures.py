@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lipsync.evaluation.rows import PICTURE, REAL, SILENT
 
@@ -57,7 +58,7 @@ KINDS = {
 }
 
 
-def _from_real(name: str, one: str = OLD_VIDEO) -> dict[str, Reference]:
+def _from_real(name: str, one: str = OLD_VIDEO) -> dict[str, Any]:
     return {"zero": (REAL, name), "one": (one, name)}
 
 

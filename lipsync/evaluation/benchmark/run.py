@@ -85,7 +85,7 @@ def bench(
     jobs = [(clip, other, cache) for clip, other in zip(clips, others, strict=True)]
     if workers == 1:
         scorer = ClipScorer(loaded, finder, stride, vshift)
-        scored = (scorer.score(*job) for job in jobs)
+        scored: Iterator[list[Row]] = (scorer.score(*job) for job in jobs)
     else:
         scored = _spread(jobs, workers, (judge, device, detector, stride, vshift))
     for done, clip in enumerate(clips):
