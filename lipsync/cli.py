@@ -1,4 +1,4 @@
-"""The command ``lipsync``: dub, translate, voice, evaluate, bench, calibrate, export, doctor.
+"""The command ``lipsync``: dub, translate, voice, evaluate, bench, calibrate, export, doctor, demo.
 
 What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
 given are not passed on: the defaults live in the functions alone.
@@ -12,6 +12,7 @@ from typing import Any
 
 from lipsync import __version__
 from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
+from lipsync.demo.command import add_demo
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.evaluation.command import add_bench, add_calibrate, add_evaluate
 from lipsync.plugins import import_plugins
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     add_calibrate(commands)
     _add_export(commands)
     _add_doctor(commands)
+    add_demo(commands)
     return parser
 
 
