@@ -46,7 +46,7 @@ class Demo:
         self.looking = looking_routes(settings)
         self._loader = ThreadPoolExecutor(1, "demo loader")
         self.loaded: Future = Future()
-        if settings.models:  # a file that cannot be loaded ends the command
+        if settings.models or settings.device != "cpu":  # what cannot work ends the command
             self.loaded.set_result(_load(settings))
         self.tabs = Tabs(60 * settings.keep_minutes)
         self.jobs = Jobs(self.tabs, settings.workers)
@@ -197,13 +197,21 @@ class Demo:
 
 
 def _load(settings: Settings) -> tuple:
-    """The models and languages that the page offers, and the default generator and judge."""
+    """The models and languages that the page offers, and the default generator and judge.
+
+    Raises:
+        CheckpointError, ConfigError: a model that is none, or a device that is not there.
+    """
+    from torch import nn
+
     from lipsync.demo import dubs, scores  # noqa: F401  so that the first job need not wait for it
     from lipsync.demo.models import find_models
     from lipsync.demo.voices import spoken_languages
     from lipsync.dubbing import DEFAULT_MODEL
+    from lipsync.devices import to_device
     from lipsync.evaluation.videos import DEFAULT_JUDGE
 
+    to_device(nn.Linear(1, 1), settings.device)
     models = find_models(settings.models or ())
     return models, spoken_languages(), DEFAULT_MODEL, DEFAULT_JUDGE
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lipsync.demo.inputs import look_at
 from lipsync.demo.jobs import Report
 from lipsync.demo.messages import Refusal
 from lipsync.demo.voices import speak
@@ -55,6 +56,7 @@ class DubWanted:
             if self.text is not None:
                 report("speaking the text", 0, None)
                 speak(*self.text, self.sound, self.device)
+                look_at(self.sound, "sound", self.max_seconds)
             for number, name in enumerate(self.models):
                 stage = f"dubbing with {name}"
                 if len(self.models) > 1:

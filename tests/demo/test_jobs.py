@@ -92,6 +92,9 @@ def test_a_text_is_spoken_where_an_engine_is_installed(page, media, monkeypatch)
     assert state["state"] == "done", state
     assert said == [("Hello.", "en")]
     assert state["result"]["videos"][0]["seconds"] == 1.0
+    monkeypatch.setattr(hibari.Hibari, "speak", lambda *_: (np.zeros(61 * 16_000), 16_000))
+    state = page.wait(page.dub(media, **asked).json()["job"])
+    assert state["error"] == "The sound lasts more than 60 s, which is the limit; cut it."
 
 
 def test_the_second_waits_for_the_first_and_each_can_be_cancelled(page, media, held):

@@ -9,6 +9,9 @@ import * as training from "./training.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
 
+// Not the name of an element, which the browser would scroll to.
+const address = (tab) => `#/${tab.getAttribute("aria-controls")}`;
+
 function choose(tab) {
   for (const one of tabs) {
     const chosen = one === tab;
@@ -16,7 +19,7 @@ function choose(tab) {
     one.tabIndex = chosen ? 0 : -1;
     document.getElementById(one.getAttribute("aria-controls")).hidden = !chosen;
   }
-  history.replaceState(null, "", `#${tab.getAttribute("aria-controls")}`);
+  history.replaceState(null, "", address(tab));
 }
 
 for (const [number, tab] of tabs.entries()) {
@@ -30,7 +33,7 @@ for (const [number, tab] of tabs.entries()) {
     next.click();
   });
 }
-choose(tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash) || tabs[0]);
+choose(tabs.find((tab) => address(tab) === location.hash) || tabs[0]);
 
 try {
   await openTab();

@@ -3,6 +3,7 @@
 import { h, options } from "./html.js";
 import { recorder } from "./recording.js";
 
+const MOST_SIDE = 1920; // pixels of a picture
 let count = 0;
 
 const KINDS = {
@@ -113,10 +114,23 @@ function fileWay(known, about, take) {
       ? `The file is larger than ${about.limits.mb} MB, which is the most that this page takes.` : "";
     drop.classList.toggle("full", !large);
     name.textContent = large ? `Choose ${known.what}` : file.name;
-    take(large ? null : file);
+    if (large) take(null);
+    else if (file.type.startsWith("image/")) smaller(file).then(take);
+    else take(file);
   }
 
   return { element: h("div", {}, drop, problem) };
+}
+
+// A picture no larger than a dub needs; one that the browser cannot read goes as it is.
+async function smaller(file) {
+  const picture = await createImageBitmap(file).catch(() => null);
+  const shrink = picture ? MOST_SIDE / Math.max(picture.width, picture.height) : 1;
+  if (shrink >= 1) return file;
+  const canvas = h("canvas", { width: Math.round(picture.width * shrink),
+                               height: Math.round(picture.height * shrink) });
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
 function textWay(languages) {

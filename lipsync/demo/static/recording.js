@@ -44,7 +44,7 @@ export function recorder(device, most, take) {
     screen.hidden = !camera;
     if (camera) {
       screen.srcObject = stream;
-      screen.play();
+      await screen.play(); // from now on there is a picture
     }
     on.hidden = true;
     record.hidden = false;
