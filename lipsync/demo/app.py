@@ -174,8 +174,12 @@ class Demo:
         models = (await asyncio.wrap_future(self.loaded))[0]
         from lipsync.demo.asked import job_for
 
-        work, inputs = job_for(wanted, tab, self.tabs, models, self.settings)
-        return JSONResponse(self._state(self.jobs.add(tab, work, inputs)), 202)
+        try:
+            work, inputs = job_for(wanted, tab, self.tabs, models, self.settings)
+            return JSONResponse(self._state(self.jobs.add(tab, work, inputs)), 202)
+        except Refusal:
+            self.tabs.forget_uploads(tab, wanted.values())
+            raise
 
     async def job(self, request: Request) -> Response:
         tab = self._tab(request)
@@ -207,8 +211,8 @@ def _load(settings: Settings) -> tuple:
     from lipsync.demo import dubs, scores  # noqa: F401  so that the first job need not wait for it
     from lipsync.demo.models import find_models
     from lipsync.demo.voices import spoken_languages
-    from lipsync.dubbing import DEFAULT_MODEL
     from lipsync.devices import to_device
+    from lipsync.dubbing import DEFAULT_MODEL
     from lipsync.evaluation.videos import DEFAULT_JUDGE
 
     to_device(nn.Linear(1, 1), settings.device)

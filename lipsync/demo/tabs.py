@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,6 +126,11 @@ class Tabs:
         for path in paths:
             tab.files.pop(path.stem, None)
             path.unlink(missing_ok=True)
+
+    def forget_uploads(self, tab: Tab, names: Iterable[object]) -> None:
+        """Delete those of a tab's uploads that are named; what is no name is passed over."""
+        found = [tab.files.get(name) for name in names if isinstance(name, str)]
+        self.forget(tab, *(one.path for one in found if one and one.kind != "result"))
 
     def close(self, token: str) -> None:
         """A tab is gone: its jobs end, its files are deleted."""

@@ -45,13 +45,16 @@ def test_the_watermark_is_there_unless_it_is_turned_off(page, media, monkeypatch
 
 def test_two_models_give_two_videos_of_one_input(page, media):
     models = ["wav2lip-grid", "wav2lip-gan-grid"]
-    face, sound = page.upload(media / "head.png", "face"), page.upload(media / "head.mp4", "sound")
-    wanted = {"do": "compare", "face": face, "sound": sound, "consent": True}
-    assert "two different" in page.ask(**wanted, models=models[:1] * 2).json()["error"]
-    assert "two models" in page.ask(**wanted, models=models[:1]).json()["error"]
-    state = page.wait(page.ask(**wanted, models=models).json()["job"])
+    compare = {"do": "compare", "models": models}
+    assert (
+        "two different" in page.dub(media, **compare | {"models": models[:1] * 2}).json()["error"]
+    )
+    assert "two models" in page.dub(media, **compare | {"models": models[:1]}).json()["error"]
+    assert not page.files()  # what was uploaded for a job that is refused goes at once
+    face = page.upload(media / "head.png", "face")
+    state = page.wait(page.dub(media, **compare, face=face).json()["job"])
     assert [video["model"] for video in state["result"]["videos"]] == models
-    assert len(page.files()) == 2
+    assert len(page.files()) == 3  # and the head that was not used
 
 
 def test_a_score_has_its_curve_and_with_the_real_video_the_leakage(page, media):
@@ -111,8 +114,7 @@ def test_the_second_waits_for_the_first_and_each_can_be_cancelled(page, media, h
     assert page.wait(first)["state"] == "cancelled"
     page.client.delete(page.own(f"/jobs/{third['job']}"))
     assert page.wait(third["job"])["state"] == "cancelled"
-    # the refused job's uploads wait for another try
-    assert len(page.files()) == 2
+    assert not page.files()
 
 
 def test_two_pages_do_not_see_each_other(page, media, held):
