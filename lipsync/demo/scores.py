@@ -110,6 +110,7 @@ def score(
                     "real": round(unchanged[name], 2) if name in unchanged else None,
                 }
                 for name, about in LEAKAGE.items()
+                if name in left or name in unchanged
             ),
         ]
     return result

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import sys
 import threading
 import webbrowser
 from contextlib import suppress
@@ -39,7 +41,7 @@ def server_of(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             print(f"lipsync demo: {address} (Ctrl-C ends it)", flush=True)
-            if browser:
+            if browser and _has_screen():
                 threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
     return Server(
@@ -52,6 +54,12 @@ def server_of(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
             timeout_graceful_shutdown=2,
         )
     )
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window; one in the terminal cannot show the page."""
+    given = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or bool(given)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,6 +3,11 @@
 import { h, options } from "./html.js";
 import { recorder } from "./recording.js";
 
+const MISSING = {
+  Camera: "Record a video or take a picture first.",
+  Microphone: "Record a sound first.",
+  Text: "Write what is to be said.",
+};
 const MOST_SIDE = 1920; // pixels of a picture
 let count = 0;
 
@@ -84,7 +89,7 @@ export function picker(fieldset, about) {
       return values[way] ? { blob: values[way] } : null;
     },
     get missing() {
-      return way === "Text" ? "Write what is to be said." : `Choose ${known.what} first.`;
+      return MISSING[way] ?? `Choose ${known.what} first.`;
     },
   };
 }
