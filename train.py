@@ -1,22 +1,7 @@
 """Train a model: ``python train.py model=wav2lip trainer.gpus=4``. Options are in conf/."""
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
 from lipsync.command import run_command
-from lipsync.errors import LipsyncError, exit_on_error
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="train")
-def main(config: DictConfig) -> float:
-    from lipsync.training.run import run  # takes seconds, a misspelt option should not
-
-    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
-    with exit_on_error(*[LipsyncError] * sweeping):  # a sweep goes on with its next point
-        return run(config)
-
+from lipsync.train import main
 
 if __name__ == "__main__":
     run_command(main)

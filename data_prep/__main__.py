@@ -15,14 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep.features import add_features, named_features
 from data_prep.options import Options
 from data_prep.run import Summary, prepare
-from lipsync.command import run_command
+from lipsync.command import CONF, run_command
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.plugins import import_plugins
 
-_CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
-
-@hydra.main(config_path=_CONF, config_name="prepare", version_base="1.3")
+@hydra.main(config_path=CONF, config_name="prepare", version_base="1.3")
 def main(config: DictConfig) -> None:
     """Prepare a folder of videos as the configuration says."""
     with exit_on_error():

@@ -25,7 +25,7 @@ try:
     import ray
     from ray.exceptions import RayActorError, RayError
 except ImportError:
-    raise LipsyncError("engine=ray: pip install 'lipsync[ray]'") from None
+    raise LipsyncError("engine=ray: pip install 'lipsync-lab[ray]'") from None
 
 _STORE = 100 * 2**20  # bytes of Ray's shared memory, which only names and rows go through
 

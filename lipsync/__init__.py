@@ -7,6 +7,26 @@ Conventions that hold everywhere inside the package:
   weights are BGR, and only :mod:`lipsync.checkpoints` knows that;
 * video is 25 frames a second, sound 16 kHz mono float32 in [-1, 1];
 * a mel spectrogram has 80 bins and 80 columns a second; a window is 5 frames or 16 columns.
+
+Imports are light: torch is loaded with the first model.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lipsync.checkpoints import load_model as from_pretrained
+    from lipsync.checkpoints import push_to_hub
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "from_pretrained", "push_to_hub"]
+
+_LAZY = {"from_pretrained": "load_model", "push_to_hub": "push_to_hub"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("lipsync.checkpoints"), _LAZY[name])

@@ -1,4 +1,4 @@
-"""The command ``lipsync``: dub, translate, voice, evaluate, bench, calibrate, export, doctor, demo.
+"""The command ``lipsync``: dub, adapt, translate, voice, evaluate, bench, and more.
 
 What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
 given are not passed on: the defaults live in the functions alone.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lipsync import __version__
+from lipsync.adapt.command import add_adapt
 from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
 from lipsync.demo.command import add_demo
 from lipsync.errors import ConfigError, exit_on_error
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lipsync {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_dub(commands)
+    add_adapt(commands)
     _add_translate(commands)
     _add_voice(commands)
     add_evaluate(commands)
@@ -159,17 +161,24 @@ def _add_voice(commands: Any) -> None:
 
 def _add_export(commands: Any) -> None:
     parser = add_command(
-        commands, "export", _export, "write a model, or a mix of two, in another format"
+        commands, "export", _export, "write a model, or a mix of two, as a file, or upload it"
     )
     parser.add_argument("model", metavar="MODEL", help="name or path of a model")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="a .pth, .safetensors or .onnx file"
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="a .pth, .safetensors or .onnx file, or a repository of the hub, hf://org/repo",
     )
     parser.add_argument(
         "--mix", metavar="OTHER", help="write what lies between MODEL and one trained on from it"
     )
     parser.add_argument(
         "--share", type=float, metavar="S", help="of OTHER in the mix, 0 to 1 (default: 0.5)"
+    )
+    parser.add_argument(
+        "--card", metavar="YAML", help="what to know of it: name, data, licence, metrics, limits"
     )
 
 

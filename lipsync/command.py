@@ -15,6 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 from lipsync.errors import ConfigError, LipsyncError, exit_on_error
 from lipsync.failures import sweep_failures
 
+_PACKAGE = Path(__file__).resolve().parent
+CONF = str(_PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf")
+"""The folder of the options: in a wheel it lies in the package, in the repository beside it."""
+
 _EXTRAS = {  # of Hydra's plugins, the extra that installs them
     "joblib": "sweep",
     "optuna": "optuna",
@@ -22,7 +26,8 @@ _EXTRAS = {  # of Hydra's plugins, the extra that installs them
     "submitit_slurm": "slurm",
     "ray": "sweep-ray",
 }
-_FOLDERS = {"source", "output", "root", "path", "dir", "init_from"}  # options that are paths
+# options that are paths
+_FOLDERS = {"source", "output", "root", "path", "dir", "init_from", "base"}
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -92,4 +97,4 @@ def _remedied(text: str) -> str:
     if plugin is None or plugin[1] not in _EXTRAS:
         return text
     extra = _EXTRAS[plugin[1]]
-    return f"Hydra's plugin {plugin[1]} is not installed; pip install 'lipsync[{extra}]'"
+    return f"Hydra's plugin {plugin[1]} is not installed; pip install 'lipsync-lab[{extra}]'"

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lipsync.checkpoints import export_official, load_model, save_model
+from lipsync.checkpoints import export_official, load_model, push_to_hub, save_model
 from lipsync.checkpoints.files import whole_files
+from lipsync.checkpoints.hub import SCHEME, endpoint
 from lipsync.checkpoints.origin import together, trained_with
 from lipsync.errors import CheckpointError, ConfigError
 from lipsync.models import (
@@ -22,34 +23,57 @@ from lipsync.models import (
     SyncNetV2,
 )
 from lipsync.models.sound import sound_shape
+from lipsync.options import read_options_file
 
 OPSET = 17
 
 
 def export(
-    model: str | Path, output: str | Path, *, mix: str | Path | None = None, share: float = 0.5
+    model: str | Path,
+    output: str | Path,
+    *,
+    mix: str | Path | None = None,
+    share: float = 0.5,
+    card: str | Path | None = None,
 ) -> str:
-    """Write a model in the format that the suffix of ``output`` names; returns what was written.
+    """Write a model in the format that ``output`` names; returns what was written.
 
     Args:
         model: what :func:`lipsync.checkpoints.load_model` takes.
-        output: ``.onnx``, ``.safetensors``, or ``.pth`` for the published format.
+        output: ``.onnx``, ``.safetensors``, or ``.pth`` for the published format; or a repository
+            of the hub, ``hf://org/repo``, see :func:`lipsync.checkpoints.push_to_hub`.
         mix: another model, trained on from this one (or this one from it): write what lies between.
         share: of ``mix`` in it, 0 to 1; see :func:`interpolated`.
+        card: a YAML file of what users should know (name, data, licence, metrics, limits, ...), for
+            the card of a ``.safetensors`` and the page of a repository.
 
     Raises:
         CheckpointError: a model that cannot be read, or not be written in this format.
-        ConfigError: another suffix, networks that cannot be mixed, or another share.
+        ConfigError: another suffix, networks that cannot be mixed, another share, or a card that is
+            no YAML or has no place in the format.
     """
-    output = Path(output)
+    uploads, path = str(output).startswith(SCHEME), Path(output)
     writers = {".onnx": export_onnx, ".safetensors": save_model, ".pth": export_official}
-    if output.suffix not in writers:
-        raise ConfigError(f"{output}: formats are {', '.join(writers)}, by the file's suffix")
+    if not uploads and path.suffix not in writers:
+        known = f"{', '.join(writers)}, by the file's suffix, or {SCHEME}org/repo"
+        raise ConfigError(f"{output}: formats are {known}")
+    if card is not None and not uploads and path.suffix != ".safetensors":
+        raise ConfigError(f"{output}: a card belongs to .safetensors and {SCHEME}org/repo")
+    options = {} if card is None else {"card": read_options_file(card)}
+    if uploads and mix is None:
+        return _uploaded(push_to_hub(model, str(output), **options))
     network = load_model(model, convert=True)
     if mix is not None:
         network = interpolated(network, load_model(mix, convert=True), share)
-    writers[output.suffix](network, output)
-    return f"{output}: {type(network).__name__}, {output.stat().st_size / 1e6:.1f} MB"
+    if uploads:
+        return _uploaded(push_to_hub(network, str(output), **options))
+    writers[path.suffix](network, path, **options)
+    return f"{path}: {type(network).__name__}, {path.stat().st_size / 1e6:.1f} MB"
+
+
+def _uploaded(address: str) -> str:
+    page = f"{endpoint()}/{address.removeprefix(SCHEME).partition('@')[0]}"
+    return f"{address}: uploaded; a new repository is private, open it in the settings of {page}"
 
 
 def interpolated(first: nn.Module, second: nn.Module, share: float) -> nn.Module:

@@ -415,4 +415,15 @@ def test_export_refuses(models, tmp_path, capsys):
     assert run("export", source, "-o", tmp_path / "x.pth") == 2  # not of the published size
     assert run("export", "nothing", "-o", tmp_path / "x.pth") == 2
     assert run("export", source, "-o", tmp_path / "x.onnx", "--share", "0.3") == 2
+    capsys.readouterr()
+    assert run("export", source, "-o", tmp_path / "x.onnx", "--card", __file__) == 2
+    assert "a card belongs to" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_export_writes_a_card(models, tmp_path):
+    (tmp_path / "card.yaml").write_text("{licence: MIT, data: my own footage}")
+    copy = tmp_path / "copy.safetensors"
+    command = "export", models / "generator.safetensors", "-o", copy
+    assert run(*command, "--card", tmp_path / "card.yaml") == 0
+    assert load_model(copy).card["data"] == "my own footage"

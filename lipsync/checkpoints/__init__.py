@@ -6,6 +6,7 @@ only one that opens pickles, which it never executes.
 
 from lipsync.checkpoints.files import fingerprint
 from lipsync.checkpoints.loading import bundled_models, describe, load_model, network_class
+from lipsync.checkpoints.publishing import push_to_hub
 from lipsync.checkpoints.saving import export_official, save_model
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "fingerprint",
     "load_model",
     "network_class",
+    "push_to_hub",
     "save_model",
 ]

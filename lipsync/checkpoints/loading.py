@@ -22,6 +22,7 @@ from lipsync.checkpoints.files import (
     read_torch,
     sha256,
 )
+from lipsync.checkpoints.hub import SCHEME, fetch_from_hub
 from lipsync.checkpoints.official import recognise, swap_colours, without_wrapping
 from lipsync.checkpoints.online import ONLINE, fetch
 from lipsync.errors import CheckpointError, ConfigError
@@ -55,8 +56,9 @@ def load_model(
     Args:
         path_or_name: an official file (Wav2Lip, Wav2Lip + GAN, lip-sync expert, visual quality
             discriminator, SyncNet v2), a checkpoint of this package's training, a
-            ``.safetensors`` of :func:`save_model`, the name of a bundled model, or a name in
-            :mod:`lipsync.checkpoints.online`. Files are recognised by content, not by name.
+            ``.safetensors`` of :func:`save_model`, the name of a bundled model, a name in
+            :mod:`lipsync.checkpoints.online`, or the address of a ``.safetensors`` on the hub,
+            ``hf://org/repo[/file][@revision]``. Files are recognised by content, not by name.
         device: where the network goes.
         part: "discriminator" takes that of a training checkpoint instead of the network that was
             trained against it; of files with one network it changes nothing.
@@ -124,6 +126,9 @@ def bundled_models() -> list[str]:
 def _located(path_or_name: str | Path) -> Iterator[Path]:
     """The file that is meant; a model's name unless there is a file called so."""
     path, text = Path(path_or_name), str(path_or_name)
+    if text.startswith(SCHEME):
+        yield fetch_from_hub(text)
+        return
     is_name = isinstance(path_or_name, str) and path.name == text and not path.suffix
     if is_name and not path.exists():
         if text in ONLINE:

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import urllib.request as http
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -36,6 +36,7 @@ class OnlineModel:
         sha256: of the file, hexadecimal; None where it is not known.
         licence: what may be done with it.
         published: the authors' page.
+        token: what the server of ``url`` is shown, and no other that it sends us to.
     """
 
     name: str
@@ -44,6 +45,7 @@ class OnlineModel:
     sha256: str | None
     licence: str
     published: str
+    token: str | None = field(default=None, repr=False)
 
 
 _WAV2LIP = (
@@ -92,7 +94,7 @@ def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
     name when it is whole and, where its SHA-256 is known, has it.
 
     Args:
-        model: one of :data:`ONLINE`.
+        model: one of :data:`ONLINE`, or of the hub.
         folder: instead of :func:`cache_folder`.
 
     Raises:
@@ -122,7 +124,7 @@ def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
 def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
     part = path.with_name(path.name + ".part")
     try:
-        if not any(_continue(url, part) for _ in range(_ATTEMPTS)):
+        if not any(_continue(url, part, model.token) for _ in range(_ATTEMPTS)):
             done = part.stat().st_size / 1e6
             problem = f"{url} was cut off after {done:.1f} MB, {_ATTEMPTS} times"
             raise CheckpointError(model.name, problem, "run it again to go on from there")
@@ -138,7 +140,7 @@ def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
     part.replace(path)
 
 
-def _continue(url: str, part: Path) -> bool:
+def _continue(url: str, part: Path, token: str | None = None) -> bool:
     """Fetch what ``part`` lacks; False where the connection was cut.
 
     Raises:
@@ -150,7 +152,7 @@ def _continue(url: str, part: Path) -> bool:
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        answer = _open(request)
+        answer = open_url(request, token)
     except HTTPError as error:
         if error.code != 416:  # nothing after what we have: all of it is here, or too much
             raise
@@ -180,10 +182,19 @@ def _continue(url: str, part: Path) -> bool:
     return total is None or have == total
 
 
-def _open(request: http.Request) -> HTTPResponse:
-    """Open an address, also after redirections, by HTTP and HTTPS alone."""
+def open_url(request: http.Request, token: str | None = None) -> HTTPResponse:
+    """Open an address, also after redirections, by HTTP and HTTPS alone.
+
+    Args:
+        token: a bearer token; servers that we are redirected to do not get it.
+
+    Raises:
+        URLError, HTTPException, ConnectionError, TimeoutError: no connection, or no such file.
+    """
     if urlsplit(request.full_url).scheme not in ("http", "https"):
         raise URLError("only http and https addresses are fetched")
+    if token is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     opener = http.OpenerDirector()
     for handler in (
         http.ProxyHandler,

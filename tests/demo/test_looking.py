@@ -102,10 +102,14 @@ def test_long_curves_are_thinned_and_keep_their_end():
 
 
 def test_models_of_one_s_own_are_offered_by_their_names(open_demo, tmp_path):
-    save_model(Wav2Lip(width=0.1, depth=0), tmp_path / "mine.safetensors")
-    page = open_demo(models=[str(tmp_path / "mine.safetensors")])
+    files = [tmp_path / "mine.safetensors"]
+    files += [tmp_path / run / "checkpoints" / "best.safetensors" for run in ("one", "two")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_model(Wav2Lip(width=0.1, depth=0), file)
+    page = open_demo(models=[str(file) for file in files])
     about = page.client.get("/api/about").json()
-    assert about["generators"][-1] == "mine"
+    assert about["generators"][-3:] == ["mine", "one/best", "two/best"]
     assert about["generator"] in about["generators"]
     assert about["judge"] in about["judges"]
     assert str(tmp_path) not in page.client.get("/api/about").text

@@ -131,5 +131,5 @@ def test_a_study_that_is_killed_goes_on(prepared, tmp_path):
 
 def test_a_plugin_that_is_not_installed_is_named():
     line = _remedied("In 'launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")
-    assert line == "Hydra's plugin submitit_slurm is not installed; pip install 'lipsync[slurm]'"
+    assert line.endswith("submitit_slurm is not installed; pip install 'lipsync-lab[slurm]'")
     assert _remedied("Could not find 'model/wavlip'") == "Could not find 'model/wavlip'"

@@ -12,7 +12,7 @@ export function facts(video) {
 
 export function download(video, text = `Save ${video.model}`) {
   return h("a", { class: "button", href: own(`/files/${video.file}`),
-                  download: `dub-${video.model}.mp4` }, text);
+                  download: `dub-${video.model.replaceAll("/", "-")}.mp4` }, text);
 }
 
 export function start(panel, about) {

@@ -1,0 +1,153 @@
+"""Base and adapted, person by person: held-out pictures, and dubs with foreign speech.
+
+    python -m experiments.adapt.table PEOPLE --speech a.wav b.wav -o OUT [--seconds 10 30]
+
+``PEOPLE`` has one folder a person. A person of one video gives its first half to adapt to and the
+other to judge by, cut into clips of four seconds; of several videos the first two thirds are
+adapted to. Everything is kept in OUT, and what is there is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.adapt import adapt
+from lipsync.adapt.comparison import paint
+from lipsync.adapt.footage import gather
+from lipsync.checkpoints import load_model
+from lipsync.dubbing import dub
+from lipsync.evaluation import DEFAULT_JUDGE, as_judge, score_video
+from lipsync.faces.detect import get_detector
+from lipsync.media import VideoWriter, probe, read_audio, read_frames, write_audio
+from lipsync.metrics.statistics import mean_interval, statistic_interval
+
+CLIP, RATE = 4.0, 16000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("people", type=Path)
+    parser.add_argument("--speech", type=Path, nargs="+", required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, nargs="*", default=[])
+    parser.add_argument("--base", default="lipscode-open")
+    parser.add_argument("--clips", type=int, default=4, help="most that are judged, of a person")
+    parser.add_argument("--only", nargs="*", help="people")
+    options = parser.parse_args()
+    speech = np.concatenate([read_audio(path, RATE) for path in options.speech])
+    rows = []
+    for person in sorted(path for path in options.people.iterdir() if path.is_dir()):
+        if not options.only or person.name in options.only:
+            rows += of_person(person, speech, options)
+            print(table(rows), flush=True)
+    (options.output / "rows.json").write_text(json.dumps(rows, indent=1))
+
+
+def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> list[dict]:
+    """Numbers of the base and of every adaptation, one row a clip."""
+    folder = options.output / person.name
+    own, judged = halves(person, folder, options.clips)
+    models = {"base": options.base}
+    for name, seconds in [*((f"{s:g} s", s) for s in options.seconds), ("all", None)]:
+        target = folder / f"{name.replace(' ', '')}.safetensors"
+        if not target.is_file():
+            footage = own if seconds is None else first(own, seconds, folder / target.stem)
+            print(adapt(footage, target, options.base), flush=True)
+        models[name] = str(target)
+    network = load_model(options.base)
+    held = gather(judged, folder / "judged", network, sync_check=False)
+    keys = [*held.train, *held.held_out]
+    rows = []
+    for name, model in models.items():
+        found = paint(load_model(model), held.root, keys)
+        row = {"person": person.name, "model": name, "sharpness": found.sharpness}
+        row |= {"psnr": [float(v) for v in found.psnr], "distance": [], "real": []}
+        for number, clip in enumerate(judged):
+            sound = folder / f"foreign{number}.wav"
+            start = round(number * CLIP * RATE) % max(1, len(speech) - round(CLIP * RATE))
+            write_audio(sound, speech[start : start + round(CLIP * RATE)], RATE)
+            made = folder / f"{clip.stem}-{name.replace(' ', '')}.mp4"
+            if not made.is_file():
+                dub(clip, sound, made, model=model)
+            row["distance"].append(distance(made))
+            row["real"].append(distance(clip))
+        rows.append(row)
+    return rows
+
+
+def distance(video: Path) -> float:
+    """LSE-D by the judge that no generator here was trained with."""
+    judge, detector = _tools()
+    return float(score_video(video, judge, detector).result.distance)
+
+
+@cache
+def _tools() -> tuple:
+    return as_judge(DEFAULT_JUDGE), get_detector("centerface")
+
+
+def halves(person: Path, folder: Path, most: int) -> tuple[list[Path], list[Path]]:
+    """Videos to adapt to and clips to judge by."""
+    videos = sorted(path for path in person.iterdir() if path.is_file())
+    if len(videos) > 1:
+        cut = round(len(videos) * 2 / 3)
+        return videos[:cut], videos[cut : cut + most]
+    length = probe(videos[0]).video_seconds
+    own = part(videos[0], folder / "own.mp4", 0.0, length / 2)
+    starts = np.arange(length / 2, length - CLIP, CLIP)[:most]
+    judged = [part(videos[0], folder / f"judged{i}.mp4", s, s + CLIP) for i, s in enumerate(starts)]
+    return [own], judged
+
+
+def first(videos: list[Path], seconds: float, folder: Path) -> list[Path]:
+    """As many videos, and of the last a part, as make so many seconds."""
+    found = []
+    for number, video in enumerate(videos):
+        length = probe(video).video_seconds
+        if length > seconds:
+            return [*found, part(video, folder / f"part{number}.mp4", 0.0, seconds)]
+        found.append(video)
+        seconds -= length
+    return found
+
+
+def part(video: Path, target: Path, start: float, end: float) -> Path:
+    """A stretch of a video with its sound, written as H.264 of nearly no loss."""
+    if target.is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    about = probe(video)
+    wave = read_audio(video, RATE)[round(start * RATE) : round(end * RATE)]
+    size = about.width, about.height
+    with VideoWriter(target, about.fps, size, audio=wave, sample_rate=RATE, crf=12) as writer:
+        for seconds, frame in read_frames(video):
+            if start <= seconds < end:
+                writer.write(frame)
+    return target
+
+
+def table(rows: list[dict]) -> str:
+    """A line for each person and model: gains over the base with their 95 % intervals."""
+    lines = ["person          model   PSNR dB              distance             way    sharpness"]
+    base: dict = {}
+    for row in rows:
+        base = row if row["model"] == "base" else base
+        psnr, far = np.array(row["psnr"]), np.array(row["distance"])
+        gain = mean_interval(psnr - base["psnr"]).text(2) if row is not base else ""
+        sums = np.stack([np.subtract(base["distance"], far), base["distance"], row["real"]], 1)
+        way = statistic_interval(sums, lambda s: s[:, 0] / (s[:, 1] - s[:, 2])).text(2)
+        lines.append(
+            f"{row['person']:<15} {row['model']:<5} {psnr.mean():6.2f} {gain:<20} "
+            f"{far.mean():.3f} (real {np.mean(row['real']):.3f}) {way if gain else '':<20} "
+            f"{row['sharpness']:.2f}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The command ``lipsync adapt``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from lipsync.commands import add_command, add_output_style, bars, print_result
+
+
+def add_adapt(commands: Any) -> None:
+    """Add ``lipsync adapt`` to the commands."""
+    about = "train a generator on, on minutes of one person"
+    parser = add_command(commands, "adapt", _adapt, about)
+    parser.epilog = (
+        "the same command goes on where it was stopped; with a folder of people, one folder of "
+        "videos each, OUT is a folder as well, and gets a file a person"
+    )
+    add = parser.add_argument
+    add("videos", nargs="+", metavar="VIDEO", help="footage of the person speaking, in sync")
+    add("-o", "--output", required=True, metavar="OUT", help="the .safetensors to write")
+    add("--base", metavar="MODEL", help="name or path of the generator to begin with")
+    add("--consent", metavar="TEXT", help="what the person agreed to; it is kept in the file")
+    add(
+        "--speaker",
+        metavar="WHO",
+        help="of several faces: sync, the one that speaks; without it they are refused",
+    )
+    add(
+        "--no-sync-check",
+        dest="sync_check",
+        action="store_false",
+        help="take the sound to be in sync as it is",
+    )
+    add("--batches", type=int, metavar="N", help="most training steps (default: 300)")
+    add("--device", help="where it trains: cpu (default) or cuda")
+    add("--work", metavar="DIR", help="keep the prepared footage and the run here")
+    add_output_style(parser)
+
+
+def _adapt(*, json: bool, quiet: bool, **options: Any) -> None:
+    from lipsync.adapt import adapt
+
+    if "consent" not in options and sys.stdin.isatty() and not quiet:
+        question = "What has this person agreed to? (kept in the file; may be left empty) "
+        if text := input(question).strip():
+            options["consent"] = text
+    with bars(quiet, "step") as progress:
+        result = adapt(progress=progress, **options)
+    print_result(result, json, quiet)

@@ -1,0 +1,212 @@
+"""From videos of a person to a prepared set: faces cut, sound in place, a tenth held out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from lipsync.adapt.agreement import agreed_offset, move_sound
+from lipsync.adapt.programs import run_program
+from lipsync.data.clips import Clip
+from lipsync.data.pauses import loudness
+from lipsync.data.store import STORED, open_clip, write_split
+from lipsync.errors import ConfigError, LipsyncError, MediaError
+from lipsync.faces.framing import get_framing
+from lipsync.features import feature_of
+from lipsync.media import probe
+from lipsync.windows import FPS
+
+LEAST_SECONDS = 5.0
+HELD_OUT = 0.1  # share of the footage, by which the adaptation is judged
+_PIECES = 8  # at least, where the footage is long enough
+_PIECE_SECONDS = 2.0, 10.0
+_ENOUGH = 4  # pieces that have to agree on an offset
+_SHOWN = 8  # offsets that an error names
+_OTHERS = 0.25  # share of the time at which there may be another face
+_SPOKEN, _LOUD = 0.1, 1.0  # least share of frames so far above the quietest, in units of the mel
+_PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A prepared set of one person.
+
+    Attributes:
+        root: of the set.
+        train, held_out: keys of its clips.
+        seconds, held_out_seconds: of both, and of the latter alone.
+        remarks: what a user should know of the footage.
+    """
+
+    root: Path
+    train: list[str]
+    held_out: list[str]
+    seconds: float
+    held_out_seconds: float
+    remarks: list[str]
+
+
+def gather(
+    videos: Sequence[Path],
+    work: Path,
+    model: nn.Module,
+    *,
+    speaker: str | None = None,
+    sync_check: bool = True,
+) -> Footage:
+    """Prepare videos as a generator sees and hears them.
+
+    Args:
+        videos: of one person who speaks.
+        work: folder for it; what is there of the same videos is not done again.
+        model: a generator, whose framing, size and feature count.
+        speaker: "sync" takes of several faces the one that speaks; None refuses them.
+        sync_check: move the sound of each video by what its pieces agree on.
+
+    Raises:
+        MediaError: a video that cannot be read, or nothing usable in any.
+        ConfigError: too little footage, several people, no speech, or sound out of sync.
+    """
+    length = 0.0
+    for video in videos:
+        about = probe(video)
+        if not about.has_video:
+            raise MediaError(video, "holds no video", "name videos of the person")
+        length += about.video_seconds
+    source, root = work / "footage", work / "set"
+    shutil.rmtree(source, ignore_errors=True)
+    (source / _PERSON).mkdir(parents=True)
+    for number, video in enumerate(videos):
+        link = source / _PERSON / f"{number:03d}{video.suffix}"
+        link.symlink_to(video.resolve())
+    framing, feature = get_framing(model.config.get("framing", "box")), feature_of(model)
+    least, most = _PIECE_SECONDS
+    options = [
+        f"source={source}",
+        f"output={root}",
+        f"framing={framing.name}",
+        f"image_size={model.config['image_size']}",
+        f"max_seconds={min(most, max(least, length / _PIECES)):.2f}",
+        "min_seconds=1.0",
+        "workers=0",
+        "unsure=keep",
+        f"judge={'expert-open' if framing.needs_landmarks else 'judge-open'}",
+    ]
+    if feature.file not in {stored.file for stored in STORED}:
+        options.append(f"features=[{feature.asked}]")
+    names = {f"{_PERSON}/{n:03d}{video.suffix}": video.name for n, video in enumerate(videos)}
+    try:
+        run_program("data_prep", options, work / "prepare.log")
+    except LipsyncError as error:
+        if "no clip was kept" not in str(error):
+            raise
+    rows = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
+    kept = [row for row in rows if row["status"] == "kept"]
+    _check_people(rows, kept, speaker)
+    remarks: list[str] = []
+    clips: list[Clip] = []
+    for source, name in names.items():
+        own = [row for row in kept if row["source"] == source]
+        found = [open_clip(root, row["key"]) for row in own]
+        clips += _in_sync(root, name, own, found, remarks) if sync_check else found
+    return _split(root, clips, _reasons(rows), remarks)
+
+
+def _check_people(rows: list[dict], kept: list[dict], speaker: str | None) -> None:
+    if speaker not in (None, "sync"):
+        raise ConfigError(f"speaker={speaker}: there is sync, the face that speaks")
+    others = [row for row in rows if row["reason"] == "other_face"]
+    seconds = sum(row["frames"] for row in others) / FPS
+    if speaker is None and seconds > _OTHERS * sum(row["frames"] for row in kept) / FPS:
+        raise ConfigError(
+            f"the footage shows several faces at once for {seconds:.1f} s; give footage of one "
+            "person, or --speaker sync for the one that speaks"
+        )
+
+
+def _in_sync(
+    root: Path, name: str, rows: list[dict[str, Any]], clips: list[Clip], remarks: list[str]
+) -> list[Clip]:
+    """The clips of a video with their sound in place, without those that disagree with the rest.
+
+    Sound that the judge was sure of was moved as the set was prepared.
+    """
+    sure = [clip.info["offset"] is not None for clip in clips]
+    asked = [row for row in rows if row["offset"] is not None]
+    offset = agreed_offset([row["offset"] for row in asked], [row["confidence"] for row in asked])
+    if offset is None:
+        if any(sure) or len(asked) < _ENOUGH:
+            return clips
+        found = ", ".join(f"{row['offset']:+d}" for row in asked[:_SHOWN])
+        raise ConfigError(
+            f"{name}: its sound does not go with the lips (offsets found in its pieces: {found} "
+            "frames); give footage with its own sound, or --no-sync-check"
+        )
+    left = []
+    for row, clip, known in zip(rows, clips, sure, strict=True):
+        if known:
+            left.append(clip)
+        elif row["offset"] is not None and abs(row["offset"] - offset) <= 1:
+            left.append(move_sound(root, clip, offset) if offset else clip)
+    if offset:
+        remarks.append(f"{name}: sound moved by {-offset:+d} frames")
+    if len(left) < len(clips):
+        remarks.append(f"{name}: {len(clips) - len(left)} of {len(clips)} pieces out of sync")
+    return left
+
+
+def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> Footage:
+    """The last clips are held out, since what is near in time is alike."""
+    frames = [len(clip) for clip in clips]
+    seconds = sum(frames) / FPS
+    if seconds < LEAST_SECONDS or len(clips) < 2:
+        raise ConfigError(
+            f"only {seconds:.1f} s of the footage can be used, {LEAST_SECONDS:g} s are needed"
+            + (f"; left out: {reasons}" if reasons else "")
+        )
+    if _spoken(clips) < _SPOKEN:
+        raise ConfigError("nobody speaks in the footage; give footage of the person speaking")
+    held, count = 0, 0
+    while held < HELD_OUT * sum(frames) and count < len(clips) - 1:
+        count += 1
+        held += frames[-count]
+    keys = [clip.key for clip in clips]
+    write_split(root, "train", keys[:-count])
+    write_split(root, "val", keys[-count:])
+    return Footage(root, keys[:-count], keys[-count:], seconds, held / FPS, remarks)
+
+
+def _spoken(clips: Sequence[Clip]) -> float:
+    """Share of the frames that are well above the quietest of all."""
+    level = np.concatenate([loudness(clip) for clip in clips])
+    return float((level > np.quantile(level, 0.02) + _LOUD).mean())
+
+
+def _reasons(rows: list[dict]) -> str:
+    counts = Counter(row["reason"] for row in rows if row["status"] != "kept")
+    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+
+
+def find_videos(given: Sequence[str | Path]) -> list[Path]:
+    """The videos that are meant: files as they are, of folders all files, sorted.
+
+    Raises:
+        MediaError: there is none.
+    """
+    found: list[Path] = []
+    for path in map(Path, given):
+        inside = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
+        if not inside:
+            raise MediaError(path, "holds no video", "name videos of the person")
+        if not path.exists():
+            raise MediaError(path, "no such file or folder", "check the path")
+        found += inside
+    return found

@@ -1,0 +1,223 @@
+"""A generator trained on, on minutes of one person: footage, training, comparison, file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lipsync.adapt.codes import match_codes
+from lipsync.adapt.comparison import Gain, compare
+from lipsync.adapt.footage import Footage, find_videos, gather
+from lipsync.adapt.programs import run_program
+from lipsync.checkpoints import load_model, save_model
+from lipsync.checkpoints.files import fingerprint, sha256
+from lipsync.checkpoints.origin import card_of
+from lipsync.dubbing.lips import read_generator
+from lipsync.errors import ConfigError, LipsyncError, check_whole
+from lipsync.models import LipsCode
+
+BASE = "lipscode-open"
+_BATCHES = 300
+_LAST = Path("run", "checkpoints", "last.ckpt")
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What an adaptation came to.
+
+    Attributes:
+        output: the file that was written.
+        base: name or path of the generator that it began from.
+        seconds: of footage that was used, those held out included.
+        held_out_seconds: by which it was judged.
+        gain: what they show.
+        remarks: on the footage.
+    """
+
+    output: Path
+    base: str
+    seconds: float
+    held_out_seconds: float
+    gain: Gain
+    remarks: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "output": str(self.output),
+            "base": self.base,
+            "seconds": round(self.seconds, 2),
+            "held_out_seconds": round(self.held_out_seconds, 2),
+            **self.gain.as_dict(),
+            "remarks": self.remarks,
+        }
+
+    def __str__(self) -> str:
+        gain = self.gain
+        lines = [
+            f"{self.output}: {self.base}, trained on, on {self.seconds:.0f} s of footage",
+            f"on {self.held_out_seconds:.0f} s held out: {gain.psnr:.1f} dB of the lower half, "
+            f"{gain.psnr_gain.text(1)} dB better; sharpness {gain.sharpness:.2f} of the real, was "
+            f"{gain.sharpness_base:.2f}",
+            *self.remarks,
+            f"next: lipsync dub FACE AUDIO -o OUT.mp4 --model {self.output}",
+        ]
+        return "\n".join(lines)
+
+
+def adapt(
+    videos: Sequence[str | Path],
+    output: str | Path,
+    base: str | Path = BASE,
+    *,
+    consent: str | None = None,
+    speaker: str | None = None,
+    sync_check: bool = True,
+    batches: int = _BATCHES,
+    device: str = "cpu",
+    work: str | Path | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Adapted:
+    """Train a generator on, on footage of one person, and write it where it is better.
+
+    A tenth of the footage, its end, is held out. Training stops where the pictures of that no
+    longer get better, and a generator that paints it no better than its base is not written. A
+    call that was stopped goes on where it was.
+
+    Args:
+        videos: the person, speaking, in sync; files, or folders of them. Five seconds at least.
+        output: the ``.safetensors`` to write.
+        base: name or path of the generator to begin from.
+        consent: what the person agreed to, kept in the file's card.
+        speaker: of several faces at once: "sync" for the one that speaks; None refuses them.
+        sync_check: move the sound where its pieces agree that it is off.
+        batches: most training steps, of 16 frames.
+        device: where it trains: "cpu" or "cuda".
+        work: where the prepared footage and the run are kept; None keeps them beside the output
+            until it is written.
+        progress: called with stage, steps done, and steps in all.
+
+    Raises:
+        MediaError: a video that cannot be read.
+        CheckpointError: a base that cannot be, or an output that cannot be written.
+        ConfigError: a base that paints no faces, footage that is too little, of several people,
+            out of sync or without speech, or an adaptation that is no better.
+        TrainingError: training that diverges.
+    """
+    output, found = Path(output), find_videos(videos)
+    if output.suffix != ".safetensors":
+        raise ConfigError(f"output={output}: name a .safetensors file")
+    check_whole("batches", batches, 2)
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(f"device={device}: there are cpu and cuda")
+    model = read_generator(base)
+    folder = output.with_name(output.name + ".work") if work is None else Path(work)
+    options = {
+        "base": fingerprint(model),
+        "videos": [sha256(video) for video in found],
+        "speaker": speaker,
+        "sync_check": sync_check,
+        "batches": batches,
+    }
+    _begin(folder, options)
+    progress("prepare", 0, None)
+    footage = gather(found, folder, model, speaker=speaker, sync_check=sync_check)
+    _train(folder, footage, model, str(base), batches, device, progress)
+    adapted = load_model(folder / "run" / "checkpoints" / "best.ckpt")
+    progress("compare", 0, None)
+    if isinstance(adapted, LipsCode):
+        match_codes(adapted, footage.root, footage.train)
+    gain = compare(model, adapted, footage.root, footage.held_out)
+    if not gain.psnr_gain.mean > 0:
+        raise ConfigError(
+            f"the adaptation paints what was held out no better than {base} "
+            f"({gain.psnr:.2f} dB, the base {gain.psnr_base:.2f}), and was not written; give more "
+            "footage, or such as is to be dubbed"
+        )
+    card = {
+        **{k: v for k, v in card_of(model).items() if k in ("data", "licence", "license")},
+        "adapted": {
+            "base": Path(base).name,
+            "base_weights": options["base"],
+            "footage": [
+                {"file": video.name, "sha256": digest}
+                for video, digest in zip(found, options["videos"], strict=True)
+            ],
+            "seconds": round(footage.seconds, 2),
+            "held_out_seconds": round(footage.held_out_seconds, 2),
+            **gain.as_dict(),
+            "consent": consent or "not stated",
+        },
+    }
+    save_model(adapted, output, card, half=True)
+    if work is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    seconds = footage.seconds, footage.held_out_seconds
+    return Adapted(output, str(base), *seconds, gain, footage.remarks)
+
+
+def _begin(folder: Path, options: dict[str, Any]) -> None:
+    """A work folder for these options; what is there of others is removed."""
+    record = folder / "options.json"
+    text = json.dumps(options, indent=1)
+    try:
+        if record.is_file() and record.read_text(encoding="utf-8") != text:
+            for part in ("set", "run"):
+                shutil.rmtree(folder / part, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise LipsyncError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def _train(
+    folder: Path,
+    footage: Footage,
+    model: nn.Module,
+    base: str,
+    batches: int,
+    device: str,
+    progress: Progress,
+) -> None:
+    """Run ``lipsync.train experiment=adapt``, or go on with it, unless it has ended."""
+    done = folder / "run" / "done"
+    if done.is_file():
+        return
+    config = model.config
+    options = [
+        "experiment=adapt",
+        f"model={'person_lipscode' if isinstance(model, LipsCode) else 'person_wav2lip'}",
+        f"base={base}",
+        f"data.root={footage.root}",
+        f"data.image_size={config['image_size']}",
+        f"data.framing={config.get('framing', 'box')}",
+        f"trainer.batches={batches}",
+        f"trainer.gpus={int(device == 'cuda')}",
+        f"hydra.run.dir={folder / 'run'}",
+    ]
+    if (folder / _LAST).is_file():
+        options.append("ckpt_path=last")
+    log = folder / "train.log"
+    run_program(
+        "lipsync.train", options, log, lambda: progress("train", _step(folder / "run"), batches)
+    )
+    done.write_text("")
+
+
+def _step(run: Path) -> int:
+    """Training steps that a run has logged."""
+    tables = sorted(run.glob("csv/version_*/metrics.csv"))
+    try:
+        with tables[-1].open(newline="", encoding="utf-8") as file:
+            return max((int(row["step"]) + 1 for row in csv.DictReader(file)), default=0)
+    except (IndexError, OSError, KeyError, ValueError):
+        return 0

@@ -1,0 +1,57 @@
+"""The two programs behind an adaptation, data_prep and the training, each a process of its own.
+
+So that neither's memory outlives it, and nothing here imports what prepares footage or trains.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lipsync.errors import LipsyncError
+
+_WAIT = 0.5  # seconds between two looks at how far it is
+
+
+def run_program(
+    module: str, options: list[str], log: Path, watch: Callable[[], None] = lambda: None
+) -> None:
+    """Run ``python -m MODULE OPTIONS`` to its end; its output goes into a file.
+
+    Args:
+        module: that has a main program.
+        options: its arguments; no shell sees them.
+        log: what it prints.
+        watch: called every now and then while it runs.
+
+    Raises:
+        LipsyncError: it failed; the one line that it ended with.
+    """
+    with log.open("w", encoding="utf-8") as printed:
+        program = subprocess.Popen(
+            [sys.executable, "-m", module, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while program.poll() is None:
+                watch()
+                time.sleep(_WAIT)
+        finally:  # Ctrl-C reaches it, too; let it end what it writes
+            if program.poll() is None:
+                program.terminate()
+                program.wait()
+    if program.returncode:
+        raise LipsyncError(_last_error(log, module))
+
+
+def _last_error(log: Path, module: str) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if errors:
+        return errors[-1]
+    return f"{module} failed: {lines[-1] if lines else 'it printed nothing'}; all is in {log}"

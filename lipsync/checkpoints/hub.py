@@ -1,0 +1,210 @@
+"""Models of the Hugging Face Hub by address, ``hf://org/repo[/file][@revision]``: safetensors only.
+
+Plain HTTPS; nothing but the file that is asked for is fetched, and nothing of it is executed.
+``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE`` mean what they mean to the hub's own tools.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import urllib.request as http
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+
+from lipsync.checkpoints.files import is_safetensors, whole_files
+from lipsync.checkpoints.online import OnlineModel, cache_folder, fetch, open_url
+from lipsync.errors import CheckpointError
+
+log = logging.getLogger(__name__)
+
+SCHEME = "hf://"
+MAIN_FILE = "model.safetensors"
+"""The file that is meant where an address names none and the repository has several."""
+
+_ADDRESS = re.compile(
+    r"hf://(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:/(?P<file>[^@]*))?(?:@(?P<revision>[\w./-]+))?"
+)
+_FILE = re.compile(r"(?:\w[^/\\:]*/)*\w[^/\\:]*\.safetensors")  # no way out of the cache
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """What ``hf://org/repo[/file][@revision]`` says.
+
+    Attributes:
+        repo: ``org/repo``.
+        file: of the repository; None for its only ``.safetensors``, or :data:`MAIN_FILE`.
+        revision: a branch, a tag or a commit.
+    """
+
+    repo: str
+    file: str | None = None
+    revision: str = "main"
+
+    @classmethod
+    def parse(cls, text: str) -> HubAddress:
+        """The parts of an address.
+
+        Raises:
+            CheckpointError: it is none, or names a file that is not a ``.safetensors``.
+        """
+        found = _ADDRESS.fullmatch(text)
+        if found is None or ".." in text:
+            form = f"expected {SCHEME}org/repo, {SCHEME}org/repo/file.safetensors or ...@revision"
+            raise CheckpointError(text, "is no address of a model", form)
+        file = found["file"]
+        if file is not None and not file.endswith(".safetensors"):
+            raise CheckpointError(
+                text, f"{file} is not a .safetensors", "nothing else is loaded from the hub"
+            )
+        return cls(found["repo"], file, found["revision"] or "main")
+
+    def __str__(self) -> str:
+        file = f"/{self.file}" if self.file else ""
+        revision = f"@{self.revision}" if self.revision != "main" else ""
+        return f"{SCHEME}{self.repo}{file}{revision}"
+
+
+def endpoint() -> str:
+    """Where the hub is: ``$HF_ENDPOINT``, or its public address."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def token() -> str | None:
+    """``$HF_TOKEN``, or what ``hf auth login`` has left on this machine; None without either."""
+    if given := os.environ.get("HF_TOKEN", "").strip():
+        return given
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    kept = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token")
+    try:
+        return kept.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def fetch_from_hub(text: str) -> Path:
+    """The file of a model at an address, in the cache; fetched first where it is not there yet.
+
+    The cache keeps every commit apart. A branch or tag is looked up each time, and means without
+    a network the commit that it meant last; a commit that is in the cache needs no network.
+
+    Raises:
+        CheckpointError: one line on what is wrong with the address, the repository, the network
+            or the file, and what to do.
+    """
+    address = HubAddress.parse(text)
+    folder = cache_folder() / "hub" / address.repo.replace("/", "--")
+    known = _revision(address, folder)
+    name = _chosen(address, known["files"])
+    page = f"{endpoint()}/{address.repo}"
+    model = OnlineModel(
+        name=str(address),
+        file=name,
+        url=f"{page}/resolve/{known['commit']}/{quote(name)}",
+        sha256=known["files"][name],
+        licence=known["licence"] or "its page names no licence",
+        published=page,
+        token=token(),
+    )
+    path = fetch(model, folder / known["commit"])
+    if not is_safetensors(path):
+        path.unlink()
+        problem = f"{name} is called safetensors and is not; it was removed, unread"
+        raise CheckpointError(str(address), problem, f"ask at {page}")
+    return path
+
+
+def _chosen(address: HubAddress, files: dict[str, str | None]) -> str:
+    """The file that an address means, of those that a repository has."""
+    if address.file in files:
+        return address.file
+    there = ", ".join(sorted(files))
+    if not files:
+        problem = f"has no .safetensors file in revision {address.revision}"
+        raise CheckpointError(str(address), problem, "nothing else is loaded from the hub")
+    if address.file is not None:
+        problem = f"has no {address.file} in revision {address.revision}"
+        raise CheckpointError(str(address), problem, f"its .safetensors files: {there}")
+    if MAIN_FILE in files:
+        return MAIN_FILE
+    if len(files) != 1:
+        problem = f"which of its .safetensors files is meant is not clear: {there}"
+        raise CheckpointError(str(address), problem, f"name one: {SCHEME}{address.repo}/FILE")
+    return next(iter(files))
+
+
+def _revision(address: HubAddress, folder: Path) -> dict[str, Any]:
+    """Commit, files (name -> SHA-256 or None) and licence of a revision, as the hub or the cache
+    has them."""
+    kept = folder / f"{quote(address.revision, safe='')}.json"
+    if kept.is_file() and _COMMIT.fullmatch(address.revision):
+        return json.loads(kept.read_text(encoding="utf-8"))  # a commit never changes
+    try:
+        if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+            raise URLError("HF_HUB_OFFLINE is set")
+        known = _asked(address)
+    except HTTPError as error:
+        raise CheckpointError(str(address), *_refusal(address, error)) from error
+    except (OSError, HTTPException) as error:  # URLError is an OSError
+        reason = getattr(error, "reason", None) or error
+        if not kept.is_file():
+            raise CheckpointError(
+                str(address),
+                f"{endpoint()} cannot be reached ({reason}), and no copy is in the cache",
+                f"go online once, or download the file elsewhere from {endpoint()}/{address.repo} "
+                "and name its path",
+            ) from error
+        known = json.loads(kept.read_text(encoding="utf-8"))
+        log.warning("%s: %s; commit %s of the cache is used", address, reason, known["commit"][:12])
+        return known
+    commit = folder / f"{known['commit']}.json"
+    for path in {kept, commit}:
+        with whole_files(path) as (file,):
+            file.write_text(json.dumps(known), encoding="utf-8")
+    return known
+
+
+def _asked(address: HubAddress) -> dict[str, Any]:
+    """What the hub says of a revision; errors are those of :mod:`urllib`."""
+    revision = quote(address.revision, safe="")
+    request = http.Request(
+        f"{endpoint()}/api/models/{address.repo}/revision/{revision}?blobs=true",
+        headers={"User-Agent": "lipsync"},
+    )
+    with open_url(request, token()) as answer:
+        content = answer.read()
+    try:
+        about = json.loads(content)
+        commit, licence = about["sha"], (about.get("cardData") or {}).get("license")
+        if not _COMMIT.fullmatch(commit):
+            raise ValueError(commit)
+        files = {
+            entry["rfilename"]: (entry.get("lfs") or {}).get("sha256")
+            for entry in about["siblings"]
+            if _FILE.fullmatch(entry["rfilename"])
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"{endpoint()} does not answer as a hub does"
+        raise CheckpointError(str(address), problem, "is HF_ENDPOINT right?") from error
+    return {"commit": commit, "files": files, "licence": licence}
+
+
+def _refusal(address: HubAddress, error: HTTPError) -> tuple[str, str]:
+    """Problem and remedy, of the hub's answer to a question about a revision."""
+    page, code = f"{endpoint()}/{address.repo}", error.headers.get("X-Error-Code")
+    if code == "GatedRepo":
+        return "is gated", f"accept its terms at {page}, and set HF_TOKEN to a token of yours"
+    if code == "RevisionNotFound":
+        return f"has no revision {address.revision}", f"{page}/tree/main lists them"
+    if error.code in (401, 403, 404):
+        remedy = "check the name, or set HF_TOKEN to a token that may read it"
+        return "no such repository on the hub, or a private one", remedy
+    return f"{endpoint()} answers {error.code} ({error.reason})", "try again later"

@@ -1,0 +1,85 @@
+"""Networks to the Hugging Face Hub: the weights as safetensors, and the card as the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from torch import nn
+
+from lipsync.checkpoints.card import model_page
+from lipsync.checkpoints.hub import MAIN_FILE, SCHEME, endpoint, token
+from lipsync.checkpoints.origin import card_of
+from lipsync.checkpoints.saving import save_card, save_model
+from lipsync.errors import CheckpointError
+
+
+def push_to_hub(
+    model: nn.Module | str | Path, repo: str, *, card: Mapping[str, Any] | None = None
+) -> str:
+    """Upload a model and its card; :func:`load_model` reads it at the address that is returned.
+
+    A repository that is not there yet is made private, for you to open on its page. One commit
+    holds ``model.safetensors`` and ``README.md``; other files of the repository stay.
+
+    Args:
+        model: a network of :mod:`lipsync.models`, or what :func:`load_model` takes.
+        repo: ``org/repo``, with or without ``hf://``.
+        card: plain values for its card, such as ``name``, ``what``, ``data``, ``licence``,
+            ``metrics`` (name -> number) and ``limits``, beside what its own card says.
+
+    Returns:
+        ``hf://org/repo@commit``.
+
+    Raises:
+        CheckpointError: a model that cannot be read, a card without a licence, no extra ``hub``, no
+            permission or no network; one line with the remedy.
+    """
+    repo = repo.removeprefix(SCHEME)
+    address = SCHEME + repo
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo):
+        raise CheckpointError(address, "is no repository to write to", f"name {SCHEME}org/repo")
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        problem = "the extra hub is not installed"
+        raise CheckpointError(address, problem, "pip install 'lipsync-lab[hub]'") from error
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        full = _write(model, folder / MAIN_FILE, card or {})
+        if not full.get("licence"):
+            problem = "its card names no licence, and others must know what they may do with it"
+            remedy = 'add one from Python: push_to_hub(..., card={"licence": "CC-BY-4.0"})'
+            raise CheckpointError(address, problem, remedy)
+        (folder / "README.md").write_text(model_page(full, address), encoding="utf-8")
+        (folder / f"{MAIN_FILE}.json").unlink()  # the file carries it, too
+        api = HfApi(endpoint=endpoint(), token=token(), library_name="lipsync")
+        try:
+            api.create_repo(repo, private=True, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=repo, folder_path=folder, commit_message="Upload with lipsync"
+            )
+        except Exception as error:  # the library lets all kinds through
+            raise CheckpointError(address, *_refusal(error)) from error
+    return f"{address}@{commit.oid}"
+
+
+def _write(model: nn.Module | str | Path, path: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(model, nn.Module):
+        return save_model(model, path, {**card_of(model), **card})
+    return save_card(model, path, card)
+
+
+def _refusal(error: Exception) -> tuple[str, str]:
+    """Problem and remedy, of what the hub's library raised."""
+    code = getattr(getattr(error, "response", None), "status_code", None)
+    if code in (401, 403):
+        remedy = "set HF_TOKEN to a token that may write to it, or run `hf auth login`"
+        return f"the hub refuses ({code})", remedy
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if code is not None:
+        return f"the hub answers {code} ({reason})", "nothing was committed; try again"
+    return f"{endpoint()} cannot be reached ({reason})", "nothing was committed; try again online"

@@ -1,0 +1,25 @@
+"""Train a model: ``python -m lipsync.train model=wav2lip``; options: conf/train.yaml.
+
+In a clone of the repository ``python train.py`` is the same.
+"""
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from lipsync.command import CONF, run_command
+from lipsync.errors import LipsyncError, exit_on_error
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="train")
+def main(config: DictConfig) -> float:
+    from lipsync.training.run import run  # takes seconds, a misspelt option should not
+
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    with exit_on_error(*[LipsyncError] * sweeping):  # a sweep goes on with its next point
+        return run(config)
+
+
+if __name__ == "__main__":
+    run_command(main)

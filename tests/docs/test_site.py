@@ -1,0 +1,85 @@
+"""The documentation site: the picture of the architecture, the models' cards, added pages."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from lipsync.checkpoints import bundled_models, describe
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / "docs" / "tools"
+
+
+def tool(name: str) -> ModuleType:
+    pytest.importorskip("mkdocs", reason="needs the extra docs")
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", TOOLS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_house_is_current():
+    drawing = tool("architecture")
+    drawn = drawing.PICTURE.read_text("utf-8")
+    assert drawn == drawing.draw(drawing.packages()), "run: python docs/tools/architecture.py"
+
+
+def test_arrows_lead_down_and_short_ways_are_left_out():
+    drawing = tool("architecture")
+    imports = {"a": {"b", "c"}, "b": {"c"}, "c": set()}
+    assert drawing.reduced(imports) == {"a": {"b"}, "b": {"c"}, "c": set()}
+    assert drawing.levels(imports) == [["c"], ["b"], ["a"]]
+    svg = drawing.draw(imports)
+    assert svg.count("marker-end") == 2
+    assert all(f">{package}</text>" in svg for package in imports)
+
+
+def test_every_package_of_the_picture_is_described():
+    drawing = tool("architecture")
+    page = (ROOT / "docs/architecture.md").read_text("utf-8").partition("What may be changed")[2]
+    for package in drawing.packages():
+        assert f"`lipsync/{package}" in page or f"`{package}" in page, package
+        assert package in drawing.CAPTIONS, package
+
+
+def test_cards_are_those_of_the_files():
+    text = "\n".join(tool("site").cards())
+    for name in bundled_models():
+        card = describe(name)["card"]
+        assert f"## {name}\n\n{card['what']}." in text
+        for measure, value in card["metrics"].items():
+            assert f"| {measure} | {value} |" in text
+        assert card["limits"].rstrip(".") in text
+
+
+def test_the_readme_names_every_bundled_model():
+    table = (ROOT / "README.md").read_text("utf-8").partition("## Bundled models")[2]
+    assert all(f"| `{name}` |" in table for name in bundled_models())
+
+
+def test_marks_of_docstrings_become_markdown():
+    pytest.importorskip("griffe", reason="needs the extra docs")
+    plain = tool("docstrings").plain
+    assert plain("See :func:`~lipsync.audio.mel` and :math:`v_i`::") == (
+        "See `lipsync.audio.mel` and `v_i`:"
+    )
+    assert plain("As\n\n.. math::\n    a = b\n\nwith") == "As\n\n```\n    a = b\n```\nwith"
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs the extra docs")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for page in ("index", "model-cards/index", "experiments/leakage/index", "api/index"):
+        assert (tmp_path / f"{page}.html").is_file()
+    text = "".join(path.read_text("utf-8") for path in tmp_path.rglob("*.html"))
+    fetched = ("fonts.googleapis", "cdn.", "unpkg.com")
+    assert not any(place in text for place in fetched)
