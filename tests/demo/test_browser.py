@@ -15,6 +15,7 @@ import pytest
 from lipsync.demo.app import Demo
 from lipsync.demo.server import listen, server_of
 from lipsync.demo.settings import Settings
+from lipsync.media import write_audio
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -25,6 +26,11 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
 ]
 SIZES = pytest.mark.parametrize("width", [1200, 400])
+
+
+def beep(path: Path) -> None:
+    """Half a second of sound."""
+    write_audio(path, np.sin(np.arange(8000) / 5).astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,10 @@ def demo(prepared, tmp_path_factory) -> Iterator[tuple[Demo, str]]:
     settings = Settings(root=str(prepared), runs=str(runs), port=0, max_mb=5, max_seconds=5)
     listening = listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    patch = pytest.MonkeyPatch()  # a voice engine, whatever is installed
+    for place in ("voices", "asked"):
+        patch.setattr(f"lipsync.demo.{place}.spoken_languages", lambda: {"en": "English"})
+    patch.setattr("lipsync.demo.dubs.speak", lambda text, language, path, _: beep(path))
     demo = Demo(settings)
     server = server_of(demo, address, browser=False)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -50,6 +60,7 @@ def demo(prepared, tmp_path_factory) -> Iterator[tuple[Demo, str]]:
     server.should_exit = True
     thread.join(20)
     listening.close()
+    patch.undo()
     assert not demo.tabs.folder.exists()
 
 
@@ -77,6 +88,10 @@ def open_page(chromium, demo) -> Iterator[object]:
     """``open_page(width)``: the page, ready; what it logs as an error fails the test."""
     contexts, problems = [], []
 
+    def failed(request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # an upload that was cancelled
+            problems.append(request.url)
+
     def opened(width: int = 1200, devices: bool = False):
         context = chromium.new_context(
             viewport={"width": width, "height": 800},
@@ -86,7 +101,7 @@ def open_page(chromium, demo) -> Iterator[object]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("requestfailed", lambda request: problems.append(request.url))
+        page.on("requestfailed", failed)
         page.on(
             "console", lambda said: problems.append(said.text) if said.type == "error" else None
         )
@@ -230,7 +245,7 @@ def test_all_by_keyboard(open_page, media):
     while ".main" not in (here := focused().replace("submit  main", ".main")):
         if here.startswith("file"):
             with page.expect_file_chooser() as chooser:
-                page.keyboard.press("Enter")
+                page.keyboard.press("Space")
             chooser.value.set_files(next(files))
         if "consent" in here:
             page.keyboard.press("Space")
@@ -266,6 +281,30 @@ def test_camera_and_microphone(open_page):
     page.click("#dub .main")
     assert "made in" in outcome(page, "dub")
     assert not open_page.problems
+
+
+def test_a_text_is_spoken(open_page, media):
+    page = open_page()
+    choose(page, "dub", media / "head.png")
+    page.check("#dub [value=Text]")
+    page.check("#dub [name=consent]")
+    page.click("#dub .main")
+    assert outcome(page, "dub") == "Write what is to be said."
+    page.fill("#dub textarea", "Good morning.")
+    page.select_option("#dub [aria-label='Language of the text']", "en")
+    page.click("#dub .main")
+    assert "By wav2lip-gan-grid: 0.48 s" in outcome(page, "dub")
+    assert not open_page.problems
+
+
+def test_a_page_that_was_taken_for_gone_goes_on(open_page, demo, media):
+    page = open_page()
+    for token in list(demo[0].tabs._tabs):
+        demo[0].tabs.close(token)
+    choose(page, "dub", media / "head.png", media / "speech.wav")
+    page.check("#dub [name=consent]")
+    page.click("#dub .main")
+    assert "a face in every frame" in outcome(page, "dub")
 
 
 def test_no_microphone_is_a_sentence(open_page):

@@ -5,7 +5,8 @@ let tab = null;
 async function answer(response) {
   if (response.ok) return response.status === 204 ? null : response.json();
   const found = await response.json().catch(() => ({}));
-  throw new Error(found.error || `The server answered with an error (${response.status}).`);
+  const text = found.error || `The server answered with an error (${response.status}).`;
+  throw Object.assign(new Error(text), { status: response.status });
 }
 
 export async function ask(path, options = {}) {
@@ -20,12 +21,24 @@ export async function ask(path, options = {}) {
 
 export const get = (path, query = {}) => ask(`${path}?${new URLSearchParams(query)}`);
 
+const newTab = async () => (tab = (await ask("/api/tabs", { method: "POST" })).tab);
+
+const alive = () => ask(own("/alive"), { method: "POST" });
+
 export async function openTab() {
-  tab = (await ask("/api/tabs", { method: "POST" })).tab;
-  setInterval(() => ask(own("/alive"), { method: "POST" }).catch(() => {}), 25_000);
+  await newTab();
+  setInterval(() => alive().catch(() => {}), 25_000);
   // A closed page says so; one that comes back from the browser's memory begins anew.
   addEventListener("pagehide", () => navigator.sendBeacon(own("/close")));
   addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+// A machine that slept was taken for gone: then the server is told anew that there is a page.
+export async function stillThere() {
+  await alive().catch((error) => {
+    if (error.status !== 410) throw error;
+    return newTab();
+  });
 }
 
 export const own = (path) => `/api/tabs/${tab}${path}`;

@@ -1,6 +1,6 @@
 // A job from its click to its result: uploads, the queue, progress, cancel, and what went wrong.
 
-import { addJob, cancelJob, jobState, upload } from "./api.js";
+import { addJob, cancelJob, jobState, stillThere, upload } from "./api.js";
 import { h } from "./html.js";
 
 const POLL = 400; // milliseconds
@@ -23,6 +23,7 @@ export async function run(panel, files, wanted) {
     if (stage.textContent !== text) stage.textContent = text;
   };
   try {
+    await stillThere();
     const named = {};
     for (const [name, { kind, blob }] of Object.entries(files)) {
       say("Uploading …");
