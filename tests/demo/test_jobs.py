@@ -140,11 +140,11 @@ def test_a_closed_page_leaves_no_files_and_ends_its_job(page, media, held):
     job = page.dub(media).json()["job"]
     assert held.started.wait(10)
     other = type(page)(page.client, page.demo)
-    kept = other.upload(media / "head.png", "face")
+    kept, tab = other.upload(media / "head.png", "face"), page.demo.tabs.get(page.tab)
     assert page.client.post(page.own("/close")).status_code == 204
     assert page.client.get(page.own(f"/jobs/{job}")).status_code == 410
     until = time.monotonic() + 10
-    while any(path.stem != kept for path in page.files()):
+    while any(path.stem != kept for path in page.files()) or page.demo.jobs.busy(tab):
         assert time.monotonic() < until, page.files()
         time.sleep(0.02)
     assert page.send(media / "head.png", "face").status_code == 410

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from lipsync import cli
+from lipsync.demo.messages import sentence
+from lipsync.errors import ConfigError, MediaError
 
 FOREIGN = "Other sites cannot use this demo."
 
@@ -188,3 +191,16 @@ def test_without_the_extra_one_line_names_it(monkeypatch, capsys):
         "error: lipsync demo needs starlette and uvicorn; install the extra: "
         "pip install 'lipsync-lab[demo]'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MediaError("/x/y.mp4", "is empty", "copy it"), "The sound: is empty; copy it."),
+        (MediaError("/x/z.mp4", "no folder /tmp/a-b/c"), "No folder c."),
+        (ConfigError("/home/me/a.csv: cannot be read"), "A.csv: cannot be read."),
+        (ConfigError("at 24000/1001 frames and/or 3 km/h"), "At 24000/1001 frames and/or 3 km/h."),
+    ],
+)
+def test_sentences_have_no_paths(error, told):
+    assert sentence(error, {Path("/x/y.mp4"): "The sound"}) == told
