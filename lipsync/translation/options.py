@@ -29,6 +29,8 @@ class Options:
         slowest, fastest: bounds of the speed at which a line is spoken, 1 being as its engine does.
         background: gain of the original sound without its speech, 0 to 1.
         device: where networks run.
+        adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
+            for all languages.
         until: the last stage to run: one of recognise, translate, speak, voice, fit, lips.
         dub: options of :func:`lipsync.dubbing.dub`, such as ``model``.
     """
@@ -43,6 +45,7 @@ class Options:
     fastest: float = option(1.4, least=1, most=2)
     background: float = option(0.0, least=0, most=1)
     device: str = "cpu"
+    adapt: bool = False
     until: str = option(STAGES[-1], choices=STAGES)
     dub: dict[str, Any] = field(default_factory=dict)
 
