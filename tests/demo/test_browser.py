@@ -49,7 +49,7 @@ def demo(prepared, tmp_path_factory) -> Iterator[tuple[Demo, str]]:
     listening = listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     patch = pytest.MonkeyPatch()  # a voice engine, whatever is installed
-    for place in ("voices", "asked"):
+    for place in ("asked", "voices"):
         patch.setattr(f"lipsync.demo.{place}.spoken_languages", lambda: {"en": "English"})
     patch.setattr("lipsync.demo.dubs.speak", lambda text, language, path, _: beep(path))
     demo = Demo(settings)
