@@ -13,6 +13,7 @@ from typing import Any
 from lipsync import __version__
 from lipsync.adapt.command import add_adapt
 from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
+from lipsync.demo.command import add_demo
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.evaluation.command import add_bench, add_calibrate, add_evaluate
 from lipsync.plugins import import_plugins
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     add_calibrate(commands)
     _add_export(commands)
     _add_doctor(commands)
+    add_demo(commands)
     return parser
 
 

@@ -61,7 +61,7 @@ def test_help_is_quick_and_does_not_import_torch():
     )
     assert time.perf_counter() - start < 2
     assert done.returncode == 0
-    for command in ("dub", "evaluate", "bench", "calibrate", "export", "doctor"):
+    for command in ("dub", "evaluate", "bench", "calibrate", "export", "doctor", "demo"):
         assert command in done.stdout
 
 

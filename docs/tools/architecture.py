@@ -25,6 +25,7 @@ CAPTIONS = {
     "cli": "the command lipsync",
     "data": "prepared clips, loaders",
     "data_prep": "footage in, clips out",
+    "demo": "the page in the browser",
     "dubbing": "faces that speak a sound",
     "evaluation": "scores, pages, bench",
     "faces": "detect, track, crop",

@@ -14,6 +14,9 @@ from lipsync.errors import MediaError
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
 """Suffixes of the videos that are written."""
+_FOLLOWING = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
+_DEMUXERS = ",".join(sorted(av.formats_available - _FOLLOWING))
+"""Of all formats those that hold what they play, and do not name other files or addresses."""
 
 
 @contextmanager
@@ -32,9 +35,8 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     except OSError as error:
         raise MediaError(path, f"cannot be read ({error.strerror})", "check its rights") from None
     try:
-        # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name; from there it
-        # follows no playlist to the network either.
-        container = av.open(f"file:{path}")
+        # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name
+        container = av.open(f"file:{path}", options={"format_whitelist": _DEMUXERS})
     except (av.error.FFmpegError, ValueError):
         raise MediaError(
             path,

@@ -145,6 +145,21 @@ def test_any_name_is_only_a_name(
     assert len(read_audio(path)) == round(0.12 * RATE)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {}\n",
+    ],
+)
+def test_no_playlist_is_followed_to_other_files(tmp_path: Path, text: str) -> None:
+    write_numbers(tmp_path / "other.mp4", 3)
+    path = tmp_path / "list.m3u8"
+    path.write_text(text.format("other.mp4"))
+    with pytest.raises(MediaError, match="not a video or sound"):
+        list(read_frames(path))
+
+
 def test_pictures(tmp_path: Path) -> None:
     picture = np.zeros((10, 20, 3), np.uint8)
     picture[..., 0] = 200  # red

@@ -1,0 +1,96 @@
+"""From what the page asks for to a job: nothing of it is believed before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lipsync.demo.dubs import DubWanted, check_speaker
+from lipsync.demo.inputs import name_of
+from lipsync.demo.jobs import Report
+from lipsync.demo.messages import Refusal
+from lipsync.demo.models import Models
+from lipsync.demo.scores import score
+from lipsync.demo.settings import Settings
+from lipsync.demo.tabs import Tab, Tabs
+from lipsync.demo.voices import check_text, spoken_languages
+
+Work = Callable[[Report], dict[str, Any]]
+Inputs = Mapping[Path, str]
+
+
+def job_for(
+    wanted: Mapping[str, Any], tab: Tab, tabs: Tabs, models: Models, settings: Settings
+) -> tuple[Work, Inputs]:
+    """The work of a job, and its uploads by what sentences call them.
+
+    Args:
+        wanted: ``{"do": "dub" | "compare" | "score", ...}``, from the page.
+        tab: whose page that is.
+        tabs: where its uploads are.
+        models: those that it may choose.
+        settings: of the server.
+
+    Raises:
+        Refusal: it cannot be done as asked.
+    """
+    do = wanted.get("do")
+    if do == "score":
+        return _score(wanted, tab, tabs, models, settings)
+    if do not in ("dub", "compare"):
+        raise Refusal("A job is dub, compare or score.")
+    if wanted.get("consent") is not True:
+        raise Refusal(
+            "Tick the box: a face may only be dubbed with the consent of the person it belongs to."
+        )
+    names = [wanted.get("model")] if do == "dub" else wanted.get("models")
+    if not isinstance(names, list) or len(names) != (1 if do == "dub" else 2):
+        raise Refusal("To compare, choose two models.")
+    chosen = {str(name): models.generator(name) for name in names}
+    if do == "compare" and len(chosen) < 2:
+        raise Refusal("To compare, choose two different models.")
+
+    face = tabs.file(tab, wanted.get("face"), "face")
+    inputs, text = {face: name_of("face")}, None
+    if wanted.get("text") is not None:
+        text = check_text(wanted["text"], wanted.get("language"))
+        if text[1] not in spoken_languages():
+            raise Refusal("No voice engine here speaks this language; use a sound.")
+        sound = tabs.new_path(tab, ".wav")
+    else:
+        sound = tabs.file(tab, wanted.get("sound"), "sound")
+        inputs[sound] = name_of("sound")
+    job = DubWanted(
+        face,
+        sound,
+        chosen,
+        lambda: tabs.new_path(tab, ".mp4"),
+        check_speaker(wanted.get("speaker", "largest")),
+        wanted.get("watermark", True) is not False,
+        text,
+        settings.device,
+        settings.max_seconds,
+    )
+
+    def work(report: Report) -> dict[str, Any]:
+        made = job.run(report)
+        videos = [
+            {"model": name, "file": tabs.keep(tab, path, "result"), **about}
+            for name, (path, about) in made.items()
+        ]
+        return {"videos": videos}
+
+    return work, inputs
+
+
+def _score(
+    wanted: Mapping[str, Any], tab: Tab, tabs: Tabs, models: Models, settings: Settings
+) -> tuple[Work, Inputs]:
+    judge = models.judge(wanted.get("judge"))
+    video, real = tabs.file(tab, wanted.get("video"), "video"), None
+    inputs = {video: name_of("video")}
+    if wanted.get("real") is not None:
+        real = tabs.file(tab, wanted["real"], "video")
+        inputs[real] = "The real video"
+    return lambda report: score(video, real, judge, settings.device, report), inputs

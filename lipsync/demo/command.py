@@ -1,0 +1,50 @@
+"""``lipsync demo``: its options; the server is imported when it runs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from lipsync.commands import add_command
+from lipsync.errors import ConfigError
+
+_NEEDS = ("starlette", "uvicorn")
+
+
+def add_demo(commands: Any) -> None:
+    """The command's parser."""
+    about = "open a page in the browser: dub, compare, score, look at sets and trainings"
+    parser = add_command(commands, "demo", _demo, about)
+    add = parser.add_argument
+    add("--root", metavar="DIR", help="a prepared set to look into")
+    add("--runs", metavar="DIR", help="a folder of trainings to watch, e.g. runs")
+    add(
+        "--model",
+        dest="models",
+        action="append",
+        metavar="FILE",
+        help="a model of your own beside the bundled ones; may be repeated",
+    )
+    add("--device", help="where networks run, e.g. cuda (default: cpu)")
+    add = parser.add_argument_group("server").add_argument
+    add("--host", help="address to listen at (default: 127.0.0.1, this machine alone)")
+    add("--port", type=int, metavar="N", help="port to listen at, 0 for any (default: 7860)")
+    add("--no-browser", dest="browser", action="store_false", help="do not open the page")
+    add = parser.add_argument_group("limits").add_argument
+    add("--max-mb", type=int, metavar="N", help="megabytes of an upload (default: 200)")
+    add("--max-seconds", type=float, metavar="S", help="length of a video or sound (default: 60)")
+    add("--keep-minutes", type=float, metavar="M", help="results are deleted then (default: 30)")
+    add("--workers", type=int, metavar="N", help="jobs that run at a time (default: 1)")
+
+
+def _demo(**options: Any) -> None:
+    missing = [name for name in _NEEDS if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"lipsync demo needs {' and '.join(missing)}; install the extra: "
+            "pip install 'lipsync-lab[demo]'"
+        )
+    from lipsync.demo.server import serve
+    from lipsync.demo.settings import Settings
+
+    serve(Settings(**options))

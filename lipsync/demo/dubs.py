@@ -1,0 +1,115 @@
+"""The jobs of the tabs Dub and Compare: a face that speaks, by one model or by two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lipsync.demo.inputs import look_at
+from lipsync.demo.jobs import Report
+from lipsync.demo.messages import Refusal
+from lipsync.demo.voices import speak
+from lipsync.dubbing import dub
+from lipsync.dubbing.result import DubResult
+
+SPEAKERS = ("largest", "left", "right")
+_MARK = "AI-generated"
+
+
+@dataclass(frozen=True)
+class DubWanted:
+    """A dub as it was asked for.
+
+    Attributes:
+        face: a video or picture.
+        sound: a sound; where ``text`` is given, where its speech is to be written.
+        models: generators, by name or path; each gives a video.
+        new_path: a name for each of these.
+        speaker: whose lips move, see :class:`lipsync.dubbing.options.Options`.
+        watermark: show in the picture that it is generated.
+        text: a text and the code of its language, spoken in place of a sound.
+        device: where networks run.
+        max_seconds: how long a spoken text may last.
+    """
+
+    face: Path
+    sound: Path
+    models: dict[str, str]
+    new_path: Callable[[], Path]
+    speaker: str = SPEAKERS[0]
+    watermark: bool = True
+    text: tuple[str, str] | None = None
+    device: str = "cpu"
+    max_seconds: float = 60.0
+
+    def run(self, report: Report) -> dict[str, tuple[Path, dict[str, Any]]]:
+        """Dub with every model: name -> the video and what is known of it.
+
+        Raises:
+            LipsyncError: as :func:`lipsync.dubbing.dub`.
+            Refusal: the spoken text is too long.
+        """
+        made: dict[str, tuple[Path, dict[str, Any]]] = {}
+        try:
+            if self.text is not None:
+                report("speaking the text", 0, None)
+                speak(*self.text, self.sound, self.device)
+                look_at(self.sound, "sound", self.max_seconds)
+            for number, name in enumerate(self.models):
+                stage = f"dubbing with {name}"
+                if len(self.models) > 1:
+                    stage += f" ({number + 1} of {len(self.models)})"
+                made[name] = self._dub(name, stage, report)
+        except BaseException:
+            for path, _ in made.values():
+                path.unlink(missing_ok=True)
+            raise
+        finally:
+            if self.text is not None:
+                self.sound.unlink(missing_ok=True)
+        return made
+
+    def _dub(self, name: str, stage: str, report: Report) -> tuple[Path, dict[str, Any]]:
+        report(stage, 0, None)
+        seen = 0
+
+        def progress(_: str, done: int, total: int | None) -> None:
+            nonlocal seen
+            seen = done
+            report(stage, done, total)
+
+        path = self.new_path()
+        result = dub(
+            self.face,
+            self.sound,
+            path,
+            progress=progress,
+            model=self.models[name],
+            device=self.device,
+            speaker=self.speaker,
+            watermark=_MARK if self.watermark else None,
+            audio_codec="aac",  # which every browser plays
+        )
+        report(stage, seen, seen)
+        return path, about_dub(result)
+
+
+def about_dub(result: DubResult) -> dict[str, Any]:
+    """What the page says of a dub."""
+    return {
+        "seconds": round(result.seconds, 2),
+        "frames": result.frames,
+        "fps": round(float(result.fps), 3),
+        "faces": result.faces_found,
+        "silent": result.silent,
+        "took": round(result.wall_seconds, 1),
+    }
+
+
+def check_speaker(speaker: object) -> str:
+    """Raise Refusal unless the page may choose this speaker."""
+    if speaker not in SPEAKERS:
+        raise Refusal(f"The speaker must be one of {', '.join(SPEAKERS)}.")
+    return str(speaker)

@@ -1,0 +1,128 @@
+"""Uploads: streamed to a file, up to a limit; then looked at, as media and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from starlette.requests import Request
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.demo.messages import Refusal
+from lipsync.errors import MediaError
+from lipsync.media import audio_blocks, frame_times, probe
+from lipsync.media.files import opened, video_stream
+
+_PICTURES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
+_MOST_PIXELS = 4096 * 2304
+_RESERVE = 500 * 10**6  # bytes of the disk that are left free
+_NAMES = {"face": "The video or picture", "sound": "The sound", "video": "The video"}
+
+
+def name_of(kind: str) -> str:
+    """What sentences call an upload."""
+    return _NAMES[kind]
+
+
+async def receive(request: Request, path: Path, max_mb: int) -> None:
+    """Write the body of a request to ``path``, up to so many megabytes.
+
+    Raises:
+        Refusal: it is larger, or empty, or the disk is full; the file may be there in part.
+    """
+    most = max_mb * 10**6
+    too_large = f"The file is larger than {max_mb} MB, which is the most that this page takes."
+    said = request.headers.get("content-length", "")
+    expected = int(said) if said.isdecimal() else most
+    if expected > most:
+        raise Refusal(too_large, 413)
+    if shutil.disk_usage(path.parent).free < expected + _RESERVE:
+        raise Refusal("The server has no room for this file.", 507)
+    size = 0
+    with path.open("xb") as file:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise Refusal(too_large, 413)
+            file.write(part)
+    if not size:
+        raise Refusal("The file is empty.")
+
+
+def look_at(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, Any]]:
+    """What an upload is.
+
+    Args:
+        path: without a suffix.
+        kind: "face" for a video or picture, "sound" for what has sound, "video" for a video with
+            sound.
+        max_seconds: how long it may last.
+
+    Returns:
+        Its path, renamed to a picture's suffix if it is one, and what it is.
+
+    Raises:
+        Refusal, MediaError: it cannot be used; the file is still there.
+    """
+    picture = _picture(path)
+    if picture is not None:
+        if kind != "face":
+            raise Refusal(f"{name_of(kind)} is a picture; choose a file with sound.")
+        suffix, width, height = picture
+        _check_size(kind, width, height)
+        return path.rename(path.with_suffix(suffix)), {"width": width, "height": height}
+    with opened(path) as container:
+        stream = video_stream(container)
+        if stream is not None:
+            _check_size(kind, stream.width, stream.height)
+    info = probe(path)
+    if kind != "sound" and not info.has_video:
+        raise Refusal(f"{name_of(kind)} has no picture; choose a video.")
+    if kind != "face" and not info.has_audio:
+        raise Refusal(f"{name_of(kind)} has no sound; choose a file with speech.")
+    about: dict[str, Any] = {"width": info.width, "height": info.height}
+    if kind != "sound":
+        about["seconds"] = _video_seconds(path, info.video_seconds, kind, max_seconds)
+    if kind != "face":
+        about["seconds"] = _sound_seconds(path, kind, max_seconds)
+    return path, about
+
+
+def _picture(path: Path) -> tuple[str, int, int] | None:
+    """The suffix and the size of a still picture by its header; None for anything else."""
+    try:
+        with Image.open(path, formats=tuple(_PICTURES)) as picture:
+            return _PICTURES[picture.format], *picture.size
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
+        return None
+
+
+def _check_size(kind: str, width: int, height: int) -> None:
+    if width * height > _MOST_PIXELS:
+        raise Refusal(f"{name_of(kind)} is {width}x{height}; up to 4096x2304 pixels can be used.")
+
+
+def _video_seconds(path: Path, said: float, kind: str, most: float) -> float:
+    """How long a video lasts by the times of its frames, since recordings often do not say."""
+    times = frame_times(path, most + 1)
+    seconds = float(times[-1] - times[0]) if len(times) else said
+    return _checked(seconds, kind, most)
+
+
+def _sound_seconds(path: Path, kind: str, most: float) -> float:
+    samples = 0
+    for block in audio_blocks(path, SAMPLE_RATE):
+        samples += block.shape[-1]
+        if samples > most * SAMPLE_RATE:
+            break
+    if not samples:
+        raise MediaError(path, "its sound is empty", "record it again")
+    return _checked(samples / SAMPLE_RATE, kind, most)
+
+
+def _checked(seconds: float, kind: str, most: float) -> float:
+    if seconds > most:
+        raise Refusal(f"{name_of(kind)} lasts more than {most:g} s, which is the limit; cut it.")
+    return round(seconds, 2)

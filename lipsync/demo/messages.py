@@ -1,0 +1,42 @@
+"""Errors as sentences for the page: what is wrong and what to do, and no path of the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from lipsync.errors import LipsyncError
+
+_PATH = re.compile(r"(?<![\w/.])/(?:[^\s/:;,'\"()]+/)+([^\s/:;,'\"()]*)")
+
+
+class Refusal(Exception):
+    """A request that is not done: the status of the answer, and a sentence for the page."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.sentence, self.status = sentence, status
+
+
+def sentence(error: LipsyncError, names: Mapping[Path, str] | None = None) -> str:
+    """An error of the package for the page.
+
+    Args:
+        error: what was raised.
+        names: what the page calls files, e.g. ``{path: "The sound"}``.
+    """
+    subject, problem = getattr(error, "subject", ""), getattr(error, "problem", "")
+    if not problem:
+        return as_sentence(str(error))
+    called = next((name for path, name in (names or {}).items() if str(path) == subject), "")
+    remedy = getattr(error, "remedy", "")
+    text = f"{called}: {problem}" if called else problem
+    return as_sentence(text + (f"; {remedy}" if remedy else ""))
+
+
+def as_sentence(text: str) -> str:
+    """One line that begins with a capital and ends with a stop; of paths only the last part."""
+    text = " ".join(_PATH.sub(r"\1", text).split())
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else text + "."

@@ -1,0 +1,77 @@
+"""Which models the page offers: the bundled ones, and those named on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lipsync.checkpoints import bundled_models, load_model, network_class
+from lipsync.checkpoints.loading import read_weights
+from lipsync.demo.messages import Refusal
+from lipsync.errors import ConfigError
+from lipsync.models.generator import FaceGenerator
+
+
+@dataclass
+class Models:
+    """Names that the page may choose, and what each stands for: a bundled name, or a path."""
+
+    generators: dict[str, str] = field(default_factory=dict)
+    judges: dict[str, str] = field(default_factory=dict)
+
+    def generator(self, name: object) -> str:
+        """The generator of a name.
+
+        Raises:
+            Refusal: none is offered under it.
+        """
+        return _chosen(self.generators, name)
+
+    def judge(self, name: object) -> str:
+        """The judge of a name; errors as of :meth:`generator`."""
+        return _chosen(self.judges, name)
+
+
+def find_models(files: Sequence[str] = ()) -> Models:
+    """The bundled models, and those in ``files``: paths, or addresses on the hub.
+
+    Raises:
+        CheckpointError: a file that cannot be loaded.
+        ConfigError: one that neither dubs nor judges, or a name that is there already.
+    """
+    found = Models()
+    for name in bundled_models():
+        _sort(found, name, network_class(read_weights(name).model))
+    for file in files:
+        name = _called(file)
+        if name in found.generators | found.judges:
+            raise ConfigError(f"--model {file}: there is a model '{name}' already; rename the file")
+        kind = type(load_model(file))
+        if not _sort(found, name, kind, file):
+            what = f"--model {file}: is a {kind.__name__}"
+            raise ConfigError(f"{what}, which neither dubs nor judges")
+    return found
+
+
+def _called(file: str) -> str:
+    """The name of a file, with that of the run before it where it is a run's checkpoint."""
+    path = Path(file)
+    run = path.resolve().parent.parent.name if path.parent.name == "checkpoints" else ""
+    return f"{run}/{path.stem}" if run else path.stem
+
+
+def _sort(found: Models, name: str, kind: type | None, path: str | None = None) -> bool:
+    if kind is not None and issubclass(kind, FaceGenerator):
+        found.generators[name] = path or name
+    elif hasattr(kind, "embed_face") and hasattr(kind, "embed_audio"):
+        found.judges[name] = path or name
+    else:
+        return False
+    return True
+
+
+def _chosen(names: dict[str, str], name: object) -> str:
+    if not isinstance(name, str) or name not in names:
+        raise Refusal("This model is not one that the page offers.")
+    return names[name]

@@ -1,0 +1,162 @@
+"""The job of the tab Score: offset curve, confidence over time, and what is left of the old mouth.
+
+A dub is scored with its own sound. Where the real video that was dubbed is given, too, the dub is
+also scored with that one's sound, and its mouth is compared with the real one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from lipsync.demo.jobs import Report
+from lipsync.errors import MediaError
+from lipsync.evaluation.judge import Judge
+from lipsync.evaluation.judges import as_judge
+from lipsync.evaluation.rows import LEAKAGE
+from lipsync.evaluation.text import signed
+from lipsync.evaluation.truth import Source
+from lipsync.evaluation.videos import Stretch, find_stretch
+from lipsync.faces.detect import Detection, Detector, get_detector
+from lipsync.faces.tracks import STRIDE
+from lipsync.media.loudness import read_speech
+from lipsync.metrics.functional import VSHIFT, SyncResult, offset_curve, sync_score
+from lipsync.windows import FPS
+
+_MOTION = {"motion_share": 1.0, "motion_correlation": 1.0}  # of the real video, by definition
+
+
+class _Watched(Detector):
+    """A detector that reports each frame that it looks at."""
+
+    def __init__(self, detector: Detector, report: Report, stage: str) -> None:
+        self.name, self._detector = detector.name, detector
+        self._report, self._stage, self._seen = report, stage, 0
+
+    def detect(self, frame: np.ndarray) -> list[Detection]:
+        self._report(self._stage, self._seen * STRIDE, None)
+        self._seen += 1
+        return self._detector.detect(frame)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A video as a judge sees it: its stretch, and the embeddings (windows, d) of its faces."""
+
+    stretch: Stretch
+    faces: Tensor
+
+    def score(self, wave: np.ndarray, judge: Judge, path: Path) -> tuple[SyncResult, Tensor]:
+        """The scores beside a sound that begins with the video, and the offset curve.
+
+        Raises:
+            MediaError: the sound is too short.
+        """
+        sound = self.stretch.sound(wave)
+        count = judge.count(len(self.faces) + judge.window - 1, len(sound))
+        if count < 1:
+            raise MediaError(path, "its sound is too short to be scored", "use a longer one")
+        faces, heard = self.faces[:count], judge.embed_sound(sound, count)
+        return sync_score(faces, heard), offset_curve(faces, heard)
+
+
+def score(
+    video: Path, real: Path | None, judge_name: str, device: str, report: Report
+) -> dict[str, Any]:
+    """Score a video, and beside it the real one that it was dubbed from, where there is one.
+
+    Returns:
+        Plain values for the page.
+
+    Raises:
+        LipsyncError: one of them cannot be read, has no face, or is too short.
+    """
+    report("loading the judge", 0, None)
+    judge, detector = as_judge(judge_name, device), get_detector("centerface")
+    wave = read_speech(video)
+    seen = _see(video, judge, detector, report, "the video")
+    found, curve = seen.score(wave, judge, video)
+    result = _scores(found, curve, judge, seen.stretch.start)
+    if real is not None:
+        real_wave = read_speech(real)
+        beside = _see(real, judge, detector, report, "the real video")
+        of_real, real_curve = beside.score(real_wave, judge, real)
+        result["real"] = _scores(of_real, real_curve, judge, beside.stretch.start)
+        report("comparing the mouths", 0, None)
+        old = seen.score(real_wave, judge, video)[0]
+        chance = beside.score(wave, judge, real)[0]
+        source = Source(beside.stretch, real_wave)
+        left = source.leakage(seen.stretch, wave)
+        unchanged = source.leakage(beside.stretch, wave) | _MOTION
+        result["leakage"] = [
+            _offset_row("new speech", "the offset of the dub's own sound", found, of_real),
+            _offset_row(
+                "old speech",
+                "the offset of the real video's sound in the dub: if it is found, the old mouth "
+                "is still there; beside it the real mouth with the new sound, which is chance",
+                old,
+                chance,
+            ),
+            *(
+                {
+                    "name": name.replace("_", " "),
+                    "about": about,
+                    "dub": round(left[name], 2) if name in left else None,
+                    "real": round(unchanged[name], 2) if name in unchanged else None,
+                }
+                for name, about in LEAKAGE.items()
+                if name in left or name in unchanged
+            ),
+        ]
+    return result
+
+
+def _see(path: Path, judge: Judge, detector: Detector, report: Report, what: str) -> Seen:
+    stretch = find_stretch(path, judge, _Watched(detector, report, f"finding faces in {what}"))
+    total = None if stretch.end is None else stretch.end - stretch.start
+
+    def crops() -> Iterator[np.ndarray]:
+        for number, face in enumerate(stretch.crops(judge.face_size)):
+            report(f"judging {what}", number, total)
+            yield face
+
+    faces = judge.embed_faces(crops())
+    if not len(faces):
+        frames = f"{total} frames with a face" if total is not None else "too few frames"
+        raise MediaError(path, f"{frames}, a window of the judge needs {judge.window}")
+    return Seen(stretch, faces)
+
+
+def _scores(found: SyncResult, curve: Tensor, judge: Judge, start: int) -> dict[str, Any]:
+    windows = len(found.frame_confidence)
+    middle = start + (judge.window - 1) / 2
+    scores: dict[str, Any] = {
+        "judge": judge.name,
+        "distance": round(found.distance, 3),
+        "confidence": round(found.confidence, 3),
+        "offset": found.offset,
+        "fine_offset": round(found.fine_offset, 2),
+        "windows": windows,
+        "offsets": list(range(VSHIFT, -VSHIFT - 1, -1)),
+        "curve": [round(value, 4) for value in curve.tolist()],
+        "times": [round((middle + n) / FPS, 3) for n in range(windows)],
+        "confidences": [round(value, 4) for value in found.frame_confidence.tolist()],
+        "verdict": None,
+    }
+    if judge.calibration is not None:
+        sure = judge.calibration.probability(found.confidence, windows)
+        verdict = judge.calibration.in_sync(found.offset, found.confidence, windows)
+        scores |= {"verdict": verdict, "probability": round(sure, 3)}
+    return scores
+
+
+def _offset_row(name: str, about: str, dub: SyncResult, real: SyncResult) -> dict[str, Any]:
+    def text(found: SyncResult) -> str:
+        return f"{signed(found.offset)} frames, confidence {found.confidence:.2f}"
+
+    return {"name": name, "about": about, "dub": text(dub), "real": text(real)}

@@ -1,0 +1,94 @@
+"""The demo's server: listens, opens the page, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from contextlib import suppress
+
+import uvicorn
+
+from lipsync.demo.app import Demo
+from lipsync.demo.settings import Settings
+from lipsync.errors import ConfigError
+
+
+def serve(settings: Settings) -> None:
+    """Run the demo until Ctrl-C.
+
+    Raises:
+        ConfigError: the address cannot be listened at, or a folder that is none.
+        CheckpointError: a model that cannot be loaded.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    listening = listen(settings.host, settings.port)
+    with listening:
+        demo = Demo(settings)
+        address = url(settings.host, listening.getsockname()[1])
+        server = server_of(demo, address, settings.browser)
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+
+
+def server_of(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
+    """A server that says when it is up, on stdout, and opens the page if that is wanted."""
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(f"lipsync demo: {address} (Ctrl-C ends it)", flush=True)
+            if browser and _has_screen():
+                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
+    return Server(
+        uvicorn.Config(
+            demo.app(),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window; one in the terminal cannot show the page."""
+    given = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or bool(given)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at an address.
+
+    Raises:
+        ConfigError: the port is taken, or the address is none of this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        found = socket.socket(family, kind, protocol)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+        except OSError:
+            found.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"--host {host} --port {port}: cannot be listened at ({reason}); give another --port, "
+            "or 0 for any"
+        ) from None
+    return found
+
+
+def url(host: str, port: int) -> str:
+    """The address of the page; a server that listens everywhere is here, too."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"

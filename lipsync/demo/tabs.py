@@ -1,0 +1,167 @@
+"""Browser tabs: each has a private folder, which goes when the tab does.
+
+A tab says that it is there twice a minute and says goodbye when it is closed. One that does
+neither is taken for closed after some minutes (browsers slow hidden tabs down to one word a
+minute). Files have random names, and are deleted after ``keep`` seconds in any case.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lipsync.demo.messages import Refusal
+
+SILENT = 180.0  # seconds after which a tab that says nothing is taken for closed
+_MOST_TABS = 64
+_MOST_FILES = 8  # uploads of a tab that wait for a job
+
+
+@dataclass
+class Stored:
+    """A file of a tab: what it is ("face", "sound", "video" or "result") and when it was made."""
+
+    path: Path
+    kind: str
+    made: float
+
+
+@dataclass
+class Tab:
+    """An open page; ``files`` by their random names."""
+
+    token: str
+    folder: Path
+    heard: float
+    files: dict[str, Stored] = field(default_factory=dict)
+    closed: bool = False
+
+
+class Tabs:
+    """All open tabs.
+
+    Args:
+        keep: seconds that a file is kept at most.
+        on_close: called with a tab that is closed, before its files go.
+        clock: seconds from any start.
+    """
+
+    def __init__(
+        self,
+        keep: float,
+        on_close: Callable[[Tab], None] = lambda tab: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="lipsync-demo-"))  # for this user alone
+        self.on_close = on_close
+        self._keep, self._clock = keep, clock
+        self._tabs: dict[str, Tab] = {}
+        self._lock = threading.Lock()
+
+    def open(self) -> Tab:
+        """A new tab.
+
+        Raises:
+            Refusal: there are too many.
+        """
+        with self._lock:
+            if len(self._tabs) >= _MOST_TABS:
+                raise Refusal("Too many pages of this demo are open; close some of them.", 503)
+            token = secrets.token_urlsafe(16)
+            tab = Tab(token, self.folder / secrets.token_hex(8), self._clock())
+            tab.folder.mkdir(mode=0o700)
+            self._tabs[token] = tab
+            return tab
+
+    def get(self, token: str) -> Tab:
+        """The tab of a token, which is thereby known to be there.
+
+        Raises:
+            Refusal: there is none, or no more.
+        """
+        tab = self._tabs.get(token)
+        if tab is None:
+            raise Refusal("This page was closed or left alone for too long; load it again.", 410)
+        tab.heard = self._clock()
+        return tab
+
+    def new_path(self, tab: Tab, suffix: str = "") -> Path:
+        """A random name in the folder of a tab."""
+        return tab.folder / f"{secrets.token_hex(12)}{suffix}"
+
+    def check_room(self, tab: Tab) -> None:
+        """Raise Refusal where a tab has uploaded more than a job can use."""
+        if sum(stored.kind != "result" for stored in tab.files.values()) >= _MOST_FILES:
+            raise Refusal("Too many uploads wait for a job; load the page again.", 429)
+
+    def keep(self, tab: Tab, path: Path, kind: str) -> str:
+        """Remember a file in a tab's folder by its name, which is returned."""
+        with self._lock:
+            if not tab.closed:
+                tab.files[path.stem] = Stored(path, kind, self._clock())
+                return path.stem
+        path.unlink(missing_ok=True)
+        raise Refusal("This page was closed.", 410)
+
+    def file(self, tab: Tab, name: object, kind: str) -> Path:
+        """The path of a tab's file.
+
+        Raises:
+            Refusal: the tab has no such file, or it is of another kind.
+        """
+        stored = tab.files.get(name) if isinstance(name, str) else None
+        if stored is None or stored.kind != kind or not stored.path.is_file():
+            what = "result" if kind == "result" else "upload"
+            raise Refusal(f"This {what} is no longer there; files are deleted after use.", 404)
+        return stored.path
+
+    def forget(self, tab: Tab, *paths: Path) -> None:
+        """Delete files of a tab."""
+        for path in paths:
+            tab.files.pop(path.stem, None)
+            path.unlink(missing_ok=True)
+
+    def forget_uploads(self, tab: Tab, names: Iterable[object]) -> None:
+        """Delete those of a tab's uploads that are named; what is no name is passed over."""
+        found = [tab.files.get(name) for name in names if isinstance(name, str)]
+        self.forget(tab, *(one.path for one in found if one and one.kind != "result"))
+
+    def close(self, token: str) -> None:
+        """A tab is gone: its jobs end, its files are deleted."""
+        with self._lock:
+            tab = self._tabs.pop(token, None)
+            if tab is None:
+                return
+            tab.closed = True
+        self.on_close(tab)
+        self.clear(tab)
+
+    def clear(self, tab: Tab) -> None:
+        """Delete the folder of a tab."""
+        tab.files.clear()
+        shutil.rmtree(tab.folder, ignore_errors=True)
+
+    def sweep(self, busy: Callable[[Tab], bool] = lambda tab: False) -> None:
+        """Close tabs that went without a word, and delete files that are too old.
+
+        ``busy`` says whether a tab has a job that still needs its uploads.
+        """
+        now = self._clock()
+        for tab in list(self._tabs.values()):
+            if now - tab.heard > SILENT:
+                self.close(tab.token)
+            elif not busy(tab):
+                old = [s.path for s in list(tab.files.values()) if now - s.made > self._keep]
+                self.forget(tab, *old)
+
+    def end(self) -> None:
+        """Close all tabs and delete everything."""
+        for token in list(self._tabs):
+            self.close(token)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,48 @@
+"""Text to speech for the Dub tab, by the engines of translation that are installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lipsync.demo.messages import Refusal
+from lipsync.media import write_audio
+from lipsync.translation.engines import AUTO, ENGINES, choose
+from lipsync.translation.languages import LANGUAGES
+
+MOST_LETTERS = 500
+
+
+def spoken_languages() -> dict[str, str]:
+    """Code -> name of the languages that an engine here speaks; empty where none is installed."""
+    engines = [engine for engine in ENGINES if engine.stage == "speak" and not engine.missing()]
+    return {
+        code: language.name
+        for code, language in sorted(LANGUAGES.items(), key=lambda item: item[1].name)
+        if any(engine.automatic(None, code, True) is not None for engine in engines)
+    }
+
+
+def check_text(text: object, language: object) -> tuple[str, str]:
+    """A text and the code of its language, as they can be spoken.
+
+    Raises:
+        Refusal: no text, too much of it, or a language that there is not.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise Refusal("There is no text to speak; write a sentence.")
+    if len(text) > MOST_LETTERS:
+        raise Refusal(f"The text has {len(text)} letters; up to {MOST_LETTERS} can be spoken.")
+    if not isinstance(language, str) or language not in LANGUAGES:
+        raise Refusal("The language of the text is not known; choose one of the list.")
+    return text.strip(), language
+
+
+def speak(text: str, language: str, path: Path, device: str) -> None:
+    """Write a text as a WAV file.
+
+    Raises:
+        StageError: no engine here speaks the language, or it fails.
+    """
+    engine = choose("speak", AUTO, None, language, device).load()
+    wave, rate = engine.speak(text, language)
+    write_audio(path, wave, rate)
