@@ -133,6 +133,13 @@ def _add_translate(commands: Any) -> None:
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
     add("--until", metavar="STAGE", help="stop after recognise, translate, speak, voice or fit")
+    about = "what is said, as SRT or VTT, in place of recognising it"
+    add("--transcript", metavar="FILE", help=about)
+    about = "the translation, as SRT or VTT: its lines are spoken at its times"
+    add("--subtitles", metavar="FILE", help=about)
+    about = "write subtitles of both languages beside the output"
+    add("--write-subtitles", choices=("srt", "vtt"), help=about)
+    add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
     add("--recogniser", metavar="ENGINE", help="whisper, or whisper:MODEL (a size or folder)")
     add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
     add("--speaker", metavar="ENGINE", help="hibari, espeak or mms, or NAME:MODEL")
