@@ -7,6 +7,7 @@ given are not passed on: the defaults live in the functions alone.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,6 +53,8 @@ def _add_dub(commands: Any) -> None:
     add("face", metavar="FACE", help="a video or a still picture")
     add("audio", metavar="AUDIO", help="a sound, or a video with one")
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
+    about = "instead of these: a CSV or YAML list with columns face, audio, output and options"
+    add("--batch", action=_Batch, metavar="LIST", help=about)
     add("--model", help="name or path of a generator (default: the bundled one)")
     add("--device", help="where it runs, e.g. cuda (default: cpu)")
     add(
@@ -116,6 +119,17 @@ def _add_dub(commands: Any) -> None:
     )
     add("--audio-bitrate", type=int, metavar="N", help="bits a second of encoded sound")
     add_output_style(parser)
+
+
+class _Batch(argparse.Action):
+    """A list names what is otherwise required."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
+    ) -> None:
+        setattr(namespace, self.dest, value)
+        for action in parser._actions:
+            action.required = False
 
 
 def _add_translate(commands: Any) -> None:
@@ -197,12 +211,30 @@ def _add_doctor(commands: Any) -> None:
 # ---------------------------------------------------------------- what the commands do
 
 
-def _dub(*, json: bool, quiet: bool, config: str | None = None, **options: Any) -> None:
-    from lipsync.dubbing import dub
+def _dub(
+    *,
+    json: bool,
+    quiet: bool,
+    config: str | None = None,
+    batch: str | None = None,
+    **options: Any,
+) -> None:
+    from lipsync.dubbing import dub, dub_batch
     from lipsync.dubbing.options import read_settings
 
     if config is not None:
         options = read_settings(config) | options
+    if batch is not None:
+        if options.keys() & {"face", "audio", "output"}:
+            raise ConfigError("--batch LIST names all files: leave out FACE, AUDIO and -o")
+        with bars(quiet, "frame") as progress:
+            result = dub_batch(batch, progress=progress, **options)
+        print_result(result, json, quiet)
+        for failure in result.failed:
+            print(f"error: {failure}", file=sys.stderr)
+        if result.failed:
+            sys.exit(2)
+        return
     with bars(quiet, "frame") as progress:
         result = dub(progress=progress, **options)
     print_result(result, json, quiet)

@@ -68,7 +68,7 @@ def test_help_is_quick_and_does_not_import_torch():
 @pytest.mark.parametrize(
     ("command", "function", "own"),
     [
-        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config"}),
+        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config", "batch"}),
         ("bench", evaluation.bench, {"help", "plugin", "json", "quiet"}),
         (
             "evaluate",
