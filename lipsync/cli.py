@@ -198,6 +198,7 @@ def _add_translate(commands: Any) -> None:
     add("--fastest", type=float, metavar="X", help="most speed of a line (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
     add("--model", help="name or path of the generator of lips (default: the bundled one)")
+    add("--adapt", action="store_true", help="adapt the generator to the person in VIDEO first")
     add("--device", help="where networks run, e.g. cuda (default: cpu)")
     add_output_style(parser)
 

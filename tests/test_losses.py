@@ -150,3 +150,16 @@ def test_structure_sees_blur_where_l1_hardly_does():
     assert losses.structure(blurred, real) > 5 * losses.structure(brighter, real)
     losses.structure(blurred, real).backward()
     assert blurred.grad.abs().sum() > 0
+
+
+def test_texture_asks_how_fine_the_detail_is_and_not_where_it_lies():
+    torch.manual_seed(0)
+    real = F.interpolate(torch.rand(2, 3, 48, 48), 96)[:, None]  # (B, T, 3, H, W)
+    blurred = F.avg_pool2d(real[:, 0], 5, 1, 2)[:, None].requires_grad_()
+    moved = real.roll(2, dims=-1)
+    assert losses.texture(real, real).item() == 0
+    assert losses.reconstruction(blurred, real) < losses.reconstruction(moved, real)
+    assert losses.texture(blurred, real) > 5 * losses.texture(moved, real)
+    losses.texture(blurred, real).backward()
+    assert blurred.grad[..., :40, :].abs().sum() == 0  # rows that are not painted
+    assert blurred.grad[..., 48:, :].abs().sum() > 0

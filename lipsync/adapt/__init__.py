@@ -6,10 +6,17 @@ What it offers is imported when it is asked for, so that the commands' help stay
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Adapted", "adapt"]
+_HOMES = {
+    "Adapted": "person",
+    "People": "people",
+    "adapt": "person",
+    "adapt_people": "people",
+    "is_people": "people",
+}
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.person"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

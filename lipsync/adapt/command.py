@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from lipsync.commands import add_command, add_output_style, bars, print_result
+from lipsync.errors import LipsyncError
 
 
 def add_adapt(commands: Any) -> None:
@@ -13,11 +14,11 @@ def add_adapt(commands: Any) -> None:
     about = "train a generator on, on minutes of one person"
     parser = add_command(commands, "adapt", _adapt, about)
     parser.epilog = (
-        "the same command goes on where it was stopped; with a folder of people, one folder of "
-        "videos each, OUT is a folder as well, and gets a file a person"
+        "the same command goes on where it was stopped; a folder of folders is one person each, "
+        "and OUT then a folder that gets a file for each"
     )
     add = parser.add_argument
-    add("videos", nargs="+", metavar="VIDEO", help="footage of the person speaking, in sync")
+    add("videos", nargs="+", metavar="VIDEO", help="footage of the person speaking")
     add("-o", "--output", required=True, metavar="OUT", help="the .safetensors to write")
     add("--base", metavar="MODEL", help="name or path of the generator to begin with")
     add("--consent", metavar="TEXT", help="what the person agreed to; it is kept in the file")
@@ -39,12 +40,17 @@ def add_adapt(commands: Any) -> None:
 
 
 def _adapt(*, json: bool, quiet: bool, **options: Any) -> None:
-    from lipsync.adapt import adapt
+    from lipsync.adapt import adapt, adapt_people, is_people
 
     if "consent" not in options and sys.stdin.isatty() and not quiet:
         question = "What has this person agreed to? (kept in the file; may be left empty) "
         if text := input(question).strip():
             options["consent"] = text
     with bars(quiet, "step") as progress:
-        result = adapt(progress=progress, **options)
+        if not is_people(options["videos"], options["output"]):
+            print_result(adapt(progress=progress, **options), json, quiet)
+            return
+        result = adapt_people(options.pop("videos")[0], progress=progress, **options)
     print_result(result, json, quiet)
+    if result.failed:
+        raise LipsyncError(f"{len(result.failed)} people could not be adapted to")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lipsync.errors import ConfigError
 from lipsync.translation.job import TranslationJob
 from lipsync.translation.work import digest, file_digest, load, save
 
@@ -15,6 +16,12 @@ def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> 
     Of several faces it is the one that speaks in the original whose lips move.
     """
     options = {"device": job.options.device, "speaker": "sync"} | job.options.dub
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        progress(f"lips: {stage}", done, total)
+
+    if job.options.adapt:
+        options = _adapted(job, options, report)
     inputs = digest(
         job.video_digest,
         {name: str(value) for name, value in options.items()},
@@ -27,9 +34,30 @@ def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> 
         return 0
     from lipsync.dubbing import dub  # late: it brings PyTorch
 
-    def report(stage: str, done: int, total: int | None) -> None:
-        progress(f"lips: {stage}", done, total)
-
     dub(job.video, track, output, progress=report, **options)
     save(ledger, {}, "videos", [row | {"made": file_digest(output)}])
     return 1
+
+
+def _adapted(job: TranslationJob, options: dict[str, Any], report: Any) -> dict[str, Any]:
+    """The options with a model that is adapted to the video, made once for all languages.
+
+    Where the video has too little to adapt to, a note says so, and the model stays as it is.
+    """
+    from lipsync.adapt import adapt  # late: it brings PyTorch
+    from lipsync.adapt.person import BASE
+    from lipsync.checkpoints import load_model
+    from lipsync.checkpoints.files import fingerprint
+
+    base, person = options.get("model", BASE), job.work / "person.safetensors"
+    if person.exists():
+        made = load_model(person).card.get("adapted", {})
+        if made.get("base_weights") == fingerprint(load_model(base)):
+            return options | {"model": person}
+    device = "cuda" if options["device"] != "cpu" else "cpu"
+    try:
+        adapt([job.video], person, base, speaker="sync", device=device, progress=report)
+    except ConfigError as error:
+        job.notes.append(f"the model was not adapted: {error}")
+        return options | {"model": base}
+    return options | {"model": person}

@@ -34,6 +34,8 @@ class Options:
         glossary: a CSV file with the columns source and target: terms and their translations.
         background: gain of the original sound without its speech, 0 to 1.
         device: where networks run.
+        adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
+            for all languages.
         until: the last stage to run: one of recognise, translate, speak, voice, fit, lips.
         dub: options of :func:`lipsync.dubbing.dub`, such as ``model``.
     """
@@ -52,6 +54,7 @@ class Options:
     fastest: float = option(1.4, least=1, most=2)
     background: float = option(0.0, least=0, most=1)
     device: str = "cpu"
+    adapt: bool = False
     until: str = option(STAGES[-1], choices=STAGES)
     dub: dict[str, Any] = field(default_factory=dict)
 

@@ -15,6 +15,9 @@ from translation_media import (
     work,
 )
 
+from lipsync.checkpoints import load_model, save_model
+from lipsync.checkpoints.files import fingerprint
+from lipsync.errors import ConfigError
 from lipsync.media import probe, read_audio
 from lipsync.translation import Segment, translate
 from lipsync.translation.mixing import RATE
@@ -46,6 +49,38 @@ def test_the_lips_follow_the_track_and_are_done_once(
     output.unlink()
     translate(video, output, options)
     assert len(calls) == 3
+
+
+def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monkeypatch) -> None:
+    base = load_model("judge-open")  # whatever has weights
+    adapted, models = [], []
+
+    def fake_adapt(videos, person, model, **options):
+        adapted.append((videos, model, options["speaker"]))
+        save_model(base, person, {"adapted": {"base_weights": fingerprint(base)}})
+
+    def fake_dub(face, audio, output, model, **options):
+        models.append(model)
+        output.write_bytes(audio.read_bytes())
+
+    monkeypatch.setattr("lipsync.adapt.adapt", fake_adapt, raising=False)
+    monkeypatch.setattr("lipsync.dubbing.dub", fake_dub)
+    options, *_ = engines(until="lips", dub={"model": "judge-open"}, adapt=True)
+    for _ in range(2):
+        translate(video, output, options)
+        output.unlink()
+    person = work(output) / "person.safetensors"
+    assert adapted == [([video], "judge-open", "sync")]
+    assert models == [person, person]
+
+    def too_little(*_, **__):
+        raise ConfigError("only 2.0 s of the footage can be used")
+
+    person.unlink()
+    monkeypatch.setattr("lipsync.adapt.adapt", too_little, raising=False)
+    result = translate(video, output, options)
+    assert models[-1] == "judge-open"
+    assert "the model was not adapted: only 2.0 s" in str(result)
 
 
 @pytest.mark.slow

@@ -4,7 +4,12 @@ from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
 from lipsync.training.terms.code import CodeError, ReadBack
 from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE, PairsSigmoid
-from lipsync.training.terms.pictures import LowerReconstruction, Reconstruction, Structure
+from lipsync.training.terms.pictures import (
+    LowerReconstruction,
+    Reconstruction,
+    Structure,
+    Texture,
+)
 from lipsync.training.terms.sync import Sync, SyncShortfall, check_alike
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "SyncAdversarial",
     "SyncShortfall",
     "Term",
+    "Texture",
     "check_alike",
     "weighted_terms",
 ]

@@ -23,6 +23,13 @@ class LowerReconstruction(Term):
         return losses.lower_reconstruction(*step.compared)
 
 
+class Texture(Term):
+    """As much fine detail as the true pictures have; see :func:`lipsync.losses.texture`."""
+
+    def forward(self, step: Step) -> Tensor:
+        return losses.texture(*step.compared)
+
+
 class Structure(Term):
     """1 - MS-SSIM of the pictures."""
 

@@ -1,0 +1,91 @@
+"""Many people in one go: a folder of people in, a folder of generators out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lipsync.adapt.person import Adapted, adapt
+from lipsync.errors import ConfigError, LipsyncError
+
+
+@dataclass(frozen=True)
+class People:
+    """What came of each person.
+
+    Attributes:
+        adapted: by name.
+        kept: names whose file was there already.
+        failed: by name, the one line that says why not.
+    """
+
+    adapted: dict[str, Adapted] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        adapted = {name: one.as_dict() for name, one in self.adapted.items()}
+        return {"adapted": adapted, "kept": self.kept, "failed": self.failed}
+
+    def __str__(self) -> str:
+        lines = [
+            f"{name}: {one.gain.psnr_gain.text(1)} dB better, {one.seconds:.0f} s of footage"
+            for name, one in self.adapted.items()
+        ]
+        lines += [f"{name}: was there" for name in self.kept]
+        lines += [f"{name}: not adapted: {why}" for name, why in self.failed.items()]
+        return "\n".join(lines)
+
+
+def is_people(videos: list[str] | list[Path], output: str | Path) -> bool:
+    """Whether one folder of folders is to become a folder of files."""
+    paths = [Path(path) for path in videos]
+    return (
+        len(paths) == 1
+        and paths[0].is_dir()
+        and not Path(output).suffix
+        and any(path.is_dir() for path in paths[0].iterdir())
+    )
+
+
+def adapt_people(
+    people: str | Path,
+    output: str | Path,
+    *,
+    progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
+    **options: Any,
+) -> People:
+    """Adapt a generator to everyone in a folder, one after the other.
+
+    Where one fails the others go on; a file that is there is kept, so that the same call goes on.
+
+    Args:
+        people: a folder of footage for each person, by name.
+        output: a folder; ``NAME.safetensors`` is written for each.
+        progress, options: as of :func:`lipsync.adapt.adapt`.
+
+    Raises:
+        ConfigError: nobody in the folder, or a work folder, which people cannot share.
+    """
+    if options.get("work") is not None:
+        raise ConfigError("work: each person has a work folder, beside OUT's files; leave it out")
+    found, output = People(), Path(output)
+    folders = sorted(path for path in Path(people).iterdir() if path.is_dir())
+    for folder in folders:
+        target = output / f"{folder.name}.safetensors"
+        if target.exists():
+            found.kept.append(folder.name)
+            continue
+
+        def report(stage: str, done: int, total: int | None, name: str = folder.name) -> None:
+            progress(f"{name}: {stage}", done, total)
+
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            found.adapted[folder.name] = adapt([folder], target, progress=report, **options)
+        except (LipsyncError, OSError) as error:
+            found.failed[folder.name] = str(error)
+    return found

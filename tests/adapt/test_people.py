@@ -1,0 +1,41 @@
+"""A folder of people: one fails, the others go on, and what is there is kept."""
+
+import pytest
+
+from lipsync.adapt import people
+from lipsync.cli import main
+from lipsync.errors import ConfigError
+
+
+def test_a_folder_of_people(tmp_path, monkeypatch, capsys):
+    for name in ("anna", "ben", "carla"):
+        (tmp_path / "people" / name).mkdir(parents=True)
+    asked = []
+
+    class Found:
+        seconds = 30.0
+
+        def as_dict(self):
+            return {"seconds": 30.0}
+
+    def fake(videos, output, **options):
+        asked.append((videos, options["base"]))
+        if output.stem == "ben":
+            raise ConfigError("only 2.0 s of the footage can be used")
+        output.write_bytes(b"")
+        return Found()
+
+    monkeypatch.setattr(people, "adapt", fake)
+    arguments = ["adapt", str(tmp_path / "people"), "-o", str(tmp_path / "models"), "--json"]
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments, "--base", "some"])
+    printed = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert printed.err.strip() == "error: 1 people could not be adapted to"
+    assert '"ben": "only 2.0 s of the footage can be used"' in printed.out
+    assert asked == [([tmp_path / "people" / n], "some") for n in ("anna", "ben", "carla")]
+
+    asked.clear()
+    with pytest.raises(SystemExit):
+        main([*arguments, "--base", "some"])
+    assert [videos[0].name for videos, _ in asked] == ["ben"]
