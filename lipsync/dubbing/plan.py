@@ -9,6 +9,7 @@ Plans are made while frames come, a second or three ahead: shots and tracks
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +22,11 @@ from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Playback, Shown
 from lipsync.dubbing.sound import measure
 from lipsync.dubbing.source import open_source
+from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
 from lipsync.dubbing.stretch import find_stretch
+
+_AROUND = 3.0  # seconds to each side of a stretch in which references are found, too
 
 
 class Planned(NamedTuple):
@@ -88,7 +92,7 @@ class Plan:
         heard = self.sound.heard(self.options.gate, endless=endless)
         speech, fps = Speech(self.lips.feature, heard), float(self.source.fps)
         begin = 0.0 if stretch is None else stretch.start
-        for number, (one, face) in enumerate(self.faces.find(shown)):
+        for number, (one, face) in enumerate(self._with_faces(shown)):
             passes, sound = not self.dubs(one.start), None
             if passes:
                 face = None
@@ -100,6 +104,21 @@ class Plan:
                 sound = speech.window(max(0.0, one.start - begin), fps)
             yield Planned(number, one, face, sound, passes)
 
+    def _with_faces(self, shown: Iterator[Shown]) -> Iterator[tuple[Shown, Face | None]]:
+        """Faces are not looked for far from the stretch, unless a file or a sound asks for them."""
+        options, stretch = self.options, self.stretch
+        if stretch is None or options.tracks is not None or options.speaker == SYNC:
+            yield from self.faces.find(shown)
+            return
+        first, last = stretch.start - _AROUND, stretch.end + _AROUND
+        for near, part in groupby(shown, lambda one: first <= one.start < last):
+            find = self.faces.find if near else _without_faces
+            yield from find(part)
+
     def dubs(self, seconds: float) -> bool:
         """Whether a frame that is first shown then is to be dubbed."""
         return self.stretch is None or self.stretch.holds(seconds)
+
+
+def _without_faces(shown: Iterator[Shown]) -> Iterator[tuple[Shown, None]]:
+    return ((one, None) for one in shown)

@@ -142,6 +142,25 @@ def test_frames_without_a_face_outside_are_nobody_s_concern(tmp_path: Path, line
         tiny_dub(face, line, out, until=0.12, stride=1)
 
 
+@pytest.mark.parametrize("asks", [{}, {"tracks": "t.json"}])
+def test_faces_are_looked_for_around_the_stretch_only(tmp_path: Path, line: Path, asks) -> None:
+    class Counting(FixedDetector):
+        seen = 0
+
+        def detect(self, frame):
+            self.seen += 1
+            return super().detect(frame)
+
+    face, detector = make_video(tmp_path / "face.mp4", 300), Counting()
+    asks = {name: tmp_path / value for name, value in asks.items()}
+    how = {"detector": detector, "stride": 5, "reference_frames": "auto"}
+    result = tiny_dub(face, line, tmp_path / "out.mp4", start=6, **how, **asks)
+    assert result.faces_found == 13
+    assert set(result.references.frames) <= set(range(300) if asks else range(75, 238))
+    assert detector.seen == (60 if asks else 33)
+    assert set(changed(face, tmp_path / "out.mp4")) <= set(range(150, 163))
+
+
 def test_frames_alone_hear_the_new_sound_from_its_begin(tmp_path: Path) -> None:
     """Noise that begins 0.4 s into the new sound is seen 0.4 s into the stretch."""
     face = make_video(tmp_path / "face.mp4", 40)
