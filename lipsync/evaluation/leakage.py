@@ -8,6 +8,7 @@ from typing import Any
 
 from lipsync.evaluation.rows import (
     COPIED,
+    COVERED,
     GENERATED,
     OLD,
     OTHERS,
@@ -27,6 +28,7 @@ _WANTED = {
     "speech_correlation": (GENERATED, OWN, "motion_correlation"),
     "other_references": (OTHERS, GENERATED, "motion_correlation"),
     "old_speech_found": (OLD, COPIED, _FOUND),
+    "covered_mouth": (COVERED, COPIED, _FOUND),
     "new_speech_found": (GENERATED, REAL, _FOUND),
     "closed_in_pauses": (GENERATED, COPIED, "closed_in_pauses"),
 }
@@ -38,6 +40,8 @@ ABOUT = {
     "references; higher is better; beside it the dub's with the source's",
     "old_speech_found": "share in which the judge finds the old speech within a frame; at best "
     "chance, which is how often un-dubbed faces are found to speak the new one",
+    "covered_mouth": "share in which it finds the old speech where a plain patch covers what is "
+    "painted: so much of old_speech_found the head and the jaw tell, whatever the lips do",
     "new_speech_found": "share in which it finds the new speech; beside it real videos with theirs",
     "closed_in_pauses": "share of frames at rest in pauses of the new speech; beside it un-dubbed "
     "faces, whose mouths do not know of these pauses",

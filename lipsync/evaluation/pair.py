@@ -20,6 +20,7 @@ from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.rows import (
     COPIED,
+    COVERED,
     GENERATED,
     OLD,
     OTHERS,
@@ -42,10 +43,26 @@ _BATCH = 32  # frames rendered at a time, fixed: equal pictures need equal batch
 Features = dict[str, list[np.ndarray]]
 
 
+class Covered(nn.Module):
+    """In place of a generator: what that paints, in the mean colour of the rest of the face."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.config = {k: v for k, v in generator.config.items() if k != "numbers"}
+        self.reference_first = bool(getattr(generator, "reference_first", False))
+
+    def forward(self, sound: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+        """Sound is not heard; faces (B, 3 + 3 R, S, S) -> (B, 3, S, S)."""
+        target = faces[:, -3:] if self.reference_first else faces[:, :3]
+        half = target.shape[-2] // 2
+        seen = target[..., :half, :]
+        return torch.cat([seen, seen.mean(dim=(2, 3), keepdim=True).expand_as(seen)], dim=2)
+
+
 def sets_of(pairs: Sequence[Pair], number: int) -> list[str]:
     """The sets in which a pair has a row."""
     pair = pairs[number]
-    none = {OWN, OLD} if pair.own_sound else set()
+    none = {OWN, OLD, COVERED} if pair.own_sound else set()
     if all(other.audio == pair.audio for other in pairs):
         none.add(SWAPPED)
     return [kind for kind in SETS if kind not in none]
@@ -105,6 +122,9 @@ class PairScorer:
         if not pair.own_sound:
             rows.append(row(OLD, generated, -1, {}))
         rows.append(scored(SILENT, silent, np.zeros_like(own), {}))
+        if not pair.own_sound:
+            covered = self._dub(number, pair.video, "_covered", model=Covered(self.generator))
+            rows.append(scored(COVERED, self._stretch(covered), own, {}))
         how = AUTO if self.references == ITSELF else ITSELF
         changed = self._stretch(self._dub(number, pair.audio, "_other_references", how))
         beside = Source(replace(real, footage=made.footage), speech).leakage(changed, speech)
@@ -127,7 +147,12 @@ class PairScorer:
         return dubbed_path(self.folder, number, self.pairs[number], ending)
 
     def _dub(
-        self, number: int, speech: Path, ending: str = "", references: str | None = None
+        self,
+        number: int,
+        speech: Path,
+        ending: str = "",
+        references: str | None = None,
+        model: nn.Module | None = None,
     ) -> Path:
         """The face of a pair with a speech; not made again where it is there."""
         made = self._file(number, ending)
@@ -137,7 +162,7 @@ class PairScorer:
                 face,
                 speech,
                 made,
-                model=self.generator,
+                model=model or self.generator,
                 reference_frames=references or self.references,
                 detector=self.detector,
                 batch_size=_BATCH,

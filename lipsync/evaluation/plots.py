@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lipsync.evaluation.rows import (
     COPIED,
+    COVERED,
     GENERATED,
     OLD,
     OTHERS,
@@ -28,6 +29,7 @@ COLOURS = {
     SWAPPED: "#c44536",
     OLD: "#b07aa1",
     SILENT: "#d9a441",
+    COVERED: "#4f4a45",
     OTHERS: "#5b9aa0",
     COPIED: "#8a8d91",
     OWN: "#6fa3dc",

@@ -10,11 +10,14 @@ from lipsync.errors import LipsyncError
 GENERATED, SWAPPED, COPIED, REAL = "generated", "swapped_audio", "copied_reference", "real"
 OWN, REENCODED = "own_speech", "re_encoded"
 OLD, SILENT, OTHERS = "old_speech", "silent_input", "other_references"
+COVERED = "covered_mouth"
 SETS = {
     GENERATED: "generated videos with the speech that they were made for",
     SWAPPED: "the same pictures with another speech: a mouth that follows its own scores worse",
     OLD: "the same pictures with the dubbed video's own speech: what is left of its mouth",
     SILENT: "the faces dubbed with silence, with the old speech: a mouth that copies still moves",
+    COVERED: "the faces with a plain patch for what is painted, with the old speech: what the rest "
+    "of a face tells of it",
     OTHERS: "the faces dubbed from other references, the frame itself or a mouth at rest: a mouth "
     "that follows the sound alone moves as in the generated videos",
     COPIED: "the reference pasted in unchanged, with the speech of the generated",

@@ -66,7 +66,7 @@ def test_every_pair_is_scored_in_every_way(pairs, tmp_path):
     report = run(pairs, tmp_path / "out", progress=lambda *call: calls.append(call))
     assert {kind: len(report.of(kind)) for kind in report.sets} == {
         "generated": 3, "swapped_audio": 3, "old_speech": 2, "silent_input": 3,
-        "other_references": 3,
+        "covered_mouth": 2, "other_references": 3,
         "copied_reference": 3, "own_speech": 2, "re_encoded": 3, "real": 3,
     }  # fmt: skip
     found = {kind: report.overall(kind) for kind in report.sets}
@@ -110,7 +110,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_report(pairs, tmp_path, monkey
 
     def killed(*args, **options):
         dubs.append(args)
-        if len(dubs) == 8:  # within the second pair, its dub made
+        if len(dubs) == 9:  # within the second pair, its dub made
             raise KeyboardInterrupt
         return dub(*args, **options)
 
@@ -122,10 +122,10 @@ def test_a_run_that_is_killed_goes_on_to_the_same_report(pairs, tmp_path, monkey
     left.write_bytes(b"half")
     again = run(pairs, output)
     assert json.dumps(again.as_dict()) == json.dumps(whole.as_dict())
-    assert len(dubs) == 12  # four of the first pair, three of the second, and what was missing
+    assert len(dubs) == 14  # five of the first pair, three of the second, and what was missing
     assert not left.exists()
     run(pairs, output)
-    assert len(dubs) == 12
+    assert len(dubs) == 14
 
 
 def test_a_folder_of_other_settings_is_refused(pairs, tmp_path):

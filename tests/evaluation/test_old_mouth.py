@@ -78,6 +78,7 @@ def test_a_generator_that_copies_keeps_the_old_mouth(pairs, tmp_path):
         assert dubs[name] == pytest.approx(1, abs=0.05)
     assert dubs["other_references"] == pytest.approx(0, abs=0.1)  # a mouth at rest is copied, too
     assert dubs["old_speech_found"] == 1
+    assert dubs["covered_mouth"] < 1  # here nothing but the mouth moves with the sound
     assert found["old_speech_found"]["beside"]["mean"] == dubs["new_speech_found"] < 1
     assert found["new_speech_found"]["beside"]["mean"] == 1  # real videos
     copied = found["closed_in_pauses"]["beside"]["mean"]
