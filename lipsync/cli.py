@@ -7,8 +7,9 @@ given are not passed on: the defaults live in the functions alone.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from lipsync import __version__
 from lipsync.adapt.command import add_adapt
@@ -17,6 +18,11 @@ from lipsync.demo.command import add_demo
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.evaluation.command import add_bench, add_calibrate, add_evaluate
 from lipsync.plugins import import_plugins
+
+# As the functions take them, which are too heavy to import here; a test compares.
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+_SPEAKERS = ("largest", "left", "right", "top", "bottom", "centre", "sync")
+_STAGES = ("recognise", "translate", "speak", "voice", "fit", "lips")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,8 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A wrong command line is one line, as all bad input is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lipsync", description="Dub faces, score lip-sync, convert and inspect models."
     )
     parser.add_argument("--version", action="version", version=f"lipsync {__version__}")
@@ -54,6 +67,8 @@ def _add_dub(commands: Any) -> None:
     add("face", metavar="FACE", help="a video or a still picture")
     add("audio", metavar="AUDIO", help="a sound, or a video with one")
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
+    about = "instead of these: a CSV or YAML list with columns face, audio, output and options"
+    add("--batch", action=_Batch, metavar="LIST", help=about)
     add("--model", help="name or path of a generator (default: the bundled one)")
     add("--device", help="where it runs, e.g. cuda (default: cpu)")
     add(
@@ -62,10 +77,16 @@ def _add_dub(commands: Any) -> None:
     add("--tolerate-damage", action="store_true", help="go on where a damaged file decodes")
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add = parser.add_argument_group("faces").add_argument
-    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add(
+        "--detector",
+        choices=("centerface", "face_alignment"),
+        metavar="NAME",
+        help="centerface (default) or face_alignment",
+    )
     add("--stride", type=int, metavar="N", help="look for faces every N frames (default: 0.2 s)")
     add(
         "--speaker",
+        type=_speaker,
         metavar="WHO",
         help="largest (default), left, right, top, bottom, centre, a number from left to right "
         "beginning with 0, or sync: whose lips fit the sound of FACE",
@@ -81,6 +102,7 @@ def _add_dub(commands: Any) -> None:
     add("--min-face", type=int, metavar="PX", help="leave smaller faces alone (default: 40)")
     add(
         "--no-face",
+        choices=("pass", "hold", "error"),
         metavar="WHAT",
         help="frames without a face: pass (default), hold the last dubbed frame, or error",
     )
@@ -93,10 +115,16 @@ def _add_dub(commands: Any) -> None:
     add = parser.add_argument_group("length and rate").add_argument
     add(
         "--length",
+        choices=("pingpong", "loop", "freeze", "trim"),
         metavar="HOW",
         help="sound longer than the video: pingpong (default), loop, freeze, or trim the sound",
     )
-    add("--tail", metavar="HOW", help="video longer than the sound: cut (default) or keep")
+    about = "video longer than the sound: cut (default) or keep"
+    add("--tail", choices=("cut", "keep"), metavar="HOW", help=about)
+    about = "dub only from here, in seconds or mm:ss; what is before passes unchanged"
+    add("--from", dest="start", metavar="TIME", help=about)
+    about = "and to here (default: to the sound's end); what is behind passes unchanged"
+    add("--until", metavar="TIME", help=about)
     add("--fps", type=float, help="frames a second (default: the video's own; of a picture 25)")
     add = parser.add_argument_group("looks").add_argument
     add("--no-gate", dest="gate", action="store_false", help="let the mouth move to noise, too")
@@ -104,20 +132,41 @@ def _add_dub(commands: Any) -> None:
         "--no-match", dest="match", action="store_false", help="leave generated colours as they are"
     )
     add("--backdrop", metavar="COLOUR", help="behind a transparent face: white (default), #rrggbb")
-    add("--enhance", metavar="HOW", help="none (default) or sharpen")
+    about = "none (default) or sharpen"
+    add("--enhance", choices=("none", "sharpen"), metavar="HOW", help=about)
     add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="show a mark")
     add("--preview", action="store_true", help="write the source and the dub side by side")
     add = parser.add_argument_group("the file").add_argument
-    add("--codec", metavar="NAME", help="h264 (default) or hevc")
+    about = "h264 (default) or hevc"
+    add("--codec", choices=("h264", "hevc"), metavar="NAME", help=about)
     add("--crf", type=int, help="quality, 0 lossless to 51 (default: 18)")
-    add("--preset", metavar="NAME", help="of the encoder, ultrafast to slower (default: veryfast)")
+    about = "of the encoder, ultrafast to slower (default: veryfast)"
+    add("--preset", choices=_PRESETS, metavar="NAME", help=about)
     add(
         "--audio-codec",
+        choices=("auto", "copy", "aac", "mp3", "opus", "flac"),
         metavar="NAME",
         help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac",
     )
     add("--audio-bitrate", type=int, metavar="N", help="bits a second of encoded sound")
     add_output_style(parser)
+
+
+def _speaker(text: str) -> str:
+    if text not in _SPEAKERS and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not {', '.join(_SPEAKERS)} or a number")
+    return text
+
+
+class _Batch(argparse.Action):
+    """A list names what is otherwise required."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
+    ) -> None:
+        setattr(namespace, self.dest, value)
+        for action in parser._actions:
+            action.required = False
 
 
 def _add_translate(commands: Any) -> None:
@@ -134,7 +183,15 @@ def _add_translate(commands: Any) -> None:
     add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
-    add("--until", metavar="STAGE", help="stop after recognise, translate, speak, voice or fit")
+    about = "stop after recognise, translate, speak, voice or fit"
+    add("--until", choices=_STAGES, metavar="STAGE", help=about)
+    about = "what is said, as SRT or VTT, in place of recognising it"
+    add("--transcript", metavar="FILE", help=about)
+    about = "the translation, as SRT or VTT: its lines are spoken at its times"
+    add("--subtitles", metavar="FILE", help=about)
+    about = "write subtitles of both languages beside the output"
+    add("--write-subtitles", choices=("srt", "vtt"), help=about)
+    add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
     add("--recogniser", metavar="ENGINE", help="whisper, or whisper:MODEL (a size or folder)")
     add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
     add("--speaker", metavar="ENGINE", help="hibari, espeak or mms, or NAME:MODEL")
@@ -193,12 +250,30 @@ def _add_doctor(commands: Any) -> None:
 # ---------------------------------------------------------------- what the commands do
 
 
-def _dub(*, json: bool, quiet: bool, config: str | None = None, **options: Any) -> None:
-    from lipsync.dubbing import dub
+def _dub(
+    *,
+    json: bool,
+    quiet: bool,
+    config: str | None = None,
+    batch: str | None = None,
+    **options: Any,
+) -> None:
+    from lipsync.dubbing import dub, dub_batch
     from lipsync.dubbing.options import read_settings
 
     if config is not None:
         options = read_settings(config) | options
+    if batch is not None:
+        if options.keys() & {"face", "audio", "output"}:
+            raise ConfigError("--batch LIST names all files: leave out FACE, AUDIO and -o")
+        with bars(quiet, "frame") as progress:
+            found = dub_batch(batch, progress=progress, **options)
+        print_result(found, json, quiet)
+        for failure in found.failed:
+            print(f"error: {failure}", file=sys.stderr)
+        if found.failed:
+            sys.exit(2)
+        return
     with bars(quiet, "frame") as progress:
         result = dub(progress=progress, **options)
     print_result(result, json, quiet)

@@ -1,22 +1,28 @@
 """The commands: exit codes, one-line errors, options that stay equal to the functions'."""
 
+import argparse
 import inspect
 import json
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from lipsync import cli, dubbing, evaluation
+from lipsync import cli, dubbing, evaluation, translation
 from lipsync.checkpoints import load_model, save_model
+from lipsync.dubbing.enhance import ENHANCERS
 from lipsync.dubbing.options import KNOWN
 from lipsync.dubbing.result import ReferencesUsed
+from lipsync.dubbing.speakers import POSITIONS, SYNC
 from lipsync.evaluation import BenchResult, Calibration, Report, Row
+from lipsync.evaluation.videos import PROTOCOLS
+from lipsync.faces.detect import DETECTORS
 from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import SyncNet, Wav2Lip
@@ -68,7 +74,7 @@ def test_help_is_quick_and_does_not_import_torch():
 @pytest.mark.parametrize(
     ("command", "function", "own"),
     [
-        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config"}),
+        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config", "batch"}),
         ("bench", evaluation.bench, {"help", "plugin", "json", "quiet"}),
         (
             "evaluate",
@@ -99,6 +105,60 @@ def test_options_are_the_function_s(command, function, own):
             assert f"default: {parameter.default}" in given[name]  # the help tells the truth
         elif name in ("detector", "no_face", "length", "protocol"):
             assert f"{parameter.default} (default)" in given[name]
+
+
+def action(command: str, name: str) -> argparse.Action:
+    parser = cli._parser()._subparsers._group_actions[0].choices[command]
+    return next(action for action in parser._actions if action.dest == name)
+
+
+def test_every_enumerated_option_has_its_choices():
+    for command, known in (
+        ("dub", KNOWN.values()),
+        ("translate", fields(translation.Options)),
+    ):
+        for option in known:
+            if choices := option.metadata.get("choices"):
+                assert tuple(action(command, option.name).choices) == choices, option.name
+    for command in ("dub", "evaluate", "bench"):
+        assert list(action(command, "detector").choices) == list(DETECTORS)
+    assert list(action("dub", "enhance").choices) == list(ENHANCERS)
+    assert list(action("evaluate", "protocol").choices) == list(PROTOCOLS)
+    assert (*POSITIONS, SYNC) == cli._SPEAKERS
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("dub f.mp4 a.wav -o o.mp4 --length lop", "--length: invalid choice: 'lop'"),
+        ("dub f.mp4 a.wav -o o.mp4 --detector eye", "--detector: invalid choice: 'eye'"),
+        ("dub f.mp4 a.wav -o o.mp4 --speaker lft", "--speaker: 'lft' is not largest, left"),
+        ("dub f.mp4 a.wav -o o.mp4 --crf low", "--crf: invalid int value: 'low'"),
+        ("dub f.mp4 a.wav", "the following arguments are required: -o/--output"),
+        ("translate v.mp4 -o o.mp4 --until lunch", "--until: invalid choice: 'lunch'"),
+        ("evaluate v --protocol tame", "--protocol: invalid choice: 'tame'"),
+        ("dubb", "invalid choice: 'dubb'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(words, problem, capsys):
+    assert run(*words.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert problem in line
+    assert "--help)" in line
+
+
+def test_a_wrong_choice_is_refused_in_under_a_second():
+    words = ["dub", "f.mp4", "a.wav", "-o", "o.mp4", "--length", "lop"]
+    took = []
+    for _ in range(3):  # other work may slow one of them down
+        begin = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "lipsync", *words], capture_output=True)
+        took.append(time.perf_counter() - begin)
+        assert done.returncode == 2
+    assert min(took) < 1
 
 
 USED = ReferencesUsed("auto", frames=[2])

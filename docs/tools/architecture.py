@@ -16,7 +16,7 @@ import grimp
 PICTURE = Path(__file__).parents[1] / "architecture.svg"
 SHARED = (
     "audio windows build command commands devices errors failures options pages parallel plugins "
-    "seeds"
+    "seeds tables"
 )
 TOGETHER = {"export": "checkpoints", "doctor": "cli", "__main__": "cli", "train": "training"}
 CAPTIONS = {

@@ -10,10 +10,20 @@ where it lies, what the generator is shown and hears), rendered (``render``) and
 plan looks ahead.
 """
 
+from lipsync.dubbing.batch import BatchResult, dub_batch
 from lipsync.dubbing.live import LiveSession
 from lipsync.dubbing.options import DEFAULT_MODEL
 from lipsync.dubbing.pipeline import dub, dub_frames
 from lipsync.dubbing.render import DubbedFrame
 from lipsync.dubbing.result import DubResult
 
-__all__ = ["DEFAULT_MODEL", "DubResult", "DubbedFrame", "LiveSession", "dub", "dub_frames"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "BatchResult",
+    "DubResult",
+    "DubbedFrame",
+    "LiveSession",
+    "dub",
+    "dub_batch",
+    "dub_frames",
+]

@@ -110,7 +110,7 @@ class FacePlan:
         self._ahead: float = min(round(AHEAD * fps), room) if how == AUTO else 0
         if whole:
             self._ahead = float("inf")
-        self._places: list[tuple[np.ndarray, Choice, float] | None] = []  # of the source's frames
+        self._places: dict[int, tuple[np.ndarray, Choice, float] | None] = {}  # by source's frame
 
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
@@ -123,7 +123,7 @@ class FacePlan:
         """Every frame with its face.
 
         Args:
-            frames: the source's in their order, then any of them again.
+            frames: the source's in their order, from any on, then any of them again.
 
         Raises:
             MediaError, ConfigError: as :class:`FaceFollower` and :class:`Looks`.
@@ -158,10 +158,10 @@ class FacePlan:
         self, shown: Shown, seen: Seen | None, track: Birth | None, weight: float
     ) -> tuple[Shown, Face | None]:
         if seen is None:
-            self._places.append(None)
+            self._places[shown.index] = None
             return shown, None
         choice = self._references.choose(track, seen)
-        self._places.append((seen.transform, choice, weight))
+        self._places[shown.index] = (seen.transform, choice, weight)
         return shown, self._face(seen.crop, seen.transform, choice, weight)
 
     def _again(self, shown: Shown) -> Face | None:

@@ -149,7 +149,7 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
         ConfigError: it is of another kind, or there is no such device.
     """
     if isinstance(model, nn.Module):
-        return model, type(model).__name__
+        return model, getattr(model, "name", type(model).__name__)
     return optimise(to_device(read_generator(model), device)), Path(model).stem
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,9 @@ class Options:
         length: what follows where the sound is longer than the video: "pingpong" (backwards, then
             forwards again), "loop", "freeze" (the last frame), or "trim" (the sound is cut).
         tail: what becomes of the video behind the sound's end: "cut", or "keep" (in silence).
+        start, until: dub only this stretch, in seconds from the first frame or as "mm:ss"; frames
+            outside it pass unchanged with their own sound. The new sound begins at ``start`` (or
+            0), and lasts to its end where there is no ``until``. "from" in files of options.
         fps: frames a second; by default those of the video, and 25 for a still picture.
         backdrop: what a transparent face is laid on: "white", "grey", "black", "green", "#rrggbb".
         gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
@@ -86,6 +90,8 @@ class Options:
     smoothing: float = option(0.0, least=0, most=0.5)
     length: str = option("pingpong", choices=LENGTHS)
     tail: str = option("cut", choices=("cut", "keep"))
+    start: float | str | None = None
+    until: float | str | None = None
     fps: float | None = option(None, least=1, most=240)
     backdrop: str = "white"
     gate: bool = True
@@ -100,9 +106,31 @@ class Options:
             speaker_choice(self.speaker)
             if self.reference is not None:
                 raise ConfigError("a reference sound is for speaker=sync")
+        if self.start is not None or self.until is not None:
+            self._check_stretch()
         parse_choice(self.reference_frames)
         rgb_of(self.backdrop)
         get_enhancer(self.enhance)
+
+    def _check_stretch(self) -> None:
+        start = seconds_of("from", self.start or 0)
+        if self.until is not None and seconds_of("until", self.until) <= start:
+            raise ConfigError(f"until must be after from, got {self.until} and {self.start or 0}")
+        if (self.length, self.tail) != (Options.length, Options.tail):
+            raise ConfigError("a stretch keeps the video's length: leave out length and tail")
+
+
+def seconds_of(name: str, time: float | str) -> float:
+    """Seconds, from a number or from ``ss``, ``mm:ss`` or ``hh:mm:ss``, with or without a fraction.
+
+    Raises:
+        ConfigError: it is none of these; ``name`` is the option.
+    """
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", str(time))
+    if match is None:
+        raise ConfigError(f"{name} must be seconds or mm:ss, got '{time}'")
+    hours, minutes, seconds = match.groups()
+    return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
 
 
 @dataclass(frozen=True)
@@ -173,6 +201,8 @@ def checked_settings(path: str | Path, found: dict[str, Any]) -> dict[str, Any]:
         ConfigError: one that there is not, or a value that is of another kind than it takes.
     """
     given = {name.replace("-", "_"): value for name, value in found.items()}
+    if "from" in given:  # a word of Python's
+        given["start"] = given.pop("from")
     check_names(path, given, KNOWN)
     for name, value in given.items():
         check_kind(f"{path}: {name}", value, str(KNOWN[name].type))

@@ -14,6 +14,7 @@ from lipsync.dubbing.plan import Plan
 from lipsync.dubbing.render import DubbedFrame, Renderer
 from lipsync.dubbing.result import DubResult, ReferencesUsed, extend
 from lipsync.dubbing.stages import Stages
+from lipsync.dubbing.stretch import stretch_track
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import CONTAINERS, VideoWriter, check_target
 from lipsync.media.files import opened
@@ -35,7 +36,8 @@ def dub(
     The output has the size, the upright orientation and the frames of the face's video, at its
     rate, or at their own times where the rate varies, and lasts as long as the sound, to the
     nearest frame. A video that is longer is cut (``tail``); one that is shorter is continued as
-    ``length`` says. Memory does not grow with the length.
+    ``length`` says. Of a stretch (``start``, ``until``) it keeps the length of the video, and what
+    is outside it. Memory does not grow with the length.
 
     Args:
         face: a video, or a still picture.
@@ -63,8 +65,13 @@ def dub(
     plan = Plan(face, audio, wanted)
     source, preview = plan.source, encoding.preview
     total, seconds = plan.playback.expected()
-    track, sound = plan.sound.track(output, seconds, encoding.audio_codec, encoding.audio_bitrate)
+    encoded = encoding.audio_codec, encoding.audio_bitrate
+    if plan.stretch is None:
+        track, sound = plan.sound.track(output, seconds, *encoded)
+    else:
+        track, sound = stretch_track(plan.stretch, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []
+    passed = 0
     references = ReferencesUsed(plan.faces.references)
     began, frame = time.perf_counter(), None
     with (
@@ -86,7 +93,9 @@ def dub(
                 picture = side_by_side(frame.original, frame.picture) if preview else frame.picture
                 when = (frame.start, frame.seconds) if source.variable else ()
                 writer.write(picture, *when)
-            if frame.references is None:
+            if not plan.dubs(frame.start):
+                passed += 1
+            elif frame.references is None:
                 extend(skipped, frame.number)
             else:
                 references.add(frame.number, frame.references)
@@ -99,10 +108,11 @@ def dub(
         frames=frames,
         seconds=frame.start + frame.seconds,
         fps=source.fps,
-        faces_found=frames - sum(end - start for start, end in skipped),
+        faces_found=frames - passed - sum(end - start for start, end in skipped),
         skipped=skipped,
         source_frames=plan.playback.frames,
         length=_length(plan, frames),
+        stretch=(plan.stretch.start, plan.stretch.end) if plan.stretch is not None else None,
         model=plan.model,
         references=references,
         sound=sound,
@@ -165,16 +175,22 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
             raise MediaError(path, problem, "cut this out, or let it pass unchanged (no_face=pass)")
 
     for frame in frames:
-        if frame.transform is not None:
+        if not plan.dubs(frame.start):
+            stop_at_gap(frame.start)
+            gap = None
+        elif frame.transform is not None:
             stop_at_gap(frame.start)
             found, gap = True, None
         elif gap is None:
             gap = frame.start
         yield frame
     if not found:
+        where = f"in {plan.playback.frames} frames"
+        if plan.stretch is not None:
+            where = f"from {plan.stretch.start:.2f} to {plan.stretch.end:.2f} s"
         raise MediaError(
             path,
-            f"no face found in {plan.playback.frames} frames",
+            f"no face found {where}",
             "use a video or picture in which a face is seen upright and from the front, or a "
             "smaller min_face",
         )
@@ -202,6 +218,8 @@ def named_model(video: str | Path) -> str | None:
 
 def _length(plan: Plan, frames: int) -> str:
     """The ``length`` of a result."""
+    if plan.stretch is not None:
+        return "whole"
     if plan.playback.longer:
         return plan.options.tail
     fps = float(plan.source.fps)

@@ -9,6 +9,7 @@ Plans are made while frames come, a second or three ahead: shots and tracks
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,11 @@ from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Playback, Shown
 from lipsync.dubbing.sound import measure
 from lipsync.dubbing.source import open_source
+from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
+from lipsync.dubbing.stretch import find_stretch
+
+_AROUND = 3.0  # seconds to each side of a stretch in which references are found, too
 
 
 class Planned(NamedTuple):
@@ -39,6 +44,8 @@ class Planned(NamedTuple):
     shown: Shown
     face: Face | None
     sound: np.ndarray | None
+    passes: bool = False
+    """Whether it is outside the stretch that is dubbed, and shown as it is."""
 
 
 class Plan:
@@ -55,7 +62,8 @@ class Plan:
 
     def __init__(self, face: Path, audio: Path, options: Options) -> None:
         self.options = options
-        tolerant, keep = options.tolerate_damage, options.tail == "keep"
+        partly = options.start is not None or options.until is not None
+        tolerant, keep = options.tolerate_damage, options.tail == "keep" or partly
         # the face first: it is what is wrong more often
         open_source(face, fps=options.fps, seconds=0, tolerate_damage=True)
         self.sound = measure(audio, tolerate_damage=tolerant)
@@ -65,7 +73,12 @@ class Plan:
         network, self.model = load_generator(options.model, options.device)
         self.lips = Lips(network)
         self.sound.check(self.lips.feature)
-        self.playback = Playback(self.source, self.sound.seconds, options.length, keep)
+        self.stretch = find_stretch(options, self.source, self.sound)
+        """What is dubbed, where that is not the whole."""
+        lasts, length = self.sound.seconds, options.length
+        if self.stretch is not None:
+            lasts, length = self.stretch.end, "trim"
+        self.playback = Playback(self.source, lasts, length, keep)
         self.faces = FacePlan(self.source, self.lips, options)
         self.curves = None
         """What the mouth does, where that is not left to the generator."""
@@ -74,13 +87,38 @@ class Plan:
 
     def frames(self, shown: Iterator[Shown]) -> Iterator[Planned]:
         """The frames of the dubbed video, from those that :attr:`playback` shows."""
-        heard = self.sound.heard(self.options.gate, endless=self.options.tail == "keep")
+        stretch = self.stretch
+        endless = self.options.tail == "keep" or stretch is not None
+        heard = self.sound.heard(self.options.gate, endless=endless)
         speech, fps = Speech(self.lips.feature, heard), float(self.source.fps)
-        for number, (one, face) in enumerate(self.faces.find(shown)):
-            if face is None:
-                sound = None
-            elif self.curves is not None:
-                sound = self.curves.at(one.start)
-            else:
-                sound = speech.window(one.start, fps)
-            yield Planned(number, one, face, sound)
+        begin = 0.0 if stretch is None else stretch.start
+        for number, (one, face) in enumerate(self._with_faces(shown)):
+            passes, sound = not self.dubs(one.start), None
+            if passes:
+                face = None
+            elif face is not None and stretch is not None:
+                face = face._replace(weight=min(face.weight, stretch.weight(one.start, fps)))
+            if face is not None and self.curves is not None:
+                sound = self.curves.at(one.start - begin)
+            elif face is not None:
+                sound = speech.window(max(0.0, one.start - begin), fps)
+            yield Planned(number, one, face, sound, passes)
+
+    def _with_faces(self, shown: Iterator[Shown]) -> Iterator[tuple[Shown, Face | None]]:
+        """Faces are not looked for far from the stretch, unless a file or a sound asks for them."""
+        options, stretch = self.options, self.stretch
+        if stretch is None or options.tracks is not None or options.speaker == SYNC:
+            yield from self.faces.find(shown)
+            return
+        first, last = stretch.start - _AROUND, stretch.end + _AROUND
+        for near, part in groupby(shown, lambda one: first <= one.start < last):
+            find = self.faces.find if near else _without_faces
+            yield from find(part)
+
+    def dubs(self, seconds: float) -> bool:
+        """Whether a frame that is first shown then is to be dubbed."""
+        return self.stretch is None or self.stretch.holds(seconds)
+
+
+def _without_faces(shown: Iterator[Shown]) -> Iterator[tuple[Shown, None]]:
+    return ((one, None) for one in shown)

@@ -101,13 +101,13 @@ class Renderer:
     def paste(self, frames: Iterable[Generated]) -> Iterator[DubbedFrame]:
         """The faces put back into their frames."""
         held: np.ndarray | None = None
-        for (number, shown, face, _), made in frames:
+        for (number, shown, face, _, passes), made in frames:
             picture = shown.picture
             if made is not None and face is not None:
                 picture = held = self._put(picture, made, face)
-            elif self.options.no_face == "hold" and held is not None:
+            elif self.options.no_face == "hold" and held is not None and not passes:
                 picture = held
-            if self.options.watermark is not None:
+            if self.options.watermark is not None and not passes:
                 picture = watermark(picture, self.options.watermark)
             where = (face.transform, face.choice) if face is not None else (None, None)
             yield DubbedFrame(number, shown.start, shown.seconds, picture, shown.picture, *where)

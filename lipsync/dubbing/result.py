@@ -65,6 +65,7 @@ class DubResult:
         length: "whole" where video and sound were as long as each other, "cut" or "keep" where the
             video was longer, or what was done about a longer sound: "pingpong", "loop", "freeze",
             "trim".
+        stretch: (start, end) in seconds of what was dubbed, where that was not the whole.
         model: name of the generator.
         references: which frames it was shown.
         sound: "copied", or the codec that it was encoded with.
@@ -90,6 +91,7 @@ class DubResult:
     silent: bool = False
     variable: bool = False
     hdr: str = ""
+    stretch: tuple[float, float] | None = None
     tracks: Path | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     wall_seconds: float = 0.0
@@ -108,9 +110,10 @@ class DubResult:
     def __str__(self) -> str:
         gaps = _spans(self.skipped)
         rate = f"{float(self.fps):.5g} fps{' on average' if self.variable else ''}"
+        only = "" if self.stretch is None else "only {:.2f} to {:.2f} s; ".format(*self.stretch)
         return (
             f"{self.output}: {self.frames} frames, {self.seconds:.2f} s at {rate}; "
-            f"face in {self.faces_found}{f', frames without: {gaps}' if gaps else ''}; "
+            f"{only}face in {self.faces_found}{f', frames without: {gaps}' if gaps else ''}; "
             f"{self.source_frames} frames of the face's video, length: {self.length}; "
             f"references: {self.references}; "
             f"{f'tone-mapped from {self.hdr}; ' if self.hdr else ''}"

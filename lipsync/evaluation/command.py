@@ -12,6 +12,9 @@ from typing import Any
 from lipsync.commands import add_command, add_output_style, bars, print_json
 from lipsync.errors import ConfigError
 
+_DETECTORS = ("centerface", "face_alignment")
+_DETECTOR = "centerface (default) or face_alignment"
+
 
 def add_evaluate(commands: Any) -> None:
     about = "score generated videos, or a generator, always beside real videos"
@@ -28,9 +31,10 @@ def add_evaluate(commands: Any) -> None:
     add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     add("-o", "--output", metavar="DIR", help="write scores.csv, scores.json and report.html there")
     add("--against", metavar="DIR", help="an earlier output: compare on the videos in both")
-    add("--protocol", metavar="NAME", help="wild (default), or cropped: videos are face crops")
+    about = "wild (default), or cropped: videos are face crops"
+    add("--protocol", choices=("wild", "cropped"), metavar="NAME", help=about)
     add("--device", help="where the networks run, e.g. cuda (default: cpu)")
-    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add("--detector", choices=_DETECTORS, metavar="NAME", help=_DETECTOR)
     add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
     add_output_style(parser)
@@ -38,7 +42,8 @@ def add_evaluate(commands: Any) -> None:
         "a generator", "dub pairs and score them; interrupted, the same command goes on"
     ).add_argument
     add("--model", help="name or path of the generator; needs -o")
-    add("--reference-frames", metavar="HOW", help="auto or itself, as for lipsync dub")
+    about = "auto or itself, as for lipsync dub"
+    add("--reference-frames", choices=("auto", "itself"), metavar="HOW", help=about)
     about = "score also with a judge that trained the generator; tables say so"
     add("--allow-training-judge", action="store_true", help=about)
     add("--root", metavar="DIR", help="videos: all are paired, or those that a list names")
@@ -62,7 +67,7 @@ def add_bench(commands: Any) -> None:
     add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     add("--workers", type=int, metavar="N", help="processes (default: 1)")
     add("--device", help="where the networks run, e.g. cuda (default: cpu)")
-    add("--detector", metavar="NAME", help="centerface (default) or face_alignment")
+    add("--detector", choices=_DETECTORS, metavar="NAME", help=_DETECTOR)
     add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
     add_output_style(parser)

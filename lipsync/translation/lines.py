@@ -13,24 +13,30 @@ from lipsync.translation.work import Row, load, match, save
 def update_translation(
     path: Path,
     segments: Sequence[Segment],
-    engine: str | None,
-    translate: Callable[[str], str],
+    wanted: Sequence[Row],
+    translate: Callable[[int], str],
     progress: Callable[[int, int], None],
 ) -> tuple[list[str], int, list[str]]:
     """Bring the file up to date with the transcript.
 
-    Without an engine any line that was made of the same text will do. A line that a person
-    corrected stays as it is, also where what it translates has changed since
+    A line that a person corrected stays as it is, also where what it translates has changed since
     (a note says so; to have it translated again, delete it from the file). An empty text is a
     silent line.
+
+    Args:
+        path: the file.
+        segments: the lines of the transcript.
+        wanted: what each is translated from and by, plain values, "source" among them; "made" is a
+            translation that is given.
+        translate: gives line k's translation.
+        progress: called with lines done and lines in all.
 
     Returns:
         the text of each line, how many were translated now, and notes.
     """
     old, set_aside = _old(path)
-    by = {"engine": engine} if engine is not None else {}
-    wanted: list[Row | None] = [{"source": s.text} | by for s in segments]
-    found = match(wanted, old, _edited, ["source"])
+    tie = ["source", "made"] if any("made" in row for row in wanted) else ["source"]
+    found = match(wanted, old, _edited, tie)
     notes = _keep_corrections(segments, old, found, set_aside, path)
     head = {"set_aside": set_aside} if set_aside else {}
     times = [{"start": round(s.start, 3), "end": round(s.end, 3)} for s in segments]
@@ -40,9 +46,10 @@ def update_translation(
     translated = 0
     for number, segment in enumerate(segments):
         if rows[number] is None:
-            text = translate(segment.text) if segment.text else ""
-            new = {"source": segment.text, "text": text, "engine": engine, "made": text}
-            rows[number] = times[number] | new
+            row = wanted[number]
+            text = row["made"] if "made" in row else translate(number) if segment.text else ""
+            new = {"source": "", "text": text, "engine": None, "made": text}
+            rows[number] = times[number] | new | row
             translated += 1
             save(path, head, "lines", [row for row in rows if row is not None])
         progress(number + 1, len(segments))
@@ -66,7 +73,8 @@ def _edited(row: Row) -> bool:
 
 
 def _rest(row: Row) -> Row:
-    return {key: row.get(key, "") for key in ("source", "text", "engine", "made")}
+    kept = {key: row.get(key, "") for key in ("source", "text", "engine", "made")}
+    return kept | ({"terms": row["terms"]} if "terms" in row else {})
 
 
 def _keep_corrections(

@@ -27,6 +27,11 @@ class Options:
         voice: "none", "match" (pitch and envelope shifted to the original speaker's), the path of a
             trained voice, ``PATH:SPEAKER`` where it knows several, or an object.
         slowest, fastest: bounds of the speed at which a line is spoken, 1 being as its engine does.
+        transcript: an SRT or VTT file of what is said, in place of recognising it.
+        subtitles: an SRT or VTT file of the translation, in place of translating: its lines are
+            spoken at its times, and nothing else is.
+        write_subtitles: write subtitles beside the output as "srt" or "vtt".
+        glossary: a CSV file with the columns source and target: terms and their translations.
         background: gain of the original sound without its speech, 0 to 1.
         device: where networks run.
         adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
@@ -41,6 +46,10 @@ class Options:
     translator: str | Translator = AUTO
     speaker: str | Speaker = AUTO
     voice: str | Voice = "none"
+    transcript: str | Path | None = None
+    subtitles: str | Path | None = None
+    write_subtitles: str | None = option(None, choices=("srt", "vtt"))
+    glossary: str | Path | None = None
     slowest: float = option(0.9, least=0.5, most=1)
     fastest: float = option(1.4, least=1, most=2)
     background: float = option(0.0, least=0, most=1)

@@ -13,10 +13,15 @@ from typing import Any
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import CONTAINERS, check_target, probe
 from lipsync.translation import stages
+from lipsync.translation.given import save_subtitles, subtitle_path
+from lipsync.translation.glossary import Glossary
 from lipsync.translation.job import TranslationJob
 from lipsync.translation.lips import move_lips
 from lipsync.translation.options import STAGES, Options
+from lipsync.translation.segments import Transcript
+from lipsync.translation.subtitles import Cue, read_subtitles
 from lipsync.translation.track import fit_lines
+from lipsync.translation.work import load
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage, what is done of it, and what there is in all where known."""
@@ -34,6 +39,7 @@ class TranslationResult:
             ended before it.
         seconds: wall time of each stage that ran.
         made: how many things each stage made now (lines, or 1); 0 where all was there already.
+        subtitles: files of subtitles that were written.
         notes: what a person should know, a line each.
     """
 
@@ -44,21 +50,25 @@ class TranslationResult:
     lines: list[tuple[float, float, str, str]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
+    subtitles: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         output = None if self.output is None else str(self.output)
-        return asdict(self) | {"output": output, "work": str(self.work)}
+        subtitles = [str(path) for path in self.subtitles]
+        return asdict(self) | {"output": output, "work": str(self.work), "subtitles": subtitles}
 
     def __str__(self) -> str:
         rows = [f"{start:7.2f} - {end:6.2f}  {b or a}" for start, end, a, b in self.lines]
         for stage, seconds in self.seconds.items():
             made = self.made.get(stage, 0)
             rows.append(f"{stage:<10} {seconds:6.1f} s  {made or 'nothing'} made")
+        rows += [f"subtitles: {path}" for path in self.subtitles]
         rows += [f"note: {note}" for note in self.notes]
         rows.append(
-            f"{self.output}: {self.source} to {self.target}, synthetic; correct it in {self.work}"
+            f"{self.output}: {self.source or '?'} to {self.target}, synthetic; "
+            f"correct it in {self.work}"
             if self.output
             else f"stopped before the lips; correct it in {self.work} and run again"
         )
@@ -94,7 +104,7 @@ def translate(
     """
     video, output = Path(video), Path(output)
     work = output.with_suffix(".work") if work is None else Path(work)
-    _check(video, output, work)
+    _check(video, output, work, options)
     job = TranslationJob(video, work, options)
     job.check_source()
     result = TranslationResult(None, work, "", options.to, notes=job.notes)
@@ -114,11 +124,13 @@ def translate(
         return found
 
     wanted = STAGES[: STAGES.index(options.until) + 1]
-    transcript = run("recognise", stages.recognise)
+    transcript = original = run("recognise", stages.recognise)
+    if transcript is None:
+        transcript = Transcript(options.source or "", ())
     texts = [""] * len(transcript.segments)
     result.source = transcript.language
     if "translate" in wanted:
-        texts = run("translate", stages.translate, transcript)
+        transcript, texts = run("translate", stages.translate, original)
     pairs = zip(transcript.segments, texts, strict=True)
     result.lines = [(segment.start, segment.end, segment.text, text) for segment, text in pairs]
     if "speak" in wanted:
@@ -127,6 +139,8 @@ def translate(
         speech = run("voice", stages.voice, transcript, speech)
     if "fit" in wanted:
         track = run("fit", fit_lines, transcript, texts, speech)
+    if options.write_subtitles is not None:
+        result.subtitles = _write_subtitles(job, output, original, result.lines, "fit" in wanted)
     if "lips" in wanted:
         with timed("lips"):
             result.made["lips"] = move_lips(job, track, output, progress)
@@ -134,7 +148,29 @@ def translate(
     return result
 
 
-def _check(video: Path, output: Path, work: Path) -> None:
+def _write_subtitles(
+    job: TranslationJob,
+    output: Path,
+    original: Transcript | None,
+    lines: list[tuple[float, float, str, str]],
+    fitted: bool,
+) -> list[Path]:
+    """What is said, unless it was given, and what is said instead, at the times of either."""
+    written: list[Path] = []
+    if original is not None and job.options.transcript is None:
+        said = [Cue(segment.start, segment.end, segment.text) for segment in original.segments]
+        written += save_subtitles(job, output, original.language, said)
+    times, ledger = [line[:2] for line in lines], job.folder / "fit.json"
+    placed = load(ledger, "lines")["lines"] if fitted and ledger.exists() else []
+    if len(placed) == len(lines):  # a track by hand has none
+        times = [(row["start"], row["end"]) for row in placed]
+    new = [Cue(*time, line[3]) for time, line in zip(times, lines, strict=True)]
+    if any(cue.text for cue in new):
+        written += save_subtitles(job, output, job.options.to, new)
+    return written
+
+
+def _check(video: Path, output: Path, work: Path, options: Options) -> None:
     """Refuse before any work what could not be done after it."""
     info = probe(video)
     if not info.has_audio:
@@ -142,5 +178,14 @@ def _check(video: Path, output: Path, work: Path) -> None:
     if not info.has_video:
         raise MediaError(video, "has no video", "name a video with speech")
     check_target(output, video, suffixes=CONTAINERS)
+    for path in filter(None, (options.transcript, options.subtitles)):
+        read_subtitles(path)
+    if options.glossary is not None:
+        Glossary.read(options.glossary)
+    if options.source == options.to:
+        raise ConfigError(f"--from and --to are both {options.to}; name another language with --to")
+    if options.write_subtitles is not None:
+        path = subtitle_path(output, options.to, options.write_subtitles)
+        check_target(path, options.transcript, options.subtitles)
     if work.exists() and not work.is_dir():
         raise ConfigError(f"{work}: is a file; name a folder with --work")

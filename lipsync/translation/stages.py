@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from lipsync.media.loudness import read_speech
 from lipsync.translation import mixing
 from lipsync.translation.engines import Choice
 from lipsync.translation.engines.voices import find_voice
+from lipsync.translation.given import given_transcript, given_translation
+from lipsync.translation.glossary import Glossary
 from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.lines import update_translation
 from lipsync.translation.segments import Transcript
@@ -21,9 +23,14 @@ from lipsync.translation.waves import Waves
 from lipsync.translation.work import Row, digest, file_digest
 
 
-def recognise(job: TranslationJob, report: Report) -> tuple[Transcript, int]:
+def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, int]:
     """``transcript.json``: what is said, and when."""
     path, options = job.work / "transcript.json", job.options
+    if options.transcript is not None:
+        transcript, made = given_transcript(job)
+        return _checked(job, transcript, path), made
+    if options.subtitles is not None:  # what is said need not be known
+        return load_transcript(path)[0] if path.exists() else None, 0
     engine: Choice | None = None
     if path.exists():
         transcript, made_from, edited = load_transcript(path)
@@ -78,20 +85,49 @@ def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcr
     return transcript
 
 
-def translate(job: TranslationJob, transcript: Transcript, report: Report) -> tuple[list[str], int]:
-    """``<to>/translation.json``: every line in the other language."""
-    source, target = transcript.language, job.options.to
-    engine = job.engine("translate", job.options.translator, source)
-
-    def one(text: str) -> str:
-        return engine.load().translate(text, source, target)
-
+def translate(
+    job: TranslationJob, transcript: Transcript | None, report: Report
+) -> tuple[tuple[Transcript, list[str]], int]:
+    """``<to>/translation.json``: every line in the other language; and the lines it is of."""
+    glossary = Glossary.read(job.options.glossary) if job.options.glossary is not None else None
+    if job.options.subtitles is not None:
+        transcript, given = given_translation(job, transcript)
+        wanted = [{"engine": "subtitles", "made": text} for text in given]
+        one: Callable[[int], str] = given.__getitem__
+    else:
+        wanted, one = _translated(job, transcript, glossary)
+    sources = [segment.text for segment in transcript.segments]
+    wanted = [{"source": source} | row for source, row in zip(sources, wanted, strict=True)]
     path = job.folder / "translation.json"
-    texts, made, notes = update_translation(path, transcript.segments, engine.name, one, report)
+    texts, made, notes = update_translation(path, transcript.segments, wanted, one, report)
     job.notes += notes
+    if glossary is not None:
+        job.notes += glossary.report(sources, texts)
     if not any(texts):
         raise StageError("translate", f"{path} holds no text", "correct it")
-    return texts, made
+    return (transcript, texts), made
+
+
+def _translated(
+    job: TranslationJob, transcript: Transcript, glossary: Glossary | None
+) -> tuple[list[Row], Callable[[int], str]]:
+    """What lines are translated by, and the translation of line k.
+
+    Without an engine any line that was made of the same text will do.
+    """
+    source, target, segments = transcript.language, job.options.to, transcript.segments
+    engine = job.engine("translate", job.options.translator, source)
+    by = {"engine": engine.name} if engine.name is not None else {}
+
+    def plain(text: str) -> str:
+        return engine.load().translate(text, source, target)
+
+    def one(number: int) -> str:
+        text = segments[number].text
+        return plain(text) if glossary is None else glossary.translate(text, plain)
+
+    glossary_of = glossary.used if glossary is not None else lambda _: {}
+    return [by | {"terms": glossary_of(segment.text)} for segment in segments], one
 
 
 def speak(

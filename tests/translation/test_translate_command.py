@@ -128,6 +128,9 @@ def test_every_option_is_on_the_command_line() -> None:
             "no engine to recognise is called 'ears'",
         ),
         ("talk.mp4", "out.mp4", ("--config", "none.yaml"), "none.yaml: cannot be read"),
+        ("talk.mp4", "out.mp4", ("--transcript", "a.srt"), "a.srt: cannot be read"),
+        ("talk.mp4", "out.mp4", ("--subtitles", "a.srt"), "a.srt: cannot be read"),
+        ("talk.mp4", "out.mp4", ("--glossary", "a.csv"), "a.csv: cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(talk: Path, capsys, video, output, more, problem) -> None:

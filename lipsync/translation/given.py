@@ -1,0 +1,120 @@
+"""Subtitles that a person gives in place of a stage, and those that are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lipsync.errors import ConfigError, MediaError, StageError
+from lipsync.media import check_target
+from lipsync.translation.job import TranslationJob
+from lipsync.translation.languages import LANGUAGES
+from lipsync.translation.segments import Segment, Transcript
+from lipsync.translation.subtitles import Cue, read_subtitles, write_subtitles
+from lipsync.translation.transcript import load_transcript, save_transcript
+from lipsync.translation.work import digest, file_digest, load, save
+
+_SLACK = 0.5  # seconds that a cue may begin behind the picture's end
+
+
+def given_transcript(job: TranslationJob) -> tuple[Transcript, int]:
+    """``transcript.json`` by ``--transcript``; corrections made there since are kept."""
+    path, given = job.work / "transcript.json", Path(job.options.transcript)
+    cues = _cues(job, given)
+    language = job.options.source or _language_of(given)
+    if language is None:
+        raise ConfigError(f"{given} does not say its language; name it with --from, e.g. --from en")
+    made_from = digest(job.video_digest, "subtitles", file_digest(given), language)
+    if path.exists():
+        transcript, before, edited = load_transcript(path)
+        if before == made_from:
+            return transcript, 0
+        if edited:
+            problem = f"{path} was corrected by hand, and {given} is another transcript"
+            raise StageError("recognise", problem, "delete the former, or leave --transcript out")
+    save_transcript(path, Transcript(language, tuple(_segments(cues))), made_from)
+    return load_transcript(path)[0], 1
+
+
+def given_translation(
+    job: TranslationJob, transcript: Transcript | None
+) -> tuple[Transcript, list[str]]:
+    """The lines of ``--subtitles``, each with what is said meanwhile, and their translations.
+
+    Without a transcript what is said is not known: the sources are empty.
+    """
+    cues = _cues(job, Path(job.options.subtitles))
+    said = transcript.segments if transcript is not None else ()
+    sources = [
+        " ".join(
+            s.text for s in said if _shared(s, cue) > 0.5 * min(s.seconds, cue.end - cue.start)
+        )
+        for cue in cues
+    ]
+    unsaid = [
+        number
+        for number, segment in enumerate(said, start=1)
+        if segment.text and not any(_shared(segment, cue) > 0 for cue in cues)
+    ]
+    if unsaid:
+        job.notes.append(
+            f"{job.options.subtitles} has nothing for {len(unsaid)} lines of the transcript, which "
+            f"stay silent: {', '.join(map(str, unsaid[:10]))}{' ...' if len(unsaid) > 10 else ''}"
+        )
+    lines = [replace(s, text=source) for s, source in zip(_segments(cues), sources, strict=True)]
+    language = transcript.language if transcript is not None else job.options.source or ""
+    return Transcript(language, tuple(lines)), [cue.text for cue in cues]
+
+
+def _cues(job: TranslationJob, path: Path) -> list[Cue]:
+    """Cues of a file, which end with the picture.
+
+    Raises:
+        MediaError: as :func:`read_subtitles`, or one begins after the video's end.
+    """
+    cues, end = read_subtitles(path), job.seconds()
+    late = next((cue for cue in cues if cue.start > end + _SLACK), None)
+    if late is not None:
+        problem = f"line {late.line}: begins at {late.start:.2f} s, {job.video} ends at {end:.2f} s"
+        raise MediaError(path, problem, "use the subtitles of this video")
+    return [replace(cue, end=min(cue.end, end)) for cue in cues if cue.start < end]
+
+
+def _segments(cues: Sequence[Cue]) -> list[Segment]:
+    return [Segment(cue.start, cue.end, cue.text) for cue in cues]
+
+
+def _shared(segment: Segment, cue: Cue) -> float:
+    return min(segment.end, cue.end) - max(segment.start, cue.start)
+
+
+def _language_of(path: Path) -> str | None:
+    """The language in a name such as ``talk.en.srt``."""
+    code = Path(path.stem).suffix[1:].lower()
+    return code if code in LANGUAGES else None
+
+
+def subtitle_path(output: Path, language: str, suffix: str) -> Path:
+    """``talk-es.mp4`` to ``talk-es.es.srt``: what players find beside a video."""
+    return output.with_suffix(f".{language}.{suffix}")
+
+
+def save_subtitles(
+    job: TranslationJob, output: Path, language: str, cues: Sequence[Cue]
+) -> list[Path]:
+    """Write subtitles beside the output; the file, unless a person's own stands there."""
+    path = subtitle_path(output, language, job.options.write_subtitles)
+    ledger = job.work / "subtitles.json"
+    rows = load(ledger, "files")["files"] if ledger.exists() else []
+    if path.exists() and {"file": path.name, "made": file_digest(path)} not in rows:
+        job.notes.append(
+            f"{path} was changed by hand and stays; delete it to have it written again, or give it "
+            "with --transcript or --subtitles"
+        )
+        return []
+    check_target(path)
+    write_subtitles(path, cues)
+    rows = [row for row in rows if row.get("file") != path.name]
+    save(ledger, {}, "files", [*rows, {"file": path.name, "made": file_digest(path)}])
+    return [path]

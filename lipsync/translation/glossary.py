@@ -1,0 +1,106 @@
+"""A glossary: words that are always translated alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lipsync.errors import MediaError
+from lipsync.tables import read_rows
+
+_HEAD = ["source", "target"]
+_SPACED = "\u0e00"  # scripts before Thai put spaces between words
+
+
+class Glossary:
+    """Words and phrases, each with its translation.
+
+    Args:
+        terms: translations by what they translate; the case of letters does not matter.
+    """
+
+    def __init__(self, terms: dict[str, str]) -> None:
+        self.terms = terms
+        longest = sorted(terms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_whole_word, longest)) or "(?!)", re.IGNORECASE)
+        self._by_letters = {term.casefold(): term for term in terms}
+
+    @classmethod
+    def read(cls, path: str | Path) -> Glossary:
+        """The glossary in a CSV file with the columns source and target.
+
+        Raises:
+            MediaError: it cannot be read, or a row is not a term and its translation.
+        """
+        terms: dict[str, str] = {}
+        for line, cells in read_rows(path):
+            if [cell.lower() for cell in cells] == _HEAD:
+                continue
+            if len(cells) != 2 or not all(cells):
+                problem = f"line {line}: is not a term and its translation"
+                raise MediaError(path, problem, "write lines of: source,target")
+            if terms.setdefault(cells[0], cells[1]) != cells[1]:
+                problem = f"line {line}: '{cells[0]}' has another translation above"
+                raise MediaError(path, problem, "keep one of them")
+        return cls(terms)
+
+    def used(self, text: str) -> dict[str, str]:
+        """The terms that a text holds, and their translations."""
+        found = {self._term(match): None for match in self._pattern.finditer(text)}
+        return {term: self.terms[term] for term in found}
+
+    def translate(self, text: str, translate: Callable[[str], str]) -> str:
+        """A text translated with its terms, as far as the engine lets them be.
+
+        Where the engine does not choose the translation by itself, it is shown codes in place of
+        the terms; where it changes those, its own words stay, and :func:`report` names the line.
+        """
+        plain = translate(text)
+        if not missing(plain, self.used(text)):
+            return plain
+        targets: list[str] = []
+
+        def code(match: re.Match[str]) -> str:
+            targets.append(self.terms[self._term(match)])
+            return f"Zq{len(targets)}"
+
+        masked = translate(self._pattern.sub(code, text))
+        for number in range(len(targets), 0, -1):
+            masked, count = re.subn(
+                rf"\bZq ?{number}\b",
+                lambda _, k=number: targets[k - 1],
+                masked,
+                flags=re.IGNORECASE,
+            )
+            if count != 1:
+                return plain
+        return masked
+
+    def report(self, sources: Sequence[str], texts: Sequence[str]) -> list[str]:
+        """How many terms the lines hold, and which of them are not in the translations."""
+        used = [self.used(source) for source in sources]
+        lines = sum(map(bool, used))
+        if not lines:
+            return ["glossary: no line holds a term"]
+        notes = [f"glossary: {sum(map(len, used))} terms in {lines} of {len(sources)} lines"]
+        for number, (text, terms) in enumerate(zip(texts, used, strict=True), start=1):
+            for term, target in missing(text, terms).items() if text else ():
+                notes.append(
+                    f"glossary: line {number} has '{term}' without '{target}': {text[:60]}"
+                )
+        return notes
+
+    def _term(self, match: re.Match[str]) -> str:
+        return self._by_letters[match.group().casefold()]
+
+
+def missing(text: str, terms: dict[str, str]) -> dict[str, str]:
+    """Those terms whose translation a text does not hold."""
+    text = text.casefold()
+    return {term: target for term, target in terms.items() if target.casefold() not in text}
+
+
+def _whole_word(term: str) -> str:
+    before, after = (r"\b" if c < _SPACED and c.isalnum() else "" for c in (term[0], term[-1]))
+    return f"{before}{re.escape(term)}{after}"
