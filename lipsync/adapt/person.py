@@ -130,7 +130,12 @@ def adapt(
     }
     _begin(folder, options)
     progress("prepare", 0, None)
-    footage = gather(found, folder, model, speaker=speaker, sync_check=sync_check)
+    try:
+        footage = gather(found, folder, model, speaker=speaker, sync_check=sync_check)
+    except LipsyncError:
+        if work is None:  # nothing in it to go on from
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     _train(folder, footage, model, str(base), batches, device, progress)
     adapted = load_model(folder / "run" / "checkpoints" / "best.ckpt")
     progress("compare", 0, None)

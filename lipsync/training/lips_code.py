@@ -17,11 +17,7 @@ from lipsync.training.step import Step
 from lipsync.training.terms import ReadBack
 
 _EDITOR = "face_encoder_blocks", "face_decoder_blocks", "output_block", "reader", "bottom", "gains"
-_PARTS = {  # that can learn beside a coder at rest
-    "editor": _EDITOR,
-    "sound": ("audio_encoder",),
-    "person": (*_EDITOR, "audio_encoder"),
-}
+_PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # that can learn alone
 
 
 class LipsCodeTraining(GeneratorTraining):
@@ -37,7 +33,6 @@ class LipsCodeTraining(GeneratorTraining):
         learns: "all": pictures are painted from the code of the true mouth, and what is heard is
             drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
             "sound": coder and editor stay as they are, and pictures are painted from what is heard.
-            "person": as "all", with the coder as it is.
         view: what happens to pictures before the coder reads them.
         noise: deviation of the noise on codes that are painted, whose own is 1.
         swapped: share of the windows that are painted from another's code, for
