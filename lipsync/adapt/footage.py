@@ -113,8 +113,8 @@ def gather(
     _check_people(rows, kept, speaker)
     remarks: list[str] = []
     clips: list[Clip] = []
-    for source, name in names.items():
-        own = [row for row in kept if row["source"] == source]
+    for file, name in names.items():
+        own = [row for row in kept if row["source"] == file]
         found = [open_clip(root, row["key"]) for row in own]
         clips += _in_sync(root, name, own, found, remarks) if sync_check else found
     return _split(root, clips, _reasons(rows), remarks)
@@ -179,6 +179,8 @@ def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> F
         count += 1
         held += frames[-count]
     keys = [clip.key for clip in clips]
+    for drawn in (root / "filelists").glob("*.txt"):  # by data_prep, of the same clips
+        drawn.unlink()
     write_split(root, "train", keys[:-count])
     write_split(root, "val", keys[-count:])
     return Footage(root, keys[:-count], keys[-count:], seconds, held / FPS, remarks)

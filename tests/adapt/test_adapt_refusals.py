@@ -9,7 +9,7 @@ import pytest
 from lipsync.adapt import adapt, footage
 from lipsync.checkpoints import save_model
 from lipsync.cli import main
-from lipsync.data.store import write_clip
+from lipsync.data.store import write_clip, write_split
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import LipsCode
 
@@ -61,6 +61,7 @@ def prepare(monkeypatch, tmp_path):
             root.mkdir(parents=True, exist_ok=True)
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (root / "manifest.jsonl").write_text(lines)
+            write_split(root, "test", [rows[0]["key"]])
 
         monkeypatch.setattr(footage, "run_program", program)
 
@@ -107,6 +108,7 @@ def test_what_agrees_is_moved_and_the_end_is_held_out(video, base, prepare, tmp_
     found = footage.gather([video], tmp_path / "work", load_model(base))
     assert found.train == [f"person/000.00{i}" for i in range(4)]
     assert found.held_out == ["person/000.004"]
+    assert not (found.root / "filelists" / "test.txt").exists()  # no clip is in two lists
     assert found.seconds == pytest.approx(5 * 48 / 25)
     assert found.remarks == [
         "talk.mp4: sound moved by -2 frames",
