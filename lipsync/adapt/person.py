@@ -143,6 +143,8 @@ def adapt(
         match_codes(adapted, footage.root, footage.train)
     gain = compare(model, adapted, footage.root, footage.held_out)
     if not gain.psnr_gain.mean > 0:
+        if work is None:
+            shutil.rmtree(folder, ignore_errors=True)
         raise ConfigError(
             f"the adaptation paints what was held out no better than {base} "
             f"({gain.psnr:.2f} dB, the base {gain.psnr_base:.2f}), and was not written; give more "

@@ -76,4 +76,4 @@ def test_what_is_no_better_is_not_written(videos, tmp_path, monkeypatch, capsys)
         main(["adapt", *arguments, "-o", str(output), "--base", str(base), "--batches", "2"])
     assert exit_.value.code == 2
     assert "no better than" in capsys.readouterr().err
-    assert not output.exists()
+    assert not list(tmp_path.glob("anna*"))
