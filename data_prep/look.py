@@ -18,7 +18,7 @@ from lipsync.faces.shots import ShotMeter
 from lipsync.faces.tracks import follow
 from lipsync.windows import FPS
 
-_CHANGED = 10.0  # levels of 255 from a frame to the next, on average
+_CHANGED = 0.2  # difference from a frame to the next, see Step
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
     number, frame = -1, np.zeros((1, 1, 3), np.uint8)
     for number, frame in enumerate(footage.frames()):
         meter.add(frame)
-        search.changed |= meter.steps[-1][0] > _CHANGED
+        search.changed |= meter.steps[-1].one > _CHANGED
         if number % stride == 0:
             looks.append([number, search.faces(number, frame)])
     if number % stride:
