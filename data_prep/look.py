@@ -6,6 +6,7 @@ between about those that are known.
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from data_prep.footage import Footage
 from data_prep.quality import fine_detail
 from lipsync.faces.detect import Detection, Detector
+from lipsync.faces.identity import describe
 from lipsync.faces.shots import ShotMeter
 from lipsync.faces.tracks import follow
 from lipsync.windows import FPS
@@ -23,9 +25,11 @@ _CHANGED = 0.2  # difference from a frame to the next, see Step
 
 @dataclass(frozen=True)
 class SeenFace(Detection):
-    """A face, and how sharp it is, see :func:`data_prep.quality.fine_detail`."""
+    """A face, how sharp it is, see :func:`data_prep.quality.fine_detail`, and what it looks like,
+    see :func:`lipsync.faces.identity.describe`."""
 
     sharpness: float = 0.0
+    described: np.ndarray | None = None
 
 
 def look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
@@ -86,11 +90,13 @@ class _Search:
 
 def _as_json(frame: np.ndarray, face: Detection) -> dict[str, Any]:
     known = np.isfinite(face.landmarks).all()
+    described = describe(frame, face.landmarks)
     return {
         "box": [round(float(v), 2) for v in face.box],
         "score": round(face.score, 4),
         "marks": [round(float(v), 2) for v in face.landmarks.ravel()] if known else None,
         "sharpness": round(fine_detail(frame, face.box), 3),
+        "described": None if described is None else b64encode(described.tobytes()).decode(),
     }
 
 
@@ -106,9 +112,14 @@ def seen_faces(found: dict[str, Any]) -> list[tuple[int, list[SeenFace]]]:
                     face["score"],
                     np.array(face["marks"] or nowhere, np.float32).reshape(5, 2),
                     face["sharpness"],
+                    _described(face.get("described")),
                 )
                 for face in faces
             ],
         )
         for number, faces in found["looks"]
     ]
+
+
+def _described(text: str | None) -> np.ndarray | None:
+    return None if text is None else np.frombuffer(b64decode(text), np.int8)

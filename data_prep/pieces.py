@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from data_prep.quality import level, outside, turn
 from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
 from lipsync.faces.crops import steady_box
 from lipsync.faces.framing import get_framing
+from lipsync.faces.identity import changes
 from lipsync.faces.shots import find_cuts, shot_spans
 from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.windows import FPS, MEL_STEP
@@ -78,7 +80,8 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
     """All pieces of a source as JSON, in order of time, of which :class:`Piece` is made again.
 
     A shot gives a piece for every face that is followed for long enough, or one that says why it
-    has none. Longer ones are cut into equal parts, which for faces of the same length are the same.
+    has none; where another face takes the place of the first, a piece ends. Longer ones are cut
+    into equal parts, which for faces of the same length are the same.
 
     Args:
         found: from :func:`data_prep.look.look`.
@@ -94,7 +97,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
     for start, end in shot_spans(cuts, found["frames"]):
         looks = [(n, faces) for n, faces in seen if start <= n < end]
         in_shot = []
-        for track in link(looks, options.stride):
+        for track in _of_one_face(link(looks, options.stride)):
             first, last = _extent(track, looks, (start, end), options.stride)
             values = fill(track, first, last)
             for a, b in _parts(first, last, options):
@@ -113,6 +116,14 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
         _apply_limits(piece, wave[piece.start * _SAMPLES : piece.end * _SAMPLES], options)
     pieces.sort(key=lambda piece: (piece.start, piece.end, piece.boxes[:1]))
     return [asdict(piece) for piece in pieces]
+
+
+def _of_one_face(tracks: list[FaceTrack]) -> Iterator[FaceTrack]:
+    """The tracks, cut where another face takes the place of the first."""
+    for track in tracks:
+        begins = changes([face.described for face in track.detections])
+        for a, b in pairwise([0, *begins, len(track.frames)]):
+            yield FaceTrack(track.frames[a:b], track.detections[a:b])
 
 
 def _extent(track: FaceTrack, looks: list, shot: tuple[int, int], stride: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_no_piece_crosses_a_cut() -> None:
     found = pieces(looked(83, {range(83): [face(320)]}, cuts=(33, 53)))
     assert spans(found) == [(0, 33), (33, 53), (53, 83)]
     assert not any(piece.reason for piece in found)
+
+
+def test_no_piece_holds_two_people() -> None:
+    """The second is in the same place from frame 40 on, and the change of shot was missed."""
+    rng = np.random.default_rng(0)
+    one, other = (b64encode(rng.integers(-40, 40, 324, np.int8).tobytes()).decode() for _ in "ab")
+    seen = {range(40): [face(320, described=one)], range(40, 90): [face(322, described=other)]}
+    assert spans(pieces(looked(90, seen))) == [(0, 38), (38, 90)]
+    seen = {range(40): [face(320, described=one)], range(40, 90): [face(322, described=one)]}
+    assert spans(pieces(looked(90, seen))) == [(0, 90)]
 
 
 def test_a_file_of_one_take_with_a_cut_is_damaged() -> None:
