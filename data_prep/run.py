@@ -100,7 +100,7 @@ def prepare(
         options = replace(options, cuts="reject" if one_take else "split")
     if output.resolve() == source.resolve():
         raise ConfigError(f"output={output}: is the source folder; name another")
-    digest = _checked_judge(options)
+    digest = checked_judge(options)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -229,7 +229,7 @@ def _failed(source: Source, why: Failed) -> Row:
     return Row(source.key, source.name, REJECTED, "failed", str(why))
 
 
-def _checked_judge(options: Options) -> str:
+def checked_judge(options: Options) -> str:
     """What the judge's weights are; a wrong judge is an error here, not in a worker."""
     if options.judge is None:
         return ""
@@ -244,6 +244,11 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
     """In a worker: the detector, the judge, and no threads of its own."""
     if not output.is_dir():
         raise ConfigError(f"output={output}: is not on {socket.gethostname()}; share the folder")
+    return functools.partial(prepare_source, tools=worker_tools(output, options, digest))
+
+
+def worker_tools(output: Path, options: Options, digest: str) -> Tools:
+    """What the work on a source needs, of one thread; ``digest`` is from :func:`checked_judge`."""
     cv2.setNumThreads(1)
     arguments: dict[str, float] = {"min_score": options.min_score}
     if options.detector == "centerface":
@@ -256,4 +261,4 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
 
         judge = as_judge(options.judge)
         tools = replace(tools, judge=judge, judge_digest=digest, limits=limits(options, judge))
-    return functools.partial(prepare_source, tools=tools)
+    return tools

@@ -1,0 +1,166 @@
+"""A few seconds of a few videos of a folder: what preparing all of them would find."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.active_speaker import choose
+from data_prep.clip import Tools
+from data_prep.footage import Footage, probe_source
+from data_prep.look import look
+from data_prep.manifest import Rejected
+from data_prep.mouth import hear
+from data_prep.pieces import Piece, find_pieces
+from data_prep.scan import Source
+from data_prep.state import thumbnail
+from lipsync.audio import SAMPLE_RATE
+from lipsync.errors import MediaError
+from lipsync.faces.framing import get_framing
+from lipsync.media import audio_blocks, read_frames, resample_frames
+from lipsync.windows import FPS
+
+_BLOCK = SAMPLE_RATE // 10  # samples over which loudness is taken
+_HELD = 256 * 2**20  # bytes of decoded frames; a longer stretch is decoded again each time
+
+
+class Stretch(Footage):
+    """A stretch of a file, as the whole is for others.
+
+    Args:
+        path: of the file.
+        start: seconds from its beginning.
+        frames: how many, at 25 fps.
+        hold: keep the frames once they were gone through.
+    """
+
+    def __init__(self, path: Path, start: float, frames: int, *, hold: bool) -> None:
+        super().__init__(path, hold=False)
+        self._start, self._count, self._hold = start, frames, hold
+        self._kept: list[np.ndarray] | None = None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        kept = []
+        for frame in self._kept if self._kept is not None else self._decoded():
+            if self._hold:
+                kept.append(frame)
+            yield np.ascontiguousarray(np.rot90(frame, self.turns)) if self.turns else frame
+        self._kept = kept if self._hold else None
+
+    def _decoded(self) -> Iterator[np.ndarray]:
+        start = self._start or None
+        try:
+            frames = resample_frames(read_frames(self.path, start=start), FPS)
+            yield from islice(frames, self._count)
+        except MediaError as error:
+            raise Rejected("damaged", error.problem) from None
+
+    @cached_property
+    def wave(self) -> np.ndarray:
+        first = round(self._start * SAMPLE_RATE)
+        last, have, blocks = first + self._count * SAMPLE_RATE // FPS, 0, []
+        try:
+            for block in audio_blocks(self.path, SAMPLE_RATE):
+                blocks.append(block[0, max(0, first - have) : max(0, last - have)])
+                have += block.shape[1]
+                if have >= last:
+                    break
+        except MediaError as error:
+            raise Rejected("damaged", error.problem) from None
+        if not (wave := np.concatenate(blocks or [np.empty(0, np.float32)])).size:
+            raise Rejected("no_sound", "the sound ends before this stretch begins")
+        return wave
+
+
+@dataclass
+class Sampled:
+    """What a stretch of one file holds.
+
+    Attributes:
+        name: of the source.
+        size: width and height of the picture. fps: as it is said. seconds: of the whole file.
+        looked: seconds that were looked at. cpu: seconds that this took, on one core.
+        sound: the part of it that is louder than the limit, in [0, 1].
+        pieces, scores: see :class:`Piece` and :func:`data_prep.sync.measure`.
+        crops: side of each piece's crop in pixels of the source; 0 where it has none.
+        picture: uint8 (96, 96, 3) of the first face.
+        problem: why the file gives nothing; empty if it can be read.
+    """
+
+    name: str
+    size: tuple[int, int] = (0, 0)
+    fps: float = 0.0
+    seconds: float = 0.0
+    looked: float = 0.0
+    cpu: float = 0.0
+    sound: float = 0.0
+    pieces: list[Piece] = field(default_factory=list)
+    scores: list[dict | None] = field(default_factory=list)
+    crops: list[float] = field(default_factory=list)
+    picture: np.ndarray | None = None
+    problem: str = ""
+
+
+def drawn(sources: Sequence[Source], count: int) -> list[Source]:
+    """So many of the sources, the same ones each time, in their order."""
+
+    def order(source: Source) -> str:
+        return hashlib.sha256(source.name.encode()).hexdigest()
+
+    taken = {source.name for source in sorted(sources, key=order)[:count]}
+    return [source for source in sources if source.name in taken]
+
+
+def look_into(source: Source, seconds: float, tools: Tools) -> Sampled:
+    """What a stretch from the middle of a file holds; problems of the file are part of that."""
+    found, began = Sampled(source.name), time.process_time()
+    try:
+        about = probe_source(source.path)
+        numerator, _, denominator = about["fps"].partition("/")
+        found.fps = float(numerator) / float(denominator or 1)
+        found.size, found.seconds = tuple(about["size"]), about["seconds"]
+        count = round(min(seconds, found.seconds or seconds) * FPS)
+        start = max(0.0, (found.seconds - seconds) / 2)
+        fits = count * int(np.prod(found.size)) * 3 <= _HELD
+        _measure(found, Stretch(source.path, start, count, hold=fits), tools)
+    except Rejected as why:
+        found.problem = f"{why.reason}: {why.detail}"
+    found.cpu = time.process_time() - began
+    return found
+
+
+def _measure(found: Sampled, footage: Stretch, tools: Tools) -> None:
+    options = tools.options
+    seen = look(footage, tools.detector, options.stride)
+    footage.turns = seen["turns"]
+    found.looked = seen["frames"] / FPS
+    blocks = footage.wave[: len(footage.wave) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+    levels = 10 * np.log10(np.maximum((blocks.astype(np.float64) ** 2).mean(axis=1), 1e-12))
+    found.sound = float((levels > options.min_level).mean()) if len(levels) else 0.0
+    found.pieces = [Piece(**piece) for piece in find_pieces(seen, footage.wave, options)]
+    found.scores = [None] * len(found.pieces)
+    for piece, heard in zip(found.pieces, hear(footage, found.pieces), strict=True):
+        piece.heard = heard
+    if tools.judge is not None:
+        from data_prep.sync import measure
+
+        found.scores = measure(footage, found.pieces, tools.judge)
+    choose(found.pieces, found.scores, tools.limits)
+    framing = get_framing(options.framing)
+    for piece in found.pieces:
+        marks = np.array(piece.marks).reshape(-1, 5, 2) if piece.marks else None
+        known = piece.boxes and (marks is not None or not framing.needs_landmarks)
+        places = framing.transforms(np.array(piece.boxes), marks) if known else np.zeros((1, 2, 3))
+        found.crops.append(float(np.median(np.hypot(places[:, 0, 0], places[:, 1, 0]))))
+    faces = [piece for piece in found.pieces if piece.boxes]
+    if faces:
+        middle = (faces[0].start + faces[0].end) // 2
+        frame = next(islice(footage.frames(), middle, None))
+        found.picture = thumbnail(frame, faces[0].box_at(middle))
