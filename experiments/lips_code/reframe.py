@@ -1,4 +1,4 @@
-"""Let a lips code begin in another framing: its weights as they are, its record of what it sees another.
+"""Let a lips code start in another framing: the weights stay, the record of what it sees changes.
 
 python -m experiments.lips_code.reframe MODEL FRAMING LEFT TOP RIGHT BOTTOM -o OUT
 

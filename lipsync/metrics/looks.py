@@ -7,6 +7,7 @@ mouth flickers a little too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -35,8 +36,8 @@ def detail_bands(levels: np.ndarray) -> dict[str, float]:
     the same of two and four (lips, shadows). In grey levels; 0 for a flat picture.
     """
     smooth = [levels, *(cv2.GaussianBlur(levels, (0, 0), sigma) for sigma in _SIGMAS)]
-    pairs = zip(smooth, smooth[1:], strict=False)
-    return {name: float((a - b).std()) for name, (a, b) in zip(BANDS, pairs, strict=True)}
+    bands = zip(BANDS, pairwise(smooth), strict=True)
+    return {name: float((a - b).std()) for name, (a, b) in bands}
 
 
 def texture_flicker(

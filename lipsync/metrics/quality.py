@@ -15,8 +15,6 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from lipsync.windows import lower_half
-
 KERNEL = 11  # pixels that the Gaussian of SSIM spans
 SILENCE_DB = -30.0  # below a clip's loud frames, a frame counts as silent
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, Wang et al. 2003

@@ -1,4 +1,4 @@
-"""What faces look like: each number moves with the fault that it is for, and not with the others."""
+"""What faces look like: each number moves with its fault, and not with others."""
 
 import cv2
 import numpy as np
