@@ -16,7 +16,7 @@ from lipsync.adapt.command import add_adapt
 from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
 from lipsync.demo.command import add_demo
 from lipsync.errors import ConfigError, exit_on_error
-from lipsync.evaluation.command import add_bench, add_calibrate, add_evaluate
+from lipsync.evaluation.command import add_bench, add_calibrate, add_curves, add_evaluate
 from lipsync.plugins import import_plugins
 
 # As the functions take them, which are too heavy to import here; a test compares.
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_bench(commands)
     add_calibrate(commands)
+    add_curves(commands)
     _add_export(commands)
     _add_doctor(commands)
     add_demo(commands)

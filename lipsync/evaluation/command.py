@@ -1,4 +1,4 @@
-"""``lipsync evaluate``, ``lipsync bench`` and ``lipsync calibrate``: options, and what they do.
+"""``lipsync evaluate``, ``bench``, ``calibrate`` and ``curves``: options, and what they do.
 
 Options that are not given are not passed on: the defaults live in the functions alone.
 """
@@ -87,6 +87,15 @@ def add_calibrate(commands: Any) -> None:
     add("--level", type=float, metavar="P", help="act on this probability (default: 0.9)")
     add("--device", help="where the judge runs, e.g. cuda (default: cpu)")
     add_output_style(parser)
+
+
+def add_curves(commands: Any) -> None:
+    about = "draw the curves of a dub over its frames and its sound, as an HTML page"
+    parser = add_command(commands, "curves", _curves, about)
+    add = parser.add_argument
+    add("curves", metavar="CURVES", help="the file that lipsync dub --curves wrote")
+    add("video", metavar="DUB", help="the dub")
+    add("-o", "--output", required=True, metavar="PAGE", help="the HTML file to write")
 
 
 def _evaluate(
@@ -193,6 +202,12 @@ def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: An
         print_json(result.as_dict())
     elif not quiet:
         print(f"{result.table()}\n{Path(options['output']) / 'index.html'}")
+
+
+def _curves(curves: str, video: str, output: str) -> None:
+    from lipsync.evaluation.curves import curves_page
+
+    print(curves_page(curves, video, output))
 
 
 def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:
