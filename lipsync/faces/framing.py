@@ -178,7 +178,7 @@ _TIGHT_MASK = Mask(centre=(0.5, 0.55), radii=(0.42, 0.45), feather=0.25, top=(0.
 # 1.25 times as near, and lower: the mouth is 0.34 of the crop's side, all from the nose down is
 # painted, and the chin of an open mouth still lies within the crop. The eyes are at 0.05.
 JAW = 1.25 * TEMPLATE + np.array([0.5 - 1.25 * 0.5, -0.296])
-_JAW_MASK = Mask(centre=(0.5, 0.56), radii=(0.47, 0.44), feather=0.25, top=(0.3, 0.4))
+_JAW_MASK = Mask(centre=(0.5, 0.55), radii=(0.4, 0.43), feather=0.25, top=(0.3, 0.4))
 
 FRAMINGS: dict[str, Framing] = {
     framing.name: framing
