@@ -131,7 +131,7 @@ def run(config: DictConfig) -> float:
         if config.test:
             _test(trainer, module, data, best.best_model_path, output / "test.json")
             if trainer.is_global_zero:
-                _show_test(output / "test.json", untrained)
+                show_test(output / "test.json", untrained)
     return score
 
 
@@ -177,7 +177,7 @@ def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, p
         path.write_text(json.dumps(results[0], indent=1) + "\n")
 
 
-def _show_test(path: Path, untrained: Path) -> None:
+def show_test(path: Path, untrained: Path) -> None:
     """Log the numbers of the test split, beside those before training where they are known."""
     trained = json.loads(path.read_text())
     before = json.loads(untrained.read_text()) if untrained.is_file() else {}
