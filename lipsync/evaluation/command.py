@@ -71,6 +71,13 @@ def add_bench(commands: Any) -> None:
     add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
     add_output_style(parser)
+    add = parser.add_argument_group("a blind study for people").add_argument
+    about = "write OUT/study, a page that shows two dubs and asks which is better"
+    add("--study", action="store_true", help=about)
+    add("--seed", type=int, help="of the study's order and sides (default: 0)")
+    add("--trials", type=int, metavar="N", help="pairs that one person sees (default: 30)")
+    about = "files that the page saved: what people say, beside the measures"
+    add("--answers", nargs="+", metavar="FILE", help=about)
 
 
 def add_calibrate(commands: Any) -> None:
@@ -186,6 +193,9 @@ def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: An
 
     if systems is not None:
         options["systems"] = [name.strip() for name in systems.split(",") if name.strip()]
+    for name in ("seed", "trials"):
+        if name in options and "study" not in options:
+            raise ConfigError(f"--{name} is for a study; add --study")
     with bars(quiet, "clip") as progress:
         options["progress"] = lambda name, done, total: progress("scoring", done, total)
         result = evaluation.bench(**options)
@@ -193,6 +203,8 @@ def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: An
         print_json(result.as_dict())
     elif not quiet:
         print(f"{result.table()}\n{Path(options['output']) / 'index.html'}")
+        if "study" in options:
+            print(Path(options["output"]) / "study" / "index.html")
 
 
 def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:
