@@ -71,6 +71,13 @@ def add_bench(commands: Any) -> None:
     add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
     add_output_style(parser)
+    add = parser.add_argument_group("a system that dubs by a command").add_argument
+    about = (
+        "dub real/ with sound/ first: a program with arguments {video}, {sound} and {output}; "
+        "interrupted, the same command goes on"
+    )
+    add("--command", metavar="COMMAND", help=about)
+    add("--name", help="of that system, and of the folder in FOLDER that its dubs go to")
     add = parser.add_argument_group("a blind study for people").add_argument
     about = "write OUT/study, a page that shows two dubs and asks which is better"
     add("--study", action="store_true", help=about)
@@ -188,15 +195,33 @@ def _evaluate_generator(
     return report, evaluation.report_clips(report, pairs, output)
 
 
-def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: Any) -> None:
+def _bench(
+    *,
+    json: bool,
+    quiet: bool,
+    systems: str | None = None,
+    command: str | None = None,
+    name: str = "",
+    **options: Any,
+) -> None:
     from lipsync import evaluation
 
     if systems is not None:
         options["systems"] = [name.strip() for name in systems.split(",") if name.strip()]
-    for name in ("seed", "trials"):
-        if name in options and "study" not in options:
-            raise ConfigError(f"--{name} is for a study; add --study")
+    if "study" not in options and ("seed" in options or "trials" in options):
+        raise ConfigError("--seed and --trials are for --study; add that")
+    if bool(name) != (command is not None):
+        raise ConfigError("--command and --name, of the system that it is, need each other")
     with bars(quiet, "clip") as progress:
+        if command is not None:
+            options["failed"] = evaluation.make_dubs(
+                options["folder"],
+                name,
+                command,
+                lambda name, done, total: progress("dubbing", done, total),
+            )
+            if "systems" in options:
+                options["systems"].append(name)
         options["progress"] = lambda name, done, total: progress("scoring", done, total)
         result = evaluation.bench(**options)
     if json:

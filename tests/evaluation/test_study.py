@@ -225,4 +225,4 @@ def test_options_of_a_study_need_one(folder, tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main(["bench", str(folder), "-o", str(tmp_path), "--trials", "3"])
     assert left.value.code == 2
-    assert "--trials is for a study; add --study" in capsys.readouterr().err
+    assert "--seed and --trials are for --study; add that" in capsys.readouterr().err

@@ -33,6 +33,7 @@ def bench(
     output: str | Path,
     *,
     systems: Sequence[str] | None = None,
+    failed: Sequence[Row] = (),
     judge: Judge | str = DEFAULT_JUDGE,
     detector: str | Detector = "centerface",
     stride: int = STRIDE,
@@ -56,6 +57,7 @@ def bench(
         output: a folder for ``index.html``, ``numbers.csv``, ``summary.json``, ``clips/`` and
             ``scores/``, from which what was scored before is taken.
         systems: those to score; all of the folder where not given.
+        failed: why dubs are not there, as :func:`lipsync.evaluation.make_dubs` tells.
         judge, detector, stride, vshift, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
         workers: processes.
@@ -94,7 +96,8 @@ def bench(
         for system in found.systems
     }
     others = [clip.real for clip in (*clips[1:], clips[0])]
-    rows = list(found.problems)
+    known = {(row.set, row.video): row for row in failed}
+    rows = [known.get((row.set, row.video), row) for row in found.problems]
     jobs = [(clip, other, cache) for clip, other in zip(clips, others, strict=True)]
     if workers == 1:
         scorer = ClipScorer(loaded, finder, stride, vshift)
