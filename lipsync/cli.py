@@ -7,6 +7,7 @@ given are not passed on: the defaults live in the functions alone.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -21,7 +22,7 @@ from lipsync.plugins import import_plugins
 
 # As the functions take them, which are too heavy to import here; a test compares.
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
-_SPEAKERS = ("largest", "left", "right", "top", "bottom", "centre", "sync")
+_FACES = ("largest", "left", "right", "top", "bottom", "centre", "sync")
 _STAGES = ("recognise", "translate", "speak", "voice", "fit", "lips")
 
 
@@ -65,7 +66,8 @@ def _add_dub(commands: Any) -> None:
     parser = add_command(commands, "dub", _dub, "make the face in a video or picture speak a sound")
     add = parser.add_argument
     add("face", metavar="FACE", help="a video or a still picture")
-    add("audio", metavar="AUDIO", help="a sound, or a video with one")
+    about = "a sound, or a video with one; may be left out where each --face has its own"
+    add("audio", metavar="AUDIO", help=about)
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
     about = "instead of these: a CSV or YAML list with columns face, audio, output and options"
     add("--batch", action=_Batch, metavar="LIST", help=about)
@@ -85,13 +87,15 @@ def _add_dub(commands: Any) -> None:
     )
     add("--stride", type=int, metavar="N", help="look for faces every N frames (default: 0.2 s)")
     add(
-        "--speaker",
-        type=_speaker,
-        metavar="WHO",
+        "--face",
+        dest="faces",
+        action=_Faces,
+        metavar="WHICH[=SOUND]",
         help="largest (default), left, right, top, bottom, centre, a number from left to right "
-        "beginning with 0, or sync: whose lips fit the sound of FACE",
+        "beginning with 0, X,Y in pixels, or sync: whose lips fit the sound of FACE; "
+        "with a sound for each, --face left=a.wav --face right=b.wav, their mix is heard, or AUDIO",
     )
-    add("--reference", metavar="SOUND", help="for --speaker sync: another sound that fits FACE")
+    add("--reference", metavar="SOUND", help="for --face sync: another sound that fits FACE")
     add(
         "--reference-frames",
         metavar="WHICH",
@@ -152,10 +156,28 @@ def _add_dub(commands: Any) -> None:
     add_output_style(parser)
 
 
-def _speaker(text: str) -> str:
-    if text not in _SPEAKERS and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is not {', '.join(_SPEAKERS)} or a number")
-    return text
+class _Faces(argparse.Action):
+    """One face, or a mapping of faces to their sounds, which make AUDIO optional."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
+    ) -> None:
+        face, sounds, sound = value.partition("=")
+        if face not in _FACES and not re.fullmatch(r"\d+(,\d+)?", face):
+            choices = ", ".join(_FACES)
+            raise argparse.ArgumentError(self, f"'{face}' is not {choices}, a number or X,Y")
+        if sounds and not sound:
+            raise argparse.ArgumentError(self, f"{face}= names no sound")
+        before = getattr(namespace, self.dest, {})
+        if not sounds and not before:
+            setattr(namespace, self.dest, face)
+            return
+        if not (sounds and isinstance(before, dict)):
+            raise argparse.ArgumentError(self, "several faces need a sound each, WHICH=SOUND")
+        if face in before:
+            raise argparse.ArgumentError(self, f"{face} is there twice")
+        setattr(namespace, self.dest, {**before, face: sound})
+        _optional(parser, "audio")
 
 
 class _Batch(argparse.Action):
@@ -165,7 +187,12 @@ class _Batch(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
     ) -> None:
         setattr(namespace, self.dest, value)
-        for action in parser._actions:
+        _optional(parser, "face", "audio", "output")
+
+
+def _optional(parser: argparse.ArgumentParser, *names: str) -> None:
+    for action in parser._actions:
+        if action.dest in names:
             action.required = False
 
 
@@ -275,7 +302,7 @@ def _dub(
             sys.exit(2)
         return
     with bars(quiet, "frame") as progress:
-        result = dub(progress=progress, **options)
+        result = dub(progress=progress, **{"audio": None} | options)
     print_result(result, json, quiet)
 
 

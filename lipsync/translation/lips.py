@@ -15,7 +15,7 @@ def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> 
 
     Of several faces it is the one that speaks in the original whose lips move.
     """
-    options = {"device": job.options.device, "speaker": "sync"} | job.options.dub
+    options = {"device": job.options.device, "faces": "sync"} | job.options.dub
 
     def report(stage: str, done: int, total: int | None) -> None:
         progress(f"lips: {stage}", done, total)
@@ -56,7 +56,7 @@ def _adapted(job: TranslationJob, options: dict[str, Any], report: Any) -> dict[
             return options | {"model": person}
     device = "cuda" if options["device"] != "cpu" else "cpu"
     try:
-        adapt([job.video], person, base, speaker="sync", device=device, progress=report)
+        adapt([job.video], person, base, face="sync", device=device, progress=report)
     except ConfigError as error:
         job.notes.append(f"the model was not adapted: {error}")
         return options | {"model": base}

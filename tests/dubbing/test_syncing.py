@@ -76,9 +76,9 @@ def turns(path: Path, said_by: list[int]) -> Path:
 def test_faces_take_turns(tmp_path: Path, monkeypatch, said_by: list[int]) -> None:
     monkeypatch.setattr("lipsync.checkpoints.load_model", lambda _: BrightAndLoud())
     video = turns(tmp_path / "turns.mp4", said_by)
-    options = {"speaker": "sync", "detector": TwoFaces(), "model": Hearing(), "match": False}
+    options = {"faces": "sync", "detector": TwoFaces(), "model": Hearing(), "match": False}
     frames = list(dub_frames(video, video, **options))
-    dubbed = [int(frame.transform[0, 2] > 80) for frame in frames]
+    dubbed = [int(frame.transforms[0][0, 2] > 80) for frame in frames]
     wanted = np.repeat(said_by, FRAMES // len(said_by))
     assert np.mean(dubbed == wanted) > (0.9 if len(said_by) > 1 else 0.99)
     assert np.count_nonzero(np.diff(dubbed)) == np.count_nonzero(np.diff(said_by))
@@ -133,10 +133,10 @@ def test_only_the_faces_of_some_moments_are_held(tmp_path, sound, monkeypatch):
 
 
 def test_a_single_face_is_the_speaker_whatever_the_sound(tmp_path, sound, video):
-    result = tiny_dub(video, sound, tmp_path / "out.mp4", speaker="sync", reference=sound)
+    result = tiny_dub(video, sound, tmp_path / "out.mp4", faces="sync", reference=sound)
     assert result.faces_found == 25
     with pytest.raises(MediaError, match=r"face\.mp4: has no sound"):
-        tiny_dub(video, sound, tmp_path / "out.mp4", speaker="sync")
+        tiny_dub(video, sound, tmp_path / "out.mp4", faces="sync")
 
 
 def test_the_speaker_of_each_shot(tmp_path, sound):
@@ -150,7 +150,7 @@ def test_the_speaker_of_each_shot(tmp_path, sound):
             return super().detect(picture)
 
     tracks = tmp_path / "tracks.json"
-    options = {"speaker": "sync", "reference": sound, "stride": 1, "tracks": tracks}
+    options = {"faces": "sync", "reference": sound, "stride": 1, "tracks": tracks}
     result = tiny_dub(face, sound, tmp_path / "out.mp4", detector=Counting(), **options)
     assert len(asked) == 25
     assert result.skipped == [(10, 15)]
