@@ -66,7 +66,7 @@ def job_for(
         sound,
         chosen,
         lambda: tabs.new_path(tab, ".mp4"),
-        check_face(wanted.get("face", "largest")),
+        check_face(wanted.get("which", "largest")),
         wanted.get("watermark", True) is not False,
         text,
         settings.device,

@@ -27,7 +27,7 @@ class DubWanted:
         sound: a sound; where ``text`` is given, where its speech is to be written.
         models: generators, by name or path; each gives a video.
         new_path: a name for each of these.
-        face: whose lips move, see :class:`lipsync.dubbing.options.Options`.
+        which: face whose lips move, see :class:`lipsync.dubbing.options.Options`.
         watermark: show in the picture that it is generated.
         text: a text and the code of its language, spoken in place of a sound.
         device: where networks run.
@@ -38,7 +38,7 @@ class DubWanted:
     sound: Path
     models: dict[str, str]
     new_path: Callable[[], Path]
-    face: str = FACES[0]
+    which: str = FACES[0]
     watermark: bool = True
     text: tuple[str, str] | None = None
     device: str = "cpu"
@@ -88,7 +88,7 @@ class DubWanted:
             progress=progress,
             model=self.models[name],
             device=self.device,
-            faces=self.face,
+            faces=self.which,
             watermark=_MARK if self.watermark else None,
             audio_codec="aac",  # which every browser plays
         )

@@ -204,7 +204,8 @@ def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]
     for name in _FILES:
         if not isinstance(row.get(name), str) and (name != "audio" or not isinstance(sounds, dict)):
             raise ConfigError(f"{where}: names no {name}")
-    files = {name: folder / row[name] if row.get(name) else None for name in _FILES}
+    face, output = folder / row["face"], folder / row["output"]
+    audio = folder / row["audio"] if row.get("audio") else None
     own = checked_settings(where, {k: v for k, v in row.items() if k not in _FILES})
     own |= {name: folder / own[name] for name in _PATHS if name in own}
     if isinstance(sounds, dict):
@@ -214,10 +215,10 @@ def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]
     options = common | own
     try:
         sorted_options(options)
-        check_target(files["output"], files["face"], files["audio"], suffixes=CONTAINERS)
+        check_target(output, face, audio, suffixes=CONTAINERS)
     except LipsyncError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return Entry(where, **files, options=options)
+    return Entry(where, face, audio, output, options)
 
 
 # ---------------------------------------------------------------- what is done

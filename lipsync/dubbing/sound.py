@@ -173,8 +173,7 @@ def mix(
     """The sum of sounds that begin together, in blocks (channels, n), until all have ended."""
     queues = [Reader(blocks, channels) for blocks in sounds]
     while any(queue.more() for queue in queues):
-        taken = sum((queue.take(_TOGETHER_SAMPLES) for queue in queues), np.float32(0))
-        yield taken * np.float32(scale)
+        yield np.float32(scale) * np.sum([q.take(_TOGETHER_SAMPLES) for q in queues], axis=0)
 
 
 class Reader:

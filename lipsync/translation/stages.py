@@ -36,10 +36,10 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
         transcript, made_from, edited = load_transcript(path)
         if edited:  # no engine need be installed to use a transcript that was written by hand
             return _checked(job, transcript, path), 0
-        engine = job.engine("recognise", options.recogniser, options.source)
+        engine = job.engine("recognise", options.asr, options.source)
         if engine.name is None or made_from == _digest(job, engine):
             return _checked(job, transcript, path), 0
-    engine = engine or job.engine("recognise", options.recogniser, options.source)
+    engine = engine or job.engine("recognise", options.asr, options.source)
     wave = read_speech(job.video)
     transcript = engine.load().recognise(
         wave, options.source, lambda share: report(round(100 * share), 100)
@@ -73,8 +73,8 @@ def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcr
         raise StageError(
             "recognise",
             f"the speech in {job.video} is perhaps not '{transcript.language}': {transcript.doubt}",
-            "declare its language with --from and name a recogniser that knows it, e.g. "
-            f"--recogniser whisper:small; or correct {path} (or empty its doubt) and run again",
+            "declare its language with --from and name one that knows it, e.g. "
+            f"--asr whisper:small; or correct {path} (or empty its doubt) and run again",
         )
     if transcript.language == job.options.to:
         raise StageError(
@@ -135,7 +135,7 @@ def speak(
 ) -> tuple[list[Path | None], int]:
     """``<to>/speech/001.wav`` and on: every line spoken, each as long as it comes."""
     target = job.options.to
-    engine = job.engine("speak", job.options.speaker, None)
+    engine = job.engine("speak", job.options.tts, None)
 
     def one(number: int) -> tuple[np.ndarray, int]:
         wave, rate = engine.load().speak(texts[number], target)
@@ -143,7 +143,7 @@ def speak(
             raise StageError(
                 "speak",
                 f"{engine.name} made no sound of line {number + 1}: {texts[number][:60]}",
-                "write it in the letters of its language, or use another --speaker",
+                "write it in the letters of its language, or use another --tts",
             )
         return wave, rate
 

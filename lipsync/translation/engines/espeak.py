@@ -71,6 +71,6 @@ class Espeak(Engine):
                 raise StageError(
                     "speak",
                     f"eSpeak NG cannot speak with voice '{voice}' ({reason})",
-                    "use another --speaker; espeak-ng --voices lists what it has",
+                    "use another --tts; espeak-ng --voices lists what it has",
                 )
             return read_audio(wav, RATE), RATE
