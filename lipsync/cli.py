@@ -7,6 +7,7 @@ given are not passed on: the defaults live in the functions alone.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from lipsync.plugins import import_plugins
 # As the functions take them, which are too heavy to import here; a test compares.
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 _FACES = ("largest", "left", "right", "top", "bottom", "centre", "sync")
-_STAGES = ("recognise", "translate", "speak", "voice", "fit", "lips")
+_STAGES = ("recognise", "translate", "speakers", "speak", "voice", "fit", "lips")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -180,6 +181,26 @@ class _Faces(argparse.Action):
         _optional(parser, "audio")
 
 
+class _ByPerson(argparse.Action):
+    """One value for all people, or a mapping of A=VALUE."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
+    ) -> None:
+        person = re.match(r"(\w+)=", value)
+        before = getattr(namespace, self.dest, {})
+        if person is None or os.path.exists(value):  # noqa: PTH110 whatever its name
+            if before:
+                raise argparse.ArgumentError(self, "several need a speaker each, such as A=VALUE")
+            setattr(namespace, self.dest, value)
+            return
+        if not isinstance(before, dict) or person[1] in before:
+            raise argparse.ArgumentError(
+                self, f"'{value}': name each speaker once, such as A=VALUE"
+            )
+        setattr(namespace, self.dest, {**before, person[1]: value[person.end() :]})
+
+
 class _Batch(argparse.Action):
     """A list names what is otherwise required."""
 
@@ -210,7 +231,7 @@ def _add_translate(commands: Any) -> None:
     add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
-    about = "stop after recognise, translate, speak, voice or fit"
+    about = "stop after recognise, translate, speakers, speak, voice or fit"
     add("--until", choices=_STAGES, metavar="STAGE", help=about)
     about = "what is said, as SRT or VTT, in place of recognising it"
     add("--transcript", metavar="FILE", help=about)
@@ -219,10 +240,18 @@ def _add_translate(commands: Any) -> None:
     about = "write subtitles of both languages beside the output"
     add("--write-subtitles", choices=("srt", "vtt"), help=about)
     add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
-    add("--recogniser", metavar="ENGINE", help="whisper, or whisper:MODEL (a size or folder)")
+    add(
+        "--asr", metavar="ENGINE", help="to recognise: whisper, or whisper:MODEL (a size or folder)"
+    )
     add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
-    add("--speaker", metavar="ENGINE", help="hibari, espeak or mms, or NAME:MODEL")
-    add("--voice", metavar="VOICE", help="none (default), match, or the path of a trained voice")
+    about = (
+        "of people who speak: finds out who says each line, and moves only the lips seen to say it"
+    )
+    add("--speakers", type=int, metavar="N", help=about)
+    about = "to speak: hibari, espeak or mms, or NAME:MODEL; of several speakers A=ENGINE, repeated"
+    add("--tts", action=_ByPerson, metavar="ENGINE", help=about)
+    about = "none, match, or the path of a trained voice; of several speakers A=VOICE, repeated"
+    add("--voice", action=_ByPerson, metavar="VOICE", help=f"{about} (default: match, of one none)")
     add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
     add("--fastest", type=float, metavar="X", help="most speed of a line (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")

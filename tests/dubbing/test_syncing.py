@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from dubbing_media import BOX, FixedDetector, Hearing, make_video, tiny_dub
-from torch import nn
+from standins import BrightAndLoud
 
 from lipsync.dubbing import dub_frames, syncing
 from lipsync.dubbing.source import open_source
@@ -14,39 +14,13 @@ from lipsync.dubbing.syncing import find_speaker
 from lipsync.errors import MediaError
 from lipsync.faces.detect import Detection, Detector, get_detector
 from lipsync.faces.framing import Framing
-from lipsync.features import Mel
 from lipsync.media import VideoWriter, read_frames
-from lipsync.models import LongSyncNet
 
 GRID = Path(__file__).parents[3] / "shared" / "data" / "grid"
 
 
 FRAMES = 150
 RIGHT = BOX + np.array([90, 0, 90, 0], np.float32)
-
-
-class BrightAndLoud(nn.Module):
-    """An expert whose faces are as bright as what they say is loud."""
-
-    moment = 5
-    join = LongSyncNet.join
-
-    def __init__(self) -> None:
-        super().__init__()
-        record = Mel().spanning(25).record
-        self.config = {"image_size": 16, "window": 25, "feature": record, "framing": "box"}
-
-    def see(self, faces: torch.Tensor) -> torch.Tensor:
-        return faces
-
-    def face_moments(self, faces: torch.Tensor) -> torch.Tensor:
-        assert faces.shape[1:] == (5, 3, 16, 16)
-        return faces.mean(dim=(2, 3, 4))
-
-    def audio_moments(self, mel: torch.Tensor) -> torch.Tensor:
-        assert mel.shape[1:] == (1, 80, 16)
-        loud = 10 ** (mel[:, 0].mean(dim=1) * 100 / 8 / 20)
-        return torch.stack([part.mean(dim=1) for part in loud.tensor_split(5, dim=1)], dim=1)
 
 
 class TwoFaces(Detector):

@@ -56,7 +56,7 @@ def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monke
     adapted, models = [], []
 
     def fake_adapt(videos, person, model, **options):
-        adapted.append((videos, model, options["speaker"]))
+        adapted.append((videos, model, options["face"]))
         save_model(base, person, {"adapted": {"base_weights": fingerprint(base)}})
 
     def fake_dub(face, audio, output, model, **options):

@@ -88,7 +88,7 @@ def test_a_file_of_options_and_those_given_before_it(talk: Path, capsys) -> None
         ("to: es\ndub: {crf: high}", "options.yaml: dub: crf must be int, got 'high'"),
         ("to: es\ndub: {spaeker: left}", "options.yaml: dub: no option is named 'spaeker'"),
         ("to: es\ndub: {output: x.mp4}", "options.yaml: dub: no option is named 'output'"),
-        ("to: es\nvoice: no", "voice must be str, got False"),
+        ("to: es\nvoice: no", "voice must be str or dict or null, got False"),
         ("to: es\nasr: 1", "asr must be str, got 1"),
         ("to: 5", "language '5' is not known"),
     ],
