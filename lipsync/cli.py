@@ -18,7 +18,7 @@ from lipsync.adapt.command import add_adapt
 from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
 from lipsync.demo.command import add_demo
 from lipsync.errors import ConfigError, exit_on_error
-from lipsync.evaluation.command import add_bench, add_calibrate, add_evaluate
+from lipsync.evaluation.command import add_bench, add_calibrate, add_curves, add_evaluate
 from lipsync.plugins import import_plugins
 
 # As the functions take them, which are too heavy to import here; a test compares.
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_bench(commands)
     add_calibrate(commands)
+    add_curves(commands)
     _add_export(commands)
     _add_doctor(commands)
     add_demo(commands)
@@ -70,14 +71,12 @@ def _add_dub(commands: Any) -> None:
     about = "a sound, or a video with one; may be left out where each --face has its own"
     add("audio", metavar="AUDIO", help=about)
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
-    about = "instead of these: a CSV or YAML list with columns face, audio, output and options"
+    about = "instead: a CSV or YAML list with columns face, audio, output and options"
     add("--batch", action=_Batch, metavar="LIST", help=about)
     add("--model", help="name or path of a generator (default: the bundled one)")
-    add("--device", help="where it runs, e.g. cuda (default: cpu)")
-    add(
-        "--batch-size", type=int, metavar="N", help="frames rendered at a time (default: by memory)"
-    )
-    add("--tolerate-damage", action="store_true", help="go on where a damaged file decodes")
+    add("--device", help="device of the model, e.g. cuda (default: cpu)")
+    add("--batch-size", type=int, metavar="N", help="frames per batch (default: by memory)")
+    add("--tolerate-damage", action="store_true", help="continue past damaged parts of a file")
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add = parser.add_argument_group("faces").add_argument
     add(
@@ -100,52 +99,50 @@ def _add_dub(commands: Any) -> None:
     add(
         "--reference-frames",
         metavar="WHICH",
-        help="frames of FACE that the model sees beside the one it paints: auto (the mouth at "
-        "rest, the head alike), itself, or numbers such as 120,360 (default: auto; itself for "
+        help="reference frames of FACE for the model: auto (mouth at rest, similar pose), itself "
+        "(the frame being dubbed), or numbers such as 120,360 (default: auto; itself for "
         "the published networks)",
     )
-    add("--min-face", type=int, metavar="PX", help="leave smaller faces alone (default: 40)")
+    add("--min-face", type=int, metavar="PX", help="skip smaller faces (default: 40)")
     add(
         "--no-face",
         choices=("pass", "hold", "error"),
         metavar="WHAT",
         help="frames without a face: pass (default), hold the last dubbed frame, or error",
     )
-    add("--tracks", metavar="JSON", help="boxes of faces: used if the file exists, else written")
+    add("--tracks", metavar="JSON", help="face boxes: read if the file exists, else written")
     add = parser.add_argument_group("mouth (models with a lips code)").add_argument
-    add("--driver", metavar="VIDEO", help="follow the mouth of this video in place of the sound")
-    add("--curves", metavar="CSV", help="the code by frames: used if the file exists, else written")
+    add("--driver", metavar="VIDEO", help="follow the mouth in this video instead of the sound")
+    add("--curves", metavar="CSV", help="code by frame: read if the file exists, else written")
     add("--amplitude", type=float, metavar="X", help="how far the mouth opens (default: 1)")
-    add("--smoothing", type=float, metavar="S", help="smooth its motion over seconds (default: 0)")
+    add("--smoothing", type=float, metavar="S", help="seconds to smooth over (default: 0)")
     add = parser.add_argument_group("length and rate").add_argument
     add(
         "--length",
         choices=("pingpong", "loop", "freeze", "trim"),
         metavar="HOW",
-        help="sound longer than the video: pingpong (default), loop, freeze, or trim the sound",
+        help="if the sound is longer: pingpong (default), loop, freeze, or trim the sound",
     )
-    about = "video longer than the sound: cut (default) or keep"
+    about = "if the video is longer: cut (default) or keep"
     add("--tail", choices=("cut", "keep"), metavar="HOW", help=about)
-    about = "dub only from here, in seconds or mm:ss; what is before passes unchanged"
+    about = "start of the dub, in seconds or mm:ss; the video before it is unchanged"
     add("--from", dest="start", metavar="TIME", help=about)
-    about = "and to here (default: to the sound's end); what is behind passes unchanged"
+    about = "end of the dub (default: the end of the sound); the video after it is unchanged"
     add("--until", metavar="TIME", help=about)
-    add("--fps", type=float, help="frames a second (default: the video's own; of a picture 25)")
-    add = parser.add_argument_group("looks").add_argument
+    add("--fps", type=float, help="frames per second (default: the video's own; 25 for a picture)")
+    add = parser.add_argument_group("appearance").add_argument
     add("--no-gate", dest="gate", action="store_false", help="let the mouth move to noise, too")
-    add(
-        "--no-match", dest="match", action="store_false", help="leave generated colours as they are"
-    )
-    add("--backdrop", metavar="COLOUR", help="behind a transparent face: white (default), #rrggbb")
+    add("--no-match", dest="match", action="store_false", help="do not match colours to the source")
+    add("--backdrop", metavar="COLOUR", help="for transparent faces: white (default) or #rrggbb")
     about = "none (default) or sharpen"
     add("--enhance", choices=("none", "sharpen"), metavar="HOW", help=about)
-    add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="show a mark")
+    add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="add a visible mark")
     add("--preview", action="store_true", help="write the source and the dub side by side")
-    add = parser.add_argument_group("the file").add_argument
+    add = parser.add_argument_group("output file").add_argument
     about = "h264 (default) or hevc"
     add("--codec", choices=("h264", "hevc"), metavar="NAME", help=about)
     add("--crf", type=int, help="quality, 0 lossless to 51 (default: 18)")
-    about = "of the encoder, ultrafast to slower (default: veryfast)"
+    about = "encoder preset, ultrafast to slower (default: veryfast)"
     add("--preset", choices=_PRESETS, metavar="NAME", help=about)
     add(
         "--audio-codec",
@@ -153,7 +150,7 @@ def _add_dub(commands: Any) -> None:
         metavar="NAME",
         help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac",
     )
-    add("--audio-bitrate", type=int, metavar="N", help="bits a second of encoded sound")
+    add("--audio-bitrate", type=int, metavar="N", help="bits per second of encoded sound")
     add_output_style(parser)
 
 
@@ -218,22 +215,22 @@ def _optional(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 def _add_translate(commands: Any) -> None:
-    about = "make a video speak another language, its lips with it"
+    about = "translate the speech in a video, and dub the lips to it"
     parser = add_command(commands, "translate", _translate, about)
     parser.epilog = (
         "correct transcript.json, translation.json or a WAV file in the work folder and run the "
-        "same command again: only what depends on it is made again; lipsync doctor lists engines"
+        "same command again: only what depends on it is redone; lipsync doctor lists engines"
     )
     add = parser.add_argument
     add("video", metavar="VIDEO", help="a video with speech")
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
-    add("--to", metavar="LANG", help="language to translate to, e.g. es")
+    add("--to", metavar="LANG", help="target language, e.g. es")
     add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
     about = "stop after recognise, translate, speakers, speak, voice or fit"
     add("--until", choices=_STAGES, metavar="STAGE", help=about)
-    about = "what is said, as SRT or VTT, in place of recognising it"
+    about = "the transcript, as SRT or VTT, instead of speech recognition"
     add("--transcript", metavar="FILE", help=about)
     about = "the translation, as SRT or VTT: its lines are spoken at its times"
     add("--subtitles", metavar="FILE", help=about)
@@ -253,29 +250,29 @@ def _add_translate(commands: Any) -> None:
     about = "none, match, or the path of a trained voice; of several speakers A=VOICE, repeated"
     add("--voice", action=_ByPerson, metavar="VOICE", help=f"{about} (default: match, of one none)")
     add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
-    add("--fastest", type=float, metavar="X", help="most speed of a line (default: 1.4)")
+    add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
-    add("--model", help="name or path of the generator of lips (default: the bundled one)")
+    add("--model", help="name or path of the lip generator (default: the bundled one)")
     add("--adapt", action="store_true", help="adapt the generator to the person in VIDEO first")
-    add("--device", help="where networks run, e.g. cuda (default: cpu)")
+    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
     add_output_style(parser)
 
 
 def _add_voice(commands: Any) -> None:
-    parser = add_command(commands, "voice", _voice, "write speech in another voice")
+    parser = add_command(commands, "voice", _voice, "convert speech to another voice")
     add = parser.add_argument
     add("audio", metavar="AUDIO", help="a sound, or a video with one")
     add("-o", "--output", required=True, help="the WAV to write")
     add("--model", help="name or path of a trained voice converter")
     add("--reference", metavar="AUDIO", help="instead: a recording of the voice, matched roughly")
     add("--speaker", metavar="NAME", help="which of the model's voices (default: the second)")
-    add("--device", help="where the model runs, e.g. cuda (default: cpu)")
+    add("--device", help="device of the model, e.g. cuda (default: cpu)")
     add_output_style(parser)
 
 
 def _add_export(commands: Any) -> None:
     parser = add_command(
-        commands, "export", _export, "write a model, or a mix of two, as a file, or upload it"
+        commands, "export", _export, "convert a model, or a mix of two, to a file, or upload it"
     )
     parser.add_argument("model", metavar="MODEL", help="name or path of a model")
     parser.add_argument(
@@ -283,21 +280,21 @@ def _add_export(commands: Any) -> None:
         "--output",
         required=True,
         metavar="OUT",
-        help="a .pth, .safetensors or .onnx file, or a repository of the hub, hf://org/repo",
+        help="a .pth, .safetensors or .onnx file, or a hub repository, hf://org/repo",
     )
     parser.add_argument(
-        "--mix", metavar="OTHER", help="write what lies between MODEL and one trained on from it"
+        "--mix", metavar="OTHER", help="interpolate between MODEL and one fine-tuned from it"
     )
     parser.add_argument(
-        "--share", type=float, metavar="S", help="of OTHER in the mix, 0 to 1 (default: 0.5)"
+        "--share", type=float, metavar="S", help="share of OTHER in the mix, 0 to 1 (default: 0.5)"
     )
     parser.add_argument(
-        "--card", metavar="YAML", help="what to know of it: name, data, licence, metrics, limits"
+        "--card", metavar="YAML", help="its model card: name, data, licence, metrics, limits"
     )
 
 
 def _add_doctor(commands: Any) -> None:
-    about = "say what is installed, or what a model file is"
+    about = "describe the installation, or a model file"
     parser = add_command(commands, "doctor", _doctor, about)
     parser.add_argument("file", nargs="?", default=None, metavar="FILE", help="a model file")
     parser.add_argument("--json", action="store_true", default=False, help="print JSON")
