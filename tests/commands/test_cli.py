@@ -91,7 +91,7 @@ def test_every_enumerated_option_has_its_choices():
         assert list(action(command, "detector").choices) == list(DETECTORS)
     assert list(action("dub", "enhance").choices) == list(ENHANCERS)
     assert list(action("evaluate", "protocol").choices) == list(PROTOCOLS)
-    assert (*POSITIONS, SYNC) == cli._FACES
+    assert (*POSITIONS, SYNC) == command.FACES
 
 
 @pytest.mark.parametrize(

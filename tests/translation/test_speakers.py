@@ -191,10 +191,11 @@ def test_faces_decide_where_they_are_seen() -> None:
 
 def test_on_the_command_line(monkeypatch, capsys) -> None:
     from lipsync import cli, translation
+    from lipsync.translation import command
 
     seen = []
     monkeypatch.setattr(translation, "translate", lambda v, o, options, **_: seen.append(options))
-    monkeypatch.setattr(cli, "print_result", lambda *_: None)
+    monkeypatch.setattr(command, "print_result", lambda *_: None)
     words = (
         "translate a.mp4 -o b.mp4 --to es --speakers 2 --tts A=espeak:es --tts B=mms --voice match"
     )
