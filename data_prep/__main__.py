@@ -1,14 +1,16 @@
 """``python -m data_prep source=DIR output=DIR``: options in ``conf/prepare.yaml``.
 
 Without a source, ``python -m data_prep features=[NAME] output=DIR`` adds features of the sound to a
-set that is there. ``python -m data_prep plan source=DIR`` says what a set takes before it is made,
-see :mod:`data_prep.plan`.
+set that is there. ``python -m data_prep plan source=DIR`` says what a set takes before it is made
+(:mod:`data_prep.plan`), ``python -m data_prep convert`` writes one in the other form
+(:mod:`data_prep.convert`).
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +37,7 @@ def main(config: DictConfig) -> None:
         needed = ("output",) if features else ("source", "output")
         if missing := [name for name in needed if OmegaConf.is_missing(config, name)]:
             raise ConfigError(
-                f"{' and '.join(missing)} not given: python -m data_prep source=DIR output=DIR, or "
+                f"{' and '.join(missing)} not given: source=DIR output=DIR, or "
                 "features=[NAME] output=DIR"
             )
         if not OmegaConf.is_missing(config, "source"):
@@ -98,8 +100,6 @@ def _table(splits: Splits) -> list[str]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["plan"]:
-        from data_prep.plan_command import main
-
-        del sys.argv[1]
+    if sys.argv[1:2] in (["plan"], ["convert"]):
+        main = import_module(f"data_prep.{sys.argv.pop(1)}_command").main
     run_command(main)

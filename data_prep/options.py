@@ -36,8 +36,9 @@ class Options:
     Attributes:
         image_size: side of the square crops, pixels.
         framing: ``box``, one square for a whole clip; ``aligned``, turned and scaled in every frame
-            so that eyes and mouth keep their places; or ``aligned_tight``, the same and nearer to
-            the mouth; see :mod:`lipsync.faces.framing`.
+            so that eyes and mouth keep their places; ``aligned_tight``, the same and nearer to the
+            mouth; or ``aligned_jaw``, near and low enough for an open jaw; see
+            :mod:`lipsync.faces.framing`.
         detector: ``centerface`` or ``face_alignment``.
         stride: frames from one detection to the next.
         min_score: faces that the detector is less sure of do not count.
@@ -61,7 +62,7 @@ class Options:
     """
 
     image_size: int = option(96, least=16)
-    framing: str = option("box", choices=("box", "aligned", "aligned_tight"))
+    framing: str = option("box", choices=("box", "aligned", "aligned_tight", "aligned_jaw"))
     detector: str = option("centerface", choices=DETECTORS)
     stride: int = option(5, least=1)
     min_score: float = 0.5
