@@ -127,7 +127,8 @@ def look_into(source: Source, seconds: float, tools: Tools) -> Sampled:
         found.fps = float(numerator) / float(denominator or 1)
         found.size, found.seconds = tuple(about["size"]), about["seconds"]
         count = round(min(seconds, found.seconds or seconds) * FPS)
-        start = max(0.0, (found.seconds - seconds) / 2)
+        # on a frame, so that its sound begins with it
+        start = max(0.0, round((found.seconds - seconds) / 2 * found.fps) / found.fps)
         fits = count * int(np.prod(found.size)) * 3 <= _HELD
         _measure(found, Stretch(source.path, start, count, hold=fits), tools)
     except Rejected as why:

@@ -137,6 +137,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
     footage(tmp_path / "my films")
     asked = ("-m", "data_prep", "plan", "source=my films", "judge=null", "files=2", "seconds=2")
