@@ -28,7 +28,7 @@ from lipsync.media import audio_blocks, read_frames, resample_frames
 from lipsync.windows import FPS
 
 _BLOCK = SAMPLE_RATE // 10  # samples over which loudness is taken
-_HELD = 256 * 2**20  # bytes of decoded frames; a longer stretch is decoded again each time
+_HELD = 2**30  # bytes of decoded frames; a longer stretch is decoded again each time
 
 
 class Stretch(Footage):
