@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from lipsync import __version__
@@ -166,6 +167,21 @@ class _Batch(argparse.Action):
             action.required = False
 
 
+class _Corrections(argparse.Action):
+    """A file, or N=TEXT, which may be repeated."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
+    ) -> None:
+        number, equals, text = value.partition("=")
+        before = getattr(namespace, self.dest, None)
+        if equals and number.isdigit() and not isinstance(before, str):
+            value = {**(before or {}), int(number): text}
+        elif before is not None:
+            raise argparse.ArgumentError(self, "give one file, or N=TEXT for each line")
+        setattr(namespace, self.dest, value)
+
+
 def _add_translate(commands: Any) -> None:
     about = "translate the speech in a video, and dub the lips to it"
     parser = add_command(commands, "translate", _translate, about)
@@ -188,6 +204,10 @@ def _add_translate(commands: Any) -> None:
     add("--subtitles", metavar="FILE", help=about)
     about = "write subtitles of both languages beside the output"
     add("--write-subtitles", choices=("srt", "vtt"), help=about)
+    about = "write a page to proof-read: the video, and its lines in both languages"
+    add("--proof", metavar="PAGE", help=about)
+    about = "correct lines that were translated before: a file which that page saves, or N=TEXT"
+    add("--correct", action=_Corrections, metavar="FILE", help=about)
     add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
     add("--recogniser", metavar="ENGINE", help="whisper, or whisper:MODEL (a size or folder)")
     add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
@@ -284,17 +304,29 @@ def _translate(
     output: str,
     work: str | None = None,
     config: str | None = None,
+    proof: str | None = None,
     **options: Any,
 ) -> None:
-    from lipsync.translation import read_options, translate
+    from lipsync.translation import read_options, translate, translate_with_page
 
+    named = {"output": output, "work": work, "config": config, "proof": proof}
+    command = ["lipsync", "translate", video, *_flags(named | options)]
     if "model" in options:
         options["dub"] = {"model": options.pop("model")}
+    run = translate if proof is None else partial(translate_with_page, proof, command)
     with bars(quiet, "part") as progress:
-        result = translate(
-            video, output, read_options(config, options), work=work, progress=progress
-        )
+        result = run(video, output, read_options(config, options), work=work, progress=progress)
     print_result(result, json, quiet)
+
+
+def _flags(options: dict[str, Any]) -> Iterator[str]:
+    """The words of a command line that goes on to the end with these options, uncorrected."""
+    for name, value in options.items():
+        if value is None or name in ("until", "correct"):
+            continue
+        flag = f"--{'from' if name == 'source' else name.replace('_', '-')}"
+        for one in [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else [value]:
+            yield from [flag] if one is True else [flag, str(one)]
 
 
 def _voice(*, json: bool, quiet: bool, **options: Any) -> None:

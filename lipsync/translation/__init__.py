@@ -10,6 +10,7 @@ engines that are chosen by name:
 from lipsync.translation.engines.base import Recogniser, Speaker, Translator, Voice
 from lipsync.translation.options import STAGES, Options, read_options
 from lipsync.translation.pipeline import TranslationResult, translate
+from lipsync.translation.proof import translate_with_page
 from lipsync.translation.segments import Segment, Transcript, Word
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "Word",
     "read_options",
     "translate",
+    "translate_with_page",
 ]
