@@ -1,6 +1,6 @@
 const proof = document.querySelector(".proof");
 const find = (selector, within = proof) => [...within.querySelectorAll(selector)];
-const [save, status, how] = [".main", ".status", ".how"].map((name) => find(name)[0]);
+const [save, copy, status, command] = [".main", ".copy", ".status", "pre"].map((name) => find(name)[0]);
 const fields = find("textarea");
 const films = Object.fromEntries(find("video").map((film) => [film.dataset.key, film]));
 const clean = (text) => text.replace(/\s+/g, " ").trim();
@@ -53,7 +53,7 @@ function estimate(row, field) {
   if (!room || !changed(field) || !clean(field.value)) return "";
   const letters = [...clean(field.value)].length / [...clean(field.defaultValue)].length;
   const speed = (Number(seconds) * letters) / Number(room);
-  return `, about ${speed.toFixed(2)} times${speed > Number(proof.dataset.fastest) ? ": too long" : ""}`;
+  return `, speed about ${speed.toFixed(2)}${speed > Number(proof.dataset.fastest) ? ": too long" : ""}`;
 }
 
 function mark(field) {
@@ -66,11 +66,13 @@ function mark(field) {
 
 function show() {
   const now = corrections();
-  const lines = now.length === 1 ? "1 line is" : `${now.length || "Nothing"}${now.length ? " lines are" : " is"}`;
+  const lines = ["Nothing is", "1 line is"][now.length] || `${now.length} lines are`;
   const done = now.length && JSON.stringify(now) === saved;
-  status.textContent = done ? `Saved as ${proof.dataset.file}.` : `${lines} changed.`;
+  status.textContent = done
+    ? `Saved as ${proof.dataset.file}; now run the command below.`
+    : `${lines} changed.`;
   save.disabled = !now.length;
-  how.hidden = !now.length;
+  copy.hidden = !done;
 }
 
 function write() {
@@ -96,8 +98,7 @@ for (const field of fields) {
 }
 show();
 save.onclick = write;
-find(".copy")[0].onclick = () => {
-  const command = how.querySelector("pre");
+copy.onclick = () => {
   getSelection().selectAllChildren(command);
   if (navigator.clipboard) navigator.clipboard.writeText(command.textContent).catch(() => {});
 };
