@@ -7,28 +7,42 @@ given are not passed on: the defaults live in the functions alone.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from lipsync import __version__
 from lipsync.adapt.command import add_adapt
-from lipsync.commands import add_command, add_output_style, bars, print_json, print_result
+from lipsync.commands import add_command, add_output_style, print_json, print_result
 from lipsync.demo.command import add_demo
+from lipsync.dubbing.command import add_dub
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.evaluation.command import add_bench, add_calibrate, add_curves, add_evaluate
 from lipsync.plugins import import_plugins
+from lipsync.translation.command import add_translate
 
-# As the functions take them, which are too heavy to import here; a test compares.
-_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
-_SPEAKERS = ("largest", "left", "right", "top", "bottom", "centre", "sync")
-_STAGES = ("recognise", "translate", "speak", "voice", "fit", "lips")
+_CONFIGURED = {
+    "prepare": (
+        "data_prep",
+        "prepare a dataset: source=DIR output=DIR and the options of conf/prepare.yaml",
+    ),
+    "train": (
+        "lipsync.train",
+        "train a model: model=NAME data=NAME and the options of conf/train.yaml",
+    ),
+}
+"""Commands with options of Hydra's, each with its module and what it does."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; bad input is one line on stderr and exit code 2, Ctrl-C exit code 130."""
-    options = vars(_parser().parse_args(argv))
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in _CONFIGURED:
+        # in this process's place, so that what starts further ones finds the module's own command
+        command = [sys.executable, "-m", _CONFIGURED[words[0]][0], *words[1:]]
+        os.execv(command[0], command)
+    options = vars(_parser().parse_args(words))
     run: Callable[..., None] = options.pop("run")
     with exit_on_error():
         import_plugins(options.pop("plugin"))
@@ -49,9 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lipsync {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_dub(commands)
+    for name, (_, about) in _CONFIGURED.items():
+        commands.add_parser(name, help=about, add_help=False)
+    add_dub(commands)
     add_adapt(commands)
-    _add_translate(commands)
+    add_translate(commands)
     _add_voice(commands)
     add_evaluate(commands)
     add_bench(commands)
@@ -60,166 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_doctor(commands)
     add_demo(commands)
+    _add_completion(commands)
     return parser
-
-
-def _add_dub(commands: Any) -> None:
-    parser = add_command(commands, "dub", _dub, "make the face in a video or picture speak a sound")
-    add = parser.add_argument
-    add("face", metavar="FACE", help="a video or a still picture")
-    add("audio", metavar="AUDIO", help="a sound, or a video with one")
-    add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
-    about = "instead: a CSV or YAML list with columns face, audio, output and options"
-    add("--batch", action=_Batch, metavar="LIST", help=about)
-    add("--model", help="name or path of a generator (default: the bundled one)")
-    add("--device", help="device of the model, e.g. cuda (default: cpu)")
-    add("--batch-size", type=int, metavar="N", help="frames per batch (default: by memory)")
-    add("--tolerate-damage", action="store_true", help="continue past damaged parts of a file")
-    add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
-    add = parser.add_argument_group("faces").add_argument
-    add(
-        "--detector",
-        choices=("centerface", "face_alignment"),
-        metavar="NAME",
-        help="centerface (default) or face_alignment",
-    )
-    add("--stride", type=int, metavar="N", help="look for faces every N frames (default: 0.2 s)")
-    add(
-        "--speaker",
-        type=_speaker,
-        metavar="WHO",
-        help="largest (default), left, right, top, bottom, centre, a number from left to right "
-        "beginning with 0, or sync: whose lips fit the sound of FACE",
-    )
-    add("--reference", metavar="SOUND", help="for --speaker sync: another sound that fits FACE")
-    add(
-        "--reference-frames",
-        metavar="WHICH",
-        help="reference frames of FACE for the model: auto (mouth at rest, similar pose), itself "
-        "(the frame being dubbed), or numbers such as 120,360 (default: auto; itself for "
-        "the published networks)",
-    )
-    add("--min-face", type=int, metavar="PX", help="skip smaller faces (default: 40)")
-    add(
-        "--no-face",
-        choices=("pass", "hold", "error"),
-        metavar="WHAT",
-        help="frames without a face: pass (default), hold the last dubbed frame, or error",
-    )
-    add("--tracks", metavar="JSON", help="face boxes: read if the file exists, else written")
-    add = parser.add_argument_group("mouth (models with a lips code)").add_argument
-    add("--driver", metavar="VIDEO", help="follow the mouth in this video instead of the sound")
-    add("--curves", metavar="CSV", help="code by frame: read if the file exists, else written")
-    add("--amplitude", type=float, metavar="X", help="how far the mouth opens (default: 1)")
-    add("--smoothing", type=float, metavar="S", help="seconds to smooth over (default: 0)")
-    add = parser.add_argument_group("length and rate").add_argument
-    add(
-        "--length",
-        choices=("pingpong", "loop", "freeze", "trim"),
-        metavar="HOW",
-        help="if the sound is longer: pingpong (default), loop, freeze, or trim the sound",
-    )
-    about = "if the video is longer: cut (default) or keep"
-    add("--tail", choices=("cut", "keep"), metavar="HOW", help=about)
-    about = "start of the dub, in seconds or mm:ss; the video before it is unchanged"
-    add("--from", dest="start", metavar="TIME", help=about)
-    about = "end of the dub (default: the end of the sound); the video after it is unchanged"
-    add("--until", metavar="TIME", help=about)
-    add("--fps", type=float, help="frames per second (default: the video's own; 25 for a picture)")
-    add = parser.add_argument_group("appearance").add_argument
-    add("--no-gate", dest="gate", action="store_false", help="let the mouth move to noise, too")
-    add("--no-match", dest="match", action="store_false", help="do not match colours to the source")
-    add("--backdrop", metavar="COLOUR", help="for transparent faces: white (default) or #rrggbb")
-    about = "none (default) or sharpen"
-    add("--enhance", choices=("none", "sharpen"), metavar="HOW", help=about)
-    add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="add a visible mark")
-    add("--preview", action="store_true", help="write the source and the dub side by side")
-    add = parser.add_argument_group("output file").add_argument
-    about = "h264 (default) or hevc"
-    add("--codec", choices=("h264", "hevc"), metavar="NAME", help=about)
-    add("--crf", type=int, help="quality, 0 lossless to 51 (default: 18)")
-    about = "encoder preset, ultrafast to slower (default: veryfast)"
-    add("--preset", choices=_PRESETS, metavar="NAME", help=about)
-    add(
-        "--audio-codec",
-        choices=("auto", "copy", "aac", "mp3", "opus", "flac"),
-        metavar="NAME",
-        help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac",
-    )
-    add("--audio-bitrate", type=int, metavar="N", help="bits per second of encoded sound")
-    add_output_style(parser)
-
-
-def _speaker(text: str) -> str:
-    if text not in _SPEAKERS and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is not {', '.join(_SPEAKERS)} or a number")
-    return text
-
-
-class _Batch(argparse.Action):
-    """A list names what is otherwise required."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
-    ) -> None:
-        setattr(namespace, self.dest, value)
-        for action in parser._actions:
-            action.required = False
-
-
-class _Corrections(argparse.Action):
-    """A file, or N=TEXT, which may be repeated."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
-    ) -> None:
-        number, equals, text = value.partition("=")
-        before = getattr(namespace, self.dest, None)
-        if equals and number.isdigit() and not isinstance(before, str):
-            value = {**(before or {}), int(number): text}
-        elif before is not None:
-            raise argparse.ArgumentError(self, "give one file, or N=TEXT for each line")
-        setattr(namespace, self.dest, value)
-
-
-def _add_translate(commands: Any) -> None:
-    about = "translate the speech in a video, and dub the lips to it"
-    parser = add_command(commands, "translate", _translate, about)
-    parser.epilog = (
-        "correct transcript.json, translation.json or a WAV file in the work folder and run the "
-        "same command again: only what depends on it is redone; lipsync doctor lists engines"
-    )
-    add = parser.add_argument
-    add("video", metavar="VIDEO", help="a video with speech")
-    add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
-    add("--to", metavar="LANG", help="target language, e.g. es")
-    add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
-    add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
-    add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
-    about = "stop after recognise, translate, speak, voice or fit"
-    add("--until", choices=_STAGES, metavar="STAGE", help=about)
-    about = "the transcript, as SRT or VTT, instead of speech recognition"
-    add("--transcript", metavar="FILE", help=about)
-    about = "the translation, as SRT or VTT: its lines are spoken at its times"
-    add("--subtitles", metavar="FILE", help=about)
-    about = "write subtitles of both languages beside the output"
-    add("--write-subtitles", choices=("srt", "vtt"), help=about)
-    about = "write a page to proof-read: the video, and its lines in both languages"
-    add("--proof", metavar="PAGE", help=about)
-    about = "correct lines that were translated before: a file which that page saves, or N=TEXT"
-    add("--correct", action=_Corrections, metavar="FILE", help=about)
-    add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
-    add("--recogniser", metavar="ENGINE", help="whisper, or whisper:MODEL (a size or folder)")
-    add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
-    add("--speaker", metavar="ENGINE", help="hibari, espeak or mms, or NAME:MODEL")
-    add("--voice", metavar="VOICE", help="none (default), match, or the path of a trained voice")
-    add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
-    add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
-    add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
-    add("--model", help="name or path of the lip generator (default: the bundled one)")
-    add("--adapt", action="store_true", help="adapt the generator to the person in VIDEO first")
-    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
-    add_output_style(parser)
 
 
 def _add_voice(commands: Any) -> None:
@@ -264,69 +122,14 @@ def _add_doctor(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", default=False, help="print JSON")
 
 
+def _add_completion(commands: Any) -> None:
+    about = "print a script that completes this command in a shell"
+    parser = add_command(commands, "completion", _completion, about)
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL")
+    parser.epilog = 'bash, zsh or tcsh; for example: eval "$(lipsync completion bash)"'
+
+
 # ---------------------------------------------------------------- what the commands do
-
-
-def _dub(
-    *,
-    json: bool,
-    quiet: bool,
-    config: str | None = None,
-    batch: str | None = None,
-    **options: Any,
-) -> None:
-    from lipsync.dubbing import dub, dub_batch
-    from lipsync.dubbing.options import read_settings
-
-    if config is not None:
-        options = read_settings(config) | options
-    if batch is not None:
-        if options.keys() & {"face", "audio", "output"}:
-            raise ConfigError("--batch LIST names all files: leave out FACE, AUDIO and -o")
-        with bars(quiet, "frame") as progress:
-            found = dub_batch(batch, progress=progress, **options)
-        print_result(found, json, quiet)
-        for failure in found.failed:
-            print(f"error: {failure}", file=sys.stderr)
-        if found.failed:
-            sys.exit(2)
-        return
-    with bars(quiet, "frame") as progress:
-        result = dub(progress=progress, **options)
-    print_result(result, json, quiet)
-
-
-def _translate(
-    *,
-    json: bool,
-    quiet: bool,
-    video: str,
-    output: str,
-    work: str | None = None,
-    config: str | None = None,
-    proof: str | None = None,
-    **options: Any,
-) -> None:
-    from lipsync.translation import read_options, translate, translate_with_page
-
-    named = {"output": output, "work": work, "config": config, "proof": proof}
-    command = ["lipsync", "translate", video, *_flags(named | options)]
-    if "model" in options:
-        options["dub"] = {"model": options.pop("model")}
-    run = translate if proof is None else partial(translate_with_page, proof, command)
-    with bars(quiet, "part") as progress:
-        result = run(video, output, read_options(config, options), work=work, progress=progress)
-    print_result(result, json, quiet)
-
-
-def _flags(options: dict[str, Any]) -> Iterator[str]:
-    """The words of a command line that goes on to the end with these options, uncorrected."""
-    for name, value in options.items():
-        if value is None or name in ("until", "correct"):
-            continue
-        flag = f"--{'from' if name == 'source' else name.replace('_', '-')}"
-        for one in [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else [value]:
-            yield from [flag] if one is True else [flag, str(one)]
 
 
 def _voice(*, json: bool, quiet: bool, **options: Any) -> None:
@@ -353,3 +156,9 @@ def _doctor(file: str | None, json: bool) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name:<{width}}  {value}")
+
+
+def _completion(shell: str) -> None:
+    from lipsync.completion import script
+
+    print(script(_parser(), shell))

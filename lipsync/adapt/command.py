@@ -23,8 +23,8 @@ def add_adapt(commands: Any) -> None:
     add("--base", metavar="MODEL", help="name or path of the generator to start from")
     add("--consent", metavar="TEXT", help="what the person agreed to; stored in the file")
     add(
-        "--speaker",
-        metavar="WHO",
+        "--face",
+        metavar="WHICH",
         help="of several faces: sync, the one that speaks; without it they are refused",
     )
     add(

@@ -113,13 +113,11 @@ def of_video(lips: Lips, options: Options) -> Curves:
     """
     assert options.driver is not None
     source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
-    own = replace(
-        options, reference_frames="itself", tracks=None, speaker="largest", reference=None
-    )
+    own = replace(options, reference_frames="itself", tracks=None, faces="largest", reference=None)
     shown = (Shown(i, at, 0.0, frame) for i, (at, frame) in enumerate(source.frames()))
     found = [
         (one.start, face.crop)
-        for one, face in FacePlan(source, lips, own).find(shown)
+        for one, (face,) in FacePlan(source, lips, own).find(shown)
         if face is not None
     ]
     if not found:

@@ -35,6 +35,7 @@ class ProofLine:
         start, end: seconds in which it was said.
         source, text: what was said, and the translation.
         by: what translated it.
+        speaker: who says it, where that was asked for.
         spoken: (start, end) in seconds of the new line; ``None`` where it is not spoken yet.
         room: seconds that it has.
         speed: how many times as fast it is spoken as its engine does.
@@ -47,6 +48,7 @@ class ProofLine:
     source: str
     text: str
     by: str
+    speaker: str = ""
     spoken: tuple[float, float] | None = None
     room: float = 0.0
     speed: float = 1.0
@@ -145,6 +147,10 @@ def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
     if options.subtitles is None:
         said = load(heard, "segments")["segments"]
     placed = load(fitted, "lines")["lines"] if fitted.exists() else []
+    turns: list[Row] = []
+    if options.speakers is not None:
+        found = (folder if options.subtitles is not None else work) / "speakers.json"
+        turns = load(found, "turns")["turns"] if found.exists() else []
     for k, row in enumerate(load(folder / "translation.json", "lines")["lines"]):
         text, source = (" ".join(str(row[key]).split()) for key in ("text", "source"))
         edited = row["text"] != row.get("made")
@@ -154,6 +160,9 @@ def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
             doubts.append("what it translates has changed since it was corrected")
         terms = missing(text, row.get("terms") or {}) if text else {}
         doubts += [f"'{term}' without '{target}'" for term, target in terms.items()]
+        own = [turn for turn in turns if turn["line"] == k + 1]
+        if own and not any(turn.get("face") for turn in own):
+            doubts.append("speaker not seen")
         line: dict[str, Any] = {}
         if k < len(placed) and placed[k].get("text") == text and text:
             line = _fit(placed[k], row)
@@ -165,6 +174,7 @@ def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
             source,
             text,
             "corrected by hand" if edited else str(row.get("engine") or ""),
+            own[0]["speaker"] if own else "",
             doubts=tuple(doubts),
             **line,
         )

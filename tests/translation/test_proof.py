@@ -172,4 +172,4 @@ def test_the_command_of_the_page_makes_only_what_is_corrected(
     assert loaded["speak"].seen[4:] == ["hola", "adiós"]
     with pytest.raises(SystemExit):
         cli.main(["translate", *shown[2:-2], "--correct", "3=adiós", "--correct", "a.json"])
-    assert "give one file, or N=TEXT for each line" in capsys.readouterr().err
+    assert "several need a name each" in capsys.readouterr().err

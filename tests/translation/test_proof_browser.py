@@ -75,7 +75,7 @@ def test_a_line_is_corrected_saved_and_made_again(chromium, proof, tmp_path) -> 
     with page.expect_download() as download:
         page.keyboard.press("Control+s")
     assert download.value.suggested_filename == "out.corrections.json"
-    assert page.locator(".status").inner_text() .startswith("Saved as out.corrections.json;")
+    assert page.locator(".status").inner_text().startswith("Saved as out.corrections.json;")
     saved = tmp_path / "corrections.json"
     download.value.save_as(saved)
     new = "¿Qué tal? </textarea> “bien”"
