@@ -92,7 +92,7 @@ def translate_with_page(
         if error.subject in _TEXTS:
             raise
         write_page(page, command, video, None, options, folder)
-        remedy = f"{error.remedy}; or correct it on {page}"
+        remedy = f"{error.remedy}; the lines are on {page}"
         raise StageError(error.subject, error.problem, remedy) from None
     write_page(page, command, video, result.output, options, folder)
     result.notes.append(f"proof-read it on {page}")

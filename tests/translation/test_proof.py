@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from translation_media import Beeps, Hears, Reverses, engines, make_talk
+from translation_media import Beeps, Hears, Reverses, engines, make_talk, work
 
 from lipsync import cli
 from lipsync.errors import ConfigError, MediaError, StageError
-from lipsync.translation import Segment, Transcript, translate_with_page
+from lipsync.translation import Segment, Transcript, translate, translate_with_page
 from lipsync.translation import engines as known
+from lipsync.translation.proof import write_page
 
 SAID = (
     Segment(0.5, 1.5, 'He said "1 < 2" & left'),
@@ -112,6 +115,19 @@ def test_what_to_look_at(video: Path, output: Path) -> None:
     assert "speed" not in second
 
 
+def test_who_says_a_line(video: Path, output: Path) -> None:
+    options, *_ = engines(until="translate")
+    translate(video, output, options)
+    turns = [{"line": 1, "speaker": "A", "face": "9,9"}, {"line": 2, "speaker": "B", "face": None}]
+    (work(output) / "speakers.json").write_text(json.dumps({"turns": turns}))
+    page = output.with_name("page.html")
+    write_page(page, ["lipsync"], video, None, replace(options, speakers=2), work(output))
+    first, second, third = (row["all"] for row in Page(page).rows)
+    assert "1 A" in first
+    assert "2 B" in second
+    assert ["speaker not seen" in row for row in (first, second, third)] == [False, True, False]
+
+
 def test_lines_that_do_not_fit_are_shown(video: Path, output: Path) -> None:
     page = output.with_name("page.html")
     options, *_ = engines(until="translate")
@@ -120,7 +136,7 @@ def test_lines_that_do_not_fit_are_shown(video: Path, output: Path) -> None:
     assert set(found.videos) == {"source"}
     assert all([play[0] for play in row["plays"]] == ["source"] for row in found.rows)
     options, *_ = engines(correct={3: "x" * 80})
-    with pytest.raises(StageError, match=r"fit: line 3 .*--fastest; or correct it on .*page.html"):
+    with pytest.raises(StageError, match=r"fit: line 3 .*--fastest; the lines are on .*page.html"):
         translate_with_page(page, ["lipsync"], video, output, options)
     third = Page(page).rows[2]
     assert third["text"] == "x" * 80
