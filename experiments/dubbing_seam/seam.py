@@ -83,7 +83,8 @@ def compare(face: Path, audio: Path, model: str) -> tuple[dict[str, list[float]]
         pictures = dict(zip(FORMS, (blended.picture, plain.picture, hard), strict=True))
         for form, picture in pictures.items():
             along = "box" if form == "hard paste" else "mask"
-            found[form].append(seam(blended.original, picture, blended.transforms[0], BOX.mask, along))
+            mask = BOX.mask
+            found[form].append(seam(blended.original, picture, blended.transforms[0], mask, along))
         if not shown or blended.number == 4 * EVERY:
             every = [blended.original, *pictures.values()]
             shown = [BOX.cut(picture, blended.transforms[0], 220) for picture in every]

@@ -71,6 +71,20 @@ def add_bench(commands: Any) -> None:
     add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
     add_output_style(parser)
+    add = parser.add_argument_group("a system that dubs by a command").add_argument
+    about = (
+        "dub real/ with sound/ first: a program with arguments {video}, {sound} and {output}; "
+        "interrupted, the same command goes on"
+    )
+    add("--command", metavar="COMMAND", help=about)
+    add("--name", help="of that system, and of the folder in FOLDER that its dubs go to")
+    add = parser.add_argument_group("a blind study for people").add_argument
+    about = "write OUT/study, a page that shows two dubs and asks which is better"
+    add("--study", action="store_true", help=about)
+    add("--seed", type=int, help="of the study's order and sides (default: 0)")
+    add("--trials", type=int, metavar="N", help="pairs that one person sees (default: 30)")
+    about = "files that the page saved: what people say, beside the measures"
+    add("--answers", nargs="+", metavar="FILE", help=about)
 
 
 def add_calibrate(commands: Any) -> None:
@@ -190,18 +204,41 @@ def _evaluate_generator(
     return report, evaluation.report_clips(report, pairs, output)
 
 
-def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: Any) -> None:
+def _bench(
+    *,
+    json: bool,
+    quiet: bool,
+    systems: str | None = None,
+    command: str | None = None,
+    name: str = "",
+    **options: Any,
+) -> None:
     from lipsync import evaluation
 
     if systems is not None:
         options["systems"] = [name.strip() for name in systems.split(",") if name.strip()]
+    if "study" not in options and ("seed" in options or "trials" in options):
+        raise ConfigError("--seed and --trials are for --study; add that")
+    if bool(name) != (command is not None):
+        raise ConfigError("--command and --name, of the system that it is, need each other")
     with bars(quiet, "clip") as progress:
+        if command is not None:
+            options["failed"] = evaluation.make_dubs(
+                options["folder"],
+                name,
+                command,
+                lambda name, done, total: progress("dubbing", done, total),
+            )
+            if "systems" in options:
+                options["systems"].append(name)
         options["progress"] = lambda name, done, total: progress("scoring", done, total)
         result = evaluation.bench(**options)
     if json:
         print_json(result.as_dict())
     elif not quiet:
         print(f"{result.table()}\n{Path(options['output']) / 'index.html'}")
+        if "study" in options:
+            print(Path(options["output"]) / "study" / "index.html")
 
 
 def _curves(curves: str, video: str, output: str) -> None:

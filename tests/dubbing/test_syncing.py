@@ -40,8 +40,10 @@ def turns(path: Path, said_by: list[int]) -> Path:
     with VideoWriter(path, 25, (192, 80), crf=4, audio=wave.astype(np.float32)) as video:
         for left, right in level.T:
             picture = np.full((80, 192, 3), 60, np.uint8)
-            picture[:, :96] += np.uint8(60 * left)  # too little for a cut
+            picture[:, :96] += np.uint8(60 * left)
             picture[:, 96:] += np.uint8(60 * right)
+            picture[:8] = picture[:, 76:90] = 250  # a room in which that is no cut
+            picture[-8:] = picture[:, 172:] = 0
             video.write(picture)
     return path
 
