@@ -43,7 +43,11 @@ def test_help_is_quick_and_does_not_import_torch():
     ("command", "function", "own"),
     [
         ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config", "batch"}),
-        ("bench", evaluation.bench, {"help", "plugin", "json", "quiet"}),
+        (
+            "bench",
+            evaluation.bench,
+            {"help", "plugin", "json", "quiet", "command", "name", "failed"},
+        ),
         (
             "evaluate",
             evaluation.evaluate,
