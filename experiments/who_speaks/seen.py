@@ -1,6 +1,6 @@
 """Is a face worth more over what it says than over what others say?
 
-python experiments/who_speaks/seen.py ../shared/data/grid/s2/*.mp4 ../shared/data/wild/RD_*.mp4
+python experiments/who_speaks/seen.py data/grid/s*/*a.mp4
 """
 
 from __future__ import annotations
