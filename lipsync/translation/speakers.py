@@ -86,6 +86,12 @@ def find_turns(
     return turns, 1
 
 
+def chance(seconds: float) -> float:
+    """Most that a face is usually worth over what somebody else says, in a track of so many
+    seconds, see experiments/who_speaks."""
+    return _CHANCE + _FREE / seconds
+
+
 def speaker_of(turns: Sequence[Turn], lines: int) -> list[str]:
     """Who says each line."""
     by_line = {turn.line: turn.speaker for turn in turns}
@@ -226,7 +232,7 @@ def _pieces(
                 if len(there) > _SHARE * len(worth):
                     frames = shot.tracks[face].frames
                     lasts = max(0.2, times[frames[-1]] - times[frames[0]])
-                    fits[face] = float(there.mean()) - _CHANCE - _FREE / lasts
+                    fits[face] = float(there.mean()) - chance(lasts)
         latest = finish if np.isfinite(finish) else line.end + _BEYOND
         found.append(_Piece(number, start, end, shot, (begin, latest), fits))
     return found or [_Piece(number, line.start, line.end, None, (line.start, line.end), {})]

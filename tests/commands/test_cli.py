@@ -15,6 +15,7 @@ import torch
 from command_media import run
 
 from lipsync import cli, dubbing, evaluation, translation
+from lipsync.dubbing import command as dub_command
 from lipsync.dubbing.enhance import ENHANCERS
 from lipsync.dubbing.options import KNOWN
 from lipsync.dubbing.result import ReferencesUsed
@@ -42,7 +43,11 @@ def test_help_is_quick_and_does_not_import_torch():
     ("command", "function", "own"),
     [
         ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config", "batch"}),
-        ("bench", evaluation.bench, {"help", "plugin", "json", "quiet"}),
+        (
+            "bench",
+            evaluation.bench,
+            {"help", "plugin", "json", "quiet", "command", "name", "failed"},
+        ),
         (
             "evaluate",
             evaluation.evaluate,
@@ -91,7 +96,7 @@ def test_every_enumerated_option_has_its_choices():
         assert list(action(command, "detector").choices) == list(DETECTORS)
     assert list(action("dub", "enhance").choices) == list(ENHANCERS)
     assert list(action("evaluate", "protocol").choices) == list(PROTOCOLS)
-    assert (*POSITIONS, SYNC) == command.FACES
+    assert (*POSITIONS, SYNC) == dub_command.FACES
 
 
 @pytest.mark.parametrize(

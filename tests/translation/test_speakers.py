@@ -61,7 +61,7 @@ def panel(tmp_path_factory) -> Path:
     light += 0.2 * np.stack([np.convolve(row, [0.2] * 5, "valid") for row in noise])
     with VideoWriter(path, 25, (2 * SIDE, SIDE), crf=4, audio=wave) as video:
         for number in range(round(SECONDS * 25)):
-            both = [head * (0.5 + 0.3 * light[k, number]) for k, head in enumerate(heads)]
+            both = [head * (0.5 + 0.1 * light[k, number]) for k, head in enumerate(heads)]
             if number >= CUT * 25:
                 both = [255 - both[0], np.zeros_like(both[1])]
             video.write(np.concatenate(both, axis=1).clip(0, 255).astype(np.uint8))
