@@ -39,8 +39,7 @@ class Reading:
         network = load_model(name)
         if not isinstance(network, LipReader):
             raise CheckpointError(name, f"holds a {type(network).__name__}, no lip reader")
-        eyes = load_model(network.config["eyes"])
-        check_eyes(eyes, network)
+        eyes = check_eyes(load_model(network.config["eyes"]), network)
         known = (trained_with(network) or {}).get("eyes", [])
         if known and fingerprint(eyes) not in known:
             raise CheckpointError(name, f"was trained with another {network.config['eyes']}")

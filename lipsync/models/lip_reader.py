@@ -170,8 +170,8 @@ def look(eyes: LongSyncNet, faces: Tensor) -> Tensor:
     return torch.cat(layers, dim=1)
 
 
-def check_eyes(eyes: nn.Module, reader: LipReader) -> None:
-    """Refuse a network that cannot look for a reader.
+def check_eyes(eyes: nn.Module, reader: LipReader) -> LongSyncNet:
+    """The network that looks for a reader; refuse one that cannot.
 
     Raises:
         ConfigError: another kind of network, or one of other faces.
@@ -185,3 +185,4 @@ def check_eyes(eyes: nn.Module, reader: LipReader) -> None:
                 f"eyes {name}: see faces of {key} {eyes.config[key]}, the reader those of "
                 f"{reader.config[key]}; use the same"
             )
+    return eyes
