@@ -70,8 +70,8 @@ class Sentences(Split):
         most: of clips; of more, the first.
 
     Returns per clip:
-        ``faces`` uint8 (frames, rows, S, 3); ``length``, how many of them are the clip's;
-        ``text``, words with a space between; ``key``.
+        ``faces`` uint8 (frames, rows, S, 3); ``start`` int64 (1,), its first frame; ``length``, how
+        many of the frames are the clip's; ``text``, words with a space between; ``key``.
 
     Raises:
         ConfigError: a set of another size or framing, or in which no clip says anything known.
@@ -113,6 +113,7 @@ class Sentences(Split):
         frames = np.minimum(np.arange(self.frames), len(clip) - 1)
         return {
             "faces": self.inputs.seen(clip, frames),
+            "start": np.zeros(1, int),
             "length": len(clip),
             "text": self.texts[clip.key],
             "key": clip.key,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from test_configs import CONF
+from test_run import tiny, train
 from tiny import ADAM, CONSTANT, trainer
 from torchmetrics.text import WordErrorRate as Reference
 
@@ -131,7 +132,7 @@ def spoken(tmp_path):
         keys.append(key)
         lines.append(f"{key},{SLOTS[0][one]} {SLOTS[1][two]}")
     for split in ("train", "val", "test"):
-        write_split(tmp_path, split, keys)
+        write_split(tmp_path, split, keys)  # the same: what is learnt is to be seen
     (tmp_path / "transcripts.csv").write_text("\n".join(lines))
     return tmp_path
 
@@ -174,6 +175,23 @@ def test_it_learns_to_read(spoken, tmp_path):
     save_model(again, tmp_path / "read.safetensors")
     seen = look(model.eyes.network, torch.rand(FRAMES, 3, 96, 96))
     assert load_model(tmp_path / "read.safetensors").read(seen) == again.read(seen)
+
+
+def test_the_recipe_trains_and_tests(spoken, tmp_path):
+    save_model(eyes(), tmp_path / "eyes.safetensors")
+    done = train(
+        "model=lipreader",
+        *tiny(spoken, tmp_path / "run"),
+        f"model.reader.eyes={tmp_path / 'eyes.safetensors'}",
+        "model.reader.slots=[[up,down],[left,right,'on']]",
+        f"data.train.transcripts={spoken / 'transcripts.csv'}",
+        "data.batch_size=2",
+        "trainer.batches=2",
+        "trainer.val_every=1",
+        "test=true",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "test/word_error" in (tmp_path / "run" / "test.json").read_text()
 
 
 def test_sentences_of_another_form_are_an_error(spoken, tmp_path):
