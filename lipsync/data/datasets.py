@@ -42,7 +42,7 @@ class Reader(Protocol):
         """One of them."""
 
 
-class _Split(Dataset):
+class Split(Dataset):
     """The clips of one split. Nothing stays open: a set of any size is read equally fast."""
 
     def __init__(self, reader: Reader, split: str, inputs: Inputs) -> None:
@@ -87,7 +87,7 @@ class _Split(Dataset):
         return clip
 
 
-class Windows(_Split):
+class Windows(Split):
     """Endless training samples: windows of one clip, with what networks see and hear of them.
 
     The windows of a clip serve as each other's negatives, so any loss on pairs can be formed from
@@ -166,7 +166,7 @@ class Windows(_Split):
         return sample
 
 
-class Clips(_Split):
+class Clips(Split):
     """Evaluation samples: evenly spaced windows of each clip, or whole clips.
 
     Args:

@@ -65,6 +65,8 @@ def add_bench(commands: Any) -> None:
     add("-o", "--output", required=True, metavar="OUT", help="the folder for index.html")
     add("--systems", metavar="A,B", help="only these systems (default: all in FOLDER)")
     add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
+    about = "a lip reader, for clips whose text and real_text clips.csv says"
+    add("--reader", metavar="MODEL", help=about)
     add("--workers", type=int, metavar="N", help="processes (default: 1)")
     add("--device", help="device of the networks, e.g. cuda (default: cpu)")
     add("--detector", choices=_DETECTORS, metavar="NAME", help=_DETECTOR)

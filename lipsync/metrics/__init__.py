@@ -12,6 +12,7 @@ from lipsync.metrics.statistics import (
     share_interval,
 )
 from lipsync.metrics.sync import OffSyncAccuracy, SyncScore
+from lipsync.metrics.words import WordErrorRate
 
 __all__ = [
     "Comparison",
@@ -22,6 +23,7 @@ __all__ = [
     "PictureQuality",
     "SyncResult",
     "SyncScore",
+    "WordErrorRate",
     "compare_paired",
     "holm",
     "mean_interval",

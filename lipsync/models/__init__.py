@@ -3,6 +3,7 @@
 from lipsync.models.base import Network
 from lipsync.models.expert import SyncNet
 from lipsync.models.generator import FaceGenerator
+from lipsync.models.lip_reader import LipReader
 from lipsync.models.lipgan import LipGAN, LipGANDiscriminator
 from lipsync.models.lips_code import LipsCode
 from lipsync.models.long_syncnet import LongSyncNet
@@ -14,6 +15,7 @@ __all__ = [
     "FaceGenerator",
     "LipGAN",
     "LipGANDiscriminator",
+    "LipReader",
     "LipsCode",
     "LongSyncNet",
     "Network",

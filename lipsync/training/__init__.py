@@ -2,7 +2,14 @@
 
 from lipsync.training.expert import ExpertTraining
 from lipsync.training.generator import GeneratorTraining
+from lipsync.training.lip_reader import LipReaderTraining
 from lipsync.training.lips_code import LipsCodeTraining
 from lipsync.training.long_expert import LongExpertTraining
 
-__all__ = ["ExpertTraining", "GeneratorTraining", "LipsCodeTraining", "LongExpertTraining"]
+__all__ = [
+    "ExpertTraining",
+    "GeneratorTraining",
+    "LipReaderTraining",
+    "LipsCodeTraining",
+    "LongExpertTraining",
+]

@@ -6,7 +6,8 @@
     FOLDER/SYSTEM/NAME.mp4           their dubs, a folder a system
     FOLDER/SYSTEM/silent/NAME.mp4    optional: dubbed with silence
     FOLDER/sound/NAME.wav            optional: the new sounds; else the dubs' own tracks
-    FOLDER/clips.csv                 optional: name, speaker, and columns to group by
+    FOLDER/clips.csv                 optional: name, speaker, and columns to group by; for a lip
+                                     reader text (of the new sound) and real_text (of the old)
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from lipsync.evaluation.rows import REAL, Row
 
 SOUND = "sound"
 SPEAKER = "speaker"
+TEXT, REAL_TEXT = "text", "real_text"
+TEXTS = (TEXT, REAL_TEXT)
+"""Columns of what is said, by which nothing is grouped."""
 _OTHERS = {REAL, SOUND}  # folders that are no systems
 
 
@@ -37,6 +41,7 @@ class BenchClip:
         dubs: system -> its dub.
         silent: system -> its dub with silence.
         groups: what ``clips.csv`` says of it.
+        texts: what is said in the new sound and in the real video; empty where nobody says.
     """
 
     name: str
@@ -45,6 +50,7 @@ class BenchClip:
     dubs: dict[str, Path]
     silent: dict[str, Path]
     groups: dict[str, str] = field(default_factory=dict)
+    texts: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,9 @@ def read_folder(
             continue
         if SPEAKER in columns and not about.get(name, {}).get(SPEAKER):
             raise ConfigError(f"{folder / 'clips.csv'}: says no {SPEAKER} of {name}; add a line")
-        clips.append(
-            BenchClip(name, real[name], sounds.get(name), mine, quiet, about.get(name, {}))
-        )
+        groups = about.get(name, {})
+        new, old = (" ".join(groups.pop(column, "").lower().split()) for column in TEXTS)
+        clips.append(BenchClip(name, real[name], sounds.get(name), mine, quiet, groups, (new, old)))
     if not clips:
         raise ConfigError(f"{folder}: no dub has the name of a real video; name them alike")
     problems.sort(key=lambda row: (row.set, row.video))

@@ -92,6 +92,10 @@ MEASURES = (
         **_from_real("offset_error"), digits=1,
     ),
     Measure(
+        "word_error", "words misread ↓", "share of the new words, by a lip reader", SYNC,
+        **_from_real("word_error"), digits=2,
+    ),
+    Measure(
         "motion_share", "mouth motion",
         "as a share of the source's; 1 is the aim, 0 a frozen mouth", SYNC, 1.0, 0.0, 2,
     ),
@@ -100,6 +104,11 @@ MEASURES = (
         "share in which the old speech still fits within a frame; 0 of it normalised is chance, "
         "how often old videos fit the new sound", OLD_MOUTH,
         (OLD_VIDEO, _FOUND), (REAL, _FOUND), 2, True,
+    ),
+    Measure(
+        "old_word_error", "old words misread ↑",
+        "share of the old words; 0 of it normalised is chance, how often old videos say the new",
+        OLD_MOUTH, (OLD_VIDEO, "word_error"), (REAL, "word_error"), 2,
     ),
     Measure(
         "motion_correlation", "motion like the source's ↓",

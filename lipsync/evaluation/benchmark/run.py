@@ -21,6 +21,7 @@ from lipsync.evaluation.benchmark.scoring import ClipScorer
 from lipsync.evaluation.benchmark.study import TRIALS, write_study
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
+from lipsync.evaluation.reading import Reading
 from lipsync.evaluation.rows import Row
 from lipsync.evaluation.videos import DEFAULT_JUDGE, protocol_name
 from lipsync.faces.detect import Detector, get_detector
@@ -35,6 +36,7 @@ def bench(
     systems: Sequence[str] | None = None,
     failed: Sequence[Row] = (),
     judge: Judge | str = DEFAULT_JUDGE,
+    reader: str | Path | None = None,
     detector: str | Detector = "centerface",
     stride: int = STRIDE,
     vshift: int = VSHIFT,
@@ -60,6 +62,8 @@ def bench(
         failed: why dubs are not there, as :func:`lipsync.evaluation.make_dubs` tells.
         judge, detector, stride, vshift, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
+        reader: the path or name of a lip reader; it reads clips of which ``clips.csv`` says the
+            ``text`` of the new sound, and the ``real_text`` of the real video's own.
         workers: processes.
         study: write a blind study for people, too, into ``study/``.
         seed: of its order and sides.
@@ -89,6 +93,13 @@ def bench(
         "stride": stride,
         "vshift": vshift,
     }
+    if reader is not None:
+        reading = Reading(reader, device)
+        settings |= {"reader": reading.name, "reader_weights": reading.sha256}
+        reading.check(loaded)
+        check_texts(reading, found.clips)
+    else:
+        reading = None
     cache = ScoreCache(output, f"{protocol} {settings}")
     clips = found.clips
     trained = {
@@ -100,10 +111,10 @@ def bench(
     rows = [known.get((row.set, row.video), row) for row in found.problems]
     jobs = [(clip, other, cache) for clip, other in zip(clips, others, strict=True)]
     if workers == 1:
-        scorer = ClipScorer(loaded, finder, stride, vshift)
+        scorer = ClipScorer(loaded, finder, stride, vshift, reading)
         scored: Iterator[list[Row]] = (scorer.score(*job) for job in jobs)
     else:
-        scored = _spread(jobs, workers, (judge, device, detector, stride, vshift))
+        scored = _spread(jobs, workers, (judge, reader, device, detector, stride, vshift))
     for done, clip in enumerate(clips):
         if progress:
             progress(clip.name, done, len(clips))
@@ -120,6 +131,22 @@ def bench(
         write_study(result, clips, output, seed, trials)
     save_page(result, clips, output)
     return result
+
+
+def check_texts(reading: Reading, clips: Sequence[BenchClip]) -> None:
+    """Refuse a bench in which there is nothing to read, or a text that cannot be read.
+
+    Raises:
+        ConfigError: names the column, or the clip and its text.
+    """
+    if not any(text for clip in clips for text in clip.texts):
+        raise ConfigError("--reader: clips.csv has no column text of what the new sounds say")
+    for clip in clips:
+        for text in filter(None, clip.texts):
+            try:
+                reading.check_text(text)
+            except ConfigError as error:
+                raise ConfigError(f"clips.csv: {clip.name}: {error}") from None
 
 
 Job = tuple[BenchClip, Path, ScoreCache]
@@ -141,11 +168,17 @@ _SCORER: list[ClipScorer] = []
 
 
 def _begin(
-    judge: Judge | str, device: str, detector: str | Detector, stride: int, vshift: int
+    judge: Judge | str,
+    reader: str | Path | None,
+    device: str,
+    detector: str | Detector,
+    stride: int,
+    vshift: int,
 ) -> None:
     torch.set_num_threads(1)
     finder = get_detector(detector) if isinstance(detector, str) else detector
-    _SCORER.append(ClipScorer(as_judge(judge, device), finder, stride, vshift))
+    reading = None if reader is None else Reading(reader, device)
+    _SCORER.append(ClipScorer(as_judge(judge, device), finder, stride, vshift, reading))
 
 
 def _score(job: Job) -> list[Row]:

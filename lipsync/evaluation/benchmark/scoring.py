@@ -18,6 +18,7 @@ from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import BenchClip
 from lipsync.evaluation.benchmark.measures import OLD_VIDEO, QUALITIES, RECOMPRESSED, SILENCED
 from lipsync.evaluation.judge import Judge, Scored
+from lipsync.evaluation.reading import Reading
 from lipsync.evaluation.rows import REAL, SILENT, Row, problem_of
 from lipsync.evaluation.truth import Source, likeness, write_again
 from lipsync.evaluation.videos import Measured, Stretch, find_stretch, measure, scored_row
@@ -41,6 +42,7 @@ class ClipScorer:
     detector: Detector
     stride: int
     vshift: int
+    reading: Reading | None = None
 
     def score(self, clip: BenchClip, other: Path, cache: ScoreCache) -> list[Row]:
         """The rows of a clip: its baselines, its dubs, and its dubs with silence.
@@ -58,13 +60,14 @@ class ClipScorer:
                 Row(kind, clip.name, 0, problem=problem_of(error)) for kind in (REAL, *clip.dubs)
             ]
         kinds = [REAL, *RECOMPRESSED, OLD_VIDEO]
-        rows = cache.rows("baselines", files, clip.name, kinds, work.baselines)
+        said = "" if self.reading is None else f" {clip.texts}"
+        rows = cache.rows(f"baselines{said}", files, clip.name, kinds, work.baselines)
         if why := rows[0].problem:
             why = f"its real video cannot be scored: {why}"
             return [rows[0], *(Row(system, clip.name, 0, problem=why) for system in clip.dubs)]
         for system, dub in clip.dubs.items():
             made = partial(work.dub, system)
-            rows += cache.rows("dub", [dub, *files], clip.name, [system], made)
+            rows += cache.rows(f"dub{said}", [dub, *files], clip.name, [system], made)
         for system, dub in clip.silent.items():
             made, kind = partial(work.silent, system), f"{system}{SILENCED}"
             rows += cache.rows("silent", [dub, clip.real], clip.name, [kind], made)
@@ -110,15 +113,19 @@ class _Clip:
 
     def baselines(self) -> list[Row]:
         worst = read_speech(self.other) if self.same else self.new
+        new, old = self.clip.texts
         found = self._measure(self.real, [self.own, worst])
         mouth = self.source.leakage(self.real, self.own)
         mouth.pop("motion_correlation", None)  # with itself
+        mouth |= self._read(self.real, word_error=old)
         rows = [self._row(REAL, found.scores[0], found.pictures[0] | mouth)]
         with tempfile.TemporaryDirectory() as folder:
             for kind, quality in zip(RECOMPRESSED, QUALITIES, strict=True):
                 rows.append(self._again(kind, Path(folder) / f"{quality}.mp4", quality))
-        old = self.source.leakage(self.real, worst) | {"old_speech_found": _found(found.scores[0])}
-        rows.append(self._row(OLD_VIDEO, found.scores[1], found.pictures[1] | old))
+        left = self.source.leakage(self.real, worst) | {"old_speech_found": _found(found.scores[0])}
+        if not self.same:  # else the other speech is of another clip
+            left |= self._read(self.real, word_error=new, old_word_error=old)
+        rows.append(self._row(OLD_VIDEO, found.scores[1], found.pictures[1] | left))
         return rows
 
     def _again(self, kind: str, path: Path, quality: int) -> Row:
@@ -126,7 +133,9 @@ class _Clip:
         write_again(self.real.footage, path, quality)
         again = replace(self.real, footage=HeldFrames(path, FPS))
         found = self._measure(again, [self.own])
-        more = self.source.leakage(again, self.own)
+        more = self.source.leakage(again, self.own) | self._read(
+            again, word_error=self.clip.texts[1]
+        )
         if self.same:  # beside dubs of which it is taken
             more |= likeness(again, self.real)
         more = {k: v for k, v in more.items() if k not in ("motion_correlation", "mouth_corners")}
@@ -137,12 +146,14 @@ class _Clip:
         self._check(path)
         made = self._stretch(path)
         found = self._measure(made, [self.new, self.own])
-        more = self.source.leakage(made, self.new)
+        new, old = self.clip.texts
+        more = self.source.leakage(made, self.new) | self._read(made, word_error=new)
         if self.same:
             more.pop("motion_correlation", None)  # the old mouth is the right one
             more |= likeness(made, self.real)
         else:
             more["old_speech_found"] = _found(found.scores[1])
+            more |= self._read(made, old_word_error=old)
         return [self._row(system, found.scores[0], found.pictures[0] | more)]
 
     def silent(self, system: str) -> list[Row]:
@@ -190,6 +201,14 @@ class _Clip:
 
     def _measure(self, stretch: Stretch, sounds: Sequence[np.ndarray]) -> Measured:
         return measure(stretch, sounds, self.scorer.judge, vshift=self.scorer.vshift)
+
+    def _read(self, stretch: Stretch, **texts: str) -> dict[str, float]:
+        """Measure -> word error of a text; nothing without a reader or a text."""
+        reading, known = self.scorer.reading, {k: text for k, text in texts.items() if text}
+        if reading is None or not known:
+            return {}
+        errors = reading.error(stretch.crops(self.scorer.judge.face_size), *known.values())
+        return dict(zip(known, errors, strict=False))
 
     def _row(self, kind: str, scored: Scored, picture: dict[str, float]) -> Row:
         error = round(abs(scored.result.fine_offset), 2)

@@ -1,0 +1,146 @@
+"""Whole clips and what is said in them, for networks that read lips."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.data.datasets import Reader, Split
+from lipsync.data.draws import ClipDraws
+from lipsync.data.inputs import Inputs
+from lipsync.errors import ClipError, ConfigError
+
+GRID_SLOTS = (
+    ("bin", "lay", "place", "set"),
+    ("blue", "green", "red", "white"),
+    ("at", "by", "in", "with"),
+    tuple("abcdefghijklmnopqrstuvxyz"),
+    ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    ("again", "now", "please", "soon"),
+)
+"""The sentences of the GRID corpus: command, colour, preposition, letter, digit, adverb."""
+_DIGITS = "z123456789"
+_GRID = re.compile(r"[blps][bgrw][abiw][a-vx-z][z1-9][anps]")
+
+
+def grid_sentence(key: str) -> str | None:
+    """What a clip of GRID says, which its name spells; None where it does not.
+
+    Example:
+        >>> grid_sentence("s1/bbaf2n")
+        'bin blue at f two now'
+    """
+    name = key.rpartition("/")[2]
+    if not _GRID.fullmatch(name):
+        return None
+    words = []
+    for slot, letter in zip(GRID_SLOTS, name, strict=True):
+        digit = len(slot) == len(_DIGITS)
+        place = _DIGITS.index(letter) if digit else [w[0] for w in slot].index(letter)
+        words.append(slot[place])
+    return " ".join(words)
+
+
+def read_transcripts(path: str | Path) -> dict[str, str]:
+    """Clip -> what it says, of a CSV with the columns ``name`` (``speaker/clip``) and ``text``.
+
+    Raises:
+        ConfigError: a file that cannot be read, or of other columns.
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {row["name"].strip(): " ".join(row["text"].lower().split()) for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError):
+        problem = "cannot be read; write a CSV with columns name and text"
+        raise ConfigError(f"{path}: {problem}") from None
+
+
+class Sentences(Split):
+    """Whole clips that say something known; clips of which nobody knows what are left out.
+
+    Args:
+        reader, split, inputs: as of :class:`lipsync.data.datasets.Windows`.
+        transcripts: a file as of :func:`read_transcripts`; None takes what the names of GRID spell.
+        frames: the most that a clip may have; shorter ones are filled up with their last frame.
+        most: of clips; of more, the first.
+
+    Returns per clip:
+        ``faces`` uint8 (frames, rows, S, 3); ``start`` int64 (1,), its first frame; ``length``, how
+        many of the frames are the clip's; ``text``, words with a space between; ``key``.
+
+    Raises:
+        ConfigError: a set of another size or framing, or in which no clip says anything known.
+        ClipError: a clip with more frames.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        split: str,
+        inputs: Inputs,
+        *,
+        transcripts: str | Path | None = None,
+        frames: int = 75,
+        most: int | None = None,
+    ) -> None:
+        super().__init__(reader, split, inputs)
+        known = None if transcripts is None else read_transcripts(transcripts)
+        said = {k: grid_sentence(k) if known is None else known.get(k) for k in self.keys}
+        self.texts = {key: text for key, text in said.items() if text}
+        self.keys = [key for key in self.keys if key in self.texts][:most]
+        self.frames = frames
+        if not self.keys:
+            raise ConfigError(
+                f"{reader}: nothing is known of what the {len(said)} clips of {split} say; give "
+                "data.transcripts=FILE, a CSV with columns name and text"
+            )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        clip = self.clip(self.keys[index])
+        if len(clip) > self.frames:
+            problem = f"has {len(clip)} frames, data.frames is {self.frames}"
+            raise ClipError(clip.key, problem, "raise it, or take the clip out of the list")
+        frames = np.minimum(np.arange(self.frames), len(clip) - 1)
+        return {
+            "faces": self.inputs.seen(clip, frames),
+            "start": np.zeros(1, int),
+            "length": len(clip),
+            "text": self.texts[clip.key],
+            "key": clip.key,
+        }
+
+
+class DrawnSentences(Sentences):
+    """The same without end, in a random order, for training.
+
+    Args:
+        reader, split, inputs, transcripts, frames: as of :class:`Sentences`.
+        seed: of the order.
+        balance: 0 for equal shares of clips to 1 for equal shares of speakers.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        split: str,
+        inputs: Inputs,
+        *,
+        seed: int = 0,
+        balance: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(reader, split, inputs, **options)
+        self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
+
+    def __getitem__(self, draw: int) -> dict[str, Any]:
+        return super().__getitem__(self.draws(draw))

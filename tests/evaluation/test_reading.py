@@ -1,0 +1,136 @@
+"""What a lip reader reads from dubs, beside the real video and the old one, in the bench."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from evaluation_media import FixedDetector, bright_and_loud, expert
+
+from lipsync.checkpoints import fingerprint, save_model
+from lipsync.errors import CheckpointError, ConfigError
+from lipsync.evaluation import Judge, bench
+from lipsync.evaluation.benchmark import run as bench_run
+from lipsync.evaluation.benchmark.measures import MEASURES, OLD_VIDEO
+from lipsync.evaluation.reading import Reading
+from lipsync.media import VideoWriter, write_audio
+from lipsync.models import LipReader, LongSyncNet, SyncNet
+
+SLOTS = [["up", "down"], ["left", "right"]]
+OLD, NEW = "up left", "down right"
+FRAMES = 30
+
+
+def film(path, seed, heard=None):
+    path.parent.mkdir(exist_ok=True)
+    faces, _ = bright_and_loud(FRAMES, seed=seed)
+    wave = None if heard is None else bright_and_loud(FRAMES, seed=heard)[1]
+    with VideoWriter(path, 25, (96, 80), audio=wave, crf=8, threads=1) as writer:
+        for shown in faces:
+            picture = np.full((80, 96, 3), shown[0, 0, 0], np.uint8)
+            picture[:8, :8] = 128
+            writer.write(picture)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "sound").mkdir()
+    lines = ["name,real_text,text,language"]
+    for k in range(2):
+        film(tmp_path / "real" / f"{k}.mp4", k, k)
+        write_audio(tmp_path / "sound" / f"{k}.wav", bright_and_loud(FRAMES, seed=50 + k)[1])
+        film(tmp_path / "good" / f"{k}.mp4", 50 + k)
+        film(tmp_path / "copier" / f"{k}.mp4", k)
+        lines.append(f"{k}, UP  left ,down right,en")
+    (tmp_path / "clips.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+class ReadsBrightness:
+    """Stands in for a trained reader: it knows which frames belong to which speech."""
+
+    def __init__(self, name, device="cpu"):
+        self.name, self.sha256 = str(name), "00"
+        self.network = LipReader(SLOTS)
+
+    def check(self, judge):
+        pass
+
+    check_text = Reading.check_text
+
+    def error(self, faces, *texts):
+        means = np.array([face.mean() for face in faces])
+        said = {text: [] for text in (OLD, NEW)}
+        for seeds, text in (((0, 1), OLD), ((50, 51), NEW)):
+            for seed in seeds:
+                of = bright_and_loud(FRAMES, seed=seed)[0].mean(axis=(1, 2, 3))
+                said[text].append(np.abs(means - of).mean())
+        read = min(said, key=lambda text: min(said[text]))
+        return [float(read != text) for text in texts]
+
+
+def test_what_is_read_stands_beside_real_and_old_videos(folder, monkeypatch):
+    monkeypatch.setattr(bench_run, "Reading", ReadsBrightness)
+    options = {"judge": expert(), "detector": FixedDetector()}
+    result = bench(folder, folder / "out", reader="stand-in", **options)
+    measures = {m.name: m for m in MEASURES}
+
+    def mean(kind, name):
+        return result.mean(kind, measures[name]).mean
+
+    new = {kind: mean(kind, "word_error") for kind in ("real", "good", "copier", OLD_VIDEO)}
+    assert new == {"real": 0, "good": 0, "copier": 1, OLD_VIDEO: 1}
+    old = {kind: mean(kind, "old_word_error") for kind in ("good", "copier", OLD_VIDEO)}
+    assert old == {"good": 1, "copier": 0, OLD_VIDEO: 0}
+    assert result.columns == ["language"]  # texts are nothing to group by
+    summary = json.loads((folder / "out" / "summary.json").read_text())
+    assert summary["settings"]["reader"] == "stand-in"
+    assert "words misread" in (folder / "out" / "index.html").read_text()
+    without = bench(folder, folder / "out", **options)
+    assert not without.values("good", "word_error")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("name,language\n0,en\n1,en", "clips.csv has no column text"),
+        ("name,text\n0,up sideways\n1,up left", "0: 'up sideways' is no sentence that x reads; th"),
+        ("name,text\n0,up\n1,up left", "they have the form 'up left'"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_an_error(folder, monkeypatch, text, problem):
+    monkeypatch.setattr(bench_run, "Reading", ReadsBrightness)
+    (folder / "clips.csv").write_text(text)
+    with pytest.raises(ConfigError, match=problem):
+        bench(folder, folder / "out", judge=expert(), detector=FixedDetector(), reader="x")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    eyes = LongSyncNet(width=0.25, view="face").eval()
+    save_model(eyes, tmp_path / "eyes.safetensors")
+    network = LipReader(SLOTS, str(tmp_path / "eyes.safetensors"), width=8, hidden=8)
+    card = {"frozen": {"eyes": [fingerprint(eyes)]}}
+    save_model(network, tmp_path / "reader.safetensors", card)
+    return tmp_path / "reader.safetensors"
+
+
+def test_a_reader_reads_crops_of_its_own_framing(saved):
+    reading = Reading(saved)
+    faces = np.random.default_rng(0).integers(0, 255, (9, 96, 96, 3), np.uint8)
+    errors = reading.error(iter(faces), "up left", "up right", "down left", "down right")
+    assert sorted(errors) == [0, 0.5, 0.5, 1]  # one of the four sentences is read
+    assert reading.error(iter(faces[:1]), "up left") == []
+    reading.check(Judge(LongSyncNet(width=0.25)))
+    for other in (LongSyncNet(width=0.25, framing="aligned"), SyncNet(128, width=0.1, depth=0)):
+        with pytest.raises(ConfigError, match=r"sees crops of box, 96 px, the judge .* of "):
+            reading.check(Judge(other))
+
+
+def test_other_networks_and_other_eyes_are_an_error(saved, tmp_path):
+    with pytest.raises(CheckpointError, match="holds a LongSyncNet, no lip reader"):
+        Reading(tmp_path / "eyes.safetensors")
+    save_model(LongSyncNet(width=0.25, view="face"), tmp_path / "eyes.safetensors")
+    with pytest.raises(CheckpointError, match="was trained with another"):
+        Reading(saved)
