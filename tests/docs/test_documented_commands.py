@@ -155,8 +155,10 @@ def composed(words: list[str]) -> None:
 
 
 def prepared(words: list[str]) -> None:
+    name = "convert" if words[0] == "convert" else "prepare"
+    words = words[name == "convert" :]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose("prepare", overrides=[quoted(word) for word in words])
+        config = compose(name, overrides=[quoted(word) for word in words])
     assert "output" in config
 
 
