@@ -56,7 +56,7 @@ def litdata(root: Path) -> Iterator[np.ndarray]:
     reader, rng = PreparedShards(root), np.random.default_rng(0)
     with tempfile.TemporaryDirectory(dir=root.parent) as folder:
         writer = BinaryWriter(folder, chunk_bytes="100MB")
-        for i, key in enumerate(reader.index.keys):
+        for i, key in enumerate(reader.index.keys[:100]):
             clip = reader.open(key.decode())
             writer[i] = {name: bytes(clip._member(name)) for name in ("ends.npy", "flac", "mjpeg")}
         writer.done()
