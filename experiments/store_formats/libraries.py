@@ -1,6 +1,6 @@
-"""Windows a second that other readers of shards give, beside ours, from the same clips.
+"""Windows a second that WebDataset gives, beside ours, from the same shards.
 
-    pip install --no-deps webdataset braceexpand litdata obstore
+    pip install --no-deps webdataset braceexpand
     python experiments/store_formats/libraries.py ROOT
 
 ``ROOT`` is a set in shards (``python -m data_prep convert``). A sample is five frames of a clip.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -49,31 +48,13 @@ def webdataset(root: Path) -> Iterator[np.ndarray]:
         yield cut(sample["ends.npy"], sample["mjpeg"], rng)
 
 
-def litdata(root: Path) -> Iterator[np.ndarray]:
-    from litdata import StreamingDataset
-    from litdata.streaming.writer import BinaryWriter  # optimize() wants processes and a chunk size
-
-    reader, rng = PreparedShards(root), np.random.default_rng(0)
-    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
-        writer = BinaryWriter(folder, chunk_bytes="100MB")
-        for i, key in enumerate(reader.index.keys[:100]):
-            clip = reader.open(key.decode())
-            writer[i] = {name: bytes(clip._member(name)) for name in ("ends.npy", "flac", "mjpeg")}
-        writer.done()
-        writer.merge()
-        dataset = StreamingDataset(folder)
-        while True:
-            sample = dataset[int(rng.integers(len(dataset)))]
-            yield cut(sample["ends.npy"], sample["mjpeg"], rng)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path)
     parser.add_argument("--seconds", type=float, default=3.0)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    for read in (ours, webdataset, litdata):
+    for read in (ours, webdataset):
         windows = read(args.root)
         next(windows)  # what is filled first
         begin, count = time.process_time(), 0
