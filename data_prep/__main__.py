@@ -35,7 +35,7 @@ def main(config: DictConfig) -> None:
         needed = ("output",) if features else ("source", "output")
         if missing := [name for name in needed if OmegaConf.is_missing(config, name)]:
             raise ConfigError(
-                f"{' and '.join(missing)} not given: python -m data_prep source=DIR output=DIR, or "
+                f"{' and '.join(missing)} not given: source=DIR output=DIR, or "
                 "features=[NAME] output=DIR"
             )
         if not OmegaConf.is_missing(config, "source"):
