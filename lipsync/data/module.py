@@ -125,6 +125,9 @@ class ClipDataModule(pl.LightningDataModule):
         batch = self.batch_size * world
         again = self.overfit and self.overfit * batch
         draws = DrawSampler(self.batches_per_epoch * batch, rank, world, again)
+        # Of a run that goes on, Lightning tells the epoch once loader processes have their draws.
+        module = self.trainer and self.trainer.lightning_module
+        draws.set_epoch(getattr(module, "batches_done", 0) // self.batches_per_epoch)
         return self._loader(self.train, self.batch_size, sampler=draws)
 
     def val_dataloader(self) -> DataLoader:

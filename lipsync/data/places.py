@@ -6,6 +6,7 @@ Keys and addresses of a service come from where its own programs have them
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from typing import Any
 import fsspec
 
 from lipsync.errors import ConfigError, LipsyncError
+
+for _library in ("aiobotocore", "botocore"):  # they say where they found credentials, every time
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 
