@@ -71,6 +71,8 @@ def test_processes_share_every_split_without_overlap(make_prepared, tmp_path):
 def test_a_run_that_goes_on_begins_with_the_draws_of_its_epoch(prepared):
     data = module(prepared)  # of three batches an epoch
     data.trainer.lightning_module.batches_done = 6
+    saved, data = data.state_dict(), module(prepared)
+    data.load_state_dict(saved)
     assert list(data.train_dataloader().sampler) == list(range(12, 18))
 
 
