@@ -25,8 +25,9 @@ from data_prep.options import Options
 from data_prep.run import prepare
 from lipsync.data.store import open_clip
 from lipsync.media import VideoWriter
-from lipsync.windows import FPS, T
+from lipsync.windows import FPS
 
+T = 5  # frames of a window
 _QUALITY = 95  # of JPEGs
 _GOP = 10  # frames from one key frame of a video to the next
 

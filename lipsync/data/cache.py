@@ -49,6 +49,14 @@ class Cache:
             return None
         return path
 
+    def read(self, name: str) -> bytes | None:
+        """What a file holds; None where there is none, or it had to make room just now."""
+        path = self.get(name)
+        try:
+            return path and path.read_bytes()
+        except OSError:
+            return None
+
     def put(self, name: str, data: bytes | memoryview) -> None:
         """Keep a file, where the disk has room."""
         path = self._path(name)

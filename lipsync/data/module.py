@@ -75,6 +75,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
         self.val_clips, self.overfit = val_clips, overfit
         self.leave_out = tuple(leave_out)
+        self.batches_done = 0  # by the run that goes on
         for name, value in (("val_clips", val_clips), ("overfit", overfit)):
             if value is not None:
                 check_whole(f"data.{name}", value, 1)
@@ -120,11 +121,20 @@ class ClipDataModule(pl.LightningDataModule):
         if stage == "test":
             self.test = self.make_evaluation(reader, "test", inputs)
 
+    def state_dict(self) -> dict[str, int]:
+        """For checkpoints: the batches that a run has trained on."""
+        return {"batches_done": self.trainer.lightning_module.batches_done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.batches_done = state["batches_done"]
+
     def train_dataloader(self) -> DataLoader:
         rank, world = self._place()
         batch = self.batch_size * world
         again = self.overfit and self.overfit * batch
         draws = DrawSampler(self.batches_per_epoch * batch, rank, world, again)
+        # Of a run that goes on, Lightning tells the epoch once loader processes have their draws.
+        draws.set_epoch(self.batches_done // self.batches_per_epoch)
         return self._loader(self.train, self.batch_size, sampler=draws)
 
     def val_dataloader(self) -> DataLoader:

@@ -6,8 +6,8 @@ Keys and addresses of a service come from where its own programs have them
 
 from __future__ import annotations
 
+import logging
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +17,9 @@ from typing import Any
 import fsspec
 
 from lipsync.errors import ConfigError, LipsyncError
+
+for _library in ("aiobotocore", "botocore"):  # they say where they found credentials, every time
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 
@@ -69,9 +72,10 @@ class Place:
             try:
                 data = files.cat_file(f"{root}/{name}", start=begin, end=end)
             except Exception as error:
-                if begin is None or not re.search("416|not satisfiable", str(error)):
+                beyond = getattr(error, "status", 0) == 416 or "not satisfiable" in str(error)
+                if begin is None or not beyond:
                     raise
-                data = b""  # HTTP's word for parts beyond the end
+                data = b""  # all of the part lies beyond the file's end
         if end is not None and len(data) > end - begin:
             raise ConfigError(
                 f"{self.path(name)}: the server sends whole files where a part is asked for; use "

@@ -151,13 +151,13 @@ class PreparedShards:
         if self.place.local is not None:
             path = str(self.place.local / shard)
             return lambda begin, end: os.pread(_opened(path), end - begin, first + begin)
-        kept = f"{self.token}-{number}"
-        if self.cache is not None and (path := self.cache.get(kept)) is not None:
-            data = path.read_bytes()
-        else:
+        name, data = f"{self.token}-{number}", None
+        if self.cache is not None:
+            data = self.cache.read(name)
+        if data is None or len(data) != length:
             data = self.place.read(shard, first, first + length)
             if self.cache is not None and len(data) == length:
-                self.cache.put(kept, data)
+                self.cache.put(name, data)
         whole = memoryview(data)
         return lambda begin, end: whole[begin:end]
 

@@ -1,6 +1,6 @@
-"""Prepared clips on disk: face crops, sound, features of the sound, and what is known of them.
+"""Prepared sets: face crops, sound, features of the sound, and what is known of the clips.
 
-::
+Large ones may be in shards (:mod:`lipsync.data.shards`); else a clip is a folder::
 
     <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps
                             audio.wav    16 kHz mono, 16 bit

@@ -68,6 +68,14 @@ def test_processes_share_every_split_without_overlap(make_prepared, tmp_path):
     assert len(set(starts)) == 9
 
 
+def test_a_run_that_goes_on_begins_with_the_draws_of_its_epoch(prepared):
+    data = module(prepared)  # of three batches an epoch
+    data.trainer.lightning_module.batches_done = 6
+    saved, data = data.state_dict(), module(prepared)
+    data.load_state_dict(saved)
+    assert list(data.train_dataloader().sampler) == list(range(12, 18))
+
+
 def test_speakers_left_out_are_the_test(make_prepared, tmp_path):
     splits = {"train": ["a/0", "a/1", "b/2", "c/3"], "val": ["a/4", "b/5"], "test": ["c/6", "a/7"]}
     root = make_prepared(tmp_path, splits)

@@ -12,9 +12,10 @@ import pytest
 
 from data_prep.convert import convert
 from data_prep.features import clips_below
+from data_prep.shard_writer import ShardWriter
 from lipsync.data.places import Place
 from lipsync.data.store import open_set, write_clip, write_split
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, LipsyncError
 
 KEYS = ["ann/one", "ann/two.take.1", "bö/drei", "bö/vier", "carl/five"]
 
@@ -140,6 +141,16 @@ def test_a_damaged_clip_is_left_out_named_and_counted(folders, tmp_path):
     shards = open_set(tmp_path / "shards")
     assert len(shards.index) == 4
     assert shards.keys("val") == ["carl/five"]
+
+
+def test_a_full_disk_ends_the_run_and_leaves_nothing(folders, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ShardWriter, "add", full)
+    with pytest.raises(LipsyncError, match=r"^output=.*: cannot be written \(No space left on dev"):
+        convert(folders, tmp_path / "shards", "shards", workers=0, progress=False)
+    assert list((tmp_path / "shards").iterdir()) == []
 
 
 @pytest.mark.parametrize(
