@@ -15,13 +15,14 @@ from lipsync.errors import MediaError
 from lipsync.media import (
     frame_rate,
     frame_times,
+    is_animated,
     probe,
     read_frames,
     read_image,
     resample_frames,
 )
 
-STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
 _HELD_BYTES = 256 * 2**20  # frames kept for playing backwards
 _OFF_GRID = 0.002  # seconds by which times of a constant rate may be rounded
 
@@ -142,7 +143,7 @@ def open_source(
     """Open a video or a picture as the face of a dub.
 
     Args:
-        path: a video, or a picture (by its suffix).
+        path: a video, or a picture (by its suffix); an animated one is a video.
         fps: frames a second: of a picture 25 by default, of a video its own, and a variable rate
             stays one; given for a video, it is brought to that rate.
         seconds: decoding stops after so much of the video.
@@ -153,7 +154,7 @@ def open_source(
         MediaError: missing, a folder, not decodable, or without video.
     """
     path = Path(path)
-    if path.suffix.lower() in STILLS:
+    if path.suffix.lower() in STILLS and not is_animated(path):
         picture = read_image(path, backdrop)
         return Source(path, frame_rate(fps or 25), picture.shape[1::-1], picture)
     info = probe(path)

@@ -12,10 +12,10 @@ from lipsync.media.frames import (
     frame_times,
     probe,
     read_frames,
-    read_image,
     resample_frames,
 )
 from lipsync.media.held import HeldFrames
+from lipsync.media.pictures import is_animated, read_image
 from lipsync.media.sound import audio_blocks, read_audio, write_audio
 from lipsync.media.soundtrack import (
     AUDIO_CODECS,
@@ -43,6 +43,7 @@ __all__ = [
     "check_target",
     "frame_rate",
     "frame_times",
+    "is_animated",
     "probe",
     "read_audio",
     "read_frames",

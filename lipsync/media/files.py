@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 
 from lipsync.errors import MediaError
+from lipsync.media.pictures import as_video, played_by_ffmpeg
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
 """Suffixes of the videos that are written."""
@@ -25,7 +27,7 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            file.read(1)
+            head = file.read(32)
         if path.stat().st_size == 0:
             raise MediaError(path, "the file is empty (0 bytes)", "copy or download it again")
     except FileNotFoundError:
@@ -36,7 +38,8 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
         raise MediaError(path, f"cannot be read ({error.strerror})", "check its rights") from None
     try:
         # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name
-        container = av.open(f"file:{path}", options={"format_whitelist": _DEMUXERS})
+        file = f"file:{path}" if played_by_ffmpeg(head) else as_video(path)
+        container = av.open(file, options={"format_whitelist": _DEMUXERS})
     except (av.error.FFmpegError, ValueError):
         raise MediaError(
             path,
@@ -52,11 +55,19 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The first video stream; attached pictures (cover art) are skipped."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
+    """The video that is played: the default one, else the first; no attached picture (a cover)."""
+    attached = av.stream.Disposition.attached_pic
+    return _played([one for one in container.streams.video if not one.disposition & attached])
+
+
+def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
+    """The sound that is played: the default one, else the first."""
+    return _played(container.streams.audio)
+
+
+def _played(streams: Sequence) -> Any:
+    default = (one for one in streams if one.disposition & av.stream.Disposition.default)
+    return next(default, streams[0] if streams else None)
 
 
 def stream_seconds(

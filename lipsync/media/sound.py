@@ -13,6 +13,7 @@ import numpy as np
 from lipsync.errors import MediaError
 from lipsync.media.channels import Resampler
 from lipsync.media.files import (
+    audio_stream,
     decoded,
     first_frame,
     naming_target,
@@ -54,9 +55,9 @@ def audio_blocks(
     path = Path(path)
     first = first_frame(path)
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = audio_stream(container)
+        if stream is None:
             raise MediaError(path, "has no sound", "name a file with sound")
-        stream = container.streams.audio[0]
         length = stream_seconds(stream, container)
         runs = _runs(path, container, stream, sample_rate, channels, tolerate_damage)
         time, _ = begin = next(runs, (0.0, None))

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media.files import first_frame, opened
+from lipsync.media.files import audio_stream, first_frame, opened
 
 AUDIO_CODECS = {"aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac"}
 _BIT_RATE = {1: 96_000, 2: 160_000}  # by channels; close to the most that AAC can use for 16 kHz
@@ -21,6 +21,7 @@ _KEPT = {  # what players of a container take as it is
     ".mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le"},
     ".mkv": {"aac", "mp3", "ac3", "opus", "flac", "vorbis", "alac", "pcm_s16le"},
 }
+_PRIMING = 2500  # samples that a codec may need before the first that is heard
 _KEPT[".m4v"] = {"aac", "ac3"}
 
 
@@ -119,7 +120,7 @@ class CopiedSound(Soundtrack):
     def open(self, container: av.container.OutputContainer) -> None:
         self._stack = ExitStack()
         given = self._stack.enter_context(opened(self.path))
-        source = given.streams.audio[0]
+        source = audio_stream(given)
         self._container = container
         self._stream = container.add_stream_from_template(source)
         self._origin = _origin(self.path, given)
@@ -151,8 +152,8 @@ def _origin(path: Path, container: av.container.InputContainer) -> float:
     first = first_frame(path)
     if first is not None:
         return first[0]
-    start = container.streams.audio[0].start_time or 0
-    return float(start * container.streams.audio[0].time_base)
+    sound = audio_stream(container)
+    return float((sound.start_time or 0) * sound.time_base)
 
 
 def sound_channels(path: str | Path) -> int:
@@ -162,9 +163,10 @@ def sound_channels(path: str | Path) -> int:
         MediaError: it cannot be read, or has no sound.
     """
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = audio_stream(container)
+        if stream is None:
             raise MediaError(path, "has no sound", "name a file with sound")
-        return container.streams.audio[0].channels
+        return stream.channels
 
 
 def can_copy(path: str | Path, target: str | Path) -> bool:
@@ -173,11 +175,18 @@ def can_copy(path: str | Path, target: str | Path) -> bool:
     Sound that begins before the first frame of its own video would have to be cut.
     """
     with opened(path) as container:
-        stream = container.streams.audio[0] if container.streams.audio else None
+        stream = audio_stream(container)
         if stream is None or stream.codec_context is None:
             return False
         name = stream.codec_context.name.replace("float", "")
         if name not in _KEPT.get(Path(target).suffix.lower(), ()):
             return False
-        start = float((stream.start_time or 0) * stream.time_base)
-        return start >= _origin(Path(path), container) - 1e-3
+        origin = _origin(Path(path), container)
+        if float((stream.start_time or 0) * stream.time_base) < origin - 1e-3:
+            return False
+        first = next(container.demux(stream), None)
+        if first is None or first.pts is None:
+            return False
+        # what a codec needs to begin is hidden by players; what was cut away before it is not
+        hidden = origin - float(first.pts * first.time_base)
+        return hidden <= _PRIMING / stream.codec_context.sample_rate
