@@ -104,7 +104,7 @@ class Sound:
                 reason = "it would not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = "aac" if codec == "auto" else codec
-        channels = min(2, sound_channels(self.path))
+        channels = sound_channels(self.path, name)
         blocks = audio_blocks(
             self.path, OUTPUT_RATE, channels=channels, tolerate_damage=self.tolerate_damage
         )

@@ -75,8 +75,8 @@ def stretch_track(
         raise ConfigError("the sound of a stretch cannot be copied; use --audio-codec auto")
     name = "aac" if codec == "auto" else codec
     voiced = probe(source.path).has_audio
-    counts = [sound_channels(path) for path in (sound.path, *([source.path] if voiced else []))]
-    channels = min(2, max(counts))
+    heard = (sound.path, *([source.path] if voiced else []))
+    channels = max(sound_channels(path, name) for path in heard)
 
     def blocks_of(path: Path) -> Iterator[np.ndarray]:
         return audio_blocks(

@@ -45,7 +45,7 @@ def audio_blocks(
     Args:
         path: any file that holds sound.
         sample_rate: to which it is brought.
-        channels: 1 (mono) or 2 (stereo).
+        channels: 1 (mono), 2 (stereo) or 6 (5.1).
         tolerate_damage: enable error concealment.
 
     Raises:

@@ -12,10 +12,11 @@ import av
 import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
+from lipsync.media.channels import LAYOUTS
 from lipsync.media.files import audio_stream, first_frame, opened
 
 AUDIO_CODECS = {"aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac"}
-_BIT_RATE = {1: 96_000, 2: 160_000}  # by channels; close to the most that AAC can use for 16 kHz
+_BIT_RATE = {1: 96_000, 2: 160_000, 6: 384_000}  # by channels; close to the most that AAC can use for 16 kHz
 _KEPT = {  # what players of a container take as it is
     ".mp4": {"aac", "mp3", "ac3"},
     ".mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le"},
@@ -46,9 +47,9 @@ class EncodedSound(Soundtrack):
     Args:
         blocks: float32 (channels, n) in [-1, 1], read as they are needed.
         sample_rate: of the blocks.
-        channels: 1 or 2.
+        channels: 1, 2 or 6 (5.1).
         codec: a name in ``AUDIO_CODECS``.
-        bit_rate: bits a second; by default 96,000 mono, 160,000 stereo.
+        bit_rate: bits a second; by default 96,000 mono, 160,000 stereo, 384,000 5.1.
         fit: end with the picture: cut, or silent where there is no more; else it is written whole.
     """
 
@@ -70,7 +71,7 @@ class EncodedSound(Soundtrack):
 
     def open(self, container: av.container.OutputContainer) -> None:
         self._container = container
-        self._layout = "mono" if self.channels == 1 else "stereo"
+        self._layout = LAYOUTS[self.channels]
         try:
             self._stream = container.add_stream(
                 AUDIO_CODECS[self.codec], rate=self.sample_rate, layout=self._layout
@@ -156,8 +157,8 @@ def _origin(path: Path, container: av.container.InputContainer) -> float:
     return float((sound.start_time or 0) * sound.time_base)
 
 
-def sound_channels(path: str | Path) -> int:
-    """How many channels a file's sound has.
+def sound_channels(path: str | Path, codec: str) -> int:
+    """As how many channels a file's sound is best encoded: 1, 2, or 6 where it is 5.1.
 
     Raises:
         MediaError: it cannot be read, or has no sound.
@@ -166,7 +167,8 @@ def sound_channels(path: str | Path) -> int:
         stream = audio_stream(container)
         if stream is None:
             raise MediaError(path, "has no sound", "name a file with sound")
-        return stream.channels
+        whole = stream.channels == 6 and codec != "mp3"
+        return 6 if whole else min(2, stream.channels)
 
 
 def can_copy(path: str | Path, target: str | Path) -> bool:
