@@ -15,6 +15,7 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.features import Feature
 from lipsync.media import (
     AUDIO_CODECS,
+    USUAL_CODEC,
     CopiedSound,
     EncodedSound,
     Soundtrack,
@@ -103,7 +104,7 @@ class Sound:
             elif not fits:
                 reason = "it would not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
-        name = "aac" if codec == "auto" else codec
+        name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
         channels = sound_channels(self.path, name)
         blocks = audio_blocks(
             self.path, OUTPUT_RATE, channels=channels, tolerate_damage=self.tolerate_damage

@@ -13,7 +13,7 @@ from lipsync.dubbing.options import Options, seconds_of
 from lipsync.dubbing.sound import OUTPUT_RATE, Sound
 from lipsync.dubbing.source import Source
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media import EncodedSound, audio_blocks, probe, sound_channels
+from lipsync.media import USUAL_CODEC, EncodedSound, audio_blocks, probe, sound_channels
 
 _FADE = 0.1  # seconds in which the new mouth takes over from the old one, and hands back
 _SOUND_FADE = 0.005  # seconds, so that nothing clicks
@@ -61,7 +61,12 @@ def find_stretch(options: Options, source: Source, sound: Sound) -> Stretch | No
 
 
 def stretch_track(
-    stretch: Stretch, source: Source, sound: Sound, codec: str, bit_rate: int | None
+    stretch: Stretch,
+    target: Path,
+    source: Source,
+    sound: Sound,
+    codec: str,
+    bit_rate: int | None,
 ) -> tuple[EncodedSound, str]:
     """The video's own sound with the new one in the stretch; the codec's name.
 
@@ -73,7 +78,7 @@ def stretch_track(
     """
     if codec == "copy":
         raise ConfigError("the sound of a stretch cannot be copied; use --audio-codec auto")
-    name = "aac" if codec == "auto" else codec
+    name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
     voiced = probe(source.path).has_audio
     heard = (sound.path, *([source.path] if voiced else []))
     channels = max(sound_channels(path, name) for path in heard)

@@ -14,8 +14,7 @@ import av
 from lipsync.errors import MediaError
 from lipsync.media.pictures import as_video, played_by_ffmpeg
 
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
-"""Suffixes of the videos that are written."""
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's own decoders leave alpha out
 _FOLLOWING = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 _DEMUXERS = ",".join(sorted(av.formats_available - _FOLLOWING))
 """Of all formats those that hold what they play, and do not name other files or addresses."""
@@ -81,6 +80,16 @@ def stream_seconds(
     return container.duration / av.time_base if container.duration else 0.0
 
 
+def demuxed(
+    container: av.container.InputContainer, stream: av.stream.Stream
+) -> Iterator[av.Packet]:
+    """The packets of a stream; another one that begins on the way is damage, unknown to PyAV."""
+    try:
+        yield from container.demux(stream)
+    except IndexError:
+        raise av.error.InvalidDataError(0, "a stream begins in its midst") from None
+
+
 def decoded(
     path: Path,
     container: av.container.InputContainer,
@@ -93,20 +102,22 @@ def decoded(
     context = stream.codec_context
     if context is None:
         raise MediaError(path, f"no decoder for its {stream.type}", "convert it to H.264 and AAC")
+    if stream.metadata.get("alpha_mode") == "1" and context.name in _WITH_ALPHA:
+        context = av.CodecContext.create(_WITH_ALPHA[context.name], "r")
     if stream.type == "video":
         context.thread_type, context.thread_count = "AUTO", threads
         if not tolerant:
             # Frame threads lose some flags of corrupt frames at random, unless errors stop them.
             context.options = {"err_detect": "explode"}
     time = 0.0
-    packets = container.demux(stream)
+    packets = demuxed(container, stream)
     while True:
         try:
             packet = next(packets)
             if packet.pts is not None:
                 time = float(packet.pts * packet.time_base)
             damaged = packet.is_corrupt
-            frames = packet.decode()
+            frames = context.decode(packet if packet.size else None)
         except StopIteration:
             return
         except av.error.EOFError:

@@ -13,11 +13,12 @@ import av
 import numpy as np
 
 from lipsync.errors import MediaError
-from lipsync.media.colour import HDR, ToRGB
+from lipsync.media.colour import HDR, ToRGB, has_alpha, is_deep
 from lipsync.media.fields import deinterlaced, pixel_aspect, square, square_size
 from lipsync.media.files import (
     audio_stream,
     decoded,
+    demuxed,
     first_frame,
     opened,
     stream_seconds,
@@ -38,7 +39,8 @@ class MediaInfo:
     ``width`` and ``height`` are those of the upright picture in square pixels; ``rotation`` is what
     was applied to get there, in degrees counter-clockwise. ``frames`` and the durations are the
     container's word, ``None`` and 0.0 where it does not say. Pictures count as video of one frame.
-    ``hdr`` is "PQ", "HLG", or "" for other video.
+    ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits of each
+    colour, ``alpha`` parts that may be transparent.
     """
 
     path: Path
@@ -52,6 +54,8 @@ class MediaInfo:
     has_audio: bool
     rotation: int
     hdr: str = ""
+    deep: bool = False
+    alpha: bool = False
 
 
 def probe(path: str | Path) -> MediaInfo:
@@ -83,6 +87,8 @@ def probe(path: str | Path) -> MediaInfo:
     return MediaInfo(
         path, width, height, fps, frames, video_seconds, audio_seconds,
         video is not None, audio is not None, rotation, hdr,
+        bool(first) and is_deep(first[1]),
+        bool(first) and has_alpha(first[1]),
     )  # fmt: skip
 
 
@@ -99,7 +105,7 @@ def frame_times(path: str | Path, until: float = float("inf")) -> np.ndarray:
     times: list[float] = []
     with opened(path) as container:
         stream = video_stream(container)
-        for packet in container.demux(stream) if stream is not None else ():
+        for packet in demuxed(container, stream) if stream is not None else ():
             if not packet.size or packet.is_discard:
                 continue
             if packet.pts is None:
@@ -120,6 +126,7 @@ def read_frames(
     tolerate_damage: bool = False,
     threads: int = 1,
     backdrop: str = "white",
+    deep: bool = False,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Stream a video's frames in the order of display.
 
@@ -132,6 +139,7 @@ def read_frames(
         threads: of the decoder; 0 for one per core, which is faster on large pictures and may
             overlook slight damage.
         backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
+        deep: give RGBA uint16 (H, W, 4), all bits and the transparency.
 
     Yields:
         ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3) of square
@@ -145,7 +153,7 @@ def read_frames(
     if frames is None:
         every = _decoded(path, *how)
         frames = every if start is None else dropwhile(lambda f: f[0] < start - _NEAR, every)
-    to_rgb, count = ToRGB(backdrop), 0
+    to_rgb, count = ToRGB(backdrop, deep), 0
     for count, (time, frame, aspect) in enumerate(frames, start=1):  # noqa: B007
         image = square(to_rgb(frame), aspect)
         turns = round(frame.rotation / 90) % 4 if rotate else 0

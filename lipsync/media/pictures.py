@@ -18,14 +18,20 @@ from lipsync.media.colour import laid_on, rgb_of
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
 _MOST_BYTES = 2**30  # of an animated picture's frames
-_BROKEN = OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError
+_BROKEN = OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError
 
 
 def read_image(path: str | Path, backdrop: str = "white") -> np.ndarray:
-    """Read a still picture as RGB uint8 (H, W, 3), turned upright by its EXIF orientation.
+    """Read a still picture as RGB uint8 (H, W, 3), see :func:`read_rgba`; what is transparent is
+    laid on the colour ``backdrop``."""
+    rgba = read_rgba(path)
+    return laid_on(rgba[..., :3], rgba[..., 3], rgb_of(backdrop))
+
+
+def read_rgba(path: str | Path) -> np.ndarray:
+    """Read a still picture as RGBA uint8 (H, W, 4), turned upright by its EXIF orientation.
 
     PNG, JPEG, WebP, AVIF, BMP and TIFF are read as they are, HEIC where pillow-heif is installed.
-    What is transparent is laid on the colour ``backdrop``.
 
     Raises:
         MediaError: it cannot be read.
@@ -36,22 +42,22 @@ def read_image(path: str | Path, backdrop: str = "white") -> np.ndarray:
     except OSError as error:
         raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
     if raw[4:8] == b"ftyp" and raw[8:12] in _HEIC:
-        return _read_heic(path, backdrop)
+        return _read_heic(path)
     data = np.frombuffer(raw, np.uint8)
     image = None
     with suppress(cv2.error):
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG")
-    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
     whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # not turned
     if whole.ndim < 3 or whole.shape[2] < 4 or whole.shape[:2] != image.shape[:2]:
         return image
-    alpha = whole[..., 3] if whole.dtype == np.uint8 else (whole[..., 3] >> 8).astype(np.uint8)
-    return laid_on(image, alpha, rgb_of(backdrop))
+    image[..., 3] = whole[..., 3] if whole.dtype == np.uint8 else whole[..., 3] >> 8
+    return image
 
 
-def _read_heic(path: Path, backdrop: str) -> np.ndarray:
+def _read_heic(path: Path) -> np.ndarray:
     try:
         from pillow_heif import HeifImagePlugin  # noqa: F401  # Pillow reads HEIC from now on
     except ImportError:
@@ -60,10 +66,9 @@ def _read_heic(path: Path, backdrop: str) -> np.ndarray:
         ) from None
     try:
         with Image.open(path) as picture:  # pillow-heif turns it upright
-            rgba = np.array(picture.convert("RGBA"))
+            return np.array(picture.convert("RGBA"))
     except _BROKEN:
         raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG") from None
-    return laid_on(rgba[..., :3], rgba[..., 3], rgb_of(backdrop))
 
 
 def is_animated(path: str | Path) -> bool:

@@ -13,13 +13,19 @@ import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media.channels import LAYOUTS
-from lipsync.media.files import audio_stream, first_frame, opened
+from lipsync.media.files import audio_stream, demuxed, first_frame, opened
 
-AUDIO_CODECS = {"aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac"}
-_BIT_RATE = {1: 96_000, 2: 160_000, 6: 384_000}  # by channels; close to the most that AAC can use for 16 kHz
+AUDIO_CODECS = {
+    "aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac", "pcm": "pcm_s16le",
+}  # fmt: skip
+LOSSLESS = ("flac", "pcm")
+USUAL_CODEC = {".webm": "opus", ".mxf": "pcm", ".png": "pcm"}
+"""By the suffix of a container, how sound is encoded where it is not AAC."""
+_BIT_RATE = {1: 96_000, 2: 160_000, 6: 384_000}  # by channels; AAC hardly uses more
 _KEPT = {  # what players of a container take as it is
     ".mp4": {"aac", "mp3", "ac3"},
     ".mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le"},
+    ".webm": {"opus", "vorbis"},
     ".mkv": {"aac", "mp3", "ac3", "opus", "flac", "vorbis", "alac", "pcm_s16le"},
 }
 _PRIMING = 2500  # samples that a codec may need before the first that is heard
@@ -78,9 +84,9 @@ class EncodedSound(Soundtrack):
             )
         except (ValueError, av.error.FFmpegError):
             raise ConfigError(
-                f"sound in {self.codec} cannot be written into this container; use aac, or mkv"
+                f"sound in {self.codec} cannot be written into this container; use auto, or mkv"
             ) from None
-        if self.codec != "flac":
+        if self.codec not in LOSSLESS:
             self._stream.bit_rate = self.bit_rate
 
     def write(self, until: float) -> None:
@@ -125,7 +131,7 @@ class CopiedSound(Soundtrack):
         self._container = container
         self._stream = container.add_stream_from_template(source)
         self._origin = _origin(self.path, given)
-        self._packets, self._time, self._end = given.demux(source), -np.inf, None
+        self._packets, self._time, self._end = demuxed(given, source), -np.inf, None
         if source.duration is not None:
             self._end = (source.start_time or 0) + source.duration
 
@@ -135,7 +141,10 @@ class CopiedSound(Soundtrack):
             if packet is None or not packet.size:
                 return
             shift = round(self._origin / packet.time_base)
-            packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
+            given = packet.dts if packet.pts is None else packet.pts
+            if given is None:  # damage; the next ones say when they are
+                continue
+            packet.pts = given - shift
             packet.dts = packet.pts
             self._time = float(packet.pts * packet.time_base)
             if self._end is not None and packet.duration:  # the last block is padded
@@ -186,7 +195,7 @@ def can_copy(path: str | Path, target: str | Path) -> bool:
         origin = _origin(Path(path), container)
         if float((stream.start_time or 0) * stream.time_base) < origin - 1e-3:
             return False
-        first = next(container.demux(stream), None)
+        first = next(demuxed(container, stream), None)
         if first is None or first.pts is None:
             return False
         # what a codec needs to begin is hidden by players; what was cut away before it is not
