@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import shutil
 import sys
@@ -24,7 +25,8 @@ from pathlib import Path
 from mutations import mutated
 from seeds import make_seeds
 
-LIMIT = 30.0  # seconds for one file
+LIMIT = 30.0  # seconds of a processor's time for one file,
+PATIENCE = 600.0  # or by the clock
 MEMORY = 10 * 2**30  # bytes of addresses that a worker may use
 
 
@@ -114,14 +116,24 @@ class Worker:
     def ask(self, path: Path) -> tuple[str, str]:
         try:
             self._pipe.send(path)
-            if self._pipe.poll(LIMIT):
-                return self._pipe.recv()
+            begun, until = self._worked(), time.monotonic() + PATIENCE
+            while self._worked() - begun < LIMIT and time.monotonic() < until:
+                if self._pipe.poll(0.5):
+                    return self._pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()
             return "crashed", f"exit code {self._process.exitcode}"
         self._process.kill()
         self._process.join()
         return "hung", f"more than {LIMIT:.0f} s"
+
+    def _worked(self) -> float:
+        """Seconds that the process was at work; all its threads."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return time.monotonic()  # the clock, where there is no such file
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
         self._pipe.close()

@@ -117,7 +117,7 @@ def decoded(
             if packet.pts is not None:
                 time = float(packet.pts * packet.time_base)
             damaged = packet.is_corrupt
-            frames = context.decode(packet if packet.size else None)
+            frames = context.decode(packet)
         except StopIteration:
             return
         except av.error.EOFError:
