@@ -90,7 +90,10 @@ VIDEOS: dict[str, tuple[str, Recipe]] = {
     "FFV1": (".mkv", Recipe("ffv1", sound="flac")),
     "HuffYUV": (".avi", Recipe("huffyuv", "yuv422p", "pcm_s16le")),
     "ProRes": (".mov", Recipe("prores_ks", "yuv422p10le", "pcm_s24le")),
-    "DNxHR": (".mov", Recipe("dnxhd", "yuv422p", "pcm_s16le", options={"profile": "dnxhr_hq"})),
+    "DNxHR": (
+        ".mov",
+        Recipe("dnxhd", "yuv422p", "pcm_s16le", options={"profile": "dnxhr_hq"}, tags=BT709),
+    ),
     "PNG in MOV": (".mov", Recipe("png", "rgb24", "pcm_s16le")),
     "QuickTime RLE": (".mov", Recipe("qtrle", "rgb24", "pcm_s16le")),
     # rates
@@ -154,6 +157,13 @@ PICTURES = {
     "TIFF": ".tif", "animated GIF": ".gif", "animated PNG": ".png", "animated WebP": ".webp",
     "animated AVIF": ".avif",
 }  # fmt: skip
+
+
+def times(name: str) -> list[float]:
+    """When the frames of a moving kind are shown."""
+    if name in VIDEOS:
+        return [time for time in VIDEOS[name][1].shown() if time >= 0]
+    return [k / 25 for k in range(30)]
 
 
 def make(folder: Path, name: str, card: Card) -> tuple[Path, bool]:

@@ -38,6 +38,13 @@ class Recipe:
     fields: bool = False
     more: str = ""  # "cover", "video", "audio": a second stream
 
+    def shown(self) -> list[float]:
+        """When frames are shown; before 0 they are hidden."""
+        if self.times is not None:
+            return list(self.times)
+        first = -round(self.begins * self.rate)
+        return [float(k / self.rate) for k in range(first, round(SECONDS * self.rate))]
+
 
 def write(path: Path, card: Card, recipe: Recipe) -> Path:
     """Write a file as the recipe says."""
@@ -63,13 +70,6 @@ def write(path: Path, card: Card, recipe: Recipe) -> Path:
 
 def silent(wave: np.ndarray) -> np.ndarray:
     return np.zeros_like(wave)
-
-
-def _times(recipe: Recipe) -> list[float]:
-    if recipe.times is not None:
-        return list(recipe.times)
-    first = -round(recipe.begins * recipe.rate)
-    return [float(k / recipe.rate) for k in range(first, round(SECONDS * recipe.rate))]
 
 
 def _video(output, card: Card, recipe: Recipe, black: bool = False):
@@ -98,7 +98,7 @@ def _video(output, card: Card, recipe: Recipe, black: bool = False):
     base = context.time_base or 1 / Fraction(recipe.rate)
 
     def packets():
-        for seconds in _times(recipe):
+        for seconds in recipe.shown():
             frame = _picture(card, recipe, max(0.0, seconds), wide, high)
             if black or seconds < 0:
                 frame = np.zeros_like(frame)
@@ -132,6 +132,8 @@ def _coded(frame: np.ndarray, recipe: Recipe) -> av.VideoFrame:
 
 def _audio(output, recipe: Recipe, wave: np.ndarray, default: bool = True):
     audio = output.add_stream(recipe.sound, rate=recipe.sample_rate, layout=recipe.layout)
+    if recipe.sound == "libopencore_amrnb":
+        audio.bit_rate = 12_200
     if recipe.more == "audio":
         audio.disposition = av.stream.Disposition(1 if default else 0)
     channels = wave if wave.ndim == 2 else np.repeat(wave[None], audio.channels, axis=0)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from card import BEGIN, HEIGHT, SECONDS, WIDTH, Card, colour_error, flash, roundness, tone
-from kinds import PICTURES, VIDEOS, make
+from kinds import PICTURES, VIDEOS, make, times
 
 from lipsync.dubbing import dub
 from lipsync.dubbing.lips import load_generator
@@ -87,10 +87,14 @@ def measure(folder: Path, name: str, card: Card, tools: dict) -> dict:
         problems.append(f"{result.seconds:.2f} s")
     if moving:
         white, heard = flash(shown), tone(read_audio(output))
-        late = 1000 * (heard - white) if white is not None else np.inf
+        own = times(name)
+        turns = next(time for time in own if time >= BEGIN - 0.004)  # of what it shows
+        late = 1000 * (heard - BEGIN - (white - turns)) if white is not None else np.inf
         row["late_ms"] = f"{late:.1f}"
         if not abs(late) <= 1000 * MOST_SECONDS or abs(heard - BEGIN) > 0.045:
             problems.append("time")
+        if len(frames) != len(own):
+            problems.append(f"{len(own)} frames")
     if not any(problem.startswith("size") for problem in problems):
         round_, off = roundness(shown[5][1])
         error = max(colour_error(frames[min(5, len(frames) - 1)]), colour_error(shown[5][1]))

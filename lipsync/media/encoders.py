@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def _x265(crf: int, preset: str, ordered: bool) -> dict[str, str]:
 
 
 def _svt(crf: int, preset: str, ordered: bool) -> dict[str, str]:
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone
     # 12 is the quickest of its presets; two frames cannot change places in a low-delay structure
     own = {"crf": str(max(1, crf * 63 // 51)), "preset": str(12 - PRESETS.index(preset))}
     return own | ({"svtav1-params": "pred-struct=1"} if ordered else {})

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from av.filter import Graph
 
-_MOST_ASPECT = 4  # of a pixel, to either side; what says more is a mistake
+_MOST_ASPECT = 4  # of a pixel, to either side; what says more is a mistake,
+_SQUARE = 0.01  # and what is so near to 1 a rounded number
 
 
 def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -57,7 +58,8 @@ def _rest(graph: Graph) -> Iterator[av.VideoFrame]:
 def pixel_aspect(stream: av.VideoStream) -> Fraction:
     """Width of a pixel over its height, by the container or else the codec; 1 if unknown."""
     aspect = stream.sample_aspect_ratio or Fraction(1)
-    return aspect if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT else Fraction(1)
+    sane = 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT and abs(aspect - 1) > _SQUARE
+    return aspect if sane else Fraction(1)
 
 
 def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:

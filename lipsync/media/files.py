@@ -116,6 +116,8 @@ def decoded(
             packet = next(packets)
             if packet.pts is not None:
                 time = float(packet.pts * packet.time_base)
+                if not packet.size:  # nothing but a note of the encoder, which would end the stream
+                    continue
             damaged = packet.is_corrupt
             frames = context.decode(packet)
         except StopIteration:
