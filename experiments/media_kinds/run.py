@@ -96,8 +96,11 @@ def measure(folder: Path, name: str, card: Card, tools: dict) -> dict:
         if len(frames) != len(own):
             problems.append(f"{len(own)} frames")
     if not any(problem.startswith("size") for problem in problems):
-        round_, off = roundness(shown[5][1])
-        error = max(colour_error(frames[min(5, len(frames) - 1)]), colour_error(shown[5][1]))
+        round_, off = roundness(shown[min(5, len(shown) - 1)][1])
+        error = max(
+            colour_error(frames[min(5, len(frames) - 1)]),
+            colour_error(shown[min(5, len(shown) - 1)][1]),
+        )
         row |= {"disc": f"{round_:.3f}", "disc_off": f"{off:.1f}", "colour": f"{error:.1f}"}
         if abs(round_ - 1) > MOST_ROUND or off > MOST_OFF:
             problems.append("geometry")
