@@ -1,11 +1,13 @@
 """``python -m data_prep source=DIR output=DIR``: options in ``conf/prepare.yaml``.
 
 Without a source, ``python -m data_prep features=[NAME] output=DIR`` adds features of the sound to a
-set that is there.
+set that is there. ``python -m data_prep convert`` writes one in the other form, see
+:mod:`data_prep.convert`.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +35,7 @@ def main(config: DictConfig) -> None:
         needed = ("output",) if features else ("source", "output")
         if missing := [name for name in needed if OmegaConf.is_missing(config, name)]:
             raise ConfigError(
-                f"{' and '.join(missing)} not given: python -m data_prep source=DIR output=DIR, or "
+                f"{' and '.join(missing)} not given: source=DIR output=DIR, or "
                 "features=[NAME] output=DIR"
             )
         if not OmegaConf.is_missing(config, "source"):
@@ -96,4 +98,8 @@ def _table(splits: Splits) -> list[str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["convert"]:
+        from data_prep.convert_command import main
+
+        del sys.argv[1]
     run_command(main)

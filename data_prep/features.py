@@ -87,7 +87,7 @@ def add_features(
     """
     check_workers(workers, engine)
     root, counts, problems = Path(root), dict.fromkeys(features, 0), {}
-    clips = list(_clips(root))
+    clips = list(clips_below(root))
     if not clips:
         raise ConfigError(f"output={root}: holds no clips; prepare some with source=DIR")
     lacking = {c.key: [f for f in features if not (c.path / f.file).is_file()] for c in clips}
@@ -105,12 +105,16 @@ def add_features(
     return Added(counts, had, dict(sorted(problems.items())))
 
 
-def _clips(root: Path, key: str = "") -> Iterator[Clip]:
-    """All clips below a folder, sorted by their names."""
+def clips_below(root: Path, key: str = "", option: str = "output") -> Iterator[Clip]:
+    """All clips below a folder, sorted by their names.
+
+    Raises:
+        ConfigError: it cannot be read; names the option that gave it.
+    """
     try:
         names = sorted(e.name for e in os.scandir(root / key) if e.is_dir())
     except OSError as error:
-        raise ConfigError(f"output={root / key}: cannot be read ({error.strerror})") from None
+        raise ConfigError(f"{option}={root / key}: cannot be read ({error.strerror})") from None
     for name in names:
         below = f"{key}/{name}" if key else name
         if name.startswith("."):  # the state of the preparation, and clips that are being written
@@ -118,7 +122,7 @@ def _clips(root: Path, key: str = "") -> Iterator[Clip]:
         try:
             yield open_clip(root, below)
         except ClipError:
-            yield from _clips(root, below)
+            yield from clips_below(root, below, option)
 
 
 def _setup(root: Path, features: Sequence[Feature]) -> Callable[[str], str | None]:

@@ -7,17 +7,17 @@ import json
 from dataclasses import asdict, dataclass
 
 from lipsync.errors import ConfigError
-from lipsync.faces.detect import DETECTORS
+from lipsync.faces.detect import DETECTORS, LEAST
 from lipsync.faces.framing import get_framing
 from lipsync.options import check_options, option
 
-_VERSION = 6  # of what the stages write; raise it when the same options give other bytes
+_VERSION = 7  # of what the stages write; raise it when the same options give other bytes
 
 # Stages in their order, each with the options that it alone reads. A stage is done again when one
 # of these, or anything before it, has changed.
 STAGES = {
     "probe": (),
-    "look": ("detector", "stride", "min_score"),
+    "look": ("detector", "stride", "min_score", "sought"),
     "pieces": (
         "min_seconds", "max_seconds", "min_face", "min_sharpness", "max_turn", "max_outside",
         "min_level", "image_size",  # the size of crops that others made and that are taken over
@@ -36,8 +36,9 @@ class Options:
     Attributes:
         image_size: side of the square crops, pixels.
         framing: ``box``, one square for a whole clip; ``aligned``, turned and scaled in every frame
-            so that eyes and mouth keep their places; or ``aligned_tight``, the same and nearer to
-            the mouth; see :mod:`lipsync.faces.framing`.
+            so that eyes and mouth keep their places; ``aligned_tight``, the same and nearer to the
+            mouth; or ``aligned_jaw``, near and low enough for an open jaw; see
+            :mod:`lipsync.faces.framing`.
         detector: ``centerface`` or ``face_alignment``.
         stride: frames from one detection to the next.
         min_score: faces that the detector is less sure of do not count.
@@ -45,6 +46,8 @@ class Options:
         max_seconds: longer ones are cut into equal parts.
         cuts: ``split`` files where the picture changes, or ``reject`` those in which it does: in a
             corpus of one take a file that is damage. None goes by the corpus: ``reject`` for GRID.
+        smallest_face: height in pixels of the source of the smallest faces that are looked for; the
+            smaller, the slower. None for 40, or ``min_face`` where that is less.
         min_face: least height of a face, forehead to chin, in pixels of the source.
         min_sharpness: see :func:`data_prep.quality.fine_detail`.
         max_turn: see :func:`data_prep.quality.turn`; 0 looks into the camera, 1 is a profile.
@@ -59,10 +62,11 @@ class Options:
     """
 
     image_size: int = option(96, least=16)
-    framing: str = option("box", choices=("box", "aligned", "aligned_tight"))
+    framing: str = option("box", choices=("box", "aligned", "aligned_tight", "aligned_jaw"))
     detector: str = option("centerface", choices=DETECTORS)
     stride: int = option(5, least=1)
     min_score: float = 0.5
+    smallest_face: float | None = option(None, least=20)
     min_seconds: float = option(0.6, least=0.2)
     max_seconds: float = 10.0
     cuts: str | None = option(None, choices=("split", "reject"))
@@ -93,6 +97,11 @@ class Options:
                 f"got {self.max_seconds} and {self.min_seconds}"
             )
 
+    @property
+    def sought(self) -> float:
+        """Height in pixels of the smallest faces that are looked for."""
+        return min(LEAST, self.min_face) if self.smallest_face is None else self.smallest_face
+
     def fingerprints(self, digest: str, judge: str = "") -> dict[str, str]:
         """What each stage's result is made from, as a hash.
 
@@ -101,7 +110,7 @@ class Options:
             judge: of the judge's weights, which may change behind a name.
         """
         made_from, prints = f"v{_VERSION} {digest}", {}
-        values = asdict(self) | {"judge": judge}
+        values = asdict(self) | {"judge": judge, "sought": self.sought}
         for stage, names in STAGES.items():
             text = json.dumps([made_from, stage, *(values[name] for name in names)])
             made_from = prints[stage] = hashlib.sha256(text.encode()).hexdigest()[:16]

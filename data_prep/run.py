@@ -245,9 +245,9 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
     if not output.is_dir():
         raise ConfigError(f"output={output}: is not on {socket.gethostname()}; share the folder")
     cv2.setNumThreads(1)
-    arguments = {"min_score": options.min_score}
+    arguments: dict[str, float] = {"min_score": options.min_score}
     if options.detector == "centerface":
-        arguments["threads"] = 1
+        arguments |= {"threads": 1, "least": options.sought}
     detector = SecondLook(get_detector(options.detector, **arguments))
     tools = Tools(output, options, detector)
     if options.judge is not None:

@@ -20,7 +20,7 @@ def add_command(commands: Any, name: str, run: Callable[..., None], about: str) 
         description=f"{about[0].upper()}{about[1:]}.",
         argument_default=argparse.SUPPRESS,
     )
-    about = "import a module of your own first; may be repeated (docs/extending.md)"
+    about = "import your own module first; may be repeated (docs/extending.md)"
     parser.add_argument("--plugin", action="append", default=[], metavar="MODULE", help=about)
     parser.set_defaults(run=run)
     return parser

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from lipsync import __version__
-from lipsync.checkpoints import bundled_models, describe, network_class
-from lipsync.evaluation.calibration import Calibration
-from lipsync.models import Network
+from lipsync.checkpoints.bundled import bundled_models
 from lipsync.translation.engines import about_engines
-from lipsync.windows import FPS
+
+if TYPE_CHECKING:
+    from lipsync.models import Network
 
 PACKAGES = (
     "torch",
@@ -44,11 +45,29 @@ def about_installation() -> dict[str, str]:
             facts[name] = version(name)
         except PackageNotFoundError:
             facts[name] = "not installed"
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    facts["GPUs"] = ", ".join(gpus) or "none found"
-    facts["CPU"] = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads used by torch"
+    facts["GPUs"] = _gpus(facts["torch"])
+    facts["CPU"] = f"{os.cpu_count()} cores"
     facts["bundled models"] = ", ".join(bundled_models()) or "none"
     return facts | about_engines()
+
+
+def _gpus(torch_version: str) -> str:
+    """What torch can compute on, asked of the driver where that is enough: torch takes seconds."""
+    built_without = torch_version.endswith("+cpu") or sys.platform == "darwin"
+    if shutil.which("nvidia-smi") is None:
+        if built_without or torch_version == "not installed":
+            return "none found"
+        import torch
+
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return ", ".join(names) or "none found"
+    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=20)
+    names = done.stdout.split("\n") if done.returncode == 0 else []
+    found = ", ".join(filter(None, map(str.strip, names)))
+    if found and built_without:
+        return f"{found}, not used: torch {torch_version} is built for CPUs; install one for CUDA"
+    return found or "none found"
 
 
 def about_file(path_or_name: str | Path) -> dict[str, Any]:
@@ -57,6 +76,10 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it is none that is known here.
     """
+    from lipsync.checkpoints import describe, network_class  # they bring PyTorch
+    from lipsync.evaluation.calibration import Calibration
+    from lipsync.models import Network
+
     facts = describe(path_or_name)
     card = facts.pop("card")
     kind, config = network_class(facts["model"]) or Network, facts["config"]
@@ -72,6 +95,8 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
 
 def _heard(config: Mapping[str, Any]) -> str:
     """What a network hears, from the record of its feature."""
+    from lipsync.windows import FPS
+
     feature = dict(config["feature"])
     facts = {name: feature.pop(name) for name in ("name", "rate", "bands", "window", "lead")}
     del feature["silence"]

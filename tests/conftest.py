@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -38,6 +41,40 @@ def make_prepared() -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """An S3 server on the loopback with the buckets ``open`` and ``shut``, which nobody may write.
+
+    Yields the environment in which programs find it.
+    """
+    pytest.importorskip("s3fs", reason="the extra shards is not installed")
+    reason = "moto's S3 server is not installed"
+    moto = pytest.importorskip("moto.server", reason=reason, exc_type=ImportError)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    environment = {
+        "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        files = fsspec.filesystem("s3")
+        files.mkdir("open")
+        files.mkdir("shut")
+        refused = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject"}
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [refused | {"Resource": "arn:aws:s3:::shut/*"}],
+        }
+        files.call_s3("put_bucket_policy", Bucket="shut", Policy=json.dumps(policy))
+        yield environment
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -39,10 +39,16 @@ def loaded(code: str) -> set[str]:
         "import lipsync.errors, lipsync.cli, lipsync.evaluation",
         HELP.format(argv=["lipsync", "--help"], kind="module", what="lipsync"),
         HELP.format(argv=["lipsync", "dub", "--help"], kind="module", what="lipsync"),
+        HELP.format(argv=["lipsync", "translate", "--help"], kind="module", what="lipsync"),
     ],
 )
 def test_light(code):
     assert loaded(code) & (HEAVY | {"hydra", "pytorch_lightning"}) == set()
+
+
+def test_the_doctor_does_not_load_networks():
+    doctor = HELP.format(argv=["lipsync", "doctor"], kind="module", what="lipsync")
+    assert loaded(doctor) & (HEAVY - {"numpy"} | {"hydra"}) == set()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,13 @@ SHARED = (
     "audio windows build command commands devices errors failures options pages parallel plugins "
     "seeds tables"
 )
-TOGETHER = {"export": "checkpoints", "doctor": "cli", "__main__": "cli", "train": "training"}
+TOGETHER = {
+    "export": "checkpoints",
+    "doctor": "cli",
+    "__main__": "cli",
+    "train": "training",
+    "completion": "cli",
+}
 CAPTIONS = {
     "adapt": "a model for one person",
     "checkpoints": "with export.py",

@@ -74,19 +74,20 @@ def compare(face: Path, audio: Path, model: str) -> tuple[dict[str, list[float]]
     shown: list[np.ndarray] = []
     generated = 0
     for blended, plain in zip(matched, unmatched, strict=True):
-        if blended.transform is None:
+        if not blended.dubbed:
             continue
         made, generated = raw[generated], generated + 1
         if blended.number % EVERY:
             continue
-        hard = hard_paste(blended.original, made, covering_box(blended.transform))
+        hard = hard_paste(blended.original, made, covering_box(blended.transforms[0]))
         pictures = dict(zip(FORMS, (blended.picture, plain.picture, hard), strict=True))
         for form, picture in pictures.items():
             along = "box" if form == "hard paste" else "mask"
-            found[form].append(seam(blended.original, picture, blended.transform, BOX.mask, along))
+            mask = BOX.mask
+            found[form].append(seam(blended.original, picture, blended.transforms[0], mask, along))
         if not shown or blended.number == 4 * EVERY:
             every = [blended.original, *pictures.values()]
-            shown = [BOX.cut(picture, blended.transform, 220) for picture in every]
+            shown = [BOX.cut(picture, blended.transforms[0], 220) for picture in every]
     return found, np.concatenate(shown, axis=0)
 
 

@@ -69,7 +69,7 @@ def main() -> None:
             cv2.imwrite(str(still), picture[..., ::-1])
             for name, gate in (("gate", True), ("no gate", False)):
                 frames = list(dub_frames(still, sound, model=options.model, gate=gate))
-                crops = [Framing.cut(f.picture, f.transform, SIDE) for f in frames]
+                crops = [Framing.cut(f.picture, f.transforms[0], SIDE) for f in frames]
                 found[name].append(movement(crops))
             print(f"{face} + {voice}: {found['gate'][-1]} {found['no gate'][-1]}", flush=True)
     print("\n| | in the pause | outside |\n| --- | ---: | ---: |")

@@ -37,9 +37,7 @@ def column(frame: DubbedFrame) -> np.ndarray:
         parts.append(cv2.copyMakeBorder(small, 0, 0, 0, FACE - WHOLE, cv2.BORDER_CONSTANT))
     for picture in (frame.original, frame.picture):
         blank = np.zeros((FACE, FACE, 3), np.uint8)
-        parts.append(
-            blank if frame.transform is None else Framing.cut(picture, frame.transform, FACE)
-        )
+        parts.append(Framing.cut(picture, frame.transforms[0], FACE) if frame.dubbed else blank)
     return np.concatenate(parts, axis=0)
 
 
@@ -58,7 +56,7 @@ def main() -> None:
         try:
             columns, dubbed, count = [], 0, 0
             for frame in dub_frames(clip, sound, model=options.model, length="trim"):
-                dubbed, count = dubbed + (frame.transform is not None), count + 1
+                dubbed, count = dubbed + frame.dubbed, count + 1
                 if frame.number % 9 == 0:
                     columns.append(column(frame))
         except LipsyncError as error:

@@ -55,9 +55,13 @@ def main() -> None:
 
     step(f"Done in {(time.monotonic() - began) / 60:.1f} minutes.")
     print(summary(expert, generator))
-    print(f"dubbed videos  {folder / 'dubbed'}")
-    print(f"scores         {folder / 'scores'}")
-    print(f"faces          {sorted((generator / 'pictures').glob('*.png'))[-1]}")
+    print(f"\nLook at\n  {folder / 'dubbed'}: the dubbed videos")
+    print(f"  {folder / 'scores' / 'report.html'}: their scores, beside the real videos")
+    print(f"  {sorted((generator / 'pictures').glob('*.png'))[-1]}: generated faces in training")
+    print("\nThen, on your own footage")
+    print("  python -m data_prep source=FOOTAGE output=data/mine")
+    print("  python train.py model=syncnet data=folder data.root=data/mine name=expert")
+    print("  docs/first-hour.md and docs/footage.md go on from there.")
 
 
 def step(text: str) -> None:

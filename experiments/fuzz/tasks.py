@@ -57,7 +57,7 @@ def make_texts(folder: Path) -> list[Path]:
     torch.save({"state_dict": network.state_dict(), "lipsync": about}, folder / "net.ckpt")
     torch.save(network.state_dict(), folder / "net.pth", _use_new_zipfile_serialization=False)
     (folder / "dub.yaml").write_text(
-        "speaker: left\nmin-face: 20\nfps: 30\ngate: false\ncrf: 20\nfrom: 0:01\n"
+        "faces: left\nmin-face: 20\nfps: 30\ngate: false\ncrf: 20\nfrom: 0:01\n"
         "reference-frames: [1, 2]\n"
     )
     (folder / "list.csv").write_text(

@@ -63,7 +63,7 @@ def measure(network: LipsCode, clip: Clip, other: Clip) -> list[float]:
     """The columns for one clip."""
     target, theirs = (to_float(torch.from_numpy(c.read(FRAMES))) for c in (clip, other))
     at = np.linspace(0, len(FRAMES) - 1, network.references + 2)[1:-1].astype(int)
-    faces = generator_faces(target, target[at])
+    faces = generator_faces(network, target, target[at])
     own, asked = network.code_of_faces(target), network.code_of_faces(theirs)
     feature = feature_of(network)
     heard = feature.cut(clip.feature(feature), np.array(FRAMES))

@@ -28,7 +28,7 @@ from lipsync.data.store import PreparedFolder
 from lipsync.features import feature_of
 from lipsync.metrics import LowerHalfPSNR
 from lipsync.metrics.quality import picture_psnr
-from lipsync.training.batches import generator_faces, to_float
+from lipsync.training.batches import framing_of, generator_faces, to_float
 from lipsync.training.callbacks import face_sheet
 from lipsync.training.step import Step
 from lipsync.windows import lower_half
@@ -44,7 +44,7 @@ def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict[str, S
     """What every system shows for the windows of one clip."""
     sample, inputs = dataset[index], dataset.inputs
     target, reference = (to_float(torch.from_numpy(sample[k])) for k in ("faces", "reference"))
-    faces = generator_faces(target, reference)
+    faces = generator_faces(generator, target, reference)
     neighbour = dataset.clip(dataset.keys[(index + 1) % len(dataset)])
     moments = np.minimum(sample["start"], inputs.count(neighbour) - 1)
     sounds = {
@@ -125,7 +125,10 @@ def main() -> None:
         numbers = [*(float(m.compute()) for m in metrics.values()), psnr]
         print(f"| {split} | " + " | ".join(f"{n:.1f}" for n in numbers), end=" | ")
         print(f"{sharp / sharp_real:.2f} | {1e6 * specks:.0f} |", flush=True)
-        rows = [face_sheet(first_window(part)) for part in (kept[:SHOWN], kept[SHOWN:])]
+        rows = [
+            face_sheet(first_window(part), framing_of(generator))
+            for part in (kept[:SHOWN], kept[SHOWN:])
+        ]
         args.output.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.concatenate(rows)).save(
             args.output / f"faces-{split}.jpg", quality=80, optimize=True

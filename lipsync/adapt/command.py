@@ -11,30 +11,30 @@ from lipsync.errors import LipsyncError
 
 def add_adapt(commands: Any) -> None:
     """Add ``lipsync adapt`` to the commands."""
-    about = "train a generator on, on minutes of one person"
+    about = "fine-tune a generator on minutes of footage of one person"
     parser = add_command(commands, "adapt", _adapt, about)
     parser.epilog = (
-        "the same command goes on where it was stopped; a folder of folders is one person each, "
-        "and OUT then a folder that gets a file for each"
+        "the same command continues an interrupted run; for a folder with one folder per person, "
+        "OUT is a folder for one file per person"
     )
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="footage of the person speaking")
     add("-o", "--output", required=True, metavar="OUT", help="the .safetensors to write")
-    add("--base", metavar="MODEL", help="name or path of the generator to begin with")
-    add("--consent", metavar="TEXT", help="what the person agreed to; it is kept in the file")
+    add("--base", metavar="MODEL", help="name or path of the generator to start from")
+    add("--consent", metavar="TEXT", help="what the person agreed to; stored in the file")
     add(
-        "--speaker",
-        metavar="WHO",
+        "--face",
+        metavar="WHICH",
         help="of several faces: sync, the one that speaks; without it they are refused",
     )
     add(
         "--no-sync-check",
         dest="sync_check",
         action="store_false",
-        help="take the sound to be in sync as it is",
+        help="do not correct the audio offset",
     )
-    add("--batches", type=int, metavar="N", help="most training steps (default: 300)")
-    add("--device", help="where it trains: cpu (default) or cuda")
+    add("--batches", type=int, metavar="N", help="maximum number of training steps (default: 300)")
+    add("--device", help="device for training: cpu (default) or cuda")
     add("--work", metavar="DIR", help="keep the prepared footage and the run here")
     add_output_style(parser)
 

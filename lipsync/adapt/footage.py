@@ -59,7 +59,7 @@ def gather(
     work: Path,
     model: nn.Module,
     *,
-    speaker: str | None = None,
+    face: str | None = None,
     sync_check: bool = True,
 ) -> Footage:
     """Prepare videos as a generator sees and hears them.
@@ -68,7 +68,7 @@ def gather(
         videos: of one person who speaks.
         work: folder for it; what is there of the same videos is not done again.
         model: a generator, whose framing, size and feature count.
-        speaker: "sync" takes of several faces the one that speaks; None refuses them.
+        face: "sync" takes of several faces the one that speaks; None refuses them.
         sync_check: move the sound of each video by what its pieces agree on.
 
     Raises:
@@ -110,7 +110,7 @@ def gather(
             raise
     rows = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
     kept = [row for row in rows if row["status"] == "kept"]
-    _check_people(rows, kept, speaker)
+    _check_people(rows, kept, face)
     remarks: list[str] = []
     clips: list[Clip] = []
     for file, name in names.items():
@@ -120,15 +120,15 @@ def gather(
     return _split(root, clips, _reasons(rows), remarks)
 
 
-def _check_people(rows: list[dict], kept: list[dict], speaker: str | None) -> None:
-    if speaker not in (None, "sync"):
-        raise ConfigError(f"speaker={speaker}: there is sync, the face that speaks")
+def _check_people(rows: list[dict], kept: list[dict], face: str | None) -> None:
+    if face not in (None, "sync"):
+        raise ConfigError(f"face={face}: there is sync, the face that speaks")
     others = [row for row in rows if row["reason"] == "other_face"]
     seconds = sum(row["frames"] for row in others) / FPS
-    if speaker is None and seconds > _OTHERS * sum(row["frames"] for row in kept) / FPS:
+    if face is None and seconds > _OTHERS * sum(row["frames"] for row in kept) / FPS:
         raise ConfigError(
             f"the footage shows several faces at once for {seconds:.1f} s; give footage of one "
-            "person, or --speaker sync for the one that speaks"
+            "person, or --face sync for the one that speaks"
         )
 
 

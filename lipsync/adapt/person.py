@@ -80,7 +80,7 @@ def adapt(
     base: str | Path = BASE,
     *,
     consent: str | None = None,
-    speaker: str | None = None,
+    face: str | None = None,
     sync_check: bool = True,
     batches: int = _BATCHES,
     device: str = "cpu",
@@ -98,7 +98,7 @@ def adapt(
         output: the ``.safetensors`` to write.
         base: name or path of the generator to begin from.
         consent: what the person agreed to, kept in the file's card.
-        speaker: of several faces at once: "sync" for the one that speaks; None refuses them.
+        face: of several faces at once: "sync" for the one that speaks; None refuses them.
         sync_check: move the sound where its pieces agree that it is off.
         batches: most training steps, of 16 frames.
         device: where it trains: "cpu" or "cuda".
@@ -124,14 +124,14 @@ def adapt(
     options = {
         "base": fingerprint(model),
         "videos": [sha256(video) for video in found],
-        "speaker": speaker,
+        "face": face,
         "sync_check": sync_check,
         "batches": batches,
     }
     _begin(folder, options)
     progress("prepare", 0, None)
     try:
-        footage = gather(found, folder, model, speaker=speaker, sync_check=sync_check)
+        footage = gather(found, folder, model, face=face, sync_check=sync_check)
     except LipsyncError:
         if work is None:  # nothing in it to go on from
             shutil.rmtree(folder, ignore_errors=True)

@@ -2,20 +2,10 @@
 
 This is the only place that knows that the official weights read and write BGR pixels, and the
 only one that opens pickles, which it never executes.
+
+What it offers is listed in ``__init__.pyi``, and imported when it is asked for: it brings PyTorch.
 """
 
-from lipsync.checkpoints.files import fingerprint
-from lipsync.checkpoints.loading import bundled_models, describe, load_model, network_class
-from lipsync.checkpoints.publishing import push_to_hub
-from lipsync.checkpoints.saving import export_official, save_model
+import lazy_loader
 
-__all__ = [
-    "bundled_models",
-    "describe",
-    "export_official",
-    "fingerprint",
-    "load_model",
-    "network_class",
-    "push_to_hub",
-    "save_model",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lipsync.checkpoints.bundled import bundled_models
 from lipsync.checkpoints.conversion import converted, is_old
 from lipsync.checkpoints.files import (
     check_is_file,
@@ -109,17 +110,6 @@ def network_class(name: str) -> type[Network] | None:
         for entry in entry_points(group="lipsync.networks", name=name):
             entry.load()
     return Network.kinds.get(name)
-
-
-def bundled_models() -> list[str]:
-    """Names of the models that come with the package."""
-    folder = resources.files("lipsync") / "weights"
-    if not folder.is_dir():
-        return []
-    names = (entry.name for entry in folder.iterdir())
-    return sorted(
-        name.removesuffix(".safetensors") for name in names if ".safetensors" in name[-12:]
-    )
 
 
 @contextmanager

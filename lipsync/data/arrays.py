@@ -88,6 +88,17 @@ def map_array(path: Path) -> np.ndarray:
     return flat.reshape(header.shape, order="F" if header.columns_first else "C")
 
 
+def parse_array(data: bytes | memoryview) -> np.ndarray:
+    """The bytes of a ``.npy`` file as a read-only array.
+
+    Raises:
+        ValueError: they are damaged, or hold objects.
+    """
+    header = _parsed(bytes(data[: _START + int.from_bytes(data[8:_START], "little")]))
+    flat = np.frombuffer(data, header.dtype, math.prod(header.shape), header.begin)
+    return flat.reshape(header.shape, order="F" if header.columns_first else "C")
+
+
 def save_array(path: Path, array: np.ndarray) -> None:
     """As ``np.save``; an OSError says its cause, such as a full disk."""
     with path.open("wb") as file:

@@ -32,6 +32,8 @@ class Clip:
         path: the clip's folder.
     """
 
+    _adding = "add it with {}"  # what a feature that is missing is added by
+
     def __init__(self, key: str, path: Path) -> None:
         self.key, self.path = key, path
         self._features: dict[str, np.ndarray] = {}
@@ -71,22 +73,33 @@ class Clip:
         return values
 
     def _load(self, feature: Feature) -> np.ndarray:
-        path = self.path / feature.file
-        if not path.is_file():
-            others = ", ".join(sorted(p.name for p in self.path.glob(f"{feature.name}-*.npy")))
+        values = self.array(feature.file)
+        if values is None:
+            others = ", ".join(f for f in self.files if f.startswith(f"{feature.name}-"))
             problem = f"holds no {feature.file}, which the network hears"
             options, module = f"'features=[{feature.asked}]'", type(feature).__module__
             if not module.startswith("lipsync."):
                 options += f" 'plugins=[{module}]'"
-            remedy = f"add it with `python -m data_prep {options} output=ROOT`"
+            remedy = self._adding.format(f"`python -m data_prep {options} output=ROOT`")
             raise ClipError(self.key, problem + f", but {others}" * bool(others), remedy)
-        with _named(self.key, path.name):
-            values = map_array(path)
         if values.ndim != 2 or values.shape[0] != feature.bands or values.dtype != np.float32:
-            found = f"{path.name} is {values.dtype} {values.shape}"
+            found = f"{feature.file} is {values.dtype} {values.shape}"
             problem = f"{found}, not float32 ({feature.bands}, columns)"
             raise ClipError(self.key, problem, PREPARE)
         return values
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the files of its stored features."""
+        return sorted(p.name for p in self.path.glob("*.npy") if p.name != "faces.npy")
+
+    def array(self, file: str) -> np.ndarray | None:
+        """What a file of a stored feature holds; None where there is no such file."""
+        path = self.path / file
+        if not path.is_file():
+            return None
+        with _named(self.key, file):
+            return map_array(path)
 
     @property
     def wave(self) -> np.ndarray:

@@ -9,6 +9,7 @@ too short raises :class:`~lipsync.errors.ClipError` with its name; nothing is sk
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,11 +20,15 @@ from lipsync.data.draws import ClipDraws
 from lipsync.data.inputs import TOO_SHORT, Inputs
 from lipsync.data.pauses import pausing_windows
 from lipsync.data.references import ReferenceDraws, spread_references
+from lipsync.data.shards import DamagedShard
 from lipsync.errors import ClipError, ConfigError, check_whole
 from lipsync.seeds import seed_of
 from lipsync.windows import FPS, draw_apart
 
 log = logging.getLogger(__name__)
+
+_TRIES = 10  # clips that are tried where one after the other is damaged
+_INSTEAD = 1 << 40  # draws from one to the one that stands in for it, more than any run has
 
 
 @runtime_checkable
@@ -43,7 +48,12 @@ class _Split(Dataset):
     def __init__(self, reader: Reader, split: str, inputs: Inputs) -> None:
         self.reader, self.inputs = reader, inputs
         self.keys = reader.keys(split)
-        first = self.clip(self.keys[0])  # a wrong set is an error now, not in a worker
+        self.skipped = 0
+        # a wrong set is an error now, not in a worker
+        self.undamaged(self.keys[:_TRIES], self._check)
+
+    def _check(self, key: str) -> None:
+        first, inputs = self.clip(key), self.inputs
         if first.framing not in (None, inputs.framing):
             raise ConfigError(
                 f"clip {first.key} is framed '{first.framing}', the networks see "
@@ -51,6 +61,20 @@ class _Split(Dataset):
                 f"with framing={inputs.framing}"
             )
         inputs.count(first)  # and so is a feature that is missing
+
+    def undamaged(self, numbers: Iterable[Any], sample: Callable[[Any], Any]) -> Any:
+        """The first sample that can be read; of a shard's clip that cannot, the next stands in.
+
+        Which clips are damaged is a matter of the set, so that runs stay the same.
+        """
+        for number in numbers:
+            try:
+                return sample(number)
+            except DamagedShard as error:
+                damaged = error
+                self.skipped += 1
+                log.warning("%s; another is taken, the %d. time here", damaged, self.skipped)
+        raise damaged
 
     def clip(self, key: str) -> Clip:
         """One of the clips, opened."""
@@ -116,6 +140,9 @@ class Windows(_Split):
         self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
+        return self.undamaged((draw + i * _INSTEAD for i in range(_TRIES)), self._sample)
+
+    def _sample(self, draw: int) -> dict[str, Any]:
         inputs, rng = self.inputs, np.random.default_rng(seed_of(self.seed, "sample", draw))
         clip = self.clip(self.keys[self.draws(draw)])
         count = inputs.count(clip)
@@ -193,7 +220,8 @@ class Clips(_Split):
     def __getitem__(self, index: int) -> dict[str, Any]:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        return self._part(index) if self.windows is None else self._windows(index)
+        others = ((index + i) % len(self) for i in range(_TRIES))
+        return self.undamaged(others, self._part if self.windows is None else self._windows)
 
     def _part(self, index: int) -> dict[str, Any]:
         place = self.parts[index]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from lipsync.data.apart import check_apart
 from lipsync.data.datasets import Clips, Reader
 from lipsync.data.draws import DrawSampler
 from lipsync.data.leave_out import WithoutSpeakers
-from lipsync.data.store import PreparedFolder
+from lipsync.data.places import local_or_url
+from lipsync.data.store import open_set
 from lipsync.errors import ConfigError, check_whole
 
 
@@ -25,10 +27,11 @@ class ClipDataModule(pl.LightningDataModule):
     What samples hold follows from the networks: the training module's ``inputs()``.
 
     Args:
-        root: a prepared set, see :mod:`lipsync.data.store`.
+        root: a prepared set, see :mod:`lipsync.data.store`, or its URL.
         train: makes the training set from ``(reader, split, inputs)``.
         evaluation: makes a validation or test set from the same.
-        reader: makes what reads the set from ``(root, image_size)``.
+        reader: makes what reads the set from ``(root, image_size)``; None for prepared sets.
+        shards: options of :class:`~lipsync.data.shards.PreparedShards`, for sets of that form.
         image_size: side of the face crops in pixels.
         framing: name of the framing that they are cut by.
         batch_size: training samples a step, in each process.
@@ -53,7 +56,8 @@ class ClipDataModule(pl.LightningDataModule):
         *,
         image_size: int,
         framing: str = "box",
-        reader: Callable[..., Reader] = PreparedFolder,
+        reader: Callable[..., Reader] | None = None,
+        shards: Mapping[str, Any] | None = None,
         batch_size: int,
         eval_batch_size: int,
         batches_per_epoch: int,
@@ -63,9 +67,10 @@ class ClipDataModule(pl.LightningDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__()
-        self.root = Path(root)
+        self.root = local_or_url(root)
         self.make_train, self.make_evaluation = train, evaluation
-        self.make_reader, self.image_size, self.framing = reader, image_size, framing
+        self.make_reader = reader or partial(open_set, **(shards or {}))
+        self.image_size, self.framing = image_size, framing
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
         self.val_clips, self.overfit = val_clips, overfit

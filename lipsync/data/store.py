@@ -18,9 +18,9 @@ frames that a sample needs are decoded, and features that are not stored are com
 from __future__ import annotations
 
 import json
-import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,14 +29,35 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.data.arrays import save_array
 from lipsync.data.clips import PREPARE, Clip, PreparedClip, PublishedClip
-from lipsync.errors import ClipError, ConfigError
+from lipsync.data.lists import parse_split
+from lipsync.data.places import is_url
+from lipsync.data.shard_index import NAME
+from lipsync.data.shards import PreparedShards
+from lipsync.errors import ClipError
 from lipsync.features import Feature, LipGANMFCC, Mel, SyncNetMFCC
 from lipsync.media import write_audio
 
-_REMARKS = re.compile(r"( +[A-Z]+:\S*)+$")
 SPLITS = ("train", "val", "test")
 STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
 """Features that every prepared set holds: those of the published networks."""
+
+
+def open_set(
+    root: str | Path, image_size: int = 96, **shards: Any
+) -> PreparedFolder | PreparedShards:
+    """The reader of a prepared set, of whichever form.
+
+    Args:
+        root: a folder, or the URL of one; URLs are those of shards.
+        image_size: as of :class:`PreparedFolder`.
+        shards: options of :class:`~lipsync.data.shards.PreparedShards`, for sets of that form.
+
+    Raises:
+        ConfigError: shards that cannot be read.
+    """
+    if is_url(root) or (Path(root) / NAME).is_file():
+        return PreparedShards(root, **shards)
+    return PreparedFolder(root, image_size)
 
 
 class PreparedFolder:
@@ -55,6 +76,10 @@ class PreparedFolder:
     def keys(self, split: str) -> list[str]:
         """The ``speaker/clip`` names of a split; see :func:`read_split`."""
         return read_split(self.root, split)
+
+    def splits(self) -> list[str]:
+        """Names of its split lists."""
+        return sorted(path.stem for path in self.root.glob("filelists/*.txt"))
 
     def open(self, key: str) -> Clip:
         """A clip; see :func:`open_clip`."""
@@ -77,22 +102,39 @@ def clip_path(root: str | Path, key: str) -> Path:
 
 
 def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
-    """Open a prepared clip, or a folder in the published layout.
+    """Open a prepared clip of a set of any form, or a folder in the published layout.
 
     Args:
-        root: the prepared set.
+        root: the prepared set, or its URL.
         key: ``speaker/clip``.
         side: side in pixels to which frames of the *published* layout are resized.
 
     Raises:
         ClipError: if there is no such clip.
     """
+    if (shards := _shards(root)) is not None:
+        return shards.open(key)
     path = clip_path(root, key)
     if (path / "clip.json").is_file():
         return PreparedClip(key, path)
     if (path / "0.jpg").is_file():
         return PublishedClip(key, path, side)
     raise ClipError(key, f"no prepared clip in {path}", PREPARE)
+
+
+def _shards(root: str | Path) -> PreparedShards | None:
+    """The reader of a set in shards, opened once; None where it is a folder of clips."""
+    if is_url(root):
+        return _opened(str(root), 0)
+    try:
+        return _opened(str(root), (Path(root) / NAME).stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=4)
+def _opened(root: str, written: int) -> PreparedShards:
+    return PreparedShards(root)
 
 
 def write_clip(
@@ -102,7 +144,7 @@ def write_clip(
     faces: np.ndarray,
     wave: np.ndarray,
     info: dict[str, Any],
-    features: Sequence[Feature] = STORED,
+    features: Sequence[Feature] | Mapping[str, np.ndarray] = STORED,
 ) -> Path:
     """Write a clip whole or not at all; an older clip of that key is replaced.
 
@@ -112,7 +154,8 @@ def write_clip(
         faces: uint8 (frames, S, S, 3) RGB at 25 fps.
         wave: float32 (samples,) at 16 kHz, sample 0 at the time of frame 0.
         info: what is known of the clip, as JSON; ``frames`` and ``size`` are added.
-        features: of the sound, which are computed and stored.
+        features: of the sound, which are computed and stored; or arrays by the names of their
+            files, which are stored as they are.
 
     Returns:
         The clip's folder.
@@ -125,8 +168,12 @@ def write_clip(
     making.mkdir()
     try:
         save_array(making / "faces.npy", np.ascontiguousarray(faces, dtype=np.uint8))
-        for feature in features:
-            save_array(making / feature.file, feature.extract(wave))
+        given = isinstance(features, Mapping)
+        for each in features:
+            save_array(
+                making / (each if given else each.file),
+                features[each] if given else each.extract(wave),
+            )
         write_audio(making / "audio.wav", wave, SAMPLE_RATE)
         info = {**info, "frames": len(faces), "size": int(faces.shape[1])}
         (making / "clip.json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
@@ -150,24 +197,15 @@ def add_feature(clip: Clip, feature: Feature) -> bool:
 
 
 def read_split(root: str | Path, split: str) -> list[str]:
-    """The keys in ``<root>/filelists/<split>.txt``.
-
-    A line may carry more after its key, as published lists do (``key NF:12 MV:3``).
-
-    Raises:
-        ConfigError: if the list is missing or empty.
-    """
+    """The keys in ``<root>/filelists/<split>.txt``; see :func:`lipsync.data.lists.parse_split`."""
+    if (shards := _shards(root)) is not None:
+        return shards.keys(split)
     path = Path(root) / "filelists" / f"{split}.txt"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except OSError:
-        raise ConfigError(
-            f"{path}: no such split list; prepare the data with `python -m data_prep`"
-        ) from None
-    keys = [_REMARKS.sub("", line) for line in map(str.strip, lines) if line]
-    if not keys:
-        raise ConfigError(f"{path}: the split list is empty; a run needs at least one clip in it")
-    return keys
+        text = None
+    return parse_split(path, text)
 
 
 def write_split(root: str | Path, split: str, keys: list[str]) -> Path:

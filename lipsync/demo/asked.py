@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lipsync.demo.dubs import DubWanted, check_speaker
+from lipsync.demo.dubs import DubWanted, check_face
 from lipsync.demo.inputs import name_of
 from lipsync.demo.jobs import Report
 from lipsync.demo.messages import Refusal
@@ -66,7 +66,7 @@ def job_for(
         sound,
         chosen,
         lambda: tabs.new_path(tab, ".mp4"),
-        check_speaker(wanted.get("speaker", "largest")),
+        check_face(wanted.get("which", "largest")),
         wanted.get("watermark", True) is not False,
         text,
         settings.device,

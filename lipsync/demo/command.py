@@ -13,28 +13,28 @@ _NEEDS = ("starlette", "uvicorn")
 
 def add_demo(commands: Any) -> None:
     """The command's parser."""
-    about = "open a page in the browser: dub, compare, score, look at sets and trainings"
+    about = "open a page in the browser: dub, compare, score, browse sets and training runs"
     parser = add_command(commands, "demo", _demo, about)
     add = parser.add_argument
-    add("--root", metavar="DIR", help="a prepared set to look into")
-    add("--runs", metavar="DIR", help="a folder of trainings to watch, e.g. runs")
+    add("--root", metavar="DIR", help="a prepared set to browse")
+    add("--runs", metavar="DIR", help="a folder of training runs to watch, e.g. runs")
     add(
         "--model",
         dest="models",
         action="append",
         metavar="FILE",
-        help="a model of your own beside the bundled ones; may be repeated",
+        help="your own model, besides the bundled ones; may be repeated",
     )
-    add("--device", help="where networks run, e.g. cuda (default: cpu)")
+    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
     add = parser.add_argument_group("server").add_argument
-    add("--host", help="address to listen at (default: 127.0.0.1, this machine alone)")
-    add("--port", type=int, metavar="N", help="port to listen at, 0 for any (default: 7860)")
+    add("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
+    add("--port", type=int, metavar="N", help="port to listen on, 0 for any (default: 7860)")
     add("--no-browser", dest="browser", action="store_false", help="do not open the page")
     add = parser.add_argument_group("limits").add_argument
-    add("--max-mb", type=int, metavar="N", help="megabytes of an upload (default: 200)")
-    add("--max-seconds", type=float, metavar="S", help="length of a video or sound (default: 60)")
-    add("--keep-minutes", type=float, metavar="M", help="results are deleted then (default: 30)")
-    add("--workers", type=int, metavar="N", help="jobs that run at a time (default: 1)")
+    add("--max-mb", type=int, metavar="N", help="maximum size of an upload, MB (default: 200)")
+    add("--max-seconds", type=float, metavar="S", help="longest video or sound (default: 60)")
+    add("--keep-minutes", type=float, metavar="M", help="how long to keep results (default: 30)")
+    add("--workers", type=int, metavar="N", help="parallel jobs (default: 1)")
 
 
 def _demo(**options: Any) -> None:

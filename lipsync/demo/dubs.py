@@ -14,7 +14,7 @@ from lipsync.demo.voices import speak
 from lipsync.dubbing import dub
 from lipsync.dubbing.result import DubResult
 
-SPEAKERS = ("largest", "left", "right")
+FACES = ("largest", "left", "right")
 _MARK = "AI-generated"
 
 
@@ -27,7 +27,7 @@ class DubWanted:
         sound: a sound; where ``text`` is given, where its speech is to be written.
         models: generators, by name or path; each gives a video.
         new_path: a name for each of these.
-        speaker: whose lips move, see :class:`lipsync.dubbing.options.Options`.
+        which: face whose lips move, see :class:`lipsync.dubbing.options.Options`.
         watermark: show in the picture that it is generated.
         text: a text and the code of its language, spoken in place of a sound.
         device: where networks run.
@@ -38,7 +38,7 @@ class DubWanted:
     sound: Path
     models: dict[str, str]
     new_path: Callable[[], Path]
-    speaker: str = SPEAKERS[0]
+    which: str = FACES[0]
     watermark: bool = True
     text: tuple[str, str] | None = None
     device: str = "cpu"
@@ -88,7 +88,7 @@ class DubWanted:
             progress=progress,
             model=self.models[name],
             device=self.device,
-            speaker=self.speaker,
+            faces=self.which,
             watermark=_MARK if self.watermark else None,
             audio_codec="aac",  # which every browser plays
         )
@@ -108,8 +108,8 @@ def about_dub(result: DubResult) -> dict[str, Any]:
     }
 
 
-def check_speaker(speaker: object) -> str:
-    """Raise Refusal unless the page may choose this speaker."""
-    if speaker not in SPEAKERS:
-        raise Refusal(f"The speaker must be one of {', '.join(SPEAKERS)}.")
-    return str(speaker)
+def check_face(face: object) -> str:
+    """Raise Refusal unless the page may choose this face."""
+    if face not in FACES:
+        raise Refusal(f"The face must be one of {', '.join(FACES)}.")
+    return str(face)

@@ -8,22 +8,10 @@ Frames are read (``source``, ``playback``, ``sound``), planned (``plan``: whose 
 where it lies, what the generator is shown and hears), rendered (``render``) and written
 (``pipeline``), all at the same time and in one pass: none is kept longer than the seconds that a
 plan looks ahead.
+
+What it offers is listed in ``__init__.pyi``, and imported when it is asked for.
 """
 
-from lipsync.dubbing.batch import BatchResult, dub_batch
-from lipsync.dubbing.live import LiveSession
-from lipsync.dubbing.options import DEFAULT_MODEL
-from lipsync.dubbing.pipeline import dub, dub_frames
-from lipsync.dubbing.render import DubbedFrame
-from lipsync.dubbing.result import DubResult
+import lazy_loader
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "BatchResult",
-    "DubResult",
-    "DubbedFrame",
-    "LiveSession",
-    "dub",
-    "dub_batch",
-    "dub_frames",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,6 +13,7 @@ from torch import nn
 
 from lipsync.dubbing.lips import load_generator
 from lipsync.dubbing.options import KNOWN, Options, checked_settings, sorted_options
+from lipsync.dubbing.parts import face_sounds
 from lipsync.dubbing.pictures import check_output
 from lipsync.dubbing.pipeline import Progress, dub
 from lipsync.dubbing.result import DubResult
@@ -22,6 +23,7 @@ from lipsync.media.files import naming_target
 from lipsync.tables import read_rows, read_text
 
 _FILES = ("face", "audio", "output")
+_SOUNDS = "faces"  # where it is a mapping to sounds, an audio may be left out
 _PATHS = ("tracks", "reference", "driver", "curves")  # options that are files, too
 _BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _log = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ class Entry:
 
     where: str
     face: Path
-    audio: Path
+    audio: Path | None
     output: Path
     options: dict[str, Any]
 
@@ -199,21 +201,25 @@ def _yaml_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]) -> Entry:
+    sounds = row.get(_SOUNDS)
     for name in _FILES:
-        if not isinstance(row.get(name), str):
+        if not isinstance(row.get(name), str) and (name != "audio" or not isinstance(sounds, dict)):
             raise ConfigError(f"{where}: names no {name}")
-    files = {name: folder / row[name] for name in _FILES}
+    face, output = folder / row["face"], folder / row["output"]
+    audio = folder / row["audio"] if row.get("audio") else None
     own = checked_settings(where, {k: v for k, v in row.items() if k not in _FILES})
     own |= {name: folder / own[name] for name in _PATHS if name in own}
+    if isinstance(sounds, dict):
+        own[_SOUNDS] = {face: folder / str(sound) for face, sound in sounds.items()}
     if "model" in own and (folder / own["model"]).exists():
         own["model"] = folder / own["model"]
     options = common | own
     try:
         _, encoding = sorted_options(options)
-        check_output(files["output"], encoding, files["face"], files["audio"])
+        check_output(output, encoding, face, audio)
     except LipsyncError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return Entry(where, **files, options=options)
+    return Entry(where, face, audio, output, options)
 
 
 # ---------------------------------------------------------------- what is done
@@ -242,7 +248,8 @@ class _Ledger:
 def _state(entry: Entry) -> dict[str, Any]:
     """Options and files of a dub, and when those were changed."""
     options = {name: str(value) for name, value in sorted(entry.options.items())}
-    files = [entry.face, entry.audio, entry.output]
+    files = [entry.face, entry.output, *face_sounds(entry.options.get(_SOUNDS, ""))]
+    files += [entry.audio] if entry.audio is not None else []
     files += [Path(options[name]) for name in (*_PATHS, "model") if name in options]
     stamps = {}
     for file in files:

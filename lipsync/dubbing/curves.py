@@ -113,13 +113,11 @@ def of_video(lips: Lips, options: Options) -> Curves:
     """
     assert options.driver is not None
     source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
-    own = replace(
-        options, reference_frames="itself", tracks=None, speaker="largest", reference=None
-    )
+    own = replace(options, reference_frames="itself", tracks=None, faces="largest", reference=None)
     shown = (Shown(i, at, 0.0, frame) for i, (at, frame) in enumerate(source.frames()))
     found = [
         (one.start, face.crop)
-        for one, face in FacePlan(source, lips, own).find(shown)
+        for one, (face,) in FacePlan(source, lips, own).find(shown)
         if face is not None
     ]
     if not found:
@@ -138,8 +136,13 @@ def write_curves(path: Path, curves: Curves) -> None:
             rows.writerow([f"{seconds:.4f}", *(f"{value:.4f}" for value in code)])
 
 
-def read_curves(path: Path, numbers: int, seconds: float) -> Curves:
-    """Curves for a sound of so many seconds, from CSV.
+def read_curves(path: Path, numbers: int | None = None, seconds: float = 0.0) -> Curves:
+    """Curves from CSV.
+
+    Args:
+        path: as :func:`write_curves` writes it.
+        numbers: of a row, as a model takes them; None for any.
+        seconds: of the sound that they are for.
 
     Raises:
         MediaError: it cannot be read, has another count of numbers, or ends before the sound.
@@ -152,9 +155,9 @@ def read_curves(path: Path, numbers: int, seconds: float) -> Curves:
         raise MediaError(
             path, f"is no table of curves ({error})", "see lipsync dub --help"
         ) from None
-    if table.ndim != 2 or not len(table) or table.shape[1] != numbers + 1:
-        there = table.shape[1] - 1 if table.ndim == 2 else 0
-        problem = f"has {there} numbers a row, the model's code has {numbers}"
+    there = table.shape[1] - 1 if table.ndim == 2 else 0
+    if there < 1 or numbers not in (None, there):
+        problem = f"has {there} numbers per row, the model's code has {numbers or 1}"
         raise MediaError(path, problem, "use curves of this model")
     if not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
         raise MediaError(path, "holds numbers that are not finite, or times that do not ascend")

@@ -1,19 +1,20 @@
-"""Whose face is dubbed in every frame of a video, where it lies, and what is shown beside it."""
+"""Whose faces are dubbed in a video, where they lie, and what is shown beside them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lipsync.dubbing.follow import Birth, FaceFollower, MouthCentred
+from lipsync.dubbing.follow import FaceFollower, Followed, MouthCentred
 from lipsync.dubbing.lips import Lips, ReferenceSets, is_published
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
+from lipsync.dubbing.parts import wanted_faces
 from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.references import (
     AHEAD,
@@ -25,7 +26,7 @@ from lipsync.dubbing.references import (
     see_frames,
 )
 from lipsync.dubbing.source import Source, open_source
-from lipsync.dubbing.speakers import SYNC, speaker_choice
+from lipsync.dubbing.speakers import POSITIONS, SYNC
 from lipsync.faces.detect import LEAST, CenterFace, Detector, get_detector
 from lipsync.faces.roll import SecondLook
 
@@ -33,7 +34,7 @@ _HELD_BYTES = 96 * 2**20  # of frames that wait for references; fewer of very la
 
 
 class Face(NamedTuple):
-    """The face that is dubbed in a frame.
+    """A face that is dubbed in a frame.
 
     Attributes:
         transform: float64 (2, 3), where its crop lies, see :mod:`lipsync.faces.framing`.
@@ -50,8 +51,18 @@ class Face(NamedTuple):
     weight: float
 
 
+Faces = tuple[Face | None, ...]
+"""Of a frame, each face that speaks; None where it is not dubbed."""
+
+
+class _Place(NamedTuple):
+    transform: np.ndarray
+    choice: Choice
+    weight: float
+
+
 class FacePlan:
-    """Where the speaker's face lies in every frame of a video, and what is shown beside it.
+    """Where the faces that speak lie in every frame of a video, and what is shown beside them.
 
     Args:
         source: the video or picture.
@@ -72,14 +83,12 @@ class FacePlan:
             saved = read_tracks(tracks, source.size, source.new_rate)
         detector = None if saved is not None else self._detector(options)
         stride = options.stride or usual_stride(fps)
-        choose, knows = speaker_choice("largest"), None
-        if options.speaker == SYNC:
+        wanted, knows = wanted_faces(options.faces), None
+        if SYNC in wanted(0.0):
             from lipsync.dubbing.syncing import find_speaker
 
             sound = options.reference or source.path
             saved, knows = find_speaker(source, detector, stride, saved, sound)
-        else:
-            choose = speaker_choice(options.speaker)
         self.written = None if there else tracks
         """A file that :meth:`save` writes the tracks to."""
         self._looks = Looks(detector, stride, saved=saved, record=self.written is not None)
@@ -89,14 +98,14 @@ class FacePlan:
             self._looks,
             framing,
             fps,
-            choose,
+            lambda number: wanted(source.seconds(number)),
             min_face=options.min_face,
-            prefer_larger=options.speaker == "largest",
             knows=knows,
         )
         self.references = how = reference_choice(options.reference_frames, lips.model)
         """How references are chosen."""
-        given = []
+        rules = [POSITIONS[0] if rule in (SYNC, None) else rule for rule in wanted(0.0)]
+        given: Sequence[Sequence[Seen]] = [()] * len(rules)
         if isinstance(how, tuple):
             every = open_source(
                 source.path,
@@ -104,13 +113,13 @@ class FacePlan:
                 tolerate_damage=options.tolerate_damage,
                 backdrop=options.backdrop,
             )
-            given = see_frames(every, how, self._detector(options), choose, framing, lips.size)
-        self._references = References(how, lips.references, fps, given)
+            given = see_frames(every, how, self._detector(options), rules, framing, lips.size)
+        self._references = [References(how, lips.references, fps, one) for one in given]
         room = max(1, _HELD_BYTES // (3 * source.size[0] * source.size[1]))
         self._ahead: float = min(round(AHEAD * fps), room) if how == AUTO else 0
         if whole:
             self._ahead = float("inf")
-        self._places: dict[int, tuple[np.ndarray, Choice, float] | None] = {}  # by source's frame
+        self._places: dict[int, list[_Place | None]] = {}  # by source's frame
 
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
@@ -119,8 +128,8 @@ class FacePlan:
             detector = get_detector(detector, **({"least": options.min_face} if smaller else {}))
         return SecondLook(detector, search=True) if self.lips.framing.needs_landmarks else detector
 
-    def find(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Face | None]]:
-        """Every frame with its face.
+    def find(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Faces]]:
+        """Every frame with its faces.
 
         Args:
             frames: the source's in their order, from any on, then any of them again.
@@ -130,7 +139,7 @@ class FacePlan:
         """
         coming, again = iter(frames), []
         followed: deque[Shown] = deque()
-        waiting: deque[tuple[Shown, Seen | None, Birth | None, float]] = deque()
+        waiting: deque[tuple[Shown, list[Seen | None], tuple[Followed, ...]]] = deque()
 
         def pictures() -> Iterator[np.ndarray]:
             for number, shown in enumerate(coming):
@@ -140,13 +149,10 @@ class FacePlan:
                 followed.append(shown)
                 yield shown.picture
 
-        for _, transform, face, track, weight in self._follower.follow(pictures()):
-            shown, seen = followed.popleft(), None
-            if transform is not None and face is not None:
-                crop = self.lips.framing.cut(shown.picture, transform, self.lips.size)
-                seen = Seen(shown.index, shown.picture, crop, transform, face)
-                self._references.see(track, seen)
-            waiting.append((shown, seen, track, weight))
+        for faces in self._follower.follow(pictures()):
+            shown = followed.popleft()
+            seen = [self._see(k, shown, face) for k, face in enumerate(faces)]
+            waiting.append((shown, seen, faces))
             if len(waiting) > self._ahead:
                 yield self._first_time(*waiting.popleft())
         while waiting:
@@ -154,30 +160,50 @@ class FacePlan:
         for shown in chain(again, coming):
             yield shown, self._again(shown)
 
-    def _first_time(
-        self, shown: Shown, seen: Seen | None, track: Birth | None, weight: float
-    ) -> tuple[Shown, Face | None]:
-        if seen is None:
-            self._places[shown.index] = None
-            return shown, None
-        choice = self._references.choose(track, seen)
-        self._places[shown.index] = (seen.transform, choice, weight)
-        return shown, self._face(seen.crop, seen.transform, choice, weight)
-
-    def _again(self, shown: Shown) -> Face | None:
-        if (place := self._places[shown.index]) is None:
+    def _see(self, k: int, shown: Shown, followed: Followed) -> Seen | None:
+        _, transform, face, track, _ = followed
+        if transform is None or face is None:
             return None
-        return self._face(self.lips.framing.cut(shown.picture, place[0], self.lips.size), *place)
+        crop = self.lips.framing.cut(shown.picture, transform, self.lips.size)
+        seen = Seen(shown.index, shown.picture, crop, transform, face)
+        self._references[k].see(track, seen)
+        return seen
 
-    def _face(self, crop: np.ndarray, transform: np.ndarray, choice: Choice, weight: float) -> Face:
-        references = self._references.crops(choice, crop, self._read)
-        return Face(transform, crop, choice, references, weight)
+    def _first_time(
+        self, shown: Shown, seen: list[Seen | None], followed: tuple[Followed, ...]
+    ) -> tuple[Shown, Faces]:
+        places: list[_Place | None] = [
+            None
+            if one is None
+            else _Place(one.transform, references.choose(face.track, one), face.weight)
+            for one, face, references in zip(seen, followed, self._references, strict=True)
+        ]
+        self._places[shown.index] = places
+        crops = [None if one is None else one.crop for one in seen]
+        return shown, tuple(map(self._face, range(len(places)), crops, places))
 
-    def _read(self, number: int) -> np.ndarray:
-        """The face in a frame of an earlier shot."""
-        picture, place = self.source.span(number, number + 1)[0], self._places[number]
-        assert place is not None  # only faces that were seen are referred to
-        return self.lips.framing.cut(picture, place[0], self.lips.size)
+    def _again(self, shown: Shown) -> Faces:
+        places = self._places[shown.index]
+        crops = [self._crop(shown.picture, place) for place in places]
+        return tuple(map(self._face, range(len(places)), crops, places))
+
+    def _crop(self, picture: np.ndarray, place: _Place | None) -> np.ndarray | None:
+        if place is None:
+            return None
+        return self.lips.framing.cut(picture, place.transform, self.lips.size)
+
+    def _face(self, k: int, crop: np.ndarray | None, place: _Place | None) -> Face | None:
+        if crop is None or place is None:
+            return None
+
+        def read(number: int) -> np.ndarray:
+            """The face in a frame of an earlier shot."""
+            earlier = self._crop(self.source.span(number, number + 1)[0], self._places[number][k])
+            assert earlier is not None  # only faces that were seen are referred to
+            return earlier
+
+        references = self._references[k].crops(place.choice, crop, read)
+        return Face(place.transform, crop, place.choice, references, place.weight)
 
     def save(self) -> None:
         """Write the tracks, where they were asked for."""

@@ -1,4 +1,4 @@
-"""Where the speaker's face lies in every frame, a second behind the newest frame.
+"""Where the faces that speak lie in every frame, a second behind the newest frame.
 
 Frames come one by one and pass through stages, each a generator that looks a little ahead: cuts
 between shots; whose face it is, by detections on some frames that are joined to tracks, a shot at a
@@ -9,16 +9,17 @@ frames around. So a crop neither lags nor shakes, and nothing is mixed across a 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import chain, repeat, takewhile
+from itertools import chain, repeat, takewhile, tee
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from lipsync.dubbing.looks import Looks
-from lipsync.dubbing.speakers import Choice, can_be_dubbed, much_larger
+from lipsync.dubbing.speakers import POSITIONS, SYNC, assign, can_be_dubbed, much_larger
 from lipsync.faces.detect import Detection
 from lipsync.faces.framing import Framing, SteadyBox
 from lipsync.faces.shots import ShotMeter, find_cuts
@@ -35,10 +36,13 @@ _HELD_BYTES = 384 * 2**20  # of frames that wait; very large pictures are smooth
 T = TypeVar("T")
 Birth = tuple[int, int]
 """The frame in which a track begins, and the place of its face among those found there."""
+Wanted = Callable[[int], Sequence[str | None]]
+"""The rule by which each face that speaks is chosen in a frame, see
+:func:`lipsync.dubbing.speakers.checked_face`; None for one that does not speak then."""
 
 
 class Followed(NamedTuple):
-    """A frame, and where the speaker's face lies in it.
+    """A frame, and where a face that speaks lies in it.
 
     Attributes:
         frame: uint8 (H, W, 3).
@@ -72,7 +76,8 @@ class _Shot:
     end: int | None = None
     looks: list[int] = field(default_factory=list)  # the first, and the last so far
     tracks: dict[Birth, FaceTrack] = field(default_factory=dict)
-    followed: Birth | None = None
+    followed: dict[int, tuple[str, Birth]] = field(default_factory=dict)
+    """Of each face that speaks, the rule by which it was chosen, and its track."""
 
 
 class MouthCentred(SteadyBox):
@@ -94,16 +99,16 @@ class MouthCentred(SteadyBox):
 
 
 class FaceFollower:
-    """Follows the speaker's face through the frames of one video.
+    """Follows the faces that speak through the frames of one video.
 
     Args:
         looks: where faces are seen.
         framing: places the crops.
         fps: frames a second.
-        choose: which face speaks, asked when a shot begins and when the speaker's face is gone.
+        wanted: which they are; rules but "sync" are asked when a shot begins, when they change, and
+            when the face that was chosen is gone.
         min_face: height in pixels of a detector's box below which a face is left alone.
-        prefer_larger: let a much larger face take over from the one that is followed.
-        knows: whether a track is the speaker's in a frame; replaces ``choose``.
+        knows: whether a track is the one of the rule "sync" in a frame.
     """
 
     def __init__(
@@ -111,36 +116,42 @@ class FaceFollower:
         looks: Looks,
         framing: Framing,
         fps: Fraction | float,
-        choose: Choice,
+        wanted: Wanted,
         *,
         min_face: float = 0,
-        prefer_larger: bool = False,
         knows: Callable[[Birth, int], bool] | None = None,
     ) -> None:
-        self.looks, self._framing, self._choose, self._knows = looks, framing, choose, knows
-        self._min_face, self._prefer_larger = min_face, prefer_larger
+        self.looks, self._framing, self._wanted, self._knows = looks, framing, wanted, knows
+        self._min_face = min_face
         self._fps, self._size = float(fps), (1, 1)
         self._shots: deque[_Shot] = deque([_Shot(0)])
 
-    def follow(self, frames: Iterable[np.ndarray]) -> Iterator[Followed]:
-        """Every frame, uint8 (H, W, 3), with the speaker's face.
+    def follow(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[Followed, ...]]:
+        """Every frame, uint8 (H, W, 3), with each of the faces.
 
         Raises:
-            MediaError, ConfigError: the face has no landmarks, and the framing needs them.
+            MediaError, ConfigError: a face has no landmarks, and the framing needs them.
         """
         coming = iter(frames)
         first = next(coming, None)
         if first is None:
             return
         self._size = first.shape[1::-1]
-        steady, smooth = self._reaches(first.nbytes)
+        reaches = self._reaches(first.nbytes)
         held: deque[np.ndarray] = deque()  # frames that wait
         decided = self._decide_all(self._find_cuts(chain([first], coming), held))
+        every = tee(decided, len(self._wanted(0)))
+        faces = [self._smoothed(map(itemgetter(k), one), *reaches) for k, one in enumerate(every)]
+        for several in zip(*faces, strict=True):
+            frame = held.popleft()
+            yield tuple(Followed(frame, *one) for one in several)
+
+    def _smoothed(self, decided: Iterable[_Decided], steady: int, smooth: int) -> Iterator[tuple]:
+        """What :class:`Followed` says of one face, but the frame."""
         placed = map(self._place, _around(decided, steady))
         for before, now, after in _around(placed, smooth):
-            frame = held.popleft()
             if now.track is None:
-                yield Followed(frame)
+                yield ()
                 continue
             run, weight = [now], 1.0
             for side in (before[::-1], after):
@@ -149,7 +160,7 @@ class FaceFollower:
                 if len(same) < len(side) and side[len(same)].shot == now.shot:
                     weight = min(weight, (len(same) + 1) / (smooth + 1))
             transform = np.mean([one.place for one in run if one.place is not None], axis=0)
-            yield Followed(frame, transform, now.face, now.track, weight)
+            yield transform, now.face, now.track, weight
 
     def _reaches(self, frame_bytes: int) -> tuple[int, int]:
         """Frames to each side that a framing is shown, and that are averaged over, as far as the
@@ -180,8 +191,8 @@ class FaceFollower:
 
     def _decide_all(
         self, found: Iterable[tuple[int, list[Detection] | None, bool]]
-    ) -> Iterator[_Decided]:
-        """Whose face it is in each frame, decided when the look after it is known."""
+    ) -> Iterator[list[_Decided]]:
+        """Whose faces they are in each frame, decided when the look after it is known."""
         stride, number = self.looks.stride, -1
         for number, faces, cut in found:
             if cut:
@@ -203,24 +214,45 @@ class FaceFollower:
             shot.tracks[number, place] = track
         shot.looks = [*shot.looks[:1], number]
 
-    def _decide(self, number: int) -> _Decided:
+    def _decide(self, number: int) -> list[_Decided]:
         while self._shots[0].end is not None and number >= self._shots[0].end:
             self._shots.popleft()
         shot = self._shots[0]
         self._drop_old(shot, number)
         looks = {birth: self._face(shot, track, number) for birth, track in shot.tracks.items()}
         faces = {birth: face for birth, face in looks.items() if face is not None}
-        pick = shot.followed if shot.followed in faces else None
-        if self._knows is not None:
-            pick = next((birth for birth in faces if self._knows(birth, number)), None)
-        elif pick is None or self._prefer_larger:
-            fit = [birth for birth in faces if self._fit(shot.tracks[birth], number)]
-            best = self._choose([faces[birth][:4] for birth in fit], self._size)
-            if best is not None and (
-                pick is None or much_larger(faces[fit[best]][:4], faces[pick][:4])
-            ):
-                pick = fit[best]
-        shot.followed = pick if pick is not None else shot.followed
+        return [
+            self._decided(shot, number, birth, faces) for birth in self._pick(shot, number, faces)
+        ]
+
+    def _pick(self, shot: _Shot, number: int, faces: dict[Birth, np.ndarray]) -> list[Birth | None]:
+        """Which track each face is in a frame."""
+        wanted = self._wanted(number)
+        held: list[Birth | None] = []
+        for k, rule in enumerate(wanted):
+            before, birth = shot.followed.get(k, (None, None))
+            if rule == SYNC and self._knows is not None:
+                held.append(next((one for one in faces if self._knows(one, number)), None))
+            else:
+                held.append(birth if before == rule and birth in faces else None)
+        fit = [b for b in faces if b in held or self._fit(shot.tracks[b], number)]
+        boxes = [faces[b][:4] for b in fit]
+        places = [fit.index(b) if b is not None else None for b in held]
+        rules = [rule if rule != SYNC else None for rule in wanted]
+        chosen = assign(rules, boxes, self._size, places)
+        if rules == [POSITIONS[0]] and places[0] is not None:
+            best = assign(rules, boxes, self._size)[0]
+            if best is not None and much_larger(boxes[best], boxes[places[0]]):
+                chosen = [best]
+        picks = [fit[i] if i is not None else None for i in chosen]
+        for k, (rule, pick) in enumerate(zip(wanted, picks, strict=True)):
+            if rule is not None and pick is not None:
+                shot.followed[k] = rule, pick
+        return picks
+
+    def _decided(
+        self, shot: _Shot, number: int, pick: Birth | None, faces: dict[Birth, np.ndarray]
+    ) -> _Decided:
         if pick is None or not self._fit(shot.tracks[pick], number):
             return _Decided(shot.start)
         if self._framing.needs_landmarks and not np.isfinite(faces[pick]).all():

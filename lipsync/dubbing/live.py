@@ -14,6 +14,7 @@ from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.gate import VoiceGate
 from lipsync.dubbing.lips import Lips, load_generator
 from lipsync.dubbing.options import Options
+from lipsync.dubbing.parts import face_sounds
 from lipsync.dubbing.plan import Planned
 from lipsync.dubbing.playback import Shown, continued
 from lipsync.dubbing.render import DubbedFrame, Renderer
@@ -39,7 +40,7 @@ class LiveSession:
         face: a short video, or a still picture.
         **options: those of :class:`lipsync.dubbing.options.Options`; ``tracks``, ``no_face``,
             ``reference``, ``tail`` and ``batch_size`` (frames are made one at a time) do not apply,
-            ``length`` is pingpong, loop or freeze, and ``speaker`` any but sync.
+            ``length`` is pingpong, loop or freeze, and ``faces`` one and not sync.
 
     Raises:
         MediaError: the face cannot be read, or none is found.
@@ -56,10 +57,12 @@ class LiveSession:
         chosen = Options(**options)
         if chosen.length == "trim":
             raise ConfigError("length=trim ends with the video; a live session has no end")
-        if chosen.speaker == SYNC:
+        if chosen.faces == SYNC:
             raise ConfigError(
-                "speaker=sync compares with a video's own sound; a live session has none"
+                "face sync compares with a video's own sound; a live session has none"
             )
+        if face_sounds(chosen.faces):
+            raise ConfigError("a live session has one sound and one face; name the face alone")
         source = open_source(
             face,
             fps=chosen.fps,
@@ -73,7 +76,7 @@ class LiveSession:
         self._renderer = Renderer(self.lips, chosen, source.size)
         plan = FacePlan(source, self.lips, replace(chosen, tracks=None), whole=True)
         self._frames = list(plan.find(_first_seconds(source)))
-        if all(face is None for _, face in self._frames):
+        if all(face is None for _, (face,) in self._frames):
             raise MediaError(
                 source.path,
                 f"no face found in {len(self._frames)} frames",
@@ -123,11 +126,11 @@ class LiveSession:
             yield self._make(start)
 
     def _make(self, start: float) -> DubbedFrame:
-        shown, face = self._frames[next(self._order)]
+        shown, faces = self._frames[next(self._order)]
         shown = shown._replace(start=start, seconds=1 / self.fps)
-        sound = self._speech.window(start, self.fps) if face is not None else None
+        sound = self._speech.window(start, self.fps) if faces != (None,) else None
         number, self._made = self._made, self._made + 1
-        return self._renderer.render(Planned(number, shown, face, sound))
+        return self._renderer.render(Planned(number, shown, faces, (sound,)))
 
 
 def _first_seconds(source: Source) -> Iterator[Shown]:

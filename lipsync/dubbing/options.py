@@ -10,10 +10,11 @@ from typing import Any
 from torch import nn
 
 from lipsync.dubbing.enhance import Enhancer, get_enhancer
+from lipsync.dubbing.parts import Parts, check_faces
 from lipsync.dubbing.playback import LENGTHS
 from lipsync.dubbing.references import parse_choice
 from lipsync.dubbing.sound import AUDIO_CHOICES
-from lipsync.dubbing.speakers import SYNC, speaker_choice
+from lipsync.dubbing.speakers import SYNC
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
 from lipsync.media import LOSSLESS, PRESETS, VIDEO_CODECS
@@ -34,11 +35,14 @@ class Options:
         detector: name of a face detector, or one.
         stride: a face is looked for on every so many frames, and followed in between; by default
             five times a second.
-        speaker: whose lips move, where a picture has several faces: the "largest" (less, the
-            further from the middle), "left", "right", "top", "bottom", "centre", a number (from
-            left to right, beginning with 0), all chosen when a shot begins and followed to its end;
-            or "sync", whose lips fit the sound of the face's video, or a ``reference``, in turn.
-        reference: a sound on the clock of the face's video, for ``speaker="sync"``.
+        faces: whose lips move, where a picture has several: the "largest" (less, the further from
+            the middle), "left", "right", "top", "bottom", "centre", a number (from left to right,
+            beginning with 0), the one at a point "X,Y" in pixels, all chosen when a shot begins and
+            followed to its end; or "sync", whose lips fit the sound of the face's video, or a
+            ``reference``, in turn. Several at once by their sounds: ``{"left": "a.wav", "right":
+            "b.wav"}``, which all begin at once; a face without a sound is left alone, and
+            what is heard is their mix, unless there is a sound for that, too.
+        reference: a sound on the clock of the face's video, for ``faces="sync"``.
         reference_frames: which frames of the face's video the generator is shown beside the one
             that it paints: "auto", frames of the shot in which the mouth rests and the head is
             held alike; "itself", the very frame, whose mouth a generator may copy; or frame numbers
@@ -78,7 +82,7 @@ class Options:
     batch_size: int | None = option(None, least=1)
     detector: str | Detector = "centerface"
     stride: int | None = option(None, least=1)
-    speaker: str | int = "largest"
+    faces: str | int | dict | Parts = "largest"
     reference: str | Path | None = None
     reference_frames: str | int | list[int] | None = None
     min_face: int = option(40, least=0)
@@ -102,10 +106,12 @@ class Options:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.speaker != SYNC:
-            speaker_choice(self.speaker)
-            if self.reference is not None:
-                raise ConfigError("a reference sound is for speaker=sync")
+        check_faces(self.faces)
+        if self.reference is not None and self.faces != SYNC:
+            raise ConfigError("a reference sound is for the face sync")
+        drawn = self.curves is not None or self.driver is not None
+        if drawn and isinstance(self.faces, dict | Parts):
+            raise ConfigError("curves and driver are for one face; leave out the sounds by face")
         if self.start is not None or self.until is not None:
             self._check_stretch()
         parse_choice(self.reference_frames)
@@ -195,7 +201,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     Example of a file::
 
         model: runs/wav2lip/checkpoints/best.ckpt
-        speaker: left
+        faces: left
         crf: 20
 
     Raises:

@@ -129,10 +129,11 @@ def mouth_layer(frame: DubbedFrame, framing: Framing) -> np.ndarray:
     Laid over the source, it gives the dub.
     """
     layer = np.zeros((*frame.picture.shape[:2], 4), np.uint16)
-    if frame.transform is None:
-        return layer
-    white = np.ones((64, 64, 3), np.float32)
-    share = framing.paste(np.zeros_like(frame.picture), white, frame.transform)[..., 0]
+    white, lit = np.ones((64, 64, 3), np.float32), np.zeros_like(frame.picture)
+    for transform in frame.transforms:
+        if transform is not None:
+            lit = framing.paste(lit, white, transform)
+    share = lit[..., 0]
     seen = share > 0
     weight = share[seen, None].astype(np.float32) / 255
     old = frame.original[seen].astype(np.float32)

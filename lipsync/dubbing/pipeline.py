@@ -9,10 +9,12 @@ from typing import Any
 
 from lipsync import __version__
 from lipsync.dubbing.options import Options, sorted_options
+from lipsync.dubbing.parts import Parts, face_names, face_sounds
 from lipsync.dubbing.pictures import Pictures, check_output
 from lipsync.dubbing.plan import Plan
 from lipsync.dubbing.render import DubbedFrame, Renderer
 from lipsync.dubbing.result import DubResult, ReferencesUsed, extend
+from lipsync.dubbing.speakers import POSITIONS
 from lipsync.dubbing.stages import Stages
 from lipsync.dubbing.stretch import stretch_track
 from lipsync.errors import ConfigError, MediaError
@@ -25,7 +27,7 @@ Progress = Callable[[str, int, int | None], None]
 
 def dub(
     face: str | Path,
-    audio: str | Path,
+    audio: str | Path | None,
     output: str | Path,
     *,
     progress: Progress | None = None,
@@ -41,7 +43,8 @@ def dub(
 
     Args:
         face: a video, or a still picture.
-        audio: a sound, or a video with one.
+        audio: a sound, or a video with one; where ``faces`` have sounds of their own, what is heard
+            in place of their mix, or ``None``.
         output: the video to write (mp4, m4v, mov, mkv, webm or mxf), in a folder that exists; or
             ``shot/%05d.png``, pictures and their sound in a new folder.
         progress: called with ("frames", frames done, frames in all or None).
@@ -56,9 +59,11 @@ def dub(
 
     The container's comment says that the video is synthetic and what made it.
     """
-    face, audio, output = Path(face), Path(audio), Path(output)
+    face, output = Path(face), Path(output)
     wanted, encoding = sorted_options(options)
-    check_output(output, encoding, face, audio, wanted.reference, wanted.driver)
+    audio = _checked_audio(audio, wanted)
+    read = face, audio, wanted.reference, wanted.driver, *face_sounds(wanted.faces)
+    check_output(output, encoding, *read)
     for written in (wanted.tracks, wanted.curves):
         if written is not None:
             check_target(written)
@@ -72,7 +77,7 @@ def dub(
     else:
         track, sound = stretch_track(plan.stretch, output, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []
-    passed = 0
+    passed, by_face = 0, dict.fromkeys(face_names(wanted.faces), 0)
     references = ReferencesUsed(plan.faces.references)
     began, frame = time.perf_counter(), None
     pictures = Pictures(encoding, output, plan)
@@ -87,10 +92,12 @@ def dub(
                 writer.write(picture, *when)
             if not plan.dubs(frame.start):
                 passed += 1
-            elif frame.references is None:
+            elif not frame.dubbed:
                 extend(skipped, frame.number)
-            else:
-                references.add(frame.number, frame.references)
+            for name, choice in zip(by_face, frame.references, strict=True):
+                if choice is not None:
+                    by_face[name] += 1
+                    references.add(frame.number, choice)
             if progress is not None:
                 progress("frames", frame.number + 1, total)
     assert frame is not None  # a sound without samples was refused
@@ -101,6 +108,7 @@ def dub(
         seconds=frame.start + frame.seconds,
         fps=source.fps,
         faces_found=frames - passed - sum(end - start for start, end in skipped),
+        by_face=by_face if len(by_face) > 1 else {},
         skipped=skipped,
         source_frames=plan.playback.frames,
         length=_length(plan, frames),
@@ -119,12 +127,12 @@ def dub(
     )
 
 
-def dub_frames(face: str | Path, audio: str | Path, **options: Any) -> Iterator[DubbedFrame]:
+def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> Iterator[DubbedFrame]:
     """The frames of a dub one by one, as they are made: for a window, a stream, another encoder.
 
     Args:
         face: a video, or a still picture.
-        audio: a sound, or a video with one.
+        audio: as there.
         **options: those of :class:`lipsync.dubbing.options.Options`.
 
     Raises:
@@ -136,13 +144,20 @@ def dub_frames(face: str | Path, audio: str | Path, **options: Any) -> Iterator[
     unknown = sorted(options.keys() - Options.__dataclass_fields__.keys())
     if unknown:
         raise ConfigError(f"no option of frames is named {', '.join(unknown)}")
-    plan = Plan(Path(face), Path(audio), Options(**options))
+    wanted = Options(**options)
+    plan = Plan(Path(face), _checked_audio(audio, wanted), wanted)
 
     def frames() -> Iterator[DubbedFrame]:
         with Stages() as stages:
             yield from _frames(plan, stages)
 
     return frames()
+
+
+def _checked_audio(audio: str | Path | None, options: Options) -> Path | None:
+    if audio is None and not face_sounds(options.faces):
+        raise ConfigError("no sound: name one, or one for each face, such as --face left=a.wav")
+    return Path(audio) if audio is not None else None
 
 
 def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
@@ -160,7 +175,9 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
     Raises:
         MediaError: there is none.
     """
-    path, found, gap = plan.source.path, False, None
+    path, gap = plan.source.path, None
+    missing = set() if isinstance(plan.options.faces, Parts) else set(range(len(plan.sounds)))
+    names = face_names(plan.options.faces)
     refuse = plan.options.no_face == "error"
 
     def stop_at_gap(end: float) -> None:
@@ -169,22 +186,21 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
             raise MediaError(path, problem, "cut this out, or let it pass unchanged (no_face=pass)")
 
     for frame in frames:
-        if not plan.dubs(frame.start):
+        missing -= {k for k, place in enumerate(frame.transforms) if place is not None}
+        if not plan.dubs(frame.start) or frame.dubbed:
             stop_at_gap(frame.start)
             gap = None
-        elif frame.transform is not None:
-            stop_at_gap(frame.start)
-            found, gap = True, None
         elif gap is None:
             gap = frame.start
         yield frame
-    if not found:
+    if missing:
         where = f"in {plan.playback.frames} frames"
         if plan.stretch is not None:
             where = f"from {plan.stretch.start:.2f} to {plan.stretch.end:.2f} s"
+        which = f" '{names[min(missing)]}'" if names != (POSITIONS[0],) else ""
         raise MediaError(
             path,
-            f"no face found {where}",
+            f"no face{which} found {where}",
             "use a video or picture in which a face is seen upright and from the front, or a "
             "smaller min_face",
         )

@@ -1,4 +1,4 @@
-"""The plan of a dub: for every frame that is shown, whose face is dubbed and with what.
+"""The plan of a dub: for every frame that is shown, whose faces are dubbed and with what.
 
 Plans are made while frames come, a second or three ahead: shots and tracks
 (:mod:`lipsync.dubbing.follow`), who speaks (:mod:`lipsync.dubbing.speakers`,
@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lipsync.dubbing.curves import plan_curves, wanted_curves
-from lipsync.dubbing.faces import Face, FacePlan
+from lipsync.dubbing.curves import Curves, plan_curves, wanted_curves
+from lipsync.dubbing.faces import FacePlan, Faces
 from lipsync.dubbing.lips import Lips, load_generator
 from lipsync.dubbing.options import Options
+from lipsync.dubbing.parts import face_names, face_sounds
 from lipsync.dubbing.playback import Playback, Shown
-from lipsync.dubbing.sound import measure
+from lipsync.dubbing.sound import measure, measure_mix
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
@@ -35,15 +36,15 @@ class Planned(NamedTuple):
     Attributes:
         number: its place, from 0.
         shown: its picture, and when it is shown.
-        face: whose lips move; ``None`` where nobody's do.
-        sound: float32 (bands, columns), what the generator hears, or (numbers,), the lips code that
-            it paints; ``None`` without a face.
+        faces: those whose lips may move, each ``None`` where they do not.
+        sounds: of each, float32 (bands, columns), what the generator hears, or (numbers,), the lips
+            code that it paints; ``None`` without a face.
     """
 
     number: int
     shown: Shown
-    face: Face | None
-    sound: np.ndarray | None
+    faces: Faces
+    sounds: tuple[np.ndarray | None, ...]
     passes: bool = False
     """Whether it is outside the stretch that is dubbed, and shown as it is."""
 
@@ -53,26 +54,31 @@ class Plan:
 
     Args:
         face: a video, or a still picture.
-        audio: a sound, or a video with one.
+        audio: a sound, or a video with one; ``None`` for the mix of those that faces have.
         options: what is wanted.
 
     Raises:
         MediaError, CheckpointError, ConfigError: as :func:`lipsync.dubbing.dub`.
     """
 
-    def __init__(self, face: Path, audio: Path, options: Options) -> None:
+    def __init__(self, face: Path, audio: Path | None, options: Options) -> None:
         self.options = options
         partly = options.start is not None or options.until is not None
         tolerant, keep = options.tolerate_damage, options.tail == "keep" or partly
         # the face first: it is what is wrong more often
         open_source(face, fps=options.fps, seconds=0, tolerate_damage=True)
-        self.sound = measure(audio, tolerate_damage=tolerant)
+        self.sounds = [measure(path, tolerant) for path in face_sounds(options.faces)]
+        """Of each face."""
+        self.sound = measure_mix(self.sounds) if audio is None else measure(audio, tolerant)
+        """What is played."""
+        self.sounds = self.sounds or [self.sound]
         wanted = float("inf") if keep else self.sound.seconds
         taken: dict[str, Any] = {"tolerate_damage": tolerant, "backdrop": options.backdrop}
         self.source = open_source(face, fps=options.fps, seconds=wanted, **taken)
         network, self.model = load_generator(options.model, options.device)
         self.lips = Lips(network)
-        self.sound.check(self.lips.feature)
+        for sound in self.sounds:
+            sound.check(self.lips.feature)
         self.stretch = find_stretch(options, self.source, self.sound)
         """What is dubbed, where that is not the whole."""
         lasts, length = self.sound.seconds, options.length
@@ -80,45 +86,51 @@ class Plan:
             lasts, length = self.stretch.end, "trim"
         self.playback = Playback(self.source, lasts, length, keep)
         self.faces = FacePlan(self.source, self.lips, options)
-        self.curves = None
-        """What the mouth does, where that is not left to the generator."""
+        self.curves: list[Curves] = []
+        """What each mouth does, where that is not left to the generator."""
         if wanted_curves(options):
-            self.curves = plan_curves(self.lips, options, self.sound, float(self.source.fps))
+            fps = float(self.source.fps)
+            self.curves = [plan_curves(self.lips, options, sound, fps) for sound in self.sounds]
 
     def frames(self, shown: Iterator[Shown]) -> Iterator[Planned]:
         """The frames of the dubbed video, from those that :attr:`playback` shows."""
-        stretch = self.stretch
-        endless = self.options.tail == "keep" or stretch is not None
-        heard = self.sound.heard(self.options.gate, endless=endless)
-        speech, fps = Speech(self.lips.feature, heard), float(self.source.fps)
+        stretch, fps = self.stretch, float(self.source.fps)
+        endless = self.options.tail == "keep" or stretch is not None or len(self.sounds) > 1
+        endless = endless or self.sound is not self.sounds[0]
+        heard = [sound.heard(self.options.gate, endless=endless) for sound in self.sounds]
+        speech = [Speech(self.lips.feature, blocks) for blocks in heard]
         begin = 0.0 if stretch is None else stretch.start
-        for number, (one, face) in enumerate(self._with_faces(shown)):
-            passes, sound = not self.dubs(one.start), None
+        for number, (one, faces) in enumerate(self._with_faces(shown)):
+            passes = not self.dubs(one.start)
             if passes:
-                face = None
-            elif face is not None and stretch is not None:
-                face = face._replace(weight=min(face.weight, stretch.weight(one.start, fps)))
-            if face is not None and self.curves is not None:
-                sound = self.curves.at(one.start - begin)
-            elif face is not None:
-                sound = speech.window(max(0.0, one.start - begin), fps)
-            yield Planned(number, one, face, sound, passes)
+                faces = (None,) * len(faces)
+            elif stretch is not None:
+                weight = stretch.weight(one.start, fps)
+                faces = tuple(f and f._replace(weight=min(f.weight, weight)) for f in faces)
+            at = max(0.0, one.start - begin)
+            sounds = tuple(
+                None
+                if face is None
+                else self.curves[k].at(at)
+                if self.curves
+                else speech[k].window(at, fps)
+                for k, face in enumerate(faces)
+            )
+            yield Planned(number, one, faces, sounds, passes)
 
-    def _with_faces(self, shown: Iterator[Shown]) -> Iterator[tuple[Shown, Face | None]]:
+    def _with_faces(self, shown: Iterator[Shown]) -> Iterator[tuple[Shown, Faces]]:
         """Faces are not looked for far from the stretch, unless a file or a sound asks for them."""
         options, stretch = self.options, self.stretch
-        if stretch is None or options.tracks is not None or options.speaker == SYNC:
+        if stretch is None or options.tracks is not None or SYNC in face_names(options.faces):
             yield from self.faces.find(shown)
             return
         first, last = stretch.start - _AROUND, stretch.end + _AROUND
         for near, part in groupby(shown, lambda one: first <= one.start < last):
-            find = self.faces.find if near else _without_faces
-            yield from find(part)
+            if near:
+                yield from self.faces.find(part)
+            else:
+                yield from ((one, (None,) * len(self.sounds)) for one in part)
 
     def dubs(self, seconds: float) -> bool:
         """Whether a frame that is first shown then is to be dubbed."""
         return self.stretch is None or self.stretch.holds(seconds)
-
-
-def _without_faces(shown: Iterator[Shown]) -> Iterator[tuple[Shown, None]]:
-    return ((one, None) for one in shown)

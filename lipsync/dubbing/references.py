@@ -28,7 +28,7 @@ from lipsync.dubbing.rest import (
     unrest,
 )
 from lipsync.dubbing.source import Source
-from lipsync.dubbing.speakers import Choice as WhichFace
+from lipsync.dubbing.speakers import assign
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing
@@ -230,30 +230,34 @@ def see_frames(
     source: Source,
     numbers: Sequence[int],
     detector: Detector,
-    choose: WhichFace,
+    rules: Sequence[str | None],
     framing: Framing,
     size: int,
-) -> list[Seen]:
-    """The speaker's face in frames of a video, in crops of ``size``.
+) -> list[list[Seen]]:
+    """The face of each rule in frames of a video, in crops of ``size``.
 
     Raises:
         MediaError: there is no such frame, or no face in one.
     """
-    path, seen = source.path, []
+    path = source.path
+    seen: list[list[Seen]] = [[] for _ in rules]
     remedy = "name other frames with reference_frames"
     for number, picture in zip(numbers, _pictures(source, numbers), strict=True):
         faces = detector.detect(picture)
-        found = choose([face.box for face in faces], source.size)
-        if found is None:
-            raise MediaError(path, f"no face found in reference frame {number}", remedy)
-        box, marks = faces[found].box[None], faces[found].landmarks[None]
-        try:
-            transform = framing.transforms(box, marks, radius=0)[0]
-        except ValueError as error:
-            raise MediaError(path, f"reference frame {number}: {error}", remedy) from None
-        crop = framing.cut(picture, transform, size)
-        face = np.concatenate([box.ravel(), marks.ravel()])
-        seen.append(Seen(number, picture, crop, transform, face))
+        found = assign(rules, [f.box for f in faces], source.size, [None] * len(rules))
+        for rule, place, own in zip(rules, found, seen, strict=True):
+            if place is None:
+                which = f" '{rule}'" if len(rules) > 1 else ""
+                problem = f"no face{which} found in reference frame {number}"
+                raise MediaError(path, problem, remedy)
+            box, marks = faces[place].box[None], faces[place].landmarks[None]
+            try:
+                transform = framing.transforms(box, marks, radius=0)[0]
+            except ValueError as error:
+                raise MediaError(path, f"reference frame {number}: {error}", remedy) from None
+            crop = framing.cut(picture, transform, size)
+            face = np.concatenate([box.ravel(), marks.ravel()])
+            own.append(Seen(number, picture, crop, transform, face))
     return seen
 
 

@@ -33,9 +33,9 @@ class DubbedFrame:
         start, seconds: when it is shown and for how long.
         picture: uint8 (H, W, 3) RGB.
         original: the same before dubbing.
-        transform: float64 (2, 3), where the crop of the face that speaks lies, see
-            :mod:`lipsync.faces.framing`; ``None`` where none was dubbed.
-        references: which frames of the face's video the generator was shown beside it.
+        transforms: of each face that speaks, float64 (2, 3), where its crop lies, see
+            :mod:`lipsync.faces.framing`; ``None`` where it was not dubbed.
+        references: of each, which frames of the face's video the generator was shown beside it.
     """
 
     number: int
@@ -43,12 +43,18 @@ class DubbedFrame:
     seconds: float
     picture: np.ndarray
     original: np.ndarray
-    transform: np.ndarray | None
-    references: Choice | None = None
+    transforms: tuple[np.ndarray | None, ...]
+    references: tuple[Choice | None, ...]
+
+    @property
+    def dubbed(self) -> bool:
+        """Whether any lips were moved."""
+        return any(transform is not None for transform in self.transforms)
 
 
-Generated = tuple[Planned, np.ndarray | None]
-"""A frame, and the face that was made for it, float32 (S, S, 3) RGB in [0, 1]."""
+Generated = tuple[Planned, list[np.ndarray]]
+"""A frame, and what was made for those of its faces that are dubbed, float32 (S, S, 3) RGB in
+[0, 1]."""
 
 
 class Renderer:
@@ -83,11 +89,11 @@ class Renderer:
             torch.set_num_threads(threads)
 
     def _generate(self, lot: list[Planned]) -> list[Generated]:
-        faces = [planned.face for planned in lot if planned.face is not None]
+        faces = [face for planned in lot for face in _dubbed(planned)]
         if not faces:
-            return [(planned, None) for planned in lot]
+            return [(planned, []) for planned in lot]
         made = self.lips.generate(
-            [planned.sound for planned in lot if planned.sound is not None],
+            [sound for planned in lot for sound in planned.sounds if sound is not None],
             [face.crop for face in faces],
             [face.references for face in faces],
         )
@@ -96,21 +102,25 @@ class Renderer:
             pairs = zip(made, faces, strict=True)
             made = np.stack([match_colours(picture, face.crop, mask) for picture, face in pairs])
         done = iter(self._enhance(made) if self._enhance is not None else made)
-        return [(planned, None if planned.face is None else next(done)) for planned in lot]
+        return [(planned, list(islice(done, len(_dubbed(planned))))) for planned in lot]
 
     def paste(self, frames: Iterable[Generated]) -> Iterator[DubbedFrame]:
         """The faces put back into their frames."""
         held: np.ndarray | None = None
-        for (number, shown, face, _, passes), made in frames:
+        for planned, made in frames:
+            number, shown, faces, _, passes = planned
             picture = shown.picture
-            if made is not None and face is not None:
-                picture = held = self._put(picture, made, face)
-            elif self.options.no_face == "hold" and held is not None and not passes:
+            for one, face in zip(made, _dubbed(planned), strict=True):
+                picture = held = self._put(picture, one, face)
+            if not made and self.options.no_face == "hold" and held is not None and not passes:
                 picture = held
             if self.options.watermark is not None and not passes:
                 picture = watermark(picture, self.options.watermark)
-            where = (face.transform, face.choice) if face is not None else (None, None)
-            yield DubbedFrame(number, shown.start, shown.seconds, picture, shown.picture, *where)
+            places = tuple(None if face is None else face.transform for face in faces)
+            choices = tuple(None if face is None else face.choice for face in faces)
+            yield DubbedFrame(
+                number, shown.start, shown.seconds, picture, shown.picture, places, choices
+            )
 
     def _put(self, picture: np.ndarray, made: np.ndarray, face: Face) -> np.ndarray:
         dubbed = self.lips.framing.paste(picture, made, face.transform)
@@ -121,3 +131,7 @@ class Renderer:
     def render(self, planned: Planned) -> DubbedFrame:
         """One frame by itself."""
         return next(self.paste(self._generate([planned])))
+
+
+def _dubbed(planned: Planned) -> list[Face]:
+    return [face for face in planned.faces if face is not None]

@@ -59,6 +59,7 @@ class DubResult:
         frames, seconds, fps: of the dubbed video; its sound ends within 20 ms of it. A variable
             rate's ``fps`` is its mean.
         faces_found: frames that were dubbed.
+        by_face: of each of several faces, in how many.
         skipped: (start, end) spans of frames of the dubbed video that were not, the end not
             included: no face, or one too small or from the side.
         source_frames: frames of the face's video that were used.
@@ -99,6 +100,7 @@ class DubResult:
     tracks: Path | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     wall_seconds: float = 0.0
+    by_face: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -115,9 +117,11 @@ class DubResult:
         gaps = _spans(self.skipped)
         rate = f"{float(self.fps):.5g} fps{' on average' if self.variable else ''}"
         only = "" if self.stretch is None else "only {:.2f} to {:.2f} s; ".format(*self.stretch)
+        each = ", ".join(f"{face} in {count}" for face, count in self.by_face.items())
+        each = f" ({each})" if each else ""
         return (
             f"{self.output}: {self.frames} frames, {self.seconds:.2f} s at {rate}; "
-            f"{only}face in {self.faces_found}{f', frames without: {gaps}' if gaps else ''}; "
+            f"{only}face in {self.faces_found}{each}{f', frames without: {gaps}' if gaps else ''}; "
             f"{self.source_frames} frames of the face's video, length: {self.length}; "
             f"references: {self.references}; "
             f"{f'tone-mapped from {self.hdr}; ' if self.hdr else ''}"
@@ -128,6 +132,8 @@ class DubResult:
 
 def extend(spans: Spans, number: int) -> None:
     """Add a frame to the last span, or begin one."""
+    if spans and spans[-1][1] == number + 1:  # another face of the same frame
+        return
     if spans and spans[-1][1] == number:
         spans[-1] = (spans[-1][0], number + 1)
     else:

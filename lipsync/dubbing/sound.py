@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from lipsync.media.loudness import FLOOR_DB, Loudness
 
 OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
 AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
+_PEAK = 0.99  # of a mix
+_TOGETHER_SAMPLES = 4800  # of a mix that are summed together
 _TOGETHER = 0.02  # seconds that picture and sound may end apart
 
 
@@ -41,6 +43,8 @@ class Sound:
         least_db: level of its speech at least once it is, see :class:`VoiceGate`.
         silent: whether it never rises above ``FLOOR_DB``; the mouth rests throughout.
         tolerate_damage: enable error concealment.
+        mixed: further sounds that are played with it.
+        scale: factor on all of them, so that their sum does not clip.
     """
 
     path: Path
@@ -49,6 +53,8 @@ class Sound:
     least_db: float
     silent: bool = False
     tolerate_damage: bool = False
+    mixed: tuple[Path, ...] = ()
+    scale: float = 1.0
 
     def heard(self, gate: bool, endless: bool = False) -> Iterator[np.ndarray]:
         """float32 (n,) at 16 kHz for the generator.
@@ -69,6 +75,18 @@ class Sound:
         if endless:
             blocks = chain(blocks, repeat(np.zeros(SAMPLE_RATE, np.float32)))
         return blocks
+
+    def channels(self, codec: str) -> int:
+        """One, two or six, as it is written."""
+        return max(sound_channels(path, codec) for path in (self.path, *self.mixed))
+
+    def blocks(self, channels: int) -> Iterator[np.ndarray]:
+        """float32 (channels, n) at ``OUTPUT_RATE``, as it is played."""
+        every = [
+            audio_blocks(path, OUTPUT_RATE, channels=channels, tolerate_damage=self.tolerate_damage)
+            for path in (self.path, *self.mixed)
+        ]
+        return every[0] if not self.mixed else mix(every, channels, self.scale)
 
     def check(self, feature: Feature) -> None:
         """Raise MediaError where it is shorter than one window of what the generator hears."""
@@ -95,20 +113,21 @@ class Sound:
             ConfigError: it was to be copied, and cannot be.
         """
         fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _TOGETHER
-        if codec in ("auto", "copy") and bit_rate is None and fits and can_copy(self.path, target):
+        as_it_is = not self.mixed and can_copy(self.path, target)
+        if codec in ("auto", "copy") and bit_rate is None and fits and as_it_is:
             return CopiedSound(self.path), "copied"
         if codec == "copy":
             reason = f"{target.suffix} does not take it as it is"
-            if bit_rate is not None:
+            if self.mixed:
+                reason = "it is mixed with others"
+            elif bit_rate is not None:
                 reason = "it would keep its own bit rate"
             elif not fits:
                 reason = "it would not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
-        channels = sound_channels(self.path, name)
-        blocks = audio_blocks(
-            self.path, OUTPUT_RATE, channels=channels, tolerate_damage=self.tolerate_damage
-        )
+        channels = self.channels(name)
+        blocks = self.blocks(channels)
         return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
 
 
@@ -132,3 +151,53 @@ def measure(path: Path, tolerate_damage: bool = False) -> Sound:
     heard = loudness.percentiles(gain)
     least = FLOOR_DB if heard is None else least_db(*heard)
     return Sound(path, samples / SAMPLE_RATE, gain, least, silent, tolerate_damage)
+
+
+def measure_mix(sounds: Sequence[Sound]) -> Sound:
+    """Sounds that are played together, as long as the longest, quieter where their sum would clip.
+
+    Raises:
+        MediaError: one cannot be read.
+    """
+    first, *others = sounds
+    if not others:
+        return first
+    silent, seconds = all(s.silent for s in sounds), max(s.seconds for s in sounds)
+    mixed = replace(first, mixed=tuple(s.path for s in others), silent=silent, seconds=seconds)
+    loudest = max((float(np.abs(block).max()) for block in mixed.blocks(1)), default=0.0)
+    return replace(mixed, scale=min(1.0, _PEAK / max(loudest, _PEAK)))
+
+
+def mix(
+    sounds: Sequence[Iterable[np.ndarray]], channels: int, scale: float = 1.0
+) -> Iterator[np.ndarray]:
+    """The sum of sounds that begin together, in blocks (channels, n), until all have ended."""
+    queues = [Reader(blocks, channels) for blocks in sounds]
+    while any(queue.more() for queue in queues):
+        yield np.float32(scale) * np.sum([q.take(_TOGETHER_SAMPLES) for q in queues], axis=0)
+
+
+class Reader:
+    """Blocks (channels, n) in pieces of any size; silence where they have ended."""
+
+    def __init__(self, blocks: Iterable[np.ndarray], channels: int) -> None:
+        self._blocks, self._channels = iter(blocks), channels
+        self._rest = np.zeros((channels, 0), np.float32)
+
+    def more(self) -> bool:
+        """Whether they have not ended."""
+        while not self._rest.shape[1]:
+            block = next(self._blocks, None)
+            if block is None:
+                return False
+            self._rest = block
+        return True
+
+    def take(self, count: int) -> np.ndarray:
+        """The next ``count`` samples."""
+        parts, missing = [], count
+        while missing and self.more():
+            parts.append(self._rest[:, :missing])
+            self._rest = self._rest[:, missing:]
+            missing -= parts[-1].shape[1]
+        return np.concatenate([*parts, np.zeros((self._channels, missing), np.float32)], axis=1)

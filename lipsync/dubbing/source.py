@@ -68,6 +68,12 @@ class Source:
         """The rate that the video is brought to; ``None`` where it keeps its own frames."""
         return self.fps if self.resampled else None
 
+    def seconds(self, number: int) -> float:
+        """When a frame is shown, after the first."""
+        if self.variable and self.times is not None and number < len(self.times):
+            return float(self.times[number] - self.times[0])
+        return float(number / self.fps)
+
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
         """All frames with their seconds after the first; a still gives one."""
         if self.still is not None:

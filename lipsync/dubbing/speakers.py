@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,55 +13,93 @@ from lipsync.faces.roll import roll
 
 POSITIONS = ("largest", "left", "right", "top", "bottom", "centre")
 SYNC = "sync"
+_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 _TAKE_OVER = 1.6  # times the side of the face that is followed, which a larger face needs
 _PROFILE = 0.12  # share of the way between the eyes beyond which a nose tip means a profile
 _EYES = 0.22  # of the box's width; eyes that seem closer to each other are seen from the side
 _MOST_ROLL = 35.0  # degrees, of a face whose crop is not turned with it
 
-Choice = Callable[[Sequence[np.ndarray], tuple[int, int]], int | None]
-"""Which of boxes (4,) in a picture of (width, height) is the speaker's; None for none of them."""
 
-
-def speaker_choice(speaker: str | int) -> Choice:
-    """The rule behind ``--speaker``.
+def checked_face(face: str | int) -> str:
+    """A rule behind ``--face``: which face, where a picture has several.
 
     Args:
-        speaker: "largest" (less, the further from the middle), "left", "right", "top", "bottom",
-            "centre", or a number: faces from left to right, beginning with 0.
+        face: "largest" (less, the further from the middle), "left", "right", "top", "bottom",
+            "centre", "sync", a number: faces from left to right, beginning with 0; or "X,Y": the
+            face at this point, in pixels.
 
     Raises:
         ConfigError: there is no such rule.
     """
-    if isinstance(speaker, int) or speaker.isdecimal():
-        number = int(speaker)
-        if number < 0:
-            raise ConfigError(f"speaker must be 0 or more where it is a number, got {number}")
-
-        def by_number(boxes: Sequence[np.ndarray], size: tuple[int, int]) -> int | None:
-            order = np.argsort([box[0] + box[2] for box in boxes], kind="stable")
-            return int(order[number]) if number < len(order) else None
-
-        return by_number
-    if speaker not in POSITIONS:
+    if isinstance(face, int) or re.fullmatch(r"-?\d+", face):
+        if int(face) < 0:
+            raise ConfigError(f"face must be 0 or more where it is a number, got {face}")
+        return str(int(face))
+    if face not in (*POSITIONS, SYNC) and _point(face) is None:
         raise ConfigError(
-            f"speaker must be {', '.join(POSITIONS)}, {SYNC} or a number, got '{speaker}'"
+            f"face must be {', '.join(POSITIONS)}, {SYNC}, a number or X,Y, got '{face}'"
         )
-
-    def by_place(boxes: Sequence[np.ndarray], size: tuple[int, int]) -> int | None:
-        return int(np.argmax([_merit(speaker, box, size) for box in boxes])) if boxes else None
-
-    return by_place
+    return face
 
 
-def _merit(speaker: str, box: np.ndarray, size: tuple[int, int]) -> float:
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    middle = np.array(size) / 2
-    away = float(np.abs((np.array([x, y]) - middle) / middle).max())  # 1 at the border
+def assign(
+    wanted: Sequence[str | None],
+    boxes: Sequence[np.ndarray],
+    size: tuple[int, int],
+    held: Sequence[int | None] = (None,),
+) -> list[int | None]:
+    """Which face each rule stands for; none stands for the face of another.
+
+    A face that is alone is "left" in the left half of the picture and "right" in the right one
+    where both are asked for, "top" and "bottom" likewise.
+
+    Args:
+        wanted: rules of :func:`checked_face` but "sync", the first choosing first; None for none.
+        boxes: (4,) each, the faces.
+        size: width and height of the picture.
+        held: the faces that rules stand for already.
+    """
+    chosen = list(held)
+    for k, rule in enumerate(wanted):
+        if rule is None or chosen[k] is not None:
+            continue
+        found = _choose(rule, boxes, size, {i for i in chosen if i is not None})
+        if found is not None and len(boxes) == 1 and _OPPOSITE.get(rule) in wanted:
+            found = found if _merit(rule, boxes[0], size) >= 0 else None
+        chosen[k] = found
+    return chosen
+
+
+def _choose(
+    rule: str, boxes: Sequence[np.ndarray], size: tuple[int, int], taken: set[int]
+) -> int | None:
+    free = [i for i in range(len(boxes)) if i not in taken]
+    if rule.isdecimal():
+        order = np.argsort([box[0] + box[2] for box in boxes], kind="stable").tolist()
+        return order[int(rule)] if int(rule) < len(order) and order[int(rule)] in free else None
+    if (point := _point(rule)) is not None:
+        free = [i for i in free if (boxes[i][:2] <= point).all() and (point <= boxes[i][2:]).all()]
+        return min(free, key=lambda i: float(np.hypot(*_middle(boxes[i]) - point)), default=None)
+    return max(free, key=lambda i: _merit(rule, boxes[i], size), default=None)
+
+
+def _point(face: str) -> np.ndarray | None:
+    match = re.fullmatch(r"(\d+),(\d+)", face)
+    return np.array([int(match[1]), int(match[2])]) if match else None
+
+
+def _middle(box: np.ndarray) -> np.ndarray:
+    return (box[:2] + box[2:]) / 2
+
+
+def _merit(face: str, box: np.ndarray, size: tuple[int, int]) -> float:
+    x, y = (_middle(box) - np.array(size) / 2) / (np.array(size) / 2)
+    away = max(abs(float(x)), abs(float(y)))  # 1 at the border
     merits = {
         "largest": side(box) * (1 - 0.5 * min(away, 1.0)),
         "left": -x, "right": x, "top": -y, "bottom": y, "centre": -away,
     }  # fmt: skip
-    return float(merits[speaker])
+    return float(merits[face])
 
 
 def side(box: np.ndarray) -> float:

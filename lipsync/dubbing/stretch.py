@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
 
 from lipsync.dubbing.options import Options, seconds_of
-from lipsync.dubbing.sound import OUTPUT_RATE, Sound
+from lipsync.dubbing.sound import OUTPUT_RATE, Reader, Sound
 from lipsync.dubbing.source import Source
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import USUAL_CODEC, EncodedSound, audio_blocks, probe, sound_channels
@@ -80,16 +79,12 @@ def stretch_track(
         raise ConfigError("the sound of a stretch cannot be copied; use --audio-codec auto")
     name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
     voiced = probe(source.path).has_audio
-    heard = (sound.path, *([source.path] if voiced else []))
-    channels = max(sound_channels(path, name) for path in heard)
-
-    def blocks_of(path: Path) -> Iterator[np.ndarray]:
-        return audio_blocks(
-            path, OUTPUT_RATE, channels=channels, tolerate_damage=source.tolerate_damage
-        )
-
-    old = blocks_of(source.path) if voiced else ()
-    blocks = spliced(old, blocks_of(sound.path), stretch, channels)
+    channels = max(sound.channels(name), sound_channels(source.path, name) if voiced else 1)
+    old: Iterable[np.ndarray] = ()
+    if voiced:
+        tolerant = source.tolerate_damage
+        old = audio_blocks(source.path, OUTPUT_RATE, channels=channels, tolerate_damage=tolerant)
+    blocks = spliced(old, sound.blocks(channels), stretch, channels)
     return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
 
 
@@ -99,7 +94,7 @@ def spliced(
     """Blocks (channels, n) at 48 kHz of a sound with another in a stretch of it, without end."""
     start, end = (round(seconds * OUTPUT_RATE) for seconds in (stretch.start, stretch.end))
     fade, at = round(_SOUND_FADE * OUTPUT_RATE), 0
-    before, within = _Reader(old, channels), _Reader(new, channels)
+    before, within = Reader(old, channels), Reader(new, channels)
     while True:
         edge = next((edge for edge in (start, end) if at < edge), at + OUTPUT_RATE)
         count = min(edge - at, OUTPUT_RATE)
@@ -112,17 +107,3 @@ def spliced(
             block = block + share.astype(np.float32) * (within.take(count) - block)
         yield block
         at += count
-
-
-class _Reader:
-    """Blocks in pieces of any size; silence where they have ended."""
-
-    def __init__(self, blocks: Iterable[np.ndarray], channels: int) -> None:
-        self._blocks = chain(blocks, repeat(np.zeros((channels, OUTPUT_RATE), np.float32)))
-        self._rest = np.zeros((channels, 0), np.float32)
-
-    def take(self, count: int) -> np.ndarray:
-        while self._rest.shape[1] < count:
-            self._rest = np.concatenate([self._rest, next(self._blocks)], axis=1)
-        piece, self._rest = self._rest[:, :count], self._rest[:, count:]
-        return piece

@@ -31,7 +31,7 @@ _LAGS = 7  # frames (of 1/25 s) to each side at which the sound is tried
 _STEADY = 0.5  # seconds around a moment that a framing is shown
 _SMOOTH = 15  # frames over which a face's own lag is looked for
 _TURN = 5.0  # what a change of speakers costs; a second of clear speech is worth 5 to 15
-_UNSEEN = -1e3  # what a face that is not there is worth, in each frame
+UNSEEN = -1e3  # what a face that is not there is worth, in each frame
 _AT_ONCE = 16  # moments that are embedded together
 _SPEAKS = Callable[[tuple[int, int], int], bool]
 
@@ -45,6 +45,25 @@ class _Candidate:
     starts: np.ndarray = field(default_factory=lambda: np.zeros(0))  # seconds, one a frame
     crops: dict[int, list[np.ndarray]] = field(default_factory=dict)
     moments: list[torch.Tensor] = field(default_factory=list)
+
+
+@dataclass
+class JudgedShot:
+    """The faces of a shot, and how well each fits the sound.
+
+    Attributes:
+        start, end: its frames, the end not included.
+        births: the tracks, each by the frame in which it begins and its place among those there.
+        worth: float64 (faces, frames), how much better each fits the sound than at other lags, 0
+            or so by chance; ``UNSEEN`` where it is not there.
+        tracks: where the faces are.
+    """
+
+    start: int
+    end: int
+    births: list[tuple[int, int]]
+    worth: np.ndarray
+    tracks: list[FaceTrack]
 
 
 def find_speaker(
@@ -73,37 +92,62 @@ def find_speaker(
     Raises:
         MediaError: the reference cannot be read, or has no sound.
     """
-    tolerant = source.tolerate_damage
-    # refuses what has no sound before the long work
-    next(audio_blocks(reference, SAMPLE_RATE, tolerate_damage=tolerant))
-    looks = Looks(detector, stride, record=True)
-    times, cuts = _scan(source, looks if saved is None else None)
-    known = saved or {**looks.recorded(), "cuts": cuts}
-    shots = _candidates(known, len(times))
-    edges = [0, *sorted(known["cuts"]), len(times)]
-    contested = [
-        (span, faces)
-        for span, faces in zip(pairwise(edges), shots, strict=True)
-        if any(_meet(a, b) for a, b in combinations(faces, 2))
-    ]
+    known, times, shots = judge_faces(source, detector, stride, saved, reference, alone=False)
     speaker: list[tuple[int, int] | None] = [None] * len(times)  # None: whoever is there
-    if contested:
-        from lipsync.checkpoints import load_model
-
-        seconds = np.array(times)
-        expert = cast(LongSyncNet, folded(load_model(EXPERT)))
-        feature = feature_of(expert).spanning(expert.moment)
-        columns = feature.extract(read_speech(reference, tolerate_damage=tolerant))
-        _look(source, [face for _, faces in contested for face in faces], seconds, expert)
-        for (start, end), faces in contested:
-            worth = [_worth(face, seconds, columns, feature, expert) for face in faces]
-            path = _turns(np.stack(worth)[:, start:end])
-            speaker[start:end] = [faces[k].birth for k in path]
+    for shot in shots:
+        speaker[shot.start : shot.end] = [shot.births[k] for k in _turns(shot.worth)]
 
     def speaks(birth: tuple[int, int], number: int) -> bool:
         return speaker[number] in (None, birth)
 
     return known, speaks
+
+
+def judge_faces(
+    source: Source,
+    detector: Detector | None,
+    stride: int,
+    saved: dict[str, Any] | None,
+    reference: str | Path,
+    alone: bool = True,
+) -> tuple[dict[str, Any], np.ndarray, list[JudgedShot]]:
+    """Read a video through and compare all of its faces with a sound.
+
+    Args:
+        source, detector, stride, saved, reference: as of :func:`find_speaker`.
+        alone: judge shots too in which no two faces are seen at the same time.
+
+    Returns:
+        The faces, as there; the seconds (n,) of the frames; the shots that were judged.
+
+    Raises:
+        MediaError: as there.
+    """
+    tolerant = source.tolerate_damage
+    # refuses what has no sound before the long work
+    next(audio_blocks(reference, SAMPLE_RATE, tolerate_damage=tolerant))
+    looks = Looks(detector, stride, record=True)
+    times, cuts = _scan(source, looks if saved is None else None)
+    known, seconds = saved or {**looks.recorded(), "cuts": cuts}, np.array(times)
+    edges = [0, *sorted(known["cuts"]), len(times)]
+    judged = [
+        (span, faces)
+        for span, faces in zip(pairwise(edges), _candidates(known, len(times)), strict=True)
+        if (alone and faces) or any(_meet(a, b) for a, b in combinations(faces, 2))
+    ]
+    shots: list[JudgedShot] = []
+    if judged:
+        from lipsync.checkpoints import load_model
+
+        expert = cast(LongSyncNet, folded(load_model(EXPERT)))
+        feature = feature_of(expert).spanning(expert.moment)
+        columns = feature.extract(read_speech(reference, tolerate_damage=tolerant))
+        _look(source, [face for _, faces in judged for face in faces], seconds, expert)
+        for (start, end), faces in judged:
+            worth = [_worth(face, seconds, columns, feature, expert) for face in faces]
+            births, tracks = [face.birth for face in faces], [face.track for face in faces]
+            shots.append(JudgedShot(start, end, births, np.stack(worth)[:, start:end], tracks))
+    return known, seconds, shots
 
 
 def _meet(one: _Candidate, other: _Candidate) -> bool:
@@ -186,7 +230,7 @@ def _worth(
     expert: LongSyncNet,
 ) -> np.ndarray:
     """How much better than at other lags a face fits the sound at its own lag, in each frame (n,)
-    of the video; ``_UNSEEN`` where it is not."""
+    of the video; ``UNSEEN`` where it is not."""
     worth = np.full(len(times), -1.0)  # too short for a moment
     if face.moments:
         places = face.starts[0] + np.arange(-_LAGS, len(face.starts) + _LAGS) / FPS
@@ -201,7 +245,7 @@ def _worth(
         middles = face.starts[: len(fits)] + length / 2 / FPS
         worth = np.interp(times, middles, fits[:, lag] - np.median(fits, axis=1))
     begin, end = face.track.frames[0], face.track.frames[-1] + 1
-    worth[:begin] = worth[end:] = _UNSEEN
+    worth[:begin] = worth[end:] = UNSEEN
     return worth
 
 

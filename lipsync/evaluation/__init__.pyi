@@ -1,3 +1,4 @@
+from .benchmark.making import make_dubs as make_dubs
 from .benchmark.result import BenchResult as BenchResult
 from .benchmark.run import bench as bench
 from .calibrating import calibrate as calibrate

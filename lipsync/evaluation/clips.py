@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import cv2
@@ -23,36 +23,55 @@ SECONDS = 6  # at most
 _CRF = 30
 
 
-def write_side_by_side(videos: Sequence[Path], sound: Path, output: Path) -> Path:
-    """Write videos beside each other, small and short, with a sound; not if they are there.
+def write_side_by_side(
+    videos: Sequence[Path],
+    sound: Path,
+    output: Path,
+    *,
+    height: int = HEIGHT,
+    seconds: int = SECONDS,
+    crf: int = _CRF,
+) -> Path:
+    """Write videos beside each other, as long as a sound and with it; not if they are there.
 
-    The last one's length counts; where another ends earlier, its last picture stays.
+    Where a video ends earlier, its last picture stays.
+
+    Args:
+        videos: from left to right.
+        sound: a file of it.
+        output: the mp4 to write.
+        height: of the pictures, even.
+        seconds: at most.
+        crf: quality of the H.264.
 
     Raises:
-        MediaError: one of them cannot be read.
+        MediaError: one of them cannot be read, or has no picture.
     """
     if output.exists():
         return output
-    wave = read_audio(sound, SAMPLE_RATE)[: SECONDS * SAMPLE_RATE]
-    streams = [iter(HeldFrames(video, FPS, 0)) for video in videos]
-    held: list[np.ndarray | None] = [None] * len(videos)
-    pictures = []
-    for last in islice(streams.pop(), SECONDS * FPS):
-        held = [*(next(*pair) for pair in zip(streams, held, strict=False)), last]
-        pictures.append(np.concatenate([_small(frame) for frame in held], axis=1))
-    height, width = pictures[0].shape[:2]
+    wave = read_audio(sound, SAMPLE_RATE)[: seconds * SAMPLE_RATE]
+    count = max(1, -(-len(wave) * FPS // SAMPLE_RATE))
+    streams = [_as_long(video, count, height) for video in videos]
+    pictures = (np.concatenate(each, axis=1) for each in zip(*streams, strict=True))
+    first = next(pictures)
+    size = first.shape[1], first.shape[0]
     with VideoWriter(
-        output, FPS, (width, height), audio=wave, sample_rate=SAMPLE_RATE, crf=_CRF, threads=1
+        output, FPS, size, audio=wave, sample_rate=SAMPLE_RATE, crf=crf, threads=1
     ) as writer:
-        for picture in pictures:
+        for picture in chain([first], pictures):
             writer.write(picture)
     return output
 
 
-def _small(frame: np.ndarray) -> np.ndarray:
-    height, width = frame.shape[:2]
-    size = 2 * round(width * HEIGHT / height / 2), HEIGHT
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+def _as_long(video: Path, count: int, height: int) -> Iterator[np.ndarray]:
+    """So many small pictures of a video, the last of them again where there are fewer."""
+    small = None
+    for frame in islice(HeldFrames(video, FPS, 0), count):
+        size = 2 * round(frame.shape[1] * height / frame.shape[0] / 2), height
+        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        count -= 1
+        yield small
+    yield from repeat(small, count)
 
 
 def report_clips(

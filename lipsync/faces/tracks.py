@@ -12,6 +12,7 @@ from lipsync.parallel import in_parallel
 
 STRIDE = 5
 _LINK_IOU = 0.25  # of a face with itself one stride later; heads move, other heads are elsewhere
+_GROWTH = 1.4  # at most, of a face that moves so fast that it does not overlap
 _BRIDGE = 2  # strides; a track is lost after a longer gap without detections
 
 
@@ -25,6 +26,15 @@ class FaceTrack:
     def add(self, frame: int, detection: Detection) -> None:
         self.frames.append(frame)
         self.detections.append(detection)
+
+    def at(self, frame: int) -> np.ndarray:
+        """The box (4,) in a later frame at the speed between the last two detections."""
+        box = self.detections[-1].box
+        if len(self.frames) < 2:
+            return box
+        before = self.detections[-2].box
+        speed = (box - before).reshape(2, 2).mean(axis=0) / (self.frames[-1] - self.frames[-2])
+        return box + np.tile(speed * (frame - self.frames[-1]), 2)
 
     def weight(self, centre: np.ndarray) -> float:
         """How much of the video this face is: its side, summed over its frames, less off centre."""
@@ -157,6 +167,9 @@ def link(seen: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[
 def join(live: list[FaceTrack], number: int, faces: list[Detection]) -> list[tuple[FaceTrack, int]]:
     """Continue tracks by the faces of one more frame, the best overlap first.
 
+    A face is where the track was seen last, or where it would be at the speed that it had. One that
+    was seen only once may have any speed: what is left over within a face's side is taken for it.
+
     Args:
         live: tracks that may go on; they are changed.
         number: of the frame.
@@ -166,18 +179,30 @@ def join(live: list[FaceTrack], number: int, faces: list[Detection]) -> list[tup
         The tracks that begin here, each with the place of its face in ``faces``.
     """
     pairs = []
+    boxes = np.stack([face.box for face in faces]) if faces else np.empty((0, 4))
     for i, track in enumerate(live):
-        last = track.detections[-1].box
-        overlaps = iou(last, np.stack([f.box for f in faces])) if faces else np.empty(0)
-        pairs += [(overlap, i, j) for j, overlap in enumerate(overlaps)]
+        overlaps = np.maximum(iou(track.detections[-1].box, boxes), iou(track.at(number), boxes))
+        pairs += [(overlap, i, j) for j, overlap in enumerate(overlaps) if overlap >= _LINK_IOU]
+        if len(track.frames) == 1:
+            near = _nearness(track.detections[-1].box, boxes)
+            pairs += [(nearness - 1, i, j) for j, nearness in enumerate(near) if nearness > 0]
     taken: set[int] = set()
     continued: set[int] = set()
-    for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-        if overlap >= _LINK_IOU and i not in continued and j not in taken:
+    for _, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+        if i not in continued and j not in taken:
             live[i].add(number, faces[j])
             continued.add(i)
             taken.add(j)
     return [(FaceTrack([number], [face]), j) for j, face in enumerate(faces) if j not in taken]
+
+
+def _nearness(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """1 where boxes (n, 4) have the place of ``box``, 0 from a side of it on or for other sizes."""
+    side = np.sqrt(np.prod(box[2:] - box[:2]))
+    sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]) - (box[:2] + box[2:])).T) / 2
+    alike = np.abs(np.log(sides / side)) < np.log(_GROWTH)
+    return np.where(alike, np.clip(1 - away / side, 0, 1), 0)
 
 
 def fill(track: FaceTrack, start: int, end: int) -> np.ndarray:

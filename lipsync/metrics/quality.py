@@ -15,8 +15,6 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from lipsync.windows import lower_half
-
 KERNEL = 11  # pixels that the Gaussian of SSIM spans
 SILENCE_DB = -30.0  # below a clip's loud frames, a frame counts as silent
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, Wang et al. 2003
@@ -180,42 +178,6 @@ def landmark_distance(pred: np.ndarray, target: np.ndarray, scale: np.ndarray) -
     apart = np.linalg.norm(pred - target, axis=2).mean(axis=1) / scale
     apart = apart[np.isfinite(apart)]
     return float(apart.mean()) if len(apart) else float("nan")
-
-
-class FaceLook:
-    """What one video's faces look like, frame by frame, none kept: no true picture is needed.
-
-    Frames are brought in with :meth:`add`; :meth:`numbers` then gives ``sharpness``, ``jitter``
-    and ``silent_motion`` of the lower half and ``seam``, those that are defined.
-    """
-
-    def __init__(self) -> None:
-        self._last: list[np.ndarray] = []
-        self._sums: dict[str, list[float]] = {"sharpness": [], "jitter": [], "seam": []}
-        self._movement: list[float] = []
-
-    def add(self, face: np.ndarray) -> None:
-        """The next frame's face, uint8 (S, S, 3) RGB."""
-        levels = luma(face)
-        mouth = lower_half(levels)
-        self._sums["sharpness"].append(sharpness(mouth))
-        self._sums["seam"].append(seam_strength(levels))
-        if self._last:
-            self._movement.append(motion(self._last[-1], mouth))
-        if len(self._last) == 2:
-            self._sums["jitter"].append(jitter(self._last[0], self._last[1], mouth))
-        self._last = [*self._last[-1:], mouth]
-
-    def numbers(self, wave: np.ndarray) -> dict[str, float]:
-        """The means over the frames so far; ``wave`` is the sound beside them, at 16 kHz."""
-        found = {
-            name: float(np.mean([v for v in values if np.isfinite(v)]))
-            for name, values in self._sums.items()
-            if any(np.isfinite(v) for v in values)
-        }
-        silent = silent_frames(wave, len(self._movement) + 1)
-        found["silent_motion"] = silent_motion(np.array(self._movement), silent)
-        return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def edge_energy(faces: Tensor) -> Tensor:

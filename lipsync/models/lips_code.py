@@ -5,19 +5,19 @@ The idea is public as FlashLips (2025); sizes, losses and code here are our own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipsync.errors import check_whole
+from lipsync.errors import ConfigError, check_whole
 from lipsync.models.blocks import ConvBlock, scaled
 from lipsync.models.sound import code_encoder
 from lipsync.models.wav2lip import Wav2Lip
 
 _MOUTH = (48, 56)  # rows and columns of the mouth as it is read
-_SIDES = 0.2  # share of the crop that is left out on both sides of it
 _STEPS = 64  # channels between a code and what it steers in the editor
 
 
@@ -34,6 +34,8 @@ class LipsCode(Wav2Lip):
             and ``depth`` are those of the editor.
         numbers: of the code, each of mean 0 and variance 1 over the training set.
         sound_width: factor on the channels of the audio encoder.
+        mouth: where the coder reads in the unit crop, which is the framing's business: its left,
+            top, right and bottom.
 
     Raises:
         ConfigError: sizes of which no network can be built.
@@ -51,11 +53,15 @@ class LipsCode(Wav2Lip):
         references: int = 2,
         numbers: int = 12,
         sound_width: float = 0.5,
+        mouth: Sequence[float] = (0.2, 0.5, 0.8, 1.0),
     ) -> None:
         check_whole("LipsCode: numbers", numbers, 1)
+        mouth = [float(share) for share in mouth]
+        if len(mouth) != 4 or not (0 <= mouth[0] < mouth[2] <= 1 and 0 <= mouth[1] < mouth[3] <= 1):
+            raise ConfigError(f"LipsCode: mouth={mouth}: must be left, top, right, bottom, 0 to 1")
         super().__init__(image_size, width, depth, feature, framing, "warp", references)
         del self.config["head"]
-        self.config |= {"numbers": numbers, "sound_width": sound_width}
+        self.config |= {"numbers": numbers, "sound_width": sound_width, "mouth": mouth}
         self.audio_encoder = code_encoder(self.config["feature"], sound_width, numbers)
         self.coder = nn.Sequential(
             *(ConvBlock(i, o, 3, 2, 1) for i, o in ((1, 16), (16, 32), (32, 64), (64, 96))),
@@ -78,9 +84,10 @@ class LipsCode(Wav2Lip):
 
     def see(self, faces: Tensor) -> Tensor:
         """The mouths of faces (B, 3, S, S) in [0, 1] as the coder reads them, (B, 1, 48, 56)."""
-        side = faces.shape[-1]
-        edge = round(_SIDES * side)
-        mouth = faces[..., side // 2 :, edge : side - edge].mean(dim=1, keepdim=True).float()
+        left, top, right, bottom = (
+            round(share * faces.shape[-1]) for share in self.config["mouth"]
+        )
+        mouth = faces[..., top:bottom, left:right].mean(dim=1, keepdim=True).float()
         mouth = F.interpolate(mouth, _MOUTH, mode="bilinear", antialias=True)
         mouth = mouth - mouth.mean(dim=(2, 3), keepdim=True)
         return mouth / mouth.square().mean(dim=(2, 3), keepdim=True).sqrt().clamp_min(0.02)

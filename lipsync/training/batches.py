@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from lipsync.faces.framing import Framing, get_framing
 from lipsync.seeds import seed_of
 
 
@@ -13,28 +16,27 @@ def to_float(faces: Tensor) -> Tensor:
     return faces.movedim(-1, -3).to(torch.float32).div_(255)
 
 
-def mask_lower(faces: Tensor) -> Tensor:
-    """A copy of pictures (..., H, W) with the lower half black: the pose, without the mouth."""
-    masked = faces.clone()
-    masked[..., faces.shape[-2] // 2 :, :] = 0
-    return masked
-
-
-def generator_faces(target: Tensor, reference: Tensor, reference_first: bool = False) -> Tensor:
+def generator_faces(generator: Any, target: Tensor, reference: Tensor) -> Tensor:
     """What a generator sees: the masked target and, beside every frame, the same references.
 
     Args:
-        target: (..., T, 3, H, W), what is to be painted; its lower half is masked here.
+        generator: a :class:`lipsync.models.FaceGenerator`, whose framing tells what is masked, and
+            whose class the order of the two.
+        target: (..., T, 3, H, W), what is to be painted; it is masked here.
         reference: (..., R, 3, H, W), the same face at other times.
-        reference_first: the order of the two, which a generator's class tells.
 
     Returns:
         (..., T, 3 + 3 R, H, W).
     """
     beside = reference.flatten(-4, -3).unsqueeze(-4)
     beside = beside.expand(*target.shape[:-3], -1, -1, -1)
-    pair = [mask_lower(target), beside]
-    return torch.cat(pair[::-1] if reference_first else pair, dim=-3)
+    pair = [framing_of(generator).hide(target), beside]
+    return torch.cat(pair[::-1] if generator.reference_first else pair, dim=-3)
+
+
+def framing_of(generator: Any) -> Framing:
+    """The framing of a network's faces."""
+    return get_framing(generator.config["framing"])
 
 
 def batch_rng(

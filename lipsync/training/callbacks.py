@@ -14,7 +14,8 @@ from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
-from lipsync.training.batches import mask_lower
+from lipsync.faces.framing import Framing
+from lipsync.training.batches import framing_of
 from lipsync.training.step import Step
 
 matplotlib.use("Agg")
@@ -88,7 +89,7 @@ class GeneratorSheet(Pictures):
         middle = {
             s: replace(step, fake=_middle(step.fake, len(chosen))) for s, step in steps.items()
         }
-        self.show(trainer, "sheet", face_sheet(middle))
+        self.show(trainer, "sheet", face_sheet(middle, framing_of(pl_module.generator)))
 
 
 def _middle(windows: torch.Tensor, clips: int) -> torch.Tensor:
@@ -97,14 +98,14 @@ def _middle(windows: torch.Tensor, clips: int) -> torch.Tensor:
     return each[:, each.shape[1] // 2, :5]
 
 
-def face_sheet(steps: Mapping[str, Step]) -> np.ndarray:
+def face_sheet(steps: Mapping[str, Step], framing: Framing) -> np.ndarray:
     """What :meth:`GeneratorTraining.paint_systems` gives as one picture, uint8 (H, W, 3).
 
     Rows: target, input, reference, generated, generated for another clip's sound.
     """
     real = steps["real"].fake
     shown = ("copied_reference", "generated", "swapped_audio")
-    rows = [real, mask_lower(real), *(steps[system].fake for system in shown)]
+    rows = [real, framing.hide(real), *(steps[system].fake for system in shown)]
     # Each (N, T, 3, H, W) -> (3, H, N * T * W), one under the other.
     lines = [torch.cat(list(row.flatten(0, 1)), dim=-1) for row in rows]
     sheet = torch.cat(lines, dim=-2).clamp(0, 1).mul(255).round().to(torch.uint8)

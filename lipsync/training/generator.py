@@ -125,8 +125,7 @@ class GeneratorTraining(Training):
 
     def forward(self, sound: Tensor, target: Tensor, reference: Tensor) -> Tensor:
         """Paint frames: sound (N, T, ...), target (N, T, 3, S, S), reference (N, R, 3, S, S)."""
-        reference_first = self.generator.reference_first
-        return self.generator(sound, generator_faces(target, reference, reference_first))
+        return self.generator(sound, generator_faces(self.generator, target, reference))
 
     def prepare(self, batch: dict[str, Any]) -> Step:
         """A batch on its device as a step, its pictures float; nothing is painted yet."""

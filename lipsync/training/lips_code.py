@@ -102,7 +102,7 @@ class LipsCodeTraining(GeneratorTraining):
             rng = self._rng("noise")
             noise = torch.randn(code.shape, generator=rng, device=rng.device)
             painted = shown + self.noise * noise.to(code)
-        faces = generator_faces(step.target, step.reference)
+        faces = generator_faces(self.generator, step.target, step.reference)
         fake = self.generator.edit(painted.flatten(0, 1), faces.flatten(0, 1))
         found = {"code": code.detach(), "heard": heard, "shown": shown.detach(), "known": known}
         return replace(step, fake=fake.unflatten(0, windows), **found)

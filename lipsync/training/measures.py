@@ -221,8 +221,7 @@ class SilentMotion(Measure):
 
     def update(self, steps: Mapping[str, Step]) -> None:
         step = steps["real"]
-        reference_first = self.generator.reference_first
-        faces = generator_faces(step.target, step.reference, reference_first)
+        faces = generator_faces(self.generator, step.target, step.reference)
         silent = self.generator(torch.full_like(step.sound, self.silence), faces)
         for kind, pictures in (("generated", silent), ("real", step.target)):
             self.means[kind].update(window_motion(pictures))
@@ -250,7 +249,7 @@ class TrueCode(Measure):
         step = steps["real"]
         target, sound = step.target.flatten(0, 1), step.sound.flatten(0, 1)
         code = self.generator.code_of_faces(target)
-        faces = generator_faces(step.target, step.reference).flatten(0, 1)
+        faces = generator_faces(self.generator, step.target, step.reference).flatten(0, 1)
         self.psnr.update(self.generator.edit(code, faces), target)
         self.correlation.update(self.generator.code_of_sound(sound).float(), code.float())
 

@@ -115,8 +115,10 @@ def run(config: DictConfig) -> float:
     with finished(loggers), processes_of(trainer), _errors_of_workers(), _signals(trainer):
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+        untrained = output / "test_untrained.json"
         if config.test and checkpoint is None:
-            _test(trainer, module, data, None, output / "test_untrained.json")
+            log.info("testing the network before training, for comparison at the end")
+            _test(trainer, module, data, None, untrained)
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         best = trainer.checkpoint_callback
         if best.best_model_score is None:
@@ -128,6 +130,8 @@ def run(config: DictConfig) -> float:
         log.info("best %s %.4f in %s", best.monitor, score, best.best_model_path)
         if config.test:
             _test(trainer, module, data, best.best_model_path, output / "test.json")
+            if trainer.is_global_zero:
+                show_test(output / "test.json", untrained)
     return score
 
 
@@ -169,11 +173,18 @@ def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, p
     results = trainer.test(
         module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
     )
-    if not trainer.is_global_zero:
-        return
-    path.write_text(json.dumps(results[0], indent=1) + "\n")
-    for name, value in results[0].items():
-        log.info("%-28s %.4f", name, value)
+    if trainer.is_global_zero:
+        path.write_text(json.dumps(results[0], indent=1) + "\n")
+
+
+def show_test(path: Path, untrained: Path) -> None:
+    """Log the numbers of the test split, beside those before training where they are known."""
+    trained = json.loads(path.read_text())
+    before = json.loads(untrained.read_text()) if untrained.is_file() else {}
+    log.info("%-32s %9s %9s", "test split", "trained", "untrained" if before else "")
+    for name, value in trained.items():
+        then = f"{before[name]:9.4f}" if name in before else ""
+        log.info("%-32s %9.4f %s", name, value, then)
 
 
 @contextmanager

@@ -5,24 +5,10 @@ engines that are chosen by name:
 
     >>> from lipsync.translation import Options, translate
     >>> print(translate("talk.mp4", "talk-es.mp4", Options(to="es")))  # doctest: +SKIP
+
+What it offers is listed in ``__init__.pyi``, and imported when it is asked for.
 """
 
-from lipsync.translation.engines.base import Recogniser, Speaker, Translator, Voice
-from lipsync.translation.options import STAGES, Options, read_options
-from lipsync.translation.pipeline import TranslationResult, translate
-from lipsync.translation.segments import Segment, Transcript, Word
+import lazy_loader
 
-__all__ = [
-    "STAGES",
-    "Options",
-    "Recogniser",
-    "Segment",
-    "Speaker",
-    "Transcript",
-    "TranslationResult",
-    "Translator",
-    "Voice",
-    "Word",
-    "read_options",
-    "translate",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

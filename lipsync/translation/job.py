@@ -37,6 +37,11 @@ class TranslationJob:
         """What depends on the language that it is translated to; the transcript does not."""
         return self.work / self.options.to
 
+    @property
+    def tracks(self) -> Path:
+        """The faces of the video, as they are saved for its dub."""
+        return Path(self.options.dub.get("tracks", self.work / "tracks.json"))
+
     def check_source(self) -> None:
         """Claim the work folder for this video, or see that it is this video's already."""
         self.video_digest = file_digest(self.video)
@@ -65,7 +70,7 @@ class TranslationJob:
         return Choice(None, refuse)
 
     def original(self, transcript: Transcript) -> list[np.ndarray]:
-        """The original lines, at the rate of the new sound."""
+        """Each original line, at the rate of the new sound."""
         wave = read_audio(self.video, mixing.RATE)
         cuts = [(s.start, s.end) for s in transcript.segments]
         return [wave[round(a * mixing.RATE) : round(b * mixing.RATE)] for a, b in cuts]

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lipsync.errors import ConfigError
 from lipsync.translation.job import TranslationJob
+from lipsync.translation.speakers import Turn
+from lipsync.translation.track import speaker_tracks
 from lipsync.translation.work import digest, file_digest, load, save
 
+_AROUND = 0.2  # seconds around a line in which its face is dubbed, too
 
-def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> int:
+
+def move_lips(
+    job: TranslationJob, track: Path, turns: Sequence[Turn], output: Path, progress: Any
+) -> int:
     """The video, with lips that move to the new sound.
 
-    Of several faces it is the one that speaks in the original whose lips move.
+    Of several faces it is the one that speaks in the original whose lips move; with ``turns``,
+    whose they are then, to their own lines.
     """
-    options = {"device": job.options.device, "speaker": "sync"} | job.options.dub
+    options = {"device": job.options.device, "faces": "sync"} | job.options.dub
+    sounds: dict[str, Path] = {}
+    if turns and "faces" not in job.options.dub:
+        options["faces"], sounds = _parts(job, turns)
+        if "fps" not in options:
+            options["tracks"] = job.tracks
 
     def report(stage: str, done: int, total: int | None) -> None:
         progress(f"lips: {stage}", done, total)
@@ -25,7 +38,10 @@ def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> 
     inputs = digest(
         job.video_digest,
         {name: str(value) for name, value in options.items()},
-        [file_digest(path) for path in (track, Path(str(options.get("model", ""))))],
+        [
+            file_digest(path)
+            for path in (track, Path(str(options.get("model", ""))), *sounds.values())
+        ],
     )
     ledger = job.folder / "lips.json"
     row = {"output": output.name, "inputs": inputs}
@@ -37,6 +53,33 @@ def move_lips(job: TranslationJob, track: Path, output: Path, progress: Any) -> 
     dub(job.video, track, output, progress=report, **options)
     save(ledger, {}, "videos", [row | {"made": file_digest(output)}])
     return 1
+
+
+def _parts(job: TranslationJob, turns: Sequence[Turn]) -> tuple[Any, dict[str, Path]]:
+    """What each speaker says with which face, and the files of their lines.
+
+    A face is dubbed while its line was said or is said now, within the shot.
+    """
+    from lipsync.dubbing.parts import Part, Parts  # late: it brings PyTorch
+
+    sounds = speaker_tracks(job, [turn.speaker for turn in turns])
+    ledger = job.folder / "fit.json"
+    placed = load(ledger, "lines")["lines"] if ledger.exists() else []
+    own: dict[str, list[tuple[float, float, str]]] = {who: [] for who in sounds}
+    numbers = [turn.line for turn in turns]
+    for k, turn in enumerate(turns):
+        start, end = turn.start, turn.end
+        if turn.line <= len(placed):
+            new = placed[turn.line - 1]
+            if turn.line not in numbers[:k]:
+                start = min(start, new["start"])
+            if turn.line not in numbers[k + 1 :]:
+                end = max(end, new["end"])
+        start, end = max(turn.earliest, start - _AROUND), min(turn.latest, end + _AROUND)
+        if turn.face is not None:
+            own[turn.speaker].append((round(start, 3), round(end, 3), turn.face))
+    parts = Parts(tuple(Part(who, sounds[who], tuple(own[who])) for who in sounds))
+    return parts, sounds
 
 
 def _adapted(job: TranslationJob, options: dict[str, Any], report: Any) -> dict[str, Any]:
@@ -56,7 +99,7 @@ def _adapted(job: TranslationJob, options: dict[str, Any], report: Any) -> dict[
             return options | {"model": person}
     device = "cuda" if options["device"] != "cpu" else "cpu"
     try:
-        adapt([job.video], person, base, speaker="sync", device=device, progress=report)
+        adapt([job.video], person, base, face="sync", device=device, progress=report)
     except ConfigError as error:
         job.notes.append(f"the model was not adapted: {error}")
         return options | {"model": base}

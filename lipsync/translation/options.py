@@ -12,7 +12,7 @@ from lipsync.translation.engines import AUTO
 from lipsync.translation.engines.base import Recogniser, Speaker, Translator, Voice
 from lipsync.translation.languages import language
 
-STAGES = ("recognise", "translate", "speak", "voice", "fit", "lips")
+STAGES = ("recognise", "translate", "speakers", "speak", "voice", "fit", "lips")
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,16 @@ class Options:
     Attributes:
         to: the language it is translated to: an ISO 639-1 code, or a code of NLLB-200.
         source: the language it is in; by default it is detected.
-        recogniser, translator, speaker: engines, by name (``NAME`` or ``NAME:MODEL``, or ``auto``),
-            or objects with the methods in :mod:`lipsync.translation.engines.base`.
+        asr, translator, tts: engines to recognise, to translate and to speak, by name (``NAME`` or
+            ``NAME:MODEL``, or ``auto``), or objects with the methods in
+            :mod:`lipsync.translation.engines.base`.
         voice: "none", "match" (pitch and envelope shifted to the original speaker's), the path of a
-            trained voice, ``PATH:SPEAKER`` where it knows several, or an object.
+            trained voice, ``PATH:SPEAKER`` where it knows several, or an object. By default "match"
+            where there are several speakers, so that they are told apart, and else "none".
+        speakers: how many people speak: who says each line is found out, and only the lips of
+            whoever is seen to speak are moved. By default one, whose lips are moved throughout.
+            They are called A, B and so on, by their first lines; ``tts`` and ``voice`` may then be
+            mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
         slowest, fastest: bounds of the speed at which a line is spoken, 1 being as its engine does.
         transcript: an SRT or VTT file of what is said, in place of recognising it.
         subtitles: an SRT or VTT file of the translation, in place of translating: its lines are
@@ -36,16 +42,17 @@ class Options:
         device: where networks run.
         adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
             for all languages.
-        until: the last stage to run: one of recognise, translate, speak, voice, fit, lips.
+        until: the last stage to run, one of ``STAGES``.
         dub: options of :func:`lipsync.dubbing.dub`, such as ``model``.
     """
 
     to: str
     source: str | None = None
-    recogniser: str | Recogniser = AUTO
+    asr: str | Recogniser = AUTO
     translator: str | Translator = AUTO
-    speaker: str | Speaker = AUTO
-    voice: str | Voice = "none"
+    tts: str | dict | Speaker = AUTO
+    voice: str | dict | Voice | None = None
+    speakers: int | None = option(None, least=1, most=26)
     transcript: str | Path | None = None
     subtitles: str | Path | None = None
     write_subtitles: str | None = option(None, choices=("srt", "vtt"))
@@ -65,6 +72,21 @@ class Options:
                 value = "no" if value is False else str(value)  # YAML's reading of Norwegian
                 object.__setattr__(self, name, language(value).code)
         check_options(self)
+        for name in ("tts", "voice"):
+            if isinstance(getattr(self, name), dict) and self.speakers is None:
+                raise ConfigError(
+                    f"{name} names several people; say how many speak with --speakers"
+                )
+
+    def tts_of(self, person: str) -> Any:
+        """The engine that speaks for a person."""
+        return self.tts.get(person, AUTO) if isinstance(self.tts, dict) else self.tts
+
+    def voice_of(self, person: str) -> Any:
+        """The voice that a person is given."""
+        usual = "none" if self.speakers in (None, 1) else "match"
+        given = self.voice.get(person) if isinstance(self.voice, dict) else self.voice
+        return usual if given is None else given
 
 
 def read_options(path: str | Path | None, given: dict[str, Any]) -> Options:

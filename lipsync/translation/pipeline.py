@@ -19,6 +19,7 @@ from lipsync.translation.job import TranslationJob
 from lipsync.translation.lips import move_lips
 from lipsync.translation.options import STAGES, Options
 from lipsync.translation.segments import Transcript
+from lipsync.translation.speakers import NOBODY, Turn, find_turns, speaker_of, unseen
 from lipsync.translation.subtitles import Cue, read_subtitles
 from lipsync.translation.track import fit_lines
 from lipsync.translation.work import load
@@ -37,6 +38,7 @@ class TranslationResult:
         source, target: languages.
         lines: (start, end, original, translation) of each line; the translation is "" where the run
             ended before it.
+        speakers: who says each line, where that was asked for.
         seconds: wall time of each stage that ran.
         made: how many things each stage made now (lines, or 1); 0 where all was there already.
         subtitles: files of subtitles that were written.
@@ -48,6 +50,7 @@ class TranslationResult:
     source: str
     target: str
     lines: list[tuple[float, float, str, str]] = field(default_factory=list)
+    speakers: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
     subtitles: list[Path] = field(default_factory=list)
@@ -60,7 +63,9 @@ class TranslationResult:
         return asdict(self) | {"output": output, "work": str(self.work), "subtitles": subtitles}
 
     def __str__(self) -> str:
-        rows = [f"{start:7.2f} - {end:6.2f}  {b or a}" for start, end, a, b in self.lines]
+        who = [f"{person}: " for person in self.speakers] or [""] * len(self.lines)
+        lines = zip(self.lines, who, strict=True)
+        rows = [f"{start:7.2f} - {end:6.2f}  {by}{b or a}" for (start, end, a, b), by in lines]
         for stage, seconds in self.seconds.items():
             made = self.made.get(stage, 0)
             rows.append(f"{stage:<10} {seconds:6.1f} s  {made or 'nothing'} made")
@@ -133,17 +138,24 @@ def translate(
         transcript, texts = run("translate", stages.translate, original)
     pairs = zip(transcript.segments, texts, strict=True)
     result.lines = [(segment.start, segment.end, segment.text, text) for segment, text in pairs]
+    turns: list[Turn] = []
+    people = [NOBODY] * len(texts)
+    if "speakers" in wanted and options.speakers is not None:
+        turns = run("speakers", find_turns, transcript)
+        people = speaker_of(turns, len(texts))
+        result.speakers = people
+        job.notes += unseen(turns)
     if "speak" in wanted:
-        speech = run("speak", stages.speak, texts)
-    if "voice" in wanted and options.voice != "none":
-        speech = run("voice", stages.voice, transcript, speech)
+        speech = run("speak", stages.speak, texts, people)
+    if "voice" in wanted and any(options.voice_of(who) != "none" for who in people):
+        speech = run("voice", stages.voice, transcript, people, speech)
     if "fit" in wanted:
-        track = run("fit", fit_lines, transcript, texts, speech)
+        track = run("fit", fit_lines, transcript, texts, people, speech)
     if options.write_subtitles is not None:
         result.subtitles = _write_subtitles(job, output, original, result.lines, "fit" in wanted)
     if "lips" in wanted:
         with timed("lips"):
-            result.made["lips"] = move_lips(job, track, output, progress)
+            result.made["lips"] = move_lips(job, track, turns, output, progress)
         result.output = output
     return result
 

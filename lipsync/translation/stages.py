@@ -36,10 +36,10 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
         transcript, made_from, edited = load_transcript(path)
         if edited:  # no engine need be installed to use a transcript that was written by hand
             return _checked(job, transcript, path), 0
-        engine = job.engine("recognise", options.recogniser, options.source)
+        engine = job.engine("recognise", options.asr, options.source)
         if engine.name is None or made_from == _digest(job, engine):
             return _checked(job, transcript, path), 0
-    engine = engine or job.engine("recognise", options.recogniser, options.source)
+    engine = engine or job.engine("recognise", options.asr, options.source)
     wave = read_speech(job.video)
     transcript = engine.load().recognise(
         wave, options.source, lambda share: report(round(100 * share), 100)
@@ -73,8 +73,8 @@ def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcr
         raise StageError(
             "recognise",
             f"the speech in {job.video} is perhaps not '{transcript.language}': {transcript.doubt}",
-            "declare its language with --from and name a recogniser that knows it, e.g. "
-            f"--recogniser whisper:small; or correct {path} (or empty its doubt) and run again",
+            "declare its language with --from and name one that knows it, e.g. "
+            f"--asr whisper:small; or correct {path} (or empty its doubt) and run again",
         )
     if transcript.language == job.options.to:
         raise StageError(
@@ -131,25 +131,29 @@ def _translated(
 
 
 def speak(
-    job: TranslationJob, texts: Sequence[str], report: Report
+    job: TranslationJob, texts: Sequence[str], people: Sequence[str], report: Report
 ) -> tuple[list[Path | None], int]:
-    """``<to>/speech/001.wav`` and on: every line spoken, each as long as it comes."""
+    """``<to>/speech/001.wav`` and on: every line spoken by the engine of its speaker, each as long
+    as it comes."""
     target = job.options.to
-    engine = job.engine("speak", job.options.speaker, None)
+    engines = {who: job.engine("speak", job.options.tts_of(who), None) for who in people}
 
     def one(number: int) -> tuple[np.ndarray, int]:
+        engine = engines[people[number]]
         wave, rate = engine.load().speak(texts[number], target)
         if not mixing.trim(np.asarray(wave, np.float32), rate).size:
             raise StageError(
                 "speak",
                 f"{engine.name} made no sound of line {number + 1}: {texts[number][:60]}",
-                "write it in the letters of its language, or use another --speaker",
+                "write it in the letters of its language, or use another --tts",
             )
         return wave, rate
 
-    by = {"engine": engine.name} if engine.name is not None else {}
+    names = [engines[who].name for who in people]
+    by = [{"engine": name} if name is not None else {} for name in names]
     wanted: list[Row | None] = [
-        {"text": text, "language": target} | by if text else None for text in texts
+        {"text": text, "language": target} | own if text else None
+        for text, own in zip(texts, by, strict=True)
     ]
     waves = Waves(job.folder / "speech", ["text", "language"])
     paths = waves.update(wanted, one, report)
@@ -158,27 +162,43 @@ def speak(
 
 
 def voice(
-    job: TranslationJob, transcript: Transcript, speech: Sequence[Path | None], report: Report
+    job: TranslationJob,
+    transcript: Transcript,
+    people: Sequence[str],
+    speech: Sequence[Path | None],
+    report: Report,
 ) -> tuple[list[Path | None], int]:
-    """``<to>/voice/001.wav`` and on: the lines in the voice of the original speaker."""
-    name, load_voice = find_voice(job.options.voice, job.options.device)
-    reference = np.concatenate(job.original(transcript))
-    of = digest(job.video_digest, [[s.start, s.end] for s in transcript.segments])
+    """``<to>/voice/001.wav`` and on: the lines in the voices of the original speakers."""
+    options, segments = job.options, transcript.segments
+    voices = {
+        who: find_voice(options.voice_of(who), options.device)
+        for who in people
+        if options.voice_of(who) != "none"
+    }
+    original = job.original(transcript)
+    own = {who: [k for k, other in enumerate(people) if other == who] for who in voices}
+    references = {who: np.concatenate([original[k] for k in lines]) for who, lines in own.items()}
+    of = {
+        who: digest(job.video_digest, [[segments[k].start, segments[k].end] for k in lines])
+        for who, lines in own.items()
+    }
 
     def one(number: int) -> tuple[np.ndarray, int]:
-        wave = read_audio(speech[number], mixing.RATE)
+        who, wave = people[number], read_audio(speech[number], mixing.RATE)
         try:
-            return load_voice().convert(wave, mixing.RATE, reference), mixing.RATE
+            return voices[who][1]().convert(wave, mixing.RATE, references[who]), mixing.RATE
         except MediaError as error:
             raise StageError(
                 "voice", f"line {number + 1} cannot be converted ({error})", "use --voice none"
             ) from None
 
     wanted: list[Row | None] = [
-        {"speech": file_digest(path), "reference": of, "engine": name} if path else None
-        for path in speech
+        {"speech": file_digest(path), "reference": of[who], "engine": voices[who][0]}
+        if path and who in voices
+        else None
+        for path, who in zip(speech, people, strict=True)
     ]
     waves = Waves(job.folder / "voice", ["speech"])
     paths = waves.update(wanted, one, report)
     job.notes += waves.notes
-    return paths, waves.made
+    return [new or old for new, old in zip(paths, speech, strict=True)], waves.made

@@ -22,10 +22,14 @@ def fit_lines(
     job: TranslationJob,
     transcript: Transcript,
     texts: Sequence[str],
+    people: Sequence[str],
     speech: Sequence[Path | None],
     report: Report,
 ) -> tuple[Path, int]:
-    """``<to>/track.wav``: the new sound of the video, and ``fit.json``: how each line fits."""
+    """``<to>/track.wav``: the new sound of the video, and ``fit.json``: how each line fits.
+
+    Of several speakers ``<to>/track-A.wav`` and so on: the lines of each alone.
+    """
     track, ledger = job.folder / "track.wav", job.folder / "fit.json"
     options = job.options
     slots = [(segment.start, segment.end) for segment in transcript.segments]
@@ -34,12 +38,14 @@ def fit_lines(
         slots,
         [file_digest(path) if path else "" for path in speech],
         [options.slowest, options.fastest, options.background],
+        *([list(people)] if options.speakers is not None else []),
     )
     old = load(ledger, "lines") if ledger.exists() else {}
-    if track.exists() and file_digest(track) != old.get("made"):
+    by_hand = track.exists() and file_digest(track) != old.get("made")
+    whole = track.exists() and all(path.exists() for path in speaker_tracks(job, people).values())
+    if by_hand:
         job.notes.append(f"{track} was changed by hand and stays; delete it to have it made again")
-        return track, 0
-    if track.exists() and inputs == old.get("inputs"):
+    if whole and (by_hand or inputs == old.get("inputs")):
         return track, 0
 
     waves = [
@@ -56,7 +62,8 @@ def fit_lines(
     )
     rows = [{"text": text} | _rounded(place) for text, place in zip(texts, placed, strict=True)]
     too_long = [number for number, place in enumerate(placed) if place.over]
-    track.unlink(missing_ok=True)  # it is of other lines
+    if not by_hand:
+        track.unlink(missing_ok=True)  # it is of other lines
     if too_long:
         save(ledger, {"inputs": "", "made": ""}, "lines", rows)
         raise _overflow(job, texts, placed, too_long)
@@ -64,21 +71,48 @@ def fit_lines(
     for number, (wave, place) in enumerate(zip(waves, placed, strict=True), start=1):
         stretched.append(stretch(wave, mixing.RATE, place.speed))
         report(number, len(waves))
-    original = job.original(transcript)
-    mixed = mixing.assemble(
-        stretched,
-        [place.start for place in placed],
-        round(total * mixing.RATE),
-        mixing.level(original),
-    )
+    mixed = _mixed(job, transcript, people, stretched, placed, round(total * mixing.RATE))
+    if by_hand:
+        return track, 1
     if options.background:
-        whole = mixing.background(read_audio(job.video, mixing.RATE), slots)[: len(mixed)]
-        mixed[: len(whole)] += options.background * whole
+        rest = mixing.background(read_audio(job.video, mixing.RATE), slots)[: len(mixed)]
+        mixed[: len(rest)] += options.background * rest
     with whole_file(track) as temporary:
         write_audio(temporary, mixed, mixing.RATE)
         # the ledger first: a track that it does not know would be taken for a person's
         save(ledger, {"inputs": inputs, "made": file_digest(temporary)}, "lines", rows)
     return track, 1
+
+
+def _mixed(
+    job: TranslationJob,
+    transcript: Transcript,
+    people: Sequence[str],
+    lines: Sequence[np.ndarray],
+    placed: Sequence[Placed],
+    samples: int,
+) -> np.ndarray:
+    """All lines in their places, each person's as loud as theirs were, float32 (samples,); those of
+    each of several people are written, too."""
+    original, mixed = job.original(transcript), np.zeros(samples, np.float32)
+    files = speaker_tracks(job, people)
+    for who in dict.fromkeys(people):
+        own = [k for k, other in enumerate(people) if other == who]
+        loud = mixing.level([original[k] for k in own])
+        starts = [placed[k].start for k in own]
+        said = mixing.assemble([lines[k] for k in own], starts, samples, loud)
+        mixed += said
+        if who in files:
+            with whole_file(files[who]) as temporary:
+                write_audio(temporary, said, mixing.RATE)
+    return np.clip(mixed, -1.0, 1.0)
+
+
+def speaker_tracks(job: TranslationJob, people: Sequence[str]) -> dict[str, Path]:
+    """The file of each speaker's lines alone; none where one speaks throughout."""
+    if job.options.speakers is None:
+        return {}
+    return {who: job.folder / f"track-{who}.wav" for who in dict.fromkeys(people)}
 
 
 def _rounded(place: Placed) -> Row:

@@ -22,7 +22,7 @@ def face(x: float, y: float = 180, side: float = 100, **other: Any) -> dict[str,
 
 def looked(frames: int, faces: dict[range, list[dict]], cuts: tuple[int, ...] = ()) -> dict:
     """Looks on a stride of 5; ``faces`` by the frames in which they are seen."""
-    steps = [(100.0, 100.0) if i in cuts else (0.5, 100.0 * (i - 1 in cuts)) for i in range(frames)]
+    steps = [(1.2, 1.2) if i in cuts else (0.04, 1.2 * (i - 1 in cuts)) for i in range(frames)]
     numbers = sorted({*range(0, frames, 5), frames - 1})
     looks = [
         [number, [f for span, found in faces.items() if number in span for f in found]]

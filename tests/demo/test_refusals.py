@@ -81,7 +81,7 @@ def test_nobody_is_dubbed_without_consent(page, media, consent):
         ({"model": None}, "not one that the page offers"),
         ({"face": "../../etc/passwd"}, "no longer there"),
         ({"sound": ["x"]}, "no longer there"),
-        ({"speaker": "sync"}, "speaker must be one of"),
+        ({"which": "sync"}, "face must be one of"),
         ({"do": "train"}, "A job is dub, compare or score."),
     ],
 )

@@ -72,8 +72,12 @@ def test_a_command_is_understood(command: str, page: Path):
     words = shlex.split(command, comments=True)
     program = words[0].rpartition("/")[2] if words[0].startswith(".venv/") else words[0]
     match program, words[1:]:
-        case "lipsync", rest:
-            parsed(rest)
+        case "lipsync", ["train", *rest]:
+            composed(rest)
+        case "lipsync", ["prepare", *rest]:
+            prepared(rest)
+        case "lipsync" | "eval", rest:
+            parsed(shlex.split(rest[0].strip("$()"))[1:] if program == "eval" else rest)
         case "python" | "srun" | "torchrun", rest if "train.py" in rest:
             composed(rest[rest.index("train.py") + 1 :])
         case "python", ["-m", "lipsync.train", *rest]:
@@ -98,6 +102,8 @@ def test_a_command_is_understood(command: str, page: Path):
         "lipsync dub face.mp4 speech.wav",
         "lipsync dub face.mp4 speech.wav -o dubbed.mp4 --speker left",
         "python train.py model=wav3lip",
+        "lipsync train model=wav3lip",
+        "lipsync prepare sauce=FOOTAGE output=data/mine",
         "python train.py model.loss.sinc=1",
         "python train.py -m launcher=joblib trainer.gpu=1,2",
         "python -m data_prep sauce=FOOTAGE output=data/mine",

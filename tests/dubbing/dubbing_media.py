@@ -1,16 +1,14 @@
-"""Tiny media, a detector that needs no face, and a generator that shows what it heard."""
+"""Tiny media, and a detector that needs no face."""
 
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
+from standins import Hearing
 
 from lipsync.dubbing import dub
 from lipsync.dubbing.result import DubResult
 from lipsync.faces.crops import steady_box
 from lipsync.faces.detect import Detection, Detector
-from lipsync.features import Mel
 from lipsync.media import VideoWriter
 
 SIZE = (96, 80)  # width, height
@@ -28,25 +26,6 @@ class FixedDetector(Detector):
         if frame[0, 0].max() < 16:
             return []
         return [Detection(BOX, 1.0, np.full((5, 2), np.nan, np.float32))]
-
-
-class Hearing(nn.Module):
-    """A generator whose picture is grey, as bright as its mel window is high: -4 black, 4 white."""
-
-    def __init__(self, lead: int = 0, fail_at: int | None = None, error=RuntimeError) -> None:
-        super().__init__()
-        self.config = {"image_size": 32, "feature": Mel(lead=lead).record}
-        self.fail_at, self.error, self.seen, self.inputs = fail_at, error, 0, []
-
-    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
-        assert mel.shape[1:] == (1, 80, 16)
-        assert faces.shape[1:] == (6, 32, 32)
-        self.seen += len(mel)
-        if self.fail_at is not None and self.seen > self.fail_at:
-            raise self.error("the generator fails")
-        self.inputs.append((mel.clone(), faces.clone()))
-        level = (mel.mean(dim=(1, 2, 3)) + 4) / 8
-        return level[:, None, None, None].expand(-1, 3, 32, 32)
 
 
 def frame(k: int, size: tuple[int, int] = SIZE) -> np.ndarray:

@@ -226,8 +226,8 @@ def test_a_generator_that_copies_does_not_replay_the_mouth(talking, sound):
     replayed, rests = (dubbed(talking, sound, reference_frames=how) for how in ("itself", "auto"))
     assert moved(replayed) > 20
     assert moved(rests) < 0.2 * moved(replayed)
-    assert {f.references.shares for f in rests} == {((1.0, (12,)),)}
-    assert [f.references.shares for f in replayed] == [((1.0, (k,)),) for k in range(25)]
+    assert {f.references[0].shares for f in rests} == {((1.0, (12,)),)}
+    assert [f.references[0].shares for f in replayed] == [((1.0, (k,)),) for k in range(25)]
     assert moved(dubbed(talking, sound)) == moved(rests)  # auto is the default
 
 
@@ -250,10 +250,10 @@ def test_references_that_are_not_at_hand_any_more_are_read_again(talking):
 
     def twice():
         yield from shown
-        plan._references._crops.clear()  # as of a shot that is long gone
+        plan._references[0]._crops.clear()  # as of a shot that is long gone
         yield from shown
 
-    faces = [face for _, face in plan.find(twice())]
+    faces = [face for _, (face,) in plan.find(twice())]
     assert len(faces) == 50
     for first, again in zip(faces[:25], faces[25:], strict=True):
         assert again.choice == first.choice

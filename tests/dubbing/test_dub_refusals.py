@@ -90,10 +90,10 @@ def test_options_that_cannot_work(tmp_path, video, sound):
         ({"stride": 0}, "stride must be 1 or more"),
         ({"tail": "fade"}, "tail must be one of cut, keep"),
         ({"fps": 0.0}, "fps must be 1 to 240"),
-        ({"speaker": "loudest"}, "speaker must be largest, left"),
-        ({"speaker": "²"}, "speaker must be largest, left"),
-        ({"speaker": -1}, "speaker must be 0 or more where it is a number, got -1"),
-        ({"reference": "a.wav"}, "a reference sound is for speaker=sync"),
+        ({"faces": "loudest"}, "face must be largest, left"),
+        ({"faces": "²"}, "face must be largest, left"),
+        ({"faces": -1}, "face must be 0 or more where it is a number, got -1"),
+        ({"reference": "a.wav"}, "a reference sound is for the face sync"),
         ({"enhance": "magic"}, "enhance must be one of none, sharpen"),
         ({"codec": "av1"}, "codec must be one of h264, hevc"),
         ({"preset": "warp"}, "preset must be one of ultrafast"),
@@ -191,7 +191,7 @@ def test_damaged_sound_is_refused_or_concealed_as_asked(tmp_path, video):
         data[at : at + size] = b"\xff" * size
     speech.write_bytes(data)
     assert "speech.mp4: its audio is damaged at about" in refused(tmp_path, video, speech)
-    for options in ({}, {"audio_codec": "aac"}, {"speaker": "sync", "reference": speech}):
+    for options in ({}, {"audio_codec": "aac"}, {"faces": "sync", "reference": speech}):
         result = tiny_dub(video, speech, tmp_path / "out.mp4", tolerate_damage=True, **options)
         assert result.frames == 50
 

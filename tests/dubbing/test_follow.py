@@ -14,7 +14,7 @@ from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.source import open_source
-from lipsync.dubbing.speakers import is_profile, speaker_choice
+from lipsync.dubbing.speakers import checked_face, is_profile
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.crops import steady_box
 from lipsync.faces.detect import Detection
@@ -22,6 +22,10 @@ from lipsync.faces.framing import covering_box, get_framing
 
 BOX_FRAMING = get_framing("box")
 NOWHERE = np.full((5, 2), np.nan, np.float32)
+
+
+def LARGEST(number: int) -> list[str]:
+    return ["largest"]
 
 
 def face(box, marks=NOWHERE) -> Detection:
@@ -36,12 +40,12 @@ def followed_faces(
              for n, there in enumerate(boxes) if n % stride == 0]  # fmt: skip
     saved = {"stride": stride, "cuts": list(cuts), "looks": looks}
     follower = FaceFollower(
-        Looks(None, stride, saved=saved), get_framing(framing), fps, speaker_choice(speaker),
-        min_face=min_face, prefer_larger=speaker == "largest",
+        Looks(None, stride, saved=saved), get_framing(framing), fps,
+        lambda _: [checked_face(speaker)], min_face=min_face,
     )  # fmt: skip
     picture = np.zeros((200, 300, 3), np.uint8)
     out, coming = [], iter(range(len(boxes)))
-    for followed in follower.follow(picture for _ in coming):
+    for (followed,) in follower.follow(picture for _ in coming):
         out.append(followed)
         ahead = len(boxes) - len(out) - coming.__length_hint__()
         assert ahead < 1.2 * fps + 5  # the look-ahead is about a second
@@ -65,10 +69,10 @@ def rows(squares) -> np.ndarray:
 
 
 def test_a_still_face_is_framed_as_in_training():
-    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, speaker_choice("largest"))
+    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, LARGEST)
     pictures = [frame(k) for k in range(20)]
     out = list(follower.follow(pictures))
-    for picture, (same, transform, *_) in zip(pictures, out, strict=True):
+    for picture, ((same, transform, *_),) in zip(pictures, out, strict=True):
         assert same is picture
         np.testing.assert_allclose(covering_box(transform), SQUARE, atol=1e-4)
 
@@ -215,16 +219,12 @@ def test_aligned_crops_are_not_mixed_across_a_cut():
 
 
 def test_aligned_crops_need_landmarks(tmp_path):
-    follower = FaceFollower(
-        Looks(FixedDetector(), 5), get_framing("aligned"), 25, speaker_choice("largest")
-    )
+    follower = FaceFollower(Looks(FixedDetector(), 5), get_framing("aligned"), 25, LARGEST)
     with pytest.raises(ConfigError, match=r"framing aligned needs landmarks .* detector fixed"):
         list(follower.follow([frame(0)]))
     (tmp_path / "t.json").write_text(json.dumps({"stride": 5, "looks": [[0, [BOX.tolist()]]]}))
     saved = read_tracks(tmp_path / "t.json", SIZE)
-    follower = FaceFollower(
-        Looks(None, 5, saved=saved), get_framing("aligned"), 25, speaker_choice("largest")
-    )
+    follower = FaceFollower(Looks(None, 5, saved=saved), get_framing("aligned"), 25, LARGEST)
     with pytest.raises(MediaError, match=r"t\.json: its face in frame 0 has none; .* delete it"):
         list(follower.follow([frame(0)]))
 
@@ -234,7 +234,7 @@ def test_looks_are_five_a_second():
 
 
 def test_very_large_pictures_are_not_all_kept():
-    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, speaker_choice("largest"))
+    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, LARGEST)
     huge = np.broadcast_to(np.uint8(200), (4320, 7680, 3))
     coming = iter(range(40))
     given = enumerate(follower.follow(huge for _ in coming), start=1)
@@ -333,5 +333,5 @@ def test_the_papers_networks_keep_their_box(monkeypatch, tmp_path, published):
     found = faces.FacePlan(source, Lips(Hearing()), Options(detector=Turned())).find(
         Shown(k, k / 25, 1 / 25, picture) for k, (_, picture) in enumerate(source.frames())
     )
-    for _, one in found:
+    for _, (one,) in found:
         assert np.allclose(covering_box(one.transform), SQUARE, atol=1e-3) is published

@@ -172,7 +172,7 @@ def test_frames_alone_hear_the_new_sound_from_its_begin(tmp_path: Path) -> None:
     whole = list(dub_frames(face, tmp_path / "late.wav", tail="keep", **how))
     expected = [mouth_level(one.picture) for one in whole]
     np.testing.assert_allclose(levels[14:27], expected[4:17], atol=1.5)
-    assert all((one.transform is None) == (not 10 <= one.number < 30) for one in frames)
+    assert all((not one.dubbed) == (not 10 <= one.number < 30) for one in frames)
 
 
 def test_the_new_mouth_fades_in_and_out() -> None:

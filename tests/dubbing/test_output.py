@@ -206,9 +206,9 @@ def test_preview_watermark_and_other_codecs(tmp_path, video, sound):
 
 
 def test_settings_from_a_file(tmp_path):
-    (tmp_path / "s.yaml").write_text("speaker: left\nmin-face: 20\nfps: 30\ngate: false\n")
+    (tmp_path / "s.yaml").write_text("faces: left\nmin-face: 20\nfps: 30\ngate: false\n")
     assert read_settings(tmp_path / "s.yaml") == {
-        "speaker": "left", "min_face": 20, "fps": 30, "gate": False,
+        "faces": "left", "min_face": 20, "fps": 30, "gate": False,
     }  # fmt: skip
     for text, problem in [
         ("colour: red", "no option is named 'colour'; there are"),

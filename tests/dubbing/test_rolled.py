@@ -64,9 +64,9 @@ def test_a_face_that_leans_is_dubbed_along_its_own_axis(leaning, sound, framing)
     assert not changed[:, below < -25].any()  # eyes
     assert not changed[:, np.abs(along) > 45].any()
     assert not changed[:, below > 45].any()
-    angles = [np.degrees(np.arctan2(f.transform[1, 0], f.transform[0, 0])) for f in frames]
+    angles = [np.degrees(np.arctan2(f.transforms[0][1, 0], f.transforms[0][0, 0])) for f in frames]
     np.testing.assert_allclose(angles, ANGLE, atol=0.01)
-    seen = get_framing(framing).cut(frames[0].original, frames[0].transform, 32) / 255
+    seen = get_framing(framing).cut(frames[0].original, frames[0].transforms[0], 32) / 255
     shown = model.inputs[0][1][0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(shown[..., 3:], seen, atol=1e-6)
     assert not shown[16:, :, :3].any()
@@ -75,7 +75,8 @@ def test_a_face_that_leans_is_dubbed_along_its_own_axis(leaning, sound, framing)
 def test_a_live_session_too(leaning):
     session = LiveSession(leaning, model=AlignedHearing(), detector=Leaning(), gate=False)
     (first, *_) = session.push(np.zeros(16000, np.float32))
-    assert first.transform[1, 0] == pytest.approx(first.transform[0, 0] * np.tan(np.radians(ANGLE)))
+    place = first.transforms[0]
+    assert place[1, 0] == pytest.approx(place[0, 0] * np.tan(np.radians(ANGLE)))
     x, y = turned([[100, 98]])[0].astype(int)
     assert (first.picture[y, x] != first.original[y, x]).any()
 

@@ -228,7 +228,7 @@ def test_live_sessions_that_cannot_be(tmp_path):
     with pytest.raises(ConfigError, match="length=trim"):
         LiveSession(hidden, length="trim")
     with pytest.raises(ConfigError, match="a live session has none"):
-        LiveSession(hidden, speaker="sync", model="not loaded")
+        LiveSession(hidden, faces="sync", model="not loaded")
 
 
 def test_a_live_session_keeps_no_more_than_its_memory_allows(tmp_path, video, monkeypatch):

@@ -88,6 +88,47 @@ def test_a_small_face_in_a_large_picture(
         assert len(CenterFace(threads=1, least=20).detect(frame)) == 1
 
 
+def planted(portrait: np.ndarray, box: np.ndarray, heights: dict[int, int]) -> np.ndarray:
+    """A 1080p frame with faces (of ``box``) of so many pixels, each beginning at a column."""
+    frame = np.full((1080, 1920, 3), 110, np.uint8)
+    for x, height in heights.items():
+        scale = height / (box[3] - box[1])
+        face = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        frame[40 : 40 + len(face), x : x + face.shape[1]] = face[:1040]
+    return frame
+
+
+def test_small_faces_beside_a_large_one(portrait: np.ndarray, detector: CenterFace) -> None:
+    (face,) = detector.detect(portrait)
+    frame = planted(portrait, face.box, {20: 230, 1100: 42, 1600: 60})
+    assert len(detector.detect(frame)) == 1  # for a dub the large one will do
+    found = detector.detect_all(frame)
+    heights = sorted(float(one.box[3] - one.box[1]) for one in found)
+    assert heights == pytest.approx([42, 60, 230], rel=0.15)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    # the large one is that which is found alone
+    assert any(np.array_equal(one.box, detector.detect(frame)[0].box) for one in found)
+
+
+def test_known_small_faces_are_followed_without_a_look_at_the_whole(portrait: np.ndarray) -> None:
+    detector, pixels = CenterFace(threads=1), []
+    (face,) = detector.detect(portrait)
+    known = detector.detect_all(planted(portrait, face.box, {20: 230, 1100: 42}))
+    look = detector._look
+
+    def counting(frame: np.ndarray, shrink: float) -> list:
+        pixels.append(frame[..., 0].size * shrink**2)
+        return look(frame, shrink)
+
+    detector._look = counting
+    moved = detector.detect_all(planted(portrait, face.box, {20: 230, 1120: 42, 1600: 60}), known)
+    assert len(moved) == 2  # the one that is new is found with the next whole look
+    assert moved[1].box.dtype == moved[1].landmarks.dtype == np.float32
+    assert np.abs(moved[1].box - known[1].box - [20, 0, 20, 0]).max() < 3
+    assert sum(pixels[1:]) < 0.2 * pixels[0]
+    assert len(detector.detect_all(planted(portrait, face.box, {20: 230}), [*known, *known])) == 1
+
+
 def test_a_frame_is_looked_at_again_only_where_faces_are_missed(
     portrait: np.ndarray,
 ) -> None:

@@ -12,7 +12,7 @@ from lipsync.faces.framing import FRAMINGS, box_transforms, covering_box, get_fr
 BOX = np.array([60, 40, 140, 150], np.float32)
 # An upright face in that box: eyes, nose tip, corners of the mouth.
 MARKS = np.array([[80, 75], [120, 75], [100, 100], [84, 121], [116, 121]], np.float64)
-ALIGNED = ("aligned", "aligned_tight")
+ALIGNED = ("aligned", "aligned_tight", "aligned_jaw")
 
 
 def turned(points: np.ndarray, degrees: float, middle=(100, 100)) -> np.ndarray:
@@ -39,7 +39,7 @@ def smooth_picture(height: int, width: int, grain: int = 8) -> np.ndarray:
 
 
 def test_names() -> None:
-    assert list(FRAMINGS) == ["box", "aligned", "aligned_tight", "following"]
+    assert list(FRAMINGS) == ["box", "aligned", "aligned_tight", "aligned_jaw", "following"]
     assert [name for name in FRAMINGS if get_framing(name).needs_landmarks] == list(ALIGNED)
     assert all(get_framing(name).name == name for name in FRAMINGS)
     with pytest.raises(ConfigError, match="no framing is named 'round'; there are box, aligned, "):
@@ -80,7 +80,7 @@ def test_the_tight_crop_has_its_pixels_at_the_mouth() -> None:
     assert (right_eye[0] < 0.95) & (right_eye[1] > 0.05)
 
 
-@pytest.mark.parametrize("name", ["aligned", "aligned_tight", "following"])
+@pytest.mark.parametrize("name", ["aligned", "aligned_tight", "aligned_jaw", "following"])
 def test_frames_without_a_face_lie_between_their_neighbours(name: str) -> None:
     boxes, marks = np.tile(BOX, (21, 1)), np.tile(MARKS, (21, 1, 1))
     boxes[11:] += 40
@@ -159,7 +159,8 @@ def test_the_mask_is_soft_and_covers_the_lower_face_only(name: str) -> None:
     mask, unit = get_framing(name).mask, (np.arange(200) + 0.5) / 200
     weights = mask.weights(unit[None], unit[:, None])
     assert (weights.min(), weights.max()) == (0, 1)
-    assert not weights[: int(0.42 * 200)].any()  # nothing above the nose tip
+    nose_tip = 0.3 if name == "aligned_jaw" else 0.42
+    assert not weights[: int(nose_tip * 200)].any()
     edge = mask.weights(np.array([[0, 1, *unit]]), np.array([[0], [1], *unit[:, None]]))
     assert not edge[:2].any()
     assert not edge[:, :2].any()

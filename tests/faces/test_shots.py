@@ -42,6 +42,58 @@ def test_a_moving_camera_is_no_cut(speed: int) -> None:
 def test_a_flash_is_no_cut() -> None:
     still = scene(1)
     assert cuts([still] * 8 + [np.full_like(still, 255)] + [still] * 8) == []
+    assert cuts([still] * 8 + [still // 4 + 191] * 3 + [still] * 8) == []
+
+
+def test_a_camera_that_shakes_is_no_cut() -> None:
+    frames = [scene(1)] * 8 + [np.roll(scene(1), 10, 1)] * 8
+    assert cuts(frames) == []
+
+
+def test_cuts_a_frame_or_two_apart() -> None:
+    assert cuts([scene(1)] * 9 + [scene(2)] * 2 + [scene(3)] * 9) == [9, 11]
+    assert cuts([scene(1)] * 9 + [scene(2)] + [scene(3)] * 9) == [9, 10]
+
+
+def test_the_mirrored_angle_is_another_shot() -> None:
+    assert cuts([scene(1)] * 9 + [scene(1)[:, ::-1]] * 9) == [9]
+
+
+def noisy(frames: list[np.ndarray], gain: float) -> list[np.ndarray]:
+    return [np.clip(f * gain + RNG.normal(0, 2, f.shape), 0, 255).astype(np.uint8) for f in frames]
+
+
+def test_cuts_in_the_dark() -> None:
+    frames = noisy([scene(1)] * 9 + [scene(2)] * 9, 0.08)
+    assert max(frame.mean() for frame in frames) < 12
+    assert cuts(frames) == [9]
+    assert cuts(noisy([scene(1)] * 60, 0.03)) == []  # nearly nothing but noise
+
+
+def mixed(before: np.ndarray, behind: np.ndarray, count: int) -> list[np.ndarray]:
+    parts = np.arange(1, count + 1) / (count + 1)
+    return [(before * (1 - part) + behind * part).astype(np.uint8) for part in parts]
+
+
+@pytest.mark.parametrize("count", [4, 8, 16, 32])
+@pytest.mark.parametrize("gain", [1, 0.15])
+def test_a_dissolve_is_cut_in_its_middle(count: int, gain: float) -> None:
+    frames = [scene(1)] * 30 + mixed(scene(1), scene(2), count) + [scene(2)] * 30
+    (cut,) = cuts(noisy(frames, gain))
+    assert abs(cut - 30 - count / 2) <= 1 + count / 8
+
+
+def test_fades_through_black() -> None:
+    black = np.zeros_like(scene(1))
+    out, back = mixed(scene(1), black, 9), mixed(black, scene(2), 9)
+    found = cuts([scene(1)] * 20 + out + [black] * 3 + back + [scene(2)] * 20)
+    assert found
+    assert all(20 < cut < 42 for cut in found)
+
+
+def test_light_that_is_dimmed_is_no_dissolve() -> None:
+    gains = np.interp(np.arange(80), [20, 40], [1, 0.2])
+    assert cuts([(scene(1) * gain).astype(np.uint8) for gain in gains]) == []
 
 
 def test_noise_and_a_change_of_light_are_no_cuts() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lipsync.faces.detect import Detection, Detector
-from lipsync.faces.tracks import BoxTrack, detect_track, smooth_boxes
+from lipsync.faces.tracks import BoxTrack, detect_track, link, smooth_boxes
 
 SIZE = (200, 100)  # width, height
 
@@ -109,6 +109,32 @@ def test_a_large_face_that_passes_by_is_not_the_main_one() -> None:
 
     track = detect_track(frames(61), Scripted(script), 5)
     assert np.allclose(centres(track)[:, 0], 60)
+
+
+def spans(seen: list[tuple[int, list[Detection]]]) -> list[list[float]]:
+    """The columns of the middles of each track."""
+    return [[float(d.box[::2].mean()) for d in track.detections] for track in link(seen, 5)]
+
+
+def test_a_fast_face_is_one_track() -> None:
+    """100 pixels, 13 a frame: it overlaps itself by a fifth from one look to the next."""
+    seen = [(i, [face(100 + 13 * i, 50, side=100)]) for i in range(0, 60, 5)]
+    assert [len(one) for one in spans(seen)] == [12]
+    seen[4] = (20, [])  # and where one look misses it
+    assert [len(one) for one in spans(seen)] == [11]
+
+
+def test_faces_that_pass_each_other_keep_their_tracks() -> None:
+    ways = [(i, [face(100 + 6 * i, 50, 100), face(400 - 6 * i, 60, 100)]) for i in range(0, 51, 5)]
+    first, second = spans(ways)
+    assert first == sorted(first)
+    assert second == sorted(second, reverse=True)
+
+
+def test_a_far_face_or_one_of_another_size_is_another() -> None:
+    assert len(spans([(0, [face(50, 50, 30)]), (5, [face(85, 50, 30)])])) == 2
+    assert len(spans([(0, [face(50, 50, 30)]), (5, [face(75, 50, 60)])])) == 2
+    assert len(spans([(0, [face(50, 50, 30)]), (5, [face(75, 50, 30)])])) == 1
 
 
 def test_after_a_cut_another_face_may_take_over() -> None:

@@ -64,6 +64,25 @@ def test_it_is_saved_and_loaded_with_the_size_of_its_code(network, tmp_path):
     torch.testing.assert_close(again.code_of_faces(faces), network.code_of_faces(faces))
 
 
+def test_the_coder_reads_where_it_is_told():
+    """The same mouth at another place and size of the crop has the same code."""
+    torch.manual_seed(0)
+    sizes = {"width": 0.125, "depth": 0, "framing": "box", "sound_width": 0.1}
+    network = LipsCode(96, mouth=(0.25, 0.25, 0.75, 0.75), **sizes).eval()
+    faces = pictures(2, 3, 96, 96)
+    moved = torch.zeros_like(faces)
+    moved[:, :, 30:78, 36:84] = faces[:, :, 24:72, 24:72]
+    other = LipsCode(96, mouth=(0.375, 0.3125, 0.875, 0.8125), **sizes).eval()
+    other.load_state_dict(network.state_dict())
+    torch.testing.assert_close(other.code_of_faces(moved), network.code_of_faces(faces))
+
+
+@pytest.mark.parametrize("mouth", [(0.2, 0.5, 0.8), (0.8, 0.5, 0.2, 1.0), (0.2, 0.5, 0.8, 1.1)])
+def test_a_mouth_that_is_no_part_of_the_crop_is_refused(mouth):
+    with pytest.raises(ConfigError, match="left, top, right, bottom"):
+        LipsCode(96, mouth=mouth)
+
+
 def test_a_code_without_numbers_is_refused():
     with pytest.raises(ConfigError, match="numbers"):
         LipsCode(96, numbers=0)

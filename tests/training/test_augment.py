@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -6,7 +8,6 @@ from lipsync.training.augment import Augment, PictureAugment
 from lipsync.training.batches import (
     batch_rng,
     generator_faces,
-    mask_lower,
     to_float,
 )
 
@@ -143,18 +144,23 @@ def test_pixels_are_scaled_once_and_laid_out():
 def test_what_the_models_are_shown():
     target = torch.full((1, 5, 3, 8, 8), 0.3)
     reference = torch.tensor([0.6, 0.7]).view(1, 2, 1, 1, 1).expand(1, 2, 3, 8, 8)
-    shown = generator_faces(target, reference[:, :1])
+    box = SimpleNamespace(config={"framing": "box"}, reference_first=False)
+    shown = generator_faces(box, target, reference[:, :1])
     assert shown.shape == (1, 5, 6, 8, 8)
     assert (shown[:, :, :3, :4] == target[..., :4, :]).all()
     assert (shown[:, :, :3, 4:] == 0).all()
     assert (shown[:, :, 3:] == 0.6).all()  # beside every frame
-    several = generator_faces(target, reference)
+    several = generator_faces(box, target, reference)
     assert torch.equal(several[:, :, :6], shown)
     assert (several[:, :, 6:] == 0.7).all()
-    swapped = generator_faces(target, reference[:, :1], reference_first=True)
+    box.reference_first = True
+    swapped = generator_faces(box, target, reference[:, :1])
     assert torch.equal(swapped, shown[:, :, [3, 4, 5, 0, 1, 2]])
     assert (target == 0.3).all()
-    assert (mask_lower(target)[..., 4:, :] == 0).all()
+    box.config["framing"] = "aligned_jaw"
+    lower = generator_faces(box, target, reference[:, :1])[:, :, 3:]
+    assert (lower[..., :3, :] == 0.3).all()
+    assert (lower[..., 3:, :] == 0).all()
 
 
 def test_what_hears_the_same_feature_hears_the_same_change():

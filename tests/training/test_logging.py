@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
 
 from lipsync.media import probe
+from lipsync.training.run import show_test
 
 GENERATOR = ["size.generator.width=0.1", "size.generator.depth=0", "size.discriminator.width=0.1"]
 SHORT = ["model=wav2lip", "trainer.batches=2", "trainer.val_every=2", "data.batch_size=2"]
@@ -113,3 +114,16 @@ def test_wandb_is_left_alone_where_it_is_not_chosen(prepared, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_numbers_of_the_test_stand_beside_those_before_training(tmp_path, caplog):
+    caplog.set_level("INFO")
+    (tmp_path / "test.json").write_text('{"test/l1": 0.25, "test/new": 1.0}')
+    show_test(tmp_path / "test.json", tmp_path / "none.json")
+    assert "untrained" not in caplog.text
+    (tmp_path / "before.json").write_text('{"test/l1": 0.5}')
+    show_test(tmp_path / "test.json", tmp_path / "before.json")
+    header, l1, new = (record.getMessage().split() for record in caplog.records[-3:])
+    assert header[-2:] == ["trained", "untrained"]
+    assert l1 == ["test/l1", "0.2500", "0.5000"]
+    assert new == ["test/new", "1.0000"]

@@ -89,7 +89,7 @@ def test_a_translation_is_laid_beside_what_is_said(video: Path, output: Path) ->
     options, heard, turned, spoken = engines()
     translate(video, output, options)
     given = write(output.with_name("a.srt"), (0.6, 3.1, "buenos días, qué tal"))
-    options, *_ = engines(subtitles=given, recogniser=heard, translator=turned, speaker=spoken)
+    options, *_ = engines(subtitles=given, asr=heard, translator=turned, tts=spoken)
     result = translate(video, output, options)
     assert result.lines == [(0.6, 3.1, "good morning how are you", "buenos días, qué tal")]
     assert (heard.calls, len(turned.seen)) == (1, 3)

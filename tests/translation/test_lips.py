@@ -56,7 +56,7 @@ def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monke
     adapted, models = [], []
 
     def fake_adapt(videos, person, model, **options):
-        adapted.append((videos, model, options["speaker"]))
+        adapted.append((videos, model, options["face"]))
         save_model(base, person, {"adapted": {"base_weights": fingerprint(base)}})
 
     def fake_dub(face, audio, output, model, **options):
@@ -88,7 +88,7 @@ def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monke
 def test_a_real_face_speaks_the_new_sound(output: Path) -> None:
     clip = sorted(GRID.glob("s1/*.mp4"))[0]
     heard = (Segment(0.3, 1.3, "good morning"), Segment(1.8, 2.6, "thank you"))
-    options, *_ = engines(recogniser=Hears(lines=heard), until="lips")
+    options, *_ = engines(asr=Hears(lines=heard), until="lips")
     result = translate(clip, output, options)
     assert result.output == output
     before, after = probe(clip), probe(output)

@@ -142,7 +142,7 @@ def offline(monkeypatch) -> None:
     ("use", "option"),
     [
         (lambda: Multiway("some/nllb"), "--translator nllb:FOLDER"),
-        (lambda: MMS().speak("नमस्ते", "hi"), "--speaker mms:FOLDER"),
+        (lambda: MMS().speak("नमस्ते", "hi"), "--tts mms:FOLDER"),
     ],
 )
 @pytest.mark.usefixtures("offline")

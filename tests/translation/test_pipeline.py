@@ -173,7 +173,7 @@ def test_one_s_own_recording_is_used_and_kept(video: Path, output: Path) -> None
     recording = work(output) / "es" / "speech" / "003.wav"
     write_audio(recording, 0.2 * np.sin(np.arange(8000) * 2 * np.pi * 1000 / 16000), 16000)
     bytes_before = recording.read_bytes()
-    other = engines(speaker=Beeps("other engine"))[0]
+    other = engines(tts=Beeps("other engine"))[0]
     for run in (options, other):
         translate(video, output, run)
         assert recording.read_bytes() == bytes_before
@@ -240,7 +240,7 @@ def test_an_interrupted_run_goes_on(video: Path, output: Path) -> None:
 
 def test_another_engine_makes_its_own(video: Path, output: Path) -> None:
     translate(video, output, engines()[0])
-    result = translate(video, output, engines(speaker=Beeps("other", 0.06))[0])
+    result = translate(video, output, engines(tts=Beeps("other", 0.06))[0])
     assert made(result) == {"speak": 3, "fit": 1}
     result = translate(video, output, engines(translator=Reverses("other"))[0])
     assert made(result)["translate"] == 3
@@ -249,7 +249,7 @@ def test_another_engine_makes_its_own(video: Path, output: Path) -> None:
 def test_one_work_folder_serves_several_languages(video: Path, output: Path) -> None:
     options, heard, *_ = engines()
     translate(video, output, options)
-    french = engines(recogniser=heard)[0]
+    french = engines(asr=heard)[0]
     french = type(french)(**(vars(french) | {"to": "fr"}))
     translate(video, output, french)
     assert heard.calls == 1

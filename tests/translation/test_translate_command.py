@@ -88,8 +88,8 @@ def test_a_file_of_options_and_those_given_before_it(talk: Path, capsys) -> None
         ("to: es\ndub: {crf: high}", "options.yaml: dub: crf must be int, got 'high'"),
         ("to: es\ndub: {spaeker: left}", "options.yaml: dub: no option is named 'spaeker'"),
         ("to: es\ndub: {output: x.mp4}", "options.yaml: dub: no option is named 'output'"),
-        ("to: es\nvoice: no", "voice must be str, got False"),
-        ("to: es\nrecogniser: 1", "recogniser must be str, got 1"),
+        ("to: es\nvoice: no", "voice must be str or dict or null, got False"),
+        ("to: es\nasr: 1", "asr must be str, got 1"),
         ("to: 5", "language '5' is not known"),
     ],
 )
@@ -124,7 +124,7 @@ def test_every_option_is_on_the_command_line() -> None:
         (
             "talk.mp4",
             "out.mp4",
-            ("--recogniser", "ears"),
+            ("--asr", "ears"),
             "no engine to recognise is called 'ears'",
         ),
         ("talk.mp4", "out.mp4", ("--config", "none.yaml"), "none.yaml: cannot be read"),

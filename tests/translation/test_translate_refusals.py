@@ -26,19 +26,19 @@ from lipsync.translation.mixing import RATE
 
 
 def test_no_speech(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(lines=()))
+    options, *_ = engines(asr=Hears(lines=()))
     with pytest.raises(StageError, match=r"^recognise: no speech found in .*talk\.mp4; "):
         translate(video, output, options)
 
 
 def test_another_language_than_declared(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(language="fr"), source="en")
+    options, *_ = engines(asr=Hears(language="fr"), source="en")
     with pytest.raises(StageError, match=r"^recognise: .*declared 'en'; declare --from fr"):
         translate(video, output, options)
 
 
 def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(doubt="hardly understood"))
+    options, *_ = engines(asr=Hears(doubt="hardly understood"))
     for _ in range(2):
         with pytest.raises(StageError, match=r"^recognise: .*hardly understood; .*--from"):
             translate(video, output, options)
@@ -47,13 +47,13 @@ def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> 
 
 
 def test_it_is_in_that_language_already(video: Path, output: Path) -> None:
-    options, *_ = engines(recogniser=Hears(language="es"))
+    options, *_ = engines(asr=Hears(language="es"))
     with pytest.raises(StageError, match="is in 'es' already"):
         translate(video, output, options)
 
 
 def test_a_line_that_cannot_fit_is_named_and_the_rest_kept(video: Path, output: Path) -> None:
-    options, *_ = engines(speaker=Beeps(seconds=0.4))
+    options, *_ = engines(tts=Beeps(seconds=0.4))
     with pytest.raises(StageError, match=r"^fit: line 1 lasts .*translation\.json"):
         translate(video, output, options)
     speech = work(output) / "es" / "speech"
@@ -89,7 +89,7 @@ def test_a_track_that_was_mixed_by_hand_stays(video: Path, output: Path) -> None
 
 
 def test_an_engine_that_makes_no_sound(video: Path, output: Path) -> None:
-    options, *_ = engines(speaker=Beeps(seconds=0.0))
+    options, *_ = engines(tts=Beeps(seconds=0.0))
     with pytest.raises(StageError, match=r"^speak: beeps made no sound of line 1: gninrom doog; "):
         translate(video, output, options)
 

@@ -90,7 +90,7 @@ def pitch(wave: np.ndarray, rate: int) -> float:
 def engines(**changes) -> tuple[Options, Hears, Reverses, Beeps]:
     """Options with engines of this file, up to the fit, and the engines."""
     heard, turned, spoken = Hears(), Reverses(), Beeps()
-    values = {"recogniser": heard, "translator": turned, "speaker": spoken, "until": "fit"}
+    values = {"asr": heard, "translator": turned, "tts": spoken, "until": "fit"}
     return Options(to="es", **(values | changes)), heard, turned, spoken
 
 

@@ -23,8 +23,8 @@ export function start(panel, about) {
     event.preventDefault();
     const found = asked(panel, form, pickers);
     if (!found) return;
-    const { model, speaker } = form.elements;
-    const wanted = { ...found.wanted, do: "dub", model: model.value, speaker: speaker.value };
+    const { model, which } = form.elements;
+    const wanted = { ...found.wanted, do: "dub", model: model.value, which: which.value };
     const result = await run(panel, found.files, wanted);
     if (!result) return;
     const video = result.videos[0];

@@ -46,7 +46,7 @@ class ScoreCache:
         """
         key = hashlib.sha256(self.settings.encode())
         try:
-            parts = [what, *map(_digest, files)]
+            parts = [what, *map(digest, files)]
         except OSError as error:
             why = f"{Path(error.filename).name}: cannot be read ({error.strerror})"
             return [Row(kind, name, 0, problem=why) for kind in kinds]
@@ -72,7 +72,8 @@ def _read(path: Path) -> list[Row] | None:
         return None
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's content."""
     about = path.stat()
     return _content(path, about.st_size, about.st_mtime_ns)
 

@@ -90,7 +90,7 @@ def read_folder(
             f"{folder}: holds no dubs; put those of a system into a folder beside {REAL}/"
         )
     silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in wanted}
-    sounds = _by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
+    sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
     named = {(row.set, row.video) for row in problems}  # alike
     for system, found in dubs.items():
         for name in found.keys() - real.keys():
@@ -130,10 +130,12 @@ def _systems(folder: Path, output: str | Path | None) -> list[str]:
 
 
 def _videos(folder: Path, kind: str, problems: list[Row]) -> dict[str, Path]:
-    return _by_name(folder, VIDEOS, kind, problems)
+    return files_by_name(folder, VIDEOS, kind, problems)
 
 
-def _by_name(folder: Path, suffixes: set[str], kind: str, problems: list[Row]) -> dict[str, Path]:
+def files_by_name(
+    folder: Path, suffixes: set[str], kind: str, problems: list[Row]
+) -> dict[str, Path]:
     """Name -> file; files that are named alike are problems, and none of them is taken."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():

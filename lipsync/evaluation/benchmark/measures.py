@@ -48,6 +48,19 @@ class Measure:
     digits: int = 3
     share: bool = False
 
+    def worse(self, value: float | None, real: float | None) -> float | None:
+        """A number that is the larger, the worse a clip's value is, as the title's arrow says.
+
+        Without an arrow it is the distance from the aim, or from the real video's value; None
+        where that, or the value, is not known.
+        """
+        aim = self.zero if isinstance(self.zero, float) else real
+        if value is None or "↓" in self.title:
+            return value
+        if "↑" in self.title:
+            return -value
+        return None if aim is None else abs(value - aim)
+
 
 SYNC, OLD_MOUTH, LOOKS, LIKE = "sync", "old mouth", "pictures", "likeness"
 KINDS = {

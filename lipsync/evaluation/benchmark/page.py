@@ -53,6 +53,7 @@ def save_page(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> 
         distance_plot=_distance_plot(result),
         grouped=[m for m in result.measures if m.kind == SYNC][:3],
         films=_films(result, clips, folder),
+        agreements=result.people.agreements(result) if result.people else {},
         scored={s: len(result.values(s, "distance")) for s in result.systems},
     )
     return write_text(folder / "index.html", page)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lipsync.evaluation.benchmark.findings import findings
 from lipsync.evaluation.benchmark.measures import OLD_VIDEO, SILENCED
 from lipsync.evaluation.benchmark.numbers import BenchNumbers, row_values
+from lipsync.evaluation.benchmark.people import People
 from lipsync.evaluation.rows import REAL
 from lipsync.evaluation.text import aligned, scaled, write_text
 from lipsync.metrics.statistics import Interval
@@ -20,8 +21,15 @@ PROTOCOL = "bench-1"
 COLUMNS = ("system", "name", "measure", "value", "normalised")
 
 
+@dataclass(frozen=True)
 class BenchResult(BenchNumbers):
-    """What :func:`lipsync.evaluation.bench` found, see :class:`BenchNumbers`."""
+    """What :func:`lipsync.evaluation.bench` found, see :class:`BenchNumbers`.
+
+    Attributes:
+        people: the answers of a blind study, where there are some.
+    """
+
+    people: People | None = None
 
     def findings(self, system: str) -> list[str]:
         """What the numbers of a system say, a line each."""
@@ -51,7 +59,8 @@ class BenchResult(BenchNumbers):
             for system in self.systems
             if any(row.set == system for row in self.left_out)
         ]
-        return "\n".join([*told, *aligned(head, lines, right=kinds), *said, *counts])
+        people = self.people.lines(self) if self.people else []
+        return "\n".join([*told, *aligned(head, lines, right=kinds), *said, *counts, *people])
 
     def as_dict(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
@@ -94,6 +103,7 @@ class BenchResult(BenchNumbers):
                 }
                 for column in self.columns
             },
+            "people": self.people.as_dict(self) if self.people else None,
             "left_out": [
                 {"system": row.set, "name": row.video, "problem": row.problem}
                 for row in self.left_out

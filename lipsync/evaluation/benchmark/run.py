@@ -15,8 +15,10 @@ from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import BenchClip, read_folder
 from lipsync.evaluation.benchmark.origin import trained_by
 from lipsync.evaluation.benchmark.page import save_page
+from lipsync.evaluation.benchmark.people import read_answers
 from lipsync.evaluation.benchmark.result import PROTOCOL, BenchResult
 from lipsync.evaluation.benchmark.scoring import ClipScorer
+from lipsync.evaluation.benchmark.study import TRIALS, write_study
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.rows import Row
@@ -31,12 +33,17 @@ def bench(
     output: str | Path,
     *,
     systems: Sequence[str] | None = None,
+    failed: Sequence[Row] = (),
     judge: Judge | str = DEFAULT_JUDGE,
     detector: str | Detector = "centerface",
     stride: int = STRIDE,
     vshift: int = VSHIFT,
     device: str = "cpu",
     workers: int = 1,
+    study: bool = False,
+    seed: int = 0,
+    trials: int = TRIALS,
+    answers: Sequence[str | Path] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BenchResult:
     """Score the dubs of one system or several beside real videos and baselines.
@@ -50,20 +57,28 @@ def bench(
         output: a folder for ``index.html``, ``numbers.csv``, ``summary.json``, ``clips/`` and
             ``scores/``, from which what was scored before is taken.
         systems: those to score; all of the folder where not given.
+        failed: why dubs are not there, as :func:`lipsync.evaluation.make_dubs` tells.
         judge, detector, stride, vshift, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
         workers: processes.
+        study: write a blind study for people, too, into ``study/``.
+        seed: of its order and sides.
+        trials: pairs that one person sees, at most.
+        answers: files that its page saved; what people say is set beside the measures.
 
     Raises:
-        ConfigError: a folder without real videos or dubs, a bad option, or no dub that could be
-            scored.
+        ConfigError: a folder without real videos or dubs, a bad option, answers of another study,
+            or no dub that could be scored.
         CheckpointError: a judge that cannot be loaded.
     """
     output = Path(output)
     if output.is_file() or output.resolve() == Path(folder).resolve():
         raise ConfigError(f"{output}: cannot hold the page; name another folder with -o")
-    for name, value in (("workers", workers), ("stride", stride), ("vshift", vshift)):
+    least = {"workers": workers, "stride": stride, "vshift": vshift, "trials": trials}
+    for name, value in least.items():
         check_whole(name, value, 1)
+    check_whole("seed", seed, 0)
+    people = read_answers(answers, output) if answers else None
     found = read_folder(folder, systems, output)
     loaded = as_judge(judge, device)
     finder = get_detector(detector) if isinstance(detector, str) else detector
@@ -81,7 +96,8 @@ def bench(
         for system in found.systems
     }
     others = [clip.real for clip in (*clips[1:], clips[0])]
-    rows = list(found.problems)
+    known = {(row.set, row.video): row for row in failed}
+    rows = [known.get((row.set, row.video), row) for row in found.problems]
     jobs = [(clip, other, cache) for clip, other in zip(clips, others, strict=True)]
     if workers == 1:
         scorer = ClipScorer(loaded, finder, stride, vshift)
@@ -96,10 +112,12 @@ def bench(
         progress("", len(clips), len(clips))
     about = {clip.name: clip.groups for clip in clips}
     result = BenchResult(
-        rows, found.systems, about, loaded.name, protocol, vshift, settings, trained
+        rows, found.systems, about, loaded.name, protocol, vshift, settings, trained, people
     )
     result.check()
     result.save(output)
+    if study:
+        write_study(result, clips, output, seed, trials)
     save_page(result, clips, output)
     return result
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
 from lipsync import losses
+from lipsync.training.batches import framing_of
 from lipsync.training.step import Step
 from lipsync.training.terms.base import Term
 
@@ -17,10 +21,13 @@ class Reconstruction(Term):
 
 
 class LowerReconstruction(Term):
-    """The same on the lower halves, which are what is painted."""
+    """The same on the rows that the generator paints, see :attr:`Framing.hidden_from`."""
+
+    def attach(self, name: str, networks: Mapping[str, Any]) -> None:
+        self.framing = framing_of(networks["generator"])
 
     def forward(self, step: Step) -> Tensor:
-        return losses.lower_reconstruction(*step.compared)
+        return losses.reconstruction(*map(self.framing.painted, step.compared))
 
 
 class Texture(Term):

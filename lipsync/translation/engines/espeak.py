@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from lipsync.errors import StageError
-from lipsync.media import read_audio
 from lipsync.translation.engines.base import Engine
 from lipsync.translation.languages import language as look_up
 
@@ -55,6 +54,8 @@ class Espeak(Engine):
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""
+        from lipsync.media import read_audio
+
         command = program()
         if command is None:
             raise StageError("speak", "eSpeak NG is not installed", "apt install espeak-ng")
@@ -71,6 +72,6 @@ class Espeak(Engine):
                 raise StageError(
                     "speak",
                     f"eSpeak NG cannot speak with voice '{voice}' ({reason})",
-                    "use another --speaker; espeak-ng --voices lists what it has",
+                    "use another --tts; espeak-ng --voices lists what it has",
                 )
             return read_audio(wav, RATE), RATE

@@ -37,6 +37,6 @@ class Hibari(Engine):
             raise StageError(
                 "speak",
                 f"hibari speaks English, not '{language}'",
-                "use --speaker espeak or --speaker mms",
+                "use --tts espeak or --tts mms",
             )
         return self._speak(text, seed=0), self._speak.sample_rate

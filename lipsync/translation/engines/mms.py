@@ -78,7 +78,7 @@ class MMS(Engine):
         if name not in self._loaded:
             from transformers import AutoTokenizer, VitsModel
 
-            folder = hub.hub_folder("speak", name, "--speaker mms:FOLDER", *_FILES)
+            folder = hub.hub_folder("speak", name, "--tts mms:FOLDER", *_FILES)
             try:
                 tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
                 model = VitsModel.from_pretrained(folder, local_files_only=True)

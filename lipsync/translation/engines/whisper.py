@@ -55,7 +55,7 @@ class Whisper(Engine):
             folder = Path(get_model_path())
         else:
             fetch = partial(download_model, model)
-            folder = local_folder("recognise", model, "--recogniser whisper:FOLDER", fetch)
+            folder = local_folder("recognise", model, "--asr whisper:FOLDER", fetch)
         try:
             self._model = WhisperModel(
                 str(folder), device=device, compute_type="int8" if device == "cpu" else "default"
@@ -65,7 +65,7 @@ class Whisper(Engine):
             raise StageError(
                 "recognise",
                 f"model {model} cannot be loaded ({reason})",
-                "name a folder that faster-whisper can read with --recogniser whisper:FOLDER",
+                "name a folder that faster-whisper can read with --asr whisper:FOLDER",
             ) from None
 
     @classmethod
@@ -86,7 +86,7 @@ class Whisper(Engine):
             raise StageError(
                 "recognise",
                 f"{self.name} hears English only, not '{language}'",
-                "name a multilingual model with --recogniser, e.g. whisper:small",
+                "name a multilingual model with --asr, e.g. whisper:small",
             )
         found, info = self._transcribe(wave, language)
         heard = []

@@ -13,10 +13,10 @@ HOP, FRAME = 160, 400  # samples at 16 kHz
 
 @dataclass
 class LoudnessAugment(Augmentation):
-    """What may happen in training.
+    """Augmentation in training.
 
     Attributes:
-        gain: largest change of the loudness, in bels.
+        gain: maximum change of the loudness, in bels.
     """
 
     gain: float = 1.0
@@ -36,15 +36,15 @@ class LoudnessAugment(Augmentation):
 class Loudness(Feature):
     """Log energy in bels, 0 at -80 dB of full scale, and the rate of zero crossings in [0, 1].
 
-    A column hears the 25 ms from its own beginning on.
+    A column covers the 25 ms from its start.
     """
 
     name = "loudness"
-    rate = 16000 // HOP  # columns a second
+    rate = 16000 // HOP  # columns per second
     bands = 2
     silence = 0.0
-    reach = FRAME  # samples from a column's beginning to the last that it hears
-    context = 0  # columns that the first of a piece would need before it
+    reach = FRAME  # samples from the start of a column to its last one
+    context = 0  # columns needed before the first column of a piece
     default_window = 20
     augmentation = LoudnessAugment
 

@@ -14,9 +14,9 @@ class PlainUNet(FaceGenerator):
 
     Args:
         image_size: side of the faces, a multiple of 8.
-        channels: of the full-size map; doubled with every halving.
-        feature: what it hears beside each frame; None is the mel.
-        framing: name of the framing that it sees.
+        channels: at full resolution; doubled with every halving.
+        feature: audio input of each frame; None is the mel.
+        framing: name of the framing of its faces.
     """
 
     def __init__(self, image_size=96, channels=16, feature=None, framing="box"):

@@ -1,4 +1,4 @@
-"""A metric of validation: how much painted mouths flicker."""
+"""A validation metric: how much generated mouths flicker."""
 
 from torch import Tensor
 
@@ -10,8 +10,8 @@ from lipsync.windows import lower_half
 class Flicker(PerSystem):
     """Mean absolute change of the lower half from one frame of a window to the next.
 
-    Logged as ``val/flicker_generated`` and beside it ``_real``, ``_copied_reference`` and
-    ``_swapped_audio``: what moves as much as the real mouth does not flicker.
+    Logged as ``val/flicker_generated``, ``_real``, ``_copied_reference`` and ``_swapped_audio``;
+    the real mouth's motion is the target.
     """
 
     def value(self, step: Step) -> Tensor:

@@ -15,7 +15,7 @@ class NpzClip(Clip):
 
     def __init__(self, key: str, path: Path):
         super().__init__(key, path)
-        self.info = {}  # no clip.json: the framing is not known, and taken to be data.framing
+        self.info = {}  # no clip.json: the framing is assumed to be data.framing
         self.shape, self.heard = self.faces.shape, {}
 
     @property
@@ -52,7 +52,7 @@ def _opened(key: str, path: Path) -> NpzClip:
 
 
 class NpzFolder:
-    """The reader: which clips a split has, and each of them by its key ``speaker/clip``."""
+    """The reader: the clips of a split, and each clip by its key ``speaker/clip``."""
 
     def __init__(self, root: Path, image_size: int):
         del image_size  # clips are stored at one size

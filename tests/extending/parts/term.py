@@ -1,4 +1,4 @@
-"""A term: painted windows should be as much in sync as the true ones, and not more."""
+"""A term: generated windows should be as well in sync as the true ones, not better."""
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ from lipsync.training.terms import Term, check_alike
 
 
 class SyncAsReal(Term):
-    """Mean difference of a frozen expert's cosine between painted and true windows.
+    """Mean difference of a frozen expert's cosine between generated and true windows.
 
     Args:
         expert: a trained expert: its path or name.
@@ -30,7 +30,7 @@ class SyncAsReal(Term):
         )
 
     def span(self) -> Span:
-        """The sound that it asks for, and how many frames its windows have."""
+        """The sound that it needs, and the number of frames in its windows."""
         expert = self.expert.network
         return Span(feature_of(expert), expert.config["window"])
 

@@ -1,0 +1,87 @@
+"""Files that a node keeps of what it read from afar, at most so many bytes; the oldest go.
+
+All processes of a node share one folder without locks: a file appears whole or not at all, and
+whoever adds one makes room among those that share its bucket.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import zlib
+from pathlib import Path
+
+from lipsync.data.places import free_folder
+from lipsync.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+_LEAVES = 256  # folders that the files are spread over
+_BUCKET = 1 << 28  # bytes: least limit of a bucket, many times a clip
+
+
+class Cache:
+    """A folder of files by name.
+
+    Args:
+        folder: on a disk of this node.
+        gigabytes: most that it may hold.
+
+    Raises:
+        ConfigError: no number of gigabytes, or a folder that cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, gigabytes: float) -> None:
+        if not gigabytes > 0:
+            raise ConfigError(f"data.shards.cache_gb={gigabytes}: must be above 0")
+        self.folder = free_folder("data.shards.cache", folder)
+        limit = int(gigabytes * 1e9)
+        self.buckets = min(_LEAVES, max(1, limit // _BUCKET))
+        self.limit = limit // self.buckets
+        self._full = False
+
+    def get(self, name: str) -> Path | None:
+        """A file that is kept; None where there is none."""
+        path = self._path(name)
+        try:
+            os.utime(path)  # the least recently used goes first
+        except OSError:
+            return None
+        return path
+
+    def put(self, name: str, data: bytes | memoryview) -> None:
+        """Keep a file, where the disk has room."""
+        path = self._path(name)
+        making = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            self._make_room(int(path.parent.name, 16) % self.buckets, len(data))
+            path.parent.mkdir(exist_ok=True)
+            making.write_bytes(data)
+            making.replace(path)
+        except OSError as error:
+            making.unlink(missing_ok=True)
+            if not self._full:
+                log.warning(
+                    "%s: %s; clips are read without being kept", self.folder, error.strerror
+                )
+            self._full = True
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{zlib.crc32(name.encode()) % _LEAVES:02x}" / name
+
+    def _make_room(self, bucket: int, needed: int) -> None:
+        found = []
+        for leaf in range(bucket, _LEAVES, self.buckets):
+            try:
+                with os.scandir(self.folder / f"{leaf:02x}") as entries:
+                    found += [
+                        (s.st_mtime_ns, s.st_size, e.path) for e in entries if (s := e.stat())
+                    ]
+            except FileNotFoundError:  # no such leaf yet, or another process made room
+                continue
+        held = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if held + needed <= self.limit:
+                return
+            Path(path).unlink(missing_ok=True)
+            held -= size

@@ -1,0 +1,182 @@
+"""A folder of files, on a disk or behind any URL that fsspec knows: ``s3://``, ``gs://``, ``http://``.
+
+Keys and addresses of a service come from where its own programs have them
+(``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, ``GOOGLE_APPLICATION_CREDENTIALS``, ...).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from lipsync.errors import ConfigError, LipsyncError
+
+_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
+
+
+def is_url(root: str | Path) -> bool:
+    """Whether a place is behind a URL; ``file://`` is."""
+    return "://" in str(root)
+
+
+def local_or_url(root: str | Path) -> str | Path:
+    """A URL as it is, anything else as a path."""
+    return str(root) if is_url(root) else Path(root)
+
+
+class Place:
+    """A folder whose files are read and written whole, or read in parts.
+
+    Args:
+        root: a path, or a URL.
+        option: what names it on the command line, for messages.
+
+    Raises:
+        ConfigError: a URL that nothing here can open; says what to install.
+    """
+
+    def __init__(self, root: str | Path, option: str = "") -> None:
+        self.root, self.name = str(root).rstrip("/") or "/", f"{option}={root}" * bool(option)
+        self.name = self.name or str(root)
+        self.local = None if is_url(root) else Path(root)
+        with self._named("opened"):
+            _ = self._files
+
+    @property
+    def _files(self) -> tuple[Any, str]:  # instances are fsspec's to keep, apart in every process
+        return fsspec.url_to_fs(self.root)
+
+    def path(self, name: str) -> str:
+        """Where a file lies, to be shown."""
+        return f"{self.root}/{name}"
+
+    def read(self, name: str, begin: int | None = None, end: int | None = None) -> bytes:
+        """A file, or its bytes from ``begin`` to ``end``; fewer where the file ends before.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            LipsyncError: it cannot be read; one line.
+        """
+        files, root = self._files
+        with self._named("read", name):
+            try:
+                data = files.cat_file(f"{root}/{name}", start=begin, end=end)
+            except Exception as error:
+                if begin is None or not re.search("416|not satisfiable", str(error)):
+                    raise
+                data = b""  # HTTP's word for parts beyond the end
+        if end is not None and len(data) > end - begin:
+            raise ConfigError(
+                f"{self.path(name)}: the server sends whole files where a part is asked for; use "
+                "one that knows HTTP ranges, or copy the set to a disk"
+            )
+        return data
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the files that lie directly in it; empty where a server has no lists.
+
+        Raises:
+            LipsyncError: it cannot be listed; one line.
+        """
+        files, root = self._files
+        if self.root.startswith("http"):
+            return {}
+        try:
+            with self._named("listed"):
+                found = files.ls(root, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {each["name"].rpartition("/")[2]: each["size"] for each in found}
+
+    def put(self, name: str, source: Path) -> None:
+        """Move a file of this disk here, whole or not at all.
+
+        Raises:
+            LipsyncError: it cannot be written; one line.
+        """
+        files, root = self._files
+        with self._named("written", name):
+            if self.local is None:
+                files.put_file(str(source), f"{root}/{name}")
+                source.unlink()
+                return
+            target = self.local / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            making = target.with_name(f".{target.name}.tmp")
+            shutil.move(source, making)
+            making.replace(target)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all.
+
+        Raises:
+            LipsyncError: it cannot be written; one line.
+        """
+        files, root = self._files
+        with self._named("written", name):
+            if self.local is None:
+                files.pipe_file(f"{root}/{name}", data)
+                return
+            target = self.local / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            making = target.with_name(f".{target.name}.tmp")
+            making.write_bytes(data)
+            making.replace(target)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        files, root = self._files
+        with self._named("removed", name):
+            files.rm_file(f"{root}/{name}")
+
+    @contextmanager
+    def _named(self, what: str, name: str = "") -> Iterator[None]:
+        """Whatever a file system raises, as one line with the place, the cause and a remedy."""
+        try:
+            yield
+        except (FileNotFoundError, LipsyncError):
+            raise
+        except Exception as error:  # every file system has its own, behind libraries of its own
+            where = f"{self.name}/{name}" if name else self.name
+            text = " ".join(str(getattr(error, "strerror", None) or error).split())
+            raise ConfigError(
+                f"{where}: cannot be {what} ({type(error).__name__}: {text}){self._remedy(error)}"
+            ) from error
+
+    def _remedy(self, error: Exception) -> str:
+        scheme = self.root.split("://")[0].rpartition("::")[2]
+        kind = type(error).__name__
+        if isinstance(error, ImportError):
+            package = _PACKAGES.get(scheme)
+            extra = "'lipsync-lab[shards]'" if package == "s3fs" else package
+            return f"; pip install {extra}" if package else ""
+        if isinstance(error, PermissionError):
+            return "; see whether the keys in use may read or write there"
+        if "Credentials" in kind:
+            return "; give keys, for s3 as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        if self.local is None and isinstance(error, OSError | TimeoutError):
+            return "; see whether the server can be reached from here"
+        return ""
+
+
+def free_folder(option: str, folder: str | Path) -> Path:
+    """A folder of this machine for files of our own, made where it is missing.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    folder = Path(folder).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{option}={folder}: cannot be made ({error.strerror})") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{option}={folder}: cannot be written; name another folder")
+    return folder

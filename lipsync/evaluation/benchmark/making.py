@@ -1,0 +1,168 @@
+"""Dubs for a bench by the command of any system: one call a clip, taken up where it stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from lipsync.errors import ConfigError, LipsyncError, MediaError
+from lipsync.evaluation.benchmark.cache import digest
+from lipsync.evaluation.benchmark.layout import SOUND, files_by_name
+from lipsync.evaluation.benchmark.measures import BASELINES
+from lipsync.evaluation.lists import SOUNDS, VIDEOS
+from lipsync.evaluation.rows import REAL, Row, problem_of
+from lipsync.evaluation.text import write_text
+from lipsync.media import probe, whole_file
+
+RECORD = "command.json"
+_PLACES = ("video", "sound", "output")
+_PLACE = re.compile(r"\{(" + "|".join(_PLACES) + r")\}")
+_TAIL, _SAID = 4096, 200  # bytes of what a command said that are read, characters shown
+
+
+def make_dubs(
+    folder: str | Path,
+    name: str,
+    command: str,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[Row]:
+    """Dub the real videos of a bench's folder with its new sounds into ``FOLDER/NAME``.
+
+    Dubs that are there, whole and of the same files, are not made again. The command is called
+    without a shell, once for each clip, and has made a dub if it ends with 0 and the file can be
+    read as a video.
+
+    Args:
+        folder: of a bench, with ``real/`` and ``sound/``.
+        name: of the system.
+        command: the program and its arguments as a shell would split them, with ``{video}``,
+            ``{sound}`` and ``{output}`` where these files belong.
+        progress: called with the clip, how many are done, and of how many.
+
+    Returns:
+        A row for each clip of which there is no dub, which says why.
+
+    Raises:
+        ConfigError: a command without these places or that cannot be run, a folder without real
+            videos or sounds, or with dubs that another command made, or no dub.
+    """
+    folder, words = Path(folder), split_command(command)
+    taken = {REAL, SOUND, *BASELINES}
+    if not name or Path(name).name != name or name.startswith(".") or name in taken:
+        raise ConfigError(f"--name {name}: is no name for a system's folder")
+    real = files_by_name(folder / REAL, VIDEOS, REAL, [])
+    sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, [])
+    if not real or not sounds:
+        lacking = f"{REAL}/NAME.mp4" if not real else f"{SOUND}/NAME.wav, the new speech"
+        raise ConfigError(f"{folder}: nothing to dub; put in {lacking}")
+    made, problems = _made(folder / name, command), []
+    for done, (clip, video) in enumerate(real.items()):
+        if progress:
+            progress(clip, done, len(real))
+        output = folder / name / f"{clip}.mp4"
+        try:
+            if clip not in sounds:
+                raise MediaError(video, f"there is no sound of this name in {SOUND}/")
+            of = f"{_read(video)} {_read(sounds[clip])}"
+            if output.exists() and made.get(clip) == of:
+                continue
+            output.unlink(missing_ok=True)
+            _make(words, video, sounds[clip], output)
+        except MediaError as error:
+            problems.append(Row(name, clip, 0, problem=problem_of(error)))
+            continue
+        finally:
+            with suppress(OSError):  # it holds something
+                output.parent.rmdir()
+        made[clip] = of
+        record = {"command": command, "made": made}
+        write_text(folder / name / RECORD, json.dumps(record, indent=1) + "\n")
+    if progress:
+        progress("", len(real), len(real))
+    if not any((folder / name / f"{clip}.mp4").exists() for clip in real):
+        told = f"first {problems[0].video}: {problems[0].problem}"
+        raise ConfigError(f"--command made none of {len(real)} dubs, {told}")
+    return problems
+
+
+def split_command(command: str) -> list[str]:
+    """The program and its arguments.
+
+    Raises:
+        ConfigError: quotes that do not end, or a place for a file that is not there.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(f"--command {command}: {str(error).lower()}") from None
+    there = {place for word in words[1:] for place in _PLACE.findall(word)}
+    if missing := [f"{{{place}}}" for place in _PLACES if place not in there]:
+        raise ConfigError(f"--command {command}: has no argument with {', '.join(missing)}")
+    return words
+
+
+def _make(words: list[str], video: Path, sound: Path, output: Path) -> None:
+    """Call the command; the dub appears whole.
+
+    Raises:
+        MediaError: it failed, or wrote no video.
+        ConfigError: it cannot be run.
+    """
+    with whole_file(output) as temporary, tempfile.TemporaryFile() as log:
+        files = {"video": video, "sound": sound, "output": temporary}
+        places = {place: str(path.resolve()) for place, path in files.items()}
+        filled = [_PLACE.sub(lambda found: places[found[1]], word) for word in words]
+        try:
+            ended = subprocess.run(
+                filled, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
+            ).returncode
+        except OSError as error:
+            raise ConfigError(f"--command: {words[0]} cannot be run ({error.strerror})") from None
+        if ended:
+            raise MediaError(output, f"the command ended with {ended}: {_last_line(log)}")
+        if not temporary.exists():
+            raise MediaError(output, f"the command wrote no file: {_last_line(log)}")
+        try:
+            probe(temporary)
+        except LipsyncError as error:
+            raise MediaError(output, f"the command wrote no video ({problem_of(error)})") from None
+
+
+def _made(folder: Path, command: str) -> dict[str, str]:
+    """Clip -> the files that its dub was made of, of those that this command made.
+
+    Raises:
+        ConfigError: dubs of another command, or of none.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        known, made = record["command"], dict(record["made"])
+    except (OSError, ValueError, KeyError, TypeError):
+        known, made = None, {}
+    if known != command and files_by_name(folder, VIDEOS, folder.name, []):
+        whose = f"the command {known}" if known else "no command that is known"
+        raise ConfigError(f"{folder}: holds dubs of {whose}; give another --name, or remove them")
+    return made if known == command else {}
+
+
+def _read(path: Path) -> str:
+    try:
+        return digest(path)
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})") from None
+
+
+def _last_line(log: IO[bytes]) -> str:
+    """What a command said last."""
+    log.seek(0, 2)
+    log.seek(max(0, log.tell() - _TAIL))
+    lines = log.read().decode("utf-8", "replace").split("\n")
+    said = [" ".join(line.split()) for line in lines if line.strip()]
+    return said[-1][-_SAID:] if said else "it said nothing"

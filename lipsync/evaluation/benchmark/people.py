@@ -1,0 +1,241 @@
+"""What people answered in a blind study: strengths of the systems, and who agrees with them.
+
+Answers are brought to a scale by Bradley and Terry's model (Biometrika 1952): a system's strength
+is the log-odds by which it is preferred to another of strength 0, here the mean of all. "No
+difference" is half an answer for each. Intervals count people, not their answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.evaluation.benchmark.numbers import BenchNumbers
+from lipsync.evaluation.benchmark.study import FORMAT, KEY, QUESTIONS
+from lipsync.evaluation.rows import REAL
+from lipsync.metrics.statistics import Interval, share_interval, statistic_interval
+
+_WORTH = {"left": 1.0, "same": 0.5, "right": 0.0}
+_PRIOR = 0.5
+"""Answers added for each side of a pair that was shown, so that every strength is finite."""
+_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question on one pair: ``worth`` is 1 where ``first`` was preferred, 0 where not."""
+
+    person: str
+    clip: str
+    question: str
+    first: str
+    second: str
+    worth: float
+
+
+@dataclass(frozen=True)
+class People:
+    """The answers of a study, as :func:`read_answers` finds them."""
+
+    answers: list[Answer]
+
+    @cached_property
+    def persons(self) -> list[str]:
+        return sorted({answer.person for answer in self.answers})
+
+    @property
+    def questions(self) -> dict[str, str]:
+        """Those that were answered, as they were asked."""
+        asked = {answer.question for answer in self.answers}
+        return {name: text for name, text in QUESTIONS.items() if name in asked}
+
+    def of(self, question: str) -> list[Answer]:
+        """The answers to a question."""
+        return [answer for answer in self.answers if answer.question == question]
+
+    def strengths(self, question: str) -> dict[str, Interval]:
+        """System, or baseline -> its strength, the strongest first."""
+        answers = self.of(question)
+        kinds = sorted({kind for answer in answers for kind in (answer.first, answer.second)})
+        items = np.zeros((len(answers), len(kinds), len(kinds)))
+        for item, answer in zip(items, answers, strict=True):
+            first, second = kinds.index(answer.first), kinds.index(answer.second)
+            item[first, second], item[second, first] = answer.worth, 1 - answer.worth
+        flat, persons = items.reshape(len(answers), -1), [answer.person for answer in answers]
+        shown = (items.sum(axis=0) > 0) | (items.sum(axis=0).T > 0)
+
+        def strength(place: int) -> Interval:
+            def of(sums: np.ndarray) -> np.ndarray:
+                return bradley_terry(sums.reshape(-1, *shown.shape) + _PRIOR * shown)[:, place]
+
+            return statistic_interval(flat, of, persons)
+
+        found = {kind: strength(place) for place, kind in enumerate(kinds)}
+        return dict(sorted(found.items(), key=lambda each: -each[1].mean))
+
+    def preferred(self, question: str, kind: str) -> Interval:
+        """How often a system was preferred to what stood beside it, ties counted as half."""
+        worths, persons = [], []
+        for answer in self.of(question):
+            if kind in (answer.first, answer.second):
+                worths.append(answer.worth if kind == answer.first else 1 - answer.worth)
+                persons.append(answer.person)
+        return share_interval(np.array(worths), persons)
+
+    def agreements(self, numbers: BenchNumbers) -> dict[str, dict[str, Interval]]:
+        """Question -> measure -> the share of answers that prefer what the measure calls better.
+
+        Answers of "no difference", and pairs of which the measure has no two numbers, are left out.
+        """
+        found: dict[str, dict[str, Interval]] = {question: {} for question in self.questions}
+        for question, measure in product(found, numbers.measures):
+            hits, persons = [], []
+            for answer in self.of(question):
+                real = numbers.values(REAL, measure.name).get(answer.clip)
+                first, second = (
+                    measure.worse(numbers.values(kind, measure.name).get(answer.clip), real)
+                    for kind in (answer.first, answer.second)
+                )
+                if first is None or second is None or first == second or answer.worth == 0.5:
+                    continue
+                hits.append((first < second) == (answer.worth == 1))
+                persons.append(answer.person)
+            if hits:
+                found[question][measure.name] = share_interval(hits, persons)
+        return found
+
+    def each_other(self, question: str) -> Interval | None:
+        """How often two people agree on the same pair, the most that a measure can reach.
+
+        None where no two people preferred something of the same pair.
+        """
+        pairs: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for answer in self.of(question):
+            if answer.worth != 0.5:
+                better = answer.first if answer.worth == 1 else answer.second
+                key = answer.clip, *sorted((answer.first, answer.second))
+                pairs.setdefault(key, []).append((answer.person, better))
+        hits, persons = [], []
+        for told in pairs.values():
+            for (one, first), (_, second) in combinations(told, 2):
+                hits.append(first == second)
+                persons.append(one)
+        return share_interval(hits, persons) if hits else None
+
+    def as_dict(self, numbers: BenchNumbers) -> dict[str, Any]:
+        """Plain values for JSON."""
+
+        def plain(found: Mapping[str, Interval]) -> dict[str, Any]:
+            return {name: interval.as_dict() for name, interval in found.items()}
+
+        told, agree = {}, self.agreements(numbers)
+        for question, text in self.questions.items():
+            strengths, others = self.strengths(question), self.each_other(question)
+            told[question] = {
+                "text": text,
+                "answers": len(self.of(question)),
+                "strengths": plain(strengths),
+                "preferred": plain({kind: self.preferred(question, kind) for kind in strengths}),
+                "agreement_of_measures": plain(agree[question]),
+                "agreement_of_people": None if others is None else others.as_dict(),
+            }
+        return {"people": len(self.persons), "questions": told}
+
+    def lines(self, numbers: BenchNumbers) -> list[str]:
+        """What they said, as text."""
+        said, agree = [], self.agreements(numbers)
+        for question, text in self.questions.items():
+            strengths = "; ".join(f"{k} {s.text(2)}" for k, s in self.strengths(question).items())
+            best = sorted(agree[question].items(), key=lambda each: -each[1].mean)[:3]
+            told = "; ".join(f"{name} {share.text(2)}" for name, share in best)
+            head = f"{text} ({len(self.persons)} people, {len(self.of(question))} answers)"
+            said += [f"{head} strengths: {strengths}", f"  they agree most with: {told or 'none'}"]
+        return said
+
+
+def bradley_terry(wins: np.ndarray) -> np.ndarray:
+    """Strengths of k systems, log-odds with mean 0, that make the answers most likely.
+
+    By the iteration of Hunter (Annals of Statistics 2004), which rises in every step.
+
+    Args:
+        wins: (m, k, k) how often the first is preferred to the second, m studies at a time.
+
+    Returns:
+        (m, k).
+    """
+    played, won = wins + wins.mT, wins.sum(axis=2)
+    worth = np.ones(won.shape)
+    for _ in range(_STEPS):
+        shares = played / (worth[:, :, None] + worth[:, None, :])
+        worth = won / np.maximum(shares.sum(axis=2), 1e-12)
+        worth /= np.exp(np.log(np.maximum(worth, 1e-12)).mean(axis=1, keepdims=True))
+    strengths = np.log(np.maximum(worth, 1e-12))
+    return strengths - strengths.mean(axis=1, keepdims=True)
+
+
+def read_answers(files: Sequence[str | Path], folder: str | Path) -> People:
+    """Read the files that the page of a study saved.
+
+    Args:
+        files: one a person.
+        folder: the output folder of the bench that wrote the study.
+
+    Raises:
+        ConfigError: no study in the folder, or a file of another form, of another study, without
+            an answer, or of a person whose answers another file holds.
+    """
+    key = Path(folder) / KEY
+    try:
+        known = json.loads(key.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ConfigError(f"{key}: no key of a study; write one with --study") from None
+    answers: list[Answer] = []
+    whose: dict[str, Path] = {}
+    for path in map(Path, files):
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            if told["format"] != FORMAT:
+                raise ValueError
+            person, study, given = str(told["person"]).strip(), told["study"], told["answers"]
+            if study != known["study"]:
+                raise ConfigError(
+                    f"{path}: answers study {study}, but {key} is of {known['study']}; give the "
+                    "folder that wrote its page"
+                )
+            found = [_answer(person, each, known["films"]) for each in given]
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, IndexError):
+            raise ConfigError(
+                f"{path}: is no file of answers; give those that the study's page saves"
+            ) from None
+        if not found:
+            raise ConfigError(f"{path}: holds no answer; leave it out")
+        if person in whose:
+            raise ConfigError(f"{path}: {person} answered in {whose[person]}, too; keep one")
+        whose[person] = path
+        answers += found
+    return People(answers)
+
+
+def _answer(person: str, told: Mapping[str, Any], films: Mapping[str, Any]) -> Answer:
+    film = films[told["film"]]
+    left, right = (film["panels"][_place(told[side])] for side in ("left", "right"))
+    if left == right or told["question"] not in QUESTIONS:
+        raise ValueError
+    return Answer(person, film["clip"], told["question"], left, right, _WORTH[told["answer"]])
+
+
+def _place(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value

@@ -1,0 +1,104 @@
+"""A blind study for people: a static folder that shows two dubs side by side and asks.
+
+::
+
+    OUT/study/index.html       the page: from a file or any web server, it fetches nothing else
+    OUT/study/films/ID.mp4     a film a clip, of which the page shows two panels at a time
+    OUT/study-key.json         which panel is of which system; not for those who answer
+
+All dubs of a clip are panels of one film, so that two of them never play apart, nor from their
+sound. The old video under the new sound is one of them: the worst that a dub can be. Order and
+sides are drawn for each person, from the seed and the person's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.errors import ConfigError
+from lipsync.evaluation.benchmark.cache import digest
+from lipsync.evaluation.benchmark.layout import BenchClip
+from lipsync.evaluation.benchmark.measures import OLD_VIDEO
+from lipsync.evaluation.benchmark.numbers import BenchNumbers
+from lipsync.evaluation.clips import write_side_by_side
+from lipsync.evaluation.rows import REAL
+from lipsync.evaluation.text import write_text
+from lipsync.media import probe
+from lipsync.pages import render
+
+FORMAT = "lipsync-study-1"
+KEY = "study-key.json"
+QUESTIONS = {"sync": "Which is better lip-synced?", "natural": "Which looks more natural?"}
+TRIALS = 30
+"""Pairs that one person sees, at most."""
+_HEIGHT, _WIDTH = 480, 4096  # pixels of a panel, and of a film
+_SECONDS = 12
+_CRF = 16
+
+
+def write_study(
+    result: BenchNumbers, clips: Sequence[BenchClip], folder: Path, seed: int, trials: int
+) -> Path:
+    """Write the page, its films and the key into the output folder of a bench.
+
+    Args:
+        result: the bench: dubs that it left out are not shown.
+        clips: where its files are.
+        seed: of the panels' places, and of order and sides.
+        trials: pairs that one person sees, at most.
+
+    Returns:
+        The page.
+
+    Raises:
+        ConfigError: no clip of which there are two panels.
+        MediaError: a file that cannot be read.
+    """
+    films = {}
+    for number, clip in enumerate(clips):
+        systems = [s for s in result.systems if clip.name in result.values(s, "distance")]
+        if not systems:
+            continue
+        same = any(clip.name in result.values(s, "psnr") for s in systems)
+        kinds = [REAL if same else OLD_VIDEO, *systems]
+        files = [clip.real, *(clip.dubs[s] for s in systems)]
+        sound = clip.sound or files[-1]
+        made_of = "\n".join([str(seed), clip.name, *map(digest, [*files, sound])])
+        name = hashlib.sha256(made_of.encode()).hexdigest()[:12]
+        order = np.random.default_rng([seed, number]).permutation(len(kinds)).tolist()
+        panels = [files[place] for place in order]
+        _write_film(panels, sound, folder / "study" / "films" / f"{name}.mp4")
+        films[name] = {"clip": clip.name, "panels": [kinds[place] for place in order]}
+    if not films:
+        raise ConfigError("no dub could be scored, so there is nothing to show")
+    key = {"format": FORMAT, "seed": seed, "films": films}
+    study = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+    shown = {
+        "format": FORMAT,
+        "study": study,
+        "seed": seed,
+        "trials": trials,
+        "questions": list(QUESTIONS.items()),
+        "films": {
+            name: {"panels": len(film["panels"]), "pairs": _pairs(len(film["panels"]))}
+            for name, film in films.items()
+        },
+    }
+    write_text(folder / KEY, json.dumps({"study": study, **key}, indent=1) + "\n")
+    return write_text(folder / "study" / "index.html", render("study.html.j2", study=shown))
+
+
+def _pairs(panels: int) -> list[tuple[int, int]]:
+    return list(combinations(range(panels), 2))
+
+
+def _write_film(files: Sequence[Path], sound: Path, output: Path) -> None:
+    about = probe(files[0])
+    height = min(_HEIGHT, about.height, _WIDTH * about.height // (len(files) * about.width))
+    write_side_by_side(files, sound, output, height=height // 2 * 2, seconds=_SECONDS, crf=_CRF)

@@ -1,0 +1,12 @@
+from .engines.base import Recogniser as Recogniser
+from .engines.base import Speaker as Speaker
+from .engines.base import Translator as Translator
+from .engines.base import Voice as Voice
+from .options import STAGES as STAGES
+from .options import Options as Options
+from .options import read_options as read_options
+from .pipeline import TranslationResult as TranslationResult
+from .pipeline import translate as translate
+from .segments import Segment as Segment
+from .segments import Transcript as Transcript
+from .segments import Word as Word

@@ -1,0 +1,97 @@
+"""Which lines sound like one person. Pure, but for the pitch of the voice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from lipsync.audio import SAMPLE_RATE, mfcc
+
+_LOUD_DB = 25.0  # below its loudest frames a frame is a pause
+_LEAST = 400  # samples that cepstra need
+
+
+def voice_rows(wave: np.ndarray) -> np.ndarray:
+    """What a voice sounds like, frame by frame.
+
+    Args:
+        wave: float32 (n,) at 16 kHz, a line of speech.
+
+    Returns:
+        float64 (frames, 13): twelve cepstra and the logarithm of the pitch, every 10 ms; pitch is
+        NaN where nothing is voiced. No frames where the line is silent.
+    """
+    from lipsync.voice.pitch import HOP_LENGTH, track_pitch
+
+    if len(wave) < _LEAST or not wave.any():
+        return np.zeros((0, 13))
+    cepstra = mfcc(wave).astype(np.float64)
+    pitch = track_pitch(wave)[:: SAMPLE_RATE // 100 // HOP_LENGTH]
+    count = min(len(cepstra), len(pitch))
+    voiced = np.where(pitch > 0, pitch, np.nan)[:count]
+    energy = cepstra[:count, 0]  # a natural logarithm
+    loud = energy > np.quantile(energy, 0.95) - _LOUD_DB * np.log(10) / 10
+    return np.column_stack([cepstra[:count, 1:], np.log(voiced)])[loud]
+
+
+def cluster(
+    voices: Sequence[np.ndarray],
+    count: int,
+    faces: Sequence[Hashable] | None = None,
+    apart: Sequence[tuple[int, int]] = (),
+) -> list[int]:
+    """Lines in groups of one voice each: the two most alike are joined until few enough are left.
+
+    How unlike two groups are is the squared distance of their means in units of their spread, over
+    all that is known of a voice (Mahalanobis, with a diagonal covariance).
+
+    Args:
+        voices: of each line, :func:`voice_rows`.
+        count: groups that are wanted; fewer where there are fewer lines.
+        faces: of each line the face that is seen to say it, None where none is: lines of one face
+            are one person's.
+        apart: pairs of lines of two people, as they are seen at the same time.
+
+    Returns:
+        The group of each line, numbered by their first lines.
+    """
+    faces = faces or [None] * len(voices)
+    names: list[Hashable] = [k if face is None else (face,) for k, face in enumerate(faces)]
+    firsts = list(dict.fromkeys(names))
+    groups = [[k for k, name in enumerate(names) if name == first] for first in firsts]
+    barred = {frozenset((names[a], names[b])) for a, b in apart}
+    never = np.array([[frozenset((a, b)) in barred for b in firsts] for a in firsts], bool)
+    sums = np.stack([sum((_sums(voices[k]) for k in group), np.zeros((3, 13))) for group in groups])
+    while len(groups) > count:
+        unlike = _unlike(sums)
+        np.fill_diagonal(unlike, np.inf)
+        unlike = np.where(never & ~np.eye(len(groups), dtype=bool), 1e9 + unlike, unlike)
+        a, b = sorted(map(int, np.unravel_index(unlike.argmin(), unlike.shape)))
+        groups[a] += groups.pop(b)
+        sums[a] += sums[b]
+        never[a] |= never[b]
+        never[:, a] |= never[:, b]
+        sums = np.delete(sums, b, axis=0)
+        never = np.delete(np.delete(never, b, axis=0), b, axis=1)
+    ordered = sorted(groups, key=min)
+    return [next(g for g, group in enumerate(ordered) if k in group) for k in range(len(voices))]
+
+
+def _sums(rows: np.ndarray) -> np.ndarray:
+    """(3, 13): how many frames are known, their sums and their squares' sums."""
+    known = np.isfinite(rows)
+    filled = np.where(known, rows, 0.0)
+    return np.stack([known.sum(axis=0), filled.sum(axis=0), np.square(filled).sum(axis=0)])
+
+
+def _unlike(sums: np.ndarray) -> np.ndarray:
+    """(groups, groups), from (groups, 3, 13); what a group has too few frames of does not count."""
+    counts = sums[:, 0]
+    means = sums[:, 1] / np.maximum(counts, 1)
+    spread = np.maximum(sums[:, 2] / np.maximum(counts, 1) - np.square(means), 0)
+    known = counts >= 8
+    steps = np.square(means[:, None] - means[None])
+    units = np.maximum((spread[:, None] + spread[None]) / 2, 1e-3)
+    both = known[:, None] & known[None]
+    return np.where(both, steps / units, 0.0).sum(axis=-1)

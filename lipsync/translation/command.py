@@ -1,0 +1,97 @@
+"""``lipsync translate``: the options, and what is done with them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from typing import Any
+
+from lipsync.commands import add_command, add_output_style, bars, print_result
+
+STAGES = ("recognise", "translate", "speakers", "speak", "voice", "fit", "lips")  # a test compares
+
+
+def add_translate(commands: Any) -> None:
+    about = "translate the speech in a video, and dub the lips to it"
+    parser = add_command(commands, "translate", _translate, about)
+    parser.epilog = (
+        "correct transcript.json, translation.json or a WAV file in the work folder and run the "
+        "same command again: only what depends on it is redone; lipsync doctor lists engines"
+    )
+    add = parser.add_argument
+    add("video", metavar="VIDEO", help="a video with speech")
+    add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
+    add("--to", metavar="LANG", help="target language, e.g. es")
+    add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
+    add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
+    add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
+    about = "stop after recognise, translate, speakers, speak, voice or fit"
+    add("--until", choices=STAGES, metavar="STAGE", help=about)
+    about = "the transcript, as SRT or VTT, instead of speech recognition"
+    add("--transcript", metavar="FILE", help=about)
+    about = "the translation, as SRT or VTT: its lines are spoken at its times"
+    add("--subtitles", metavar="FILE", help=about)
+    about = "write subtitles of both languages beside the output"
+    add("--write-subtitles", choices=("srt", "vtt"), help=about)
+    add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
+    add(
+        "--asr", metavar="ENGINE", help="to recognise: whisper, or whisper:MODEL (a size or folder)"
+    )
+    add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
+    about = (
+        "of people who speak: finds out who says each line, and moves only the lips seen to say it"
+    )
+    add("--speakers", type=int, metavar="N", help=about)
+    about = "to speak: hibari, espeak or mms, or NAME:MODEL; of several speakers A=ENGINE, repeated"
+    add("--tts", action=_ByPerson, metavar="ENGINE", help=about)
+    about = "none, match, or the path of a trained voice; of several speakers A=VOICE, repeated"
+    add("--voice", action=_ByPerson, metavar="VOICE", help=f"{about} (default: match, of one none)")
+    add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
+    add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
+    add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
+    add("--model", help="name or path of the lip generator (default: the bundled one)")
+    add("--adapt", action="store_true", help="adapt the generator to the person in VIDEO first")
+    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
+    add_output_style(parser)
+
+
+class _ByPerson(argparse.Action):
+    """One value for all people, or a mapping of A=VALUE."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
+    ) -> None:
+        person = re.match(r"(\w+)=", value)
+        before = getattr(namespace, self.dest, {})
+        if person is None or os.path.exists(value):  # noqa: PTH110 whatever its name
+            if before:
+                raise argparse.ArgumentError(self, "several need a speaker each, such as A=VALUE")
+            setattr(namespace, self.dest, value)
+            return
+        if not isinstance(before, dict) or person[1] in before:
+            raise argparse.ArgumentError(
+                self, f"'{value}': name each speaker once, such as A=VALUE"
+            )
+        setattr(namespace, self.dest, {**before, person[1]: value[person.end() :]})
+
+
+def _translate(
+    *,
+    json: bool,
+    quiet: bool,
+    video: str,
+    output: str,
+    work: str | None = None,
+    config: str | None = None,
+    **options: Any,
+) -> None:
+    from lipsync.translation import read_options, translate
+
+    if "model" in options:
+        options["dub"] = {"model": options.pop("model")}
+    with bars(quiet, "part") as progress:
+        result = translate(
+            video, output, read_options(config, options), work=work, progress=progress
+        )
+    print_result(result, json, quiet)

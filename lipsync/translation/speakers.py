@@ -1,0 +1,262 @@
+"""``speakers.json``: who says each line, and which face that is, to be corrected by hand.
+
+Lips tell who speaks where somebody is seen to; sound tells which lines are of one voice, also where
+nobody is. A line whose speaker is not seen moves no lips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations, pairwise
+from pathlib import Path
+from string import ascii_uppercase
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.errors import ConfigError, MediaError, StageError
+from lipsync.media.loudness import read_speech
+from lipsync.translation.clusters import cluster, voice_rows
+from lipsync.translation.job import Report, TranslationJob
+from lipsync.translation.segments import Segment, Transcript
+from lipsync.translation.work import Row, digest, load, save
+
+if TYPE_CHECKING:
+    from lipsync.dubbing.syncing import JudgedShot
+
+NOBODY = ""
+"""Who says a line where that was not asked for."""
+_CHANCE = 0.06  # most that a face is worth over a line that somebody else says,
+_FREE = 0.8  # and more in a track of a second, less in longer ones: each has a lag of its own
+_KEPT = 0.15  # by how much less a face may be worth that said other lines of this person
+_SHARE = 0.5  # of a piece of a line in which a face must be there
+_LEAST = 0.1  # seconds; what a line has less of in a shot does not count
+_BEYOND = 2.0  # seconds by which a new line may be dubbed behind the last shot's old one
+_ABSENT = 100.0  # minus which a face is worth where it is not there
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A line, or the part of it in one shot.
+
+    Attributes:
+        line: its number, from 1.
+        start, end: seconds.
+        speaker: who says it.
+        face: which face that is, as ``--face`` names it; None where it is not seen.
+        earliest, latest: seconds between which that face may be dubbed: those of the shot.
+    """
+
+    line: int
+    start: float
+    end: float
+    speaker: str
+    face: str | None
+    earliest: float
+    latest: float
+
+
+def find_turns(
+    job: TranslationJob, transcript: Transcript, report: Report
+) -> tuple[list[Turn], int]:
+    """Who says each line; found out once, and kept where a person has corrected it.
+
+    Raises:
+        StageError: corrections of other lines.
+        MediaError: a file that a correction has broken.
+    """
+    folder = job.folder if job.options.subtitles is not None else job.work
+    path, lines = folder / "speakers.json", transcript.segments
+    of = digest([[line.start, line.end] for line in lines])
+    inputs = digest(job.video_digest, of, job.options.speakers)
+    if path.exists():
+        found = load(path, "turns")
+        edited = found.get("made") != digest(found["turns"])
+        if edited and found.get("lines") != of:
+            problem = f"{path} was corrected by hand, and the lines have changed since"
+            raise StageError("speakers", problem, "delete it to have them found out again")
+        if edited or found.get("inputs") == inputs:
+            return _checked(path, found["turns"], lines), 0
+    turns = _find(job, lines, report)
+    rows = [asdict(turn) | {"text": lines[turn.line - 1].text} for turn in turns]
+    save(path, {"inputs": inputs, "lines": of, "made": digest(rows)}, "turns", rows)
+    report(1, 1)
+    return turns, 1
+
+
+def speaker_of(turns: Sequence[Turn], lines: int) -> list[str]:
+    """Who says each line."""
+    by_line = {turn.line: turn.speaker for turn in turns}
+    return [by_line[number] for number in range(1, lines + 1)]
+
+
+def unseen(turns: Sequence[Turn]) -> list[str]:
+    """A note that names the lines whose speaker is never seen while they are said."""
+    seen = {turn.line for turn in turns if turn.face is not None}
+    lines = sorted({turn.line for turn in turns} - seen)
+    if not lines:
+        return []
+    named = f"{', '.join(map(str, lines[:10]))}{' ...' if len(lines) > 10 else ''}"
+    return [f"the speaker of line {named} is not seen: no lips move to it; see speakers.json"]
+
+
+def _checked(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn]:
+    from lipsync.dubbing.speakers import checked_face  # late: it brings PyTorch
+
+    turns: list[Turn] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            start, end = float(row["start"]), float(row["end"])
+            earliest, latest = float(row.get("earliest", start)), float(row.get("latest", end))
+            line, speaker, face = int(row["line"]), str(row["speaker"]), row.get("face")
+            face = checked_face(face) if face is not None else None
+        except (KeyError, TypeError, ValueError):
+            problem = f"turn {number} needs line, start, end and speaker"
+            raise MediaError(path, problem, "correct it") from None
+        except ConfigError as error:
+            raise MediaError(path, f"turn {number}: {error}", "or null for none") from None
+        turns.append(Turn(line, start, end, speaker, face, earliest, latest))
+    of = {turn.line: {t.speaker for t in turns if t.line == turn.line} for turn in turns}
+    for line in range(1, len(lines) + 1):
+        if len(of.get(line, ())) != 1:
+            said = "no speaker" if line not in of else "two speakers"
+            raise MediaError(path, f"line {line} has {said}", "give it one")
+    return turns
+
+
+@dataclass
+class _Piece:
+    """A line in one shot, and how much better than by chance each face that is there fits it."""
+
+    line: int  # from 0
+    start: float
+    end: float
+    shot: JudgedShot | None
+    bounds: tuple[float, float]
+    fits: dict[int, float]
+
+    def best(self, faces: Collection[int], least: float) -> int | None:
+        """Of some faces of the shot, the one that fits best, if it fits at all."""
+        best = max(faces, key=lambda face: self.fits[face], default=None)
+        return best if best is not None and self.fits[best] > least else None
+
+    def named(self, face: int, times: np.ndarray) -> str:
+        """A face as ``--face X,Y`` has it: its middle where the line begins."""
+        assert self.shot is not None
+        track = self.shot.tracks[face]
+        number = np.searchsorted(times, self.start)
+        boxes = np.stack([found.box for found in track.detections])
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        x, y = (np.interp(number, track.frames, column) for column in middles.T)
+        return f"{x:.0f},{y:.0f}"
+
+
+def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list[Turn]:
+    report(0, 1)
+    times, edges, shots = _judged(job)
+    pieces = [
+        piece for k, line in enumerate(lines) for piece in _pieces(k, line, times, edges, shots)
+    ]
+    said = [_sayer([p for p in pieces if p.line == k]) for k in range(len(lines))]
+    apart = [
+        (a, b)
+        for (a, one), (b, other) in combinations(enumerate(said), 2)
+        if one is not None and other is not None and _meet(one, other, shots)
+    ]
+    wave = read_speech(job.video)
+    cuts = [(round(line.start * SAMPLE_RATE), round(line.end * SAMPLE_RATE)) for line in lines]
+    voices = [voice_rows(wave[start:end]) for start, end in cuts]
+    people = cluster(voices, job.options.speakers or 1, said, apart)
+    owners = _owners(pieces, people)
+    turns = []
+    for piece in pieces:
+        start = piece.shot.start if piece.shot is not None else -1
+        own = [f for f in piece.fits if owners.get((start, f)) == people[piece.line]]
+        face = piece.best(own, -_KEPT)
+        name = piece.named(face, times) if face is not None else None
+        speaker = ascii_uppercase[people[piece.line]]
+        numbers = (round(t, 3) for t in (piece.start, piece.end, *piece.bounds))
+        start, end, earliest, latest = numbers
+        turns.append(Turn(piece.line + 1, start, end, speaker, name, earliest, latest))
+    return turns
+
+
+def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, JudgedShot]]:
+    """The video's frames in seconds, where its shots begin and end, and their faces."""
+    from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
+    from lipsync.dubbing.source import open_source
+    from lipsync.dubbing.syncing import judge_faces
+    from lipsync.faces.detect import get_detector
+    from lipsync.faces.roll import SecondLook
+
+    source, tracks = open_source(job.video), job.tracks
+    saved = read_tracks(tracks, source.size) if tracks.exists() else None
+    detector = job.options.dub.get("detector", "centerface")
+    if isinstance(detector, str):
+        detector = SecondLook(get_detector(detector), search=True)
+    stride = job.options.dub.get("stride") or usual_stride(float(source.fps))
+    known, times, judged = judge_faces(source, detector, stride, saved, job.video)
+    if saved is None:
+        Looks(None, stride, saved=known, record=True).save(tracks, source.path, source.size)
+    return times, [0, *sorted(known["cuts"]), len(times)], {shot.start: shot for shot in judged}
+
+
+def _pieces(
+    number: int,
+    line: Segment,
+    times: np.ndarray,
+    edges: Sequence[int],
+    shots: Mapping[int, JudgedShot],
+) -> list[_Piece]:
+    """A line cut where shots end."""
+    found = []
+    for first, behind in pairwise(edges):
+        begin = float(times[first]) if first else 0.0
+        finish = float(times[behind]) if behind < len(times) else float("inf")
+        start, end = max(line.start, begin), min(line.end, finish)
+        if end - start < min(_LEAST, line.seconds):
+            continue
+        shot, fits = shots.get(first), {}
+        if shot is not None:
+            inside = (times[first:behind] >= start) & (times[first:behind] < end)
+            for face, worth in enumerate(shot.worth[:, inside]):
+                there = worth[worth > -_ABSENT]
+                if len(there) > _SHARE * len(worth):
+                    frames = shot.tracks[face].frames
+                    lasts = max(0.2, times[frames[-1]] - times[frames[0]])
+                    fits[face] = float(there.mean()) - _CHANCE - _FREE / lasts
+        latest = finish if np.isfinite(finish) else line.end + _BEYOND
+        found.append(_Piece(number, start, end, shot, (begin, latest), fits))
+    return found or [_Piece(number, line.start, line.end, None, (line.start, line.end), {})]
+
+
+def _sayer(pieces: Sequence[_Piece]) -> tuple[int, int] | None:
+    """Whose lips say a line: the shot's first frame, and the face."""
+    found = [
+        ((piece.end - piece.start) * piece.fits[face], (piece.shot.start, face))
+        for piece in pieces
+        if piece.shot is not None and (face := piece.best(piece.fits, 0.0)) is not None
+    ]
+    return max(found)[1] if found else None
+
+
+def _meet(one: tuple[int, int], other: tuple[int, int], shots: Mapping[int, JudgedShot]) -> bool:
+    """Whether two faces are two people: seen at the same time."""
+    if one[0] != other[0] or one == other:
+        return False
+    a, b = (shots[start].tracks[face].frames for start, face in (one, other))
+    return a[0] <= b[-1] and b[0] <= a[-1]
+
+
+def _owners(pieces: Sequence[_Piece], people: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Whose face each is, by the lines that it fits."""
+    votes: dict[tuple[int, int], dict[int, float]] = {}
+    for piece in pieces:
+        face = piece.best(piece.fits, 0.0)
+        if piece.shot is not None and face is not None:
+            of = votes.setdefault((piece.shot.start, face), {})
+            worth = (piece.end - piece.start) * piece.fits[face]
+            of[people[piece.line]] = of.get(people[piece.line], 0.0) + worth
+    return {face: max(of, key=lambda person: of[person]) for face, of in votes.items()}
