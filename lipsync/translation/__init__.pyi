@@ -7,6 +7,7 @@ from .options import Options as Options
 from .options import read_options as read_options
 from .pipeline import TranslationResult as TranslationResult
 from .pipeline import translate as translate
+from .proof import translate_with_page as translate_with_page
 from .segments import Segment as Segment
 from .segments import Transcript as Transcript
 from .segments import Word as Word

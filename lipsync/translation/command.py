@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from lipsync.commands import add_command, add_output_style, bars, print_result
@@ -34,6 +36,10 @@ def add_translate(commands: Any) -> None:
     add("--subtitles", metavar="FILE", help=about)
     about = "write subtitles of both languages beside the output"
     add("--write-subtitles", choices=("srt", "vtt"), help=about)
+    about = "write a page to proof-read: the video, and its lines in both languages"
+    add("--proof", metavar="PAGE", help=about)
+    about = "correct lines that are translated already: the file that the page saves, or N=TEXT"
+    add("--correct", action=_ByName, metavar="FILE", help=f"{about}, repeated")
     add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
     add(
         "--asr", metavar="ENGINE", help="to recognise: whisper, or whisper:MODEL (a size or folder)"
@@ -44,9 +50,9 @@ def add_translate(commands: Any) -> None:
     )
     add("--speakers", type=int, metavar="N", help=about)
     about = "to speak: hibari, espeak or mms, or NAME:MODEL; of several speakers A=ENGINE, repeated"
-    add("--tts", action=_ByPerson, metavar="ENGINE", help=about)
+    add("--tts", action=_ByName, metavar="ENGINE", help=about)
     about = "none, match, or the path of a trained voice; of several speakers A=VOICE, repeated"
-    add("--voice", action=_ByPerson, metavar="VOICE", help=f"{about} (default: match, of one none)")
+    add("--voice", action=_ByName, metavar="VOICE", help=f"{about} (default: match, of one none)")
     add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
     add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
@@ -56,24 +62,22 @@ def add_translate(commands: Any) -> None:
     add_output_style(parser)
 
 
-class _ByPerson(argparse.Action):
-    """One value for all people, or a mapping of A=VALUE."""
+class _ByName(argparse.Action):
+    """One value for all, or a mapping of NAME=VALUE."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
     ) -> None:
-        person = re.match(r"(\w+)=", value)
+        named = re.match(r"(\w+)=", value)
         before = getattr(namespace, self.dest, {})
-        if person is None or os.path.exists(value):  # noqa: PTH110 whatever its name
+        if named is None or os.path.exists(value):  # noqa: PTH110 whatever its name
             if before:
-                raise argparse.ArgumentError(self, "several need a speaker each, such as A=VALUE")
+                raise argparse.ArgumentError(self, "several need a name each, such as A=VALUE")
             setattr(namespace, self.dest, value)
             return
-        if not isinstance(before, dict) or person[1] in before:
-            raise argparse.ArgumentError(
-                self, f"'{value}': name each speaker once, such as A=VALUE"
-            )
-        setattr(namespace, self.dest, {**before, person[1]: value[person.end() :]})
+        if not isinstance(before, dict) or named[1] in before:
+            raise argparse.ArgumentError(self, f"'{value}': give each name once, such as A=VALUE")
+        setattr(namespace, self.dest, {**before, named[1]: value[named.end() :]})
 
 
 def _translate(
@@ -84,14 +88,26 @@ def _translate(
     output: str,
     work: str | None = None,
     config: str | None = None,
+    proof: str | None = None,
     **options: Any,
 ) -> None:
-    from lipsync.translation import read_options, translate
+    from lipsync.translation import read_options, translate, translate_with_page
 
+    named = {"output": output, "work": work, "config": config, "proof": proof}
+    command = ["lipsync", "translate", video, *_flags(named | options)]
     if "model" in options:
         options["dub"] = {"model": options.pop("model")}
+    run = translate if proof is None else partial(translate_with_page, proof, command)
     with bars(quiet, "part") as progress:
-        result = translate(
-            video, output, read_options(config, options), work=work, progress=progress
-        )
+        result = run(video, output, read_options(config, options), work=work, progress=progress)
     print_result(result, json, quiet)
+
+
+def _flags(options: dict[str, Any]) -> Iterator[str]:
+    """The words of a command line that goes on to the end with these options, uncorrected."""
+    for name, value in options.items():
+        if value is None or name in ("until", "correct"):
+            continue
+        flag = f"--{'from' if name == 'source' else name.replace('_', '-')}"
+        for one in [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else [value]:
+            yield from [flag] if one is True else [flag, str(one)]

@@ -27,8 +27,8 @@ def move_lips(
     sounds: dict[str, Path] = {}
     if turns and "faces" not in job.options.dub:
         options["faces"], sounds = _parts(job, turns)
-        if "fps" not in options:
-            options["tracks"] = job.tracks
+    if "fps" not in options and (turns or not {"detector", "stride"} & options.keys()):
+        options["tracks"] = job.tracks  # a line that is corrected moves no face
 
     def report(stage: str, done: int, total: int | None) -> None:
         progress(f"lips: {stage}", done, total)

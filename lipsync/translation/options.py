@@ -38,6 +38,8 @@ class Options:
             spoken at its times, and nothing else is.
         write_subtitles: write subtitles beside the output as "srt" or "vtt".
         glossary: a CSV file with the columns source and target: terms and their translations.
+        correct: new texts by the numbers of their lines, from 1, or the file of them that the page
+            to proof-read saves; lines that were translated before, and are corrected now.
         background: gain of the original sound without its speech, 0 to 1.
         device: where networks run.
         adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
@@ -57,6 +59,7 @@ class Options:
     subtitles: str | Path | None = None
     write_subtitles: str | None = option(None, choices=("srt", "vtt"))
     glossary: str | Path | None = None
+    correct: str | Path | dict | None = None
     slowest: float = option(0.9, least=0.5, most=1)
     fastest: float = option(1.4, least=1, most=2)
     background: float = option(0.0, least=0, most=1)

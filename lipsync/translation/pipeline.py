@@ -13,6 +13,7 @@ from typing import Any
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import CONTAINERS, check_target, probe
 from lipsync.translation import stages
+from lipsync.translation.corrections import correct_lines, read_corrections
 from lipsync.translation.given import save_subtitles, subtitle_path
 from lipsync.translation.glossary import Glossary
 from lipsync.translation.job import TranslationJob
@@ -112,6 +113,8 @@ def translate(
     _check(video, output, work, options)
     job = TranslationJob(video, work, options)
     job.check_source()
+    if options.correct is not None:
+        correct_lines(job)
     result = TranslationResult(None, work, "", options.to, notes=job.notes)
     progress = progress or (lambda *_: None)
 
@@ -194,6 +197,8 @@ def _check(video: Path, output: Path, work: Path, options: Options) -> None:
         read_subtitles(path)
     if options.glossary is not None:
         Glossary.read(options.glossary)
+    if options.correct is not None:
+        read_corrections(options, work / options.to)
     if options.source == options.to:
         raise ConfigError(f"--from and --to are both {options.to}; name another language with --to")
     if options.write_subtitles is not None:

@@ -44,13 +44,14 @@ def save(path: Path, head: Row, rows: str, lines: Sequence[Row]) -> None:
         temporary.write_text(f"{{\n{top} {json.dumps(rows)}: [\n{body}\n ]\n}}\n", encoding="utf-8")
 
 
-def load(path: Path, rows: str) -> Row:
+def load(
+    path: Path, rows: str, remedy: str = "correct it, or delete it to have it made again"
+) -> Row:
     """Read what :func:`save` wrote and a person may have edited.
 
     Raises:
         MediaError: it is no JSON any more, or lacks its rows; the message says where.
     """
-    remedy = "correct it, or delete it to have it made again"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:

@@ -46,6 +46,7 @@ def test_the_lips_follow_the_track_and_are_done_once(
     edit(work(output) / "es" / "translation.json", lambda t: t.replace('"uoy era woh"', '"si"', 1))
     translate(video, output, options)
     assert len(calls) == 2
+    assert [given["tracks"] for *_, given in calls] == 2 * [work(output) / "tracks.json"]
     output.unlink()
     translate(video, output, options)
     assert len(calls) == 3

@@ -104,7 +104,7 @@ def test_options_that_cannot_work(tmp_path: Path, text: str, problem: str) -> No
 def test_every_option_is_on_the_command_line() -> None:
     parser = cli._parser()._subparsers._group_actions[0].choices["translate"]
     options = {action.dest for action in parser._actions}
-    own = {"help", "json", "quiet", "video", "output", "work", "config", "model", "plugin"}
+    own = {"help", "json", "quiet", "video", "output", "work", "config", "model", "plugin", "proof"}
     assert options - own == {field.name for field in fields(Options)} - {"dub"}
     said = {action.dest: action.help for action in parser._actions}
     for name in ("slowest", "fastest"):
