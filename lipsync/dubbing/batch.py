@@ -14,10 +14,11 @@ from torch import nn
 from lipsync.dubbing.lips import load_generator
 from lipsync.dubbing.options import KNOWN, Options, checked_settings, sorted_options
 from lipsync.dubbing.parts import face_sounds
+from lipsync.dubbing.pictures import check_output
 from lipsync.dubbing.pipeline import Progress, dub
 from lipsync.dubbing.result import DubResult
 from lipsync.errors import ConfigError, LipsyncError
-from lipsync.media import CONTAINERS, check_target, whole_file
+from lipsync.media import check_target, whole_file
 from lipsync.media.files import naming_target
 from lipsync.tables import read_rows, read_text
 
@@ -214,8 +215,8 @@ def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]
         own["model"] = folder / own["model"]
     options = common | own
     try:
-        sorted_options(options)
-        check_target(output, face, audio, suffixes=CONTAINERS)
+        _, encoding = sorted_options(options)
+        check_output(output, encoding, face, audio)
     except LipsyncError as error:
         raise ConfigError(f"{where}: {error}") from None
     return Entry(where, face, audio, output, options)

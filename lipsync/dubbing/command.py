@@ -11,6 +11,10 @@ from lipsync.commands import add_command, add_output_style, bars, print_result
 from lipsync.errors import ConfigError
 
 # As the functions take them, which are too heavy to import here; a test compares.
+CODECS = (
+    "auto", "h264", "hevc", "hevc10", "av1", "vp9", "prores", "prores4444", "dnxhr", "h264_nvenc",
+    "hevc_nvenc",
+)  # fmt: skip
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 FACES = ("largest", "left", "right", "top", "bottom", "centre", "sync")
 
@@ -90,16 +94,17 @@ def add_dub(commands: Any) -> None:
     add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="add a visible mark")
     add("--preview", action="store_true", help="write the source and the dub side by side")
     add = parser.add_argument_group("output file").add_argument
-    about = "h264 (default) or hevc"
-    add("--codec", choices=("h264", "hevc"), metavar="NAME", help=about)
+    about = f"{', '.join(CODECS[1:])} (default: auto, the container's usual one)"
+    add("--codec", choices=CODECS, metavar="NAME", help=about)
+    add("--layer", action="store_true", help="write the new mouth alone, on transparency")
     add("--crf", type=int, help="quality, 0 lossless to 51 (default: 18)")
     about = "encoder preset, ultrafast to slower (default: veryfast)"
     add("--preset", choices=PRESETS, metavar="NAME", help=about)
     add(
         "--audio-codec",
-        choices=("auto", "copy", "aac", "mp3", "opus", "flac"),
+        choices=("auto", "copy", "aac", "mp3", "opus", "flac", "pcm"),
         metavar="NAME",
-        help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac",
+        help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac, pcm",
     )
     add("--audio-bitrate", type=int, metavar="N", help="bits per second of encoded sound")
     add_output_style(parser)

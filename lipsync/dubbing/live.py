@@ -22,6 +22,7 @@ from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
+from lipsync.media.loudness import Leveller
 
 MOST_SECONDS = 30  # of the face's video, whose frames are kept
 MOST_BYTES = 2**30  # of these frames; very large pictures come fewer
@@ -83,33 +84,42 @@ class LiveSession:
             )
         self._order = chain(range(len(self._frames)), continued(len(self._frames), chosen.length))
         self._speech = Speech(self.lips.feature)
+        self._leveller = Leveller()
         self._gate = VoiceGate() if chosen.gate else None
         self._made = 0
 
     @property
     def latency(self) -> float:
         """Seconds of sound behind a frame's own time without which it cannot be made."""
-        delay = self._gate.delay if self._gate is not None else 0.0
+        delay = self._gate.delay if self._gate is not None else self._leveller.delay
         return self.lips.feature.look_ahead() + delay
 
     def push(self, wave: np.ndarray) -> Iterator[DubbedFrame]:
-        """Take sound in, float32 (n,) mono at 16 kHz; give the frames that it completes."""
+        """Take sound in, float32 (n,) mono at 16 kHz; give the frames that it completes.
+
+        The sound is taken at once; frames are made as they are asked for. Those that are not come
+        with the next.
+        """
         wave = np.asarray(wave, np.float32)
         if self._speech.ended:
             raise ValueError("the session is finished")
         if wave.ndim != 1:
             raise ValueError(f"wave must be mono (n,), got shape {wave.shape}")
         wave = np.clip(np.nan_to_num(wave), -1, 1)
-        self._speech.push(self._gate.push(wave) if self._gate is not None else wave)
-        yield from self._ready(float("inf"))
+        self._hear(self._leveller.push(wave))
+        return self._ready(float("inf"))
 
     def finish(self) -> Iterator[DubbedFrame]:
         """The frames that are left, up to the end of the sound."""
+        self._hear(self._leveller.finish())
         if self._gate is not None:
             self._speech.push(self._gate.finish())
         end = self._speech.seconds
         self._speech.finish()
-        yield from self._ready(end)
+        return self._ready(end)
+
+    def _hear(self, wave: np.ndarray) -> None:
+        self._speech.push(self._gate.push(wave) if self._gate is not None else wave)
 
     def _ready(self, end: float) -> Iterator[DubbedFrame]:
         while (start := self._made / self.fps) < end and self._speech.has(start, self.fps):

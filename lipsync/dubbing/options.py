@@ -17,7 +17,7 @@ from lipsync.dubbing.sound import AUDIO_CHOICES
 from lipsync.dubbing.speakers import SYNC
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
-from lipsync.media import PRESETS, VIDEO_CODECS
+from lipsync.media import LOSSLESS, PRESETS, VIDEO_CODECS
 from lipsync.media.colour import rgb_of
 from lipsync.options import check_kind, check_names, check_options, option, read_options_file
 
@@ -144,29 +144,39 @@ class Encoding:
     """How a dub is written.
 
     Attributes:
-        codec: "h264" or "hevc".
-        crf: quality, 0 (lossless) to 51; lower is better.
+        codec: "auto", the usual one of the container (H.264; VP9 in WebM, DNxHR in MXF), or
+            "h264", "hevc", "hevc10" (10 bits), "av1" (10 bits), "vp9", "prores" (422 HQ),
+            "prores4444", "dnxhr" (HQX), "h264_nvenc", "hevc_nvenc". What has 10 bits of them keeps
+            those of the source; prores4444 and vp9 keep its transparency.
+        crf: quality, 0 (lossless) to 51; lower is better. ProRes and DNxHR have their own.
         preset: of the encoder, from "ultrafast" to "slower" (and smaller).
         audio_codec: "auto" copies the sound without loss where the container takes it and the
-            whole of it is used, and else encodes AAC; or "copy", "aac", "mp3", "opus", "flac".
+            whole of it is used, and else encodes AAC (Opus in WebM, PCM in MXF); or "copy", "aac",
+            "mp3", "opus", "flac", "pcm".
         audio_bitrate: bits a second of encoded sound.
         preview: write the source and the dub side by side.
+        layer: write the new mouth alone, on nothing, to be laid over the source; the codec must
+            keep transparency, or the output be a sequence of PNG.
 
     Raises:
         ConfigError: options that cannot work.
     """
 
-    codec: str = option("h264", choices=VIDEO_CODECS)
+    codec: str = option("auto", choices=VIDEO_CODECS)
     crf: int = option(18, least=0, most=51)
     preset: str = option("veryfast", choices=PRESETS)
     audio_codec: str = option("auto", choices=AUDIO_CHOICES)
     audio_bitrate: int | None = option(None, least=8_000, most=512_000)
     preview: bool = False
+    layer: bool = False
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.audio_bitrate is not None and self.audio_codec == "flac":
-            raise ConfigError("flac loses nothing and has no bit rate; leave audio_bitrate out")
+        if self.audio_bitrate is not None and self.audio_codec in LOSSLESS:
+            name = self.audio_codec
+            raise ConfigError(f"{name} loses nothing and has no bit rate; leave audio_bitrate out")
+        if self.layer and self.preview:
+            raise ConfigError("a layer holds the mouth alone; leave preview out")
 
 
 KNOWN = {known.name: known for kind in (Options, Encoding) for known in fields(kind)}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lipsync import __version__
-from lipsync.dubbing.marks import side_by_side, side_by_side_size
 from lipsync.dubbing.options import Options, sorted_options
 from lipsync.dubbing.parts import Parts, face_names, face_sounds
+from lipsync.dubbing.pictures import Pictures, check_output
 from lipsync.dubbing.plan import Plan
 from lipsync.dubbing.render import DubbedFrame, Renderer
 from lipsync.dubbing.result import DubResult, ReferencesUsed, extend
@@ -18,7 +18,7 @@ from lipsync.dubbing.speakers import POSITIONS
 from lipsync.dubbing.stages import Stages
 from lipsync.dubbing.stretch import stretch_track
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media import CONTAINERS, VideoWriter, check_target
+from lipsync.media import check_target
 from lipsync.media.files import opened
 
 Progress = Callable[[str, int, int | None], None]
@@ -45,7 +45,8 @@ def dub(
         face: a video, or a still picture.
         audio: a sound, or a video with one; where ``faces`` have sounds of their own, what is heard
             in place of their mix, or ``None``.
-        output: the video to write (mp4, m4v, mov or mkv), in a folder that exists.
+        output: the video to write (mp4, m4v, mov, mkv, webm or mxf), in a folder that exists; or
+            ``shot/%05d.png``, pictures and their sound in a new folder.
         progress: called with ("frames", frames done, frames in all or None).
         **options: those of :class:`lipsync.dubbing.options.Options`, which make the frames, such as
             ``model``, and of :class:`lipsync.dubbing.options.Encoding`.
@@ -62,40 +63,31 @@ def dub(
     wanted, encoding = sorted_options(options)
     audio = _checked_audio(audio, wanted)
     read = face, audio, wanted.reference, wanted.driver, *face_sounds(wanted.faces)
-    check_target(output, *read, suffixes=CONTAINERS)
+    check_output(output, encoding, *read)
     for written in (wanted.tracks, wanted.curves):
         if written is not None:
             check_target(written)
 
     plan = Plan(face, audio, wanted)
-    source, preview = plan.source, encoding.preview
+    source = plan.source
     total, seconds = plan.playback.expected()
     encoded = encoding.audio_codec, encoding.audio_bitrate
     if plan.stretch is None:
         track, sound = plan.sound.track(output, seconds, *encoded)
     else:
-        track, sound = stretch_track(plan.stretch, source, plan.sound, *encoded)
+        track, sound = stretch_track(plan.stretch, output, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []
     passed, by_face = 0, dict.fromkeys(face_names(wanted.faces), 0)
     references = ReferencesUsed(plan.faces.references)
     began, frame = time.perf_counter(), None
+    pictures = Pictures(encoding, output, plan)
     with (
         Stages() as stages,
-        VideoWriter(
-            output,
-            source.fps,
-            side_by_side_size(source.size) if preview else source.size,
-            audio=track,
-            crf=encoding.crf,
-            codec=encoding.codec,
-            preset=encoding.preset,
-            variable=source.variable,
-            metadata={"comment": _comment(plan.model)},
-        ) as writer,
+        pictures.writer(track, {"comment": _comment(plan.model)}) as writer,
     ):
         for frame in _frames(plan, stages):
             with stages.working("encode"):
-                picture = side_by_side(frame.original, frame.picture) if preview else frame.picture
+                picture = pictures.picture(frame)
                 when = (frame.start, frame.seconds) if source.variable else ()
                 writer.write(picture, *when)
             if not plan.dubs(frame.start):
@@ -127,6 +119,8 @@ def dub(
         silent=plan.sound.silent,
         variable=source.variable,
         hdr=source.hdr,
+        codec=writer.codec,
+        kept=pictures.kept,
         tracks=plan.faces.written,
         stage_seconds=dict(stages.seconds),
         wall_seconds=time.perf_counter() - began,

@@ -73,6 +73,8 @@ class DubResult:
         silent: whether nothing is heard in the sound, so that the mouth was to rest throughout.
         variable: whether frames have times of their own.
         hdr: what the video was tone-mapped from, "PQ" or "HLG"; "" where it is no HDR.
+        codec: of the video, a name of ``--codec``, or "png".
+        kept: what of the source is there beside 8 bits of colour: "10 bits", "transparency", both.
         tracks: file of face boxes that was written, if one was.
         stage_seconds: seconds that each stage was at work; they overlap.
         wall_seconds: from the first frame to the file.
@@ -92,6 +94,8 @@ class DubResult:
     silent: bool = False
     variable: bool = False
     hdr: str = ""
+    codec: str = "h264"
+    kept: str = ""
     stretch: tuple[float, float] | None = None
     tracks: Path | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -121,6 +125,7 @@ class DubResult:
             f"{self.source_frames} frames of the face's video, length: {self.length}; "
             f"references: {self.references}; "
             f"{f'tone-mapped from {self.hdr}; ' if self.hdr else ''}"
+            f"video: {self.codec}{f', {self.kept} kept' if self.kept else ''}; "
             f"sound: {self.sound}{', silent' if self.silent else ''}; synthetic, by {self.model}"
         )
 

@@ -15,6 +15,7 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.features import Feature
 from lipsync.media import (
     AUDIO_CODECS,
+    USUAL_CODEC,
     CopiedSound,
     EncodedSound,
     Soundtrack,
@@ -75,9 +76,9 @@ class Sound:
             blocks = chain(blocks, repeat(np.zeros(SAMPLE_RATE, np.float32)))
         return blocks
 
-    def channels(self) -> int:
-        """One or two, as it is written."""
-        return min(2, max(map(sound_channels, (self.path, *self.mixed))))
+    def channels(self, codec: str) -> int:
+        """One, two or six, as it is written."""
+        return max(sound_channels(path, codec) for path in (self.path, *self.mixed))
 
     def blocks(self, channels: int) -> Iterator[np.ndarray]:
         """float32 (channels, n) at ``OUTPUT_RATE``, as it is played."""
@@ -124,8 +125,8 @@ class Sound:
             elif not fits:
                 reason = "it would not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
-        name = "aac" if codec == "auto" else codec
-        channels = self.channels()
+        name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
+        channels = self.channels(name)
         blocks = self.blocks(channels)
         return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
 

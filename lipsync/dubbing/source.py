@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,15 @@ from lipsync.errors import MediaError
 from lipsync.media import (
     frame_rate,
     frame_times,
+    is_animated,
     probe,
     read_frames,
     read_image,
     resample_frames,
 )
+from lipsync.media.pictures import read_rgba
 
-STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
 _HELD_BYTES = 256 * 2**20  # frames kept for playing backwards
 _OFF_GRID = 0.002  # seconds by which times of a constant rate may be rounded
 
@@ -30,7 +32,7 @@ _OFF_GRID = 0.002  # seconds by which times of a constant rate may be rounded
 class Source:
     """A video with its own times, or a still picture.
 
-    Frames are upright RGB uint8 (height, width, 3).
+    Frames are upright RGB uint8 (height, width, 3), of a :meth:`deepened` one RGBA uint16.
     """
 
     path: Path
@@ -49,6 +51,17 @@ class Source:
     """Colour behind what is transparent."""
     hdr: str = ""
     """What it is tone-mapped from: "PQ", "HLG", or nothing."""
+    bits: bool = False
+    """Whether it has more than 8 bits of each colour."""
+    alpha: bool = False
+    """Whether parts of it may be transparent."""
+    deep: bool = False
+
+    def deepened(self) -> Source:
+        """The same with all bits and its transparency."""
+        if self.still is None:
+            return replace(self, deep=True)
+        return replace(self, deep=True, still=read_rgba(self.path).astype(np.uint16) * 257)
 
     @property
     def new_rate(self) -> Fraction | None:
@@ -100,7 +113,11 @@ class Source:
 
     def _read(self, start: float | None) -> Iterator[tuple[float, np.ndarray]]:
         return read_frames(
-            self.path, start=start, tolerate_damage=self.tolerate_damage, backdrop=self.backdrop
+            self.path,
+            start=start,
+            tolerate_damage=self.tolerate_damage,
+            backdrop=self.backdrop,
+            deep=self.deep,
         )
 
     def _own_frames(self, start: int, end: int) -> list[int]:
@@ -148,7 +165,7 @@ def open_source(
     """Open a video or a picture as the face of a dub.
 
     Args:
-        path: a video, or a picture (by its suffix).
+        path: a video, or a picture (by its suffix); an animated one is a video.
         fps: frames a second: of a picture 25 by default, of a video its own, and a variable rate
             stays one; given for a video, it is brought to that rate.
         seconds: decoding stops after so much of the video.
@@ -159,15 +176,16 @@ def open_source(
         MediaError: missing, a folder, not decodable, or without video.
     """
     path = Path(path)
-    if path.suffix.lower() in STILLS:
-        picture = read_image(path, backdrop)
-        return Source(path, frame_rate(fps or 25), picture.shape[1::-1], picture)
+    if path.suffix.lower() in STILLS and not is_animated(path):
+        rgba = read_rgba(path)
+        alpha, picture = bool((rgba[..., 3] < 255).any()), read_image(path, backdrop)
+        return Source(path, frame_rate(fps or 25), picture.shape[1::-1], picture, alpha=alpha)
     info = probe(path)
     if not info.has_video:
         raise MediaError(path, "has no video to dub", "name a video or a picture as the face")
     size = info.width, info.height
     about: dict[str, Any] = {"tolerate_damage": tolerate_damage, "backdrop": backdrop}
-    about["hdr"] = info.hdr
+    about |= {"hdr": info.hdr, "bits": info.deep, "alpha": info.alpha}
     times = frame_times(path, seconds)
     if fps is not None:
         # repeated times are frames left out, and damage may hide some: then only counting is exact

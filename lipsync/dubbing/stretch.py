@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from lipsync.dubbing.options import Options, seconds_of
 from lipsync.dubbing.sound import OUTPUT_RATE, Reader, Sound
 from lipsync.dubbing.source import Source
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media import EncodedSound, audio_blocks, probe, sound_channels
+from lipsync.media import USUAL_CODEC, EncodedSound, audio_blocks, probe, sound_channels
 
 _FADE = 0.1  # seconds in which the new mouth takes over from the old one, and hands back
 _SOUND_FADE = 0.005  # seconds, so that nothing clicks
@@ -59,7 +60,12 @@ def find_stretch(options: Options, source: Source, sound: Sound) -> Stretch | No
 
 
 def stretch_track(
-    stretch: Stretch, source: Source, sound: Sound, codec: str, bit_rate: int | None
+    stretch: Stretch,
+    target: Path,
+    source: Source,
+    sound: Sound,
+    codec: str,
+    bit_rate: int | None,
 ) -> tuple[EncodedSound, str]:
     """The video's own sound with the new one in the stretch; the codec's name.
 
@@ -71,9 +77,9 @@ def stretch_track(
     """
     if codec == "copy":
         raise ConfigError("the sound of a stretch cannot be copied; use --audio-codec auto")
-    name = "aac" if codec == "auto" else codec
+    name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
     voiced = probe(source.path).has_audio
-    channels = max(sound.channels(), min(2, sound_channels(source.path)) if voiced else 1)
+    channels = max(sound.channels(name), sound_channels(source.path, name) if voiced else 1)
     old: Iterable[np.ndarray] = ()
     if voiced:
         tolerant = source.tolerate_damage

@@ -6,43 +6,53 @@ by counting frames. Nothing passes through a shell; a path is always a local fil
 another protocol.
 """
 
-from lipsync.media.files import CONTAINERS, check_target, whole_file
+from lipsync.media.encoders import CONTAINERS, PRESETS, VIDEO_CODECS
+from lipsync.media.files import check_target, whole_file
 from lipsync.media.frames import (
     MediaInfo,
     frame_times,
     probe,
     read_frames,
-    read_image,
     resample_frames,
 )
 from lipsync.media.held import HeldFrames
+from lipsync.media.pictures import is_animated, read_image
+from lipsync.media.sequence import SequenceWriter, check_sequence, is_sequence
 from lipsync.media.sound import audio_blocks, read_audio, write_audio
 from lipsync.media.soundtrack import (
     AUDIO_CODECS,
+    LOSSLESS,
+    USUAL_CODEC,
     CopiedSound,
     EncodedSound,
     Soundtrack,
     can_copy,
     sound_channels,
 )
-from lipsync.media.writing import PRESETS, VIDEO_CODECS, VideoWriter, frame_rate
+from lipsync.media.writing import VideoWriter, frame_rate
 
 __all__ = [
     "AUDIO_CODECS",
     "CONTAINERS",
+    "LOSSLESS",
     "PRESETS",
+    "USUAL_CODEC",
     "VIDEO_CODECS",
     "CopiedSound",
     "EncodedSound",
     "HeldFrames",
     "MediaInfo",
+    "SequenceWriter",
     "Soundtrack",
     "VideoWriter",
     "audio_blocks",
     "can_copy",
+    "check_sequence",
     "check_target",
     "frame_rate",
     "frame_times",
+    "is_animated",
+    "is_sequence",
     "probe",
     "read_audio",
     "read_frames",

@@ -9,6 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+"""By their channels, what sound is brought to."""
 _CANCELLED, _MIXED = 0.25, 0.5  # of the power of channels that have nothing in common
 _MEMORY = 0.2  # seconds over which powers are compared
 _LEAST = 1e-9  # power that is taken for silence
@@ -17,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Resampler:
-    """Brings frames to a rate, and their channels to one or two.
+    """Brings frames to a rate, and their channels to one, two or six.
 
     Channels are mixed by ffmpeg's normalised matrix: equal ones keep their level. Where a mix to
     one loses most of the power, as where a microphone is wired the wrong way round on one channel,
@@ -26,14 +28,13 @@ class Resampler:
     Args:
         path: of the file, for the log.
         rate: samples a second.
-        channels: 1 (mono) or 2 (stereo).
+        channels: one of ``LAYOUTS``.
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
         self._path, self._rate, self._channels = path, rate, channels
-        layout = "mono" if channels == 1 else "stereo"
         # s32: the integer target makes ffmpeg normalise the mix
-        self._mix = av.AudioResampler(format="s32p", layout=layout, rate=rate)
+        self._mix = av.AudioResampler(format="s32p", layout=LAYOUTS[channels], rate=rate)
         self._each: av.AudioResampler | None = None
         self._powers, self._alone = np.zeros(1), False
 

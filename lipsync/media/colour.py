@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
@@ -39,18 +40,25 @@ class ToRGB:
 
     Args:
         backdrop: the colour, see :func:`rgb_of`.
+        deep: give all bits and the transparency instead of laying it on a colour.
     """
 
-    def __init__(self, backdrop: str = "white") -> None:
-        self._to_rgb, self._backdrop = VideoReformatter(), rgb_of(backdrop)
+    def __init__(self, backdrop: str = "white", deep: bool = False) -> None:
+        self._to_rgb, self._backdrop, self._deep = VideoReformatter(), rgb_of(backdrop), deep
         self._graph: Graph | None = None
         self._kind: tuple = ()
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """uint8 (H, W, 3)."""
+        """uint8 (H, W, 3) RGB; or uint16 (H, W, 4) RGBA."""
         if frame.color_trc in HDR or frame.color_primaries in _TO_BT709:
             frame = self._mapped(frame)
-        if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
+        if self._deep or is_deep(frame):  # straight to 8 bits, 10 lose a level and a half
+            rgba = self._to_rgb.reformat(frame, format="rgba64le", threads=1).to_ndarray()
+            if self._deep:
+                return rgba
+            rgba = cv2.convertScaleAbs(rgba, alpha=1 / 257)
+            return laid_on(rgba[..., :3], rgba[..., 3], self._backdrop)
+        if has_alpha(frame):
             rgba = self._to_rgb.reformat(frame, format="rgba", threads=1).to_ndarray()
             return laid_on(rgba[..., :3], rgba[..., 3], self._backdrop)
         # one thread: handing slices of a frame around costs more than converting it
@@ -64,6 +72,16 @@ class ToRGB:
         coded.pts = None
         self._graph.push(coded)
         return self._graph.pull()
+
+
+def is_deep(frame: av.VideoFrame) -> bool:
+    """Whether a frame has more than 8 bits of each colour."""
+    return max(part.bits for part in frame.format.components) > 8
+
+
+def has_alpha(frame: av.VideoFrame) -> bool:
+    """Whether parts of a frame may be transparent."""
+    return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
 
 
 def rgb_of(colour: str) -> np.ndarray:

@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 
 from lipsync.errors import MediaError
+from lipsync.media.pictures import as_video, played_by_ffmpeg
 
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
-"""Suffixes of the videos that are written."""
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's own decoders leave alpha out
 _FOLLOWING = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 _DEMUXERS = ",".join(sorted(av.formats_available - _FOLLOWING))
 """Of all formats those that hold what they play, and do not name other files or addresses."""
@@ -25,7 +26,7 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            file.read(1)
+            head = file.read(32)
         if path.stat().st_size == 0:
             raise MediaError(path, "the file is empty (0 bytes)", "copy or download it again")
     except FileNotFoundError:
@@ -36,7 +37,8 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
         raise MediaError(path, f"cannot be read ({error.strerror})", "check its rights") from None
     try:
         # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name
-        container = av.open(f"file:{path}", options={"format_whitelist": _DEMUXERS})
+        file = f"file:{path}" if played_by_ffmpeg(head) else as_video(path)
+        container = av.open(file, options={"format_whitelist": _DEMUXERS})
     except (av.error.FFmpegError, ValueError):
         raise MediaError(
             path,
@@ -52,11 +54,19 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The first video stream; attached pictures (cover art) are skipped."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
+    """The video that is played: the default one, else the first; no attached picture (a cover)."""
+    attached = av.stream.Disposition.attached_pic
+    return _played([one for one in container.streams.video if not one.disposition & attached])
+
+
+def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
+    """The sound that is played: the default one, else the first."""
+    return _played(container.streams.audio)
+
+
+def _played(streams: Sequence) -> Any:
+    default = (one for one in streams if one.disposition & av.stream.Disposition.default)
+    return next(default, streams[0] if streams else None)
 
 
 def stream_seconds(
@@ -68,6 +78,16 @@ def stream_seconds(
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else 0.0
+
+
+def demuxed(
+    container: av.container.InputContainer, stream: av.stream.Stream
+) -> Iterator[av.Packet]:
+    """The packets of a stream; another one that begins on the way is damage, unknown to PyAV."""
+    try:
+        yield from container.demux(stream)
+    except IndexError:
+        raise av.error.InvalidDataError(0, "a stream begins in its midst") from None
 
 
 def decoded(
@@ -82,20 +102,24 @@ def decoded(
     context = stream.codec_context
     if context is None:
         raise MediaError(path, f"no decoder for its {stream.type}", "convert it to H.264 and AAC")
+    if stream.metadata.get("alpha_mode") == "1" and context.name in _WITH_ALPHA:
+        context = av.CodecContext.create(_WITH_ALPHA[context.name], "r")
     if stream.type == "video":
         context.thread_type, context.thread_count = "AUTO", threads
         if not tolerant:
             # Frame threads lose some flags of corrupt frames at random, unless errors stop them.
             context.options = {"err_detect": "explode"}
     time = 0.0
-    packets = container.demux(stream)
+    packets = demuxed(container, stream)
     while True:
         try:
             packet = next(packets)
             if packet.pts is not None:
                 time = float(packet.pts * packet.time_base)
+                if not packet.size:  # nothing but a note of the encoder, which would end the stream
+                    continue
             damaged = packet.is_corrupt
-            frames = packet.decode()
+            frames = context.decode(packet)
         except StopIteration:
             return
         except av.error.EOFError:

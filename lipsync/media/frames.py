@@ -1,4 +1,4 @@
-"""Pictures in: what a file holds, its frames with their times, a constant rate, stills."""
+"""Video in: what a file holds, its frames with their times, a constant rate."""
 
 from __future__ import annotations
 
@@ -10,25 +10,37 @@ from itertools import chain, dropwhile
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from lipsync.errors import MediaError
-from lipsync.media.colour import HDR, ToRGB, laid_on, rgb_of
-from lipsync.media.files import decoded, first_frame, opened, stream_seconds, video_stream
+from lipsync.media.colour import HDR, ToRGB, has_alpha, is_deep
+from lipsync.media.fields import deinterlaced, pixel_aspect, square, square_size
+from lipsync.media.files import (
+    audio_stream,
+    decoded,
+    demuxed,
+    first_frame,
+    opened,
+    stream_seconds,
+    video_stream,
+)
 
 _REORDERED = 0.5  # seconds by which packets may come before what is shown earlier
 _NEAR = 1e-4  # seconds within which two times are one
+
+Timed = tuple[float, av.VideoFrame, Fraction]
+"""A decoded frame with its seconds before it, and behind it the aspect of its pixels."""
 
 
 @dataclass(frozen=True)
 class MediaInfo:
     """What a file holds, without decoding more of it than its first frame.
 
-    ``width`` and ``height`` are those of the upright picture; ``rotation`` is what was applied to
-    get there, in degrees counter-clockwise. ``frames`` and the durations are the container's
-    word, ``None`` and 0.0 where it does not say. Pictures count as video of one frame. ``hdr`` is
-    "PQ", "HLG", or "" for other video.
+    ``width`` and ``height`` are those of the upright picture in square pixels; ``rotation`` is what
+    was applied to get there, in degrees counter-clockwise. ``frames`` and the durations are the
+    container's word, ``None`` and 0.0 where it does not say. Pictures count as video of one frame.
+    ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits of each
+    colour, ``alpha`` parts that may be transparent.
     """
 
     path: Path
@@ -42,6 +54,8 @@ class MediaInfo:
     has_audio: bool
     rotation: int
     hdr: str = ""
+    deep: bool = False
+    alpha: bool = False
 
 
 def probe(path: str | Path) -> MediaInfo:
@@ -53,25 +67,28 @@ def probe(path: str | Path) -> MediaInfo:
     path = Path(path)
     with opened(path) as container:
         video = video_stream(container)
-        audio = container.streams.audio[0] if container.streams.audio else None
+        audio = audio_stream(container)
         if video is None and audio is None:
             raise MediaError(path, "holds neither video nor sound", "name a video or a sound")
         audio_seconds, video_seconds = (
             stream_seconds(audio, container),
             stream_seconds(video, container),
         )
-        fps = (video.average_rate or video.guessed_rate or Fraction(25)) if video else Fraction(0)
+        fps = _rate(video) if video else Fraction(0)
         frames = (video.frames or None) if video else None
+        aspect = pixel_aspect(video) if video else Fraction(1)
     first = first_frame(path) if video else None
     if video and first is None:
         raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
     rotation = int(first[1].rotation) if first else 0
     hdr = HDR.get(first[1].color_trc, "") if first else ""
-    size = (first[1].width, first[1].height) if first else (0, 0)
+    size = square_size(first[1].width, first[1].height, aspect) if first else (0, 0)
     width, height = size if rotation % 180 == 0 else size[::-1]
     return MediaInfo(
         path, width, height, fps, frames, video_seconds, audio_seconds,
         video is not None, audio is not None, rotation, hdr,
+        bool(first) and is_deep(first[1]),
+        bool(first) and has_alpha(first[1]),
     )  # fmt: skip
 
 
@@ -88,7 +105,7 @@ def frame_times(path: str | Path, until: float = float("inf")) -> np.ndarray:
     times: list[float] = []
     with opened(path) as container:
         stream = video_stream(container)
-        for packet in container.demux(stream) if stream is not None else ():
+        for packet in demuxed(container, stream) if stream is not None else ():
             if not packet.size or packet.is_discard:
                 continue
             if packet.pts is None:
@@ -109,6 +126,7 @@ def read_frames(
     tolerate_damage: bool = False,
     threads: int = 1,
     backdrop: str = "white",
+    deep: bool = False,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Stream a video's frames in the order of display.
 
@@ -121,10 +139,11 @@ def read_frames(
         threads: of the decoder; 0 for one per core, which is faster on large pictures and may
             overlook slight damage.
         backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
+        deep: give RGBA uint16 (H, W, 4), all bits and the transparency.
 
     Yields:
-        ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3), HDR and
-        wide gamuts brought to BT.709.
+        ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3) of square
+        pixels, deinterlaced, HDR and wide gamuts brought to BT.709.
 
     Raises:
         MediaError: not readable, no video, or damaged (the message says at which second).
@@ -134,9 +153,9 @@ def read_frames(
     if frames is None:
         every = _decoded(path, *how)
         frames = every if start is None else dropwhile(lambda f: f[0] < start - _NEAR, every)
-    to_rgb, count = ToRGB(backdrop), 0
-    for count, (time, frame) in enumerate(frames, start=1):  # noqa: B007
-        image = to_rgb(frame)
+    to_rgb, count = ToRGB(backdrop, deep), 0
+    for count, (time, frame, aspect) in enumerate(frames, start=1):  # noqa: B007
+        image = square(to_rgb(frame), aspect)
         turns = round(frame.rotation / 90) % 4 if rotate else 0
         yield time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image
     if not count:
@@ -145,28 +164,31 @@ def read_frames(
 
 def _decoded(
     path: Path, tolerant: bool, threads: int, since: float | None = None
-) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Decoded frames with their seconds, all or from the key frame before ``since``; after a seek
-    the time of a frame without one is NaN."""
+) -> Iterator[Timed]:
+    """Decoded frames, all or from the key frame before ``since``; after a seek the time of a frame
+    without one is NaN."""
     with opened(path) as container:
         stream = video_stream(container)
         if stream is None:
             raise MediaError(path, "has no video", "name a video file")
-        step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+        step, aspect = 1 / float(_rate(stream)), pixel_aspect(stream)
         time = -step
         if since is not None:
             at = int(since / stream.time_base)
             if at > (stream.start_time or 0):
                 container.seek(at, stream=stream, backward=True)
                 step = np.nan
-        for frame in decoded(path, container, stream, tolerant=tolerant, threads=threads):
+        frames = decoded(path, container, stream, tolerant=tolerant, threads=threads)
+        for frame in deinterlaced(frames):
             time = frame.time if frame.time is not None else time + step
-            yield time, frame
+            yield time, frame, aspect
 
 
-def _sought(
-    path: Path, start: float, tolerant: bool, threads: int
-) -> Iterator[tuple[float, av.VideoFrame]] | None:
+def _rate(stream: av.VideoStream) -> Fraction:
+    return stream.average_rate or stream.guessed_rate or Fraction(25)
+
+
+def _sought(path: Path, start: float, tolerant: bool, threads: int) -> Iterator[Timed] | None:
     """Frames from ``start`` on, found by seeking; ``None`` where that does not lead there.
 
     Not every container can seek, some miss the key frame, and some land within an open group of
@@ -176,10 +198,11 @@ def _sought(
     frames = _decoded(path, tolerant, threads, start - _REORDERED)
     early = False
     with suppress(MediaError):
-        for time, frame in frames:
+        for first in frames:
+            time = first[0]
             if time >= start - _NEAR:
                 sure = early or time <= start + _NEAR
-                return chain([(time, frame)], frames) if sure else None
+                return chain([first], frames) if sure else None
             if not time < start:
                 return None
             early = True
@@ -223,24 +246,3 @@ def resample_frames(
     while k < total:
         yield held[1]
         k += 1
-
-
-def read_image(path: str | Path, backdrop: str = "white") -> np.ndarray:
-    """Read a still picture as RGB uint8 (H, W, 3), turned upright by its EXIF orientation.
-
-    What is transparent is laid on the colour ``backdrop``.
-    """
-    path = Path(path)
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG")
-    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # not turned
-    if whole.ndim < 3 or whole.shape[2] < 4 or whole.shape[:2] != image.shape[:2]:
-        return image
-    alpha = whole[..., 3] if whole.dtype == np.uint8 else (whole[..., 3] >> 8).astype(np.uint8)
-    return laid_on(image, alpha, rgb_of(backdrop))

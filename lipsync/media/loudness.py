@@ -9,6 +9,8 @@ import numpy as np
 from lipsync.media.channels import say
 from lipsync.media.sound import read_audio
 
+_RATE = 16_000
+_REMEMBERED = 30.0  # seconds by which speech that comes is judged
 BLOCK = 160  # samples, 10 ms at 16 kHz
 FLOOR_DB = -65.0  # below this level of full scale nothing is speech
 USUAL_DB = -13.0  # of speech without its pauses; judges are surest of speech as loud as this,
@@ -24,11 +26,12 @@ class Loudness:
 
     Args:
         path: of its file, for the log.
+        memory: seconds after which what was heard counts less by a factor e.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path, self._samples, self._full = path, 0, 0
-        self._counts = np.zeros(130, np.int64)  # whole decibels from 0 to -129
+    def __init__(self, path: Path | None = None, memory: float = np.inf) -> None:
+        self._path, self._samples, self._full, self._memory = path, 0, 0, memory
+        self._counts = np.zeros(130)  # whole decibels from 0 to -129
         self._powers = np.zeros(130)
         self._rest = np.zeros(0, np.float32)
 
@@ -42,8 +45,10 @@ class Loudness:
         if whole:
             levels = levels_db(wave[:whole].reshape(-1, BLOCK))
             rows = (-np.clip(np.round(levels), -129, 0)).astype(int)
-            self._counts += np.bincount(rows, minlength=130)
-            self._powers += np.bincount(rows, 10 ** (levels / 10), minlength=130)
+            kept = np.exp(-whole / (_RATE * self._memory))
+            self._counts = kept * self._counts + np.bincount(rows, minlength=130)
+            powers = np.bincount(rows, 10 ** (levels / 10), minlength=130)
+            self._powers = kept * self._powers + powers
 
     def gain_db(self) -> float:
         """By how much it must be louder to be as loud as speech usually is; 0.0 where it is."""
@@ -57,7 +62,7 @@ class Loudness:
 
     def _level(self, rows: int) -> float:
         """Mean level of the blocks in so many rows, from the loudest on."""
-        count = max(1, self._counts[:rows].sum())
+        count = max(1e-9, self._counts[:rows].sum())
         return float(10 * np.log10(self._powers[:rows].sum() / count + 1e-13))
 
     def percentiles(self, gain_db: float = 0.0) -> tuple[float, float] | None:
@@ -68,6 +73,35 @@ class Loudness:
         share = np.cumsum(counts) / counts.sum()
         quiet, loud = (gain_db - np.searchsorted(share, 1 - p / 100) for p in (QUIET, LOUD))
         return float(quiet), float(loud)
+
+
+class Leveller:
+    """Speech as it comes, as loud as :func:`levelled` makes it once enough of it was heard."""
+
+    delay = BLOCK / _RATE
+    """Seconds of sound that :meth:`push` may hold back."""
+
+    def __init__(self) -> None:
+        self._loudness = Loudness(memory=_REMEMBERED)
+        self._rest, self._gain = np.zeros(0, np.float32), 1.0
+
+    def push(self, wave: np.ndarray) -> np.ndarray:
+        """Take float32 (n,) in, give the blocks out that are whole, each by what it tells, too."""
+        wave = np.concatenate([self._rest, wave])
+        whole = len(wave) // BLOCK * BLOCK
+        self._rest = wave[whole:]
+        return np.concatenate([wave[:0], *map(self._levelled, wave[:whole].reshape(-1, BLOCK))])
+
+    def finish(self) -> np.ndarray:
+        """The rest of the sound."""
+        return np.float32(self._gain) * self._rest
+
+    def _levelled(self, block: np.ndarray) -> np.ndarray:
+        self._loudness.push(block)
+        before, self._gain = self._gain, 10 ** (self._loudness.gain_db() / 20)
+        # louder by and by, quieter at once: an onset is not blown up by what was quiet before it
+        start = min(before, self._gain)
+        return block * np.linspace(start, self._gain, BLOCK, dtype=np.float32)
 
 
 def levels_db(blocks: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from lipsync.errors import MediaError
 from lipsync.media.channels import Resampler
 from lipsync.media.files import (
+    audio_stream,
     decoded,
     first_frame,
     naming_target,
@@ -44,7 +45,7 @@ def audio_blocks(
     Args:
         path: any file that holds sound.
         sample_rate: to which it is brought.
-        channels: 1 (mono) or 2 (stereo).
+        channels: 1 (mono), 2 (stereo) or 6 (5.1).
         tolerate_damage: enable error concealment.
 
     Raises:
@@ -54,9 +55,9 @@ def audio_blocks(
     path = Path(path)
     first = first_frame(path)
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = audio_stream(container)
+        if stream is None:
             raise MediaError(path, "has no sound", "name a file with sound")
-        stream = container.streams.audio[0]
         length = stream_seconds(stream, container)
         runs = _runs(path, container, stream, sample_rate, channels, tolerate_damage)
         time, _ = begin = next(runs, (0.0, None))

@@ -12,15 +12,23 @@ import av
 import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media.files import first_frame, opened
+from lipsync.media.channels import LAYOUTS
+from lipsync.media.files import audio_stream, demuxed, first_frame, opened
 
-AUDIO_CODECS = {"aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac"}
-_BIT_RATE = {1: 96_000, 2: 160_000}  # by channels; close to the most that AAC can use for 16 kHz
+AUDIO_CODECS = {
+    "aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac", "pcm": "pcm_s16le",
+}  # fmt: skip
+LOSSLESS = ("flac", "pcm")
+USUAL_CODEC = {".webm": "opus", ".mxf": "pcm", ".png": "pcm"}
+"""By the suffix of a container, how sound is encoded where it is not AAC."""
+_BIT_RATE = {1: 96_000, 2: 160_000, 6: 384_000}  # by channels; AAC hardly uses more
 _KEPT = {  # what players of a container take as it is
     ".mp4": {"aac", "mp3", "ac3"},
     ".mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le"},
+    ".webm": {"opus", "vorbis"},
     ".mkv": {"aac", "mp3", "ac3", "opus", "flac", "vorbis", "alac", "pcm_s16le"},
 }
+_PRIMING = 2500  # samples that a codec may need before the first that is heard
 _KEPT[".m4v"] = {"aac", "ac3"}
 
 
@@ -45,9 +53,9 @@ class EncodedSound(Soundtrack):
     Args:
         blocks: float32 (channels, n) in [-1, 1], read as they are needed.
         sample_rate: of the blocks.
-        channels: 1 or 2.
+        channels: 1, 2 or 6 (5.1).
         codec: a name in ``AUDIO_CODECS``.
-        bit_rate: bits a second; by default 96,000 mono, 160,000 stereo.
+        bit_rate: bits a second; by default 96,000 mono, 160,000 stereo, 384,000 5.1.
         fit: end with the picture: cut, or silent where there is no more; else it is written whole.
     """
 
@@ -69,16 +77,16 @@ class EncodedSound(Soundtrack):
 
     def open(self, container: av.container.OutputContainer) -> None:
         self._container = container
-        self._layout = "mono" if self.channels == 1 else "stereo"
+        self._layout = LAYOUTS[self.channels]
         try:
             self._stream = container.add_stream(
                 AUDIO_CODECS[self.codec], rate=self.sample_rate, layout=self._layout
             )
         except (ValueError, av.error.FFmpegError):
             raise ConfigError(
-                f"sound in {self.codec} cannot be written into this container; use aac, or mkv"
+                f"sound in {self.codec} cannot be written into this container; use auto, or mkv"
             ) from None
-        if self.codec != "flac":
+        if self.codec not in LOSSLESS:
             self._stream.bit_rate = self.bit_rate
 
     def write(self, until: float) -> None:
@@ -119,11 +127,11 @@ class CopiedSound(Soundtrack):
     def open(self, container: av.container.OutputContainer) -> None:
         self._stack = ExitStack()
         given = self._stack.enter_context(opened(self.path))
-        source = given.streams.audio[0]
+        source = audio_stream(given)
         self._container = container
         self._stream = container.add_stream_from_template(source)
         self._origin = _origin(self.path, given)
-        self._packets, self._time, self._end = given.demux(source), -np.inf, None
+        self._packets, self._time, self._end = demuxed(given, source), -np.inf, None
         if source.duration is not None:
             self._end = (source.start_time or 0) + source.duration
 
@@ -133,7 +141,10 @@ class CopiedSound(Soundtrack):
             if packet is None or not packet.size:
                 return
             shift = round(self._origin / packet.time_base)
-            packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
+            given = packet.dts if packet.pts is None else packet.pts
+            if given is None:  # damage; the next ones say when they are
+                continue
+            packet.pts = given - shift
             packet.dts = packet.pts
             self._time = float(packet.pts * packet.time_base)
             if self._end is not None and packet.duration:  # the last block is padded
@@ -151,20 +162,22 @@ def _origin(path: Path, container: av.container.InputContainer) -> float:
     first = first_frame(path)
     if first is not None:
         return first[0]
-    start = container.streams.audio[0].start_time or 0
-    return float(start * container.streams.audio[0].time_base)
+    sound = audio_stream(container)
+    return float((sound.start_time or 0) * sound.time_base)
 
 
-def sound_channels(path: str | Path) -> int:
-    """How many channels a file's sound has.
+def sound_channels(path: str | Path, codec: str) -> int:
+    """As how many channels a file's sound is best encoded: 1, 2, or 6 where it is 5.1.
 
     Raises:
         MediaError: it cannot be read, or has no sound.
     """
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = audio_stream(container)
+        if stream is None:
             raise MediaError(path, "has no sound", "name a file with sound")
-        return container.streams.audio[0].channels
+        whole = stream.channels == 6 and codec != "mp3"
+        return 6 if whole else min(2, stream.channels)
 
 
 def can_copy(path: str | Path, target: str | Path) -> bool:
@@ -173,11 +186,18 @@ def can_copy(path: str | Path, target: str | Path) -> bool:
     Sound that begins before the first frame of its own video would have to be cut.
     """
     with opened(path) as container:
-        stream = container.streams.audio[0] if container.streams.audio else None
+        stream = audio_stream(container)
         if stream is None or stream.codec_context is None:
             return False
         name = stream.codec_context.name.replace("float", "")
         if name not in _KEPT.get(Path(target).suffix.lower(), ()):
             return False
-        start = float((stream.start_time or 0) * stream.time_base)
-        return start >= _origin(Path(path), container) - 1e-3
+        origin = _origin(Path(path), container)
+        if float((stream.start_time or 0) * stream.time_base) < origin - 1e-3:
+            return False
+        first = next(demuxed(container, stream), None)
+        if first is None or first.pts is None:
+            return False
+        # what a codec needs to begin is hidden by players; what was cut away before it is not
+        hidden = origin - float(first.pts * first.time_base)
+        return hidden <= _PRIMING / stream.codec_context.sample_rate

@@ -1,4 +1,4 @@
-"""Video out: frames, and sound if given, as H.264 and AAC."""
+"""Video out: frames, and sound if given, encoded and in a container."""
 
 from __future__ import annotations
 
@@ -7,24 +7,19 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from lipsync.errors import ConfigError, MediaError
+from lipsync.media.encoders import CONTAINERS, PRESETS, encoder_of
 from lipsync.media.files import naming_target, whole_file
 from lipsync.media.sound import clean_wave
 from lipsync.media.soundtrack import EncodedSound, Soundtrack
 
-_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv"}
 _ITUNES_TAGS = {"title", "artist", "album", "comment", "copyright", "description", "genre"}
-VIDEO_CODECS = {"h264": "libx264", "hevc": "libx265"}
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+_FORMS = {("uint8", (3,)): "rgb24", ("uint16", (4,)): "rgba64le"}
+_MP4 = {".mp4", ".m4v", ".mov"}
 _FINE = Fraction(1, 90_000)  # seconds; the clock of a variable rate
-_CPU_AVX_512F = 13  # as OpenCV counts the processor's features
-# x264's AVX-512 code reads memory that it never wrote (in its macroblock tree), and equal frames
-# would not give equal files.
-_REPEATABLE = {"x264-params": "asm=AVX2"} if cv2.checkHardwareSupport(_CPU_AVX_512F) else {}
 
 
 def frame_rate(fps: Fraction | float | int) -> Fraction:
@@ -43,14 +38,14 @@ def frame_rate(fps: Fraction | float | int) -> Fraction:
 
 
 class VideoWriter:
-    """Write RGB frames, and sound if given, as H.264 (yuv420p, BT.709) and AAC.
+    """Write RGB frames, and sound if given: as H.264 (yuv420p, BT.709) and AAC, or otherwise.
 
     The file appears under its name only when the ``with`` block ends well; an error or Ctrl-C
-    leaves nothing. H.264 needs even sides: an odd one gets one more row or column, a copy of the
+    leaves nothing. Codecs need even sides: an odd one gets one more row or column, a copy of the
     last.
 
     Args:
-        path: an mp4, m4v, mov or mkv.
+        path: its suffix is one of ``CONTAINERS``.
         fps: frames a second; of a variable rate the mean.
         size: width and height.
         audio: a wave (float32 mono, sample 0 = first frame), or a soundtrack; written whole, even
@@ -59,9 +54,13 @@ class VideoWriter:
         crf: quality, 0 (lossless) to 51; lower is better.
         metadata: goes into the container (mp4 tags).
         threads: of the video's encoder.
-        codec: "h264" or "hevc".
+        codec: a name in ``VIDEO_CODECS``.
         preset: of the encoder, from "ultrafast" to "slower" (and smaller).
         variable: frames have times of their own, see :meth:`write`.
+        alpha: keep what is transparent in the frames.
+
+    Raises:
+        ConfigError: what cannot be encoded, here or at all.
 
     Example:
         >>> with VideoWriter("out.mp4", 25, (96, 96), audio=wave) as video:  # doctest: +SKIP
@@ -80,18 +79,20 @@ class VideoWriter:
         crf: int = 18,
         metadata: dict[str, str] | None = None,
         threads: int = 2,
-        codec: str = "h264",
+        codec: str = "auto",
         preset: str = "veryfast",
         variable: bool = False,
+        alpha: bool = False,
     ) -> None:
         self.path, self.fps, self.size = Path(path), frame_rate(fps), tuple(map(int, size))
-        if self.path.suffix.lower() not in _SUFFIXES:
-            known = ", ".join(sorted(_SUFFIXES))
+        if self.path.suffix.lower() not in CONTAINERS:
+            known = ", ".join(CONTAINERS)
             raise MediaError(path, f"no container is named '{self.path.suffix}'", f"use {known}")
         if min(self.size) < 1:
             raise ConfigError(f"video size must be positive, got {self.size}")
-        if codec not in VIDEO_CODECS:
-            raise ConfigError(f"no video codec '{codec}'; there are {', '.join(VIDEO_CODECS)}")
+        self.codec, self._encoder = encoder_of(self.path, codec)
+        if alpha and not self._encoder.alpha:
+            raise ConfigError(f"{self.codec} keeps no transparency; use prores4444, or vp9")
         if preset not in PRESETS:
             raise ConfigError(f"no preset '{preset}'; there are {', '.join(PRESETS)}")
         if isinstance(audio, np.ndarray):
@@ -99,7 +100,7 @@ class VideoWriter:
             blocks = (wave[None, i : i + sample_rate] for i in range(0, len(wave), sample_rate))
             audio = EncodedSound(blocks, sample_rate) if wave.size else None
         self.audio = audio
-        self.crf, self.threads, self.codec, self.preset = crf, threads, codec, preset
+        self.crf, self.threads, self.preset, self.alpha = crf, threads, preset, alpha
         self.variable = variable
         self._clock = _FINE if variable else 1 / self.fps
         self._last = (-1, Fraction(0))  # when the last frame begins, and the seconds it lasts
@@ -123,27 +124,32 @@ class VideoWriter:
         flags = "+faststart"
         if not set(self.metadata) <= _ITUNES_TAGS:
             flags += "+use_metadata_tags"  # mp4 drops keys that iTunes does not know otherwise
-        options = {} if temporary.suffix == ".mkv" else {"movflags": flags}
+        options = {"movflags": flags} if temporary.suffix in _MP4 else {}
         container = av.open(f"file:{temporary}", "w", options=options)
         container.metadata.update(self.metadata)
-        video = container.add_stream(VIDEO_CODECS[self.codec], rate=self.fps)
+        encoder = self._encoder
+        video = container.add_stream(encoder.library, rate=self.fps)
         video.width, video.height = (side + side % 2 for side in self.size)
-        video.pix_fmt = "yuv420p"
-        video.options = {"crf": str(self.crf), "preset": self.preset}
-        if self.variable:  # in order, so that the file says how long each frame is shown
-            video.options |= {"bf": "0"}
-        if self.codec == "h264":
-            video.options |= _REPEATABLE
-        else:
-            still = ":bframes=0" if self.variable else ""
-            video.options |= {"x265-params": f"log-level=none{still}"}
-            video.codec_context.codec_tag = "hvc1"  # what players of Apple ask for
+        video.pix_fmt = encoder.alpha if self.alpha else encoder.pixels
+        # in order where the rate varies, so that the file says how long each frame is shown
+        video.options = encoder.tuning(self.crf, self.preset, self.variable)
         context = video.codec_context
+        if encoder.tag and temporary.suffix != ".mkv":
+            context.codec_tag = encoder.tag  # what players of Apple ask for
         context.thread_count = self.threads
         context.time_base = self._clock
         # BT.709, said in the stream, so that no player has to guess the colours from the size
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
+        try:
+            context.open()
+        except (av.error.FFmpegError, ValueError, OSError) as error:
+            container.close()
+            at = f"{video.width}x{video.height} at {float(self.fps):.5g} frames a second"
+            raise ConfigError(
+                f"{self.codec} cannot be encoded here, {at} ({encoder.library}: "
+                f"{getattr(error, 'strerror', None) or error}); use codec=auto, or another size"
+            ) from None
         self._video = video
         if self.audio is not None:
             self.audio.open(container)
@@ -152,23 +158,24 @@ class VideoWriter:
     def write(
         self, frame: np.ndarray, start: float | None = None, seconds: float | None = None
     ) -> None:
-        """Append one RGB uint8 frame (H, W, 3) of the writer's size.
+        """Append one frame of the writer's size.
 
         Args:
-            frame: the picture.
+            frame: RGB uint8 (H, W, 3), or RGBA uint16 (H, W, 4).
             start, seconds: of a variable rate, when it is shown, and for how long.
         """
         width, height = self.size
-        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+        form = _FORMS.get((frame.dtype.name, frame.shape[2:]))
+        if frame.shape[:2] != (height, width) or form is None:
             raise ValueError(
                 f"frame must be uint8 ({height}, {width}, 3), got {frame.dtype} {frame.shape}"
             )
         if width % 2 or height % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=form)
         picture = self._to_yuv.reformat(
             picture,
-            format="yuv420p",
+            format=self._video.pix_fmt,
             src_colorspace=Colorspace.ITU709,
             dst_colorspace=Colorspace.ITU709,
             threads=1,

@@ -207,6 +207,20 @@ def test_live_frames_are_those_of_the_file_and_come_in_time(tmp_path):
         list(session.push(wave))
 
 
+def test_a_live_session_hears_at_one_level_and_keeps_what_nobody_asked_for(tmp_path, video):
+    wave, heard = speech_with_a_noisy_pause(), []
+    for volume in (1, 0.2, 0.05):
+        model = Hearing(2)
+        session = LiveSession(video, model=model, detector=FixedDetector())
+        for at in range(0, len(wave), 700):
+            session.push(volume * wave[at : at + 700])  # its frames are not asked for
+        frames = list(session.finish())
+        assert [f.number for f in frames] == list(range(round(len(wave) / 640)))
+        heard.append(torch.cat([mels for mels, _ in model.inputs]))
+    for quiet in heard[1:]:
+        assert ((quiet - heard[0]).abs() > 0.1).float().mean() < 0.05
+
+
 def test_live_sessions_that_cannot_be(tmp_path):
     hidden = make_video(tmp_path / "hidden.mp4", 5, hidden=range(5))
     with pytest.raises(MediaError, match="no face found in 5 frames"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lipsync.media import write_audio
-from lipsync.media.loudness import Loudness, levelled, read_speech
+from lipsync.media.loudness import Leveller, Loudness, levelled, read_speech
 
 RATE = 16_000
 
@@ -56,6 +56,18 @@ def test_loudness_in_pieces_is_that_of_the_whole() -> None:
     quiet, loud = whole.percentiles(whole.gain_db())
     assert quiet == pytest.approx(-53, abs=2)
     assert loud == pytest.approx(-13, abs=2)
+
+
+@pytest.mark.parametrize("decibels", [-38.3, -26, 0, 10.5])
+def test_speech_that_comes_is_brought_to_the_usual_level_within_a_tenth_of_a_second(
+    decibels: float,
+) -> None:
+    wave, leveller = syllables() * np.float32(10 ** (decibels / 20)), Leveller()
+    pieces = [leveller.push(wave[at : at + 777]) for at in range(0, len(wave), 777)]
+    heard = np.concatenate([*pieces, leveller.finish()])
+    assert len(heard) == len(wave)
+    np.testing.assert_allclose(heard[1600:], syllables()[1600:], rtol=0.15, atol=1e-3)
+    assert np.abs(heard).max() < 1.2 * np.abs(syllables()).max()
 
 
 def test_a_clipped_sound_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,169 @@
+"""Damaged files through reading, dubbing and preparing: ``run.py TASK COUNT [--first N]``.
+
+A worker process takes one file after the other. What it says is counted: ``ok``, ``refused`` (one
+line), and what must not be: ``failed`` (another error), ``hung`` (beyond the limit), ``crashed``
+(the process ended), ``left`` (files beside the input that nobody asked for).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from mutations import mutated
+from seeds import make_seeds
+
+LIMIT = 30.0  # seconds of a processor's time for one file,
+PATIENCE = 600.0  # or by the clock
+MEMORY = 10 * 2**30  # bytes of addresses that a worker may use
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task")
+    parser.add_argument("count", type=int)
+    parser.add_argument("--first", type=int, default=0, help="the first file's number")
+    parser.add_argument("--seconds", type=float, default=1e9, help="end after so long")
+    parser.add_argument("-o", type=Path, help="a JSON file for the counts and what was found")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        counts, found = fuzz(Path(folder), args.task, args.count, args.first, args.seconds)
+    print(json.dumps({"task": args.task, "first": args.first, **counts}))
+    if args.o is not None:
+        args.o.write_text(json.dumps({"counts": counts, "found": found}, indent=1))
+    sys.exit(1 if found else 0)
+
+
+def fuzz(
+    folder: Path, task: str, count: int, first: int = 0, seconds: float = 1e9
+) -> tuple[dict[str, int], list[dict]]:
+    """Counts of what files ``first`` to ``first + count`` came to, and what must not be."""
+    seeds = _seeds(folder, task)
+    counts, found, worker = Counter(), [], None
+    until = time.monotonic() + seconds
+    for number in range(first, first + count):
+        if time.monotonic() > until:
+            break
+        seed = seeds[number % len(seeds)]
+        own = folder / "work" / str(number)
+        own.mkdir(parents=True)
+        data, how = mutated(seed.read_bytes(), number)
+        (own / seed.name).write_bytes(data)
+        before = _around(folder)
+        worker = worker or Worker(task, folder / "seeds")
+        outcome, said = worker.ask(own / seed.name)
+        if outcome in ("hung", "crashed"):
+            worker = None
+        elif outcome != "failed" and (
+            _around(folder) != before or [p.name for p in own.iterdir()] not in ([seed.name], [])
+        ):
+            outcome, said = "left", str(sorted(map(str, own.rglob("*"))))
+        counts[outcome] += 1
+        if outcome not in ("ok", "refused"):
+            found.append(
+                {"number": number, "file": seed.name, "how": how, "outcome": outcome, "said": said}
+            )
+            print(f"{task} {number} {seed.name} {how}: {outcome} {said}", flush=True)
+        shutil.rmtree(own)
+    if worker is not None:
+        worker.end()
+    return dict(counts), found
+
+
+def _seeds(folder: Path, task: str) -> list[Path]:
+    from tasks import make_speech, make_texts, make_tracks
+
+    seeds = make_seeds(folder / "seeds")
+    make_speech(folder / "seeds")
+    if task == "tracks":
+        return [make_tracks(folder / "seeds")]
+    if task == "texts":
+        return make_texts(folder / "texts")
+    if task == "prepare":
+        sounds = "sound", "head", "still", "moving"
+        seeds = [seed for seed in seeds if not seed.name.startswith(sounds)]
+    return seeds
+
+
+def _around(folder: Path) -> list[str]:
+    """What is in the folder, the workplaces left out."""
+    return sorted(str(path) for path in folder.iterdir())
+
+
+class Worker:
+    """A process that does one file at a time."""
+
+    def __init__(self, task: str, seeds: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, task, seeds), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._pipe.recv()  # it has loaded what it needs
+
+    def ask(self, path: Path) -> tuple[str, str]:
+        try:
+            self._pipe.send(path)
+            begun, until = self._worked(), time.monotonic() + PATIENCE
+            while self._worked() - begun < LIMIT and time.monotonic() < until:
+                if self._pipe.poll(0.5):
+                    return self._pipe.recv()
+        except (EOFError, ConnectionError):
+            self._process.join()
+            return "crashed", f"exit code {self._process.exitcode}"
+        self._process.kill()
+        self._process.join()
+        return "hung", f"more than {LIMIT:.0f} s"
+
+    def _worked(self) -> float:
+        """Seconds that the process was at work; all its threads."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return time.monotonic()  # the clock, where there is no such file
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._process.join(10)
+
+
+def _work(pipe: Connection, task: str, seeds: Path) -> None:
+    import torch
+    from tasks import TASKS
+
+    from lipsync.errors import LipsyncError
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    pipe.send("ready")
+    while True:
+        try:
+            path = pipe.recv()
+        except EOFError:
+            return
+        try:
+            TASKS[task](path, seeds)
+            pipe.send(("ok", ""))
+        except LipsyncError as error:
+            pipe.send(("failed" if "\n" in str(error) else "refused", str(error)))
+        except BaseException as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            pipe.send(("failed", f"{error!r:.200} at {place.filename}:{place.lineno}"))
+
+
+if __name__ == "__main__":
+    main()

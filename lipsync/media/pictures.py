@@ -1,0 +1,123 @@
+"""Still pictures, and the animated ones that ffmpeg does not play."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from lipsync.errors import MediaError
+from lipsync.media.colour import laid_on, rgb_of
+
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
+_MOST_BYTES = 2**30  # of an animated picture's frames
+_BROKEN = OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError
+
+
+def read_image(path: str | Path, backdrop: str = "white") -> np.ndarray:
+    """Read a still picture as RGB uint8 (H, W, 3), see :func:`read_rgba`; what is transparent is
+    laid on the colour ``backdrop``."""
+    rgba = read_rgba(path)
+    return laid_on(rgba[..., :3], rgba[..., 3], rgb_of(backdrop))
+
+
+def read_rgba(path: str | Path) -> np.ndarray:
+    """Read a still picture as RGBA uint8 (H, W, 4), turned upright by its EXIF orientation.
+
+    PNG, JPEG, WebP, AVIF, BMP and TIFF are read as they are, HEIC where pillow-heif is installed.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    if raw[4:8] == b"ftyp" and raw[8:12] in _HEIC:
+        return _read_heic(path)
+    data = np.frombuffer(raw, np.uint8)
+    image = None
+    with suppress(cv2.error):
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG")
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
+    whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # not turned
+    if whole.ndim < 3 or whole.shape[2] < 4 or whole.shape[:2] != image.shape[:2]:
+        return image
+    image[..., 3] = whole[..., 3] if whole.dtype == np.uint8 else whole[..., 3] >> 8
+    return image
+
+
+def _read_heic(path: Path) -> np.ndarray:
+    try:
+        from pillow_heif import HeifImagePlugin  # noqa: F401  # Pillow reads HEIC from now on
+    except ImportError:
+        raise MediaError(
+            path, "is HEIC", "install pillow-heif, which reads it, or export it as JPEG"
+        ) from None
+    try:
+        with Image.open(path) as picture:  # pillow-heif turns it upright
+            return np.array(picture.convert("RGBA"))
+    except _BROKEN:
+        raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG") from None
+
+
+def is_animated(path: str | Path) -> bool:
+    """Whether a file is a picture of several frames: APNG, WebP, AVIF or GIF."""
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1) > 1 and picture.format != "TIFF"
+    except (UnidentifiedImageError, *_BROKEN):
+        return False
+
+
+def played_by_ffmpeg(head: bytes) -> bool:
+    """Whether ffmpeg plays what begins with these 32 bytes: not so animated WebP, nor AVIF with
+    its alpha."""
+    webp = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20:21] > b"" and head[20] & 2
+    return not webp and head[4:12] != b"ftypavis"
+
+
+def as_video(path: Path) -> io.BytesIO:
+    """An animated picture as a file that ffmpeg plays, without loss (FFV1).
+
+    Raises:
+        MediaError: it cannot be decoded, or is too large to be held.
+    """
+    about = path.stat()
+    return io.BytesIO(_coded(path, about.st_mtime_ns, about.st_size))
+
+
+@lru_cache(2)
+def _coded(path: Path, _changed: int, _size: int) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        with Image.open(path) as picture, av.open(buffer, "w", format="nut") as container:
+            width, height = picture.size
+            count = getattr(picture, "n_frames", 1)
+            if 4 * width * height * count > _MOST_BYTES:
+                problem = f"{count} frames of {width}x{height} are too many for a picture"
+                raise MediaError(path, problem, "export it as mp4")
+            video = container.add_stream("ffv1", rate=25)
+            video.width, video.height, video.pix_fmt = width, height, "bgra"
+            video.codec_context.time_base = Fraction(1, 1000)
+            at = 0
+            for still in ImageSequence.Iterator(picture):
+                frame = av.VideoFrame.from_ndarray(np.array(still.convert("RGBA")), format="rgba")
+                frame = frame.reformat(format="bgra")
+                frame.pts, frame.time_base = at, Fraction(1, 1000)
+                container.mux(video.encode(frame))
+                at += max(1, round(still.info.get("duration") or 40))  # milliseconds
+            container.mux(video.encode(None))
+    except (UnidentifiedImageError, *_BROKEN):
+        raise MediaError(path, "an animated picture that is damaged", "export it as mp4") from None
+    return buffer.getvalue()

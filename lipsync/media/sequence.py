@@ -1,0 +1,110 @@
+"""Video out as pictures, one file a frame, with its sound beside them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from lipsync.errors import ConfigError, MediaError
+from lipsync.media.files import naming_target
+from lipsync.media.soundtrack import Soundtrack
+
+_NUMBER = re.compile(r"%0\d+d")
+
+
+def is_sequence(path: str | Path) -> bool:
+    """Whether a name stands for many pictures: ``shot/%05d.png``."""
+    return Path(path).suffix.lower() == ".png" and bool(_NUMBER.search(Path(path).name))
+
+
+def check_sequence(path: str | Path) -> None:
+    """Refuse a sequence whose folder is there and holds something, or cannot be made.
+
+    Raises:
+        MediaError: so it is.
+    """
+    folder = Path(path).parent
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise MediaError(folder, "is there and not empty", "name a new folder for the pictures")
+    if not folder.resolve().parent.is_dir():
+        raise MediaError(folder, f"there is no folder {folder.parent}", "make it first")
+
+
+class SequenceWriter:
+    """Write frames as PNG, numbered from 0, and the sound as ``sound.wav`` in the same folder.
+
+    The folder appears when the ``with`` block ends well; otherwise nothing is left.
+
+    Args:
+        path: ``shot/%05d.png``; the folder is new, or empty.
+        fps: frames a second.
+        size: width and height.
+        audio: the sound.
+    """
+
+    codec = "png"
+
+    def __init__(
+        self,
+        path: str | Path,
+        fps: Fraction,
+        size: tuple[int, int],
+        *,
+        audio: Soundtrack | None = None,
+    ) -> None:
+        self.path, self.fps, self.size, self.frames = Path(path), fps, size, 0
+        if not is_sequence(path):
+            raise ConfigError(f"a sequence is named like shot/%05d.png, not {path}")
+        self._folder = self.path.parent
+        self._making = self._folder.with_name(f".{uuid.uuid4().hex[:12]}")
+        self._audio, self._container = audio, None
+
+    def __enter__(self) -> SequenceWriter:
+        check_sequence(self.path)
+        with naming_target(self.path):
+            self._making.mkdir()
+        try:
+            if self._audio is not None:
+                self._container = av.open(str(self._making / "sound.wav"), "w")
+                self._audio.open(self._container)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            with naming_target(self.path), ExitStack() as stack:
+                if self._audio is not None:
+                    stack.callback(self._audio.close)
+                if self._container is not None:
+                    stack.enter_context(self._container)
+                    if error is None:
+                        self._audio.write(float("inf"))
+            if error is None:
+                with naming_target(self.path):
+                    self._making.replace(self._folder)
+        finally:
+            shutil.rmtree(self._making, ignore_errors=True)
+
+    def write(
+        self, frame: np.ndarray, start: float | None = None, seconds: float | None = None
+    ) -> None:
+        """Append one frame: RGB uint8 (H, W, 3), or RGBA uint16 (H, W, 4)."""
+        order = cv2.COLOR_RGBA2BGRA if frame.shape[2] == 4 else cv2.COLOR_RGB2BGR
+        target = self._making / (self.path.name % self.frames)
+        coded = cv2.imencode(".png", cv2.cvtColor(frame, order), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        with naming_target(self.path):
+            target.write_bytes(coded[1].tobytes())
+        self.frames += 1
+        if self._audio is not None:
+            self._audio.write(float(self.frames / self.fps) if start is None else start + seconds)

@@ -1,0 +1,27 @@
+"""Damaged files are read or refused in one line; experiments/fuzz tries thousands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZ = Path(__file__).parents[2] / "experiments" / "fuzz"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "count"), [("read", 92), ("dub", 46), ("texts", 60)])
+def test_damage_neither_crashes_nor_hangs_nor_leaves_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, count: int
+) -> None:
+    monkeypatch.syspath_prepend(str(FUZZ))
+    from run import fuzz
+
+    counts, found = fuzz(tmp_path, task, count, first=5000)
+    assert not found
+    assert sum(counts.values()) == count
+    assert counts["ok"] > 0
+    assert counts["refused"] > count // 3
+    for name in ("run", "seeds", "mutations", "tasks"):
+        sys.modules.pop(name, None)
