@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -145,9 +146,11 @@ class Place:
         """Whatever a file system raises, as one line with the place, the cause and a remedy."""
         try:
             yield
-        except (FileNotFoundError, LipsyncError):
+        except LipsyncError:
             raise
         except Exception as error:  # every file system has its own, behind libraries of its own
+            if isinstance(error, FileNotFoundError) and what in ("read", "listed"):
+                raise  # for the caller, who knows what it means
             where = f"{self.name}/{name}" if name else self.name
             text = " ".join(str(getattr(error, "strerror", None) or error).split())
             raise ConfigError(
@@ -165,7 +168,8 @@ class Place:
             return "; see whether the keys in use may read or write there"
         if "Credentials" in kind:
             return "; give keys, for s3 as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        if self.local is None and isinstance(error, OSError | TimeoutError):
+        unanswered = isinstance(error, OSError) or re.search("Connect|Timeout", kind)
+        if self.local is None and unanswered and not isinstance(error, FileNotFoundError):
             return "; see whether the server can be reached from here"
         return ""
 
