@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
+from typing import Any
 
 from lipsync.errors import ConfigError
 
@@ -28,7 +29,7 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
     return str(shtab.complete(parser, shell=shell))
 
 
-def _mark(parser: argparse.ArgumentParser, files: dict[str, str], folders: dict[str, str]) -> None:
+def _mark(parser: argparse.ArgumentParser, files: Any, folders: Any) -> None:
     """Say which options of a parser and its commands are files and folders."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

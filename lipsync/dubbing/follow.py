@@ -22,7 +22,7 @@ from lipsync.dubbing.looks import Looks
 from lipsync.dubbing.speakers import POSITIONS, SYNC, assign, can_be_dubbed, much_larger
 from lipsync.faces.detect import Detection
 from lipsync.faces.framing import Framing, SteadyBox
-from lipsync.faces.shots import ShotMeter, find_cuts
+from lipsync.faces.shots import ShotMeter, Step, find_cuts
 from lipsync.faces.tracks import FaceTrack, join
 
 _STEADY = 0.5  # seconds to each side that a framing is shown
@@ -178,7 +178,7 @@ class FaceFollower:
         """Each frame's number, the faces found in it, and whether it begins a shot."""
         meter, known = ShotMeter(), self.looks.cuts
 
-        def measured() -> Iterator[tuple[np.ndarray, tuple[float, float]]]:
+        def measured() -> Iterator[tuple[np.ndarray, Step]]:
             for frame in frames:
                 held.append(frame)
                 meter.add(frame)

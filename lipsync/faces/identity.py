@@ -40,7 +40,7 @@ def describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
     except ValueError:  # all on one point
         return None
     grey = cv2.cvtColor(crop_aligned(frame, transform, SIDE), cv2.COLOR_RGB2GRAY)
-    values = _HOG.compute(grey).ravel()
+    values = np.asarray(_HOG.compute(grey)).ravel()
     values = values - values.mean()
     values /= max(float(np.linalg.norm(values)), 1e-6)
     return np.clip(np.rint(_LEVELS * values), -127, 127).astype(np.int8)
@@ -57,10 +57,11 @@ def changes(described: Sequence[np.ndarray | None]) -> list[int]:
     Returns:
         Ascending places in ``described``, each 1 or more.
     """
-    known = [i for i, one in enumerate(described) if one is not None and one.any()]
-    if len(known) < 2:
+    seen = [(i, one) for i, one in enumerate(described) if one is not None and one.any()]
+    if len(seen) < 2:
         return []
-    values = np.stack([described[i] for i in known]).astype(np.float32)
+    known = [i for i, _ in seen]
+    values = np.stack([one for _, one in seen]).astype(np.float32)
     values /= np.linalg.norm(values, axis=1, keepdims=True)
     found = []
     for k in range(1, len(values)):
