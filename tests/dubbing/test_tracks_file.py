@@ -29,14 +29,14 @@ def test_tracks_are_written_once_and_used_again(tmp_path, video, sound):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("speaker", ["largest", "sync"])
-def test_tracks_of_a_shorter_dub_do_not_leave_the_rest_undubbed(tmp_path, video, sound, speaker):
+@pytest.mark.parametrize("which", ["largest", "sync"])
+def test_tracks_of_a_shorter_dub_do_not_leave_the_rest_undubbed(tmp_path, video, sound, which):
     tracks, out = tmp_path / "tracks.json", tmp_path / "out.mp4"
     write_audio(tmp_path / "short.wav", tone(0.4))
     tiny_dub(video, tmp_path / "short.wav", out, tracks=tracks)
     out.unlink()
-    options = {"tracks": tracks, "speaker": speaker, "detector": Blind()}
-    options |= {"reference": sound} if speaker == "sync" else {}
+    options = {"tracks": tracks, "faces": which, "detector": Blind()}
+    options |= {"reference": sound} if which == "sync" else {}
     with pytest.raises(MediaError, match=r"tracks\.json: its tracks end with frame 9, .*delete it"):
         tiny_dub(video, sound, out, **options)
     assert not out.exists()
