@@ -29,7 +29,7 @@ class Encoder:
     """One way to encode video.
 
     Attributes:
-        library: ffmpeg's name of the encoder.
+        ffmpeg: its name in ffmpeg.
         pixels: its pixel format.
         suffixes: of the containers that it is put into.
         tuning: see :data:`Tuning`.
@@ -37,7 +37,7 @@ class Encoder:
         tag: what the container calls it, where that is not the usual name.
     """
 
-    library: str
+    ffmpeg: str
     pixels: str
     suffixes: tuple[str, ...]
     tuning: Tuning
@@ -123,7 +123,7 @@ def encoder_of(path: Path, codec: str) -> tuple[str, Encoder]:
     if suffix not in encoder.suffixes:
         fitting = ", ".join(encoder.suffixes)
         raise ConfigError(f"{name} is not written into '{suffix}'; use {fitting}, or codec=auto")
-    if encoder.library not in av.codecs_available:
-        problem = f"this build of ffmpeg has no encoder {encoder.library}"
+    if encoder.ffmpeg not in av.codecs_available:
+        problem = f"this build of ffmpeg has no encoder {encoder.ffmpeg}"
         raise ConfigError(f"{name} cannot be encoded: {problem}; use codec=auto")
     return name, encoder

@@ -128,7 +128,7 @@ class VideoWriter:
         container = av.open(f"file:{temporary}", "w", options=options)
         container.metadata.update(self.metadata)
         encoder = self._encoder
-        video = container.add_stream(encoder.library, rate=self.fps)
+        video = container.add_stream(encoder.ffmpeg, rate=self.fps)
         video.width, video.height = (side + side % 2 for side in self.size)
         video.pix_fmt = encoder.alpha if self.alpha else encoder.pixels
         # in order where the rate varies, so that the file says how long each frame is shown
@@ -147,7 +147,7 @@ class VideoWriter:
             container.close()
             at = f"{video.width}x{video.height} at {float(self.fps):.5g} frames a second"
             raise ConfigError(
-                f"{self.codec} cannot be encoded here, {at} ({encoder.library}: "
+                f"{self.codec} cannot be encoded here, {at} ({encoder.ffmpeg}: "
                 f"{getattr(error, 'strerror', None) or error}); use codec=auto, or another size"
             ) from None
         self._video = video
