@@ -27,6 +27,8 @@ COUNT = 50
 CALIBRATION = Calibration(5, (-6.0, 40.0, 0.0), (20, 70), 0.9, ["ann"], 12, "speakers")
 # Loudness, and openness of the mouth that speaks and of another, of each frame.
 SPEECH, OTHER = np.random.default_rng(1).uniform(0.1, 1, (2, COUNT + 40))
+BACKGROUND = np.random.default_rng(2).integers(60, 196, (8, 16, 3), dtype=np.uint8)
+BACKGROUND = BACKGROUND.repeat(20, axis=0).repeat(20, axis=1)  # (160, 320, 3)
 
 
 class TwoFaces(Detector):
@@ -92,8 +94,7 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int) -> Call
         wave = (volume * loudness * np.sin(np.arange(COUNT * 640) / 3)).astype(np.float32)
         with VideoWriter(tmp_path / "in/s/a.mp4", 25, (320, 160), audio=wave) as writer:
             for other, own in zip(OTHER[:COUNT], SPEECH[20:], strict=False):
-                frame = np.zeros((160, 320, 3), np.uint8)
-                # Faint and small enough to be no cut.
+                frame = BACKGROUND.copy()  # beside which faces that change are no cut
                 frame[28:132, 28:132], frame[28:132, 188:292] = 40 * other, 40 * own
                 writer.write(frame)
         options = {"judge": "brightness", "min_confidence": 0.2, "max_offset": 6, **options}

@@ -95,7 +95,7 @@ def test_options_that_cannot_work(tmp_path, video, sound):
         ({"faces": -1}, "face must be 0 or more where it is a number, got -1"),
         ({"reference": "a.wav"}, "a reference sound is for the face sync"),
         ({"enhance": "magic"}, "enhance must be one of none, sharpen"),
-        ({"codec": "av1"}, "codec must be one of h264, hevc"),
+        ({"codec": "divx"}, "codec must be one of auto, h264, hevc"),
         ({"preset": "warp"}, "preset must be one of ultrafast"),
         ({"audio_codec": "midi"}, "audio_codec must be one of auto, copy, aac"),
         ({"audio_bitrate": 5}, "audio_bitrate must be 8000 to 512000"),
