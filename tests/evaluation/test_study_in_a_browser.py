@@ -47,6 +47,11 @@ def output(tmp_path_factory):
 def open_study(output):
     """``open_study(width)``: the page, from its file; an error in it fails the test."""
     problems = []
+
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":  # a film that was loading at a reload
+            problems.append(request.url)
+
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
@@ -57,7 +62,7 @@ def open_study(output):
             )
             page.set_default_timeout(30_000)
             page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("requestfailed", lambda request: problems.append(request.url))
+            page.on("requestfailed", failed)
             page.goto((output / "study" / "index.html").as_uri())
             return page
 
