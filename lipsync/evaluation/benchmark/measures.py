@@ -135,7 +135,7 @@ MEASURES = (
         digits=0,
     ),
     Measure(
-        "jitter", "flicker", PICTURE["jitter"], LOOKS, **_from_real("jitter", _WORST), digits=2
+        "jitter", "jitter", PICTURE["jitter"], LOOKS, **_from_real("jitter", _WORST), digits=2
     ),
     Measure("seam", "seam", PICTURE["seam"], LOOKS, **_from_real("seam", _WORST), digits=2),
     Measure("psnr", "PSNR ↑", "dB, whole face", LIKE, digits=1),
