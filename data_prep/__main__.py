@@ -22,7 +22,7 @@ from lipsync.errors import ConfigError, exit_on_error
 from lipsync.plugins import import_plugins
 
 if TYPE_CHECKING:
-    from data_prep.run import Summary
+    from data_prep.finish import Summary
     from data_prep.splits import Splits
 
 
@@ -70,15 +70,12 @@ def _prepare(config: DictConfig) -> None:
         redo=config.redo,
     )
     print(_report(summary, config.output))
-    if not summary.kept:
+    if not summary.clips:
         raise ConfigError(f"no clip was kept; {config.output}/manifest.jsonl says why")
 
 
 def _report(summary: Summary, output: str) -> str:
-    kept = summary.kept
-    minutes = sum(row.frames for row in kept) / 25 / 60
-    files = len({row.source for row in summary.rows})
-    lines = [f"kept {len(kept)} clips of {files} files, {minutes:.1f} minutes"]
+    lines = [f"kept {summary.clips} clips of {summary.files} files, {summary.minutes:.1f} minutes"]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
     lines += _table(summary.splits)
     lines.append(f"manifest: {output}/manifest.jsonl, and to look at: {output}/report.html")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+
+import numpy as np
 
 KEPT, REJECTED = "kept", "rejected"
 
@@ -41,7 +45,7 @@ class Rejected(Exception):
         self.reason, self.detail = reason, detail
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """Outcome of one clip, or of a file or shot that gave none.
 
@@ -79,14 +83,34 @@ class Row:
     content: str = ""
 
 
+_NAMES = tuple(field.name for field in fields(Row))
+
+
+def as_line(row: Row) -> str:
+    """A row as a line of the manifest."""
+    return json.dumps({name: getattr(row, name) for name in _NAMES}, ensure_ascii=False) + "\n"
+
+
+def as_row(line: str | bytes) -> Row:
+    """The inverse of :func:`as_line`.
+
+    Raises:
+        ValueError, TypeError: it is none of this version.
+    """
+    return Row(**json.loads(line))
+
+
 def manifest_path(output: str | Path) -> Path:
     return Path(output) / "manifest.jsonl"
 
 
 def write_manifest(output: str | Path, rows: Iterable[Row]) -> None:
-    """Write the rows, whole or not at all."""
-    lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
-    write_whole(manifest_path(output), "".join(lines))
+    """Write the rows as they come, whole or not at all."""
+    path = manifest_path(output)
+    making = path.with_suffix(".tmp")
+    with making.open("w", encoding="utf-8") as file:
+        file.writelines(map(as_line, rows))
+    making.replace(path)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -96,10 +120,51 @@ def write_whole(path: Path, content: str | bytes) -> None:
     making.replace(path)
 
 
-def read_manifest(output: str | Path) -> list[Row]:
-    """The rows of a prepared set; none if it has no manifest of this version."""
+def read_manifest(output: str | Path) -> Iterator[Row]:
+    """The rows of a prepared set, one by one; ends where a line is not of this version."""
     try:
-        lines = manifest_path(output).read_text(encoding="utf-8").split("\n")
-        return [Row(**json.loads(line)) for line in lines if line]
+        with manifest_path(output).open(encoding="utf-8", newline="\n") as file:
+            yield from map(as_row, file)
     except (OSError, ValueError, TypeError):
-        return []
+        return
+
+
+class Rows:
+    """The rows of many sources, on a disk: a million do not fit a small machine's memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._places: dict[str, tuple[int, int]] = {}
+        self._contents = array("Q")
+
+    def __setitem__(self, source: str, rows: Sequence[Row]) -> None:
+        """The rows of a source, in order of time; they replace those that it had."""
+        data = "".join(map(as_line, rows)).encode()
+        begin = self._file.seek(0, 2)
+        self._file.write(data)
+        self._places[source] = (begin, len(data))
+        self._contents.extend(_content(row) for row in rows if row.status == KEPT)
+
+    def __iter__(self) -> Iterator[Row]:
+        """All rows, sorted by source and time; kept clips but the first of a content rejected."""
+        values, counts = np.unique(np.array(self._contents, np.uint64), return_counts=True)
+        repeated = set(values[counts > 1].tolist())
+        first: dict[str, str] = {}
+        for row in self._stored():
+            if row.status == KEPT and _content(row) in repeated:
+                if row.content in first:
+                    detail = f"the same as {first[row.content]}"
+                    row = replace(row, status=REJECTED, reason="duplicate", detail=detail)
+                else:
+                    first[row.content] = row.key
+            yield row
+
+    def _stored(self) -> Iterator[Row]:
+        for source in sorted(self._places):
+            begin, length = self._places[source]
+            self._file.seek(begin)
+            yield from map(as_row, self._file.read(length).splitlines())
+
+
+def _content(row: Row) -> int:
+    return int(row.content[:16] or "0", 16)

@@ -5,52 +5,28 @@ from __future__ import annotations
 import functools
 import shutil
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
 from data_prep.clip import Tools, prepare_source
 from data_prep.corpora import is_grid
 from data_prep.engine import check_workers, run_jobs
-from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
+from data_prep.finish import Summary, finish
+from data_prep.manifest import KEPT, REJECTED, Row, Rows, read_manifest
 from data_prep.options import STAGES, Options
 from data_prep.pool import Failed
-from data_prep.report import write_report
 from data_prep.scan import Source, scan
-from data_prep.splits import Splits, check_lists, check_splits, write_splits
+from data_prep.splits import check_lists, check_splits
 from data_prep.state import State
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.faces.detect import get_detector
 from lipsync.faces.roll import SecondLook
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run did.
-
-    Attributes:
-        rows: of the manifest, sorted by source and time.
-        splits: which clips are in which list, and who is where.
-        done: files that this run worked on; the others were done before.
-    """
-
-    rows: list[Row]
-    splits: Splits
-    done: int
-
-    @property
-    def kept(self) -> list[Row]:
-        return [row for row in self.rows if row.status == KEPT]
-
-    @property
-    def reasons(self) -> Counter[str]:
-        """How many files, shots and faces were rejected, by reason."""
-        return Counter(row.reason for row in self.rows if row.status == REJECTED)
 
 
 def prepare(
@@ -113,18 +89,17 @@ def prepare(
             for item in run.sources:
                 State(output, item.key).forget(redo)
         run.work(run.todo())
-        rows = run.finish()
-        kept: dict[str, list[Row]] = {item.listed: [] for item in sources}
-        listed = {item.name: item.listed for item in sources}
-        for row in rows:
-            if row.status == KEPT:
-                kept[listed[row.source]].append(row)
-        made = write_splits(source, output, kept, shares)
-        write_manifest(output, rows)
-        write_report(output, rows, {item.name: item.key for item in sources}, options, made)
+        run.replace_lost()
+        keys = {item.name: item.key for item in sources}
+
+        def picture(name: str, place: int) -> np.ndarray | None:
+            return State(output, keys[name]).picture(place) if keys[name] else None
+
+        return finish(
+            source, output, run.finished(), sources, shares, options, picture, run.done
+        )
     except OSError as error:
         raise LipsyncError(f"output={output}: cannot be written ({error.strerror})") from error
-    return Summary(rows, made, run.done)
 
 
 class _Run:
@@ -143,9 +118,10 @@ class _Run:
         self.run_all, self.progress = run_all, progress
         self.sources = [item for item in sources if item.key]
         self.done = 0
-        self.rows: dict[str, list[Row]] = {
-            item.name: [_bad_name(item)] for item in sources if not item.key
-        }
+        self.rows = Rows()
+        for item in sources:
+            if not item.key:
+                self.rows[item.name] = [bad_name(item)]
         # Clips that an earlier run took away again, being the same as others.
         before = (row for row in read_manifest(output) if row.reason == "duplicate")
         self.duplicates = {row.key for row in before}
@@ -156,32 +132,29 @@ class _Run:
         frames = 0
         with tqdm(total=len(todo), unit="file", desc="prepare", disable=not self.progress) as bar:
             for job, answer in self.run_all(setup, todo):
-                failed = isinstance(answer, Failed)
-                self.rows[job.name] = [_failed(job, answer)] if failed else answer
-                frames += sum(row.frames for row in self.rows[job.name])
+                rows = [failed_row(job, answer)] if isinstance(answer, Failed) else answer
+                self.rows[job.name] = rows
+                frames += sum(row.frames for row in rows)
                 elapsed = max(bar.format_dict["elapsed"], 1e-3)
                 bar.set_postfix_str(f"{frames / elapsed:.0f} frames/s", refresh=False)
                 bar.update()
         self.done += len(todo)
 
-    def finish(self) -> list[Row]:
-        """All rows, sorted; of several clips of one content the first stays on disk."""
-        rows = self._marked()
-        kept = (row for row in rows if row.status == KEPT)
+    def replace_lost(self) -> None:
+        """Prepare again what would be kept and is gone: clips that took others' place."""
+        kept = (row for row in self.rows if row.status == KEPT)
         if lost := {row.source for row in kept if not self._on_disk(row.key)}:
-            # The clip that these were the same as is gone, so one of them takes its place.
             todo = [item for item in self.sources if item.name in lost]
             for item in todo:
                 State(self.output, item.key).forget("clips")
             self.work(todo)
-            rows = self._marked()
-        for row in rows:
+
+    def finished(self) -> Iterator[Row]:
+        """All rows, sorted; of several clips of one content the first stays on disk."""
+        for row in self.rows:
             if row.reason == "duplicate":
                 shutil.rmtree(clip_path(self.output, row.key), ignore_errors=True)
-        return rows
-
-    def _marked(self) -> list[Row]:
-        return list(mark_duplicates(row for name in sorted(self.rows) for row in self.rows[name]))
+            yield row
 
     def todo(self) -> list[Source]:
         """The sources that are not done; takes over the rows of those that are."""
@@ -208,24 +181,12 @@ class _Run:
         return (clip_path(self.output, key) / "clip.json").is_file()
 
 
-def mark_duplicates(rows: Iterable[Row]) -> Iterable[Row]:
-    """The rows, with every kept clip but the first of one content rejected."""
-    first: dict[str, str] = {}
-    for row in rows:
-        if row.status == KEPT and row.content in first:
-            detail = f"the same as {first[row.content]}"
-            row = replace(row, status=REJECTED, reason="duplicate", detail=detail)
-        elif row.status == KEPT:
-            first[row.content] = row.key
-        yield row
-
-
-def _bad_name(source: Source) -> Row:
+def bad_name(source: Source) -> Row:
     detail = "the name would leave the output folder or clash with its lists"
     return Row("", source.name, REJECTED, "bad_name", detail)
 
 
-def _failed(source: Source, why: Failed) -> Row:
+def failed_row(source: Source, why: Failed) -> Row:
     return Row(source.key, source.name, REJECTED, "failed", str(why))
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from data_prep.corpora import official_splits, video_of
 from data_prep.draw import draw
-from data_prep.manifest import Row
 from data_prep.overlap import Count, Member, Overlap, count, overlaps
 from data_prep.scan import Source
 from lipsync.data.store import write_split
@@ -117,7 +116,7 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
 def write_splits(
     folder: str | Path,
     output: str | Path,
-    kept: Mapping[str, list[Row]],
+    kept: Mapping[str, Sequence[Any]],
     wanted: Mapping[str, float | Sequence[str]],
 ) -> Splits:
     """Write ``<output>/filelists/*.txt`` for the clips that were kept.
@@ -130,7 +129,7 @@ def write_splits(
     Args:
         folder: the source folder.
         output: the prepared set.
-        kept: rows of the kept clips of each file, by the name that lists use.
+        kept: key and frames of the kept clips of each file, by the name that lists use.
         wanted: the drawn splits: a share of the clips, such as ``{"val": 0.05}``, or the speakers
             that it holds, such as ``{"test": ["s1", "s2"]}``; the rest is ``train``.
     """

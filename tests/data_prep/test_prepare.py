@@ -96,7 +96,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 def test_every_file_has_its_row_and_its_reason(done: tuple[Path, Summary]) -> None:
     output, summary = done
-    rows = read_manifest(output)
+    rows = list(read_manifest(output))
     assert rows == summary.rows
     assert reasons(rows) == EXPECTED
     assert len(summary.kept) == 5
