@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from data_prep.engine import check_workers, run_jobs
 from data_prep.features import clips_below
-from data_prep.pool import Failed, Stop, writing_to
+from data_prep.pool import Failed, storing
 from data_prep.shard_writer import ShardWriter, clip_members
 from lipsync.data.clips import PreparedClip
 from lipsync.data.places import Place, is_url, local_or_url
@@ -161,7 +160,7 @@ def _make_shard(
     """Write a shard and its part of the index; says of clips that it lacks why."""
     name, keys = job
     made = f"JPEG {quality}, {len(keys)} clips {zlib.crc32(chr(0).join(keys).encode()):08x}"
-    with _stopping(place):
+    with storing(place):
         try:
             if Index.from_bytes(place.read(f"{_PARTS}/{name}.npz")).made == made:
                 return {}
@@ -204,7 +203,7 @@ def _folder_maker(root: str | Path, output: Path) -> Callable:
 def _make_folder(reader: PreparedShards, output: Path, key: str) -> str | None:
     if (clip_path(output, key) / "clip.json").is_file():
         return None
-    with _stopping(Place(output, "output")):
+    with storing(Place(output, "output")):
         try:
             clip = reader.open(key)
             arrays = {file: clip.array(file) for file in clip.files}
@@ -213,18 +212,6 @@ def _make_folder(reader: PreparedShards, output: Path, key: str) -> str | None:
             return str(error)
         write_clip(output, key, **parts, features=arrays)
     return None
-
-
-@contextmanager
-def _stopping(place: Place) -> Iterator[None]:
-    """Where the output cannot be written, no other job can go on."""
-    try:
-        with writing_to(Path(place.root)):
-            yield
-    except Stop:
-        raise
-    except LipsyncError as error:
-        raise Stop(str(error)) from error
 
 
 def _done(setup: Callable, jobs: Sequence[Any], workers: int) -> Iterator[tuple[Any, Any]]:

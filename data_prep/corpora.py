@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from data_prep.draw import draw
 
@@ -75,7 +75,7 @@ def video_of(listed: Iterable[str]) -> Callable[[str, str], str]:
     return video
 
 
-def lrs_parts(name: Path) -> list[str]:
+def lrs_parts(name: PurePath) -> list[str]:
     """``main/<video>/<clip>`` without what is not in its key."""
     top, video, clip = name.parts
     return [video, f"pretrain-{clip}" if top == "pretrain" else clip]

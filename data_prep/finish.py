@@ -27,14 +27,14 @@ class Summary:
     """What a run did.
 
     Attributes:
-        output: the prepared set, if it lies on this machine's disk.
+        output: the prepared set; a folder or a URL.
         splits: which clips are in which list, and who is where.
         reasons: how many files, shots and faces were rejected, by reason.
         clips, minutes, files: of the set, and how many files it was looked for in.
         done: files that this run worked on; the others were done before.
     """
 
-    output: Path
+    output: str | Path
     splits: Splits
     reasons: Counter[str]
     clips: int

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lipsync.data.places import Place, is_url
+
 KEPT, REJECTED = "kept", "rejected"
 
 REASONS = {
@@ -123,6 +125,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
 def read_manifest(output: str | Path) -> Iterator[Row]:
     """The rows of a prepared set, one by one; ends where a line is not of this version."""
     try:
+        if is_url(output):
+            yield from map(as_row, Place(output).read("manifest.jsonl").splitlines())
+            return
         with manifest_path(output).open(encoding="utf-8", newline="\n") as file:
             yield from map(as_row, file)
     except (OSError, ValueError, TypeError):

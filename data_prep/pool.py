@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lipsync.data.places import Place
 from lipsync.errors import LipsyncError, MediaError
 
 _NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
@@ -40,6 +41,18 @@ def writing_to(output: Path) -> Iterator[None]:
                 "what is prepared stays, run the same command again"
             ) from error
         raise
+
+
+@contextmanager
+def storing(place: Place) -> Iterator[None]:
+    """The same for a place that may be behind a URL."""
+    try:
+        with writing_to(Path(place.root)):
+            yield
+    except Stop:
+        raise
+    except LipsyncError as error:
+        raise Stop(str(error)) from error
 
 
 class Worker(ABC):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,8 @@ from data_prep.options import STAGES, Options
 from data_prep.pool import Failed
 from data_prep.scan import Source, scan
 from data_prep.splits import check_lists, check_splits
-from data_prep.state import State
+from data_prep.state import State, picture_in
+from lipsync.data.shard_index import NAME
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.faces.detect import get_detector
@@ -64,18 +66,15 @@ def prepare(
         LipsyncError: the output cannot be written.
     """
     source, output, options = Path(source), Path(output), options or Options()
-    check_workers(workers, engine)
-    if redo is not None and redo not in STAGES:
-        raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits
-    check_splits(shares)
+    check_run(workers, engine, redo, shares)
     sources = scan(source)
     check_lists(source, sources, shares)
-    if options.cuts is None:
-        one_take = is_grid([item.name for item in sources])
-        options = replace(options, cuts="reject" if one_take else "split")
+    options = with_cuts(options, sources)
     if output.resolve() == source.resolve():
         raise ConfigError(f"output={output}: is the source folder; name another")
+    if (output / NAME).exists():
+        raise ConfigError(f"output={output}: holds shards; add to them with form=shards")
     digest = checked_judge(options)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -93,13 +92,27 @@ def prepare(
         keys = {item.name: item.key for item in sources}
 
         def picture(name: str, place: int) -> np.ndarray | None:
-            return State(output, keys[name]).picture(place) if keys[name] else None
+            return picture_in(State(output, keys[name]).pictures(), place) if keys[name] else None
 
-        return finish(
-            source, output, run.finished(), sources, shares, options, picture, run.done
-        )
+        return finish(source, output, run.finished(), sources, shares, options, picture, run.done)
     except OSError as error:
         raise LipsyncError(f"output={output}: cannot be written ({error.strerror})") from error
+
+
+def check_run(workers: int, engine: str, redo: str | None, shares: Any) -> None:
+    """Raise ConfigError for options of a run that cannot work."""
+    check_workers(workers, engine)
+    if redo is not None and redo not in STAGES:
+        raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
+    check_splits(shares)
+
+
+def with_cuts(options: Options, sources: Sequence[Source]) -> Options:
+    """The options, with what the corpus decides."""
+    if options.cuts is not None:
+        return options
+    one_take = is_grid([item.name for item in sources])
+    return replace(options, cuts="reject" if one_take else "split")
 
 
 class _Run:

@@ -36,7 +36,7 @@ def simulated(number: int, speakers: int, rng: np.random.Generator) -> tuple[Sou
     else:
         judged = {"offset": number % 3 - 1, "fine_offset": 0.1, "confidence": sharp}
         row = Row(key, name, KEPT, content=content, **common, **judged)
-    return Source(Path("in", name), name, key, key), row
+    return Source("in", name, name, key, key), row
 
 
 def main() -> None:

@@ -95,10 +95,61 @@ class Place:
             return {}
         try:
             with self._named("listed"):
+                files.invalidate_cache()  # others write, too
                 found = files.ls(root, detail=True)
         except FileNotFoundError:
             return {}
         return {each["name"].rpartition("/")[2]: each["size"] for each in found}
+
+    def walk(self) -> dict[str, str]:
+        """All files below it, by their paths, each with what changes when the file does.
+
+        Raises:
+            ConfigError: there is no such place, or it cannot be listed; one line.
+        """
+        files, root = self._files
+        try:
+            with self._named("listed"):
+                files.invalidate_cache()
+                found = files.find(root, detail=True)
+        except FileNotFoundError:
+            found = {}
+        if not found:
+            raise ConfigError(f"{self.name}: there is nothing")
+        root = root.rstrip("/") + "/"
+        return {path.removeprefix(root): _version(about) for path, about in sorted(found.items())}
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy a file to this disk.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            LipsyncError: it cannot be read; one line.
+        """
+        files, root = self._files
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._named("read", name):
+            files.get_file(f"{root}/{name}", str(target))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless there is one; of several who try at once, one does.
+
+        Raises:
+            LipsyncError: it cannot be written; one line.
+        """
+        files, root = self._files
+        with self._named("written", name):
+            try:
+                if self.local is None:
+                    files.pipe_file(f"{root}/{name}", data, mode="create")
+                    return True
+                target = self.local / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("xb") as file:
+                    file.write(data)
+                return True
+            except FileExistsError:
+                return False
 
     def put(self, name: str, source: Path) -> None:
         """Move a file of this disk here, whole or not at all.
@@ -149,7 +200,7 @@ class Place:
         except LipsyncError:
             raise
         except Exception as error:  # every file system has its own, behind libraries of its own
-            if isinstance(error, FileNotFoundError) and what in ("read", "listed"):
+            if isinstance(error, FileNotFoundError) and what in ("read", "listed", "removed"):
                 raise  # for the caller, who knows what it means
             where = f"{self.name}/{name}" if name else self.name
             text = " ".join(str(getattr(error, "strerror", None) or error).split())
@@ -172,6 +223,12 @@ class Place:
         if self.local is None and unanswered and not isinstance(error, FileNotFoundError):
             return "; see whether the server can be reached from here"
         return ""
+
+
+def _version(about: dict[str, Any]) -> str:
+    """Of a file, by what its file system says of it."""
+    changes = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified")
+    return f"{about.get('size')} " + str(next((about[n] for n in changes if about.get(n)), ""))
 
 
 def free_folder(option: str, folder: str | Path) -> Path:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -69,6 +69,12 @@ class Index:
         if column is None or not self.members[clip, column, 1]:
             return None
         return Member(*self.members[clip, column].tolist())
+
+    def only(self, keys: Container[bytes]) -> Index:
+        """The index without the clips of other keys."""
+        chosen = np.array([key in keys for key in self.keys.tolist()], bool)
+        names = ("keys", "shard", "begin", "length", "frames", "size", "members")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     @cached_property
     def _columns(self) -> dict[str, int]:

@@ -27,7 +27,9 @@ def write(root: Path, keys: dict[str, list[str]] | list[str], wanted: dict = SHA
 
 
 def check(root: Path, keys: list[str], wanted: dict = SHARES) -> None:
-    check_lists(root / "in", [Source(root / key, f"{key}.mp4", key, key) for key in keys], wanted)
+    check_lists(
+        root / "in", [Source(root, f"{key}.mp4", f"{key}.mp4", key, key) for key in keys], wanted
+    )
 
 
 def lists(root: Path, **content: str) -> None:
