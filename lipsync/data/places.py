@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,7 +166,7 @@ class Place:
                 return
             target = self.local / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            making = target.with_name(f".{target.name}.tmp")
+            making = _making(target)
             shutil.move(source, making)
             making.replace(target)
 
@@ -182,7 +183,7 @@ class Place:
                 return
             target = self.local / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            making = target.with_name(f".{target.name}.tmp")
+            making = _making(target)
             making.write_bytes(data)
             making.replace(target)
 
@@ -223,6 +224,11 @@ class Place:
         if self.local is None and unanswered and not isinstance(error, FileNotFoundError):
             return "; see whether the server can be reached from here"
         return ""
+
+
+def _making(target: Path) -> Path:
+    """What a file is called until it is whole; several processes may write the same."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
 
 
 def _version(about: dict[str, Any]) -> str:
