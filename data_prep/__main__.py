@@ -99,6 +99,7 @@ def _prepare(config: DictConfig, output: str, form: str, features: list[Feature]
         ray_address=config.ray_address,
         splits=OmegaConf.to_container(config)["splits"],
         redo=config.redo,
+        reader=config.reader,
     )
     print(_report(summary, output))
     if not summary.clips:

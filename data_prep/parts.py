@@ -33,7 +33,7 @@ from lipsync.data.shard_index import Index
 _AT_ONCE = 16  # requests
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Files whose clips become one shard. ``versions`` are what they were when it was cut."""
 
@@ -53,9 +53,9 @@ def cut(
     parts = []
     for i in range(0, len(sources), files):
         some = tuple(sources[i : i + files])
-        which = tuple(versions[source.file] for source in some)
+        which = tuple(versions[source.name] for source in some)
         content = [
-            made, [[s.file, s.key, version] for s, version in zip(some, which, strict=True)],
+            made, [[s.name, s.key, version] for s, version in zip(some, which, strict=True)],
         ]  # fmt: skip
         name = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
         parts.append(Part(name, some, which))
@@ -68,7 +68,7 @@ class Stored:
 
     Attributes:
         name: of the part.
-        files: versions of its files, by their paths.
+        files: versions of its files, by their names.
         failed: those of them that the program failed on.
         lines: its rows.
     """
@@ -88,7 +88,7 @@ def store(
     """Write all of a part but its shard, which is there already; ``pictures`` by file."""
     place.write(f"parts/{part.name}.npz", index.to_bytes())
     arrays = {
-        source.file: np.frombuffer(data, np.uint8)
+        source.name: np.frombuffer(data, np.uint8)
         for source, data in zip(part.sources, pictures, strict=True)
         if data
     }
@@ -98,9 +98,8 @@ def store(
     place.write(f"parts/{part.name}.jpgs", packed.getvalue())
     head = {
         "made": made,
-        "files": dict(zip((s.file for s in part.sources), part.versions, strict=True)),
-        "failed": sorted({s.file for s in part.sources for row in rows
-                          if row.source == s.name and row.reason == "failed"}),
+        "files": dict(zip((s.name for s in part.sources), part.versions, strict=True)),
+        "failed": sorted({row.source for row in rows if row.reason == "failed"}),
     }  # fmt: skip
     lines = [json.dumps(head, ensure_ascii=False) + "\n", *map(as_line, rows)]
     place.write(f"parts/{part.name}.jsonl", "".join(lines).encode("utf-8", "surrogateescape"))

@@ -41,6 +41,7 @@ def prepare(
     ray_address: str | None = None,
     splits: dict[str, float | list[str]] | None = None,
     redo: str | None = None,
+    reader: str | None = None,
     progress: bool = True,
 ) -> Summary:
     """Prepare all videos of a folder.
@@ -58,6 +59,7 @@ def prepare(
         ray_address: of a Ray cluster that runs already; None starts one on this machine.
         splits: what is drawn where the source has no lists, see :func:`write_splits`.
         redo: do this stage and those behind it again for all files, see :data:`STAGES`.
+        reader: of a corpus, see :mod:`data_prep.readers`; None goes by the folders.
         progress: show a bar.
 
     Raises:
@@ -68,7 +70,7 @@ def prepare(
     source, output, options = Path(source), Path(output), options or Options()
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits
     check_run(workers, engine, redo, shares)
-    sources = scan(source)
+    sources = scan(source, reader)
     check_lists(source, sources, shares)
     options = with_cuts(options, sources)
     if output.resolve() == source.resolve():
@@ -178,7 +180,7 @@ class _Run:
         digest = state.known_digest(item.path)
         if digest is None:
             return False
-        prints = self.options.fingerprints(digest, self.digest)
+        prints = self.options.fingerprints(item.stamp(digest), self.digest)
         found = state.get("clips", prints["clips"])
         if found is None:
             return False

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 
 from data_prep.corpora import LISTS, is_lrs, is_voxceleb, lrs_parts
+from data_prep.readers import read
+from data_prep.readers.found import Found
 from lipsync.data.places import Place, is_url
 from lipsync.errors import ConfigError
 
@@ -30,6 +34,8 @@ class Source:
         name: the same, fit for print.
         listed: how split lists call it: ``name`` without the suffix.
         key: what the prepared clip is called; empty if no safe name can be made of ``name``.
+        span: seconds of the file in which it lies; None for all of it.
+        about: what a corpus says of it, see :class:`data_prep.readers.found.Found`.
     """
 
     folder: str | Path
@@ -37,6 +43,15 @@ class Source:
     name: str
     listed: str
     key: str
+    span: tuple[float, float] | None = None
+    about: dict[str, Any] | None = None
+
+    def stamp(self, version: str) -> str:
+        """What changes when the clip does, of what changes when the file does."""
+        if self.span is None and not self.about:
+            return version
+        text = json.dumps([version, self.span, self.about])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def path(self) -> Path:
@@ -44,7 +59,7 @@ class Source:
         return Path(self.folder, self.file)
 
 
-def scan(folder: str | Path) -> list[Source]:
+def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
     """All videos below ``folder``, or below a URL, sorted by name; hidden files are left out.
 
     ``<speaker>/<clip>.<ext>`` becomes ``speaker/clip``, deeper folders stay in the key, and a file
@@ -52,17 +67,33 @@ def scan(folder: str | Path) -> list[Source]:
     recognised by their folders, see :mod:`data_prep.corpora`; a folder with ``0.jpg`` and
     ``audio.wav`` is a clip that others prepared. Where two keys would be the same, or one clip lie
     in the folder of another or be called as one of its clips, the file's suffix stays in the key.
+    A ``reader`` knows more of a corpus, see :mod:`data_prep.readers`.
 
     Raises:
         ConfigError: if there is no such folder, or no video in it.
     """
     if is_url(folder):
+        if reader is not None:
+            raise ConfigError(f"reader={reader}: works on a folder of this machine, not on a URL")
         found = Place(folder, "source").walk()
         return named(folder, [name for name in map(PurePosixPath, found) if is_video(name)])
     folder = Path(folder)
     if not folder.is_dir():
         raise ConfigError(f"source={folder}: no such folder")
-    return named(folder, _walk(folder))
+    videos = _walk(folder)
+    if reader is not None:
+        return [_read(folder, found) for found in read(reader, folder, videos)]
+    return named(folder, videos)
+
+
+def _read(folder: Path, found: Found) -> Source:
+    """The source that a reader has found."""
+    name, key = _printable(found.file), _safe_key(list(found.key))
+    if found.span is None:
+        listed = _printable(found.file.with_suffix(""))
+    else:
+        name, listed = "{}#t={:g},{:g}".format(name, *found.span), key
+    return Source(folder, str(found.file), name, listed, key, found.span, found.about)
 
 
 def named(folder: str | Path, files: Sequence[PurePath]) -> list[Source]:

@@ -62,13 +62,15 @@ def prepare_shards(
     quality: int = 95,
     files: int = 100,
     features: Sequence[Feature] = (),
+    reader: str | None = None,
     progress: bool = True,
 ) -> Summary:
     """Prepare all videos of a folder or a URL into shards.
 
     Args:
         source, output: folders or URLs.
-        options, workers, engine, ray_address, splits, progress: see :func:`data_prep.run.prepare`.
+        options, workers, engine, ray_address, splits, reader, progress: see
+            :func:`data_prep.run.prepare`.
             Machines of a Ray cluster need to share neither source nor output where these are URLs;
             each needs keys for them of its own.
         redo: any stage; everything is done again.
@@ -91,7 +93,7 @@ def prepare_shards(
     there = not is_url(output) and (Path(output) / "filelists").is_dir()
     if there and not (Path(output) / NAME).exists():
         raise ConfigError(f"output={output}: holds folders of clips; name another folder")
-    sources, versions, lists = _listed(source)
+    sources, versions, lists = _listed(source, reader)
     with tempfile.TemporaryDirectory(prefix="data_prep-") as scratch:
         folder = _fetched(source, lists, Path(scratch, "lists"))
         try:
@@ -110,18 +112,22 @@ def prepare_shards(
         return run.finish(folder, Path(scratch, "out"), shares, options)
 
 
-def _listed(source: str | Path) -> tuple[list[Source], dict[str, str], list[str]]:
-    """The videos of a source, their versions by their paths, and its lists."""
+def _listed(
+    source: str | Path, reader: str | None
+) -> tuple[list[Source], dict[str, str], list[str]]:
+    """The videos of a source, their versions by their names, and its lists."""
     if not is_url(source):
-        sources = scan(source)
-        return sources, {item.file: file_version(item.path) for item in sources}, []
+        sources = scan(source, reader)
+        return sources, {s.name: s.stamp(file_version(s.path)) for s in sources}, []
+    if reader is not None:
+        scan(source, reader)  # says that this does not work
     found = Place(source, "source").walk()
     paths = [path for path in map(PurePosixPath, found) if is_video(path)]
     sources = named(source, paths)
     lists = [
         name for name in found if name in _LISTS or PurePosixPath(name).match("filelists/*.txt")
     ]
-    return sources, {item.file: found[item.file] for item in sources}, lists
+    return sources, {item.name: found[item.file] for item in sources}, lists
 
 
 def _fetched(source: str | Path, lists: Sequence[str], folder: Path) -> Path:
@@ -246,7 +252,7 @@ class _Run:
     def todo(self, files: int, *, again: bool) -> list[Part]:
         """Parts of the files that no part holds yet."""
         held = {} if again else self._holders(self.before, failed=False)
-        left = [item for item in self.sources if item.key and item.file not in held]
+        left = [item for item in self.sources if item.key and item.name not in held]
         return parts.cut(left, self.versions, self.made, files)
 
     def work(self, todo: list[Part], run_all: Callable[..., Iterator], progress: bool) -> None:
@@ -302,9 +308,9 @@ class _Run:
         held: dict[str, str] = {}
         broken: dict[str, str] = {}
         for part in parts.all_stored(self.place, names, self.made):
-            for file, version in part.files.items():
-                if self.versions.get(file) == version:
-                    (broken if file in part.failed else held).setdefault(file, part.name)
+            for name, version in part.files.items():
+                if self.versions.get(name) == version:
+                    (broken if name in part.failed else held).setdefault(name, part.name)
         return broken | held if failed else held
 
     def finish(
@@ -316,8 +322,7 @@ class _Run:
     ) -> Summary:
         """Write all that is about the set as a whole; ``folder`` is of this machine."""
         held = self._holders(parts.names(self.place), failed=True)
-        holder = {item.name: held.get(item.file, "") for item in self.sources}
-        files = {item.name: item.file for item in self.sources}
+        holder = {item.name: held.get(item.name, "") for item in self.sources}
         keys: dict[str, set[bytes]] = defaultdict(set)
 
         def counted(rows: Iterable[Row]) -> Iterator[Row]:
@@ -330,7 +335,7 @@ class _Run:
 
         def picture(name: str, number: int) -> np.ndarray | None:
             found = held_pictures(holder[name]) if holder[name] else {}
-            return picture_in(found.get(files[name], b""), number)
+            return picture_in(found.get(name, b""), number)
 
         folder.mkdir()
         made = finish(
