@@ -142,7 +142,7 @@ def planned(
     train_hours = {n: alone / (1 if n == 1 else n * speed.scaling) for n in GPUS}
     return Plan(
         files, hours, kept_hours, clips, image_size, min_face,
-        {reason: round(seconds, 1) for reason, seconds in reasons.most_common() if seconds},
+        {reason: s for reason, seconds in reasons.most_common() if (s := round(seconds, 1))},
         {told: n for told, n in Counter(t for _, t, _ in pieces).items() if told != NOT_JUDGED},
         keep_unsure, cpu * hours, gigabytes, batches, train_hours,
         {
