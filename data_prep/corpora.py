@@ -38,11 +38,12 @@ _VOXCELEB_SPEAKER = re.compile(r"id\d{5}")
 
 def is_lrs(names: Iterable[str]) -> bool:
     """Whether the videos of a folder, named relative to it, are laid out as LRS2's or LRS3's."""
-    parts = [name.split("/") for name in names]
-    tops = {part[0] for part in parts if len(part) == 3}
-    others = any(len(part) != 3 for part in parts)
-    needed = tops & {"main", "trainval"}
-    return bool(needed) and not others and (tops <= _LRS2 or tops <= _LRS3)
+    tops = set()
+    for name in names:
+        if name.count("/") != 2:
+            return False
+        tops.add(name.partition("/")[0])
+    return bool(tops & {"main", "trainval"}) and (tops <= _LRS2 or tops <= _LRS3)
 
 
 def is_grid(names: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,14 +76,19 @@ def finish(
         done: files that this run worked on.
     """
     report = Report()
-    listed = {item.name: item.listed for item in sources}
-    kept: dict[str, list[Kept]] = {item.listed: [] for item in sources}
+    ordered = iter(sorted(sources, key=attrgetter("name")))
+    item = next(ordered, None)
+    kept: dict[str, tuple[Kept, ...]] = {item.listed: () for item in sources}
 
     def gathered() -> Iterator[Row]:
+        nonlocal item
         for row in rows:
             report.add(row)
+            while item is not None and item.name < row.source:
+                item = next(ordered, None)
             if row.status == KEPT:
-                kept[listed[row.source]].append(Kept(row.key, row.frames))
+                key = item.key if row.key == item.key else row.key  # not twice in memory
+                kept[item.listed] += (Kept(key, row.frames),)
             yield row
 
     write_manifest(output, gathered())

@@ -7,6 +7,7 @@ import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -139,15 +140,16 @@ class Rows:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
-        self._places: dict[str, tuple[int, int]] = {}
+        self._sources: list[str] = []
+        self._places = array("Q")
         self._contents = array("Q")
 
     def __setitem__(self, source: str, rows: Sequence[Row]) -> None:
         """The rows of a source, in order of time; they replace those that it had."""
         data = "".join(map(as_line, rows)).encode()
-        begin = self._file.seek(0, 2)
-        self._file.write(data)
-        self._places[source] = (begin, len(data))
+        self._sources.append(source)
+        self._places.append(self._file.seek(0, 2))
+        self._file.write(len(data).to_bytes(8) + data)
         self._contents.extend(_content(row) for row in rows if row.status == KEPT)
 
     def __iter__(self) -> Iterator[Row]:
@@ -165,9 +167,13 @@ class Rows:
             yield row
 
     def _stored(self) -> Iterator[Row]:
-        for source in sorted(self._places):
-            begin, length = self._places[source]
-            self._file.seek(begin)
+        names = self._sources
+        order = sorted(range(len(names)), key=names.__getitem__)
+        for number, later in zip_longest(order, order[1:]):
+            if later is not None and names[later] == names[number]:
+                continue  # what was put for it last is what it has
+            self._file.seek(self._places[number])
+            length = int.from_bytes(self._file.read(8))
             yield from map(as_row, self._file.read(length).splitlines())
 
 

@@ -57,7 +57,7 @@ class Report:
         self.reasons: Counter[str] = Counter()
         self.minutes: Counter[str] = Counter()
         self._worst: dict[str, list[tuple[Any, Row, int]]] = defaultdict(list)
-        self._values = {title: array("d") for title in _MEASURES}
+        self._values = {title: array("f") for title in _MEASURES}
         self._last, self._place = "", 0
 
     @property

@@ -125,9 +125,15 @@ def named(folder: str | Path, files: Sequence[PurePath]) -> list[Source]:
         if key in taken or key in folders or (base != key and base in all_keys):
             key = _safe_key(parts(name))
         taken.add(key)
-        listed = _printable(stem)
-        found.append(
-            Source(folder, str(name), _printable(name), listed, listed if key == listed else key)
+        file, shown, listed = str(name), _printable(name), _printable(stem)
+        found.append(  # what is the same is not twice in memory
+            Source(
+                folder,
+                file,
+                file if shown == file else shown,
+                listed,
+                listed if key == listed else key,
+            )
         )
     return found
 

@@ -116,7 +116,7 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
 def write_splits(
     folder: str | Path,
     output: str | Path,
-    kept: Mapping[str, Sequence[Any]],
+    kept: dict[str, Any],
     wanted: Mapping[str, float | Sequence[str]],
 ) -> Splits:
     """Write ``<output>/filelists/*.txt`` for the clips that were kept.
@@ -129,25 +129,34 @@ def write_splits(
     Args:
         folder: the source folder.
         output: the prepared set.
-        kept: key and frames of the kept clips of each file, by the name that lists use.
+        kept: key and frames of the kept clips of each file, by the name that lists use; used up,
+            as there may be millions.
         wanted: the drawn splits: a share of the clips, such as ``{"val": 0.05}``, or the speakers
             that it holds, such as ``{"test": ["s1", "s2"]}``; the rest is ``train``.
     """
-    video = video_of(kept)
-    files = {
-        name: [Member(row.key, _speaker(row.key), video(row.key, name), row.frames) for row in rows]
-        for name, rows in kept.items()
-    }
+    video, same = video_of(kept), {}
+
+    def once(text: str) -> str:
+        return same.setdefault(text, text)
+
+    for name, rows in kept.items():
+        kept[name] = tuple(
+            Member(row.key, once(_speaker(row.key)), once(video(row.key, name)), row.frames)
+            for row in rows
+        )
+    files: dict[str, tuple[Member, ...]] = kept
     lists = official_splits(folder, files, _val_share(wanted))
     if lists is not None:
         names, missing = _matched(lists, files)
         origin, remarks = "the source's own lists", _missing(missing)
     else:
-        names, origin, remarks = _drawn({name: own for name, own in files.items() if own}, wanted)
+        names, origin, remarks = _drawn(files, wanted)
     splits = {split: [m for name in those for m in files[name]] for split, those in names.items()}
     table = [count(split, members) for split, members in splits.items()]
-    listed = {member.key for members in splits.values() for member in members}
-    if rest := [m for own in files.values() for m in own if m.key not in listed]:
+    # drawn lists hold every clip
+    placed = set() if lists is None else {name for those in names.values() for name in those}
+    left = () if lists is None else files.keys() - placed
+    if rest := [member for name in left for member in files[name]]:
         table.append(count("no list", rest))
     keys = {split: [member.key for member in members] for split, members in splits.items()}
     for split, members in keys.items():
@@ -160,10 +169,11 @@ def write_splits(
 
 def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
     """Remarks on lists of earlier runs that now share clips with ``train``."""
-    train, remarks = set(keys.get("train", [])), []
+    train, remarks = set(), []
     for path in sorted((output / "filelists").glob("*.txt")):
         if path.stem in keys:
             continue
+        train = train or set(keys.get("train", []))
         shared = len(train & set(path.read_text(encoding="utf-8", errors="replace").splitlines()))
         if shared:
             remarks.append(f"{path} is not of this run: {shared} clips of it are in train")
@@ -196,39 +206,45 @@ def _shown(names: Sequence[str], most: int) -> str:
 
 
 def _drawn(
-    files: Mapping[str, list[Member]], wanted: Mapping[str, float | Sequence[str]]
+    files: Mapping[str, Sequence[Member]], wanted: Mapping[str, float | Sequence[str]]
 ) -> tuple[dict[str, list[str]], str, list[str]]:
     """Files of each split, how they were drawn, and remarks."""
     names: dict[str, list[str]] = {split: [] for split in ("train", *wanted)}
     shares, remarks = _shares(wanted), []
     holder = {str(s): split for split in wanted if split not in shares for s in wanted[split]}
-    left = {}
+    left = []
     for name, own in files.items():
-        if own[0].speaker in holder:
+        if own and own[0].speaker in holder:
             names[holder[own[0].speaker]].append(name)
-        else:
-            left[name] = own
-    if gone := set(holder) - {own[0].speaker for own in files.values()}:
+        elif own:
+            left.append(name)
+    if gone := set(holder) - {own[0].speaker for own in files.values() if own}:
         remarks.append(f"no clip was kept of {', '.join(sorted(gone))}, named in splits")
 
-    def drawn(group: Callable[[str], str], *, force: bool = False) -> dict[str, str] | None:
-        groups = {name: group(name) for name in left}
-        sizes: Counter[str] = Counter()
-        for name, own in left.items():
-            sizes[groups[name]] += len(own)
-        places = draw(sizes, shares, force=force)
-        return places and {name: places.get(groups[name], "train") for name in left}
+    def speaker(name: str) -> str:
+        return files[name][0].speaker
 
     def video(name: str) -> str:
-        return left[name][0].video
+        return files[name][0].video
 
-    origin, found = "drawn by speaker", drawn(lambda name: left[name][0].speaker)
+    def numbered(name: str) -> str:
+        return _COUNTER.sub("", video(name))
+
+    def drawn(group: Callable[[str], str], *, force: bool = False) -> dict[str, str] | None:
+        sizes: Counter[str] = Counter()
+        for name in left:
+            sizes[group(name)] += len(files[name])
+        return draw(sizes, shares, force=force)
+
+    origin, group, found = "drawn by speaker", speaker, drawn(speaker)
     if found is None:
-        people = len({own[0].speaker for own in left.values()})
+        people = len(set(map(speaker, left)))
         origin = f"drawn by video: speakers ({people}) too few or too unequal to hold any out"
-        found = drawn(lambda name: _COUNTER.sub("", video(name))) or drawn(video, force=True)
+        group, found = numbered, drawn(numbered)
+        if not found:
+            group, found = video, drawn(video, force=True)
     for name in left:
-        names[(found or {}).get(name, "train")].append(name)
+        names[(found or {}).get(group(name), "train")].append(name)
     if empty := [split for split, share in shares.items() if share and not names[split]]:
         remarks.append(
             f"nothing is in {' and '.join(empty)}: the source has too few videos; add some, or "

@@ -1,12 +1,12 @@
-"""What preparing a thousand hours takes on many machines: a simulation, and its check by small runs.
+"""What preparing a thousand hours takes on many machines: simulated, and checked by small runs.
 
     python experiments/cluster/simulate.py --prices experiments/cluster/prices.yaml
     python experiments/cluster/simulate.py --check
 
 Parts of the work are taken from a common list as :mod:`data_prep.sharded` does. Some workers are
-slow for as long as they live, and each may die; a part that it held is free again once its lease has
-expired, and the machine is back after some minutes. ``--check`` runs a job that sleeps through the
-engine with real processes, some of which are killed, and simulates the same.
+slow for as long as they live, and each may die; a part that it held is free again once its lease
+has expired, and the machine is back after some minutes. ``--check`` runs a job that sleeps through
+the engine with real processes, some of which are killed, and simulates the same.
 """
 
 from __future__ import annotations
@@ -144,9 +144,9 @@ def table(case: Case, prices: dict[str, float], counts: list[int], runs: int) ->
             asked = videos * (one.reads[0] + one.writes[0])
             asked += result.parts * (one.reads[1] + one.writes[1] + one.lists)
             print(
-                f"| {workers} | {name} | {result.wall:.2f} | {result.ideal:.2f} | {result.core:.0f} "
-                f"| {result.lost:.1f} | {case.hours * case.gpu:.0f} | {result.deaths} "
-                f"| {asked:,.0f} | {paid:.2f} |"
+                f"| {workers} | {name} | {result.wall:.2f} | {result.ideal:.2f} "
+                f"| {result.core:.0f} | {result.lost:.1f} | {case.hours * case.gpu:.0f} "
+                f"| {result.deaths} | {asked:,.0f} | {paid:.2f} |"
             )
 
 
