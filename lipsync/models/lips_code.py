@@ -117,6 +117,10 @@ class LipsCode(Wav2Lip):
         Returns:
             (B, 3, H, W) RGB in [0, 1], float32 also under autocast.
         """
+        return self.picture(self.decode(code, faces), faces)
+
+    def decode(self, code: Tensor, faces: Tensor) -> Tensor:
+        """What the editor's last layer gives: colours, shares and flows, see :meth:`flows`."""
         skips, x = [], faces
         for block in self.face_encoder_blocks:
             x = block(x)
@@ -126,7 +130,11 @@ class LipsCode(Wav2Lip):
         for block, gain in zip(self.face_decoder_blocks, self.gains, strict=True):
             x = block(x) * (1 + gain(steps)[:, :, None, None])
             x = torch.cat([x, skips.pop()], dim=1)
-        return self._finish(x, faces)
+        return self._last(x)
+
+    def picture(self, decoded: Tensor, faces: Tensor) -> Tensor:
+        """The picture of what :meth:`decode` gave, as :meth:`edit` returns it."""
+        return self._picture(decoded, faces)
 
     def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
         return self.edit(self.code_of_sound(mel), faces)
