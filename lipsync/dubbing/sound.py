@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from lipsync.media import (
     sound_channels,
 )
 from lipsync.media.loudness import FLOOR_DB, Loudness
+from lipsync.media.streams import USUAL, Streams
 
 OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
 AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
@@ -43,6 +45,7 @@ class Sound:
         least_db: level of its speech at least once it is, see :class:`VoiceGate`.
         silent: whether it never rises above ``FLOOR_DB``; the mouth rests throughout.
         tolerate_damage: enable error concealment.
+        streams: which of its file's sounds it is.
         mixed: further sounds that are played with it.
         scale: factor on all of them, so that their sum does not clip.
     """
@@ -53,6 +56,7 @@ class Sound:
     least_db: float
     silent: bool = False
     tolerate_damage: bool = False
+    streams: Streams = USUAL
     mixed: tuple[Path, ...] = ()
     scale: float = 1.0
 
@@ -63,9 +67,9 @@ class Sound:
             gate: let what is not speech be silence, see :class:`VoiceGate`.
             endless: silence follows, for ever.
         """
-        tolerant = self.tolerate_damage
         gain = np.float32(10 ** (self.gain_db / 20))
-        read = audio_blocks(self.path, SAMPLE_RATE, tolerate_damage=tolerant)
+        how: dict[str, Any] = {"tolerate_damage": self.tolerate_damage, "streams": self.streams}
+        read = audio_blocks(self.path, SAMPLE_RATE, **how)
         blocks: Iterator[np.ndarray] = (block[0] * gain for block in read)
         if gate and self.silent:
             blocks = map(np.zeros_like, blocks)
@@ -78,14 +82,14 @@ class Sound:
 
     def channels(self, codec: str) -> int:
         """One, two or six, as it is written."""
-        return max(sound_channels(path, codec) for path in (self.path, *self.mixed))
+        own = sound_channels(self.path, codec, self.streams)
+        return max(own, *(sound_channels(path, codec) for path in self.mixed), 0)
 
     def blocks(self, channels: int) -> Iterator[np.ndarray]:
         """float32 (channels, n) at ``OUTPUT_RATE``, as it is played."""
-        every = [
-            audio_blocks(path, OUTPUT_RATE, channels=channels, tolerate_damage=self.tolerate_damage)
-            for path in (self.path, *self.mixed)
-        ]
+        how: dict[str, Any] = {"channels": channels, "tolerate_damage": self.tolerate_damage}
+        every = [audio_blocks(self.path, OUTPUT_RATE, streams=self.streams, **how)]
+        every += [audio_blocks(path, OUTPUT_RATE, **how) for path in self.mixed]
         return every[0] if not self.mixed else mix(every, channels, self.scale)
 
     def check(self, feature: Feature) -> None:
@@ -113,9 +117,9 @@ class Sound:
             ConfigError: it was to be copied, and cannot be.
         """
         fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _TOGETHER
-        as_it_is = not self.mixed and can_copy(self.path, target)
+        as_it_is = not self.mixed and can_copy(self.path, target, self.streams)
         if codec in ("auto", "copy") and bit_rate is None and fits and as_it_is:
-            return CopiedSound(self.path), "copied"
+            return CopiedSound(self.path, self.streams), "copied"
         if codec == "copy":
             reason = f"{target.suffix} does not take it as it is"
             if self.mixed:
@@ -135,14 +139,15 @@ def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:
     yield gate.finish()
 
 
-def measure(path: Path, tolerate_damage: bool = False) -> Sound:
+def measure(path: Path, tolerate_damage: bool = False, streams: Streams = USUAL) -> Sound:
     """Read a sound through once, without keeping it.
 
     Raises:
         MediaError: it cannot be read.
     """
     samples, loudness, loudest = 0, Loudness(path), 0.0
-    for block in audio_blocks(path, SAMPLE_RATE, tolerate_damage=tolerate_damage):
+    how: dict[str, Any] = {"tolerate_damage": tolerate_damage, "streams": streams}
+    for block in audio_blocks(path, SAMPLE_RATE, **how):
         samples += block.shape[1]
         loudness.push(block[0])
         loudest = max(loudest, float(np.abs(block).max()))
@@ -150,7 +155,7 @@ def measure(path: Path, tolerate_damage: bool = False) -> Sound:
     gain = loudness.gain_db()
     heard = loudness.percentiles(gain)
     least = FLOOR_DB if heard is None else least_db(*heard)
-    return Sound(path, samples / SAMPLE_RATE, gain, least, silent, tolerate_damage)
+    return Sound(path, samples / SAMPLE_RATE, gain, least, silent, **how)
 
 
 def measure_mix(sounds: Sequence[Sound]) -> Sound:

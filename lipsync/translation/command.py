@@ -26,6 +26,10 @@ def add_translate(commands: Any) -> None:
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
     add("--to", metavar="LANG", help="target language, e.g. es")
     add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
+    about = "audio track to translate: a number from 0, or a language (default: the default one)"
+    add("--audio-stream", metavar="N|LANG", help=about)
+    about = "video track to dub, a number from 0 (default: the default one)"
+    add("--video-stream", type=int, metavar="N", help=about)
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
     about = "stop after recognise, translate, speakers, speak, voice or fit"

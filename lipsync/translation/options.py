@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lipsync.errors import ConfigError
+from lipsync.languages import language
+from lipsync.media.streams import USUAL, Streams
 from lipsync.options import check_names, check_options, option, read_options_file
 from lipsync.translation.engines import AUTO
 from lipsync.translation.engines.base import Recogniser, Speaker, Translator, Voice
-from lipsync.translation.languages import language
 
 STAGES = ("recognise", "translate", "speakers", "speak", "voice", "fit", "lips")
 
@@ -32,6 +33,9 @@ class Options:
             whoever is seen to speak are moved. By default one, whose lips are moved throughout.
             They are called A, B and so on, by their first lines; ``tts`` and ``voice`` may then be
             mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
+        audio_stream: which sound of the video is translated, a number from 0 or a language; its
+            others are kept. By default the default one.
+        video_stream: which video of the file is dubbed, a number from 0.
         slowest, fastest: bounds of the speed at which a line is spoken, 1 being as its engine does.
         transcript: an SRT or VTT file of what is said, in place of recognising it.
         subtitles: an SRT or VTT file of the translation, in place of translating: its lines are
@@ -55,6 +59,8 @@ class Options:
     tts: str | dict | Speaker = AUTO
     voice: str | dict | Voice | None = None
     speakers: int | None = option(None, least=1, most=26)
+    audio_stream: int | str | None = option(None, least=0)
+    video_stream: int | None = option(None, least=0)
     transcript: str | Path | None = None
     subtitles: str | Path | None = None
     write_subtitles: str | None = option(None, choices=("srt", "vtt"))
@@ -75,11 +81,18 @@ class Options:
                 value = "no" if value is False else str(value)  # YAML's reading of Norwegian
                 object.__setattr__(self, name, language(value).code)
         check_options(self)
+        if self.adapt and self.streams != USUAL:
+            raise ConfigError("adapt uses the default tracks; leave out audio_stream, video_stream")
         for name in ("tts", "voice"):
             if isinstance(getattr(self, name), dict) and self.speakers is None:
                 raise ConfigError(
                     f"{name} names several people; say how many speak with --speakers"
                 )
+
+    @property
+    def streams(self) -> Streams:
+        """The tracks of the video that are read."""
+        return Streams(self.video_stream, self.audio_stream)
 
     def tts_of(self, person: str) -> Any:
         """The engine that speaks for a person."""

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from lipsync.errors import ConfigError, StageError
+from lipsync.languages import LANGUAGES
 from lipsync.media import check_target, whole_file
 from lipsync.media.files import naming_target
 from lipsync.pages import render
 from lipsync.translation.fit import COMFORTABLE
 from lipsync.translation.glossary import missing
-from lipsync.translation.languages import LANGUAGES
 from lipsync.translation.options import STAGES, Options
 from lipsync.translation.pipeline import Progress, TranslationResult, translate
 from lipsync.translation.work import Row, load

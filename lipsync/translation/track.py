@@ -75,7 +75,7 @@ def fit_lines(
     if by_hand:
         return track, 1
     if options.background:
-        rest = mixing.background(read_audio(job.video, mixing.RATE), slots)[: len(mixed)]
+        rest = mixing.background(job.sound(), slots)[: len(mixed)]
         mixed[: len(rest)] += options.background * rest
     with whole_file(track) as temporary:
         write_audio(temporary, mixed, mixing.RATE)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from lipsync.errors import StageError
+from lipsync.languages import language as look_up
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.languages import language as look_up
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model.bin", "*.txt")
 _OWN_CODES = {  # where its names are not those of the table of languages

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lipsync.errors import StageError
+from lipsync.languages import language
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.languages import language
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt")
 _LONGEST = 256  # tokens of one line
