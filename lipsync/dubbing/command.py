@@ -111,6 +111,8 @@ def add_dub(commands: Any) -> None:
         metavar="NAME",
         help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac, pcm",
     )
+    about = "loudness of the new sound by EBU R 128, e.g. -23; true peaks stay below -1 dBTP"
+    add("--loudness", type=float, metavar="LUFS", help=about)
     about = "language of the new sound, for players, e.g. es"
     add("--audio-language", metavar="LANG", help=about)
     add("--audio-bitrate", type=int, metavar="N", help="bits per second of encoded sound")

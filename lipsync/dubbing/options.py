@@ -160,6 +160,8 @@ class Encoding:
             whole of it is used, and else encodes AAC (Opus in WebM, PCM in MXF); or "copy", "aac",
             "mp3", "opus", "flac", "pcm".
         audio_bitrate: bits a second of encoded sound.
+        loudness: integrated loudness (EBU R 128) that the new sound is brought to, in LUFS, such as
+            -23, its true peaks limited to -1 dBTP; by default it stays as loud as it is.
         audio_language: of the new sound, an ISO 639 code such as "es", for players.
         preview: write the source and the dub side by side.
         layer: write the new mouth alone, on nothing, to be laid over the source; the codec must
@@ -174,6 +176,7 @@ class Encoding:
     preset: str = option("veryfast", choices=PRESETS)
     audio_codec: str = option("auto", choices=AUDIO_CHOICES)
     audio_bitrate: int | None = option(None, least=8_000, most=512_000)
+    loudness: float | None = option(None, least=-40, most=-5)
     audio_language: str | None = None
     preview: bool = False
     layer: bool = False
@@ -183,6 +186,8 @@ class Encoding:
         if self.audio_bitrate is not None and self.audio_codec in LOSSLESS:
             name = self.audio_codec
             raise ConfigError(f"{name} loses nothing and has no bit rate; leave audio_bitrate out")
+        if self.loudness is not None and self.audio_codec == "copy":
+            raise ConfigError("sound that is copied stays as loud as it is; leave loudness out")
         if self.audio_language is not None and track_code(self.audio_language) == "und":
             known = "an ISO 639 code such as es or spa"
             raise ConfigError(f"audio_language must be {known}, got '{self.audio_language}'")

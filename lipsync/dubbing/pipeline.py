@@ -68,12 +68,14 @@ def dub(
         if written is not None:
             check_target(written)
 
+    if encoding.loudness is not None and (wanted.start, wanted.until) != (None, None):
+        raise ConfigError("a stretch keeps the sound around it; leave loudness out")
     plan = Plan(face, audio, wanted)
     source = plan.source
     total, seconds = plan.playback.expected()
     encoded = encoding.audio_codec, encoding.audio_bitrate
     if plan.stretch is None:
-        track, sound = plan.sound.track(output, seconds, *encoded)
+        track, sound = plan.sound.track(output, seconds, *encoded, encoding.loudness)
     else:
         track, sound = stretch_track(plan.stretch, output, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []

@@ -69,7 +69,8 @@ class DubResult:
         stretch: (start, end) in seconds of what was dubbed, where that was not the whole.
         model: name of the generator.
         references: which frames it was shown.
-        sound: "copied", or the codec that it was encoded with.
+        sound: "copied", or the codec that it was encoded with, and its loudness where one was asked
+            for.
         silent: whether nothing is heard in the sound, so that the mouth was to rest throughout.
         variable: whether frames have times of their own.
         hdr: what the video was tone-mapped from, "PQ" or "HLG"; "" where it is no HDR.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lipsync.media import (
     sound_channels,
 )
 from lipsync.media.loudness import FLOOR_DB, Loudness
+from lipsync.media.programme import levelling
 from lipsync.media.streams import USUAL, Streams
 
 OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
@@ -102,9 +104,15 @@ class Sound:
             raise MediaError(self.path, problem, "use a longer sound")
 
     def track(
-        self, target: Path, picture_seconds: float | None, codec: str, bit_rate: int | None
+        self,
+        target: Path,
+        picture_seconds: float | None,
+        codec: str,
+        bit_rate: int | None,
+        loudness: float | None = None,
     ) -> tuple[Soundtrack, str]:
-        """The sound for a video, and what was done to it: "copied", or the codec's name.
+        """The sound for a video, and what was done to it: "copied", or the codec's name and
+        whatever was done to its loudness.
 
         Args:
             target: the video that is written.
@@ -112,13 +120,15 @@ class Sound:
             codec: one of ``AUDIO_CHOICES``. "auto" copies where the container takes the sound as it
                 is and its end is within 20 ms of the picture's, and else encodes AAC.
             bit_rate: of encoded sound.
+            loudness: LUFS that it is brought to.
 
         Raises:
             ConfigError: it was to be copied, and cannot be.
         """
         fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _TOGETHER
         as_it_is = not self.mixed and can_copy(self.path, target, self.streams)
-        if codec in ("auto", "copy") and bit_rate is None and fits and as_it_is:
+        plain = bit_rate is None and loudness is None
+        if codec in ("auto", "copy") and plain and fits and as_it_is:
             return CopiedSound(self.path, self.streams), "copied"
         if codec == "copy":
             reason = f"{target.suffix} does not take it as it is"
@@ -130,9 +140,13 @@ class Sound:
                 reason = "it would not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
-        channels = self.channels(name)
-        blocks = self.blocks(channels)
-        return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
+        channels, level = self.channels(name), None
+        if loudness is not None:
+            level = levelling(partial(self.blocks, channels), OUTPUT_RATE, loudness)
+        blocks, said = self.blocks(channels), name
+        if level is not None:
+            blocks, said = level.apply(blocks, OUTPUT_RATE), f"{name}, {level}"
+        return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), said
 
 
 def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:

@@ -60,6 +60,8 @@ def add_translate(commands: Any) -> None:
     add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
     add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
+    about = "loudness of the new sound by EBU R 128, e.g. -23 (default: as loud as the original)"
+    add("--loudness", type=float, metavar="LUFS", help=about)
     add("--model", help="name or path of the lip generator (default: the bundled one)")
     add("--adapt", action="store_true", help="adapt the generator to the person in VIDEO first")
     add("--device", help="device of the networks, e.g. cuda (default: cpu)")

@@ -25,8 +25,8 @@ def move_lips(
     """
     given = job.options
     options = {"device": given.device, "faces": "sync", "audio_language": given.to}
-    tracks = {"audio_stream": given.audio_stream, "video_stream": given.video_stream}
-    options |= {name: value for name, value in tracks.items() if value is not None} | given.dub
+    own = {name: getattr(given, name) for name in ("audio_stream", "video_stream", "loudness")}
+    options |= {name: value for name, value in own.items() if value is not None} | given.dub
     sounds: dict[str, Path] = {}
     if turns and "faces" not in job.options.dub:
         options["faces"], sounds = _parts(job, turns)

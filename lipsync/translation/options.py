@@ -45,6 +45,8 @@ class Options:
         correct: new texts by the numbers of their lines, from 1, or the file of them that the page
             to proof-read saves; lines that were translated before, and are corrected now.
         background: gain of the original sound without its speech, 0 to 1.
+        loudness: integrated loudness (EBU R 128) of the new sound in LUFS, such as -23; by default
+            each line is as loud as the one that it replaces.
         device: where networks run.
         adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
             for all languages.
@@ -69,6 +71,7 @@ class Options:
     slowest: float = option(0.9, least=0.5, most=1)
     fastest: float = option(1.4, least=1, most=2)
     background: float = option(0.0, least=0, most=1)
+    loudness: float | None = option(None, least=-40, most=-5)
     device: str = "cpu"
     adapt: bool = False
     until: str = option(STAGES[-1], choices=STAGES)
