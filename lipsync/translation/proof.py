@@ -190,6 +190,7 @@ def _fit_doubts(place: Row) -> list[str]:
     found = []
     if place["over"]:
         found.append(f"{place['over']:.1f} s too long")
+        found += [f"shorter: {text}" for text in place.get("shorter", ())]
     elif place["speed"] > COMFORTABLE:
         found.append("hurried")
     return found
