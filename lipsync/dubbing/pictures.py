@@ -77,8 +77,7 @@ class Pictures:
         """What of the source is kept beside picture and sound."""
         if whole and source.still is None and not sequence:
             _, seconds = plan.playback.expected()
-            tolerant = source.tolerate_damage
-            self.beside = KeptTracks(source.path, output, plan.replaced, seconds, tolerant)
+            self.beside = KeptTracks(source.path, output, plan.replaced, seconds)
 
     def writer(self, track: Soundtrack | None, comment: str) -> VideoWriter | SequenceWriter:
         """Of the output; ``comment`` comes before that of the source."""

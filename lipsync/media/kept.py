@@ -44,7 +44,6 @@ class KeptTracks:
         target: the file that is written.
         streams: what is read of ``path``, and so replaced.
         seconds: how long the new picture lasts; None if that is unknown.
-        tolerate_damage: enable error concealment.
 
     Attributes:
         kept: a few words on each track that is kept, and on chapters.
@@ -58,10 +57,9 @@ class KeptTracks:
         target: Path,
         streams: Streams = USUAL,
         seconds: float | None = None,
-        tolerate_damage: bool = False,
     ) -> None:
         self.path, self._target, self.suffix = path, target, target.suffix.lower()
-        self._streams, self._seconds, self._tolerant = streams, seconds, tolerate_damage
+        self._streams, self._seconds = streams, seconds
         self.kept: list[str] = []
         self.left_out: list[str] = []
         self._sound: list[int] = []  # numbers of those that are encoded
@@ -129,7 +127,8 @@ class KeptTracks:
         for number in self._sound:
             stream, streams = given.streams.audio[number], Streams(self._streams.video, number)
             channels = sound_channels(self.path, self._codec, streams)
-            how: dict[str, Any] = {"tolerate_damage": self._tolerant, "streams": streams}
+            # a track that nobody asked for does not end the work
+            how: dict[str, Any] = {"tolerate_damage": True, "streams": streams}
             blocks = audio_blocks(self.path, _RATE, channels=channels, **how)
             sound = EncodedSound(blocks, _RATE, channels, self._codec, fit=True)
             _name(sound.open(container), stream)
@@ -137,7 +136,6 @@ class KeptTracks:
         if self._chapters and self.suffix in _TAGGED:
             container.set_chapters(list(self._shifted_chapters()))
         self._packets, self._held = self._copies(given), None
-        self._until = 0.0
 
     def _shifted_chapters(self) -> Iterator[dict[str, Any]]:
         last = np.inf if self._seconds is None else self._seconds
@@ -153,11 +151,19 @@ class KeptTracks:
     def _copies(
         self, given: av.container.InputContainer
     ) -> Iterator[tuple[float, av.stream.Stream, av.Packet]]:
-        streams = [given.streams[index] for index in self._out]
-        for packet in demuxed(given, *streams) if streams else ():
+        streams, last = [given.streams[index] for index in self._out], dict[int, float]()
+        packets = demuxed(given, *streams) if streams else iter(())
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:  # damage: what is read of the file itself says so
+                return
+            if packet is None:
+                return
             if not packet.size:
                 continue
-            out, way, earliest = self._out[packet.stream.index]
+            index = packet.stream.index
+            out, way, earliest = self._out[index]
             time = shifted(packet, self._origin)
             if time is None:
                 continue
@@ -166,6 +172,10 @@ class KeptTracks:
                 if out.type != "subtitle" or end <= 0:
                     continue
                 packet.pts, packet.dts, packet.duration, time = 0, 0, end, 0.0
+            before = last.get(index, -np.inf)
+            if time < before or (time == before and out.type != "subtitle"):
+                continue  # a clock that steps back; keep the first word
+            last[index] = time
             if way is not None:
                 packet = way.packet(packet)
             if packet is not None:
@@ -177,7 +187,6 @@ class KeptTracks:
             sound.write(until)
         if until == np.inf:
             return
-        self._until = until
         while True:
             if self._held is None:
                 self._held = next(self._packets, None)
