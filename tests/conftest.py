@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,8 @@ def pytest_configure() -> None:
     """Processes that tests start must hear Ctrl-C, also where a script runs pytest with ``&``."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # what tests measure and download does not go into the user's cache
+    os.environ.setdefault("LIPSYNC_CACHE", tempfile.mkdtemp(prefix="lipsync-cache-"))
 
 
 @pytest.fixture(scope="session")

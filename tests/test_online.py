@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from lipsync.checkpoints import load_model, online, save_model
-from lipsync.checkpoints.online import ONLINE, OnlineModel, cache_folder, fetch
+from lipsync.checkpoints.online import ONLINE, OnlineModel, fetch
 from lipsync.errors import CheckpointError
 from lipsync.models import SyncNet
+from lipsync.speeds import cache_folder
 
 CONTENT = bytes(range(256)) * 4000
 HASH = hashlib.sha256(CONTENT).hexdigest()
@@ -197,7 +199,7 @@ def test_load_model_takes_their_names(server, tmp_path, monkeypatch):
 
 def test_the_cache_is_the_user_s(monkeypatch, tmp_path):
     monkeypatch.delenv("LIPSYNC_CACHE", raising=False)
-    monkeypatch.setattr(online.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "lipsync"
     monkeypatch.delenv("XDG_CACHE_HOME")

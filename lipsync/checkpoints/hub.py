@@ -19,8 +19,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
 from lipsync.checkpoints.files import is_safetensors, whole_files
-from lipsync.checkpoints.online import OnlineModel, cache_folder, fetch, open_url
+from lipsync.checkpoints.online import OnlineModel, fetch, open_url
 from lipsync.errors import CheckpointError
+from lipsync.speeds import cache_folder
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import urllib.request as http
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
@@ -17,6 +15,7 @@ from tqdm import tqdm
 
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import CheckpointError
+from lipsync.speeds import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -72,19 +71,6 @@ ONLINE = {
         ),
     )
 }
-
-
-def cache_folder() -> Path:
-    """``$LIPSYNC_CACHE``, or ``lipsync`` in this system's folder for a user's caches."""
-    if given := os.environ.get("LIPSYNC_CACHE"):
-        return Path(given).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "lipsync"
 
 
 def fetch(model: OnlineModel, folder: Path | None = None) -> Path:

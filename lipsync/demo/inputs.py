@@ -13,7 +13,8 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.demo.messages import Refusal
 from lipsync.errors import MediaError
 from lipsync.media import audio_blocks, frame_times, probe
-from lipsync.media.files import opened, video_stream
+from lipsync.media.files import opened
+from lipsync.media.streams import USUAL
 
 _PICTURES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
 _MOST_PIXELS = 4096 * 2304
@@ -74,7 +75,7 @@ def look_at(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, 
         _check_size(kind, width, height)
         return path.rename(path.with_suffix(suffix)), {"width": width, "height": height}
     with opened(path) as container:
-        stream = video_stream(container)
+        stream = USUAL.video_of(path, container)
         if stream is not None:
             _check_size(kind, stream.width, stream.height)
     info = probe(path)

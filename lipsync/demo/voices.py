@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lipsync.demo.messages import Refusal
+from lipsync.languages import LANGUAGES
 from lipsync.media import write_audio
 from lipsync.translation.engines import AUTO, ENGINES, choose
-from lipsync.translation.languages import LANGUAGES
 
 MOST_LETTERS = 500
 

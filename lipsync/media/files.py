@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import av
 
 from lipsync.errors import MediaError
 from lipsync.media.pictures import as_video, played_by_ffmpeg
+from lipsync.media.streams import USUAL, Streams
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's own decoders leave alpha out
 _FOLLOWING = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
@@ -53,22 +53,6 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
         raise MediaError(path, reason, "export it again as mp4") from error
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The video that is played: the default one, else the first; no attached picture (a cover)."""
-    attached = av.stream.Disposition.attached_pic
-    return _played([one for one in container.streams.video if not one.disposition & attached])
-
-
-def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
-    """The sound that is played: the default one, else the first."""
-    return _played(container.streams.audio)
-
-
-def _played(streams: Sequence) -> Any:
-    default = (one for one in streams if one.disposition & av.stream.Disposition.default)
-    return next(default, streams[0] if streams else None)
-
-
 def stream_seconds(
     stream: av.stream.Stream | None, container: av.container.InputContainer
 ) -> float:
@@ -81,11 +65,11 @@ def stream_seconds(
 
 
 def demuxed(
-    container: av.container.InputContainer, stream: av.stream.Stream
+    container: av.container.InputContainer, *streams: av.stream.Stream
 ) -> Iterator[av.Packet]:
-    """The packets of a stream; another one that begins on the way is damage, unknown to PyAV."""
+    """The packets of streams; another one that begins on the way is damage, unknown to PyAV."""
     try:
-        yield from container.demux(stream)
+        yield from container.demux(*streams)
     except IndexError:
         raise av.error.InvalidDataError(0, "a stream begins in its midst") from None
 
@@ -136,10 +120,10 @@ def decoded(
         yield from frames
 
 
-def first_frame(path: Path) -> tuple[float, av.VideoFrame] | None:
+def first_frame(path: Path, streams: Streams = USUAL) -> tuple[float, av.VideoFrame] | None:
     """The first picture of a file's video and its time in seconds; ``None`` without video."""
     with opened(path) as container:
-        stream = video_stream(container)
+        stream = streams.video_of(path, container)
         if stream is not None:
             for frame in decoded(path, container, stream, tolerant=True):
                 return frame.time or 0.0, frame

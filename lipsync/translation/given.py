@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lipsync.errors import ConfigError, MediaError, StageError
+from lipsync.languages import LANGUAGES
 from lipsync.media import check_target
 from lipsync.translation.job import TranslationJob
-from lipsync.translation.languages import LANGUAGES
 from lipsync.translation.segments import Segment, Transcript
 from lipsync.translation.subtitles import Cue, read_subtitles, write_subtitles
 from lipsync.translation.transcript import load_transcript, save_transcript

@@ -23,7 +23,10 @@ def move_lips(
     Of several faces it is the one that speaks in the original whose lips move; with ``turns``,
     whose they are then, to their own lines.
     """
-    options = {"device": job.options.device, "faces": "sync"} | job.options.dub
+    given = job.options
+    options = {"device": given.device, "faces": "sync", "audio_language": given.to}
+    own = {name: getattr(given, name) for name in ("audio_stream", "video_stream", "loudness")}
+    options |= {name: value for name, value in own.items() if value is not None} | given.dub
     sounds: dict[str, Path] = {}
     if turns and "faces" not in job.options.dub:
         options["faces"], sounds = _parts(job, turns)
@@ -50,7 +53,9 @@ def move_lips(
         return 0
     from lipsync.dubbing import dub  # late: it brings PyTorch
 
-    dub(job.video, track, output, progress=report, **options)
+    made = dub(job.video, track, output, progress=report, **options)
+    if made.left_out:
+        job.notes.append(f"not kept: {', '.join(made.left_out)}")
     save(ledger, {}, "videos", [row | {"made": file_digest(output)}])
     return 1
 

@@ -187,7 +187,7 @@ def _write_subtitles(
 
 def _check(video: Path, output: Path, work: Path, options: Options) -> None:
     """Refuse before any work what could not be done after it."""
-    info = probe(video)
+    info = probe(video, options.streams)
     if not info.has_audio:
         raise MediaError(video, "has no sound", "name a video with speech")
     if not info.has_video:

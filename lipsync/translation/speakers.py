@@ -171,7 +171,7 @@ def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list
         for (a, one), (b, other) in combinations(enumerate(said), 2)
         if one is not None and other is not None and _meet(one, other, shots)
     ]
-    wave = read_speech(job.video)
+    wave = read_speech(job.video, streams=job.options.streams)
     cuts = [(round(line.start * SAMPLE_RATE), round(line.end * SAMPLE_RATE)) for line in lines]
     voices = [voice_rows(wave[start:end]) for start, end in cuts]
     people = cluster(voices, job.options.speakers or 1, said, apart)
@@ -197,7 +197,7 @@ def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, Judge
     from lipsync.faces.detect import get_detector
     from lipsync.faces.roll import SecondLook
 
-    source, tracks = open_source(job.video), job.tracks
+    source, tracks = open_source(job.video, streams=job.options.streams), job.tracks
     saved = read_tracks(tracks, source.size) if tracks.exists() else None
     detector = job.options.dub.get("detector", "centerface")
     if isinstance(detector, str):

@@ -40,7 +40,7 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
         if engine.name is None or made_from == _digest(job, engine):
             return _checked(job, transcript, path), 0
     engine = engine or job.engine("recognise", options.asr, options.source)
-    wave = read_speech(job.video)
+    wave = read_speech(job.video, streams=job.options.streams)
     transcript = engine.load().recognise(
         wave, options.source, lambda share: report(round(100 * share), 100)
     )

@@ -11,11 +11,11 @@ import pytest
 from translation_media import tone
 
 from lipsync.errors import ConfigError, StageError
+from lipsync.languages import LANGUAGES, language
 from lipsync.media import read_audio
 from lipsync.translation import engines
 from lipsync.translation.engines import about_engines, apertium, choose, espeak, hub, whisper
 from lipsync.translation.engines.voices import find_voice
-from lipsync.translation.languages import LANGUAGES, language
 
 SPEECH = Path("../shared/data/speech/multilingual")
 

@@ -117,6 +117,13 @@ def test_the_language_that_is_asked_for_comes_out(saved: Path) -> None:
         assert engine.translate(WORDS["en"], "en", code) == WORDS[code]
 
 
+def test_several_translations_begin_with_the_best(saved: Path) -> None:
+    first, *others = Multiway(str(saved)).n_best(WORDS["en"], "en", "es")
+    assert first == WORDS["es"]
+    assert others
+    assert first not in others
+
+
 def test_a_language_that_the_model_lacks(saved: Path) -> None:
     with pytest.raises(StageError, match=r"^translate: .*does not know the language 'xyz_Latn'"):
         Multiway(str(saved)).translate("good morning", "en", "xyz_Latn")

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from translation_media import Beeps, Hears, Reverses, engines, make_talk, work
+from translation_media import DUBBED, Beeps, Hears, Reverses, engines, make_talk, work
 
 from lipsync import cli
 from lipsync.errors import ConfigError, MediaError, StageError
@@ -68,9 +68,10 @@ def dubbed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A dub that copies the sound; the videos that it was asked for."""
     asked: list[Path] = []
 
-    def fake(face, audio, output, **options) -> None:
+    def fake(face, audio, output, **options):
         asked.append(output)
         output.write_bytes(audio.read_bytes())
+        return DUBBED
 
     monkeypatch.setattr("lipsync.dubbing.dub", fake)
     return asked

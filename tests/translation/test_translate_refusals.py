@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from translation_media import (
+    HEARD,
     Beeps,
     Hears,
+    Reverses,
     edit,
     engines,
     made,
@@ -60,6 +62,31 @@ def test_a_line_that_cannot_fit_is_named_and_the_rest_kept(video: Path, output: 
     assert sorted(path.name for path in speech.glob("*.wav")) == ["001.wav", "002.wav", "003.wav"]
     assert max(row["over"] for row in rows(work(output) / "es" / "fit.json")) > 0
     assert not (work(output) / "es" / "track.wav").exists()
+
+
+def test_a_line_that_cannot_fit_is_offered_shorter(tmp_path: Path, output: Path) -> None:
+    """The translator's own translations that fit; without them, how much is too much."""
+
+    class Knows(Reverses):
+        def n_best(self, text: str, source: str, target: str) -> list[str]:
+            asked.append((text, source, target))
+            return [text[::-1], "no", "far too long", "un dia", "buen dia", "buenos ya"]
+
+    asked: list[tuple[str, str, str]] = []
+    video = make_talk(tmp_path / "short.mp4", 2.0, HEARD[:1])  # 2 s for 12 letters of 0.25 s
+    one = {"asr": Hears(HEARD[:1]), "tts": Beeps(seconds=0.25), "fastest": 1.0}
+    options, *_ = engines(translator=Knows(), **one)
+    with pytest.raises(StageError, match=r"shorter: --correct 1='un dia'; or say it with 4 of"):
+        translate(video, output, options)
+    (row,) = rows(work(output) / "es" / "fit.json")
+    assert row["shorter"] == ["un dia", "buen dia"]
+    assert asked == [("good morning", "en", "es")]
+    options, *_ = engines(translator=Knows(), correct={1: "buen dia"}, **one)
+    assert made(translate(video, output, options))["fit"] == 1
+    options, *_ = engines(**one)
+    problem = r"0 s at 1 times .*gninrom doog; say it with 4 of its 12 letters less in "
+    with pytest.raises(StageError, match=problem):
+        translate(video, tmp_path / "other.mp4", options)
 
 
 def test_after_a_line_that_did_not_fit_the_track_is_made_again(video: Path, output: Path) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from lipsync.errors import StageError
+from lipsync.languages import language as look_up
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.languages import language as look_up
+from lipsync.translation.spoken import spoken
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model.bin", "*.txt")
 _OWN_CODES = {  # where its names are not those of the table of languages
@@ -54,6 +55,7 @@ class MMS(Engine):
         """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""
         import torch
 
+        text = spoken(text, language)
         model, tokenizer = self._load(self._given or repository(language))
         try:
             batch = tokenizer(text, return_tensors="pt")
