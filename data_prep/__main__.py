@@ -71,7 +71,7 @@ def _prepare(config: DictConfig) -> None:
     )
     print(_report(summary, config.output))
     if not summary.kept:
-        raise ConfigError(f"no clip was kept; {config.output}/manifest.jsonl says why")
+        raise ConfigError(f"no clip was kept; the reasons are in {config.output}/manifest.jsonl")
 
 
 def _report(summary: Summary, output: str) -> str:
@@ -81,7 +81,7 @@ def _report(summary: Summary, output: str) -> str:
     lines = [f"kept {len(kept)} clips of {files} files, {minutes:.1f} minutes"]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
     lines += _table(summary.splits)
-    lines.append(f"manifest: {output}/manifest.jsonl, and to look at: {output}/report.html")
+    lines.append(f"manifest: {output}/manifest.jsonl; to look at the clips: {output}/report.html")
     return "\n".join(lines)
 
 

@@ -90,7 +90,7 @@ def prepare(
     source, output, options = Path(source), Path(output), options or Options()
     check_workers(workers, engine)
     if redo is not None and redo not in STAGES:
-        raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
+        raise ConfigError(f"redo={redo}: must be one of {', '.join(STAGES)}")
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits
     check_splits(shares)
     sources = scan(source)
@@ -99,12 +99,12 @@ def prepare(
         one_take = is_grid([item.name for item in sources])
         options = replace(options, cuts="reject" if one_take else "split")
     if output.resolve() == source.resolve():
-        raise ConfigError(f"output={output}: is the source folder; name another")
+        raise ConfigError(f"output={output}: is the source folder; name another folder")
     digest = checked_judge(options)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"output={output}: cannot be made ({error.strerror})") from None
+        raise ConfigError(f"output={output}: cannot be created ({error.strerror})") from None
 
     run_all = functools.partial(run_jobs, workers=workers, engine=engine, address=ray_address)
     run = _Run(output, options, digest, sources, run_all, progress)
@@ -243,7 +243,10 @@ def checked_judge(options: Options) -> str:
 def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], list[Row]]:
     """In a worker: the detector, the judge, and no threads of its own."""
     if not output.is_dir():
-        raise ConfigError(f"output={output}: is not on {socket.gethostname()}; share the folder")
+        raise ConfigError(
+            f"output={output}: does not exist on {socket.gethostname()}; use a "
+            "folder shared by all machines"
+        )
     return functools.partial(prepare_source, tools=worker_tools(output, options, digest))
 
 

@@ -62,14 +62,14 @@ def probe(path: str | Path) -> MediaInfo:
     """Say what a file holds.
 
     Raises:
-        MediaError: the file is missing, a folder, empty, or holds neither video nor sound.
+        MediaError: the file is missing, a folder, empty, or contains neither video nor sound.
     """
     path = Path(path)
     with opened(path) as container:
         video = video_stream(container)
         audio = audio_stream(container)
         if video is None and audio is None:
-            raise MediaError(path, "holds neither video nor sound", "name a video or a sound")
+            raise MediaError(path, "contains neither video nor sound", "name a video or a sound")
         audio_seconds, video_seconds = (
             stream_seconds(audio, container),
             stream_seconds(video, container),

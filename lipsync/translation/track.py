@@ -44,7 +44,7 @@ def fit_lines(
     by_hand = track.exists() and file_digest(track) != old.get("made")
     whole = track.exists() and all(path.exists() for path in speaker_tracks(job, people).values())
     if by_hand:
-        job.notes.append(f"{track} was changed by hand and stays; delete it to have it made again")
+        job.notes.append(f"{track} was edited by hand and is kept; delete it to have it made anew")
     if whole and (by_hand or inputs == old.get("inputs")):
         return track, 0
 
@@ -128,7 +128,7 @@ def _overflow(
     lasts = place.end - place.start
     return StageError(
         "fit",
-        f"line {first + 1} lasts {lasts:.1f} s at {place.speed:.2g} times its speed and has "
-        f"{lasts - place.over:.1f} s{also}: {texts[first][:60]}",
-        f"shorten it in {job.folder / 'translation.json'}, or allow more speed with --fastest",
+        f"line {first + 1} takes {lasts:.1f} s at {place.speed:.2g} times its speed, but only "
+        f"{lasts - place.over:.1f} s are free{also}: {texts[first][:60]}",
+        f"shorten it in {job.folder / 'translation.json'}, or allow faster speech with --fastest",
     )
