@@ -87,8 +87,8 @@ def _archive(name: str, url: str, digest: str, folder: Path) -> Path:
         found = hashlib.file_digest(file, kind).hexdigest()
     if found != expected:
         path.unlink()
-        problem = f"{url} sent {kind} {found}, expected {expected}; it was removed"
-        raise MediaError(path, problem, "run it again")
+        problem = f"{url} sent {kind} {found}, expected {expected}; the file was deleted"
+        raise MediaError(path, problem, "run the command again")
     return path
 
 

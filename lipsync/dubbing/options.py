@@ -108,7 +108,7 @@ class Options:
         check_options(self)
         check_faces(self.faces)
         if self.reference is not None and self.faces != SYNC:
-            raise ConfigError("reference_audio requires face=sync")
+            raise ConfigError("reference requires face=sync")
         drawn = self.curves is not None or self.driver is not None
         if drawn and isinstance(self.faces, dict | Parts):
             raise ConfigError("curves and driver need a single face; leave out the sounds per face")

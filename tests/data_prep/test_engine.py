@@ -113,7 +113,7 @@ def dies() -> Callable:
 
 
 def test_workers_that_cannot_start_end_the_run() -> None:
-    with pytest.raises(LipsyncError, match="workers die before they begin"):
+    with pytest.raises(LipsyncError, match="the worker processes die on start-up"):
         list(run_jobs(dies, [1, 2], workers=1))
 
 

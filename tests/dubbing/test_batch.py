@@ -67,18 +67,20 @@ def test_a_list_in_yaml_and_its_paths(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("l.csv", "", "l.csv: its first line has no column face"),
-        ("l.csv", "face,audio\na,b\n", "its first line has no column output"),
-        ("l.csv", "face,audio,output\n", "names nothing to dub"),
+        ("l.csv", "", "l.csv: its header has no column face"),
+        ("l.csv", "face,audio\na,b\n", "its header has no column output"),
+        ("l.csv", "face,audio,output\n", "lists nothing to dub"),
         ("l.csv", "face,audio,output\na,b,c.mp4\na,,d.mp4\n", "line 3: names no audio"),
-        ("l.csv", "face,audio,output\na,b,c.mp4,d\n", "line 2: has 4 cells, the first line 3"),
-        ("l.csv", "face,audio,output\na,b,c.gif\n", "line 2: .*c.gif: '.gif' is no video's suffix"),
+        ("l.csv", "face,audio,output\na,b,c.mp4,d\n", "line 2: has 4 cells, but the header has 3"),
+        ("l.csv", "face,audio,output\na,b,c.gif\n", "line 2: .*c.gif: '.gif' is not a video "
+                                                    "suffix"),
         ("l.csv", "face,audio,output,crf\na,b,c.mp4,low\n", "line 2: crf must be int, got 'low'"),
         ("l.csv", "face,audio,output,crf\na,b,c.mp4,77\n", "line 2: crf must be 0 to 51, got 77"),
         ("l.csv", "face,audio,output,gate\na,b,c.mp4,x\n", "line 2: gate must be bool, got 'x'"),
-        ("l.csv", "face,audio,output,sped\na,b,c.mp4,1\n", "line 2: no option is named 'sped'"),
-        ("l.csv", "face,audio,output\na,b,c.mp4\nd,e,c.mp4\n", "line 3: writes .*, so does .*2"),
-        ("l.csv", "face,audio,output\na,b\0,c.mp4\n", "line 2: is no text"),
+        ("l.csv", "face,audio,output,sped\na,b,c.mp4,1\n", "line 2: unknown option 'sped'"),
+        ("l.csv", "face,audio,output\na,b,c.mp4\nd,e,c.mp4\n", "line 3: writes .*, and so does "
+                                                               ".*2"),
+        ("l.csv", "face,audio,output\na,b\0,c.mp4\n", "line 2: is not text"),
         ("l.yaml", "- {face: a, audio: b}", "entry 1: names no output"),
         ("l.yaml", "face: a", "is no list of dubs"),
         ("l.yaml", "[", "is not YAML"),

@@ -42,7 +42,7 @@ def bare(**options):
         (
             "model.generator._target_=nowhere.Net",
             r"model.generator._target_=nowhere.Net: cannot be imported \(ModuleNotFoundError: "
-            r"No module named 'nowhere'\); is its folder in PYTHONPATH\?",
+            r"No module named 'nowhere'\); add its folder to PYTHONPATH",
         ),
         (
             "model.generator._target_=parts.generator.Net",
@@ -53,13 +53,16 @@ def bare(**options):
             "+model.loss.new={_target_: parts.nowhere.Term}",
             "model.loss.new._target_=parts.nowhere.Term: .*No module named 'parts.nowhere'.*",
         ),
-        ("+model.loss.new={_target_: torch.nn.ReLU}", "model.loss.new: a ReLU is no Term"),
-        ("+model.metrics.new={_target_: torch.nn.ReLU}", "model.metrics.new: a ReLU is no Measure"),
+        ("+model.loss.new={_target_: torch.nn.ReLU}", "model.loss.new: ReLU is not a Term"),
+        (
+            "+model.metrics.new={_target_: torch.nn.ReLU}",
+            "model.metrics.new: ReLU is not a Measure",
+        ),
         (
             f"model.generator._target_={__name__}.bare",
-            "model.generator: a ReLU is no FaceGenerator",
+            "model.generator: ReLU is not a FaceGenerator",
         ),
-        ("model.generator.feature._target_=builtins.dict", "feature=.* is no feature.*"),
+        ("model.generator.feature._target_=builtins.dict", "feature=.* is neither a feature.*"),
     ],
 )
 def test_what_cannot_be_made_names_its_key(parts, option, problem):
@@ -95,7 +98,7 @@ def test_a_split_without_clips(parts, tmp_path):
     ("forgotten", "problem"),
     [
         ("framing", "model.generator: the config of Forgetful has no framing"),
-        ("channels", "model.generator: Forgetful built again from its config differs in .*"),
+        ("channels", "model.generator: Forgetful rebuilt from its config differs in .*"),
     ],
 )
 def test_a_network_whose_config_says_too_little(parts, module, forgotten, problem):
@@ -125,9 +128,9 @@ def test_features_that_say_too_little():
 
 
 def test_names_that_are_taken():
-    with pytest.raises(ConfigError, match="has a mel already; choose another name"):
+    with pytest.raises(ConfigError, match="already has a mel; choose another name"):
         type("Mine", (Feature,), {"name": "mel"})
-    with pytest.raises(ConfigError, match=r"lipsync\.models\.wav2lip has a Wav2Lip already"):
+    with pytest.raises(ConfigError, match=r"lipsync\.models\.wav2lip already has a Wav2Lip"):
         type("Wav2Lip", (FaceGenerator,), {})
     assert Feature.kinds["mel"] is Mel
     assert Network.kinds["Wav2Lip"] is Wav2Lip
@@ -136,7 +139,7 @@ def test_names_that_are_taken():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (None, r"\(ModuleNotFoundError: No module named 'broken'\); is its folder in PYTHONPATH\?"),
+        (None, r"\(ModuleNotFoundError: No module named 'broken'\); add its folder to PYTHONPATH"),
         ("x = (", r"\(SyntaxError: '\(' was never closed \(broken.py, line 1\)\)"),
         ("import os\nx = y", r"\(NameError: name 'y' is not defined; .*broken.py, line 2\)"),
     ],
