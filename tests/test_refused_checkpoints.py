@@ -184,7 +184,7 @@ def test_own_files_of_another_network_or_version_are_refused(tmp_path):
 
     state = SMALL["SyncNet"]().state_dict()
     sizes = {"image_size": 96, "width": 0.125, "depth": 0.0, "feature": Mel().record}
-    assert "is of a Unet" in write({"class": "Unet", "config": {}}, state)
+    assert "holds a Unet" in write({"class": "Unet", "config": {}}, state)
     assert "later version" in write({"class": "SyncNet", "config": {**sizes, "dilation": 2}}, state)
     assert "image_size 97" in write(
         {"class": "SyncNet", "config": {**sizes, "image_size": 97}}, state

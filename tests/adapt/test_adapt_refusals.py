@@ -124,7 +124,7 @@ def test_what_agrees_is_moved_and_the_end_is_held_out(video, base, prepare, tmp_
     [
         (["missing.mp4", "-o", "out.safetensors"], "missing.mp4: "),
         (["talk.mp4", "-o", "out.pth"], "name a .safetensors file"),
-        (["talk.mp4", "-o", "out.safetensors", "--base", "judge-open"], "does not dub"),
+        (["talk.mp4", "-o", "out.safetensors", "--base", "judge-open"], "cannot dub"),
         (["talk.mp4", "-o", "out.safetensors", "--batches", "0"], "batches=0"),
         (["talk.mp4", "-o", "out.safetensors", "--face", "left"], "face=left"),
         (["empty", "-o", "out.safetensors"], "empty: holds no video"),

@@ -65,8 +65,8 @@ def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):
         (["--model", "m", "-o", "o"], "name a folder of videos with --root, or a --filelist"),
         (["--model", "m", "-o", "o", "--real", "r", "--root", "r"], "leave out GENERATED"),
         (["--model", "m", "-o", "o", "--filelist", "f", "--seed", "1"], "--filelist names them"),
-        (["a", "--real", "r", "--count", "3"], "--count is for a generator"),
-        (["a", "--real", "r", "--allow-training-judge"], "--allow-training-judge is for a gen"),
+        (["a", "--real", "r", "--count", "3"], "--count requires --model"),
+        (["a", "--real", "r", "--allow-training-judge"], "--allow-training-judge requires --model"),
     ],
 )
 def test_evaluate_says_what_does_not_go_together(arguments, problem, capsys):

@@ -240,7 +240,7 @@ def test_a_feature_that_is_missing_is_named_with_its_remedy(make_prepared, tmp_p
     with pytest.raises(ClipError) as error:
         training(root, JUDGE)
     assert str(error.value) == (
-        "a/b: holds no syncnet_mfcc.npy, which the network hears; add it with "
+        "a/b: has no syncnet_mfcc.npy, which the network needs; add it with "
         "`python -m data_prep 'features=[syncnet_mfcc]' output=ROOT`"
     )
 

@@ -156,7 +156,7 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(folders, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"form": "shreds"}, "form=shreds: there are shards, folders"),
+        ({"form": "shreds"}, "form=shreds: must be one of shards, folders"),
         ({"quality": 0}, "quality=0: must be a whole number, 1 to 100"),
         ({"clips": 0}, "clips=0: must be a whole number, 1 or more"),
         ({"workers": -1}, "workers must be a whole number, 0 or more, got -1"),

@@ -127,7 +127,7 @@ def damaged() -> Callable:
 
 
 def test_an_engine_that_is_none() -> None:
-    with pytest.raises(ConfigError, match="there are processes, ray"):
+    with pytest.raises(ConfigError, match="must be one of processes, ray"):
         list(run_jobs(square, [1], workers=1, engine="slurm"))
 
 

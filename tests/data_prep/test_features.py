@@ -141,7 +141,7 @@ def test_names_and_records():
         Mel(), LifteredMel(lead=1)
     ]  # fmt: skip
     for given, problem in (
-        ("bark", "feature bark: there are"),
+        ("bark", "feature bark: must be one of"),
         (5, "features must be a list of names, got 5"),
         ([5], r"features must be a list of names, got \[5\]"),
         ([{"name": "mel", "lead": 0.5}], "feature mel: lead=0.5 must be"),
@@ -153,7 +153,7 @@ def test_names_and_records():
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["features=[bark]", "output=set"], "feature bark: there are"),
+        (["features=[bark]", "output=set"], "feature bark: must be one of"),
         (["features=[mel]"], "output not given"),
         (["features=[slow]", "plugins=[away]", "output=set"], "plugins away: cannot be imported"),
     ],

@@ -120,7 +120,7 @@ def test_what_was_not_published_is_refused(server: Server, tmp_path: Path) -> No
 def test_errors_of_one_line(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(LipsyncError, match="GRID has no s99; there are alignments, s1, s2"):
+    with pytest.raises(LipsyncError, match="GRID has no s99; available: alignments, s1, s2"):
         fetch_grid(tmp_path, ["s1", "s99"], f"{server.url}/record")
     with pytest.raises(LipsyncError, match="is not a dataset record"):
         fetch_grid(tmp_path, ["s1"], f"{server.url}/s1.zip")

@@ -90,7 +90,7 @@ def test_a_text_is_spoken_where_an_engine_is_installed(page, media, monkeypatch)
 
     monkeypatch.setattr(hibari.Hibari, "speak", speak)
     assert "no text" in page.dub(media, **asked | {"text": " "}).json()["error"]
-    assert "501 letters" in page.dub(media, **asked | {"text": "a" * 501}).json()["error"]
+    assert "501 characters" in page.dub(media, **asked | {"text": "a" * 501}).json()["error"]
     state = page.wait(page.dub(media, **asked).json()["job"])
     assert state["state"] == "done", state
     assert said == [("Hello.", "en")]

@@ -70,7 +70,7 @@ def test_a_list_in_yaml_and_its_paths(folder: Path) -> None:
         ("l.csv", "", "l.csv: its header has no column face"),
         ("l.csv", "face,audio\na,b\n", "its header has no column output"),
         ("l.csv", "face,audio,output\n", "lists nothing to dub"),
-        ("l.csv", "face,audio,output\na,b,c.mp4\na,,d.mp4\n", "line 3: names no audio"),
+        ("l.csv", "face,audio,output\na,b,c.mp4\na,,d.mp4\n", "line 3: has no audio"),
         ("l.csv", "face,audio,output\na,b,c.mp4,d\n", "line 2: has 4 cells, but the header has 3"),
         ("l.csv", "face,audio,output\na,b,c.gif\n", "line 2: .*c.gif: '.gif' is not a video "
                                                     "suffix"),
@@ -81,8 +81,8 @@ def test_a_list_in_yaml_and_its_paths(folder: Path) -> None:
         ("l.csv", "face,audio,output\na,b,c.mp4\nd,e,c.mp4\n", "line 3: writes .*, and so does "
                                                                ".*2"),
         ("l.csv", "face,audio,output\na,b\0,c.mp4\n", "line 2: is not text"),
-        ("l.yaml", "- {face: a, audio: b}", "entry 1: names no output"),
-        ("l.yaml", "face: a", "is no list of dubs"),
+        ("l.yaml", "- {face: a, audio: b}", "entry 1: has no output"),
+        ("l.yaml", "face: a", "is not a list of dubs"),
         ("l.yaml", "[", "is not YAML"),
         ("l.yaml", "- {face: a, audio: b, output: c.mp4, crf: x}", "entry 1: crf must be int"),
     ],

@@ -36,7 +36,7 @@ def refused(tmp_path, face, audio, output=None, **options) -> str:
 def test_faces_that_cannot_be_used(tmp_path, sound):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("not a video")
-    (tmp_path / "face.png").write_text("not a picture")
+    (tmp_path / "face.png").write_text("no picture")
     hidden = make_video(tmp_path / "hidden.mp4", 10, hidden=range(10))
     for name, problem in [
         ("empty.mp4", "empty"),

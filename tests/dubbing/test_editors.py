@@ -135,7 +135,7 @@ def test_a_layer_over_the_source_is_the_dub(tmp_path, video, speech):
     ("o.webm", {"layer": True, "preview": True}, "leave out preview"),
     ("new/%03d.png", {"codec": "vp9"}, "is written as PNG with PCM"),
     ("o.mov", {"codec": "divx"}, "codec"),
-    ("o.webm", {"audio_codec": "aac"}, "sound in aac cannot be written"),
+    ("o.webm", {"audio_codec": "aac"}, "aac sound cannot be stored"),
 ])  # fmt: skip
 def test_what_cannot_be_written_is_said_first(tmp_path, video, speech, output, options, problem):
     before = sorted(tmp_path.iterdir())

@@ -139,11 +139,11 @@ def test_no_face_is_that_of_two(wanted, boxes, held, expected):
     ("faces", "said"),
     [
         ({"left": "a.wav", "lft": "b.wav"}, "face must be .* got 'lft'"),
-        ({"left": "a.wav", "sync": "b.wav"}, "face sync is the one that speaks"),
-        ({"0": "a.wav", 0: "b.wav"}, "face 0 is there twice"),
+        ({"left": "a.wav", "sync": "b.wav"}, "face sync finds one speaker"),
+        ({"0": "a.wav", 0: "b.wav"}, "face 0 is given twice"),
         ({"left": None}, "face left has no sound"),
         ({}, "faces is empty"),
-        (-1, "face must be 0 or more"),
+        (-1, "a face number must be 0 or more"),
         ("3,x", "a number or X,Y, got '3,x'"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_batch_of_several_faces(tmp_path, row, sounds):
     write_audio(sounds["short"], tone(0.7))
     assert len(dub_batch(tmp_path / "list.yaml", **options).done) == 1
     (tmp_path / "list.csv").write_text("face,audio,output,faces\nrow.mp4,,o.mp4,left\n")
-    with pytest.raises(ConfigError, match="names no audio"):
+    with pytest.raises(ConfigError, match="has no audio"):
         dub_batch(tmp_path / "list.csv")
 
 

@@ -237,7 +237,7 @@ def test_dubs_that_cannot_be_compared_are_named_and_left_out(tmp_path):
     assert why["twice"] == "several files of one name: twice.mov, twice.mp4; keep one"
     assert why["brief"].startswith("brief.mp4: lasts 1.20 s, but the real video 2.00 s and the new")
     assert why["fast"] == "fast.mp4: has 30 frames a second, but the real video 25"
-    assert why["small"] == "small.mp4: is 64x64, the real video 96x80"
+    assert why["small"] == "small.mp4: is 64x64, but the real video is 96x80"
     assert why["faceless"] == "faceless.mp4: no face found in 50 frames"
     assert why["broken"].startswith("broken.mp4: not a video")
     assert why["gone"].startswith("gone.mp4: cannot be read (No such file")

@@ -58,7 +58,7 @@ def test_dubs_are_made_whole_and_failures_are_named(folder, command, tmp_path):
     assert why["fails"] == "fails.mp4: the command ended with 1: face is too small"
     assert why["nothing"] == "nothing.mp4: the command wrote no file: it printed nothing"
     assert why["half"].startswith("half.mp4: the command wrote no video (")
-    assert why["without"] == "without.mp4: there is no sound of this name in sound/"
+    assert why["without"] == "without.mp4: no sound of this name in sound/"
     assert "good good" in calls(tmp_path)
 
 

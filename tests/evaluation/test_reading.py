@@ -132,7 +132,7 @@ def test_a_reader_reads_crops_of_its_own_framing(saved):
 
 
 def test_other_networks_and_other_eyes_are_an_error(saved, tmp_path):
-    with pytest.raises(CheckpointError, match="holds a LongSyncNet, no lip reader"):
+    with pytest.raises(CheckpointError, match="holds a LongSyncNet, not a lip reader"):
         Reading(tmp_path / "eyes.safetensors")
     save_model(LongSyncNet(width=0.25, view="face"), tmp_path / "eyes.safetensors")
     with pytest.raises(CheckpointError, match="was trained with a different"):

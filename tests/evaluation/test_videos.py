@@ -103,7 +103,7 @@ def test_what_cannot_be_scored_is_named_and_left_out(tmp_path):
 def test_empty_sets_and_missing_paths_are_errors(tmp_path):
     good = talking_video(tmp_path / "good.mp4", 20)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(ConfigError, match="there are no real videos"):
+    with pytest.raises(ConfigError, match="no real videos"):
         evaluate([good], [], judge=expert(), detector=FixedDetector())
     with pytest.raises(MediaError, match="nothing: holds no video"):
         find_videos([tmp_path / "nothing"])

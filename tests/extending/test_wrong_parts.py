@@ -90,7 +90,7 @@ def test_a_reader_that_is_none(parts):
 
 def test_a_split_without_clips(parts, tmp_path):
     _, data = parts(*GENERATOR, "data=npz", f"data.root={tmp_path}")
-    with pytest.raises(ConfigError, match="finds no clip of the split train"):
+    with pytest.raises(ConfigError, match="finds no clip in the split train"):
         data.check_splits(["train"])
 
 
@@ -123,7 +123,7 @@ def test_features_that_say_too_little():
 
     with pytest.raises(ConfigError, match="feature Nameless has no name, augmentation"):
         Nameless()
-    with pytest.raises(ConfigError, match=r"feature other: there are .*mel.*--plugin"):
+    with pytest.raises(ConfigError, match=r"feature other: must be one of .*mel.*--plugin"):
         get_feature("other")
 
 
@@ -161,7 +161,7 @@ def test_a_checkpoint_decides_nothing_that_is_imported(module, tmp_path):
     network = sys.modules["mine"].Mine(channels=8)
     save_model(network, tmp_path / "mine.safetensors")
     del Network.kinds["Mine"], sys.modules["mine"]
-    with pytest.raises(CheckpointError, match=r"is of a Mine, .*--plugin .*LIPSYNC_PLUGINS"):
+    with pytest.raises(CheckpointError, match=r"holds a Mine; .*--plugin .*LIPSYNC_PLUGINS"):
         load_model(tmp_path / "mine.safetensors")
     assert "mine" not in sys.modules
     import_plugins("mine")

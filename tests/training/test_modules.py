@@ -174,7 +174,7 @@ def test_a_term_without_weight_for_now_gives_no_gradient():
     ("options", "problem"),
     [
         ({"expert": small_expert(128)}, "networks differ in image_size: generator 96, expert 128"),
-        ({"expert": Wav2Lip(96, width=0.1, depth=0)}, "model.expert is a Wav2Lip, which compares"),
+        ({"expert": Wav2Lip(96, width=0.1, depth=0)}, "model.expert is a Wav2Lip, which does"),
         ({"expert": None}, "model.loss.sync needs an expert; set model.expert"),
         ({"loss": {"sync": -0.1}}, "model.loss.sync=-0.1: a weight must be 0 or more"),
         ({"loss": {"lower": float("nan")}}, "model.loss.lower=nan: a weight must be 0 or more"),
@@ -187,7 +187,10 @@ def test_a_term_without_weight_for_now_gives_no_gradient():
             "model.loss.again and model.loss.reconstruction are the same term",
         ),
         ({"loss": {"mine": torch.nn.Linear(1, 1)}}, "model.loss.mine: Linear is not a Term"),
-        ({"augment": Augment(sound={"mel": {"louder": 1.0}})}, "sound.mel.louder: there is gain"),
+        (
+            {"augment": Augment(sound={"mel": {"louder": 1.0}})},
+            "sound.mel.louder: unknown; available: gain",
+        ),
     ],
 )
 def test_objectives_that_cannot_work_are_one_line(options, problem):
@@ -220,7 +223,7 @@ def test_what_trains_a_generator_cannot_judge_it():
     with pytest.raises(ConfigError, match=r"model.judge is the network of model.loss.sync"):
         generator_module(expert=expert, judge=expert, metrics={"judge": measures.JudgeDistance()})
     other = SyncNetV2(96, width=0.1, framing="aligned", unit=True)
-    with pytest.raises(ConfigError, match=r"framed 'aligned', the generator 'box'"):
+    with pytest.raises(ConfigError, match=r"framing 'aligned', the generator uses 'box'"):
         generator_module(judge=other, metrics={"judge": measures.JudgeDistance()})
 
 

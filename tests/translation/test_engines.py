@@ -66,7 +66,7 @@ def test_an_engine_that_is_not_installed(here) -> None:
 
 
 def test_an_engine_that_nobody_knows() -> None:
-    with pytest.raises(ConfigError, match="to speak is called 'nllb'; use hibari, mms, espeak"):
+    with pytest.raises(ConfigError, match="'nllb' to speak; use hibari, mms, espeak"):
         choose("speak", "nllb", None, "en", "cpu")
 
 

@@ -101,7 +101,11 @@ def test_a_translation_is_laid_beside_what_is_said(video: Path, output: Path) ->
 def test_subtitles_of_another_video(video: Path, output: Path) -> None:
     given = write(output.with_name("a.srt"), (0.5, 1.5, "hola"), (61, 62, "adiós"))
     options, *_ = engines(subtitles=given)
-    with pytest.raises(MediaError, match=r"a.srt: line 6: begins at 61.00 s, .* ends at 5.00 s"):
+    with pytest.raises(
+        MediaError,
+        match=r"a.srt: line 6: starts at 61.00 s, but .* ends at 5.00 "
+        "s",
+    ):
         translate(video, output, options)
     given.write_text("1\n00:00:0x\n")
     for name in ("subtitles", "transcript"):

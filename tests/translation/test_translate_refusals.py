@@ -48,7 +48,7 @@ def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> 
 
 def test_it_is_in_that_language_already(video: Path, output: Path) -> None:
     options, *_ = engines(asr=Hears(language="es"))
-    with pytest.raises(StageError, match="is in 'es' already"):
+    with pytest.raises(StageError, match="is already in 'es'"):
         translate(video, output, options)
 
 
