@@ -193,4 +193,4 @@ def test_own_files_of_another_network_or_version_are_refused(tmp_path):
         {"class": "SyncNet", "config": {**sizes, "width": 0.5}}, state
     )
     message = write({"class": "QualityDiscriminator", "config": {}}, state)
-    assert "does not fit the QualityDiscriminator" in message
+    assert "does not match QualityDiscriminator" in message
