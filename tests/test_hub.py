@@ -178,7 +178,7 @@ def test_what_the_hub_refuses(hub, weights):
         refusal("hf://nobody/nothing")
     )
     message = refusal(f"hf://{REPO}@v9")
-    assert f"has no revision v9; {hub.address}/{REPO}/tree/main" in message
+    assert f"has no revision v9; see {hub.address}/{REPO}/tree/main" in message
     hub.status = 503
     assert "answers 503" in refusal(f"hf://{REPO}")
 

@@ -58,7 +58,7 @@ def test_files_of_options_and_their_names(tmp_path):
     assert read_options_file(path) == {"min_face": 3, "how": "well"}
     with pytest.raises(ConfigError, match=r"o\.yaml: unknown option 'min_face'; available: how"):
         check_names(path, read_options_file(path), ["how"])
-    for text, problem in (("", "holds no options"), ("[", "is not YAML")):
+    for text, problem in (("", "contains no options"), ("[", "is not YAML")):
         path.write_text(text)
         with pytest.raises(ConfigError, match=problem):
             read_options_file(path)

@@ -168,7 +168,7 @@ def run(*arguments: str) -> tuple[int, str]:
         (("--root", "."), "--root .: has no filelists/*.txt"),
         (("--runs", "nowhere"), "--runs nowhere: no such folder"),
         (("--max-mb", "0"), "max_mb must be 1 to 100000"),
-        (("--host", "no.such.host.invalid"), "cannot be listened at"),
+        (("--host", "no.such.host.invalid"), "cannot listen there"),
         (("--port", "0", "--device", "nowhere"), "device nowhere is not available"),
         (("--port", "0", "--model", "nowhere.safetensors"), "nowhere.safetensors: no such file"),
     ],

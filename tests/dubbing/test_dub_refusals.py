@@ -43,7 +43,7 @@ def test_faces_that_cannot_be_used(tmp_path, sound):
         ("text.mp4", "not a video"),
         ("face.png", "cannot be decoded as a picture"),
         ("missing.mp4", "no such file"),
-        ("sound.wav", "has no video"),
+        ("sound.wav", "contains no video"),
         (".", "is a folder"),
     ]:
         message = refused(tmp_path, tmp_path / name, sound)

@@ -214,7 +214,7 @@ def test_settings_from_a_file(tmp_path):
         ("colour: red", "unknown option 'colour'; available:"),
         ("output: x.mp4", "unknown option 'output'"),
         ("crf: high", "crf must be int, got 'high'"),
-        ("- 1", "holds no options"),
+        ("- 1", "contains no options"),
         ("a: [", "is not YAML"),
     ]:
         (tmp_path / "s.yaml").write_text(text)

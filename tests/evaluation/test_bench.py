@@ -320,8 +320,8 @@ def test_an_empty_or_one_sided_folder_is_an_error(tmp_path, files, systems, prob
     [
         ("clip,speaker\na,b", "needs a header"),
         ("name,speaker\na", "row 2 has 1 fields, expected 2"),
-        ("name,speaker\na,p\na,q", "row 3 names a again"),
-        ("name,speaker\nb,p", "says no speaker of a"),
+        ("name,speaker\na,p\na,q", "row 3 repeats a"),
+        ("name,speaker\nb,p", "gives no speaker for a"),
         ("", "needs a header"),
     ],
 )

@@ -175,7 +175,7 @@ def test_what_cannot_be_calibrated(root, tmp_path):
         def embed_audio(self, mel):
             return 0 * super().embed_audio(mel)
 
-    with pytest.raises(ConfigError, match="the confidence of judge deaf says nothing"):
+    with pytest.raises(ConfigError, match="the confidence of judge deaf does not predict"):
         calibrate(Judge(Deaf(), "deaf"), root)
 
 

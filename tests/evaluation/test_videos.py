@@ -105,7 +105,7 @@ def test_empty_sets_and_missing_paths_are_errors(tmp_path):
     (tmp_path / "nothing").mkdir()
     with pytest.raises(ConfigError, match="no real videos"):
         evaluate([good], [], judge=expert(), detector=FixedDetector())
-    with pytest.raises(MediaError, match="nothing: holds no video"):
+    with pytest.raises(MediaError, match="nothing: contains no video"):
         find_videos([tmp_path / "nothing"])
     with pytest.raises(MediaError, match=r"missing\.mp4: no such file"):
         find_videos([tmp_path / "missing.mp4"])

@@ -97,7 +97,7 @@ def test_a_split_without_clips(parts, tmp_path):
 @pytest.mark.parametrize(
     ("forgotten", "problem"),
     [
-        ("framing", "model.generator: the config of Forgetful has no framing"),
+        ("framing", "model.generator: the config of Forgetful lacks framing"),
         ("channels", "model.generator: Forgetful rebuilt from its config differs in .*"),
     ],
 )
@@ -121,7 +121,7 @@ def test_features_that_say_too_little():
         def extract(self, wave):
             return wave[None, ::160]
 
-    with pytest.raises(ConfigError, match="feature Nameless has no name, augmentation"):
+    with pytest.raises(ConfigError, match="feature Nameless lacks name, augmentation"):
         Nameless()
     with pytest.raises(ConfigError, match=r"feature other: must be one of .*mel.*--plugin"):
         get_feature("other")

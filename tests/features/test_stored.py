@@ -44,7 +44,7 @@ def test_columns_of_another_checkpoint_are_not_taken(clip):
     assert clip.feature(Whisper(window=4)).shape == (384, 30)
     with pytest.raises(ClipError) as error:
         clip.feature(Whisper(checkpoint=OTHER, seconds=4))
-    assert f"holds no whisper-{OTHER}-4.npy, which the network needs, but whisper-384-" in str(
+    assert f"has no whisper-{OTHER}-4.npy, which the network needs, but whisper-384-" in str(
         error.value
     )
     asked = f"'features=[{{name: whisper, checkpoint: {OTHER}, seconds: 4}}]'"
