@@ -103,14 +103,14 @@ def _prepare(config: DictConfig, output: str, form: str, features: list[Feature]
     )
     print(_report(summary, output))
     if not summary.clips:
-        raise ConfigError(f"no clip was kept; {output}/manifest.jsonl says why")
+        raise ConfigError(f"no clip was kept; the reasons are in {output}/manifest.jsonl")
 
 
 def _report(summary: Summary, output: str) -> str:
     lines = [f"kept {summary.clips} clips of {summary.files} files, {summary.minutes:.1f} minutes"]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
     lines += _table(summary.splits)
-    lines.append(f"manifest: {output}/manifest.jsonl, and to look at: {output}/report.html")
+    lines.append(f"manifest: {output}/manifest.jsonl; to look at the clips: {output}/report.html")
     return "\n".join(lines)
 
 

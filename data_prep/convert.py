@@ -104,13 +104,15 @@ def convert(
 
 def _check(reader: Any, root: str | Path, output: str | Path, form: str) -> None:
     if form not in FORMS:
-        raise ConfigError(f"form={form}: there are {', '.join(FORMS)}")
+        raise ConfigError(f"form={form}: must be one of {', '.join(FORMS)}")
     if str(root).rstrip("/") == str(output).rstrip("/"):
-        raise ConfigError(f"output={output}: is the root itself; name another place")
+        raise ConfigError(f"output={output}: is the root itself; choose another place")
     if (form == "shards") != isinstance(reader, PreparedFolder):
-        raise ConfigError(f"root={root}: holds {form} already; copy it as it is")
+        raise ConfigError(f"root={root}: already consists of {form}; copy it instead")
     if form == "folders" and is_url(output):
-        raise ConfigError(f"output={output}: folders are written to a disk; name a folder")
+        raise ConfigError(
+            f"output={output}: folders can only be written to a local disk; name a folder"
+        )
     if form == "folders" and (Path(output) / NAME).exists():
         raise ConfigError(f"output={output}: holds shards; name another folder")
     there = not is_url(output) and (Path(output) / "filelists").is_dir()
@@ -138,7 +140,7 @@ def _to_shards(
     filled = [part for part in found if len(part)]
     if not filled:
         raise ConfigError(
-            f"root={root}: no clip could be read, the first: {min(problems.values())}"
+            f"root={root}: no clip could be read; the first: {min(problems.values())}"
         )
     index = Index.merged(filled)
     place.write(NAME, index.to_bytes())

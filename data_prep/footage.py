@@ -41,7 +41,7 @@ def probe_source(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise Rejected("unreadable", error.strerror or str(error)) from None
     if not info.has_video:
-        raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound only")
+        raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound without video")
     if not info.has_audio:
         raise Rejected("no_sound", f"{info.video_seconds:.2f} s of video without sound")
     seconds = round(info.video_seconds, 3)  # 0 where the file does not say

@@ -116,8 +116,8 @@ def planned(
         )
         told = ", ".join(f"{count} {reason}" for reason, count in found_out.most_common(3))
         raise ConfigError(
-            f"none of {len(found)} sampled files gives a clip ({told}); look at more of each by "
-            "seconds=, or at more files by files="
+            f"none of {len(found)} sampled files yields a clip ({told}); raise seconds= (read "
+            "more of each file) or files= (sample more files)"
         )
     # crops are made larger by no more than a tenth
     image_size = max([s for s in SIZES if s <= 1.1 * float(np.median(crops))], default=SIZES[0])

@@ -38,7 +38,7 @@ def writing_to(output: Path) -> Iterator[None]:
         if getattr(cause, "errno", None) in _NO_OUTPUT:
             raise Stop(
                 f"output={output}: cannot be written ({cause.strerror}); "
-                "what is prepared stays, run the same command again"
+                "clips prepared so far are kept; run the same command again to continue"
             ) from error
         raise
 

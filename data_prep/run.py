@@ -74,14 +74,14 @@ def prepare(
     check_lists(source, sources, shares)
     options = with_cuts(options, sources)
     if output.resolve() == source.resolve():
-        raise ConfigError(f"output={output}: is the source folder; name another")
+        raise ConfigError(f"output={output}: is the source folder; name another folder")
     if (output / NAME).exists():
-        raise ConfigError(f"output={output}: holds shards; add to them with form=shards")
+        raise ConfigError(f"output={output}: contains shards; add to them with form=shards")
     digest = checked_judge(options)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"output={output}: cannot be made ({error.strerror})") from None
+        raise ConfigError(f"output={output}: cannot be created ({error.strerror})") from None
 
     run_all = functools.partial(run_jobs, workers=workers, engine=engine, address=ray_address)
     run = _Run(output, options, digest, sources, run_all, progress)
@@ -219,7 +219,10 @@ def checked_judge(options: Options) -> str:
 def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], list[Row]]:
     """In a worker: the detector, the judge, and no threads of its own."""
     if not output.is_dir():
-        raise ConfigError(f"output={output}: is not on {socket.gethostname()}; share the folder")
+        raise ConfigError(
+            f"output={output}: does not exist on {socket.gethostname()}; use a "
+            "folder shared by all machines"
+        )
     return functools.partial(prepare_source, tools=worker_tools(output, options, digest))
 
 

@@ -53,7 +53,8 @@ def check_splits(wanted: Any) -> None:
     for name, value in wanted.items():
         if not _NAME.fullmatch(str(name)) or name == "train":
             raise ConfigError(
-                f"splits.{name}: a name of letters and digits, and not train, which is the rest"
+                f"splits.{name}: a split's name must consist of letters and digits, and not be "
+                "train, which receives the rest"
             )
         share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
         if not share and not (isinstance(value, list | tuple) and value):
@@ -63,11 +64,11 @@ def check_splits(wanted: Any) -> None:
         for speaker in [] if share else map(str, value):
             if seen.setdefault(speaker, name) != name:
                 raise ConfigError(
-                    f"splits.{seen[speaker]} and splits.{name} both name {speaker}; a speaker can "
-                    "be in one list alone"
+                    f"splits.{seen[speaker]} and splits.{name} both name {speaker}; put each "
+                    "speaker into one split"
                 )
     if (total := sum(_shares(wanted).values())) > 1 + 1e-9:
-        raise ConfigError(f"splits: the shares add up to {total:g}, more than all clips")
+        raise ConfigError(f"splits: the shares add up to {total:g}; they must not exceed 1")
 
 
 def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[str, Any]) -> None:
@@ -85,19 +86,19 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
         there = {_speaker(item.key) for item in sources}
         for split, speakers in named.items():
             if missing := sorted(set(map(str, speakers)) - there):
-                raise ConfigError(f"splits.{split}: there is no clip of {', '.join(missing)}")
+                raise ConfigError(f"splits.{split}: no clip of {', '.join(missing)}")
         return
     if named:
         raise ConfigError(
             f"splits.{next(iter(named))}: source={folder} has lists of its own "
-            f"({', '.join(lists)}), which are taken over as they are; hold speakers out when "
+            f"({', '.join(lists)}), which are used unchanged; hold speakers out when "
             "training, data.leave_out=[NAME]"
         )
     found, missing = _matched(lists, files)
     if missing and not any(found.values()):
         raise ConfigError(
-            f"source={folder}: none of the {len(missing)} names in its lists is one of its files; "
-            f"first {_shown(missing, 1)}, where a file is called {sources[0].listed}"
+            f"source={folder}: none of the {len(missing)} names in its lists matches one of its "
+            f"files; the first is {_shown(missing, 1)}, while a file is called {sources[0].listed}"
         )
     where: dict[str, str] = {}
     twice: dict[str, tuple[str, str]] = {}
@@ -108,7 +109,7 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
     if twice:
         (first, pair), *_ = twice.items()
         raise ConfigError(
-            f"source={folder}: {len(twice)} clips are in two of its lists, first {first} in "
+            f"source={folder}: {len(twice)} clips are in two of its lists, the first {first} in "
             f"{pair[0]} and {pair[1]}; take them out of one"
         )
 
@@ -176,7 +177,7 @@ def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
         train = train or set(keys.get("train", []))
         shared = len(train & set(path.read_text(encoding="utf-8", errors="replace").splitlines()))
         if shared:
-            remarks.append(f"{path} is not of this run: {shared} clips of it are in train")
+            remarks.append(f"{path} is from another run: {shared} of its clips are in train")
     return remarks
 
 
@@ -196,7 +197,7 @@ def _matched(
 def _missing(names: list[str]) -> list[str]:
     if not names:
         return []
-    return [f"{len(names)} names in the lists are no file of the source: {_shown(names, _SHOWN)}"]
+    return [f"{len(names)} names in the lists match no file of the source: {_shown(names, _SHOWN)}"]
 
 
 def _shown(names: Sequence[str], most: int) -> str:
@@ -247,8 +248,8 @@ def _drawn(
         names[(found or {}).get(group(name), "train")].append(name)
     if empty := [split for split, share in shares.items() if share and not names[split]]:
         remarks.append(
-            f"nothing is in {' and '.join(empty)}: the source has too few videos; add some, or "
-            f"name speakers for it, splits.{empty[0]}=[NAME]"
+            f"{' and '.join(empty)} received no clip: the source has too few videos; add some, "
+            f"or assign speakers to it, splits.{empty[0]}=[NAME]"
         )
     return names, origin, remarks
 

@@ -77,8 +77,8 @@ def language(code: str) -> Language:
     if len(iso3) == 3 and len(script) == 4 and iso3.islower() and script.istitle():
         return Language(code, code, iso3, code)
     raise ConfigError(
-        f"language '{code}' is not known; use a two-letter code ({' '.join(LANGUAGES)}) or a code "
-        "of NLLB-200 such as hin_Deva"
+        f"unknown language '{code}'; use a two-letter code ({' '.join(LANGUAGES)}) or an "
+        "NLLB-200 code such as hin_Deva"
     )
 
 

@@ -119,7 +119,10 @@ def test_a_cut_connection_is_taken_up_again(server, tmp_path):
 def test_the_next_call_goes_on_where_the_last_gave_up(server, tmp_path):
     server.cuts = [100_000, 0, 0]
     message = refusal(published(server.address), tmp_path)
-    assert "was cut off after 0.1 MB, 3 times; run it again to go on from there" in message
+    assert (
+        "broke off after 0.1 MB in 3 attempts; run the command again to resume the download"
+        in message
+    )
     assert visible(tmp_path) == ["model.bin.part"]
     path = fetch(published(server.address), tmp_path)
     assert path.read_bytes() == CONTENT
@@ -144,13 +147,13 @@ def test_another_checksum_is_refused_and_removed(server, tmp_path):
     message = refusal(published(server.address, "0" * 64), tmp_path)
     assert HASH in message
     assert "0" * 64 in message
-    assert "it was removed" in message
+    assert "the file was deleted" in message
     assert visible(tmp_path) == []
 
 
 def test_a_web_page_is_no_model(server, tmp_path):
     server.kind = "text/html; charset=utf-8"
-    assert "a web page was sent" in refusal(published(server.address, None), tmp_path)
+    assert "sent a web page" in refusal(published(server.address, None), tmp_path)
     assert visible(tmp_path) == []
 
 

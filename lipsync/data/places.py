@@ -80,8 +80,8 @@ class Place:
                 data = b""  # all of the part lies beyond the file's end
         if end is not None and len(data) > end - begin:
             raise ConfigError(
-                f"{self.path(name)}: the server sends whole files where a part is asked for; use "
-                "one that knows HTTP ranges, or copy the set to a disk"
+                f"{self.path(name)}: the server ignores HTTP range requests; use one that "
+                "supports them, or copy the set to a disk"
             )
         return data
 
@@ -217,12 +217,12 @@ class Place:
             extra = "'lipsync-lab[shards]'" if package == "s3fs" else package
             return f"; pip install {extra}" if package else ""
         if isinstance(error, PermissionError):
-            return "; see whether the keys in use may read or write there"
+            return "; check that the credentials in use have access"
         if "Credentials" in kind:
-            return "; give keys, for s3 as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            return "; set the credentials, for s3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         unanswered = isinstance(error, OSError) or re.search("Connect|Timeout", kind)
         if self.local is None and unanswered and not isinstance(error, FileNotFoundError):
-            return "; see whether the server can be reached from here"
+            return "; check that the server is reachable from this machine"
         return ""
 
 
@@ -247,7 +247,7 @@ def free_folder(option: str, folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{option}={folder}: cannot be made ({error.strerror})") from None
+        raise ConfigError(f"{option}={folder}: cannot be created ({error.strerror})") from None
     if not os.access(folder, os.W_OK):
         raise ConfigError(f"{option}={folder}: cannot be written; name another folder")
     return folder

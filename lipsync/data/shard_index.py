@@ -101,7 +101,7 @@ class Index:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 found = {f.name: arrays[f.name] for f in fields(cls)}
         except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
-            raise ValueError(f"it is no index of shards ({error})") from None
+            raise ValueError(f"it is not a shard index ({error})") from None
         return cls(**found | {"made": str(found["made"])})
 
     @classmethod

@@ -34,13 +34,13 @@ async def receive(request: Request, path: Path, max_mb: int) -> None:
         Refusal: it is larger, or empty, or the disk is full; the file may be there in part.
     """
     most = max_mb * 10**6
-    too_large = f"The file is larger than {max_mb} MB, which is the most that this page takes."
+    too_large = f"The file is larger than {max_mb} MB, the limit of this page."
     said = request.headers.get("content-length", "")
     expected = int(said) if said.isdecimal() else most
     if expected > most:
         raise Refusal(too_large, 413)
     if shutil.disk_usage(path.parent).free < expected + _RESERVE:
-        raise Refusal("The server has no room for this file.", 507)
+        raise Refusal("The server's disk is full; try again later.", 507)
     size = 0
     with path.open("xb") as file:
         async for part in request.stream():
@@ -80,7 +80,7 @@ def look_at(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, 
             _check_size(kind, stream.width, stream.height)
     info = probe(path)
     if kind != "sound" and not info.has_video:
-        raise Refusal(f"{name_of(kind)} has no picture; choose a video.")
+        raise Refusal(f"{name_of(kind)} contains no video; choose another file.")
     if kind != "face" and not info.has_audio:
         raise Refusal(f"{name_of(kind)} has no sound; choose a file with speech.")
     about: dict[str, Any] = {"width": info.width, "height": info.height}
@@ -102,7 +102,7 @@ def _picture(path: Path) -> tuple[str, int, int] | None:
 
 def _check_size(kind: str, width: int, height: int) -> None:
     if width * height > _MOST_PIXELS:
-        raise Refusal(f"{name_of(kind)} is {width}x{height}; up to 4096x2304 pixels can be used.")
+        raise Refusal(f"{name_of(kind)} is {width}x{height}; the limit is 4096x2304 pixels.")
 
 
 def _video_seconds(path: Path, said: float, kind: str, most: float) -> float:
@@ -125,5 +125,5 @@ def _sound_seconds(path: Path, kind: str, most: float) -> float:
 
 def _checked(seconds: float, kind: str, most: float) -> float:
     if seconds > most:
-        raise Refusal(f"{name_of(kind)} lasts more than {most:g} s, which is the limit; cut it.")
+        raise Refusal(f"{name_of(kind)} is longer than the limit of {most:g} s; shorten it.")
     return round(seconds, 2)

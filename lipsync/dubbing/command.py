@@ -130,15 +130,17 @@ class _Faces(argparse.Action):
             choices = ", ".join(FACES)
             raise argparse.ArgumentError(self, f"'{face}' is not {choices}, a number or X,Y")
         if sounds and not sound:
-            raise argparse.ArgumentError(self, f"{face}= names no sound")
+            raise argparse.ArgumentError(self, f"{face}= has no sound; write {face}=SOUND")
         before = getattr(namespace, self.dest, {})
         if not sounds and not before:
             setattr(namespace, self.dest, face)
             return
         if not (sounds and isinstance(before, dict)):
-            raise argparse.ArgumentError(self, "several faces need a sound each, WHICH=SOUND")
+            raise argparse.ArgumentError(
+                self, "with several faces each needs its own sound: WHICH=SOUND"
+            )
         if face in before:
-            raise argparse.ArgumentError(self, f"{face} is there twice")
+            raise argparse.ArgumentError(self, f"{face} is given twice")
         setattr(namespace, self.dest, {**before, face: sound})
         _optional(parser, "audio")
 

@@ -114,10 +114,10 @@ class Options:
         check_options(self)
         check_faces(self.faces)
         if self.reference is not None and self.faces != SYNC:
-            raise ConfigError("a reference sound is for the face sync")
+            raise ConfigError("reference requires face=sync")
         drawn = self.curves is not None or self.driver is not None
         if drawn and isinstance(self.faces, dict | Parts):
-            raise ConfigError("curves and driver are for one face; leave out the sounds by face")
+            raise ConfigError("curves and driver need a single face; leave out the sounds per face")
         if self.start is not None or self.until is not None:
             self._check_stretch()
         parse_choice(self.reference_frames)
@@ -129,7 +129,7 @@ class Options:
         if self.until is not None and seconds_of("until", self.until) <= start:
             raise ConfigError(f"until must be after from, got {self.until} and {self.start or 0}")
         if (self.length, self.tail) != (Options.length, Options.tail):
-            raise ConfigError("a stretch keeps the video's length: leave out length and tail")
+            raise ConfigError("from and until keep the video's length; leave out length and tail")
 
 
 def seconds_of(name: str, time: float | str) -> float:
@@ -185,14 +185,14 @@ class Encoding:
         check_options(self)
         if self.audio_bitrate is not None and self.audio_codec in LOSSLESS:
             name = self.audio_codec
-            raise ConfigError(f"{name} loses nothing and has no bit rate; leave audio_bitrate out")
+            raise ConfigError(f"{name} is lossless and has no bit rate; leave out audio_bitrate")
         if self.loudness is not None and self.audio_codec == "copy":
-            raise ConfigError("sound that is copied stays as loud as it is; leave loudness out")
+            raise ConfigError("copied sound keeps its loudness; leave out loudness")
         if self.audio_language is not None and track_code(self.audio_language) == "und":
             known = "an ISO 639 code such as es or spa"
             raise ConfigError(f"audio_language must be {known}, got '{self.audio_language}'")
         if self.layer and self.preview:
-            raise ConfigError("a layer holds the mouth alone; leave preview out")
+            raise ConfigError("layer writes the mouth only; leave out preview")
 
 
 KNOWN = {known.name: known for kind in (Options, Encoding) for known in fields(kind)}

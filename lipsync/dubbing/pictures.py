@@ -40,13 +40,16 @@ def check_output(output: Path, encoding: Encoding, *inputs: str | Path | None) -
     if is_sequence(output):
         check_sequence(output)
         if encoding.codec != "auto" or encoding.audio_codec not in ("auto", "pcm"):
-            raise ConfigError(f"{output} is PNG with PCM; leave out codec and audio_codec")
+            raise ConfigError(
+                f"{output} is written as PNG with PCM sound; leave out codec and audio_codec"
+            )
         return
     check_target(output, *inputs, suffixes=CONTAINERS)
     name, encoder = encoder_of(output, encoding.codec)
     if encoding.layer and not encoder.alpha:
         raise ConfigError(
-            f"{name} keeps no transparency, which layer needs; use prores4444, vp9 or shot/%05d.png"
+            f"{name} cannot store transparency, which layer needs; use prores4444, vp9 or "
+            "shot/%05d.png"
         )
 
 

@@ -147,7 +147,7 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
     """
     unknown = sorted(options.keys() - Options.__dataclass_fields__.keys())
     if unknown:
-        raise ConfigError(f"no option of frames is named {', '.join(unknown)}")
+        raise ConfigError(f"unknown per-frame options: {', '.join(unknown)}")
     wanted = Options(**options)
     plan = Plan(Path(face), _checked_audio(audio, wanted), wanted)
 
@@ -160,7 +160,7 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
 
 def _checked_audio(audio: str | Path | None, options: Options) -> Path | None:
     if audio is None and not face_sounds(options.faces):
-        raise ConfigError("no sound: name one, or one for each face, such as --face left=a.wav")
+        raise ConfigError("no sound given; name one, or one per face, such as --face left=a.wav")
     return Path(audio) if audio is not None else None
 
 
@@ -187,7 +187,9 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
     def stop_at_gap(end: float) -> None:
         if gap is not None and refuse:
             problem = f"no face from {gap:.2f} to {end:.2f} s"
-            raise MediaError(path, problem, "cut this out, or let it pass unchanged (no_face=pass)")
+            raise MediaError(
+                path, problem, "cut this part out, or keep it unchanged with no_face=pass"
+            )
 
     for frame in frames:
         missing -= {k for k, place in enumerate(frame.transforms) if place is not None}
@@ -205,8 +207,7 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
         raise MediaError(
             path,
             f"no face{which} found {where}",
-            "use a video or picture in which a face is seen upright and from the front, or a "
-            "smaller min_face",
+            "use a video or picture with an upright frontal face, or lower min_face",
         )
     stop_at_gap(frame.start + frame.seconds)
     plan.faces.save()

@@ -99,9 +99,10 @@ class Sound:
         least = (feature.window - 1) / feature.rate
         if self.seconds < least:
             problem = (
-                f"its sound lasts {self.seconds:.2f} s, a window of {feature.name} {least:.2f} s"
+                f"its sound lasts {self.seconds:.2f} s, but a {feature.name} window needs "
+                f"{least:.2f} s"
             )
-            raise MediaError(self.path, problem, "use a longer sound")
+            raise MediaError(self.path, problem, "use a longer recording")
 
     def track(
         self,
@@ -131,13 +132,13 @@ class Sound:
         if codec in ("auto", "copy") and plain and fits and as_it_is:
             return CopiedSound(self.path, self.streams), "copied"
         if codec == "copy":
-            reason = f"{target.suffix} does not take it as it is"
+            reason = f"{target.suffix} cannot hold its codec"
             if self.mixed:
-                reason = "it is mixed with others"
+                reason = "it is mixed with other sounds"
             elif bit_rate is not None:
-                reason = "it would keep its own bit rate"
+                reason = "a copy keeps its own bit rate"
             elif not fits:
-                reason = "it would not end with the picture"
+                reason = "it does not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
         channels, level = self.channels(name), None

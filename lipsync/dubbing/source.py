@@ -91,9 +91,9 @@ class Source:
                 width, height = frame.shape[1::-1]
                 raise MediaError(
                     self.path,
-                    f"the picture changes from {self.size[0]}x{self.size[1]} to "
+                    f"the frame size changes from {self.size[0]}x{self.size[1]} to "
                     f"{width}x{height} at frame {number}",
-                    "export it again at one size",
+                    "export it again at a constant size",
                 )
             first = time if first is None else first
             yield (time - first if self.variable else float(number / self.fps)), frame
@@ -190,7 +190,7 @@ def open_source(
         return Source(path, frame_rate(fps or 25), picture.shape[1::-1], picture, alpha=alpha)
     info = probe(path, replace(streams, audio=None))
     if not info.has_video:
-        raise MediaError(path, "has no video to dub", "name a video or a picture as the face")
+        raise MediaError(path, "contains no video", "name a video or a picture as the face")
     size = info.width, info.height
     about: dict[str, Any] = {"tolerate_damage": tolerate_damage, "backdrop": backdrop}
     about |= {"streams": streams, "hdr": info.hdr, "bits": info.deep, "alpha": info.alpha}

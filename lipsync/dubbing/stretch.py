@@ -56,7 +56,7 @@ def find_stretch(options: Options, source: Source, sound: Sound) -> Stretch | No
         last = float(source.times[-1] - source.times[0])
         if start > last:
             lasts = f"its last frame is shown at {last:.2f} s, --from is {start:.2f}"
-            raise MediaError(source.path, lasts, "begin earlier")
+            raise MediaError(source.path, lasts, "choose an earlier --from")
     return Stretch(start, end)
 
 
@@ -77,7 +77,9 @@ def stretch_track(
         ConfigError: the sound was to be copied.
     """
     if codec == "copy":
-        raise ConfigError("the sound of a stretch cannot be copied; use --audio-codec auto")
+        raise ConfigError(
+            "with --from or --until the sound cannot be copied; use --audio-codec auto"
+        )
     name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
     path, streams = source.path, source.streams
     voiced = probe(path, streams).has_audio

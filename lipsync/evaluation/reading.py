@@ -38,11 +38,11 @@ class Reading:
     def __init__(self, name: str | Path, device: str = "cpu") -> None:
         network = load_model(name)
         if not isinstance(network, LipReader):
-            raise CheckpointError(name, f"holds a {type(network).__name__}, no lip reader")
+            raise CheckpointError(name, f"holds a {type(network).__name__}, not a lip reader")
         eyes = check_eyes(load_model(network.config["eyes"]), network)
         known = (trained_with(network) or {}).get("eyes", [])
         if known and fingerprint(eyes) not in known:
-            raise CheckpointError(name, f"was trained with another {network.config['eyes']}")
+            raise CheckpointError(name, f"was trained with a different {network.config['eyes']}")
         self.name = str(name)
         self.network, self.eyes = to_device(network, device), to_device(eyes, device)
         self.device = next(eyes.parameters()).device
@@ -77,7 +77,7 @@ class Reading:
         if len(words) != len(slots) or any(w not in s for w, s in zip(words, slots, strict=True)):
             form = " ".join(slot[0] for slot in slots)
             raise ConfigError(
-                f"'{text}' is no sentence that {self.name} reads; they have the form '{form}'"
+                f"'{text}' is not a sentence that {self.name} can read; the form is '{form}'"
             )
 
     def error(self, faces: Iterable[np.ndarray], *texts: str) -> list[float]:

@@ -34,7 +34,9 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     except IsADirectoryError:
         raise MediaError(path, "is a folder", "name a file") from None
     except OSError as error:
-        raise MediaError(path, f"cannot be read ({error.strerror})", "check its rights") from None
+        raise MediaError(
+            path, f"cannot be read ({error.strerror})", "check its permissions"
+        ) from None
     try:
         # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name
         file = f"file:{path}" if played_by_ffmpeg(head) else as_video(path)
@@ -42,14 +44,14 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     except (av.error.FFmpegError, ValueError):
         raise MediaError(
             path,
-            "not a video or sound that can be decoded, or cut short before its index",
+            "not a video or sound that can be decoded, or its index is missing",
             "check that it plays, or export it again as mp4",
         ) from None
     try:
         with container:
             yield container
     except av.error.FFmpegError as error:
-        reason = f"cannot be read on ({error.strerror or error})"
+        reason = f"cannot be read further ({error.strerror or error})"
         raise MediaError(path, reason, "export it again as mp4") from error
 
 
@@ -71,7 +73,7 @@ def demuxed(
     try:
         yield from container.demux(*streams)
     except IndexError:
-        raise av.error.InvalidDataError(0, "a stream begins in its midst") from None
+        raise av.error.InvalidDataError(0, "a stream starts mid-way") from None
 
 
 def decoded(
@@ -146,17 +148,17 @@ def check_target(
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise MediaError(
-            path, f"'{path.suffix}' is no video's suffix", f"use {', '.join(suffixes)}"
+            path, f"'{path.suffix}' is not a video suffix", f"use {', '.join(suffixes)}"
         )
     if path.is_dir():
         raise MediaError(path, "is a folder", "name a file to write")
     if not path.parent.is_dir():
-        raise MediaError(path, f"there is no folder {path.parent}", "make it first")
+        raise MediaError(path, f"no such folder {path.parent}", "create it first")
     if not os.access(path.parent, os.W_OK):
-        raise MediaError(path, f"folder {path.parent} cannot be written", "check its rights")
+        raise MediaError(path, f"folder {path.parent} is not writable", "check its permissions")
     for given in map(Path, filter(None, inputs)):
         if given.exists() and path.exists() and given.samefile(path):
-            raise MediaError(path, "is the input itself", "give the output another name")
+            raise MediaError(path, "is the input file", "give the output another name")
 
 
 @contextmanager

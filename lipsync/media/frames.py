@@ -56,15 +56,15 @@ def probe(path: str | Path, streams: Streams = USUAL) -> MediaInfo:
     """Say what a file holds.
 
     Raises:
-        MediaError: the file is missing, a folder, empty, holds neither video nor sound, or has none
-            of the chosen ``streams``.
+        MediaError: the file is missing, a folder, empty, contains neither video nor sound, or has
+            none of the chosen ``streams``.
     """
     path = Path(path)
     with opened(path) as container:
         video = streams.video_of(path, container)
         audio = streams.audio_of(path, container)
         if video is None and audio is None:
-            raise MediaError(path, "holds neither video nor sound", "name a video or a sound")
+            raise MediaError(path, "contains neither video nor sound", "name a video or a sound")
         audio_seconds, video_seconds = (
             stream_seconds(audio, container),
             stream_seconds(video, container),

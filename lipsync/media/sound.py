@@ -164,7 +164,7 @@ def _finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av
     if not tolerant:
         raise MediaError(
             path,
-            f"its sound is not a finite number at about {time:.2f} s",
+            f"its sound contains NaN or infinity at about {time:.2f} s",
             "export it again, or allow damage to be concealed",
         )
     clean = av.AudioFrame.from_ndarray(

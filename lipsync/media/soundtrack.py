@@ -73,7 +73,9 @@ class EncodedSound(Soundtrack):
         fit: bool = False,
     ) -> None:
         if codec not in AUDIO_CODECS:
-            raise ConfigError(f"no audio codec '{codec}'; there are {', '.join(AUDIO_CODECS)}")
+            raise ConfigError(
+                f"unknown audio codec '{codec}'; choose from {', '.join(AUDIO_CODECS)}"
+            )
         self._blocks, self._fit = iter(blocks), fit
         self.sample_rate, self.channels, self.codec = sample_rate, channels, codec
         self.bit_rate = bit_rate or _BIT_RATE[channels]
@@ -88,7 +90,7 @@ class EncodedSound(Soundtrack):
             )
         except (ValueError, av.error.FFmpegError):
             raise ConfigError(
-                f"sound in {self.codec} cannot be written into this container; use auto, or mkv"
+                f"{self.codec} sound cannot be stored in this container; use auto, or write .mkv"
             ) from None
         if self.codec not in LOSSLESS:
             self._stream.bit_rate = self.bit_rate

@@ -97,14 +97,14 @@ class VideoWriter:
         self.path, self.fps, self.size = Path(path), frame_rate(fps), tuple(map(int, size))
         if self.path.suffix.lower() not in CONTAINERS:
             known = ", ".join(CONTAINERS)
-            raise MediaError(path, f"no container is named '{self.path.suffix}'", f"use {known}")
+            raise MediaError(path, f"'{self.path.suffix}' is not a known container", f"use {known}")
         if min(self.size) < 1:
             raise ConfigError(f"video size must be positive, got {self.size}")
         self.codec, self._encoder = encoder_of(self.path, codec)
         if alpha and not self._encoder.alpha:
-            raise ConfigError(f"{self.codec} keeps no transparency; use prores4444, or vp9")
+            raise ConfigError(f"{self.codec} cannot store transparency; use prores4444, or vp9")
         if preset not in PRESETS:
-            raise ConfigError(f"no preset '{preset}'; there are {', '.join(PRESETS)}")
+            raise ConfigError(f"unknown preset '{preset}'; choose from {', '.join(PRESETS)}")
         if isinstance(audio, np.ndarray):
             wave = clean_wave(audio)
             blocks = (wave[None, i : i + sample_rate] for i in range(0, len(wave), sample_rate))
@@ -231,7 +231,9 @@ class VideoWriter:
                 return
             with naming_target(self.path), self._container:
                 if not self.frames:
-                    raise MediaError(self.path, "no frame was written", "give it at least one")
+                    raise MediaError(
+                        self.path, "no frame was written to it", "give it at least one"
+                    )
                 for track in self._tracks():
                     track.write(float("inf"))
                 self._mux(self._video.encode(None))

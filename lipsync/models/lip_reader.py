@@ -60,7 +60,7 @@ class LipReader(Network):
         self.slots = [[str(word) for word in slot] for slot in slots]
         self.words = [word for slot in self.slots for word in slot]
         if not all(self.slots) or not self.slots or len(set(self.words)) < len(self.words):
-            raise ConfigError("LipReader: each slot needs words, and a word has one place")
+            raise ConfigError("LipReader: each slot needs words, and no word may be in two slots")
         self.config = {
             "slots": self.slots,
             "eyes": eyes,
@@ -178,11 +178,11 @@ def check_eyes(eyes: nn.Module, reader: LipReader) -> LongSyncNet:
     """
     name = reader.config["eyes"]
     if not isinstance(eyes, LongSyncNet):
-        raise ConfigError(f"eyes {name}: a {type(eyes).__name__} is no LongSyncNet")
+        raise ConfigError(f"eyes {name}: {type(eyes).__name__} is not a LongSyncNet")
     for key in ("image_size", "framing"):
         if eyes.config[key] != reader.config[key]:
             raise ConfigError(
-                f"eyes {name}: see faces of {key} {eyes.config[key]}, the reader those of "
+                f"eyes {name}: see faces of {key} {eyes.config[key]}, but the reader "
                 f"{reader.config[key]}; use the same"
             )
     return eyes

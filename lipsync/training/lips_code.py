@@ -57,9 +57,9 @@ class LipsCodeTraining(GeneratorTraining):
         **options: Any,
     ) -> None:
         if not isinstance(generator, LipsCode):
-            raise ConfigError(f"model.generator: a {type(generator).__name__} has no lips code")
+            raise ConfigError(f"model.generator: {type(generator).__name__} has no lips code")
         if learns not in ("all", *_PARTS):
-            raise ConfigError(f"model.learns={learns}: there is all, {', '.join(_PARTS)}")
+            raise ConfigError(f"model.learns={learns}: must be one of all, {', '.join(_PARTS)}")
         if not noise >= 0:
             raise ConfigError(f"model.noise={noise}: must be 0 or more")
         if not 0 <= crossed <= 1:
@@ -69,7 +69,9 @@ class LipsCodeTraining(GeneratorTraining):
         self.noise, self.crossed = noise, crossed
         if learns != "all":
             if options.get("init_from") is None:
-                raise ConfigError(f"model.learns={learns}: give trained weights by model.init_from")
+                raise ConfigError(
+                    f"model.learns={learns}: needs trained weights; set model.init_from"
+                )
             generator.requires_grad_(False)
             for part in self._learning():
                 part.requires_grad_(True)

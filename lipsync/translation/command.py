@@ -78,7 +78,9 @@ class _ByName(argparse.Action):
         before = getattr(namespace, self.dest, {})
         if named is None or os.path.exists(value):  # noqa: PTH110 whatever its name
             if before:
-                raise argparse.ArgumentError(self, "several need a name each, such as A=VALUE")
+                raise argparse.ArgumentError(
+                    self, "with several values each needs a name, such as A=VALUE"
+                )
             setattr(namespace, self.dest, value)
             return
         if not isinstance(before, dict) or named[1] in before:

@@ -53,8 +53,8 @@ class TranslationJob:
         if path.exists():
             if load(path, "videos")["videos"] != [{"sha256": own}]:
                 raise ConfigError(
-                    f"{self.work} holds the work on another video; name another folder with "
-                    "--work, or delete its source.json to use it all the same"
+                    f"{self.work} holds another video's translation; choose another folder with "
+                    "--work, or delete its source.json to use it anyway"
                 )
         else:
             with naming_target(self.folder):

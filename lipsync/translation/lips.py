@@ -106,6 +106,6 @@ def _adapted(job: TranslationJob, options: dict[str, Any], report: Any) -> dict[
     try:
         adapt([job.video], person, base, face="sync", device=device, progress=report)
     except ConfigError as error:
-        job.notes.append(f"the model was not adapted: {error}")
+        job.notes.append(f"adaptation failed, using the model as it is: {error}")
         return options | {"model": base}
     return options | {"model": person}

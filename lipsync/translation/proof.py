@@ -81,10 +81,10 @@ def translate_with_page(
     """
     page, video, output = Path(page), Path(video), Path(output)
     if page.suffix.lower() not in _SUFFIXES:
-        raise ConfigError(f"--proof {page}: name a page to write, e.g. {page.stem or 'proof'}.html")
+        raise ConfigError(f"--proof {page}: name an .html file, e.g. {page.stem or 'proof'}.html")
     check_target(page, video, output)
     if options.until == STAGES[0]:
-        raise ConfigError("--proof shows a translation: leave out --until recognise")
+        raise ConfigError("--proof needs a translation; leave out --until recognise")
     folder = output.with_suffix(".work") if work is None else Path(work)
     try:
         result = translate(video, output, options, work=work, progress=progress)

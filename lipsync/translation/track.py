@@ -46,7 +46,7 @@ def fit_lines(
     by_hand = track.exists() and file_digest(track) != old.get("made")
     whole = track.exists() and all(path.exists() for path in speaker_tracks(job, people).values())
     if by_hand:
-        job.notes.append(f"{track} was changed by hand and stays; delete it to have it made again")
+        job.notes.append(f"{track} was edited by hand and is kept; delete it to have it made anew")
     if whole and (by_hand or inputs == old.get("inputs")):
         return track, 0
 
@@ -144,7 +144,7 @@ def _overflow(
         remedy = f"shorter: --correct {first + 1}={shlex.quote(offered[first][0])}; or {remedy}"
     return StageError(
         "fit",
-        f"line {first + 1} lasts {lasts:.1f} s at {place.speed:.2g} times its speed and has "
-        f"{lasts - place.over:.1f} s{also}: {text[:60]}",
-        f"{remedy}, or allow more speed with --fastest",
+        f"line {first + 1} takes {lasts:.1f} s at {place.speed:.2g} times its speed, but only "
+        f"{lasts - place.over:.1f} s are free{also}: {text[:60]}",
+        f"{remedy}, or allow faster speech with --fastest",
     )

@@ -31,7 +31,7 @@ def test_command(tmp_path: Path) -> None:
     assert good.returncode == 0, good.stderr
     assert "kept 1 clips of 1 files" in good.stdout
     assert "\n  train         1       1        1       0.0\n" in good.stdout
-    assert "warning: nothing is in val and test: the source has too few videos" in good.stdout
+    assert "warning: val and test received no clip: the source has too few videos" in good.stdout
     assert "liftered_mel: added to 1 clips, 0 had it" in good.stdout
     clip = open_clip(tmp_path / made, "ann/plain")
     assert clip.size == 64
@@ -54,7 +54,10 @@ def test_command(tmp_path: Path) -> None:
             ["source=bad", "output=out", "+splits.a=[x]", "+splits.b=[x]"],
             "splits.a and splits.b bo",
         ),
-        (["source=leak", "output=out"], "source=leak: 1 clips are in two of its lists, first x in"),
+        (
+            ["source=leak", "output=out"],
+            "source=leak: 1 clips are in two of its lists, the first x in",
+        ),
         (["source=bad", "output=out", "workers=0"], "no clip was kept"),
     ],
 )

@@ -156,11 +156,11 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(folders, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"form": "shreds"}, "form=shreds: there are shards, folders"),
+        ({"form": "shreds"}, "form=shreds: must be one of shards, folders"),
         ({"quality": 0}, "quality=0: must be a whole number, 1 to 100"),
         ({"clips": 0}, "clips=0: must be a whole number, 1 or more"),
         ({"workers": -1}, "workers must be a whole number, 0 or more, got -1"),
-        ({"form": "folders"}, "holds folders already; copy it as it is"),
+        ({"form": "folders"}, "already consists of folders; copy it"),
         ({"output": "s3x://a/b"}, "output=s3x://a/b: cannot be opened (ValueError: Protocol not"),
     ],
 )
@@ -201,9 +201,9 @@ def test_s3_and_what_it_refuses(folders, tmp_path, s3):
     nobody = {name: value for name, value in s3.items() if "KEY" not in name}
     nowhere = s3 | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     for output, environment, problem in (
-        ("s3://shut/set", s3, "see whether the keys in use may read or write there"),
-        ("s3://open/other", nobody, "give keys, for s3 as AWS_ACCESS_KEY_ID and"),
-        ("s3://open/other", nowhere, "see whether the server can be reached from here"),
+        ("s3://shut/set", s3, "check that the credentials in use have access"),
+        ("s3://open/other", nobody, "set the credentials, for s3 AWS_ACCESS_KEY_ID and"),
+        ("s3://open/other", nowhere, "check that the server is reachable"),
         ("s3://not-there/x", s3, "bucket does not exist"),
     ):
         done = command(*options, f"output={output}", **environment)

@@ -110,7 +110,7 @@ def test_a_clip_that_cannot_be_is_named_and_costs_no_other(root):
     added = add_features(root, [LifteredMel()], workers=0, progress=False)
     assert added.counts == {LifteredMel(): 5}
     assert not list(root.rglob("*.tmp"))
-    with pytest.raises(ConfigError, match=r"1 clips lack features still, .* ann/2: audio.wav: "):
+    with pytest.raises(ConfigError, match=r"1 clips still lack features; .* ann/2: audio.wav: "):
         added.check()
     assert re.search(r"\n  clip ann/2: audio.wav: |\n  ann/2: audio.wav", str(added))
 
@@ -127,7 +127,7 @@ def test_a_full_disk_stops_all(root, monkeypatch):
 def test_sets_that_cannot_be(tmp_path):
     for root, problem in {
         tmp_path / "none": r"none: cannot be read \(No such file",
-        tmp_path: "holds no clips; prepare some with source=DIR",
+        tmp_path: "holds no prepared clips; prepare footage with source=DIR",
     }.items():
         with pytest.raises(ConfigError, match=problem):
             add_features(root, [Mel()], workers=0)
@@ -141,7 +141,7 @@ def test_names_and_records():
         Mel(), LifteredMel(lead=1)
     ]  # fmt: skip
     for given, problem in (
-        ("bark", "feature bark: there are"),
+        ("bark", "feature bark: must be one of"),
         (5, "features must be a list of names, got 5"),
         ([5], r"features must be a list of names, got \[5\]"),
         ([{"name": "mel", "lead": 0.5}], "feature mel: lead=0.5 must be"),
@@ -153,7 +153,7 @@ def test_names_and_records():
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["features=[bark]", "output=set"], "feature bark: there are"),
+        (["features=[bark]", "output=set"], "feature bark: must be one of"),
         (["features=[mel]"], "output not given"),
         (["features=[slow]", "plugins=[away]", "output=set"], "plugins away: cannot be imported"),
     ],

@@ -66,7 +66,7 @@ def test_small_faces_get_small_crops_and_those_that_are_smaller_are_left_out() -
 def test_a_sample_that_gives_nothing_is_an_error() -> None:
     gone = Sampled("x", problem="no_sound: none")
     with pytest.raises(
-        ConfigError, match=r"none of 1 sampled files gives a clip \(1 no_sound: none"
+        ConfigError, match=r"none of 1 sampled files yields a clip \(1 no_sound: none"
     ):
         plan(gone)
     assert plan(sampled(), gone).kept_hours == plan(sampled()).kept_hours / 2
@@ -170,9 +170,9 @@ def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
         ((), "source not given: python -m data_prep plan source=DIR"),
         (("source=none",), "source=none: no such folder"),
         (("source=in", "files=0"), "files must be 1 or more, got 0"),
-        (("source=in", "name=a/b"), "name=a/b: may have letters"),
+        (("source=in", "name=a/b"), "name=a/b: may contain only letters"),
         (("source=in", "prices.gpu_hour=-1"), "gpu_hour must be 0 or more, got -1"),
-        (("source=in", "judge=null"), "none of 1 sampled files gives a clip (1 empty: 0 bytes)"),
+        (("source=in", "judge=null"), "none of 1 sampled files yields a clip (1 empty: 0 bytes)"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:

@@ -78,7 +78,7 @@ def test_a_verdict_is_of_the_offset_and_of_how_sure_it_is():
     assert Calibration.from_card({"calibration": GIVEN.as_dict()}, 5) == GIVEN
     assert Calibration.from_card({"calibration": GIVEN.as_dict()}, 15) is None
     assert Calibration.from_card({}, 5) is None
-    with pytest.raises(ConfigError, match="write it again with `lipsync calibrate`"):
+    with pytest.raises(ConfigError, match="repeat it with `lipsync calibrate`"):
         Calibration.from_card({"calibration": {"window": 5, "limit": 3}}, 5)
 
 
@@ -160,7 +160,9 @@ def calibrate_file_of_anything(path: Path, root: Path) -> Calibration:
 
 def test_what_cannot_be_calibrated(root, tmp_path):
     judge = Judge(Loudness(), "loudness")
-    with pytest.raises(ConfigError, match="3 of 3 clips can be scored, a calibration needs 8"):
+    with pytest.raises(
+        ConfigError, match="3 of 3 clips can be scored, but calibration needs at least 8"
+    ):
         calibrate(judge, root, ["few"])
     with pytest.raises(ConfigError, match=r"level=1.5: must be a probability"):
         calibrate(judge, root, level=1.5)
@@ -173,7 +175,7 @@ def test_what_cannot_be_calibrated(root, tmp_path):
         def embed_audio(self, mel):
             return 0 * super().embed_audio(mel)
 
-    with pytest.raises(ConfigError, match="the confidence of judge deaf says nothing"):
+    with pytest.raises(ConfigError, match="the confidence of judge deaf does not predict"):
         calibrate(Judge(Deaf(), "deaf"), root)
 
 
@@ -186,9 +188,7 @@ def test_one_speaker_is_left_out_by_clips(root):
 
 def test_the_table(found):
     lines = calibration_table(found).splitlines()
-    assert lines[0].startswith(
-        "sure from a probability of 0.9; calibrated on 12 clips of anna, ben"
-    )
+    assert lines[0].startswith("accepted from probability 0.9; calibrated on 12 clips of anna, ben")
     assert lines[1].split("  ")[0] == "length"
     assert [line.split()[0] for line in lines[3:5]] == ["1.0", "2.0"]
     assert [line.split()[2] for line in lines[3:6]] == ["12"] * 3

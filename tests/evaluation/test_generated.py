@@ -136,7 +136,7 @@ def test_a_folder_of_other_settings_is_refused(pairs, tmp_path):
         run(pairs[:1], tmp_path / "out", Painter(listens=False))
     with pytest.raises(ConfigError, match=r"pairs 1 there, 2 now"):
         run(pairs[:2], tmp_path / "out")
-    with pytest.raises(ConfigError, match="there are no pairs"):
+    with pytest.raises(ConfigError, match="no pairs to evaluate"):
         run([], tmp_path / "none")
 
 
@@ -161,7 +161,7 @@ def test_a_judge_that_trained_the_generator_is_refused(pairs, tmp_path):
     assert not (tmp_path / "out").exists()
     report = run(pairs[:1], tmp_path / "out", trained, allow_training_judge=True)
     assert report.settings["judge_trained_model"] == "yes"
-    told = "WARNING: loudness trained Painter: it rates its dubs better than they are"
+    told = "WARNING: loudness trained Painter: it overrates its dubs"
     assert told in report.table()
     assert report.as_dict()["independence"].startswith(told)
     assert f"<p class=warning>{told}" in html_report(report)

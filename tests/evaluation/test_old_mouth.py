@@ -105,7 +105,7 @@ def test_a_generator_that_copies_has_nothing_to_copy_by_other_references(pairs, 
     _, dubs, _ = numbers(pairs, tmp_path / "out", "copies", "auto")
     assert dubs["silent_motion"] < 0.05
     assert abs(dubs["speech_correlation"]) < 0.3
-    with pytest.raises(ConfigError, match="must be auto or itself here"):
+    with pytest.raises(ConfigError, match="must be auto or itself when"):
         numbers(pairs, tmp_path / "out", "copies", "3")
 
 

@@ -53,7 +53,7 @@ def test_it_trains_dubs_and_is_exported(checkpoint, media, tmp_path):
     unknown = python(*dub, "-o", tmp_path / "dub.mp4")
     assert unknown.returncode == 2
     assert unknown.stderr.count("\n") == 1
-    assert "is of a PlainUNet" in unknown.stderr
+    assert "holds a PlainUNet" in unknown.stderr
     assert "--plugin" in unknown.stderr
     assert not (tmp_path / "dub.mp4").exists()
 
@@ -95,7 +95,7 @@ def test_a_feature_is_added_to_a_set_by_its_name(make_prepared, tmp_path):
     add = ("-m", "data_prep", f"output={root}", "features=[loudness]", "workers=1")
     unknown = python(*add)
     assert unknown.returncode == 2
-    assert "feature loudness: there are" in unknown.stderr
+    assert "feature loudness: must be one of" in unknown.stderr
     assert "plugins=" in unknown.stderr
     done = python(*add, "plugins=[parts.feature]")
     assert done.returncode == 0, done.stderr

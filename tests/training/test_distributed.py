@@ -179,5 +179,5 @@ def test_evaluation_sets_are_shared_out_whole(make_prepared, tmp_path):
     shared = [window for rank in range(3) for window in keys(rank, 3)]
     assert sorted(shared) == sorted(alone)
     assert len(set(alone)) == len(alone) == 8
-    with pytest.raises(ConfigError, match="8 samples to evaluate on cannot be shared out among 9"):
+    with pytest.raises(ConfigError, match="8 evaluation samples cannot be divided among 9"):
         keys(0, 9)

@@ -123,7 +123,7 @@ def test_one_window_a_clip_teaches_nothing_and_is_refused(prepared, tmp_path):
         loss={"contrastive": 1.0},
         terms={"contrastive": terms.ClipInfoNCE()},
     )
-    with pytest.raises(ConfigError, match=r"data.train.windows=1: .* give 2 or more"):
+    with pytest.raises(ConfigError, match=r"data.train.windows=1: .* set it to 2 or more"):
         trainer(tmp_path).fit(module, expert_data(prepared, windows=1))
 
 

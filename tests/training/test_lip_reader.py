@@ -197,7 +197,7 @@ def test_the_recipe_trains_and_tests(spoken, tmp_path):
 def test_sentences_of_another_form_are_an_error(spoken, tmp_path):
     model = module(tmp_path)
     for text in ("up", "left up", "up left on", "up sideways"):
-        with pytest.raises(ClipError, match=f"p0/0: says '{text}', which is no sentence"):
+        with pytest.raises(ClipError, match=f"p0/0: says '{text}', which is not a sentence"):
             model.labels({"key": ["p0/0"], "text": [text]})
     assert model.labels({"key": ["a"], "text": ["down on"]}).tolist() == [[2, 5]]
 
@@ -210,7 +210,7 @@ def test_clips_without_known_words_are_left_out(spoken):
     assert [(s["key"], s["text"], s["length"], len(s["faces"])) for s in some] == [
         ("p0/0", "up left", FRAMES, 30)
     ]
-    with pytest.raises(ConfigError, match="nothing is known of what the 12 clips of train say"):
+    with pytest.raises(ConfigError, match="no transcripts for the 12 clips of train"):
         Sentences(folder, "train", inputs)
     short = Sentences(folder, "train", inputs, transcripts=spoken / "few.csv", frames=9)
     with pytest.raises(ClipError, match=r"has 24 frames, data\.frames is 9"):
@@ -222,9 +222,9 @@ def test_clips_without_known_words_are_left_out(spoken):
 
 
 def test_other_eyes_and_slots_are_an_error():
-    with pytest.raises(ConfigError, match="a SyncNet is no LongSyncNet"):
+    with pytest.raises(ConfigError, match="SyncNet is not a LongSyncNet"):
         check_eyes(SyncNet(width=0.1, depth=0), reader())
-    with pytest.raises(ConfigError, match="see faces of framing box, the reader those of aligned"):
+    with pytest.raises(ConfigError, match="see faces of framing box, but the reader aligned"):
         check_eyes(eyes(), reader(framing="aligned"))
     for slots in ([], [["a"], []], [["a"], ["a"]]):
         with pytest.raises(ConfigError, match="each slot needs words"):

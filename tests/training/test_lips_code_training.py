@@ -153,8 +153,8 @@ def test_no_more_sync_is_asked_for_than_the_real_have():
     ("options", "told"),
     [
         ({"generator": Wav2Lip(96, width=0.1, depth=0)}, "Wav2Lip has no lips code"),
-        ({"learns": "lips"}, "there is all, editor, sound"),
-        ({"learns": "sound"}, "give trained weights by model.init_from"),
+        ({"learns": "lips"}, "must be one of all, editor, sound"),
+        ({"learns": "sound"}, "needs trained weights; set model.init_from"),
         ({"noise": -1.0}, "model.noise=-1.0"),
         ({"crossed": 1.5}, "model.crossed=1.5"),
     ],

@@ -49,7 +49,8 @@ def test_a_schedule_of_another_length_says_what_becomes_of_the_rate(prepared, tm
     (line,) = (line for line in changed.stdout.splitlines() if says in line)
     # 1 of 3 steps along the cosine from 1 to 0.02: 0.02 + 0.98 (1 + cos(pi / 3)) / 2
     assert (
-        "was 2 batches long and is now 4: at batch 2 the learning rate goes from 2e-05 to " in line
+        "was 2 batches long and is now 4: at batch 2 the learning rate changes from 2e-05 to "
+        in line
     )
 
     shutil.copytree(tmp_path / "kept", tmp_path / "checkpoints", dirs_exist_ok=True)
@@ -119,14 +120,14 @@ def test_a_checkpoint_of_another_run_is_not_continued(prepared, tmp_path):
         *tiny(prepared, tmp_path / "next"), "model=syncnet", "size.expert.width=0.2", checkpoint
     )
     assert done.returncode == 2
-    assert "the run there was of another config" in done.stderr
+    assert "that run used another config" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_nothing_to_continue_is_one_line(prepared, tmp_path):
     done = train(*tiny(prepared, tmp_path), "model=syncnet", "ckpt_path=last")
     assert done.returncode == 2
-    assert "there is no checkpoint" in done.stderr
+    assert "no checkpoint" in done.stderr
 
 
 def test_a_run_goes_on_in_epochs_as_long_as_they_were(prepared, tmp_path):
@@ -135,7 +136,7 @@ def test_a_run_goes_on_in_epochs_as_long_as_they_were(prepared, tmp_path):
     longer = [*options, "trainer.batches=6", "ckpt_path=last"]
     done = train(*longer, "trainer.val_every=3")
     assert done.returncode == 2
-    assert "every 2 batches, this one would every 3; give trainer.val_every=2" in done.stderr
+    assert "every 2 batches, this one every 3; set trainer.val_every=2" in done.stderr
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
     assert not list(tmp_path.glob("earlier-*"))
 
@@ -155,7 +156,7 @@ def test_a_moved_run_keeps_its_best_score(prepared, tmp_path):
         f"ckpt_path={tmp_path / 'b' / 'checkpoints' / 'last.ckpt'}",
     )  # fmt: skip
     assert other.returncode == 2
-    assert "nothing is left to train; raise trainer.batches" in other.stderr
+    assert "that run is complete; raise trainer.batches" in other.stderr
     assert "Traceback" not in other.stderr
 
 

@@ -83,7 +83,7 @@ def test_weights_of_another_network_are_one_line_before_any_data(tmp_path):
     done = train("model=lipgan", weights, *options)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "expert.safetensors: holds a SyncNet, training begins from a LipGAN" in done.stderr
+    assert "expert.safetensors: holds a SyncNet, but this training needs a LipGAN" in done.stderr
 
 
 @pytest.mark.slow

@@ -78,13 +78,13 @@ def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monke
     assert models == [person, person]
 
     def too_little(*_, **__):
-        raise ConfigError("only 2.0 s of the footage can be used")
+        raise ConfigError("only 2.0 s of the footage are usable")
 
     person.unlink()
     monkeypatch.setattr("lipsync.adapt.adapt", too_little, raising=False)
     result = translate(video, output, options)
     assert models[-1] == "judge-open"
-    assert "the model was not adapted: only 2.0 s" in str(result)
+    assert "adaptation failed, using the model as it is: only 2.0 s" in str(result)
 
 
 @pytest.mark.slow

@@ -147,8 +147,8 @@ def test_lines_that_do_not_fit_are_shown(video: Path, output: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "until", "problem"),
     [
-        ("out.mp4", "fit", "--proof .*out.mp4: name a page to write, e.g. out.html"),
-        ("no/page.html", "fit", "there is no folder"),
+        ("out.mp4", "fit", "--proof .*out.mp4: name an .html file, e.g. out.html"),
+        ("no/page.html", "fit", "no such folder"),
         ("page.html", "recognise", "leave out --until recognise"),
     ],
 )
@@ -189,4 +189,4 @@ def test_the_command_of_the_page_makes_only_what_is_corrected(
     assert loaded["speak"].seen[4:] == ["hola", "adiós"]
     with pytest.raises(SystemExit):
         cli.main(["translate", *shown[2:-2], "--correct", "3=adiós", "--correct", "a.json"])
-    assert "several need a name each" in capsys.readouterr().err
+    assert "with several values each needs a name" in capsys.readouterr().err

@@ -35,22 +35,22 @@ def test_no_speech(video: Path, output: Path) -> None:
 
 def test_another_language_than_declared(video: Path, output: Path) -> None:
     options, *_ = engines(asr=Hears(language="fr"), source="en")
-    with pytest.raises(StageError, match=r"^recognise: .*declared 'en'; declare --from fr"):
+    with pytest.raises(StageError, match=r"^recognise: .*--from is 'en'; set --from fr"):
         translate(video, output, options)
 
 
 def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> None:
-    options, *_ = engines(asr=Hears(doubt="hardly understood"))
+    options, *_ = engines(asr=Hears(doubt="barely intelligible"))
     for _ in range(2):
-        with pytest.raises(StageError, match=r"^recognise: .*hardly understood; .*--from"):
+        with pytest.raises(StageError, match=r"^recognise: .*barely intelligible; .*--from"):
             translate(video, output, options)
-    edit(work(output) / "transcript.json", lambda text: text.replace("hardly understood", ""))
+    edit(work(output) / "transcript.json", lambda text: text.replace("barely intelligible", ""))
     translate(video, output, options)
 
 
 def test_it_is_in_that_language_already(video: Path, output: Path) -> None:
     options, *_ = engines(asr=Hears(language="es"))
-    with pytest.raises(StageError, match="is in 'es' already"):
+    with pytest.raises(StageError, match="is already in 'es'"):
         translate(video, output, options)
 
 
@@ -112,12 +112,15 @@ def test_a_track_that_was_mixed_by_hand_stays(video: Path, output: Path) -> None
     edit(translation, lambda text: text.replace('"uoy era woh"', '"si"', 1))
     result = translate(video, output, options)
     assert track.read_bytes() == mixed
-    assert "track.wav was changed by hand and stays" in result.notes[0]
+    assert "track.wav was edited by hand and is kept" in result.notes[0]
 
 
 def test_an_engine_that_makes_no_sound(video: Path, output: Path) -> None:
     options, *_ = engines(tts=Beeps(seconds=0.0))
-    with pytest.raises(StageError, match=r"^speak: beeps made no sound of line 1: gninrom doog; "):
+    with pytest.raises(
+        StageError,
+        match=r"^speak: beeps produced no sound for line 1: gninrom doog; ",
+    ):
         translate(video, output, options)
 
 
@@ -161,7 +164,7 @@ def test_a_work_folder_of_another_video(video: Path, output: Path, tmp_path: Pat
     options, *_ = engines()
     translate(video, output, options)
     other = make_talk(tmp_path / "other.mp4", lines=(Segment(1.0, 2.0, "hi"),))
-    with pytest.raises(ConfigError, match="holds the work on another video"):
+    with pytest.raises(ConfigError, match="holds another video's translation"):
         translate(other, output, options)
 
 
