@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from test_modules import generator_module
@@ -22,8 +23,7 @@ SCRIPT = Path(__file__).with_name("two_processes.py")
 
 def run_script(*arguments: object, script: Path = SCRIPT) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(script), *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = forked.run(script, *arguments, env=environment)
     assert done.returncode == 0, done.stderr
 
 
@@ -122,7 +122,7 @@ def test_slurm_starts_the_processes(prepared, tmp_path):
         "MASTER_PORT": port,
     }
     tasks = [
-        subprocess.Popen(
+        subprocess.Popen(  # not forked: Lightning reads its place where it is imported
             command(*small(prepared, tmp_path)),
             env={**ENVIRONMENT, **job, "SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)},
             cwd=REPOSITORY,
@@ -143,14 +143,7 @@ def test_a_process_that_fails_says_why_and_ends_the_other(prepared, tmp_path, ra
     options = [*small(prepared, tmp_path), "trainer.batches=4", "model.augment=null"]
     options += ["model._target_=planted.SilentProcess"]
     planted = {"PYTHONPATH": str(SCRIPT.parent), "PLANTED_IN": str(rank)}
-    done = subprocess.run(
-        command(*options),
-        env=ENVIRONMENT | planted,
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = train(*options, env=ENVIRONMENT | planted)
     # Lightning looks every five seconds for processes that failed, and kills the first one then.
     assert done.returncode == 2 or (rank == 1 and done.returncode == -signal.SIGKILL)
     assert "Traceback" not in done.stderr

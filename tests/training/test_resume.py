@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from test_modules import generator_data, generator_module
@@ -92,19 +93,15 @@ def test_ten_kills_at_random_moments_change_nothing(prepared, tmp_path):
     while kills < 10:
         resume = ["ckpt_path=last"] if last.is_file() else []
         before = last.stat().st_mtime_ns if resume else 0
-        run = subprocess.Popen(
-            command(*options, f"hydra.run.dir={killed}", *resume),
-            env=ENVIRONMENT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while run.poll() is None and (not last.is_file() or last.stat().st_mtime_ns == before):
+        line = [*options, f"hydra.run.dir={killed}", *resume]
+        run = forked.start(REPOSITORY / "train.py", *line, env=ENVIRONMENT)
+        while run.is_alive() and (not last.is_file() or last.stat().st_mtime_ns == before):
             time.sleep(0.01)  # until it has come further than the one before
         time.sleep(chance.uniform(0, 0.5))
-        if run.poll() is not None:
+        if not run.is_alive():
             break  # it has come to its end before it could be killed
-        run.send_signal(signal.SIGKILL)
-        run.wait()
+        run.kill()
+        run.join()
         kills += 1
     assert kills == 10
     end = train(*options, f"hydra.run.dir={killed}", "ckpt_path=last")
