@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forked
 import fsspec
 import numpy as np
 import pytest
@@ -19,6 +21,12 @@ def pytest_configure() -> None:
     """Processes that tests start must hear Ctrl-C, also where a script runs pytest with ``&``."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def quick_workers(monkeypatch) -> None:
+    """Processes that the package spawns are forked from one that has imported the libraries."""
+    monkeypatch.setattr(multiprocessing, "get_context", {"spawn": forked.server}.get)
 
 
 @pytest.fixture(scope="session")

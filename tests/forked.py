@@ -11,12 +11,16 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
+from typing import Any
+
+from torch.multiprocessing import start_processes
 
 TESTS = Path(__file__).parent
 IMPORTED = (
@@ -34,8 +38,8 @@ IMPORTED = (
     "data_prep.run",
 )
 
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(list(IMPORTED))
+server = multiprocessing.get_context("forkserver")
+server.set_forkserver_preload(list(IMPORTED))
 
 
 def start(
@@ -48,7 +52,7 @@ def start(
     """Start ``python WORDS``, where the words are ``-m MODULE ...`` or ``SCRIPT ...``."""
     path = [folder for folder in sys.path if not Path(folder).is_relative_to(TESTS)]
     arguments = ([*map(str, words)], str(cwd or Path.cwd()), dict(env), path, stdout, stderr)
-    process = _server.Process(target=_python, args=arguments)
+    process = server.Process(target=_python, args=arguments)
     process.start()
     return process
 
@@ -64,6 +68,21 @@ def run(*words: object, **options: object) -> CompletedProcess[str]:
         if process.is_alive():
             process.kill()
         return CompletedProcess(words, process.exitcode, stdout.read_text(), stderr.read_text())
+
+
+def two_ranks(worker: Callable[..., None]) -> dict[Any, Any]:
+    """What ``worker(rank, port, out)`` leaves in the dictionary ``out`` in two processes."""
+    with server.Manager() as manager:
+        out = manager.dict()
+        starting = (worker, (free_port(), out), 2)
+        start_processes(*starting, start_method="forkserver")
+        return dict(out)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _read_environment_again() -> None:

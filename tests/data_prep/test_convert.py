@@ -102,6 +102,7 @@ def test_shards_are_tar_files_as_webdataset_reads_them(folders, tmp_path):
         assert tar.extractfile("ann/one.flac").read(4) == b"fLaC"
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_same_set_gives_the_same_bytes_with_any_number_of_workers(folders, tmp_path):
     for workers in (0, 2):
         output = tmp_path / str(workers)
