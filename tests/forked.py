@@ -25,6 +25,8 @@ from torch.multiprocessing import start_processes
 TESTS = Path(__file__).parent
 IMPORTED = (
     "pytest",
+    "matplotlib.backends.backend_agg",
+    "s3fs",
     "torch.utils.tensorboard",
     "lipsync.cli",
     "lipsync.training.run",

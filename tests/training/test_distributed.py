@@ -90,8 +90,8 @@ def test_norms_have_the_same_statistics_in_both_processes(prepared, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["syncnet", "wav2lip", "lipgan"])
-def test_every_model_trains_in_two_processes(prepared, tmp_path, model):
+@pytest.mark.parametrize("model", ["wav2lip", "lipgan"])  # syncnet: below
+def test_generators_train_in_two_processes(prepared, tmp_path, model):
     options = [*tiny(prepared, tmp_path), f"model={model}", "trainer.processes=2"]
     options += ["trainer.batches=2", "trainer.val_every=2", "data.batch_size=2"]
     options += ["size.generator.width=0.1", "size.generator.depth=0"]

@@ -82,7 +82,7 @@ def test_ten_kills_at_random_moments_change_nothing(prepared, tmp_path):
     options = [*tiny(prepared, tmp_path), "model=wav2lip", "data.batch_size=2"]
     options += ["size.generator.width=0.1", "size.generator.depth=0"]
     options += ["size.discriminator.width=0.1", "model.terms.sync.threshold=null"]
-    options += ["trainer.batches=240", "trainer.val_every=4", "data.eval_batch_size=8"]
+    options += ["trainer.batches=160", "trainer.val_every=4", "data.eval_batch_size=8"]
     options += ["trainer.ema=0.9", "trainer.accumulate=2", "trainer.clip=1.0"]
     options += ["callbacks.pictures=null", "callbacks.video=null"]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
@@ -97,7 +97,7 @@ def test_ten_kills_at_random_moments_change_nothing(prepared, tmp_path):
         run = forked.start(REPOSITORY / "train.py", *line, env=ENVIRONMENT)
         while run.is_alive() and (not last.is_file() or last.stat().st_mtime_ns == before):
             time.sleep(0.01)  # until it has come further than the one before
-        time.sleep(chance.uniform(0, 0.5))
+        time.sleep(chance.uniform(0, 0.25))
         if not run.is_alive():
             break  # it has come to its end before it could be killed
         run.kill()
