@@ -56,7 +56,10 @@ def test_no_loss_is_left_unchecked_when_validation_begins(prepared, tmp_path, mo
 
 @pytest.mark.parametrize(
     ("make", "data", "networks", "compiler"),
-    [(generator_module, generator_data, 3, aot_eager), (lipgan_module, lipgan_data, 2, eager)],
+    [
+        (generator_module, generator_data, 3, eager),
+        pytest.param(lipgan_module, lipgan_data, 2, aot_eager, marks=pytest.mark.slow),
+    ],
 )
 def test_compiled_networks_are_what_a_step_runs(prepared, tmp_path, make, data, networks, compiler):
     module = make()

@@ -34,6 +34,7 @@ def test_training_can_be_continued(prepared, tmp_path):
     assert_same_weights(undisturbed, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_schedule_of_another_length_says_what_becomes_of_the_rate(prepared, tmp_path):
     options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2"]
     options += ["++model.schedule.warmup=1", "model.optimizer.lr=0.001", "callbacks.pictures=null"]
