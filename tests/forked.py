@@ -69,6 +69,7 @@ def run(*words: object, **options: object) -> CompletedProcess[str]:
         process.join(600)
         if process.is_alive():
             process.kill()
+            process.join()
         return CompletedProcess(words, process.exitcode, stdout.read_text(), stderr.read_text())
 
 
@@ -76,8 +77,7 @@ def two_ranks(worker: Callable[..., None]) -> dict[Any, Any]:
     """What ``worker(rank, port, out)`` leaves in the dictionary ``out`` in two processes."""
     with server.Manager() as manager:
         out = manager.dict()
-        starting = (worker, (free_port(), out), 2)
-        start_processes(*starting, start_method="forkserver")
+        start_processes(worker, (free_port(), out), nprocs=2, start_method="forkserver")
         return dict(out)
 
 
