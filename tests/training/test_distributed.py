@@ -143,7 +143,14 @@ def test_a_process_that_fails_says_why_and_ends_the_other(prepared, tmp_path, ra
     options = [*small(prepared, tmp_path), "trainer.batches=4", "model.augment=null"]
     options += ["model._target_=planted.SilentProcess"]
     planted = {"PYTHONPATH": str(SCRIPT.parent), "PLANTED_IN": str(rank)}
-    done = train(*options, env=ENVIRONMENT | planted)
+    done = subprocess.run(
+        command(*options),
+        env=ENVIRONMENT | planted,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     # Lightning looks every five seconds for processes that failed, and kills the first one then.
     assert done.returncode == 2 or (rank == 1 and done.returncode == -signal.SIGKILL)
     assert "Traceback" not in done.stderr
