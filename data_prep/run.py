@@ -105,7 +105,7 @@ def check_run(workers: int, engine: str, redo: str | None, shares: Any) -> None:
     """Raise ConfigError for options of a run that cannot work."""
     check_workers(workers, engine)
     if redo is not None and redo not in STAGES:
-        raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
+        raise ConfigError(f"redo={redo}: must be one of {', '.join(STAGES)}")
     check_splits(shares)
 
 

@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import forked
 import numpy as np
 import pytest
 
@@ -102,6 +102,7 @@ def test_shards_are_tar_files_as_webdataset_reads_them(folders, tmp_path):
         assert tar.extractfile("ann/one.flac").read(4) == b"fLaC"
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_same_set_gives_the_same_bytes_with_any_number_of_workers(folders, tmp_path):
     for workers in (0, 2):
         output = tmp_path / str(workers)
@@ -172,11 +173,10 @@ def test_what_cannot_work_is_one_line(folders, tmp_path, options, problem):
     assert "\n" not in str(error.value)
 
 
-def command(*options: object, **environment: str) -> subprocess.CompletedProcess:
-    line = [sys.executable, "-m", "data_prep", "convert", *map(str, options)]
+def command(*options: object, **environment: str) -> CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     home = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
-    return subprocess.run(line, env=kept | home | environment, capture_output=True, text=True)
+    return forked.run("-m", "data_prep", "convert", *options, env=kept | home | environment)
 
 
 def test_the_command(folders, tmp_path):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -129,22 +127,14 @@ def test_a_stretch_is_the_middle_of_a_file(tmp_path: Path) -> None:
     assert np.array_equal(part.wave, whole.wave[12800 : 12800 + 12800])
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-
-
 @pytest.mark.slow
 def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
     footage(tmp_path / "my films")
     asked = ("-m", "data_prep", "plan", "source=my films", "judge=null", "files=2", "seconds=2")
-    dry = run(*asked, "dry_run=true", cwd=tmp_path)
+    dry = forked.run(*asked, "dry_run=true", cwd=tmp_path)
     assert dry.stdout.startswith("2 s of 2 of 6 files:\n  p"), dry.stderr
     assert not (tmp_path / "plan").exists()
-    done = run(*asked, cwd=tmp_path)
+    done = forked.run(*asked, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     prepare, train = (line.strip() for line in done.stdout.splitlines()[2:4])
     page = (tmp_path / "plan/plan.html").read_text()
@@ -152,14 +142,14 @@ def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
     assert prepare.replace("'", "&#39;") in page
     found = json.loads((tmp_path / "plan/plan.json").read_text())
     assert len(found["sample"]) == 2
-    prepared = run(*shlex.split(prepare)[1:], "workers=0", cwd=tmp_path)
+    prepared = forked.run(*shlex.split(prepare)[1:], "workers=0", cwd=tmp_path)
     assert prepared.returncode == 0, prepared.stdout + prepared.stderr
     script, *rest = shlex.split(train)[1:]
     short = (
         "data.batch_size=2", "data.workers=0", "trainer.batches=2", "trainer.val_every=2",
         "test=false",
     )  # fmt: skip
-    trained = run(str(REPOSITORY / script), *rest, *short, cwd=tmp_path)
+    trained = forked.run(str(REPOSITORY / script), *rest, *short, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert (tmp_path / "runs/my_films/checkpoints/last.ckpt").is_file()
 
@@ -178,7 +168,7 @@ def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
 def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/x.mp4").write_bytes(b"")
-    done = run("-m", "data_prep", "plan", *arguments, cwd=tmp_path)
+    done = forked.run("-m", "data_prep", "plan", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert f"error: {problem}" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

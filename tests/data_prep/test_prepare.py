@@ -205,6 +205,7 @@ def test_a_second_run_does_nothing(done: tuple[Path, Summary], source: Path) -> 
     assert contents(output) == bytes_before
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_processes_and_interruptions_give_the_same_bytes(
     done: tuple[Path, Summary], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,5 +197,5 @@ def test_forms_that_do_not_fit(footage: Path, tmp_path: Path, make_prepared) -> 
     with pytest.raises(ConfigError, match="holds folders of clips; name another"):
         prepared(footage, folders)
     prepared(footage, tmp_path / "shards")
-    with pytest.raises(ConfigError, match="holds shards; add to them with form=shards"):
+    with pytest.raises(ConfigError, match="contains shards; add to them with form=shards"):
         run(footage, tmp_path / "shards")

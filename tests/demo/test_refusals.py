@@ -1,9 +1,8 @@
 """What the demo refuses, each in a sentence, and without leaving a file."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 from lipsync import cli
@@ -152,16 +151,6 @@ def test_a_tab_s_files_are_known_by_name_alone(page):
         assert answer.status_code == 404
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "lipsync", "demo", "--no-browser", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.returncode, done.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -175,10 +164,10 @@ def run(*arguments: str) -> tuple[int, str]:
 )
 def test_options_that_cannot_work_end_the_command(tmp_path, monkeypatch, arguments, problem):
     monkeypatch.chdir(tmp_path)
-    code, said = run(*arguments)
-    assert code == 2
-    assert problem in said
-    assert said.count("\n") == 1
+    done = forked.run("-m", "lipsync", "demo", "--no-browser", *arguments)
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_the_extra_one_line_names_it(monkeypatch, capsys):

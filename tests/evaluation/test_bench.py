@@ -373,5 +373,6 @@ def test_a_judge_that_trained_a_system_is_told(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_workers")
 def test_several_processes_find_the_same(result, folder, tmp_path):
     assert run(folder, tmp_path, workers=2).as_dict() == result.as_dict()

@@ -29,7 +29,6 @@ from lipsync.evaluation.videos import find_stretch
 from lipsync.faces.detect import get_detector
 from lipsync.media import read_audio
 from lipsync.models import SyncNet, SyncNetV2
-from lipsync.sample import make_sample_corpus
 
 GIVEN = Calibration(5, (-6.0, 20.0, 0.5), (20, 70), 0.9, ["ann"], 12, "speakers")
 
@@ -113,14 +112,12 @@ def test_a_calibrated_judge_does_not_tell_offsets_of_what_is_not_heard_or_seen(f
     assert verdict(still, wave) == "unsure"  # the speaker is not seen
 
 
-def test_a_bundled_expert_is_not_sure_of_generated_people_who_are_silent_or_not_seen(tmp_path):
-    root = make_sample_corpus(
-        tmp_path, speakers=3, clips=2, seconds=3, size=160, workers=1, progress=False
-    )
+def test_a_bundled_expert_is_not_sure_of_generated_people_who_are_silent_or_not_seen(
+    generated_people,
+):
     judge, detector = as_judge("expert-grid"), get_detector("centerface")
-    videos = [root / f"speaker0{n}/00001.mp4" for n in (1, 2, 3)]
-    waves = [read_audio(path, SAMPLE_RATE) for path in videos]
-    for number, path in enumerate(videos):
+    waves = [read_audio(path, SAMPLE_RATE) for path in generated_people]
+    for number, path in enumerate(generated_people):
         stretch = find_stretch(path, judge, detector)
         faces = list(stretch.crops(judge.face_size))
         others = [waves[(number + 1) % 3], np.zeros_like(waves[0])]

@@ -1,10 +1,10 @@
 """A generator of one's own through the commands that users type, in processes of their own."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import forked
 import pytest
 
 from lipsync.media import probe
@@ -14,7 +14,7 @@ REPOSITORY = HERE.parents[1]
 LIPSYNC = ("-m", "lipsync")
 
 
-def python(*command: object, plugins: str = "") -> subprocess.CompletedProcess:
+def python(*command: object, plugins: str = "") -> CompletedProcess[str]:
     """Run a command where ``parts`` lies, as a user would beside his own file."""
     environment = {
         **os.environ,
@@ -23,13 +23,7 @@ def python(*command: object, plugins: str = "") -> subprocess.CompletedProcess:
         "LIPSYNC_PLUGINS": plugins,
         "PYTHONPATH": str(REPOSITORY),
     }
-    return subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=HERE,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    return forked.run(*command, cwd=HERE, env=environment)
 
 
 @pytest.fixture

@@ -55,7 +55,9 @@ def learner(kind: str) -> ExpertTraining:
     )
 
 
-@pytest.mark.parametrize("kind", ["window by window", "moment by moment"])
+@pytest.mark.parametrize(
+    "kind", ["window by window", pytest.param("moment by moment", marks=pytest.mark.slow)]
+)
 def test_an_expert_learns_a_planted_correspondence(kind, tmp_path):
     """A few dozen steps have to find it."""
     planted(tmp_path)
