@@ -31,8 +31,7 @@ class LipsCodeTraining(GeneratorTraining):
         args: see :class:`GeneratorTraining`.
         learns: "all": pictures are painted from the code of the true mouth, and what is heard is
             drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
-            "sound": coder and editor stay as they are, and pictures are painted from what is heard;
-            with the term ``code`` alone nothing is painted, which takes minutes.
+            "sound": coder and editor stay as they are, and pictures are painted from what is heard.
         view: what happens to pictures before the coder reads them.
         poses: what happens to each reference on its own before the editor sees it: moved a little,
             it teaches that heads turn between two moments.
@@ -94,8 +93,6 @@ class LipsCodeTraining(GeneratorTraining):
             step = replace(step, target=self._crossed(step))
         code = self._true_code(step)
         heard = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(0, code.shape[:2])
-        if self.learns == "sound" and {n for n, w in self.loss_weights.items() if w} == {"code"}:
-            return replace(step, code=code.detach(), heard=heard)
         shown = heard if self.learns == "sound" else code
         if self.learns != "sound":
             rng = self._rng("noise")

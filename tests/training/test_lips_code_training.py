@@ -91,18 +91,6 @@ def test_pictures_teach_editor_and_coder_and_the_code_teaches_the_audio_encoder(
         assert any(gradients) == ((name == "audio_encoder") != pictures), name
 
 
-def test_the_audio_encoder_learns_from_codes_alone_without_a_picture(tmp_path):
-    save_model(small_code(), tmp_path / "begun.safetensors", {})
-    module = code_module(
-        learns="sound", loss={"code": 1.0, "lower": 0.0}, init_from=tmp_path / "begun.safetensors"
-    )
-    module.generator.decode = None  # the editor is not asked
-    faces, sound = torch.rand(2, 5, 3, 96, 96), torch.zeros(2, 5, 1, 80, 20)
-    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
-    module.terms["code"](step).backward()
-    assert all(p.grad is not None for p in module.generator.audio_encoder.parameters())
-
-
 def test_crossed_windows_have_the_face_of_another_moment_above_the_mouth():
     module, seen = code_module(crossed=0.5, view=None), []
     module.generator.face_encoder_blocks[0].register_forward_pre_hook(
