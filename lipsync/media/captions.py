@@ -64,9 +64,10 @@ class Recoded:
         """A packet of it; None where it holds no text, as between the lines of mov_text."""
         if self.same:
             return packet
-        text = plain(bytes(packet), self.was).encode()
-        if not text:
+        words = plain(bytes(packet), self.was)
+        if not words:
             return None
+        text = (html.escape(words, quote=False) if self.codec == "webvtt" else words).encode()
         made = av.Packet(len(text).to_bytes(2, "big") + text if self.codec == "mov_text" else text)
         made.time_base = packet.time_base
         made.pts = made.dts = packet.pts

@@ -1,5 +1,5 @@
 """What a file holds beside its picture and its sound, put into another one: other sound, subtitles,
-chapters, tags."""
+chapters, attachments, tags."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
+from lipsync.errors import MediaError
 from lipsync.media.captions import Recoded, recoded
 from lipsync.media.files import demuxed, opened
 from lipsync.media.sound import audio_blocks
@@ -26,18 +27,27 @@ from lipsync.media.soundtrack import (
 from lipsync.media.streams import USUAL, Streams, described, videos
 
 _RATE = 48_000  # samples a second of sound that is encoded
-_TAGGED = {".mp4", ".m4v", ".mov", ".mkv", ".webm"}
+MP4 = {".mp4", ".m4v", ".mov"}
+MP4_TAGS = {  # of iTunes, and what mp4 has a place of its own for
+    "title", "artist", "album", "album_artist", "comment", "composer", "copyright", "date",
+    "description", "episode_id", "genre", "grouping", "keywords", "lyrics", "network", "show",
+    "synopsis", "track", "creation_time", "timecode",
+}  # fmt: skip
+_TAGGED = {*MP4, ".mkv", ".webm"}
 _OF_THE_FILE = {  # tags that tell of the file that they are in, or are told anew
     "major_brand", "minor_version", "compatible_brands", "encoder", "duration", "comment",
-    "operational_pattern_ul", "handler_name", "vendor_id",
+    "operational_pattern_ul", "handler_name", "vendor_id", "software", "company_name", "uid",
+    "generation_uid", "material_package_umid", "modification_date", "application_platform",
 }  # fmt: skip
+_OF_THE_MAKER = ("com.", "product_", "toolkit_")  # of the camera, or the program
 
 
 class KeptTracks:
     """The tracks of a file beside those that are read, on the clock of its first frame.
 
     Packets are copied; sound that the container does not take is encoded (5.1 stays 5.1), text
-    subtitles are written as those that it takes. All end with the new picture.
+    subtitles are written as those that it takes. All end with the new picture. Damage in them is
+    left out, or silent, and raises nothing.
 
     Args:
         path: the file.
@@ -46,8 +56,8 @@ class KeptTracks:
         seconds: how long the new picture lasts; None if that is unknown.
 
     Attributes:
-        kept: a few words on each track that is kept, and on chapters.
-        left_out: on each that is not, and why.
+        kept: a few words on each track that is kept, and on chapters and attachments.
+        left_out: on each that is not, and why; complete when all is written.
         tags: of the file, such as its title; and its ``comment``.
     """
 
@@ -62,22 +72,34 @@ class KeptTracks:
         self._streams, self._seconds = streams, seconds
         self.kept: list[str] = []
         self.left_out: list[str] = []
-        self._sound: list[int] = []  # numbers of those that are encoded
+        self._sound: list[tuple[int, str]] = []  # numbers and names of those that are encoded
         self._copied: list[tuple[int, Recoded | None]] = []  # by their index
         with opened(path) as container:
             given = {key.lower(): value for key, value in container.metadata.items()}
             self.comment = given.get("comment", "")
-            self.tags = {key: given[key] for key in given.keys() - _OF_THE_FILE}
+            self.tags = {
+                key: value
+                for key, value in given.items()
+                if key not in _OF_THE_FILE and not key.startswith(_OF_THE_MAKER)
+            }
             self._choose(container)
             self._chapters = container.chapters()
-        if self._chapters:
-            there = self.kept if self.suffix in _TAGGED else self.left_out
-            there.append(f"{len(self._chapters)} chapters")
-        if self.tags and self.suffix not in _TAGGED:
-            self.tags = {}
-            self.left_out.append("tags")
+            self._attached = [
+                (one.name or "unnamed", one.mimetype or "application/octet-stream", one.data or b"")
+                for one in container.streams.attachments
+            ]
+        self._count("chapter", len(self._chapters), self.suffix in _TAGGED)
+        self._count("attachment", len(self._attached), self.suffix == ".mkv")
+        taken = MP4_TAGS if self.suffix in MP4 else self.tags if self.suffix in _TAGGED else ()
+        if lost := sorted(self.tags.keys() - taken):
+            self.tags = {key: self.tags[key] for key in self.tags.keys() & taken}
+            self.left_out.append(f"tags {', '.join(lost)}")
         self._encoded: list[EncodedSound] = []
         self._stack = ExitStack()
+
+    def _count(self, what: str, count: int, taken: bool) -> None:
+        if count:
+            (self.kept if taken else self.left_out).append(f"{count} {what}{'s' * (count != 1)}")
 
     def _choose(self, container: av.container.InputContainer) -> None:
         own = self._streams.audio_of(self.path, container)
@@ -85,13 +107,15 @@ class KeptTracks:
             if stream is own:
                 continue
             name = f"audio {described(stream, number)}"
-            if takes(self._target, stream):
+            if stream.codec_context is None:
+                self.left_out.append(f"{name}: no decoder")
+            elif not (stream.codec_context.sample_rate and stream.codec_context.channels):
+                self.left_out.append(f"{name}: it is empty")
+            elif takes(self._target, stream):
                 self._copied.append((stream.index, None))
                 self.kept.append(name)
-            elif stream.codec_context is None:
-                self.left_out.append(f"{name}: no decoder")
             else:
-                self._sound.append(number)
+                self._sound.append((number, name))
                 self.kept.append(f"{name} as {self._codec}")
         for number, stream in enumerate(container.streams.subtitles):
             name, way = f"subtitles {described(stream, number)}", recoded(stream, self.suffix)
@@ -110,7 +134,7 @@ class KeptTracks:
         return USUAL_CODEC.get(self.suffix, "aac")
 
     def open(self, container: av.container.OutputContainer) -> None:
-        """Add the tracks, and the chapters; called once, before any packet."""
+        """Add the tracks, chapters and attachments; called once, before any packet."""
         self._container = container
         given = self._stack.enter_context(opened(self.path))
         self._origin = origin(self.path, given, self._streams)
@@ -124,18 +148,30 @@ class KeptTracks:
                 earliest = -priming(stream) if begin >= -priming(stream) else 0.0
             self._out[index] = out, way, earliest
             _name(out, stream)
-        for number in self._sound:
+        for number, name in self._sound:
             stream, streams = given.streams.audio[number], Streams(self._streams.video, number)
             channels = sound_channels(self.path, self._codec, streams)
-            # a track that nobody asked for does not end the work
             how: dict[str, Any] = {"tolerate_damage": True, "streams": streams}
             blocks = audio_blocks(self.path, _RATE, channels=channels, **how)
+            blocks = self._until_damage(name, blocks)
             sound = EncodedSound(blocks, _RATE, channels, self._codec, fit=True)
             _name(sound.open(container), stream)
             self._encoded.append(sound)
         if self._chapters and self.suffix in _TAGGED:
             container.set_chapters(list(self._shifted_chapters()))
+        for attachment in self._attached if self.suffix == ".mkv" else ():
+            container.add_attachment(*attachment)
         self._packets, self._held = self._copies(given), None
+
+    def _until_damage(self, name: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """The blocks of a track as far as it can be read; nobody asked for it."""
+        sent = 0
+        try:
+            for block in blocks:
+                yield block
+                sent += block.shape[1]
+        except MediaError:
+            self.left_out.append(f"{name} from {sent / _RATE:.2f} s: it is damaged")
 
     def _shifted_chapters(self) -> Iterator[dict[str, Any]]:
         last = np.inf if self._seconds is None else self._seconds

@@ -167,13 +167,27 @@ class CopiedSound(Soundtrack):
 def shifted(packet: av.Packet, start: float) -> float | None:
     """Bring a packet to a clock that begins at ``start``; its seconds on it.
 
-    None where damage left it without a time; the next ones say when they are.
+    None where damage left it without a time, or without the header that mp4 is written from; the
+    next ones say when they are.
     """
     given = packet.dts if packet.pts is None else packet.pts
-    if given is None:
+    if given is None or not _has_header(packet):
         return None
     packet.pts = packet.dts = given - round(start / packet.time_base)
     return float(packet.pts * packet.time_base)
+
+
+def _has_header(packet: av.Packet) -> bool:
+    """Whether a packet of AC-3 or E-AC-3 begins as one (ETSI TS 102 366); True of other codecs."""
+    if codec_name(packet.stream) not in ("ac3", "eac3"):
+        return True
+    head = bytes(packet)[:6]
+    if len(head) < 6 or head[:2] != b"\x0b\x77" or head[5] >> 3 > 16:
+        return False
+    if head[5] >> 3 > 10:  # E-AC-3: type of frame, its size, sample rate
+        long_enough = (head[2] & 7) << 8 | head[3] >= 3
+        return head[2] >> 6 != 3 and long_enough and head[4] >> 4 != 15
+    return head[4] >> 6 != 3 and head[4] & 63 <= 37  # sample rate, size of the frame
 
 
 def origin(path: Path, container: av.container.InputContainer, streams: Streams = USUAL) -> float:

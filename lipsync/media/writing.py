@@ -14,17 +14,11 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.languages import track_code
 from lipsync.media.encoders import CONTAINERS, PRESETS, encoder_of
 from lipsync.media.files import naming_target, whole_file
-from lipsync.media.kept import KeptTracks
+from lipsync.media.kept import MP4, MP4_TAGS, KeptTracks
 from lipsync.media.sound import clean_wave
 from lipsync.media.soundtrack import EncodedSound, Soundtrack
 
-_ITUNES_TAGS = {  # and what mp4 has a place of its own for
-    "title", "artist", "album", "album_artist", "comment", "composer", "copyright", "date",
-    "description", "episode_id", "genre", "grouping", "keywords", "lyrics", "network", "show",
-    "synopsis", "track", "creation_time", "timecode",
-}  # fmt: skip
 _FORMS = {("uint8", (3,)): "rgb24", ("uint16", (4,)): "rgba64le"}
-_MP4 = {".mp4", ".m4v", ".mov"}
 _FINE = Fraction(1, 90_000)  # seconds; the clock of a variable rate
 
 
@@ -134,9 +128,10 @@ class VideoWriter:
 
     def _open(self, temporary: Path) -> av.container.OutputContainer:
         flags = "+faststart"
-        if not set(self.metadata) <= _ITUNES_TAGS:
+        if not set(self.metadata) <= MP4_TAGS:
             flags += "+use_metadata_tags"  # mp4 drops keys that iTunes does not know otherwise
-        options = {"movflags": flags} if temporary.suffix in _MP4 else {}
+        suffix = temporary.suffix.lower()
+        options = {"movflags": flags} if suffix in MP4 else {}
         container = av.open(f"file:{temporary}", "w", options=options)
         container.metadata.update(self.metadata)
         encoder = self._encoder
@@ -146,7 +141,7 @@ class VideoWriter:
         # in order where the rate varies, so that the file says how long each frame is shown
         video.options = encoder.tuning(self.crf, self.preset, self.variable)
         context = video.codec_context
-        if encoder.tag and temporary.suffix != ".mkv":
+        if encoder.tag and suffix != ".mkv":
             context.codec_tag = encoder.tag  # what players of Apple ask for
         context.thread_count = self.threads
         context.time_base = self._clock
