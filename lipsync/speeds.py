@@ -78,7 +78,9 @@ def about_speeds() -> str:
         + " of one core)"
         for row in own
     ]
-    return "; ".join(said) or "not measured yet, the first dub does where bfloat16 is there"
+    return (
+        "; ".join(said) or "not measured yet; the first dub does so if the processor has bfloat16"
+    )
 
 
 def processor() -> str:

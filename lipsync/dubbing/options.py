@@ -189,8 +189,8 @@ class Encoding:
         if self.loudness is not None and self.audio_codec == "copy":
             raise ConfigError("copied sound keeps its loudness; leave out loudness")
         if self.audio_language is not None and track_code(self.audio_language) == "und":
-            known = "an ISO 639 code such as es or spa"
-            raise ConfigError(f"audio_language must be {known}, got '{self.audio_language}'")
+            problem = f"unknown audio_language '{self.audio_language}'"
+            raise ConfigError(f"{problem}; use a three-letter ISO 639-2 code such as spa, or es")
         if self.layer and self.preview:
             raise ConfigError("layer writes the mouth only; leave out preview")
 

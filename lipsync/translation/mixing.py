@@ -98,14 +98,15 @@ def background(wave: np.ndarray, spoken: Sequence[tuple[float, float]]) -> np.nd
         speech |= (times > start - reach) & (times < end + reach)
     magnitude = np.abs(spectrum).astype(np.float32)
     said, quiet = np.flatnonzero(speech), np.flatnonzero(~speech)
+    pauses = quiet.size >= _ALIKE
+    # without a pause the quietest moments stand in
+    floor = np.zeros(0) if pauses else np.quantile(magnitude, 0.05, axis=1)[:, None]
     for first in range(0, said.size, _AT_ONCE):
         own = said[first : first + _AT_ONCE]
         heard = magnitude[:, own]
-        near = np.sort(quiet[np.argsort(np.abs(quiet - own.mean()))[:_MOMENTS]])
-        if near.size >= _ALIKE:
+        if pauses:
+            near = np.sort(quiet[np.argsort(np.abs(quiet - own.mean()))[:_MOMENTS]])
             floor = _alike(heard, magnitude[:, near])
-        else:  # no pause: the quietest moments stand in
-            floor = np.quantile(magnitude, 0.05, axis=1)[:, None]
         spectrum[:, own] *= np.minimum(1.0, floor / np.maximum(heard, 1e-9))
     _, kept = istft(spectrum, RATE, nperseg=window, noverlap=window * 3 // 4)
     return np.asarray(kept[: len(wave)], np.float32)

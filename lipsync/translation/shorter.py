@@ -24,30 +24,31 @@ def offer(
     the terms of the glossary, best first; subtitles that were given are offered none.
     """
     found: dict[int, list[str]] = {}
+    if job.options.subtitles is not None:
+        return found
+    source, target = transcript.language, job.options.to
+    try:
+        engine = job.engine("translate", job.options.translator, source).load()
+    except StageError:  # no engine here: all was translated elsewhere
+        return found
+    n_best = getattr(engine, "n_best", None)
+    if n_best is None:
+        return found
+    glossary = Glossary.read(job.options.glossary) if job.options.glossary is not None else None
     for number, place in enumerate(placed):
-        if place.over and transcript.segments[number].text:
-            try:
-                others = _others(job, transcript.language, transcript.segments[number].text)
-            except StageError:  # no engine here: all was translated elsewhere
-                return found
+        said = transcript.segments[number].text
+        if place.over and said:
+            terms = glossary.used(said) if glossary is not None else {}
             most = len(texts[number]) - letters_over(texts[number], place)
             least = _LEAST_LETTERS * len(texts[number])
-            found[number] = [text for text in others if least <= len(text) <= most][:_MOST]
+            found[number] = [
+                text
+                for text in n_best(said, source, target)
+                if least <= len(text) <= most and not missing(text, terms)
+            ][:_MOST]
     return found
 
 
 def letters_over(text: str, place: Placed) -> int:
     """How many letters of a line there are too many, at the speed at which it is spoken."""
     return ceil(len(text) * place.over / (place.end - place.start) - 1e-6)
-
-
-def _others(job: TranslationJob, source: str, text: str) -> list[str]:
-    if job.options.subtitles is not None:
-        return []
-    engine = job.engine("translate", job.options.translator, source).load()
-    n_best = getattr(engine, "n_best", None)
-    others = [] if n_best is None else n_best(text, source, job.options.to)
-    if job.options.glossary is not None:
-        terms = Glossary.read(job.options.glossary).used(text)
-        others = [other for other in others if not missing(other, terms)]
-    return others

@@ -6,7 +6,10 @@ import re
 
 from lipsync.errors import StageError
 
-_NUMBER = re.compile(r"(?<![\w.,])-?\d[\d.,]*(?<=\d)(?:(?<=1)st|(?<=2)nd|(?<=3)rd|th|%| %)?(?!\w)")
+_NUMBER = re.compile(
+    r"(?<![\w.,])-?\d[\d.,]*(?<=\d)(?:(?<=1)st|(?<=2)nd|(?<=3)rd|th|[ \u00a0\u202f]?%)?(?!\w)"
+)
+_NARROW = re.compile(r"(?<=\d)[\u00a0\u202f](?=\d{3}(?!\d))")  # between thousands
 _COMMA = {
     "cs", "da", "de", "el", "es", "fi", "fr", "hr", "hu", "id", "is", "it", "nl", "no", "pl", "pt",
     "ro", "ru", "sk", "sl", "sr", "sv", "tr", "uk", "vi",
@@ -50,7 +53,7 @@ def spoken(text: str, language: str) -> str:
     """
     for short, whole in _WORDS.get(language, {}).items():
         text = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", whole, text)
-    return _NUMBER.sub(lambda found: _words(found[0], language), text)
+    return _NUMBER.sub(lambda found: _words(found[0], language), _NARROW.sub("", text))
 
 
 def _words(number: str, language: str) -> str:
@@ -58,12 +61,15 @@ def _words(number: str, language: str) -> str:
         from num2words import num2words
     except ImportError:
         raise _unread(number, "pip install num2words, or write it in words") from None
-    digits = number.rstrip("%stndrh ")
-    decimal = "," if language in _COMMA else "."
-    whole, _, part = digits.replace("." if decimal == "," else ",", "").partition(decimal)
+    digits = number.rstrip("%stndrh \u00a0\u202f")
+    thousands, decimal = (".", ",") if language in _COMMA else (",", ".")
+    groups = rf"-?\d{{1,3}}(?:[{thousands}]\d{{2,3}})*[{thousands}]\d{{3}}(?:[{decimal}]\d+)?"
+    if re.fullmatch(groups, digits):
+        digits = digits.replace(thousands, "")
+    digits = digits.replace(",", ".")  # one that is left is that of decimals, several are a date
     kind = "ordinal" if number[-1].isalpha() else "cardinal"
     try:
-        value = float(f"{whole}.{part}") if part else int(whole)
+        value = float(digits) if "." in digits else int(digits)
         words = num2words(value, lang=language, to=kind)
         tail = _PERCENT[language] if "%" in number else ""
     except (NotImplementedError, ValueError, KeyError, TypeError, OverflowError):

@@ -32,12 +32,21 @@ def test_abbreviations(language, text, said):
         ("en", "5% of it", "five percent of it"),
         ("es", "1.234 y 3,5", "mil doscientos treinta y cuatro y tres punto cinco"),
         ("de", "50 %", "fünfzig Prozent"),
+        ("es", "3.5 y 1.234,5", "tres punto cinco y mil doscientos treinta y cuatro punto cinco"),
+        ("en", "1,5 and 12,000.5", "one point five and twelve thousand point five"),
+        ("fr", "1\u202f234 et 50\u00a0%", "mille deux cent trente-quatre et cinquante pour cent"),
         ("en", "the B52 and x2", "the B52 and x2"),
     ],
 )
 def test_numbers(language, text, said):
     pytest.importorskip("num2words", reason="needs the extra 'translate'")
     assert spoken(text, language) == said
+
+
+def test_a_date_is_not_read_as_millions():
+    pytest.importorskip("num2words", reason="needs the extra 'translate'")
+    with pytest.raises(StageError, match=r"does not read '26\.11\.2026'; write it in words"):
+        spoken("Am 26.11.2026.", "de")
 
 
 def test_a_number_that_nobody_can_spell(monkeypatch):

@@ -56,7 +56,7 @@ def test_it_is_in_that_language_already(video: Path, output: Path) -> None:
 
 def test_a_line_that_cannot_fit_is_named_and_the_rest_kept(video: Path, output: Path) -> None:
     options, *_ = engines(tts=Beeps(seconds=0.4))
-    with pytest.raises(StageError, match=r"^fit: line 1 lasts .*translation\.json"):
+    with pytest.raises(StageError, match=r"^fit: line 1 takes .*translation\.json"):
         translate(video, output, options)
     speech = work(output) / "es" / "speech"
     assert sorted(path.name for path in speech.glob("*.wav")) == ["001.wav", "002.wav", "003.wav"]
@@ -94,7 +94,7 @@ def test_after_a_line_that_did_not_fit_the_track_is_made_again(video: Path, outp
     translate(video, output, options)
     translation = work(output) / "es" / "translation.json"
     edit(translation, lambda text: text.replace('"uoy era woh"', f'"{"long " * 20}"', 1))
-    with pytest.raises(StageError, match=r"^fit: line 2 lasts"):
+    with pytest.raises(StageError, match=r"^fit: line 2 takes"):
         translate(video, output, options)
     edit(translation, lambda text: text.replace("long " * 20, "short"))
     result = translate(video, output, options)
