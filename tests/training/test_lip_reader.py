@@ -160,9 +160,9 @@ def data(root, batches, **options):
 
 def test_it_learns_to_read(spoken, tmp_path):
     model = module(stretch=0.05, jumps=0.0)
-    model.make_optimizer = lambda parameters: torch.optim.Adam(parameters, 5e-3)
+    model.make_optimizer = lambda parameters: torch.optim.Adam(parameters, 1e-2)
     run = trainer(tmp_path, max_epochs=1, gradient_clip_val=None)
-    run.fit(model, datamodule=data(spoken, 60))
+    run.fit(model, datamodule=data(spoken, 80))
     assert float(run.callback_metrics["val/word_error"]) < 0.2
     run.save_checkpoint(tmp_path / "read.ckpt")
     again = load_model(tmp_path / "read.ckpt")
