@@ -28,13 +28,13 @@ from lipsync.models import LipReader
 from lipsync.training import LipReaderTraining
 
 SLOTS = [["up", "down"], ["left", "right", "on"]]
-FRAMES = 24
+FRAMES, SIZE = 24, 32
 
 
 def reader(**options):
     torch.manual_seed(0)
     return LipReader(
-        SLOTS, **{"width": 8, "hidden": 16, "image_size": 96, "dropout": 0.0} | options
+        SLOTS, **{"width": 8, "hidden": 16, "image_size": SIZE, "dropout": 0.0} | options
     )
 
 
@@ -86,7 +86,7 @@ def test_the_likeliest_sentence_is_that_of_all_paths():
 
 
 def test_a_reader_sees_the_mouth_and_its_neighbours_in_time():
-    network, faces = reader().eval(), torch.rand(1, 20, 3, 48, 96)
+    network, faces = reader().eval(), torch.rand(1, 20, 3, SIZE // 2, SIZE)
     seen = network.look(faces)
     assert seen.shape == (1, 20, 24)
     words, sounds = network(faces)
@@ -94,7 +94,7 @@ def test_a_reader_sees_the_mouth_and_its_neighbours_in_time():
     assert sounds.shape == (1, 20, 1 + len(network.sounds))
     assert torch.allclose(words.exp().sum(-1), torch.ones(1, 20))
     border = faces.clone()
-    border[..., :10], border[..., 42:, :] = 0, 0
+    border[..., :6], border[..., 14:, :] = 0, 0
     assert torch.allclose(network.look(border), seen)  # beside the mouth, and below
     assert torch.allclose(network.look(0.5 * faces + 0.4), seen, atol=0.3)  # another light
 
@@ -111,7 +111,7 @@ def test_blocks_see_the_frame_before_and_behind():
 
 
 def test_a_clip_and_its_mirror_image_are_read_alike():
-    network, faces = reader().eval(), torch.rand(20, 3, 48, 96, requires_grad=True)
+    network, faces = reader().eval(), torch.rand(20, 3, SIZE // 2, SIZE)
     assert network.read(faces) == network.read(faces.flip(-1))
     with torch.inference_mode():
         scores = network(torch.stack([faces, faces.flip(-1)]))[0]
@@ -126,9 +126,9 @@ def spoken(tmp_path):
         level = np.full(FRAMES, 100.0)
         level[4:9] += (60, -60)[one]
         level[14:20] += (50, -50, 90)[two]
-        noise = rng.integers(0, 30, (FRAMES, 96, 96, 3))
+        noise = rng.integers(0, 30, (FRAMES, SIZE, SIZE, 3))
         faces = (level[:, None, None, None] + noise).clip(0, 255).astype(np.uint8)
-        faces[:, :48] = 128
+        faces[:, : SIZE // 2] = 128
         key = f"p{number % 2}/{number}"
         write_clip(tmp_path, key, faces=faces, wave=np.zeros(FRAMES * 640, np.float32), info={})
         keys.append(key)
@@ -139,9 +139,10 @@ def spoken(tmp_path):
     return tmp_path
 
 
-def module(**options):
+def module(hidden=16, **options):
     options = {"loss": {"words": 1.0, "sounds": 0.5}, "masks": (0, 0)} | options
-    return LipReaderTraining(reader(), optimizer=ADAM, schedule=CONSTANT, **options)
+    given = reader(hidden=hidden)
+    return LipReaderTraining(given, optimizer=ADAM, schedule=CONSTANT, **options)
 
 
 def data(root, batches, **options):
@@ -150,7 +151,7 @@ def data(root, batches, **options):
         root,
         lambda *given: DrawnSentences(*given, **told),
         lambda *given, **more: Sentences(*given, **told, **more),
-        image_size=96,
+        image_size=SIZE,
         framing="aligned_tight",
         batch_size=6,
         eval_batch_size=1,
@@ -159,16 +160,16 @@ def data(root, batches, **options):
 
 
 def test_it_learns_to_read(spoken, tmp_path):
-    model = module(stretch=0.05, jumps=0.0)
-    model.make_optimizer = lambda parameters: torch.optim.Adam(parameters, 1e-2)
-    run = trainer(tmp_path, max_epochs=1, gradient_clip_val=None)
-    run.fit(model, datamodule=data(spoken, 80))
-    assert float(run.callback_metrics["val/word_error"]) < 0.2
+    model = module(hidden=32, stretch=0.05, jumps=0.0)
+    model.make_optimizer = lambda parameters: torch.optim.Adam(parameters, 5e-3)
+    run = trainer(tmp_path, max_epochs=1)
+    run.fit(model, datamodule=data(spoken, 160))
+    assert float(run.callback_metrics["val/word_error"]) < 0.35  # untrained: 0.58
     run.save_checkpoint(tmp_path / "read.ckpt")
     again = load_model(tmp_path / "read.ckpt")
     assert isinstance(again, LipReader)
     save_model(again, tmp_path / "read.safetensors")
-    faces = torch.rand(FRAMES, 3, 48, 96)
+    faces = torch.rand(FRAMES, 3, SIZE // 2, SIZE)
     assert load_model(tmp_path / "read.safetensors").read(faces) == again.read(faces)
 
 
@@ -198,6 +199,7 @@ def test_the_recipe_trains_and_tests(spoken, tmp_path):
         *tiny(spoken, tmp_path / "run"),
         "model.reader.slots=[[up,down],[left,right,'on']]",
         "model.reader.spelling=null",
+        f"data.image_size={SIZE}",
         "model.reader.width=8",
         "model.reader.hidden=8",
         "trainer.ema=0.9",
@@ -224,7 +226,7 @@ def test_sentences_of_another_form_are_an_error():
 
 def test_clips_without_known_words_are_left_out(spoken):
     folder = PreparedFolder(spoken)
-    inputs = Inputs(96, "aligned_tight")
+    inputs = Inputs(SIZE, "aligned_tight")
     (spoken / "few.csv").write_text("name,text\np0/0,  UP  left \n")
     some = Sentences(folder, "train", inputs, transcripts=spoken / "few.csv", frames=30)
     assert [(s["key"], s["text"], s["length"], len(s["faces"])) for s in some] == [
