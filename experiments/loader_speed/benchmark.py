@@ -34,7 +34,7 @@ KINDS = ("generator", "expert", "lipgan", "judge")
 FRAMES = 250
 
 
-def make_set(root: Path, clips: int, size: int, real: int) -> None:
+def make_set(root: Path, clips: int, size: int, real: int, frames: int = FRAMES) -> None:
     """A set of ``clips`` clips of ten seconds; more than ``real`` are hard links of those."""
     from lipsync.data.store import clip_path, write_clip, write_split
 
@@ -42,10 +42,10 @@ def make_set(root: Path, clips: int, size: int, real: int) -> None:
     keys = [f"speaker{i % 100:02d}/{i:06d}" for i in range(clips)]
     for i, key in enumerate(keys):
         if i < real:
-            small = rng.integers(0, 256, (FRAMES, size // 8, size // 8, 3), dtype=np.uint8)
+            small = rng.integers(0, 256, (frames, size // 8, size // 8, 3), dtype=np.uint8)
             faces = np.stack([cv2.resize(face, (size, size)) for face in small])
-            wave = (0.1 * rng.standard_normal(FRAMES * 640)).astype(np.float32)
-            write_clip(root, key, faces=faces, wave=wave, info={"boxes": [[1, 2, 3, 4]] * FRAMES})
+            wave = (0.1 * rng.standard_normal(frames * 640)).astype(np.float32)
+            write_clip(root, key, faces=faces, wave=wave, info={"boxes": [[1, 2, 3, 4]] * frames})
             continue
         folder, source = clip_path(root, key), clip_path(root, keys[i % real])
         folder.mkdir(parents=True, exist_ok=True)

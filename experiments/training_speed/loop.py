@@ -1,16 +1,18 @@
 """How fast is training with its loader, beside the plain form? On a GPU where there is one.
 
-    python -m experiments.training_speed.loop data/grid             # published sizes
-    python -m experiments.training_speed.loop data/grid --small
+    python -m experiments.training_speed.loop             # published sizes
+    python -m experiments.training_speed.loop --small
 
-Ours is the data module's loader, channels-last networks and bfloat16; plain is float32 in PyTorch's
-own layout, fed by the usual loader, which lists and decodes JPEGs and computes a clip's whole mel
-spectrogram for every item. Both have as many loader processes. They take turns, a round each.
+Clips of three seconds are made first. Ours is the data module's loader, channels-last networks and
+bfloat16; plain is float32 in PyTorch's own layout, fed by the usual loader, which lists and decodes
+JPEGs and computes a clip's whole mel spectrogram for every item. Both have as many loader
+processes. They take turns, a round each.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import tempfile
 import time
@@ -19,19 +21,44 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import librosa
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from experiments.loader_speed.benchmark import naive_item, write_both
+from experiments.loader_speed.benchmark import make_set, publish
 from experiments.training_speed.benchmark import PlainTraining, Step
+from lipsync.audio import melspectrogram
 from lipsync.data.datasets import Clips, Windows
 from lipsync.data.module import ClipDataModule
 from lipsync.data.store import PreparedFolder, read_split
 from lipsync.training import GeneratorTraining
 from lipsync.training.settings import resolve_precision
 
-CLIPS, SIZE = 40, 96  # that are drawn from; pixels
+CLIPS, FRAMES, SIZE = 40, 75, 96  # that are drawn from; of each; pixels
+
+
+def naive_item(folders: list[Path]) -> dict[str, Any]:
+    """One generator sample in the published layout, made from scratch."""
+    folder = random.choice(folders)
+    names = list(folder.glob("*.jpg"))
+    start, other = (random.randrange(1, len(names) - 5) for _ in range(2))
+
+    def window(first: int) -> np.ndarray:
+        read = (cv2.imread(str(folder / f"{first + i}.jpg")) for i in range(5))
+        return np.stack([cv2.resize(face, (SIZE, SIZE)) for face in read])
+
+    wave, _ = librosa.load(folder / "audio.wav", sr=16000)
+    mel = melspectrogram(wave)
+    column = min(int(3.2 * start), mel.shape[1] - 32)
+    mels = np.stack([mel[None, :, column + i : column + i + 16] for i in range(5)])
+    return {
+        "faces": window(start)[None],
+        "reference": window(other)[None, :1],
+        "sound": mels[None],
+        "sound_sync": mels[:1],
+    }
 
 
 class NaiveItems(IterableDataset):
@@ -44,13 +71,7 @@ class NaiveItems(IterableDataset):
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         while True:
-            item = naive_item(self.folders, SIZE)
-            yield {
-                "faces": item["target"][None],
-                "reference": item["reference"][None, :1],
-                "sound": item["mel"][None],
-                "sound_sync": item["mel"][:1],
-            }
+            yield naive_item(self.folders)
 
 
 class Form:
@@ -108,7 +129,6 @@ def plain(folders: list[Path], small: bool, batch: int, workers: int, device: st
 def main() -> None:
     gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="a prepared set")
     parser.add_argument("--small", action="store_true", help="the networks of size=small")
     parser.add_argument("--batch", type=int, default=64 if gpu else 4, help="windows of 5 frames")
     parser.add_argument("--workers", type=int, default=8 if gpu else 1)
@@ -118,12 +138,14 @@ def main() -> None:
     device = "cuda" if gpu else "cpu"
 
     with tempfile.TemporaryDirectory() as folder:
-        keys = read_split(args.root, "train")[:CLIPS]
-        folders = write_both(args.root, keys, SIZE, Path(folder))
+        root, published = Path(folder, "set"), Path(folder, "set-published")
+        make_set(root, CLIPS, SIZE, CLIPS, FRAMES)
+        publish(root, CLIPS)
+        folders = [published / key for key in read_split(root, "train")]
         settings = (args.small, args.batch, args.workers, device)
         forms = {
             "plain": plain(folders, *settings),
-            "ours": ours(Path(folder, "store"), *settings),
+            "ours": ours(root, *settings),
         }
         memory = {}
         for name, form in forms.items():  # the first steps are not counted

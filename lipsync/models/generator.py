@@ -89,10 +89,13 @@ class FaceGenerator(Network):
 
     def _finish(self, x: Tensor, faces: Tensor) -> Tensor:
         """What the decoder gave, as a picture: (B, C, H, W) -> (B, 3, H, W) in [0, 1]."""
+        return self._picture(self._last(x), faces)
+
+    def _last(self, x: Tensor) -> Tensor:
+        """What the output block makes of what the decoder gave."""
         x = self.output_block(x)
         # half precision has too few steps near 1 for a picture: leave it before the sigmoid
-        half = x.dtype in (torch.float16, torch.bfloat16)
-        return self._picture(x.float() if half else x, faces)
+        return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
     def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
         """What the output block gave, as a picture: (B, C, H, W) -> (B, 3, H, W) in [0, 1]."""

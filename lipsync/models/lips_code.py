@@ -18,6 +18,8 @@ from lipsync.models.sound import code_encoder
 from lipsync.models.wav2lip import Wav2Lip
 
 _MOUTH = (48, 56)  # rows and columns of the mouth as it is read
+_SURE = 20.0  # logit of what is fetched where nothing may be painted
+_EDGE = 0.3  # width of the edge around what may be painted, in half widths of it
 _STEPS = 64  # channels between a code and what it steers in the editor
 
 
@@ -36,6 +38,10 @@ class LipsCode(Wav2Lip):
         sound_width: factor on the channels of the audio encoder.
         mouth: where the coder reads in the unit crop, which is the framing's business: its left,
             top, right and bottom.
+        colours: where the editor may paint colours of its own, the same four: an ellipse with a
+            soft edge that fills them. All around it everything is fetched from the references, so
+            that on a face unlike those of the training set there is nothing to invent. None lets it
+            paint everywhere.
 
     Raises:
         ConfigError: sizes of which no network can be built.
@@ -54,14 +60,15 @@ class LipsCode(Wav2Lip):
         numbers: int = 12,
         sound_width: float = 0.5,
         mouth: Sequence[float] = (0.2, 0.5, 0.8, 1.0),
+        colours: Sequence[float] | None = None,
     ) -> None:
         check_whole("LipsCode: numbers", numbers, 1)
-        mouth = [float(share) for share in mouth]
-        if len(mouth) != 4 or not (0 <= mouth[0] < mouth[2] <= 1 and 0 <= mouth[1] < mouth[3] <= 1):
-            raise ConfigError(f"LipsCode: mouth={mouth}: must be left, top, right, bottom, 0 to 1")
+        mouth = _check_box("mouth", mouth)
+        colours = None if colours is None else _check_box("colours", colours)
         super().__init__(image_size, width, depth, feature, framing, "warp", references)
         del self.config["head"]
         self.config |= {"numbers": numbers, "sound_width": sound_width, "mouth": mouth}
+        self.config["colours"] = colours
         self.audio_encoder = code_encoder(self.config["feature"], sound_width, numbers)
         self.coder = nn.Sequential(
             *(ConvBlock(i, o, 3, 2, 1) for i, o in ((1, 16), (16, 32), (32, 64), (64, 96))),
@@ -110,6 +117,10 @@ class LipsCode(Wav2Lip):
         Returns:
             (B, 3, H, W) RGB in [0, 1], float32 also under autocast.
         """
+        return self.picture(self.decode(code, faces), faces)
+
+    def decode(self, code: Tensor, faces: Tensor) -> Tensor:
+        """What the editor's last layer gives: colours, shares and flows, see :meth:`flows`."""
         skips, x = [], faces
         for block in self.face_encoder_blocks:
             x = block(x)
@@ -119,12 +130,41 @@ class LipsCode(Wav2Lip):
         for block, gain in zip(self.face_decoder_blocks, self.gains, strict=True):
             x = block(x) * (1 + gain(steps)[:, :, None, None])
             x = torch.cat([x, skips.pop()], dim=1)
-        return self._finish(x, faces)
+        return self._last(x)
+
+    def picture(self, decoded: Tensor, faces: Tensor) -> Tensor:
+        """The picture of what :meth:`decode` gave, as :meth:`edit` returns it."""
+        return self._picture(decoded, faces)
 
     def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
         return self.edit(self.code_of_sound(mel), faces)
+
+    def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
+        if self.config["colours"] is not None:
+            colours, logits, flows = x.split([3, self.references, 2 * self.references], dim=1)
+            outside = _outside(self.config["colours"], x.shape[-1], x.device)
+            x = torch.cat([colours, logits + outside.to(x.dtype), flows], dim=1)
+        return super()._picture(x, faces)
 
 
 def _channels(stage: nn.Sequential) -> int:
     """How many channels a stage of the decoder gives."""
     return stage[-1].conv_block[0].out_channels
+
+
+def _check_box(name: str, box: Sequence[float]) -> list[float]:
+    """A box in the unit crop as numbers; raise ConfigError where it is none."""
+    box = [float(share) for share in box]
+    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+        raise ConfigError(f"LipsCode: {name}={box}: must be left, top, right, bottom, 0 to 1")
+    return box
+
+
+def _outside(box: Sequence[float], side: int, device: torch.device) -> Tensor:
+    """float32 (side, side): 0 within the ellipse that fills a box, up to ``_SURE`` around it."""
+    left, top, right, bottom = box
+    at = (torch.arange(side, device=device) + 0.5) / side
+    across = (2 * at - left - right) / (right - left)
+    down = (2 * at - top - bottom) / (bottom - top)
+    reach = (across.square() + down.square()[:, None]).sqrt()  # 1 on the ellipse
+    return _SURE * ((reach - 1) / _EDGE).clamp(0, 1)

@@ -111,12 +111,10 @@ class Wav2Lip(FaceGenerator):
             return torch.sigmoid(x)
         count, side = self.references, x.shape[-1]
         at = (2 * torch.arange(side, device=x.device, dtype=x.dtype) + 1) / side - 1
-        picture, logits = torch.sigmoid(x[:, :3]), x[:, 3 : 3 + count]
-        flows = x[:, 3 + count :].unflatten(1, (count, 2))
+        picture, logits, flows = torch.sigmoid(x[:, :3]), x[:, 3 : 3 + count], self.flows(x)
         behind: float | Tensor = 0.0  # logit of what is there already: a softmax layer by layer
         for i in range(count):
-            across = at.view(1, 1, -1) + _REACH * torch.tanh(flows[:, i, 0])
-            down = at.view(1, -1, 1) + _REACH * torch.tanh(flows[:, i, 1])
+            across, down = at.view(1, 1, -1) + flows[:, i, 0], at.view(1, -1, 1) + flows[:, i, 1]
             sampled = F.grid_sample(
                 faces[:, 3 + 3 * i : 6 + 3 * i].to(x.dtype),
                 torch.stack([across, down], dim=-1),
@@ -128,3 +126,14 @@ class Wav2Lip(FaceGenerator):
             if i + 1 < count:
                 behind = behind + F.softplus(above)
         return picture
+
+    def flows(self, x: Tensor) -> Tensor:
+        """Where the warping head fetches every pixel from, beside its own place, in half sides.
+
+        Args:
+            x: (B, 3 + 3 * references, H, W) of the output block.
+
+        Returns:
+            (B, references, 2, H, W): to the right, and down.
+        """
+        return _REACH * torch.tanh(x[:, 3 + self.references :]).unflatten(1, (-1, 2))

@@ -15,6 +15,7 @@ from lipsync.errors import ConfigError
 from lipsync.features import Feature
 from lipsync.features.augment import Augmentation, Change
 
+_GRIDS = (3, 5, 8, 12, 18)  # cells along a side of what two faces exchange
 _SHADES = ((2, 3), (4, 6), (8, 12))  # rows and columns of the fields of light and shade
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of R, G, B
 
@@ -32,6 +33,9 @@ class PictureAugment:
         gamma: largest change of the tone curve, as a power of two.
         shade: strength of light and shade over the picture, alike in all frames of a clip: the
             deviation of its logarithm; other beards, skins and lights.
+        blend: probability that a face's coarse colours and shapes become those of another clip of
+            the batch, alike in all frames of a clip: other skins, beards, hair and backgrounds,
+            while it moves as it did.
         negative: probability of a negative picture: lips darker or lighter than the skin.
         blur: probability of a slight blur.
         noise: largest deviation of noise in each pixel, as a share of full scale.
@@ -50,6 +54,7 @@ class PictureAugment:
     colour: float = 0.15
     gamma: float = 0.0
     shade: float = 0.0
+    blend: float = 0.0
     negative: float = 0.0
     blur: float = 0.0
     noise: float = 0.0
@@ -89,6 +94,9 @@ class PictureAugment:
         faces = faces.view(clips, -1, 3, height, width)
         if self.gamma:
             faces = faces.clamp_min(1e-4) ** (2 ** uniform(self.gamma, 1, 1, 1, 1))
+        if self.blend:
+            other = chosen(self.blend * strength).view(-1, 1, 1, 1, 1)
+            faces = torch.where(other, _blended(faces, rng), faces)
         if self.shade:
             faces = _shaded(faces, self.shade * strength, rng)
         if self.negative:
@@ -172,6 +180,16 @@ class Augment:
         """Raise ConfigError where amounts are given that a feature's augmentation has not."""
         for feature in features:
             self.of(feature)
+
+
+def _blended(faces: Tensor, rng: torch.Generator) -> Tensor:
+    """Pictures (C, N, 3, H, W) with what is coarse in the mean of the clip before, in its mean."""
+    size = faces.shape[-2:]
+    grid = _GRIDS[int(torch.randint(len(_GRIDS), (), generator=rng, device=rng.device))]
+    amount = torch.rand((len(faces), 1, 1, 1), generator=rng, device=rng.device).to(faces)
+    coarse = F.adaptive_avg_pool2d(faces.mean(dim=1), grid)
+    change = F.interpolate(amount * (coarse.roll(1, dims=0) - coarse), size, mode="bicubic")
+    return (faces + change[:, None]).clamp(0, 1)
 
 
 def _shaded(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:

@@ -34,6 +34,8 @@ class LipsCodeTraining(GeneratorTraining):
             drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
             "sound": coder and editor stay as they are, and pictures are painted from what is heard.
         view: what happens to pictures before the coder reads them.
+        poses: what happens to each reference on its own before the editor sees it: moved a little,
+            it teaches that heads turn between two moments.
         noise: deviation of the noise on codes that are painted, whose own is 1.
         swapped: share of the windows that are painted from another's code, for
             :class:`.terms.ReadBack`; where the editor learns alone.
@@ -49,6 +51,7 @@ class LipsCodeTraining(GeneratorTraining):
         *args: Any,
         learns: str = "all",
         view: PictureAugment | None = None,
+        poses: PictureAugment | None = None,
         noise: float = 0.1,
         swapped: float = 0.0,
         **options: Any,
@@ -62,7 +65,8 @@ class LipsCodeTraining(GeneratorTraining):
         if not 0 <= swapped < 1:
             raise ConfigError(f"model.swapped={swapped}: must be 0 or more, and less than 1")
         super().__init__(generator, *args, **options)
-        self.learns, self.view, self.noise, self.swapped = learns, view, noise, swapped
+        self.learns, self.view, self.poses = learns, view, poses
+        self.noise, self.swapped = noise, swapped
         if learns != "editor" and (
             swapped or any(isinstance(t, ReadBack) for t in self.terms.values())
         ):
@@ -102,16 +106,28 @@ class LipsCodeTraining(GeneratorTraining):
             rng = self._rng("noise")
             noise = torch.randn(code.shape, generator=rng, device=rng.device)
             painted = shown + self.noise * noise.to(code)
-        faces = generator_faces(self.generator, step.target, step.reference)
-        fake = self.generator.edit(painted.flatten(0, 1), faces.flatten(0, 1))
-        found = {"code": code.detach(), "heard": heard, "shown": shown.detach(), "known": known}
-        return replace(step, fake=fake.unflatten(0, windows), **found)
+        faces = generator_faces(self.generator, step.target, self._posed(step))
+        faces = faces.flatten(0, 1)
+        decoded = self.generator.decode(painted.flatten(0, 1), faces)
+        fake, flows = self.generator.picture(decoded, faces), self.generator.flows(decoded)
+        codes = {"code": code.detach(), "heard": heard, "shown": shown.detach(), "known": known}
+        return replace(step, fake=fake.unflatten(0, windows), flows=flows, **codes)
+
+    def _posed(self, step: Step) -> Tensor:
+        """The references, each moved on its own."""
+        if self.poses is None or not self.training:
+            return step.reference
+        alone = step.reference.flatten(0, 1)[:, None]
+        alone = self.poses(alone, self._strength(step), self._rng("poses"))
+        return alone[:, 0].unflatten(0, step.reference.shape[:2])
+
+    def _strength(self, step: Step) -> float:
+        return self.augment.strength(step.batch) if self.augment is not None else 1.0
 
     def _true_code(self, step: Step) -> Tensor:
         faces = step.target
         if self.view is not None and self.learns == "all":
-            strength = self.augment.strength(step.batch) if self.augment is not None else 1.0
-            faces = self.view(faces, strength, self._rng("view"))
+            faces = self.view(faces, self._strength(step), self._rng("view"))
         with torch.set_grad_enabled(self.learns == "all"):
             code = self.generator.code_of_faces(faces.flatten(0, 1))
         return code.unflatten(0, faces.shape[:2])

@@ -23,6 +23,7 @@ class Step:
         code: (N, T, numbers) of the targets' mouths, for generators that speak through a lips code.
         heard: as ``code``, what the sound is thought to say.
         shown: as ``code``, what was painted.
+        flows: (N x T, R, 2, S, S) of a warping head, in half sides; None where nobody keeps them.
         known: how many of the windows, the first, are painted to be like ``target``; the others
             show something else, of which there is no true picture. None: all.
     """
@@ -37,6 +38,7 @@ class Step:
     code: Tensor | None = None
     heard: Tensor | None = None
     shown: Tensor | None = None
+    flows: Tensor | None = None
     known: int | None = None
 
     @property

@@ -83,6 +83,20 @@ def test_a_mouth_that_is_no_part_of_the_crop_is_refused(mouth):
         LipsCode(96, mouth=mouth)
 
 
+def test_around_the_mouth_all_is_fetched_from_the_references():
+    torch.manual_seed(0)
+    box = (0.25, 0.375, 0.75, 0.625)
+    network = LipsCode(96, width=0.125, depth=0, framing="box", sound_width=0.1, colours=box).eval()
+    with torch.no_grad():  # colours alone, wherever they may be painted
+        network.output_block[-1].bias[3:5] = -15
+    faces = pictures(2, 9, 96, 96)
+    faces[:, 3:] = 0.5  # what a flow fetches is the same wherever it comes from
+    painted = network.edit(pictures(2, 12), faces)
+    assert (painted[..., 45:51, 45:51] - 0.5).abs().min() > 1e-3
+    for around in (painted[..., :32, :], painted[..., 64:, :], painted[..., :16]):
+        assert (around - 0.5).abs().max() < 0.01
+
+
 def test_a_code_without_numbers_is_refused():
     with pytest.raises(ConfigError, match="numbers"):
         LipsCode(96, numbers=0)

@@ -73,6 +73,18 @@ def test_shade_is_smooth_and_alike_in_all_frames():
     assert shaded.max() <= 1
 
 
+def test_a_blend_takes_the_colours_of_another_clip_and_moves_as_before():
+    faces = torch.full((3, 4, 3, 48, 96), 0.3)
+    faces[1] = 0.6
+    faces[:, 1, :, 20:30, 40:60] += 0.1  # what moves
+    blended = PictureAugment(**NOTHING | {"blend": 1.0})(faces, 1.0, batch_rng(0, 0))
+    torch.testing.assert_close(blended.diff(dim=1), faces.diff(dim=1), atol=1e-5, rtol=0)
+    change = (blended - faces)[:, :, :, :12].mean(dim=(1, 2, 3, 4))
+    assert change[0].abs() < 0.01  # it comes after the third, which looks like it
+    assert 0.01 < change[1].abs() < 0.31
+    assert change[1] < 0 < change[2]
+
+
 def test_negative_noise_and_blur_do_what_they_say():
     faces = pictures() * 0.5 + 0.25
     negative = PictureAugment(**NOTHING | {"negative": 1.0})(faces, 1.0, batch_rng(0, 0))

@@ -1,5 +1,7 @@
 """Training of a lips code: which part learns from what."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from test_modules import generator_data, small_expert
@@ -154,3 +156,36 @@ def test_no_more_sync_is_asked_for_than_the_real_have():
 def test_options_that_cannot_work_are_refused(options, told):
     with pytest.raises(ConfigError, match=told):
         code_module(**options)
+
+
+def test_every_reference_is_posed_on_its_own_and_the_target_stays():
+    still = {"flip": 0.0, "grey": 0.0, "brightness": 0.0, "contrast": 0.0, "colour": 0.0}
+    poses = PictureAugment(**still, shift=0.1, scale=0.0, rotate=0.0)
+    module, seen = code_module(poses=poses), []
+    module.generator.face_encoder_blocks[0].register_forward_pre_hook(
+        lambda _, given: seen.append(given[0].unflatten(0, (2, 5)))
+    )
+    faces, sound = torch.rand(2, 5, 3, 96, 96), torch.zeros(2, 5, 1, 80, 20)
+    given = Step(0, faces, faces[:, :1].expand(-1, 2, -1, -1, -1), faces, sound)
+    module.painted(given)
+    module.eval().painted(given)
+    posed, unposed = (each[:, 0, 3:].unflatten(1, (2, 3)) for each in seen)
+    torch.testing.assert_close(unposed, given.reference)
+    assert ((posed - given.reference).abs().mean(dim=(2, 3, 4)) > 0.05).all()
+    assert (posed[:, 0] - posed[:, 1]).abs().mean() > 0.05
+    assert torch.equal(seen[0][:, :, :3], seen[1][:, :, :3])
+
+
+def test_flows_become_short_and_smooth():
+    module, term = code_module(), terms.Flow(reach=0.5)
+    faces, sound = torch.rand(2, 5, 3, 96, 96), torch.zeros(2, 5, 1, 80, 20)
+    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
+    assert step.flows.shape == (10, 2, 2, 96, 96)
+    assert term(step) == 0  # a new network fetches everything from its own place
+    along = torch.linspace(0, 1, 96).expand(10, 2, 2, 96, 96)  # 48 pixels in 95 steps to the right
+    assert term(replace(step, flows=along)).item() == pytest.approx(48 / 95 + 0.5 * 24, rel=1e-4)
+    last = module.generator.output_block[-1]
+    torch.nn.init.normal_(last.weight, std=0.1)
+    term(module.painted(step)).backward()
+    assert last.weight.grad[5:].abs().sum() > 0
+    assert last.weight.grad[:5].abs().sum() == 0  # neither colours nor shares

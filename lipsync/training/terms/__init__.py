@@ -3,6 +3,7 @@
 from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
 from lipsync.training.terms.code import CodeError, ReadBack
+from lipsync.training.terms.flow import Flow
 from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE, PairsSigmoid
 from lipsync.training.terms.pictures import (
     LowerReconstruction,
@@ -16,6 +17,7 @@ __all__ = [
     "Adversarial",
     "ClipInfoNCE",
     "CodeError",
+    "Flow",
     "LowerReconstruction",
     "PairsBCE",
     "PairsSigmoid",
