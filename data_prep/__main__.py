@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +19,16 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from lipsync.command import CONF, run_command
+from lipsync.data.places import is_url
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.plugins import import_plugins
 
 if TYPE_CHECKING:
-    from data_prep.run import Summary
+    from data_prep.finish import Summary
     from data_prep.splits import Splits
+    from lipsync.features import Feature
+
+FORMS = ("folders", "shards")
 
 
 @hydra.main(config_path=CONF, config_name="prepare", version_base="1.3")
@@ -40,11 +45,19 @@ def main(config: DictConfig) -> None:
                 f"{' and '.join(missing)} not given: source=DIR output=DIR, or "
                 "features=[NAME] output=DIR"
             )
-        if not OmegaConf.is_missing(config, "source"):
-            _prepare(config)
-        if features:
+        output = _expanded(config.output)
+        form = _form(config, output)
+        given = not OmegaConf.is_missing(config, "source")
+        if given:
+            _prepare(config, output, form, features)
+        if features and form == "shards" and not given:
+            raise ConfigError(
+                f"output={output}: features are added to folders of clips; for shards, give the "
+                "source, too"
+            )
+        if features and form == "folders":
             added = add_features(
-                Path(str(config.output)).expanduser(),
+                Path(output),
                 features,
                 workers=config.workers,
                 engine=config.engine,
@@ -54,34 +67,50 @@ def main(config: DictConfig) -> None:
             added.check()
 
 
-def _prepare(config: DictConfig) -> None:
+def _expanded(place: object) -> str:
+    return str(place) if is_url(str(place)) else str(Path(str(place)).expanduser())
+
+
+def _form(config: DictConfig, output: str) -> str:
+    """``folders`` or ``shards``: what URLs need, and otherwise folders."""
+    source = "" if OmegaConf.is_missing(config, "source") else str(config.source)
+    form = config.form or ("shards" if is_url(output) or is_url(source) else "folders")
+    if form not in FORMS:
+        raise ConfigError(f"form={form}: there are {', '.join(FORMS)}")
+    for name, value in (("source", source), ("output", output)):
+        if form == "folders" and is_url(value):
+            raise ConfigError(f"{name}={value}: form=folders works on disks alone; use form=shards")
+    return form
+
+
+def _prepare(config: DictConfig, output: str, form: str, features: list[Feature]) -> None:
     from data_prep.options import Options
     from data_prep.run import prepare
+    from data_prep.sharded import prepare_shards
 
     options = Options(**{field.name: config[field.name] for field in fields(Options)})
-    summary = prepare(
-        Path(str(config.source)).expanduser(),
-        Path(str(config.output)).expanduser(),
+    work = partial(prepare_shards, quality=config.quality, files=config.files, features=features)
+    summary = (work if form == "shards" else prepare)(
+        _expanded(config.source),
+        output,
         options,
         workers=config.workers,
         engine=config.engine,
         ray_address=config.ray_address,
         splits=OmegaConf.to_container(config)["splits"],
         redo=config.redo,
+        reader=config.reader,
     )
-    print(_report(summary, config.output))
-    if not summary.kept:
-        raise ConfigError(f"no clip was kept; {config.output}/manifest.jsonl says why")
+    print(_report(summary, output))
+    if not summary.clips:
+        raise ConfigError(f"no clip was kept; the reasons are in {output}/manifest.jsonl")
 
 
 def _report(summary: Summary, output: str) -> str:
-    kept = summary.kept
-    minutes = sum(row.frames for row in kept) / 25 / 60
-    files = len({row.source for row in summary.rows})
-    lines = [f"kept {len(kept)} clips of {files} files, {minutes:.1f} minutes"]
+    lines = [f"kept {summary.clips} clips of {summary.files} files, {summary.minutes:.1f} minutes"]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
     lines += _table(summary.splits)
-    lines.append(f"manifest: {output}/manifest.jsonl, and to look at: {output}/report.html")
+    lines.append(f"manifest: {output}/manifest.jsonl; to look at the clips: {output}/report.html")
     return "\n".join(lines)
 
 

@@ -50,7 +50,7 @@ class Limits:
                 self.calibration.level,
             )
             told = f"probability {found:.2f} that its offset is right"
-        return "" if found >= least else f"{told}, least is {least:g}"
+        return "" if found >= least else f"{told}, minimum is {least:g}"
 
 
 def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limits | None) -> None:
@@ -96,7 +96,7 @@ def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
     if doubt := limits.doubt(score):
         return ("", "") if limits.keep_unsure else ("unsure", doubt)
     if abs(score["offset"]) > limits.offset:
-        return "off_sync", f"sound is {score['offset']:+d} frames off, most is {limits.offset}"
+        return "off_sync", f"sound is {score['offset']:+d} frames off, maximum is {limits.offset}"
     return "", ""
 
 

@@ -6,13 +6,14 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data_prep.active_speaker import Limits, choose, corrected
-from data_prep.footage import Footage, fits, probe_source
+from data_prep.footage import Footage, Stretch, fits, frame_at, probe_source
 from data_prep.look import look
 from data_prep.manifest import KEPT, REJECTED, Rejected, Row
 from data_prep.mouth import hear
@@ -30,6 +31,9 @@ from lipsync.windows import FPS
 
 if TYPE_CHECKING:
     from lipsync.evaluation import Judge
+
+
+_ALL = 0.9  # of a source's frames, in a clip that is taken for all of it
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def prepare_source(source: Source, tools: Tools) -> list[Row]:
 def _stages(source: Source, tools: Tools) -> list[Row]:
     state = State(tools.output, source.key)
     digest = state.digest(source.path)
-    prints = tools.options.fingerprints(digest, tools.judge_digest)
+    prints = tools.options.fingerprints(source.stamp(digest), tools.judge_digest)
     old_keys = (state.latest("clips") or {}).get("keys", [])
 
     def stage(name: str, make: Callable[[], Any]) -> Any:
@@ -77,7 +81,7 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
             found = footage.look(stride)  # as quick as reading it back
         else:
             about = stage("probe", lambda: probe_source(source.path))
-            footage = Footage(source.path, hold=fits(about))
+            footage = _footage(source, about)
             found = stage("look", lambda: look(footage, tools.detector, stride))
         footage.turns = found["turns"]
         found_pieces = stage("pieces", lambda: find_pieces(found, footage.wave, tools.options))
@@ -111,9 +115,49 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
             "source_size": about["size"],
             "quarter_turns": found["turns"],
         }
-        rows = _write(clips, footage, origin, tools, state)
+        if source.span is not None:
+            origin["source_span"] = source.span
+        told = partial(said, source.about or {}, found["frames"])
+        rows = _write(clips, footage, origin, told, tools, state)
     state.put("clips", prints["clips"], {"keys": keys, "rows": [asdict(row) for row in rows]})
     return rows
+
+
+def _footage(source: Source, about: dict[str, Any]) -> Footage:
+    """All of a file, or the stretch that is the source."""
+    if source.span is None:
+        return Footage(source.path, hold=fits(about))
+    start, end = source.span
+    if about["seconds"] and start >= about["seconds"]:
+        detail = f"it begins at {start:g} s, and the file ends at {about['seconds']:g} s"
+        raise Rejected("too_short", detail)
+    held = fits(about | {"seconds": end - start})
+    start = frame_at(about, start)
+    return Stretch(source.path, start, round((end - start) * FPS), hold=held)
+
+
+def said(about: dict[str, Any], frames: int, start: int, end: int, offset: int) -> dict[str, Any]:
+    """What a corpus says of a source, as far as it is of one clip of it.
+
+    Words whose times are known are those that lie in the clip, and their times count from its
+    begin. A text without times is kept where the clip is nearly all of the source.
+
+    Args:
+        about: see :class:`data_prep.readers.found.Found`.
+        frames: of the source. start, end: of the clip in it.
+        offset: by which the clip's sound was moved, in frames.
+    """
+    known = {name: value for name, value in about.items() if name not in ("text", "words")}
+    if "words" in about:
+        first, last = (start - offset) / FPS, (end - offset) / FPS
+        words = [
+            [word, round(a - first, 3), round(b - first, 3)]
+            for word, a, b in about["words"]
+            if a >= first and b <= last
+        ]
+        return {**known, "text": " ".join(word for word, _, _ in words), "words": words}
+    whole = "text" in about and end - start >= _ALL * frames
+    return {**known, "text": about["text"]} if whole else known
 
 
 @dataclass
@@ -154,7 +198,12 @@ def _clips(
 
 
 def _write(
-    clips: list[_Clip], footage: Footage, origin: dict[str, Any], tools: Tools, state: State
+    clips: list[_Clip],
+    footage: Footage,
+    origin: dict[str, Any],
+    told: Callable[[int, int, int], dict[str, Any]],
+    tools: Tools,
+    state: State,
 ) -> list[Row]:
     """Write the clips that are kept in one pass over the frames, and a small picture of all."""
     content: dict[str, str] = {}
@@ -177,7 +226,8 @@ def _write(
             if number >= clip.end - 1:
                 waiting.remove((i, clip))
                 if i in places:
-                    info = {**origin, **_info(clip, places.pop(i), tools)}
+                    corpus = told(clip.start, clip.end, clip.offset or 0)
+                    info = {**origin, **corpus, **_info(clip, places.pop(i), tools)}
                     pixels = faces.pop(i)
                     content[clip.key] = _content(pixels, clip.wave)
                     write_clip(tools.output, clip.key, faces=pixels, wave=clip.wave, info=info)

@@ -50,7 +50,8 @@ class Cluster(Pool):
             except (RuntimeError, ValueError, OSError) as error:
                 problem = " ".join(str(error).split())[:200]
                 raise ConfigError(
-                    f"engine=ray: no cluster at {address or 'this machine'} ({problem})"
+                    f"engine=ray: no Ray cluster at {address or 'this machine'} ({problem}); "
+                    "start one with `ray start`"
                 ) from None
         self._setup = ray.put((setup, str(Path.cwd())))
         self._remote = ray.remote(_Remote).options(
@@ -91,7 +92,7 @@ class _Actor(Worker):
         try:
             return ray.get(self.answer)
         except RayActorError:
-            return Died("the worker process died, or its machine did")
+            return Died("the worker process or its machine died")
         except RayError as error:  # an answer that was lost, or a machine without this package
             return Died(str(error).strip().splitlines()[-1])
 
@@ -109,8 +110,9 @@ class _Remote:
             os.chdir(folder)  # relative paths mean the same everywhere
         except OSError as error:
             return ConfigError(
-                f"engine=ray: {folder} is not on {socket.gethostname()} ({error.strerror}); "
-                "all machines need the same folders"
+                f"engine=ray: {folder} does not exist on {socket.gethostname()} "
+                f"({error.strerror}); "
+                "all machines must share this folder"
             )
         try:
             self._function = function()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from data_prep.engine import check_workers, run_jobs
 from data_prep.features import clips_below
-from data_prep.pool import Failed, Stop, writing_to
+from data_prep.pool import Failed, storing
 from data_prep.shard_writer import ShardWriter, clip_members
 from lipsync.data.clips import PreparedClip
 from lipsync.data.places import Place, is_url, local_or_url
@@ -105,13 +104,15 @@ def convert(
 
 def _check(reader: Any, root: str | Path, output: str | Path, form: str) -> None:
     if form not in FORMS:
-        raise ConfigError(f"form={form}: there are {', '.join(FORMS)}")
+        raise ConfigError(f"form={form}: must be one of {', '.join(FORMS)}")
     if str(root).rstrip("/") == str(output).rstrip("/"):
-        raise ConfigError(f"output={output}: is the root itself; name another place")
+        raise ConfigError(f"output={output}: is the root itself; choose another place")
     if (form == "shards") != isinstance(reader, PreparedFolder):
-        raise ConfigError(f"root={root}: holds {form} already; copy it as it is")
+        raise ConfigError(f"root={root}: already consists of {form}; copy it instead")
     if form == "folders" and is_url(output):
-        raise ConfigError(f"output={output}: folders are written to a disk; name a folder")
+        raise ConfigError(
+            f"output={output}: folders can only be written to a local disk; name a folder"
+        )
     if form == "folders" and (Path(output) / NAME).exists():
         raise ConfigError(f"output={output}: holds shards; name another folder")
     there = not is_url(output) and (Path(output) / "filelists").is_dir()
@@ -139,7 +140,7 @@ def _to_shards(
     filled = [part for part in found if len(part)]
     if not filled:
         raise ConfigError(
-            f"root={root}: no clip could be read, the first: {min(problems.values())}"
+            f"root={root}: no clip could be read; the first: {min(problems.values())}"
         )
     index = Index.merged(filled)
     place.write(NAME, index.to_bytes())
@@ -161,7 +162,7 @@ def _make_shard(
     """Write a shard and its part of the index; says of clips that it lacks why."""
     name, keys = job
     made = f"JPEG {quality}, {len(keys)} clips {zlib.crc32(chr(0).join(keys).encode()):08x}"
-    with _stopping(place):
+    with storing(place):
         try:
             if Index.from_bytes(place.read(f"{_PARTS}/{name}.npz")).made == made:
                 return {}
@@ -204,7 +205,7 @@ def _folder_maker(root: str | Path, output: Path) -> Callable:
 def _make_folder(reader: PreparedShards, output: Path, key: str) -> str | None:
     if (clip_path(output, key) / "clip.json").is_file():
         return None
-    with _stopping(Place(output, "output")):
+    with storing(Place(output, "output")):
         try:
             clip = reader.open(key)
             arrays = {file: clip.array(file) for file in clip.files}
@@ -213,18 +214,6 @@ def _make_folder(reader: PreparedShards, output: Path, key: str) -> str | None:
             return str(error)
         write_clip(output, key, **parts, features=arrays)
     return None
-
-
-@contextmanager
-def _stopping(place: Place) -> Iterator[None]:
-    """Where the output cannot be written, no other job can go on."""
-    try:
-        with writing_to(Path(place.root)):
-            yield
-    except Stop:
-        raise
-    except LipsyncError as error:
-        raise Stop(str(error)) from error
 
 
 def _done(setup: Callable, jobs: Sequence[Any], workers: int) -> Iterator[tuple[Any, Any]]:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from data_prep.draw import draw
 
@@ -38,11 +38,12 @@ _VOXCELEB_SPEAKER = re.compile(r"id\d{5}")
 
 def is_lrs(names: Iterable[str]) -> bool:
     """Whether the videos of a folder, named relative to it, are laid out as LRS2's or LRS3's."""
-    parts = [name.split("/") for name in names]
-    tops = {part[0] for part in parts if len(part) == 3}
-    others = any(len(part) != 3 for part in parts)
-    needed = tops & {"main", "trainval"}
-    return bool(needed) and not others and (tops <= _LRS2 or tops <= _LRS3)
+    tops = set()
+    for name in names:
+        if name.count("/") != 2:
+            return False
+        tops.add(name.partition("/")[0])
+    return bool(tops & {"main", "trainval"}) and (tops <= _LRS2 or tops <= _LRS3)
 
 
 def is_grid(names: Sequence[str]) -> bool:
@@ -75,7 +76,7 @@ def video_of(listed: Iterable[str]) -> Callable[[str, str], str]:
     return video
 
 
-def lrs_parts(name: Path) -> list[str]:
+def lrs_parts(name: PurePath) -> list[str]:
     """``main/<video>/<clip>`` without what is not in its key."""
     top, video, clip = name.parts
     return [video, f"pretrain-{clip}" if top == "pretrain" else clip]

@@ -24,7 +24,7 @@ def check_workers(workers: int, engine: str) -> None:
     if type(workers) is not int or workers < 0:
         raise ConfigError(f"workers must be a whole number, 0 or more, got {workers!r}")
     if engine not in ENGINES:
-        raise ConfigError(f"engine={engine}: there are {', '.join(ENGINES)}")
+        raise ConfigError(f"engine={engine}: must be one of {', '.join(ENGINES)}")
 
 
 def run_jobs(
@@ -99,7 +99,7 @@ def _share_out(pool: Pool, jobs: Sequence[Any], most: int) -> Iterator[tuple[Any
                     workers.remove(worker)
                     died_early += job is None
                     if died_early > most:
-                        raise LipsyncError(f"workers die before they begin: {answer}")
+                        raise LipsyncError(f"the worker processes die on start-up: {answer}")
                     workers.append(pool.start())
                 if isinstance(answer, Stop):
                     raise answer

@@ -46,7 +46,7 @@ class Added:
         """Raise ConfigError where clips lack a feature still."""
         if self.problems:
             first = next(iter(self.problems.values()))
-            raise ConfigError(f"{len(self.problems)} clips lack features still, the first: {first}")
+            raise ConfigError(f"{len(self.problems)} clips still lack features; the first: {first}")
 
 
 def named_features(given: Any) -> list[Feature]:
@@ -89,7 +89,9 @@ def add_features(
     root, counts, problems = Path(root), dict.fromkeys(features, 0), {}
     clips = list(clips_below(root))
     if not clips:
-        raise ConfigError(f"output={root}: holds no clips; prepare some with source=DIR")
+        raise ConfigError(
+            f"output={root}: holds no prepared clips; prepare footage with source=DIR"
+        )
     lacking = {c.key: [f for f in features if not (c.path / f.file).is_file()] for c in clips}
     todo = [key for key, missing in lacking.items() if missing]
     setup = partial(_setup, root, features)

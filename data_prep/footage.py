@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ import numpy as np
 from data_prep.manifest import Rejected
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import MediaError
-from lipsync.media import HeldFrames, probe, read_audio
+from lipsync.media import (
+    HeldFrames,
+    audio_blocks,
+    probe,
+    read_audio,
+    read_frames,
+    resample_frames,
+)
 from lipsync.windows import FPS
 
 _HELD = 256 * 2**20  # bytes of decoded frames; a longer video is decoded again each time
@@ -33,11 +41,18 @@ def probe_source(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise Rejected("unreadable", error.strerror or str(error)) from None
     if not info.has_video:
-        raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound only")
+        raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound without video")
     if not info.has_audio:
         raise Rejected("no_sound", f"{info.video_seconds:.2f} s of video without sound")
     seconds = round(info.video_seconds, 3)  # 0 where the file does not say
     return {"fps": str(info.fps), "size": [info.width, info.height], "seconds": seconds}
+
+
+def frame_at(about: dict[str, Any], second: float) -> float:
+    """The time of the frame that is nearest, so that a stretch's sound begins with its picture."""
+    numerator, _, denominator = about["fps"].partition("/")
+    fps = float(numerator) / float(denominator or 1)
+    return max(0.0, round(second * fps) / fps)
 
 
 def fits(about: dict[str, Any]) -> bool:
@@ -84,4 +99,52 @@ class Footage:
             raise Rejected("damaged", error.problem) from None
         if not len(wave):
             raise Rejected("no_sound", "the sound ends before the video begins")
+        return wave
+
+
+class Stretch(Footage):
+    """A stretch of a file, as the whole is for others.
+
+    Args:
+        path: of the file.
+        start: seconds from its beginning.
+        frames: how many, at 25 fps.
+        hold: keep the frames once they were gone through.
+    """
+
+    def __init__(self, path: Path, start: float, frames: int, *, hold: bool) -> None:
+        super().__init__(path, hold=False)
+        self._start, self._count, self._hold = start, frames, hold
+        self._kept: list[np.ndarray] | None = None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        kept = []
+        for frame in self._kept if self._kept is not None else self._decoded():
+            if self._hold:
+                kept.append(frame)
+            yield np.ascontiguousarray(np.rot90(frame, self.turns)) if self.turns else frame
+        self._kept = kept if self._hold else None
+
+    def _decoded(self) -> Iterator[np.ndarray]:
+        start = self._start or None
+        try:
+            frames = resample_frames(read_frames(self.path, start=start), FPS)
+            yield from islice(frames, self._count)
+        except MediaError as error:
+            raise Rejected("damaged", error.problem) from None
+
+    @cached_property
+    def wave(self) -> np.ndarray:
+        first = round(self._start * SAMPLE_RATE)
+        last, have, blocks = first + self._count * SAMPLE_RATE // FPS, 0, []
+        try:
+            for block in audio_blocks(self.path, SAMPLE_RATE):
+                blocks.append(block[0, max(0, first - have) : max(0, last - have)])
+                have += block.shape[1]
+                if have >= last:
+                    break
+        except MediaError as error:
+            raise Rejected("damaged", error.problem) from None
+        if not (wave := np.concatenate(blocks or [np.empty(0, np.float32)])).size:
+            raise Rejected("no_sound", "the sound ends before this stretch begins")
         return wave

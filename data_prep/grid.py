@@ -47,7 +47,7 @@ def fetch_grid(folder: str | Path, speakers: list[str], record: str = RECORD) ->
     files = _described(record)
     if unknown := [name for name in speakers if f"{name}.zip" not in files]:
         there = sorted(name[:-4] for name in files if name.endswith(".zip"))
-        raise LipsyncError(f"GRID has no {', '.join(unknown)}; there are {', '.join(there)}")
+        raise LipsyncError(f"GRID has no {', '.join(unknown)}; available: {', '.join(there)}")
     for name in (*speakers, *([_ALIGNMENTS] if f"{_ALIGNMENTS}.zip" in files else [])):
         done = folder / ".archives" / f"{name}.json"
         if not done.exists():
@@ -63,16 +63,20 @@ def fetch_grid(folder: str | Path, speakers: list[str], record: str = RECORD) ->
 def _described(record: str) -> dict[str, tuple[str, str]]:
     """Address and checksum (``md5:...``) of each file of a record."""
     if urlsplit(record).scheme not in ("http", "https"):
-        raise LipsyncError(f"{record}: only http and https addresses are fetched")
+        raise LipsyncError(f"{record}: only http and https addresses can be fetched")
     try:
         with urllib.request.urlopen(record, timeout=30) as answer:
             files = json.load(answer)["files"]
         return {file["key"]: (file["links"]["self"], file["checksum"]) for file in files}
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise LipsyncError(f"{record}: cannot be fetched ({reason}); fetch {_PAGE}") from None
+        raise LipsyncError(
+            f"{record}: cannot be fetched ({reason}); download it by hand from {_PAGE}"
+        ) from None
     except (ValueError, KeyError, TypeError):
-        raise LipsyncError(f"{record}: is no description of a record; fetch {_PAGE}") from None
+        raise LipsyncError(
+            f"{record}: is not a dataset record; download it by hand from {_PAGE}"
+        ) from None
 
 
 def _archive(name: str, url: str, digest: str, folder: Path) -> Path:
@@ -83,8 +87,8 @@ def _archive(name: str, url: str, digest: str, folder: Path) -> Path:
         found = hashlib.file_digest(file, kind).hexdigest()
     if found != expected:
         path.unlink()
-        problem = f"{url} sent {kind} {found}, expected {expected}; it was removed"
-        raise MediaError(path, problem, "run it again")
+        problem = f"{url} sent {kind} {found}, expected {expected}; the file was deleted"
+        raise MediaError(path, problem, "run the command again")
     return path
 
 
@@ -115,9 +119,15 @@ def unpack(archive: Path, folder: Path, name: str) -> int:
                 making.replace(target)
                 count += 1
     except zipfile.BadZipFile as error:
-        raise MediaError(archive, f"is no whole archive ({error})", "remove it") from None
+        raise MediaError(
+            archive, f"is not a complete archive ({error})", "delete it and run again"
+        ) from None
     except OSError as error:
-        raise MediaError(folder, f"cannot be written ({error.strerror})", "make room") from None
+        raise MediaError(
+            folder,
+            f"cannot be written ({error.strerror})",
+            "free some space or choose another folder",
+        ) from None
     return count
 
 

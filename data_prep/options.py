@@ -84,8 +84,8 @@ class Options:
         check_options(self)
         if get_framing(self.framing).needs_landmarks and self.detector != "centerface":
             raise ConfigError(
-                f"framing={self.framing} needs landmarks, and detector={self.detector} finds none; "
-                "use detector=centerface"
+                f"framing={self.framing} needs landmarks, and detector={self.detector} finds no "
+                "landmarks; use detector=centerface"
             )
         if self.image_size % 2:
             raise ConfigError(f"image_size must be even, got {self.image_size}")
@@ -93,7 +93,7 @@ class Options:
             raise ConfigError(f"min_score must be in (0, 1), got {self.min_score}")
         if self.max_seconds < 2 * self.min_seconds:
             raise ConfigError(
-                "max_seconds must be twice min_seconds or more, "
+                "max_seconds must be at least twice min_seconds, "
                 f"got {self.max_seconds} and {self.min_seconds}"
             )
 

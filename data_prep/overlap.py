@@ -41,7 +41,7 @@ class Overlap:
     videos: int
 
     def __str__(self) -> str:
-        text = f"{self.speakers} of {self.of} speakers of {self.second} are in {self.first} too"
+        text = f"{self.speakers} of {self.of} speakers of {self.second} are also in {self.first}"
         return text + f"; videos in both: {self.videos}" * bool(self.videos)
 
 

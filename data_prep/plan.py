@@ -116,8 +116,8 @@ def planned(
         )
         told = ", ".join(f"{count} {reason}" for reason, count in found_out.most_common(3))
         raise ConfigError(
-            f"none of {len(found)} sampled files gives a clip ({told}); look at more of each by "
-            "seconds=, or at more files by files="
+            f"none of {len(found)} sampled files yields a clip ({told}); raise seconds= (read "
+            "more of each file) or files= (sample more files)"
         )
     # crops are made larger by no more than a tenth
     image_size = max([s for s in SIZES if s <= 1.1 * float(np.median(crops))], default=SIZES[0])
@@ -142,7 +142,7 @@ def planned(
     train_hours = {n: alone / (1 if n == 1 else n * speed.scaling) for n in GPUS}
     return Plan(
         files, hours, kept_hours, clips, image_size, min_face,
-        {reason: round(seconds, 1) for reason, seconds in reasons.most_common() if seconds},
+        {reason: s for reason, seconds in reasons.most_common() if (s := round(seconds, 1))},
         {told: n for told, n in Counter(t for _, t, _ in pieces).items() if told != NOT_JUDGED},
         keep_unsure, cpu * hours, gigabytes, batches, train_hours,
         {

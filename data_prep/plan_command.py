@@ -86,7 +86,7 @@ def make_plan(asked: Asked, prices: Prices, speed: Speed) -> str:
         return "\n".join([*lines, *(f"  {one.name}" for one in picked)])
     name = asked.name or re.sub(r"\W+", "_", source.resolve().name) or "footage"
     if not re.fullmatch(r"[\w-]+", name):
-        raise ConfigError(f"name={name}: may have letters, digits, _ and - only")
+        raise ConfigError(f"name={name}: may contain only letters, digits, _ and -")
     options = Options(
         framing=FRAMING,
         min_seconds=MIN_SECONDS,
@@ -136,10 +136,10 @@ def _told(plan: Plan, output: Path, command: str, train: str) -> str:
     hours = ", ".join(f"{hours:.2f} on {n}" for n, hours in plan.train_hours.items())
     return "\n".join([
         f"{kept}, {plan.clips} clips of {plan.image_size} pixels, {plan.gigabytes:.1f} GB",
-        f"preparation: {plan.core_hours:.2f} hours of a core; training: {hours} GPUs",
+        f"preparation: {plan.core_hours:.2f} core hours; training: {hours} GPUs",
         f"  {command}",
         f"  {train}",
-        f"to look at: {output / 'plan.html'}",
+        f"report: {output / 'plan.html'}",
     ])  # fmt: skip
 
 

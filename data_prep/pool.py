@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lipsync.data.places import Place
 from lipsync.errors import LipsyncError, MediaError
 
 _NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
@@ -37,9 +38,21 @@ def writing_to(output: Path) -> Iterator[None]:
         if getattr(cause, "errno", None) in _NO_OUTPUT:
             raise Stop(
                 f"output={output}: cannot be written ({cause.strerror}); "
-                "what is prepared stays, run the same command again"
+                "clips prepared so far are kept; run the same command again to continue"
             ) from error
         raise
+
+
+@contextmanager
+def storing(place: Place) -> Iterator[None]:
+    """The same for a place that may be behind a URL."""
+    try:
+        with writing_to(Path(place.root)):
+            yield
+    except Stop:
+        raise
+    except LipsyncError as error:
+        raise Stop(str(error)) from error
 
 
 class Worker(ABC):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from functools import partial
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data_prep.manifest import KEPT, REASONS, Row, write_whole
 from data_prep.options import Options
 from data_prep.splits import Splits
-from data_prep.state import State
 from lipsync.pages import jpeg_uri, render
 from lipsync.windows import FPS
+
+Picture = Callable[[str, int], np.ndarray | None]
 
 _KEPT_SHOWN, _REJECTED_SHOWN = 48, 12  # pictures of kept clips, and for each reason
 
@@ -30,90 +32,107 @@ _BADNESS: dict[str, Callable[[Row], float | None]] = {  # None where it was not 
     "off_sync": lambda row: None if row.offset is None else -abs(row.offset),
     "too_short": lambda row: row.frames,
 }
+_MEASURES: dict[str, Callable[[Row], float | None]] = {  # of kept clips, by their titles
+    "offset as found, frames": lambda row: row.offset,
+    "confidence": lambda row: row.confidence,
+    "face height, pixels": lambda row: row.face_size,
+    "length, seconds": lambda row: row.frames / FPS,
+    "sharpness": lambda row: row.sharpness,
+    "turned to a side": lambda row: row.turn,
+    "loudness, dB": lambda row: row.level,
+}
 
 
-def write_report(
-    output: Path, rows: list[Row], keys: dict[str, str], options: Options, splits: Splits
-) -> Path:
-    """Write ``<output>/report.html``, whole or not at all.
+class Report:
+    """Gathers what the page shows, row by row, in memory that does not grow with the rows' texts.
 
-    Args:
-        output: the prepared set, whose ``.state`` has the pictures.
-        rows: of its manifest, those of a source together and in their order.
-        keys: of the sources, by their names.
-        options: that it was made with.
-        splits: its lists.
+    Attributes:
+        rows, kept, sources: how many were added.
+        reasons: how many rows there are of each; ``kept`` is one.
+        minutes: of kept clips, by speaker.
     """
-    places = {
-        id(row): place for _, group in groupby(rows, lambda r: r.source)
-        for place, row in enumerate(group)
-    }  # fmt: skip
-    card = partial(_card, output, keys, places)
-    groups: dict[str, list[Row]] = defaultdict(list)
-    minutes: Counter[str] = Counter()
-    for row in rows:
-        groups[row.reason or KEPT].append(row)
-        if row.status == KEPT:
-            minutes[row.key.split("/")[0]] += row.frames / FPS / 60
-    kept = groups.get(KEPT, [])
-    reasons = sorted(((name, len(found)) for name, found in groups.items()), key=lambda n: -n[1])
-    judged = any(row.confidence is not None for row in kept)
-    page = render(
-        "prepared.html.j2",
-        kept=kept,
-        minutes=minutes.total(),
-        sources=len({row.source for row in rows}),
-        options=str(options),
-        rows=len(rows),
-        about=REASONS,
-        reasons=reasons,
-        splits=splits,
-        histograms=_histograms(kept),
-        speakers=minutes.most_common(),
-        order="confidence" if judged else "sharpness",
-        worst=[card(row) for row in sorted(kept, key=_worst_kept)[:_KEPT_SHOWN]],
-        rejected=[
-            (reason, count, [card(row) for row in _worst(groups[reason])])
-            for reason, count in reasons
-            if reason != KEPT
-        ],
-    )
-    write_whole(path := output / "report.html", page)
-    return path
+
+    def __init__(self) -> None:
+        self.rows = self.sources = 0
+        self.reasons: Counter[str] = Counter()
+        self.minutes: Counter[str] = Counter()
+        self._worst: dict[str, list[tuple[Any, Row, int]]] = defaultdict(list)
+        self._values = {title: array("f") for title in _MEASURES}
+        self._last, self._place = "", 0
+
+    @property
+    def kept(self) -> int:
+        return self.reasons[KEPT]
+
+    def add(self, row: Row) -> None:
+        """Add a row; those of a source come together and in their order."""
+        self._place = self._place + 1 if self.rows and row.source == self._last else 0
+        self.sources += not self._place
+        self.rows += 1
+        self._last = row.source
+        reason = row.reason or KEPT
+        self.reasons[reason] += 1
+        if reason == KEPT:
+            self.minutes[row.key.split("/")[0]] += row.frames / FPS / 60
+            for title, measure in _MEASURES.items():
+                if (value := measure(row)) is not None:
+                    self._values[title].append(value)
+            order: tuple = _worst_kept(row)
+        else:
+            bad = _BADNESS.get(reason, lambda row: 0.0)(row)
+            order = (np.inf if bad is None else bad, self.rows)  # what was not measured comes last
+        worst, shown = self._worst[reason], _KEPT_SHOWN if reason == KEPT else _REJECTED_SHOWN
+        worst.append((order, row, self._place))
+        if len(worst) > 8 * shown:
+            self._worst[reason] = sorted(worst, key=itemgetter(0))[:shown]
+
+    def write(self, output: Path, picture: Picture, options: Options, splits: Splits) -> Path:
+        """Write ``<output>/report.html``, whole or not at all.
+
+        Args:
+            output: the prepared set.
+            picture: of a row, by its source and its number among those of the source.
+            options: that it was made with.
+            splits: its lists.
+        """
+        reasons = self.reasons.most_common()
+        page = render(
+            "prepared.html.j2",
+            kept=self.kept,
+            minutes=self.minutes.total(),
+            sources=self.sources,
+            options=str(options),
+            rows=self.rows,
+            about=REASONS,
+            reasons=reasons,
+            splits=splits,
+            histograms=[
+                histogram(title, values, whole=title.startswith("offset"))
+                for title, values in self._values.items()
+                if len(values)
+            ],
+            speakers=self.minutes.most_common(),
+            order="confidence" if len(self._values["confidence"]) else "sharpness",
+            worst=self._cards(KEPT, _KEPT_SHOWN, picture),
+            rejected=[
+                (reason, count, self._cards(reason, _REJECTED_SHOWN, picture))
+                for reason, count in reasons
+                if reason != KEPT
+            ],
+        )
+        write_whole(path := output / "report.html", page)
+        return path
+
+    def _cards(self, reason: str, shown: int, picture: Picture) -> list:
+        worst = sorted(self._worst[reason], key=itemgetter(0))[:shown]
+        return [_card(row, picture(row.source, place)) for _, row, place in worst]
 
 
 def _worst_kept(row: Row) -> tuple[float, str]:
     return (row.sharpness if row.confidence is None else row.confidence), row.key
 
 
-def _worst(rows: list[Row]) -> list[Row]:
-    """The worst of rows of one reason; those that were not measured come last."""
-    badness = _BADNESS.get(rows[0].reason, lambda row: 0.0)
-    return sorted(rows, key=lambda row: np.inf if (bad := badness(row)) is None else bad)[
-        :_REJECTED_SHOWN
-    ]
-
-
-def _histograms(kept: list[Row]) -> list[dict]:
-    """Of the numbers of kept clips, those that were measured."""
-    shown = {
-        "offset as found, frames": [row.offset for row in kept],
-        "confidence": [row.confidence for row in kept],
-        "face height, pixels": [row.face_size for row in kept],
-        "length, seconds": [row.frames / FPS for row in kept],
-        "sharpness": [row.sharpness for row in kept],
-        "turned to a side": [row.turn for row in kept],
-        "loudness, dB": [row.level for row in kept],
-    }
-    known = {name: [v for v in values if v is not None] for name, values in shown.items()}
-    return [
-        histogram(name, values, whole=name.startswith("offset"))
-        for name, values in known.items()
-        if values
-    ]
-
-
-def histogram(title: str, values: list[float], *, bins: int = 20, whole: bool = False) -> dict:
+def histogram(title: str, values: Sequence[float], *, bins: int = 20, whole: bool = False) -> dict:
     """How often values occur; ``whole`` gives each integer its own bar."""
     low, high = min(values), max(values)
     if whole:
@@ -125,12 +144,8 @@ def histogram(title: str, values: list[float], *, bins: int = 20, whole: bool = 
     return {"title": title, "low": low, "high": high, **found}
 
 
-def _card(
-    output: Path, keys: dict[str, str], places: dict[int, int], row: Row
-) -> tuple[str | None, list[str]]:
+def _card(row: Row, picture: np.ndarray | None) -> tuple[str | None, list[str]]:
     """A row's picture, None without one, and what is known of it in lines."""
-    key = keys.get(row.source)
-    picture = State(output, key).picture(places[id(row)]) if key else None
     numbers = [f"at {row.start / FPS:.1f} s"] if row.start else []
     if row.frames:
         numbers.append(f"{row.frames / FPS:.1f} s")

@@ -5,52 +5,30 @@ from __future__ import annotations
 import functools
 import shutil
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
 from data_prep.clip import Tools, prepare_source
 from data_prep.corpora import is_grid
 from data_prep.engine import check_workers, run_jobs
-from data_prep.manifest import KEPT, REJECTED, Row, read_manifest, write_manifest
+from data_prep.finish import Summary, finish
+from data_prep.manifest import KEPT, REJECTED, Row, Rows, read_manifest
 from data_prep.options import STAGES, Options
 from data_prep.pool import Failed
-from data_prep.report import write_report
 from data_prep.scan import Source, scan
-from data_prep.splits import Splits, check_lists, check_splits, write_splits
-from data_prep.state import State
+from data_prep.splits import check_lists, check_splits
+from data_prep.state import State, picture_in
+from lipsync.data.shard_index import NAME
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.faces.detect import get_detector
 from lipsync.faces.roll import SecondLook
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run did.
-
-    Attributes:
-        rows: of the manifest, sorted by source and time.
-        splits: which clips are in which list, and who is where.
-        done: files that this run worked on; the others were done before.
-    """
-
-    rows: list[Row]
-    splits: Splits
-    done: int
-
-    @property
-    def kept(self) -> list[Row]:
-        return [row for row in self.rows if row.status == KEPT]
-
-    @property
-    def reasons(self) -> Counter[str]:
-        """How many files, shots and faces were rejected, by reason."""
-        return Counter(row.reason for row in self.rows if row.status == REJECTED)
 
 
 def prepare(
@@ -63,6 +41,7 @@ def prepare(
     ray_address: str | None = None,
     splits: dict[str, float | list[str]] | None = None,
     redo: str | None = None,
+    reader: str | None = None,
     progress: bool = True,
 ) -> Summary:
     """Prepare all videos of a folder.
@@ -80,6 +59,7 @@ def prepare(
         ray_address: of a Ray cluster that runs already; None starts one on this machine.
         splits: what is drawn where the source has no lists, see :func:`write_splits`.
         redo: do this stage and those behind it again for all files, see :data:`STAGES`.
+        reader: of a corpus, see :mod:`data_prep.readers`; None goes by the folders.
         progress: show a bar.
 
     Raises:
@@ -88,23 +68,20 @@ def prepare(
         LipsyncError: the output cannot be written.
     """
     source, output, options = Path(source), Path(output), options or Options()
-    check_workers(workers, engine)
-    if redo is not None and redo not in STAGES:
-        raise ConfigError(f"redo={redo}: the stages are {', '.join(STAGES)}")
     shares = {"val": 0.05, "test": 0.05} if splits is None else splits
-    check_splits(shares)
-    sources = scan(source)
+    check_run(workers, engine, redo, shares)
+    sources = scan(source, reader)
     check_lists(source, sources, shares)
-    if options.cuts is None:
-        one_take = is_grid([item.name for item in sources])
-        options = replace(options, cuts="reject" if one_take else "split")
+    options = with_cuts(options, sources)
     if output.resolve() == source.resolve():
-        raise ConfigError(f"output={output}: is the source folder; name another")
+        raise ConfigError(f"output={output}: is the source folder; name another folder")
+    if (output / NAME).exists():
+        raise ConfigError(f"output={output}: contains shards; add to them with form=shards")
     digest = checked_judge(options)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"output={output}: cannot be made ({error.strerror})") from None
+        raise ConfigError(f"output={output}: cannot be created ({error.strerror})") from None
 
     run_all = functools.partial(run_jobs, workers=workers, engine=engine, address=ray_address)
     run = _Run(output, options, digest, sources, run_all, progress)
@@ -113,18 +90,31 @@ def prepare(
             for item in run.sources:
                 State(output, item.key).forget(redo)
         run.work(run.todo())
-        rows = run.finish()
-        kept: dict[str, list[Row]] = {item.listed: [] for item in sources}
-        listed = {item.name: item.listed for item in sources}
-        for row in rows:
-            if row.status == KEPT:
-                kept[listed[row.source]].append(row)
-        made = write_splits(source, output, kept, shares)
-        write_manifest(output, rows)
-        write_report(output, rows, {item.name: item.key for item in sources}, options, made)
+        run.replace_lost()
+        keys = {item.name: item.key for item in sources}
+
+        def picture(name: str, place: int) -> np.ndarray | None:
+            return picture_in(State(output, keys[name]).pictures(), place) if keys[name] else None
+
+        return finish(source, output, run.finished(), sources, shares, options, picture, run.done)
     except OSError as error:
         raise LipsyncError(f"output={output}: cannot be written ({error.strerror})") from error
-    return Summary(rows, made, run.done)
+
+
+def check_run(workers: int, engine: str, redo: str | None, shares: Any) -> None:
+    """Raise ConfigError for options of a run that cannot work."""
+    check_workers(workers, engine)
+    if redo is not None and redo not in STAGES:
+        raise ConfigError(f"redo={redo}: must be one of {', '.join(STAGES)}")
+    check_splits(shares)
+
+
+def with_cuts(options: Options, sources: Sequence[Source]) -> Options:
+    """The options, with what the corpus decides."""
+    if options.cuts is not None:
+        return options
+    one_take = is_grid([item.name for item in sources])
+    return replace(options, cuts="reject" if one_take else "split")
 
 
 class _Run:
@@ -143,9 +133,10 @@ class _Run:
         self.run_all, self.progress = run_all, progress
         self.sources = [item for item in sources if item.key]
         self.done = 0
-        self.rows: dict[str, list[Row]] = {
-            item.name: [_bad_name(item)] for item in sources if not item.key
-        }
+        self.rows = Rows()
+        for item in sources:
+            if not item.key:
+                self.rows[item.name] = [bad_name(item)]
         # Clips that an earlier run took away again, being the same as others.
         before = (row for row in read_manifest(output) if row.reason == "duplicate")
         self.duplicates = {row.key for row in before}
@@ -156,32 +147,29 @@ class _Run:
         frames = 0
         with tqdm(total=len(todo), unit="file", desc="prepare", disable=not self.progress) as bar:
             for job, answer in self.run_all(setup, todo):
-                failed = isinstance(answer, Failed)
-                self.rows[job.name] = [_failed(job, answer)] if failed else answer
-                frames += sum(row.frames for row in self.rows[job.name])
+                rows = [failed_row(job, answer)] if isinstance(answer, Failed) else answer
+                self.rows[job.name] = rows
+                frames += sum(row.frames for row in rows)
                 elapsed = max(bar.format_dict["elapsed"], 1e-3)
                 bar.set_postfix_str(f"{frames / elapsed:.0f} frames/s", refresh=False)
                 bar.update()
         self.done += len(todo)
 
-    def finish(self) -> list[Row]:
-        """All rows, sorted; of several clips of one content the first stays on disk."""
-        rows = self._marked()
-        kept = (row for row in rows if row.status == KEPT)
+    def replace_lost(self) -> None:
+        """Prepare again what would be kept and is gone: clips that took others' place."""
+        kept = (row for row in self.rows if row.status == KEPT)
         if lost := {row.source for row in kept if not self._on_disk(row.key)}:
-            # The clip that these were the same as is gone, so one of them takes its place.
             todo = [item for item in self.sources if item.name in lost]
             for item in todo:
                 State(self.output, item.key).forget("clips")
             self.work(todo)
-            rows = self._marked()
-        for row in rows:
+
+    def finished(self) -> Iterator[Row]:
+        """All rows, sorted; of several clips of one content the first stays on disk."""
+        for row in self.rows:
             if row.reason == "duplicate":
                 shutil.rmtree(clip_path(self.output, row.key), ignore_errors=True)
-        return rows
-
-    def _marked(self) -> list[Row]:
-        return list(mark_duplicates(row for name in sorted(self.rows) for row in self.rows[name]))
+            yield row
 
     def todo(self) -> list[Source]:
         """The sources that are not done; takes over the rows of those that are."""
@@ -192,7 +180,7 @@ class _Run:
         digest = state.known_digest(item.path)
         if digest is None:
             return False
-        prints = self.options.fingerprints(digest, self.digest)
+        prints = self.options.fingerprints(item.stamp(digest), self.digest)
         found = state.get("clips", prints["clips"])
         if found is None:
             return False
@@ -208,24 +196,12 @@ class _Run:
         return (clip_path(self.output, key) / "clip.json").is_file()
 
 
-def mark_duplicates(rows: Iterable[Row]) -> Iterable[Row]:
-    """The rows, with every kept clip but the first of one content rejected."""
-    first: dict[str, str] = {}
-    for row in rows:
-        if row.status == KEPT and row.content in first:
-            detail = f"the same as {first[row.content]}"
-            row = replace(row, status=REJECTED, reason="duplicate", detail=detail)
-        elif row.status == KEPT:
-            first[row.content] = row.key
-        yield row
-
-
-def _bad_name(source: Source) -> Row:
+def bad_name(source: Source) -> Row:
     detail = "the name would leave the output folder or clash with its lists"
     return Row("", source.name, REJECTED, "bad_name", detail)
 
 
-def _failed(source: Source, why: Failed) -> Row:
+def failed_row(source: Source, why: Failed) -> Row:
     return Row(source.key, source.name, REJECTED, "failed", str(why))
 
 
@@ -243,7 +219,10 @@ def checked_judge(options: Options) -> str:
 def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], list[Row]]:
     """In a worker: the detector, the judge, and no threads of its own."""
     if not output.is_dir():
-        raise ConfigError(f"output={output}: is not on {socket.gethostname()}; share the folder")
+        raise ConfigError(
+            f"output={output}: does not exist on {socket.gethostname()}; use a "
+            "folder shared by all machines"
+        )
     return functools.partial(prepare_source, tools=worker_tools(output, options, digest))
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 
 from data_prep.corpora import LISTS, is_lrs, is_voxceleb, lrs_parts
+from data_prep.readers import read
+from data_prep.readers.found import Found
+from lipsync.data.places import Place, is_url
 from lipsync.errors import ConfigError
 
 _SUFFIXES = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
@@ -18,56 +24,99 @@ _NUMBERED = re.compile(r"\.\d{3,}$")  # what the clips of one file are told apar
 _LONGEST = 180  # bytes of one part of a key; the store adds to it, and file systems stop at 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """One video file, or a clip's folder in the published layout.
 
     Attributes:
-        path: where it is.
-        name: its path below the source folder, fit for print.
+        folder: the source folder, or its URL.
+        file: its path below that.
+        name: the same, fit for print.
         listed: how split lists call it: ``name`` without the suffix.
         key: what the prepared clip is called; empty if no safe name can be made of ``name``.
+        span: seconds of the file in which it lies; None for all of it.
+        about: what a corpus says of it, see :class:`data_prep.readers.found.Found`.
     """
 
-    path: Path
+    folder: str | Path
+    file: str
     name: str
     listed: str
     key: str
+    span: tuple[float, float] | None = None
+    about: dict[str, Any] | None = None
+
+    def stamp(self, version: str) -> str:
+        """What changes when the clip does, of what changes when the file does."""
+        if self.span is None and not self.about:
+            return version
+        text = json.dumps([version, self.span, self.about])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def path(self) -> Path:
+        """Where it is, if on a disk."""
+        return Path(self.folder, self.file)
 
 
-def scan(folder: str | Path) -> list[Source]:
-    """All videos below ``folder``, sorted by name; hidden files are left out.
+def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
+    """All videos below ``folder``, or below a URL, sorted by name; hidden files are left out.
 
     ``<speaker>/<clip>.<ext>`` becomes ``speaker/clip``, deeper folders stay in the key, and a file
     that lies in ``folder`` itself gets the folder's name as speaker. LRS2, LRS3 and VoxCeleb2 are
     recognised by their folders, see :mod:`data_prep.corpora`; a folder with ``0.jpg`` and
     ``audio.wav`` is a clip that others prepared. Where two keys would be the same, or one clip lie
     in the folder of another or be called as one of its clips, the file's suffix stays in the key.
+    A ``reader`` knows more of a corpus, see :mod:`data_prep.readers`.
 
     Raises:
         ConfigError: if there is no such folder, or no video in it.
     """
+    if is_url(folder):
+        if reader is not None:
+            raise ConfigError(f"reader={reader}: works on a folder of this machine, not on a URL")
+        found = Place(folder, "source").walk()
+        return named(folder, [name for name in map(PurePosixPath, found) if is_video(name)])
     folder = Path(folder)
     if not folder.is_dir():
         raise ConfigError(f"source={folder}: no such folder")
-    names = sorted(_walk(folder))
+    videos = _walk(folder)
+    if reader is not None:
+        return [_read(folder, found) for found in read(reader, folder, videos)]
+    return named(folder, videos)
+
+
+def _read(folder: Path, found: Found) -> Source:
+    """The source that a reader has found."""
+    name, key = _printable(found.file), _safe_key(list(found.key))
+    if found.span is None:
+        listed = _printable(found.file.with_suffix(""))
+    else:
+        name, listed = "{}#t={:g},{:g}".format(name, *found.span), key
+    return Source(folder, str(found.file), name, listed, key, found.span, found.about)
+
+
+def named(folder: str | Path, files: Sequence[PurePath]) -> list[Source]:
+    """The sources that files below a folder are, see :func:`scan`."""
+    names = sorted(files)
     if not names:
         raise ConfigError(
             f"source={folder}: holds no video; expected <speaker>/<clip>.mp4 (or another of "
             f"{len(VIDEO_SUFFIXES)} suffixes)"
         )
-    speaker = folder.resolve().name or "clips"
+    speaker = (Path(folder).name if is_url(folder) else Path(folder).resolve().name) or "clips"
     paths = [name.as_posix() for name in names]
     lrs, voxceleb = is_lrs(paths), is_voxceleb(paths)
 
-    def parts(name: Path) -> list[str]:
+    def parts(name: PurePath) -> list[str]:
         if lrs:
             return lrs_parts(name)
         if voxceleb:
             return list(name.parts[-3:])
         return [speaker, name.name] if len(name.parts) == 1 else list(name.parts)
 
-    stems = [name if (folder / name).is_dir() else name.with_suffix("") for name in names]
+    clips = set() if is_url(folder) else {name for name in names if Path(folder, name).is_dir()}
+    stems = [name if name in clips else name.with_suffix("") for name in names]
     keys = [_safe_key(parts(stem)) for stem in stems]
     all_keys, taken, found = set(keys), set(), []
     folders = {str(above) for key in keys for above in PurePosixPath(key).parents}
@@ -76,7 +125,16 @@ def scan(folder: str | Path) -> list[Source]:
         if key in taken or key in folders or (base != key and base in all_keys):
             key = _safe_key(parts(name))
         taken.add(key)
-        found.append(Source(folder / name, _printable(name), _printable(stem), key))
+        file, shown, listed = str(name), _printable(name), _printable(stem)
+        found.append(  # what is the same is not twice in memory
+            Source(
+                folder,
+                file,
+                file if shown == file else shown,
+                listed,
+                listed if key == listed else key,
+            )
+        )
     return found
 
 
@@ -95,10 +153,16 @@ def _walk(folder: Path) -> list[Path]:
         visited.add(real)
         folders[:] = [f for f in folders if not f.startswith(".") and f != LISTS]
         for file in files:
-            path = Path(here, file)
-            if path.suffix.lower() in VIDEO_SUFFIXES and not file.startswith("._"):
-                names.append(path.relative_to(folder))
+            path = Path(here, file).relative_to(folder)
+            if is_video(path):
+                names.append(path)
     return names
+
+
+def is_video(name: PurePath) -> bool:
+    """Whether a file below the source folder is a video by its name, and none that is hidden."""
+    hidden = any(part.startswith(".") for part in name.parts[:-1]) or name.name.startswith("._")
+    return name.suffix.lower() in VIDEO_SUFFIXES and not hidden and name.parts[0] != LISTS
 
 
 def _safe_key(parts: list[str]) -> str:
@@ -123,5 +187,5 @@ def _safe_part(part: str) -> str:
     return safe if safe == part else f"{safe}-{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
-def _printable(path: Path) -> str:
+def _printable(path: PurePath) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")

@@ -11,7 +11,6 @@ from typing import Any
 
 from data_prep.corpora import official_splits, video_of
 from data_prep.draw import draw
-from data_prep.manifest import Row
 from data_prep.overlap import Count, Member, Overlap, count, overlaps
 from data_prep.scan import Source
 from lipsync.data.store import write_split
@@ -54,7 +53,8 @@ def check_splits(wanted: Any) -> None:
     for name, value in wanted.items():
         if not _NAME.fullmatch(str(name)) or name == "train":
             raise ConfigError(
-                f"splits.{name}: a name of letters and digits, and not train, which is the rest"
+                f"splits.{name}: a split's name must consist of letters and digits, and not be "
+                "train, which receives the rest"
             )
         share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
         if not share and not (isinstance(value, list | tuple) and value):
@@ -64,11 +64,11 @@ def check_splits(wanted: Any) -> None:
         for speaker in [] if share else map(str, value):
             if seen.setdefault(speaker, name) != name:
                 raise ConfigError(
-                    f"splits.{seen[speaker]} and splits.{name} both name {speaker}; a speaker can "
-                    "be in one list alone"
+                    f"splits.{seen[speaker]} and splits.{name} both name {speaker}; put each "
+                    "speaker into one split"
                 )
     if (total := sum(_shares(wanted).values())) > 1 + 1e-9:
-        raise ConfigError(f"splits: the shares add up to {total:g}, more than all clips")
+        raise ConfigError(f"splits: the shares add up to {total:g}; they must not exceed 1")
 
 
 def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[str, Any]) -> None:
@@ -86,19 +86,19 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
         there = {_speaker(item.key) for item in sources}
         for split, speakers in named.items():
             if missing := sorted(set(map(str, speakers)) - there):
-                raise ConfigError(f"splits.{split}: there is no clip of {', '.join(missing)}")
+                raise ConfigError(f"splits.{split}: no clip of {', '.join(missing)}")
         return
     if named:
         raise ConfigError(
             f"splits.{next(iter(named))}: source={folder} has lists of its own "
-            f"({', '.join(lists)}), which are taken over as they are; hold speakers out when "
+            f"({', '.join(lists)}), which are used unchanged; hold speakers out when "
             "training, data.leave_out=[NAME]"
         )
     found, missing = _matched(lists, files)
     if missing and not any(found.values()):
         raise ConfigError(
-            f"source={folder}: none of the {len(missing)} names in its lists is one of its files; "
-            f"first {_shown(missing, 1)}, where a file is called {sources[0].listed}"
+            f"source={folder}: none of the {len(missing)} names in its lists matches one of its "
+            f"files; the first is {_shown(missing, 1)}, while a file is called {sources[0].listed}"
         )
     where: dict[str, str] = {}
     twice: dict[str, tuple[str, str]] = {}
@@ -109,7 +109,7 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
     if twice:
         (first, pair), *_ = twice.items()
         raise ConfigError(
-            f"source={folder}: {len(twice)} clips are in two of its lists, first {first} in "
+            f"source={folder}: {len(twice)} clips are in two of its lists, the first {first} in "
             f"{pair[0]} and {pair[1]}; take them out of one"
         )
 
@@ -117,7 +117,7 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
 def write_splits(
     folder: str | Path,
     output: str | Path,
-    kept: Mapping[str, list[Row]],
+    kept: dict[str, Any],
     wanted: Mapping[str, float | Sequence[str]],
 ) -> Splits:
     """Write ``<output>/filelists/*.txt`` for the clips that were kept.
@@ -130,25 +130,34 @@ def write_splits(
     Args:
         folder: the source folder.
         output: the prepared set.
-        kept: rows of the kept clips of each file, by the name that lists use.
+        kept: key and frames of the kept clips of each file, by the name that lists use; used up,
+            as there may be millions.
         wanted: the drawn splits: a share of the clips, such as ``{"val": 0.05}``, or the speakers
             that it holds, such as ``{"test": ["s1", "s2"]}``; the rest is ``train``.
     """
-    video = video_of(kept)
-    files = {
-        name: [Member(row.key, _speaker(row.key), video(row.key, name), row.frames) for row in rows]
-        for name, rows in kept.items()
-    }
+    video, same = video_of(kept), {}
+
+    def once(text: str) -> str:
+        return same.setdefault(text, text)
+
+    for name, rows in kept.items():
+        kept[name] = tuple(
+            Member(row.key, once(_speaker(row.key)), once(video(row.key, name)), row.frames)
+            for row in rows
+        )
+    files: dict[str, tuple[Member, ...]] = kept
     lists = official_splits(folder, files, _val_share(wanted))
     if lists is not None:
         names, missing = _matched(lists, files)
         origin, remarks = "the source's own lists", _missing(missing)
     else:
-        names, origin, remarks = _drawn({name: own for name, own in files.items() if own}, wanted)
+        names, origin, remarks = _drawn(files, wanted)
     splits = {split: [m for name in those for m in files[name]] for split, those in names.items()}
     table = [count(split, members) for split, members in splits.items()]
-    listed = {member.key for members in splits.values() for member in members}
-    if rest := [m for own in files.values() for m in own if m.key not in listed]:
+    # drawn lists hold every clip
+    placed = set() if lists is None else {name for those in names.values() for name in those}
+    left = () if lists is None else files.keys() - placed
+    if rest := [member for name in left for member in files[name]]:
         table.append(count("no list", rest))
     keys = {split: [member.key for member in members] for split, members in splits.items()}
     for split, members in keys.items():
@@ -161,13 +170,14 @@ def write_splits(
 
 def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
     """Remarks on lists of earlier runs that now share clips with ``train``."""
-    train, remarks = set(keys.get("train", [])), []
+    train, remarks = set(), []
     for path in sorted((output / "filelists").glob("*.txt")):
         if path.stem in keys:
             continue
+        train = train or set(keys.get("train", []))
         shared = len(train & set(path.read_text(encoding="utf-8", errors="replace").splitlines()))
         if shared:
-            remarks.append(f"{path} is not of this run: {shared} clips of it are in train")
+            remarks.append(f"{path} is from another run: {shared} of its clips are in train")
     return remarks
 
 
@@ -187,7 +197,7 @@ def _matched(
 def _missing(names: list[str]) -> list[str]:
     if not names:
         return []
-    return [f"{len(names)} names in the lists are no file of the source: {_shown(names, _SHOWN)}"]
+    return [f"{len(names)} names in the lists match no file of the source: {_shown(names, _SHOWN)}"]
 
 
 def _shown(names: Sequence[str], most: int) -> str:
@@ -197,43 +207,49 @@ def _shown(names: Sequence[str], most: int) -> str:
 
 
 def _drawn(
-    files: Mapping[str, list[Member]], wanted: Mapping[str, float | Sequence[str]]
+    files: Mapping[str, Sequence[Member]], wanted: Mapping[str, float | Sequence[str]]
 ) -> tuple[dict[str, list[str]], str, list[str]]:
     """Files of each split, how they were drawn, and remarks."""
     names: dict[str, list[str]] = {split: [] for split in ("train", *wanted)}
     shares, remarks = _shares(wanted), []
     holder = {str(s): split for split in wanted if split not in shares for s in wanted[split]}
-    left = {}
+    left = []
     for name, own in files.items():
-        if own[0].speaker in holder:
+        if own and own[0].speaker in holder:
             names[holder[own[0].speaker]].append(name)
-        else:
-            left[name] = own
-    if gone := set(holder) - {own[0].speaker for own in files.values()}:
+        elif own:
+            left.append(name)
+    if gone := set(holder) - {own[0].speaker for own in files.values() if own}:
         remarks.append(f"no clip was kept of {', '.join(sorted(gone))}, named in splits")
 
-    def drawn(group: Callable[[str], str], *, force: bool = False) -> dict[str, str] | None:
-        groups = {name: group(name) for name in left}
-        sizes: Counter[str] = Counter()
-        for name, own in left.items():
-            sizes[groups[name]] += len(own)
-        places = draw(sizes, shares, force=force)
-        return places and {name: places.get(groups[name], "train") for name in left}
+    def speaker(name: str) -> str:
+        return files[name][0].speaker
 
     def video(name: str) -> str:
-        return left[name][0].video
+        return files[name][0].video
 
-    origin, found = "drawn by speaker", drawn(lambda name: left[name][0].speaker)
+    def numbered(name: str) -> str:
+        return _COUNTER.sub("", video(name))
+
+    def drawn(group: Callable[[str], str], *, force: bool = False) -> dict[str, str] | None:
+        sizes: Counter[str] = Counter()
+        for name in left:
+            sizes[group(name)] += len(files[name])
+        return draw(sizes, shares, force=force)
+
+    origin, group, found = "drawn by speaker", speaker, drawn(speaker)
     if found is None:
-        people = len({own[0].speaker for own in left.values()})
+        people = len(set(map(speaker, left)))
         origin = f"drawn by video: speakers ({people}) too few or too unequal to hold any out"
-        found = drawn(lambda name: _COUNTER.sub("", video(name))) or drawn(video, force=True)
+        group, found = numbered, drawn(numbered)
+        if not found:
+            group, found = video, drawn(video, force=True)
     for name in left:
-        names[(found or {}).get(name, "train")].append(name)
+        names[(found or {}).get(group(name), "train")].append(name)
     if empty := [split for split, share in shares.items() if share and not names[split]]:
         remarks.append(
-            f"nothing is in {' and '.join(empty)}: the source has too few videos; add some, or "
-            f"name speakers for it, splits.{empty[0]}=[NAME]"
+            f"{' and '.join(empty)} received no clip: the source has too few videos; add some, "
+            f"or assign speakers to it, splits.{empty[0]}=[NAME]"
         )
     return names, origin, remarks
 

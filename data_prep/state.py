@@ -100,18 +100,12 @@ class State:
         data = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), _QUALITY)[1]
         write_whole(self._folder / "clips.jpg", data.tobytes())
 
-    def picture(self, index: int) -> np.ndarray | None:
-        """The picture of a row, uint8 (96, 96, 3) RGB; None where it has none."""
+    def pictures(self) -> bytes:
+        """The file of all rows' pictures, for :func:`picture_in`; empty if there is none."""
         try:
-            data = np.fromfile(self._folder / "clips.jpg", np.uint8)
+            return (self._folder / "clips.jpg").read_bytes()
         except OSError:
-            return None
-        sheet = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
-        if sheet is None:
-            return None
-        y, x = (place * PICTURE for place in divmod(index, _A_ROW))
-        part = sheet[y : y + PICTURE, x : x + PICTURE]
-        return part if part.shape == (PICTURE, PICTURE, 3) else None
+            return b""
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
@@ -124,6 +118,22 @@ class State:
         self._folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(value, ensure_ascii=False) + "\n"
         write_whole(self._folder / f"{name}.json", text)
+
+
+def picture_in(pictures: bytes, index: int) -> np.ndarray | None:
+    """The picture of a row, uint8 (96, 96, 3) RGB; None where it has none."""
+    data = np.frombuffer(pictures, np.uint8)
+    sheet = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+    if sheet is None:
+        return None
+    y, x = (place * PICTURE for place in divmod(index, _A_ROW))
+    part = sheet[y : y + PICTURE, x : x + PICTURE]
+    return part if part.shape == (PICTURE, PICTURE, 3) else None
+
+
+def file_version(path: Path) -> str:
+    """What changes when a file does."""
+    return " ".join(map(str, _stat(path).values()))
 
 
 def _stat(path: Path) -> dict[str, int]:

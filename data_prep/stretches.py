@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from data_prep.active_speaker import choose
 from data_prep.clip import Tools
-from data_prep.footage import Footage, probe_source
+from data_prep.footage import Stretch, probe_source
 from data_prep.look import look
 from data_prep.manifest import Rejected
 from data_prep.mouth import hear
@@ -22,61 +20,11 @@ from data_prep.pieces import Piece, find_pieces
 from data_prep.scan import Source
 from data_prep.state import thumbnail
 from lipsync.audio import SAMPLE_RATE
-from lipsync.errors import MediaError
 from lipsync.faces.framing import get_framing
-from lipsync.media import audio_blocks, read_frames, resample_frames
 from lipsync.windows import FPS
 
 _BLOCK = SAMPLE_RATE // 10  # samples over which loudness is taken
 _HELD = 2**30  # bytes of decoded frames; a longer stretch is decoded again each time
-
-
-class Stretch(Footage):
-    """A stretch of a file, as the whole is for others.
-
-    Args:
-        path: of the file.
-        start: seconds from its beginning.
-        frames: how many, at 25 fps.
-        hold: keep the frames once they were gone through.
-    """
-
-    def __init__(self, path: Path, start: float, frames: int, *, hold: bool) -> None:
-        super().__init__(path, hold=False)
-        self._start, self._count, self._hold = start, frames, hold
-        self._kept: list[np.ndarray] | None = None
-
-    def frames(self) -> Iterator[np.ndarray]:
-        kept = []
-        for frame in self._kept if self._kept is not None else self._decoded():
-            if self._hold:
-                kept.append(frame)
-            yield np.ascontiguousarray(np.rot90(frame, self.turns)) if self.turns else frame
-        self._kept = kept if self._hold else None
-
-    def _decoded(self) -> Iterator[np.ndarray]:
-        start = self._start or None
-        try:
-            frames = resample_frames(read_frames(self.path, start=start), FPS)
-            yield from islice(frames, self._count)
-        except MediaError as error:
-            raise Rejected("damaged", error.problem) from None
-
-    @cached_property
-    def wave(self) -> np.ndarray:
-        first = round(self._start * SAMPLE_RATE)
-        last, have, blocks = first + self._count * SAMPLE_RATE // FPS, 0, []
-        try:
-            for block in audio_blocks(self.path, SAMPLE_RATE):
-                blocks.append(block[0, max(0, first - have) : max(0, last - have)])
-                have += block.shape[1]
-                if have >= last:
-                    break
-        except MediaError as error:
-            raise Rejected("damaged", error.problem) from None
-        if not (wave := np.concatenate(blocks or [np.empty(0, np.float32)])).size:
-            raise Rejected("no_sound", "the sound ends before this stretch begins")
-        return wave
 
 
 @dataclass

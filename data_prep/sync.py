@@ -41,9 +41,9 @@ def limits(options: Options, judge: Judge) -> Limits:
     framing = judge.framing
     if framing.needs_landmarks and not get_framing(options.framing).needs_landmarks:
         raise ConfigError(
-            f"judge={judge.name} sees faces by landmarks (framing {framing.name}), which "
-            f"framing={options.framing} does not keep; set framing={framing.name}, or give another "
-            "judge"
+            f"judge={judge.name} needs landmarks (framing {framing.name}), which "
+            f"framing={options.framing} does not store; set framing={framing.name}, or choose "
+            "another judge"
         )
     confidence, offset, calibration = options.min_confidence, options.max_offset, None
     if confidence is None and judge.published:
@@ -52,9 +52,9 @@ def limits(options: Options, judge: Judge) -> Limits:
         calibration = judge.calibration
         if calibration is None:
             raise ConfigError(
-                f"judge={judge.name}: is not calibrated; write it again with `lipsync calibrate "
-                f"{judge.name} --data SET -o FILE.safetensors`, SET being a prepared set in sync, "
-                "or give min_confidence"
+                f"judge={judge.name}: is not calibrated; calibrate it with `lipsync calibrate "
+                f"{judge.name} --data SET -o FILE.safetensors`, where SET is a prepared set in "
+                "sync, or set min_confidence"
             )
     if offset is None:
         offset = VSHIFT if calibration else PUBLISHED.offset

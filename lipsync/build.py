@@ -29,7 +29,9 @@ def build(part: DictConfig, **more: Any) -> Any:
     try:
         return instantiate(part, _convert_="object", **more)
     except MissingMandatoryValue as error:
-        raise ConfigError(f"{error.full_key}: a value is needed, give it as an option") from None
+        raise ConfigError(
+            f"{error.full_key}: a value is required; set {error.full_key}=VALUE"
+        ) from None
     except InstantiationException as error:
         cause, text = error.__cause__, str(error)
         if cause is None:

@@ -142,7 +142,7 @@ def _export(model: str, output: str, **options: Any) -> None:
     from lipsync.export import export
 
     if "share" in options and "mix" not in options:
-        raise ConfigError("--share belongs to --mix: name the model to mix in")
+        raise ConfigError("--share requires --mix MODEL")
     print(export(model, output, **options))
 
 

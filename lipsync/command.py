@@ -89,7 +89,7 @@ def quoted(argument: str, sweeping: bool = False) -> str:
 
 
 def _summary(failures: list[str]) -> str:
-    return "\n  ".join(["points of the sweep have failed:", *failures])
+    return "\n  ".join(["runs of the sweep failed:", *failures])
 
 
 def _remedied(text: str) -> str:

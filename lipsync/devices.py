@@ -22,4 +22,4 @@ def to_device(network: N, device: str) -> N:
         return network.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:  # PyTorch raises either, by its build
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {device} cannot be used ({reason}); use cpu") from None
+        raise ConfigError(f"device {device} is not available ({reason}); use cpu") from None

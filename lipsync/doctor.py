@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipsync import __version__
 from lipsync.checkpoints.bundled import bundled_models
+from lipsync.speeds import about_speeds, processor
 from lipsync.translation.engines import about_engines
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def about_installation() -> dict[str, str]:
         except PackageNotFoundError:
             facts[name] = "not installed"
     facts["GPUs"] = _gpus(facts["torch"])
-    facts["CPU"] = f"{os.cpu_count()} cores"
+    facts["CPU"] = f"{os.cpu_count()} cores, {processor()}"
+    facts["precision"] = about_speeds()
     facts["bundled models"] = ", ".join(bundled_models()) or "none"
     return facts | about_engines()
 

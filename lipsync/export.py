@@ -63,9 +63,11 @@ def export(
     }
     if not uploads and path.suffix not in writers:
         known = f"{', '.join(writers)}, by the file's suffix, or {SCHEME}org/repo"
-        raise ConfigError(f"{output}: formats are {known}")
+        raise ConfigError(f"{output}: the suffix must be one of {known}")
     if card is not None and not uploads and path.suffix != ".safetensors":
-        raise ConfigError(f"{output}: a card belongs to .safetensors and {SCHEME}org/repo")
+        raise ConfigError(
+            f"{output}: a card can be written to .safetensors and {SCHEME}org/repo only"
+        )
     options = {} if card is None else {"card": read_options_file(card)}
     if uploads and mix is None:
         return _uploaded(push_to_hub(model, str(output), **options))
@@ -80,7 +82,10 @@ def export(
 
 def _uploaded(address: str) -> str:
     page = f"{endpoint()}/{address.removeprefix(SCHEME).partition('@')[0]}"
-    return f"{address}: uploaded; a new repository is private, open it in the settings of {page}"
+    return (
+        f"{address}: uploaded; a new repository is private until you publish it in the settings "
+        f"of {page}"
+    )
 
 
 def interpolated(first: Network, second: Network, share: float) -> Network:
@@ -97,7 +102,7 @@ def interpolated(first: Network, second: Network, share: float) -> Network:
     """
     if type(first) is not type(second) or first.config != second.config:
         kinds = " and ".join(f"{type(m).__name__} {m.config}" for m in (first, second))
-        raise ConfigError(f"only networks of one kind and size can be mixed, not {kinds}")
+        raise ConfigError(f"only networks of the same kind and size can be mixed, got {kinds}")
     if not 0 <= share <= 1:
         raise ConfigError(f"share must be in [0, 1], got {share}")
     between, other = copy.deepcopy(first), second.state_dict()
@@ -122,7 +127,7 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
     try:
         import onnx
     except ImportError as error:
-        raise CheckpointError(path, "ONNX needs a package", "pip install onnx") from error
+        raise CheckpointError(path, "ONNX export needs a package", "pip install onnx") from error
     inputs, outputs = _interface(model)
     example = tuple(torch.zeros(2, *shape) for shape in inputs.values())
     mode, device = model.training, next(model.parameters()).device
@@ -166,4 +171,4 @@ def _interface(model: nn.Module) -> tuple[dict[str, tuple[int, ...]], list[str]]
         if isinstance(model, kind):
             sound = config["feature"]
             return {sound["name"]: sound_shape(sound), "faces": faces}, outputs
-    raise ConfigError(f"a {type(model).__name__} is no network that can be written as ONNX")
+    raise ConfigError(f"{type(model).__name__} cannot be exported to ONNX")

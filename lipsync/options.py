@@ -86,7 +86,7 @@ def read_options_file(path: str | Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: holds no options; write lines of 'option: value'")
+        raise ConfigError(f"{path}: contains no options; write lines of 'option: value'")
     return {str(name).replace("-", "_"): value for name, value in found.items()}
 
 
@@ -99,4 +99,4 @@ def check_names(where: str | Path, given: Iterable[str], known: Iterable[str]) -
     known = sorted(known)
     if unknown := sorted(set(given) - set(known)):
         there_are = ", ".join(known)
-        raise ConfigError(f"{where}: no option is named '{unknown[0]}'; there are {there_are}")
+        raise ConfigError(f"{where}: unknown option '{unknown[0]}'; available: {there_are}")

@@ -13,7 +13,7 @@ from typing import Any
 from lipsync.errors import ConfigError
 
 VARIABLE = "LIPSYNC_PLUGINS"
-NAME_IT = f"name its module: --plugin (lipsync), plugins= (train.py, data_prep) or {VARIABLE}"
+NAME_IT = f"load its module with --plugin (lipsync), plugins= (train.py, data_prep) or {VARIABLE}"
 """What to do about a network or feature whose name is not known."""
 
 
@@ -54,7 +54,7 @@ def not_imported(error: BaseException) -> str:
     if frame is not None and "importlib" not in frame.filename:
         return f"cannot be imported ({problem}; {frame.filename}, line {frame.lineno})"
     if isinstance(error, ModuleNotFoundError):
-        return f"cannot be imported ({problem}); is its folder in PYTHONPATH?"
+        return f"cannot be imported ({problem}); add its folder to PYTHONPATH"
     return f"cannot be imported ({problem})"
 
 
@@ -67,5 +67,5 @@ def register(kinds: dict[str, Any], name: str, kind: type) -> None:
     other = kinds.setdefault(name, kind)
     if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
         place = f"{kind.__module__}.{kind.__qualname__}"
-        raise ConfigError(f"{place}: {other.__module__} has a {name} already; choose another name")
+        raise ConfigError(f"{place}: {other.__module__} already has a {name}; choose another name")
     kinds[name] = kind

@@ -42,7 +42,7 @@ def read_text(path: str | Path) -> str:
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise MediaError(path, f"line {line}: is no text", "save it as UTF-8")
+        raise MediaError(path, f"line {line}: is not text", "save it as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -66,5 +66,5 @@ def read_rows(path: str | Path) -> list[tuple[int, list[str]]]:
             if any(cells):
                 rows.append((reader.line_num, cells))
     except csv.Error as error:
-        raise MediaError(path, f"line {reader.line_num}: {error}", "correct its quotes") from None
+        raise MediaError(path, f"line {reader.line_num}: {error}", "correct its quoting") from None
     return rows

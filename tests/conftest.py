@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
+import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forked
 import fsspec
 import numpy as np
 import pytest
@@ -19,6 +23,14 @@ def pytest_configure() -> None:
     """Processes that tests start must hear Ctrl-C, also where a script runs pytest with ``&``."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # what tests measure and download does not go into the user's cache
+    os.environ.setdefault("LIPSYNC_CACHE", tempfile.mkdtemp(prefix="lipsync-cache-"))
+
+
+@pytest.fixture
+def quick_workers(monkeypatch) -> None:
+    """Processes that the package spawns are forked from one that has imported the libraries."""
+    monkeypatch.setattr(multiprocessing, "get_context", {"spawn": forked.server}.get)
 
 
 @pytest.fixture(scope="session")

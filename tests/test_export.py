@@ -91,9 +91,12 @@ def test_the_suffix_names_the_format(tmp_path):
     line = export(tmp_path / "m.safetensors", tmp_path / "copy.safetensors")
     assert line.startswith(f"{tmp_path / 'copy.safetensors'}: SyncNet, ")
     assert load_model(tmp_path / "copy.safetensors").config == network.config
-    with pytest.raises(ConfigError, match=r"formats are \.onnx, \.safetensors, \.pth"):
+    with pytest.raises(
+        ConfigError,
+        match=r"the suffix must be one of \.onnx, \.safetensors, \.pth",
+    ):
         export(tmp_path / "m.safetensors", tmp_path / "copy.tflite")
-    with pytest.raises(CheckpointError, match="has one size only"):
+    with pytest.raises(CheckpointError, match="has a fixed size"):
         export(tmp_path / "m.safetensors", tmp_path / "copy.pth")
     with pytest.raises(CheckpointError, match="no such file"):
         export(tmp_path / "absent.safetensors", tmp_path / "copy.onnx")
@@ -122,7 +125,7 @@ def test_a_mix_lies_between_its_two(tmp_path):
 
 
 def test_what_cannot_be_mixed():
-    with pytest.raises(ConfigError, match="one kind and size"):
+    with pytest.raises(ConfigError, match="the same kind and size"):
         interpolated(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.25, 0.0), 0.5)
     with pytest.raises(ConfigError, match="share must be in"):
         interpolated(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.125, 0.0), 1.5)

@@ -103,7 +103,7 @@ def test_a_branch_of_the_cache_without_a_network(hub, weights, monkeypatch, capl
                 patch.setenv(name, setting)
             caplog.clear()
             assert value(lipsync.from_pretrained(f"hf://{REPO}")) == 1
-            assert f"commit {commit[:12]} of the cache is used" in caplog.text
+            assert f"using the cached commit {commit[:12]}" in caplog.text
     assert value(lipsync.from_pretrained(f"hf://{REPO}")) == 2
 
 
@@ -113,7 +113,7 @@ def test_without_a_network_one_line_says_what_to_do(hub, monkeypatch):
     assert "http://127.0.0.1:9 cannot be reached (" in message
     assert "Connection refused" in message
     assert (
-        f"download the file elsewhere from http://127.0.0.1:9/{REPO} and name its path" in message
+        f"download the file elsewhere from http://127.0.0.1:9/{REPO} and pass its path" in message
     )
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "HF_HUB_OFFLINE is set" in refusal(f"hf://{REPO}")
@@ -122,7 +122,7 @@ def test_without_a_network_one_line_says_what_to_do(hub, monkeypatch):
 def test_a_download_that_is_cut_leaves_nothing_under_the_name(hub, weights, tmp_path):
     commit = hub.put(REPO, {FILE: weights[1]})
     hub.cut = 1000
-    assert "was cut off after 0.0 MB, 3 times; run it again" in refusal(f"hf://{REPO}")
+    assert "broke off after 0.0 MB in 3 attempts; run the command again" in refusal(f"hf://{REPO}")
     folder = tmp_path / "cache" / "hub" / "someone--expert" / commit
     assert [p.name for p in folder.iterdir() if p.name[0] != "."] == [f"{FILE}.part"]
     hub.cut = None
@@ -133,13 +133,13 @@ def test_a_download_that_is_cut_leaves_nothing_under_the_name(hub, weights, tmp_
 def test_what_is_not_safetensors_is_refused_by_name(hub, weights, tmp_path):
     hub.put(REPO, {FILE: pickle.dumps({"state_dict": {}})})
     message = refusal(f"hf://{REPO}")
-    assert f"{FILE} is called safetensors and is not; it was removed, unread" in message
+    assert f"{FILE} is not a safetensors file despite its name; it was deleted unread" in message
     assert list((tmp_path / "cache").rglob(FILE)) == []
     message = refusal(f"hf://{REPO}/pytorch_model.bin")
-    assert "pytorch_model.bin is not a .safetensors; nothing else is loaded" in message
+    assert "pytorch_model.bin is not a .safetensors file; only .safetensors files" in message
     hub.put("someone/pickles", {"model.pth": b"x"})
     message = refusal("hf://someone/pickles")
-    assert "has no .safetensors file in revision main; nothing else is loaded" in message
+    assert "has no .safetensors file in revision main; only .safetensors files" in message
 
 
 def test_another_content_than_was_promised_is_refused(hub, weights):
@@ -156,10 +156,12 @@ def test_another_content_than_was_promised_is_refused(hub, weights):
 
 def test_which_file_is_meant(hub, weights):
     hub.put(REPO, {"a.safetensors": weights[1], "sub/b.safetensors": weights[2]})
-    assert "is not clear: a.safetensors, sub/b.safetensors; name one" in refusal(f"hf://{REPO}")
+    assert "has several .safetensors files: a.safetensors, sub/b.safetensors; name one" in refusal(
+        f"hf://{REPO}"
+    )
     assert value(lipsync.from_pretrained(f"hf://{REPO}/sub/b.safetensors")) == 2
     message = refusal(f"hf://{REPO}/c.safetensors")
-    assert "has no c.safetensors in revision main; its .safetensors files: a.safet" in message
+    assert "has no c.safetensors in revision main; it has: a.safet" in message
     hub.put(REPO, {FILE: weights[1]})
     assert value(lipsync.from_pretrained(f"hf://{REPO}")) == 1
 
@@ -172,11 +174,11 @@ def test_a_name_does_not_lead_out_of_the_cache(hub, weights):
 
 def test_what_the_hub_refuses(hub, weights):
     hub.put(REPO, {FILE: weights[1]})
-    assert "no such repository on the hub, or a private one; check the name, or set HF_TOKEN" in (
+    assert "no such repository on the hub, or it is private; check the name, or set HF_TOKEN" in (
         refusal("hf://nobody/nothing")
     )
     message = refusal(f"hf://{REPO}@v9")
-    assert f"has no revision v9; {hub.address}/{REPO}/tree/main lists them" in message
+    assert f"has no revision v9; see {hub.address}/{REPO}/tree/main" in message
     hub.status = 503
     assert "answers 503" in refusal(f"hf://{REPO}")
 
@@ -185,7 +187,7 @@ def test_what_the_hub_refuses(hub, weights):
     "text", ["hf://", "hf://expert", "hf://a/b@", "hf://a/../b", "hf://a b/c", "hf://a/b@x@y"]
 )
 def test_addresses_that_are_none(text):
-    with pytest.raises(CheckpointError, match="is no address of a model; expected hf://org/repo"):
+    with pytest.raises(CheckpointError, match="is not a model address; expected hf://org/repo"):
         HubAddress.parse(text)
 
 
@@ -255,7 +257,7 @@ def test_an_uploaded_model_comes_back(uploads):
 
 def test_a_network_needs_a_licence(uploads):
     network = SyncNet(96, 0.125, 0.0)
-    with pytest.raises(CheckpointError, match="its card names no licence"):
+    with pytest.raises(CheckpointError, match="its card states no licence"):
         lipsync.push_to_hub(network, REPO)
     assert uploads.asked == []
     lipsync.push_to_hub(network, REPO, card={"licence": "Ours alone", "what": "A trial"})
@@ -281,10 +283,10 @@ def test_the_command_uploads(uploads, weights, tmp_path, capsys):
 
 
 def test_what_cannot_be_uploaded(uploads, monkeypatch):
-    with pytest.raises(CheckpointError, match="is no repository to write to"):
+    with pytest.raises(CheckpointError, match="is not a repository"):
         lipsync.push_to_hub("judge-grid", "judge")
     uploads.status = 403
-    with pytest.raises(CheckpointError, match=r"the hub refuses \(403\); set HF_TOKEN"):
+    with pytest.raises(CheckpointError, match=r"the hub refused the upload \(403\); set HF_TOKEN"):
         lipsync.push_to_hub("judge-grid", REPO)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(CheckpointError, match=r"127\.0\.0\.1:9 cannot be reached"):

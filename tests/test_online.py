@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from lipsync.checkpoints import load_model, online, save_model
-from lipsync.checkpoints.online import ONLINE, OnlineModel, cache_folder, fetch
+from lipsync.checkpoints.online import ONLINE, OnlineModel, fetch
 from lipsync.errors import CheckpointError
 from lipsync.models import SyncNet
+from lipsync.speeds import cache_folder
 
 CONTENT = bytes(range(256)) * 4000
 HASH = hashlib.sha256(CONTENT).hexdigest()
@@ -117,7 +119,10 @@ def test_a_cut_connection_is_taken_up_again(server, tmp_path):
 def test_the_next_call_goes_on_where_the_last_gave_up(server, tmp_path):
     server.cuts = [100_000, 0, 0]
     message = refusal(published(server.address), tmp_path)
-    assert "was cut off after 0.1 MB, 3 times; run it again to go on from there" in message
+    assert (
+        "broke off after 0.1 MB in 3 attempts; run the command again to resume the download"
+        in message
+    )
     assert visible(tmp_path) == ["model.bin.part"]
     path = fetch(published(server.address), tmp_path)
     assert path.read_bytes() == CONTENT
@@ -142,13 +147,13 @@ def test_another_checksum_is_refused_and_removed(server, tmp_path):
     message = refusal(published(server.address, "0" * 64), tmp_path)
     assert HASH in message
     assert "0" * 64 in message
-    assert "it was removed" in message
+    assert "the file was deleted" in message
     assert visible(tmp_path) == []
 
 
 def test_a_web_page_is_no_model(server, tmp_path):
     server.kind = "text/html; charset=utf-8"
-    assert "a web page was sent" in refusal(published(server.address, None), tmp_path)
+    assert "sent a web page" in refusal(published(server.address, None), tmp_path)
     assert visible(tmp_path) == []
 
 
@@ -197,7 +202,7 @@ def test_load_model_takes_their_names(server, tmp_path, monkeypatch):
 
 def test_the_cache_is_the_user_s(monkeypatch, tmp_path):
     monkeypatch.delenv("LIPSYNC_CACHE", raising=False)
-    monkeypatch.setattr(online.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "lipsync"
     monkeypatch.delenv("XDG_CACHE_HOME")

@@ -56,9 +56,9 @@ def test_files_of_options_and_their_names(tmp_path):
     path = tmp_path / "o.yaml"
     path.write_text("min-face: 3\nhow: well\n")
     assert read_options_file(path) == {"min_face": 3, "how": "well"}
-    with pytest.raises(ConfigError, match=r"o\.yaml: no option is named 'min_face'; there are how"):
+    with pytest.raises(ConfigError, match=r"o\.yaml: unknown option 'min_face'; available: how"):
         check_names(path, read_options_file(path), ["how"])
-    for text, problem in (("", "holds no options"), ("[", "is not YAML")):
+    for text, problem in (("", "contains no options"), ("[", "is not YAML")):
         path.write_text(text)
         with pytest.raises(ConfigError, match=problem):
             read_options_file(path)

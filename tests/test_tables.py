@@ -24,7 +24,7 @@ def test_a_text_reads_alike_in_every_encoding(tmp_path: Path, encoding: str, new
     ("data", "problem"),
     [
         ("one\nse\xf1or".encode("latin-1"), "line 2: is not UTF-8; save it as UTF-8"),
-        (b"one\ntwo\nth\0ree", "line 3: is no text"),
+        (b"one\ntwo\nth\0ree", "line 3: is not text"),
         (b"\xff\xfea\0b", "line 1: is not UTF-16"),
     ],
 )
@@ -43,5 +43,5 @@ def test_rows_with_any_separator(tmp_path: Path, separator: str) -> None:
     path.write_text(separator.join(["a", " b "]) + "\n\n" + separator.join(['"1\n2"', "'"]) + "\n")
     assert read_rows(path) == [(1, ["a", "b"]), (4, ["1\n2", "'"])]
     path.write_text('a,b\n"1,2\n')
-    with pytest.raises(MediaError, match=r"line \d: unexpected end of data; correct its quotes"):
+    with pytest.raises(MediaError, match=r"line \d: unexpected end of data; correct its quoting"):
         read_rows(path)

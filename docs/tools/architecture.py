@@ -15,8 +15,8 @@ import grimp
 
 PICTURE = Path(__file__).parents[1] / "architecture.svg"
 SHARED = (
-    "audio windows build command commands devices errors failures options pages parallel plugins "
-    "seeds tables"
+    "audio windows build command commands devices errors failures languages options pages parallel "
+    "plugins seeds speeds tables"
 )
 TOGETHER = {
     "export": "checkpoints",

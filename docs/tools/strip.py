@@ -1,8 +1,9 @@
-"""Write docs/dubbed.png, the README's picture, from a finished first run.
+"""Write docs/dubbed.jpg, the README's picture, from a video of the GRID corpus and its dub.
 
-    python docs/tools/strip.py runs/first_run data/sample/footage
+    lipsync dub s1/bbas1s.mp4 s1/bgaa9a.mp4 -o dub.mp4 --model lipscode-open
+    python docs/tools/strip.py s1/bbas1s.mp4 dub.mp4
 
-Above frames of a held-out head, below the same frames dubbed with another speaker's sentence.
+Above frames of the video, below the same frames dubbed with another sentence.
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ import numpy as np
 
 from lipsync.media import read_frames
 
-PICTURE = Path(__file__).parents[1] / "dubbed.png"
-DUB, FRAMES = "speaker12_00003.mp4", (6, 16, 26, 38, 46, 56, 64)
-CROP = slice(52, 188), slice(52, 188)  # the face, of 240 x 240
+PICTURE = Path(__file__).parents[1] / "dubbed.jpg"
+FRAMES = 10, 18, 22, 30, 35, 40, 45
+CROP = slice(110, 260), slice(90, 240)  # the face, of 288 x 360
 
 
-def main(run: str, footage: str) -> None:
-    speaker, clip = DUB.removesuffix(".mp4").split("_")
-    videos = Path(footage, speaker, f"{clip}.mp4"), Path(run, "dubbed", DUB)
-    strip = np.vstack([np.hstack(_faces(path)) for path in videos])
-    cv2.imwrite(str(PICTURE), strip[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+def main(*videos: str) -> None:
+    strip = np.vstack([np.hstack(_faces(Path(video))) for video in videos])
+    cv2.imwrite(str(PICTURE), strip[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def _faces(path: Path) -> list[np.ndarray]:

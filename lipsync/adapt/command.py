@@ -53,4 +53,4 @@ def _adapt(*, json: bool, quiet: bool, **options: Any) -> None:
         result = adapt_people(options.pop("videos")[0], progress=progress, **options)
     print_result(result, json, quiet)
     if result.failed:
-        raise LipsyncError(f"{len(result.failed)} people could not be adapted to")
+        raise LipsyncError(f"{len(result.failed)} adaptations failed")

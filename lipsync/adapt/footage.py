@@ -79,7 +79,7 @@ def gather(
     for video in videos:
         about = probe(video)
         if not about.has_video:
-            raise MediaError(video, "holds no video", "name videos of the person")
+            raise MediaError(video, "holds no video", "use a video of the person")
         length += about.video_seconds
     source, root = work / "footage", work / "set"
     shutil.rmtree(source, ignore_errors=True)
@@ -122,13 +122,13 @@ def gather(
 
 def _check_people(rows: list[dict], kept: list[dict], face: str | None) -> None:
     if face not in (None, "sync"):
-        raise ConfigError(f"face={face}: there is sync, the face that speaks")
+        raise ConfigError(f"face={face}: the only choice is sync, the face that speaks")
     others = [row for row in rows if row["reason"] == "other_face"]
     seconds = sum(row["frames"] for row in others) / FPS
     if face is None and seconds > _OTHERS * sum(row["frames"] for row in kept) / FPS:
         raise ConfigError(
-            f"the footage shows several faces at once for {seconds:.1f} s; give footage of one "
-            "person, or --face sync for the one that speaks"
+            f"the footage shows several faces at once for {seconds:.1f} s; use footage of one "
+            "person, or pass --face sync to follow the one that speaks"
         )
 
 
@@ -147,8 +147,8 @@ def _in_sync(
             return clips
         found = ", ".join(f"{row['offset']:+d}" for row in asked[:_SHOWN])
         raise ConfigError(
-            f"{name}: its sound does not go with the lips (offsets found in its pieces: {found} "
-            "frames); give footage with its own sound, or --no-sync-check"
+            f"{name}: its sound is not in sync with the lips (offsets of its segments: {found} "
+            "frames); use footage with its original sound, or pass --no-sync-check"
         )
     left = []
     for row, clip, known in zip(rows, clips, sure, strict=True):
@@ -169,11 +169,11 @@ def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> F
     seconds = sum(frames) / FPS
     if seconds < LEAST_SECONDS or len(clips) < 2:
         raise ConfigError(
-            f"only {seconds:.1f} s of the footage can be used, {LEAST_SECONDS:g} s are needed"
-            + (f"; left out: {reasons}" if reasons else "")
+            f"only {seconds:.1f} s of the footage are usable, at least {LEAST_SECONDS:g} s are "
+            "needed" + (f"; rejected: {reasons}" if reasons else "")
         )
     if _spoken(clips) < _SPOKEN:
-        raise ConfigError("nobody speaks in the footage; give footage of the person speaking")
+        raise ConfigError("no speech found in the footage; use footage in which the person speaks")
     held, count = 0, 0
     while held < HELD_OUT * sum(frames) and count < len(clips) - 1:
         count += 1
@@ -207,7 +207,7 @@ def find_videos(given: Sequence[str | Path]) -> list[Path]:
     for path in map(Path, given):
         inside = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
         if not inside:
-            raise MediaError(path, "holds no video", "name videos of the person")
+            raise MediaError(path, "holds no video", "use a video of the person")
         if not path.exists():
             raise MediaError(path, "no such file or folder", "check the path")
         found += inside

@@ -71,7 +71,10 @@ def adapt_people(
         ConfigError: nobody in the folder, or a work folder, which people cannot share.
     """
     if options.get("work") is not None:
-        raise ConfigError("work: each person has a work folder, beside OUT's files; leave it out")
+        raise ConfigError(
+            "work: with several people each has its own work folder beside OUT's "
+            "files; leave --work out"
+        )
     found, output = People(), Path(output)
     folders = sorted(path for path in Path(people).iterdir() if path.is_dir())
     for folder in folders:

@@ -118,7 +118,7 @@ def adapt(
         raise ConfigError(f"output={output}: name a .safetensors file")
     check_whole("batches", batches, 2)
     if device not in ("cpu", "cuda"):
-        raise ConfigError(f"device={device}: there are cpu and cuda")
+        raise ConfigError(f"device={device}: must be cpu or cuda")
     model = read_generator(base)
     folder = output.with_name(output.name + ".work") if work is None else Path(work)
     options = {
@@ -146,9 +146,9 @@ def adapt(
         if work is None:
             shutil.rmtree(folder, ignore_errors=True)
         raise ConfigError(
-            f"the adaptation paints what was held out no better than {base} "
-            f"({gain.psnr:.2f} dB, the base {gain.psnr_base:.2f}), and was not written; give more "
-            "footage, or such as is to be dubbed"
+            f"on held-out footage the adapted model is no better than {base} "
+            f"({gain.psnr:.2f} dB against {gain.psnr_base:.2f}), so it was not written; add "
+            "footage, if possible from the video that is to be dubbed"
         )
     card = {
         **{k: v for k, v in card_of(model).items() if k in ("data", "licence", "license")},

@@ -54,4 +54,4 @@ def _last_error(log: Path, module: str) -> str:
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if errors:
         return errors[-1]
-    return f"{module} failed: {lines[-1] if lines else 'it printed nothing'}; all is in {log}"
+    return f"{module} failed: {lines[-1] if lines else 'it printed nothing'}; full log: {log}"

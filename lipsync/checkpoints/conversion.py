@@ -36,8 +36,8 @@ def converted(path: Path, model: str, config: Mapping[str, Any]) -> dict[str, An
     """
     new = {k: _RENAMED.get(k, {}).get(v, v) for k, v in config.items()}
     if new.pop("hearing", "mel") != "mel" or new.pop("spectral_norm", False):
-        problem = "has an audio encoder or a spectral norm that is built no longer"
-        raise CheckpointError(path, problem, "train it again")
+        problem = "has an audio encoder or spectral norm that this version no longer supports"
+        raise CheckpointError(path, problem, "retrain it")
     if model in _SOUND:
         new["feature"] = _SOUND[model] | {"lead": new.pop("mel_lead", _SOUND[model]["lead"])}
     return new

@@ -59,7 +59,7 @@ def read_torch(path: Path) -> Any:
         raise
     except Exception as error:  # the unpickler lets all kinds through
         if path.suffix.lower() == ".onnx":
-            problem = "is not read here; ONNX is for other programs"
+            problem = "is an ONNX file, which is only written for other programs"
             raise CheckpointError(path, problem, "name the model it was exported from") from error
         raise CheckpointError(path, *_reason(str(error))) from error
 
@@ -67,14 +67,14 @@ def read_torch(path: Path) -> Any:
 def _reason(message: str) -> tuple[str, str]:
     """Problem and remedy, of what :func:`torch.load` said."""
     if "TorchScript" in message:
-        return "is a TorchScript program, which would have to be run", "give its weights alone"
+        return "is a TorchScript program, which is never executed", "save its state dict instead"
     named = re.search(r"(?:GLOBAL|class|global) +([\w.]+\.[\w.]+)", message)
     if named:
         return (
-            f"would run {named[1]} to be read, so it was refused",
-            "keep only tensors and plain values in it",
+            f"would execute {named[1]} on loading, so it was refused",
+            "save it again with tensors and plain values only",
         )
-    return "is damaged, cut short, or not a file of weights", "copy or download it again"
+    return "is damaged, cut short, or not a weights file", "copy or download it again"
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

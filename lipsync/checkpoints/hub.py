@@ -19,8 +19,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
 from lipsync.checkpoints.files import is_safetensors, whole_files
-from lipsync.checkpoints.online import OnlineModel, cache_folder, fetch, open_url
+from lipsync.checkpoints.online import OnlineModel, fetch, open_url
 from lipsync.errors import CheckpointError
+from lipsync.speeds import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +60,13 @@ class HubAddress:
         found = _ADDRESS.fullmatch(text)
         if found is None or ".." in text:
             form = f"expected {SCHEME}org/repo, {SCHEME}org/repo/file.safetensors or ...@revision"
-            raise CheckpointError(text, "is no address of a model", form)
+            raise CheckpointError(text, "is not a model address", form)
         file = found["file"]
         if file is not None and not file.endswith(".safetensors"):
             raise CheckpointError(
-                text, f"{file} is not a .safetensors", "nothing else is loaded from the hub"
+                text,
+                f"{file} is not a .safetensors file",
+                "only .safetensors files are loaded from the hub",
             )
         return cls(found["repo"], file, found["revision"] or "main")
 
@@ -117,8 +120,8 @@ def fetch_from_hub(text: str) -> Path:
     path = fetch(model, folder / known["commit"])
     if not is_safetensors(path):
         path.unlink()
-        problem = f"{name} is called safetensors and is not; it was removed, unread"
-        raise CheckpointError(str(address), problem, f"ask at {page}")
+        problem = f"{name} is not a safetensors file despite its name; it was deleted unread"
+        raise CheckpointError(str(address), problem, f"report it at {page}")
     return path
 
 
@@ -129,14 +132,16 @@ def _chosen(address: HubAddress, files: dict[str, str | None]) -> str:
     there = ", ".join(sorted(files))
     if not files:
         problem = f"has no .safetensors file in revision {address.revision}"
-        raise CheckpointError(str(address), problem, "nothing else is loaded from the hub")
+        raise CheckpointError(
+            str(address), problem, "only .safetensors files are loaded from the hub"
+        )
     if address.file is not None:
         problem = f"has no {address.file} in revision {address.revision}"
-        raise CheckpointError(str(address), problem, f"its .safetensors files: {there}")
+        raise CheckpointError(str(address), problem, f"it has: {there}")
     if MAIN_FILE in files:
         return MAIN_FILE
     if len(files) != 1:
-        problem = f"which of its .safetensors files is meant is not clear: {there}"
+        problem = f"has several .safetensors files: {there}"
         raise CheckpointError(str(address), problem, f"name one: {SCHEME}{address.repo}/FILE")
     return next(iter(files))
 
@@ -159,11 +164,11 @@ def _revision(address: HubAddress, folder: Path) -> dict[str, Any]:
             raise CheckpointError(
                 str(address),
                 f"{endpoint()} cannot be reached ({reason}), and no copy is in the cache",
-                f"go online once, or download the file elsewhere from {endpoint()}/{address.repo} "
-                "and name its path",
+                "connect to the network once, or download the file elsewhere from "
+                f"{endpoint()}/{address.repo} and pass its path",
             ) from error
         known = json.loads(kept.read_text(encoding="utf-8"))
-        log.warning("%s: %s; commit %s of the cache is used", address, reason, known["commit"][:12])
+        log.warning("%s: %s; using the cached commit %s", address, reason, known["commit"][:12])
         return known
     commit = folder / f"{known['commit']}.json"
     for path in {kept, commit}:
@@ -192,8 +197,8 @@ def _asked(address: HubAddress) -> dict[str, Any]:
             if _FILE.fullmatch(entry["rfilename"])
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{endpoint()} does not answer as a hub does"
-        raise CheckpointError(str(address), problem, "is HF_ENDPOINT right?") from error
+        problem = f"{endpoint()} does not answer like a model hub"
+        raise CheckpointError(str(address), problem, "check HF_ENDPOINT") from error
     return {"commit": commit, "files": files, "licence": licence}
 
 
@@ -201,10 +206,10 @@ def _refusal(address: HubAddress, error: HTTPError) -> tuple[str, str]:
     """Problem and remedy, of the hub's answer to a question about a revision."""
     page, code = f"{endpoint()}/{address.repo}", error.headers.get("X-Error-Code")
     if code == "GatedRepo":
-        return "is gated", f"accept its terms at {page}, and set HF_TOKEN to a token of yours"
+        return "is gated", f"accept its terms at {page}, and set HF_TOKEN to your access token"
     if code == "RevisionNotFound":
-        return f"has no revision {address.revision}", f"{page}/tree/main lists them"
+        return f"has no revision {address.revision}", f"see {page}/tree/main"
     if error.code in (401, 403, 404):
-        remedy = "check the name, or set HF_TOKEN to a token that may read it"
-        return "no such repository on the hub, or a private one", remedy
+        remedy = "check the name, or set HF_TOKEN to a token with read access"
+        return "no such repository on the hub, or it is private", remedy
     return f"{endpoint()} answers {error.code} ({error.reason})", "try again later"

@@ -161,8 +161,8 @@ def _from_official(path: Path, content: Mapping[str, Any]) -> Weights:
         some = ", ".join(list(state)[:_SHOWN]) or "nothing"
         raise CheckpointError(
             path,
-            f"its {len(state)} tensors ({some}, ...) are of no network known here",
-            "expected Wav2Lip, its expert or quality discriminator, or SyncNet v2",
+            f"its {len(state)} tensors ({some}, ...) are of no known network",
+            "supported: Wav2Lip, its expert and quality discriminator, and SyncNet v2",
         )
     return Weights("official", name, {}, state, bgr=True)
 
@@ -175,7 +175,7 @@ def _from_lightning(path: Path, content: Mapping[str, Any], part: str | None) ->
         )
     if part is not None:
         if part not in about:
-            raise CheckpointError(path, f"holds no {part}", "it was trained without")
+            raise CheckpointError(path, f"holds no {part}", "the network was trained without one")
         about = about[part]
     prefix = str(about["prefix"])
     own = {
@@ -196,7 +196,7 @@ def _from_safetensors(path: Path) -> Weights:
         return Weights("safetensors", str(card["class"]), dict(card["config"]), state, card)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            path, "carries no model card of lipsync", "write it with lipsync export"
+            path, "carries no lipsync model card", "write it with lipsync export"
         ) from error
 
 
@@ -214,7 +214,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
         if not convert:
             raise CheckpointError(
                 path,
-                "was written before networks kept what they hear and see",
+                "was written by an early version that did not store feature and framing",
                 f"convert it with `lipsync export {path.name} -o NEW.safetensors`",
             )
         weights.config = converted(path, weights.model, weights.config)
@@ -223,7 +223,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
         known = ", ".join(sorted(Network.kinds))
         raise CheckpointError(
             path,
-            f"is of a {weights.model}, which is none of {known}",
+            f"holds a {weights.model}; known networks: {known}",
             NAME_IT,
         )
     try:
@@ -232,8 +232,8 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
     except (TypeError, ConfigError) as error:
         raise CheckpointError(
             path,
-            f"its sizes build no {weights.model} ({error})",
-            "was it written by a later version?",
+            f"its config does not build a {weights.model} ({error})",
+            "it may be from a later version: update lipsync",
         ) from error
     state, expected = weights.state, network.state_dict()
     for name in expected.keys() - state.keys():
@@ -264,12 +264,14 @@ def _check_matches(path: Path, weights: Weights, expected: Mapping[str, Tensor])
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         shown = ", ".join(wrong[:_SHOWN])
-        raise CheckpointError(path, f"does not fit the {kind} it seems to be: {shown}{more}")
+        raise CheckpointError(
+            path, f"does not match {kind}, the network its names suggest: {shown}{more}"
+        )
     for name, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(
                 path,
-                f"{name} of its {kind} is not finite",
+                f"{name} of its {kind} contains NaN or infinity",
                 "use a checkpoint from before it diverged",
             )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import urllib.request as http
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
@@ -17,6 +15,7 @@ from tqdm import tqdm
 
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import CheckpointError
+from lipsync.speeds import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -74,19 +73,6 @@ ONLINE = {
 }
 
 
-def cache_folder() -> Path:
-    """``$LIPSYNC_CACHE``, or ``lipsync`` in this system's folder for a user's caches."""
-    if given := os.environ.get("LIPSYNC_CACHE"):
-        return Path(given).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "lipsync"
-
-
 def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
     """The file of a model in the cache; downloaded first where it is not there yet.
 
@@ -104,9 +90,9 @@ def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
     path = (folder or cache_folder()) / model.file
     if path.is_file():
         return path
-    by_hand = f"put {model.file} from {model.published} at {path}"
+    by_hand = f"download {model.file} from {model.published} to {path}"
     if model.url is None:
-        raise CheckpointError(model.name, "no lasting address of it is known", by_hand)
+        raise CheckpointError(model.name, "no permanent download address is known", by_hand)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):  # other processes wait for this one
@@ -116,7 +102,7 @@ def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
     except OSError as error:
         reason = error.strerror or str(error)
         raise CheckpointError(
-            path, f"cannot be written ({reason})", "name another folder in LIPSYNC_CACHE"
+            path, f"cannot be written ({reason})", "set LIPSYNC_CACHE to another folder"
         ) from error
     return path
 
@@ -126,8 +112,10 @@ def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
     try:
         if not any(_continue(url, part, model.token) for _ in range(_ATTEMPTS)):
             done = part.stat().st_size / 1e6
-            problem = f"{url} was cut off after {done:.1f} MB, {_ATTEMPTS} times"
-            raise CheckpointError(model.name, problem, "run it again to go on from there")
+            problem = f"{url} broke off after {done:.1f} MB in {_ATTEMPTS} attempts"
+            raise CheckpointError(
+                model.name, problem, "run the command again to resume the download"
+            )
     except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
         reason = getattr(error, "reason", None) or error
         problem = f"cannot be fetched from {url} ({reason})"
@@ -135,7 +123,7 @@ def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
     found = sha256(part)
     if model.sha256 is not None and found != model.sha256:
         part.unlink()
-        problem = f"{url} sent SHA-256 {found}, expected {model.sha256}; it was removed"
+        problem = f"{url} sent SHA-256 {found}, expected {model.sha256}; the file was deleted"
         raise CheckpointError(model.name, problem, by_hand)
     part.replace(path)
 
@@ -162,10 +150,10 @@ def _continue(url: str, part: Path, token: str | None = None) -> bool:
         return False
     with answer:
         if answer.headers.get_content_type() == "text/html":
-            raise URLError("a web page was sent, not a file")
+            raise URLError("the server sent a web page instead of the file")
         resumed = answer.status == 206
         if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise URLError("another part was sent than was asked for")
+            raise URLError("the server sent another byte range than requested")
         have = have if resumed else 0
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length is not None else None
@@ -192,7 +180,7 @@ def open_url(request: http.Request, token: str | None = None) -> HTTPResponse:
         URLError, HTTPException, ConnectionError, TimeoutError: no connection, or no such file.
     """
     if urlsplit(request.full_url).scheme not in ("http", "https"):
-        raise URLError("only http and https addresses are fetched")
+        raise URLError("only http and https addresses can be fetched")
     if token is not None:
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     opener = http.OpenerDirector()

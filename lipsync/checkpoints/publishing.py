@@ -41,7 +41,7 @@ def push_to_hub(
     repo = repo.removeprefix(SCHEME)
     address = SCHEME + repo
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo):
-        raise CheckpointError(address, "is no repository to write to", f"name {SCHEME}org/repo")
+        raise CheckpointError(address, "is not a repository", f"name {SCHEME}org/repo")
     try:
         from huggingface_hub import HfApi
     except ImportError as error:
@@ -51,7 +51,7 @@ def push_to_hub(
         folder = Path(made)
         full = _write(model, folder / MAIN_FILE, card or {})
         if not full.get("licence"):
-            problem = "its card names no licence, and others must know what they may do with it"
+            problem = "its card states no licence, which publishing requires"
             remedy = 'add one from Python: push_to_hub(..., card={"licence": "CC-BY-4.0"})'
             raise CheckpointError(address, problem, remedy)
         (folder / "README.md").write_text(model_page(full, address), encoding="utf-8")
@@ -77,9 +77,12 @@ def _refusal(error: Exception) -> tuple[str, str]:
     """Problem and remedy, of what the hub's library raised."""
     code = getattr(getattr(error, "response", None), "status_code", None)
     if code in (401, 403):
-        remedy = "set HF_TOKEN to a token that may write to it, or run `hf auth login`"
-        return f"the hub refuses ({code})", remedy
+        remedy = "set HF_TOKEN to a token with write access, or run `hf auth login`"
+        return f"the hub refused the upload ({code})", remedy
     reason = " ".join(str(error).split()) or type(error).__name__
     if code is not None:
-        return f"the hub answers {code} ({reason})", "nothing was committed; try again"
-    return f"{endpoint()} cannot be reached ({reason})", "nothing was committed; try again online"
+        return f"the hub answered {code} ({reason})", "nothing was committed; try again"
+    return (
+        f"{endpoint()} cannot be reached ({reason})",
+        "nothing was committed; try again when online",
+    )

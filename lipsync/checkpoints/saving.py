@@ -80,7 +80,7 @@ def _write(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> dict[s
     try:
         text = json.dumps(card, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise CheckpointError(path, f"its card is not made of plain values ({error})") from error
+        raise CheckpointError(path, f"its card must hold plain values only ({error})") from error
     beside = path.with_name(path.name + ".json")
     with whole_files(path, beside) as (weights, about):
         # as bytes: the library's own way to a file makes it unreadable for other users
@@ -106,7 +106,7 @@ def export_official(model: nn.Module, path: str | Path) -> None:
         if key not in state or state[key].shape != value.shape:
             raise CheckpointError(
                 path,
-                f"the published format has one size only, and this {name} is {model.config}",
+                f"the published format has a fixed size, but this {name} has {model.config}",
                 "save it as .safetensors",
             )
     state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
@@ -120,7 +120,7 @@ def _architecture(model: nn.Module, path: Path) -> dict[str, Any]:
     name = type(model).__name__
     if network_class(name) is not type(model):
         raise CheckpointError(
-            path, f"a {name} is no network of lipsync.models", "save the network inside it"
+            path, f"{name} is not a network of lipsync.models", "save the network that it contains"
         )
     return {
         "class": name,

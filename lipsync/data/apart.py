@@ -26,8 +26,8 @@ def check_apart(splits: Mapping[str, Sequence[str]], root: str | Path) -> None:
     for (first, a), (second, b) in combinations(splits.items(), 2):
         if shared := sorted(set(a) & set(b)):
             raise ConfigError(
-                f"{root}: {len(shared)} clips are in the lists of both {first} and {second}, "
-                f"first {shared[0]}; take them out of one"
+                f"{root}: {len(shared)} clips are listed in both {first} and {second}, the first "
+                f"is {shared[0]}; take them out of one"
             )
     people = {split: set(map(speaker_of, keys)) for split, keys in splits.items()}
     known = people.pop("train", set())

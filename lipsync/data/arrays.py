@@ -113,7 +113,7 @@ def _opened(path: Path) -> Iterator[tuple[io.FileIO, Header]]:
         header = _parsed(data[: _START + int.from_bytes(data[8:_START], "little")])
         needed = header.begin + header.dtype.itemsize * math.prod(header.shape)
         if (there := file.seek(0, io.SEEK_END)) < needed:
-            raise ValueError(f"it has {there} bytes, its header says {needed}")
+            raise ValueError(f"it has {there} bytes, but its header declares {needed}")
         yield file, header
 
 
@@ -124,5 +124,5 @@ def _parsed(data: bytes) -> Header:
         raise ValueError("it is not a NumPy file of version 1.0")
     shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
     if dtype.hasobject:
-        raise ValueError("it holds objects")
+        raise ValueError("it contains Python objects, which are never loaded")
     return Header(shape, columns_first, dtype, len(data))

@@ -69,9 +69,7 @@ class Cache:
         except OSError as error:
             making.unlink(missing_ok=True)
             if not self._full:
-                log.warning(
-                    "%s: %s; clips are read without being kept", self.folder, error.strerror
-                )
+                log.warning("%s: %s; clips are read without caching", self.folder, error.strerror)
             self._full = True
 
     def _path(self, name: str) -> Path:

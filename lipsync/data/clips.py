@@ -76,7 +76,7 @@ class Clip:
         values = self.array(feature.file)
         if values is None:
             others = ", ".join(f for f in self.files if f.startswith(f"{feature.name}-"))
-            problem = f"holds no {feature.file}, which the network hears"
+            problem = f"has no {feature.file}, which the network needs"
             options, module = f"'features=[{feature.asked}]'", type(feature).__module__
             if not module.startswith("lipsync."):
                 options += f" 'plugins=[{module}]'"
@@ -206,7 +206,7 @@ class PublishedClip(Clip):
             raise ClipError(self.key, problem, PREPARE) from None
         image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
         if image is None:
-            raise ClipError(self.key, f"{path.name} is not a readable picture", PREPARE)
+            raise ClipError(self.key, f"{path.name} is not a readable image", PREPARE)
         return cv2.resize(image, (self.side, self.side), interpolation=cv2.INTER_AREA)
 
 

@@ -56,7 +56,7 @@ class Split(Dataset):
         first, inputs = self.clip(key), self.inputs
         if first.framing not in (None, inputs.framing):
             raise ConfigError(
-                f"clip {first.key} is framed '{first.framing}', the networks see "
+                f"clip {first.key} is framed '{first.framing}', the networks expect "
                 f"'{inputs.framing}'; set data.framing={first.framing}, or prepare the data again "
                 f"with framing={inputs.framing}"
             )
@@ -73,7 +73,7 @@ class Split(Dataset):
             except DamagedShard as error:
                 damaged = error
                 self.skipped += 1
-                log.warning("%s; another is taken, the %d. time here", damaged, self.skipped)
+                log.warning("%s; replaced by another clip (%d so far)", damaged, self.skipped)
         raise damaged
 
     def clip(self, key: str) -> Clip:
@@ -132,7 +132,7 @@ class Windows(Split):
             raise ConfigError(f"data.train.silence={silence}: must be 0 to 1")
         if silence and inputs.sound is None:
             raise ConfigError(
-                f"data.train.silence={silence}: is for generators, which hear single frames"
+                f"data.train.silence={silence}: applies to generators only; set it to 0"
             )
         super().__init__(reader, split, inputs)
         self.windows, self.seed = windows, seed
@@ -206,7 +206,12 @@ class Clips(Split):
         super().__init__(reader, split, inputs)
         self.windows, self.longest = windows, max(1, round(seconds * FPS))
         if most is not None and most < len(self.keys):
-            log.info("%s: evaluated on %d of its %d clips, drawn once", split, most, len(self.keys))
+            log.info(
+                "%s: evaluated on a fixed random subset, %d of %d clips",
+                split,
+                most,
+                len(self.keys),
+            )
             chosen = np.random.default_rng(len(self.keys)).permutation(len(self.keys))[:most]
             self.keys = [self.keys[i] for i in np.sort(chosen)]
         if windows is None:
@@ -264,5 +269,5 @@ class Clips(Split):
 def _check_length(clip: Clip, count: int, gap: int) -> None:
     """Raise ClipError unless every window among ``count`` has another ``gap`` frames away."""
     if count < 2 * gap:
-        problem = f"{count} windows, sound {gap} frames away needs {2 * gap}"
+        problem = f"{count} windows, negatives {gap} frames away need {2 * gap}"
         raise ClipError(clip.key, problem, TOO_SHORT)

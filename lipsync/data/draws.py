@@ -121,7 +121,9 @@ class DrawSampler(Sampler[int]):
         self, per_epoch: int, rank: int = 0, world: int = 1, again: int | None = None
     ) -> None:
         if per_epoch % world:
-            raise ValueError(f"{per_epoch} draws an epoch cannot be shared by {world} processes")
+            raise ValueError(
+                f"{per_epoch} samples an epoch cannot be divided among {world} processes"
+            )
         self.per_epoch, self.rank, self.world = per_epoch, rank, world
         self.epoch, self.again = 0, again
 

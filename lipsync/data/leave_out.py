@@ -26,7 +26,7 @@ class WithoutSpeakers:
         there = {speaker_of(key) for split in SPLITS for key in reader.keys(split)}
         if missing := sorted(self.speakers - there):
             raise ConfigError(
-                f"data.leave_out={missing[0]}: {reader} has no such speaker; it has "
+                f"data.leave_out={missing[0]}: {reader} has no such speaker; its speakers: "
                 f"{', '.join(sorted(there))}"
             )
 
@@ -42,7 +42,8 @@ class WithoutSpeakers:
         left = [key for key in self.reader.keys(split) if speaker_of(key) not in self.speakers]
         if not left:
             raise ConfigError(
-                f"data.leave_out={','.join(sorted(self.speakers))}: nobody else is in the split "
+                f"data.leave_out={','.join(sorted(self.speakers))}: no other speaker is in the "
+                "split "
                 f"{split} of {self.reader}; leave out fewer speakers"
             )
         return left

@@ -91,7 +91,7 @@ class ClipDataModule(pl.LightningDataModule):
         reader = self.make_reader(self.root, self.image_size)
         if not isinstance(reader, Reader):
             kind = type(reader).__name__
-            raise ConfigError(f"data.reader: a {kind} is no reader, it needs keys() and open()")
+            raise ConfigError(f"data.reader: a {kind} is not a reader; it needs keys() and open()")
         return WithoutSpeakers(reader, self.leave_out) if self.leave_out else reader
 
     def check_splits(self, splits: Sequence[str]) -> None:
@@ -104,7 +104,7 @@ class ClipDataModule(pl.LightningDataModule):
         keys = {split: reader.keys(split) for split in splits}
         for split, found in keys.items():
             if not found:
-                raise ConfigError(f"{self.root}: the reader finds no clip of the split {split}")
+                raise ConfigError(f"{self.root}: the reader finds no clip in the split {split}")
         with suppress(ConfigError, LookupError, OSError):  # what is not asked for may be missing
             keys.setdefault("test", reader.keys("test"))
         check_apart(keys, self.root)
@@ -147,13 +147,13 @@ class ClipDataModule(pl.LightningDataModule):
         rank, world = self._place()
         if len(dataset) < world:
             raise ConfigError(
-                f"{self.root}: {len(dataset)} samples to evaluate on cannot be shared out among "
+                f"{self.root}: {len(dataset)} evaluation samples cannot be divided among "
                 f"{world} processes; use fewer processes or longer split lists"
             )
         if self.eval_batch_size > 1 and isinstance(dataset, Clips) and dataset.windows is None:
             raise ConfigError(
                 f"data.eval_batch_size={self.eval_batch_size}: whole clips differ in length and "
-                "make no batch; set it to 1, or data.evaluation.windows to a number"
+                "cannot be batched; set it to 1, or data.evaluation.windows to a number"
             )
         share = Subset(dataset, range(rank, len(dataset), world))  # each sample in one process
         return self._loader(share, self.eval_batch_size)

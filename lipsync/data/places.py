@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,8 +80,8 @@ class Place:
                 data = b""  # all of the part lies beyond the file's end
         if end is not None and len(data) > end - begin:
             raise ConfigError(
-                f"{self.path(name)}: the server sends whole files where a part is asked for; use "
-                "one that knows HTTP ranges, or copy the set to a disk"
+                f"{self.path(name)}: the server ignores HTTP range requests; use one that "
+                "supports them, or copy the set to a disk"
             )
         return data
 
@@ -95,10 +96,61 @@ class Place:
             return {}
         try:
             with self._named("listed"):
+                files.invalidate_cache()  # others write, too
                 found = files.ls(root, detail=True)
         except FileNotFoundError:
             return {}
         return {each["name"].rpartition("/")[2]: each["size"] for each in found}
+
+    def walk(self) -> dict[str, str]:
+        """All files below it, by their paths, each with what changes when the file does.
+
+        Raises:
+            ConfigError: there is no such place, or it cannot be listed; one line.
+        """
+        files, root = self._files
+        try:
+            with self._named("listed"):
+                files.invalidate_cache()
+                found = files.find(root, detail=True)
+        except FileNotFoundError:
+            found = {}
+        if not found:
+            raise ConfigError(f"{self.name}: there is nothing")
+        root = root.rstrip("/") + "/"
+        return {path.removeprefix(root): _version(about) for path, about in sorted(found.items())}
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy a file to this disk.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            LipsyncError: it cannot be read; one line.
+        """
+        files, root = self._files
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._named("read", name):
+            files.get_file(f"{root}/{name}", str(target))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless there is one; of several who try at once, one does.
+
+        Raises:
+            LipsyncError: it cannot be written; one line.
+        """
+        files, root = self._files
+        with self._named("written", name):
+            try:
+                if self.local is None:
+                    files.pipe_file(f"{root}/{name}", data, mode="create")
+                    return True
+                target = self.local / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("xb") as file:
+                    file.write(data)
+                return True
+            except FileExistsError:
+                return False
 
     def put(self, name: str, source: Path) -> None:
         """Move a file of this disk here, whole or not at all.
@@ -114,7 +166,7 @@ class Place:
                 return
             target = self.local / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            making = target.with_name(f".{target.name}.tmp")
+            making = _making(target)
             shutil.move(source, making)
             making.replace(target)
 
@@ -131,7 +183,7 @@ class Place:
                 return
             target = self.local / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            making = target.with_name(f".{target.name}.tmp")
+            making = _making(target)
             making.write_bytes(data)
             making.replace(target)
 
@@ -149,7 +201,7 @@ class Place:
         except LipsyncError:
             raise
         except Exception as error:  # every file system has its own, behind libraries of its own
-            if isinstance(error, FileNotFoundError) and what in ("read", "listed"):
+            if isinstance(error, FileNotFoundError) and what in ("read", "listed", "removed"):
                 raise  # for the caller, who knows what it means
             where = f"{self.name}/{name}" if name else self.name
             text = " ".join(str(getattr(error, "strerror", None) or error).split())
@@ -165,13 +217,24 @@ class Place:
             extra = "'lipsync-lab[shards]'" if package == "s3fs" else package
             return f"; pip install {extra}" if package else ""
         if isinstance(error, PermissionError):
-            return "; see whether the keys in use may read or write there"
+            return "; check that the credentials in use have access"
         if "Credentials" in kind:
-            return "; give keys, for s3 as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            return "; set the credentials, for s3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         unanswered = isinstance(error, OSError) or re.search("Connect|Timeout", kind)
         if self.local is None and unanswered and not isinstance(error, FileNotFoundError):
-            return "; see whether the server can be reached from here"
+            return "; check that the server is reachable from this machine"
         return ""
+
+
+def _making(target: Path) -> Path:
+    """What a file is called until it is whole; several processes may write the same."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+
+
+def _version(about: dict[str, Any]) -> str:
+    """Of a file, by what its file system says of it."""
+    changes = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified")
+    return f"{about.get('size')} " + str(next((about[n] for n in changes if about.get(n)), ""))
 
 
 def free_folder(option: str, folder: str | Path) -> Path:
@@ -184,7 +247,7 @@ def free_folder(option: str, folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{option}={folder}: cannot be made ({error.strerror})") from None
+        raise ConfigError(f"{option}={folder}: cannot be created ({error.strerror})") from None
     if not os.access(folder, os.W_OK):
         raise ConfigError(f"{option}={folder}: cannot be written; name another folder")
     return folder

@@ -116,7 +116,7 @@ def spread_references(clip: Clip, inputs: Inputs, starts: np.ndarray) -> np.ndar
 
 
 def _alone(clip: Clip) -> ClipError:
-    return ClipError(clip.key, "one window only, a reference needs another frame", TOO_SHORT)
+    return ClipError(clip.key, "has one window only; a reference needs another frame", TOO_SHORT)
 
 
 def _other_mouth(pictures: np.ndarray, target: np.ndarray) -> int:

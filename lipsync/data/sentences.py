@@ -96,7 +96,7 @@ class Sentences(Split):
         self.frames = frames
         if not self.keys:
             raise ConfigError(
-                f"{reader}: nothing is known of what the {len(said)} clips of {split} say; give "
+                f"{reader}: no transcripts for the {len(said)} clips of {split}; set "
                 "data.transcripts=FILE, a CSV with columns name and text"
             )
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -70,6 +70,12 @@ class Index:
             return None
         return Member(*self.members[clip, column].tolist())
 
+    def only(self, keys: Container[bytes]) -> Index:
+        """The index without the clips of other keys."""
+        chosen = np.array([key in keys for key in self.keys.tolist()], bool)
+        names = ("keys", "shard", "begin", "length", "frames", "size", "members")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
     @cached_property
     def _columns(self) -> dict[str, int]:
         return {str(kind): i for i, kind in enumerate(self.kinds)}
@@ -95,7 +101,7 @@ class Index:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 found = {f.name: arrays[f.name] for f in fields(cls)}
         except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
-            raise ValueError(f"it is no index of shards ({error})") from None
+            raise ValueError(f"it is not a shard index ({error})") from None
         return cls(**found | {"made": str(found["made"])})
 
     @classmethod

@@ -99,7 +99,7 @@ class PreparedShards:
             self.index = Index.from_bytes(data)
         except FileNotFoundError:
             raise ConfigError(
-                f"{self.place.path(NAME)}: no such file; make shards of a prepared set with "
+                f"{self.place.path(NAME)}: no such file; convert a prepared set with "
                 "`python -m data_prep convert`"
             ) from None
         except ValueError as error:
@@ -126,7 +126,7 @@ class PreparedShards:
             return keys
         there = [key for key in keys if key not in self.lost]
         if not there:
-            raise ConfigError(f"{self.place.path(name)}: all its clips lie in lost shards")
+            raise ConfigError(f"{self.place.path(name)}: all its clips are in lost shards")
         return there
 
     def splits(self) -> list[str]:
@@ -141,7 +141,7 @@ class PreparedShards:
         """
         number = self.index.find(key)
         if number is None:
-            raise ClipError(key, f"no clip of that name in {self.place.path(NAME)}", CONVERT)
+            raise ClipError(key, f"no such clip in {self.place.path(NAME)}", CONVERT)
         return ShardClip(key, number, self)
 
     def source(self, number: int) -> Read:
@@ -243,7 +243,7 @@ class ShardClip(Clip):
 
         data = self._member("flac")
         if data is None:
-            raise self._problem("it has no sound")
+            raise self._problem("it has no audio")
         samples, _ = soundfile.read(io.BytesIO(data), dtype="int16")
         return samples.astype(np.float32) / 32768
 
@@ -293,7 +293,7 @@ class ShardClip(Clip):
         """int64 (1 + frames, 2): where each picture ends, and its CRC-32; the first is none."""
         ends = self.array("ends.npy")
         if ends is None or ends.shape != (len(self), 2):
-            raise self._problem("ends.npy is missing or of another clip")
+            raise self._problem("ends.npy is missing or belongs to another clip")
         return np.concatenate([np.zeros((1, 2), np.int64), ends])
 
     @property

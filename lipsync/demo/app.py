@@ -75,7 +75,7 @@ class Demo:
                 Refusal: lambda _, error: _problem(error.sentence, error.status),
                 LipsyncError: lambda _, error: _problem(sentence(error), 400),
                 404: lambda _, error: _problem("There is nothing at this address.", 404),
-                405: lambda _, error: _problem("This cannot be done at this address.", 405),
+                405: lambda _, error: _problem("This address does not support that request.", 405),
                 Exception: lambda _, error: _problem(
                     "Something went wrong on the server; its log says what.", 500
                 ),
@@ -143,7 +143,7 @@ class Demo:
 
         tab, kind = self._tab(request), request.query_params.get("as", "")
         if kind not in _KINDS:
-            raise Refusal("An upload is a face, a sound or a video.")
+            raise Refusal("Only a face, a sound or a video can be uploaded.")
         self.tabs.check_room(tab)
         path = self.tabs.new_path(tab)
         try:
@@ -236,14 +236,14 @@ async def _json(request: Request) -> dict[str, Any]:
     async for part in request.stream():
         body += part
         if len(body) > _MOST_JSON:
-            raise Refusal("What asks for a job is too long.", 413)
+            raise Refusal("The request is too long.", 413)
     found = None
     with suppress(ValueError, RecursionError):
         from json import loads
 
         found = loads(body)
     if not isinstance(found, dict):
-        raise Refusal("What asks for a job must be a JSON object.")
+        raise Refusal("The request must be a JSON object.")
     return found
 
 

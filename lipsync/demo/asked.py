@@ -39,24 +39,24 @@ def job_for(
     if do == "score":
         return _score(wanted, tab, tabs, models, settings)
     if do not in ("dub", "compare"):
-        raise Refusal("A job is dub, compare or score.")
+        raise Refusal("The task must be dub, compare or score.")
     if wanted.get("consent") is not True:
-        raise Refusal(
-            "Tick the box: a face may only be dubbed with the consent of the person it belongs to."
-        )
+        raise Refusal("Tick the consent box: a face may be dubbed only with that person's consent.")
     names = [wanted.get("model")] if do == "dub" else wanted.get("models")
     if not isinstance(names, list) or len(names) != (1 if do == "dub" else 2):
-        raise Refusal("To compare, choose two models.")
+        raise Refusal("Choose two models to compare.")
     chosen = {str(name): models.generator(name) for name in names}
     if do == "compare" and len(chosen) < 2:
-        raise Refusal("To compare, choose two different models.")
+        raise Refusal("Choose two different models to compare.")
 
     face = tabs.file(tab, wanted.get("face"), "face")
     inputs, text = {face: name_of("face")}, None
     if wanted.get("text") is not None:
         text = check_text(wanted["text"], wanted.get("language"))
         if text[1] not in spoken_languages():
-            raise Refusal("No voice engine here speaks this language; use a sound.")
+            raise Refusal(
+                "No installed voice speaks this language; upload or record a sound instead."
+            )
         sound = tabs.new_path(tab, ".wav")
     else:
         sound = tabs.file(tab, wanted.get("sound"), "sound")

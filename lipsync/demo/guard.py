@@ -57,14 +57,14 @@ class Guard:
     def _problem(self, path: str, headers: Headers) -> str:
         host = headers.get("host", "").lower()
         if not self._known(_name_of(host)):
-            return "The demo is not known under this address; use the one that it printed."
+            return "The demo does not answer at this address; use the one that it printed on start."
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
-            return "Other sites cannot use this demo."
+            return "Requests from other sites are refused."
         # a link to the page itself may stand anywhere
         site = headers.get("sec-fetch-site", "same-origin")
         if path != "/" and site not in ("same-origin", "none"):
-            return "Other sites cannot use this demo."
+            return "Requests from other sites are refused."
         return ""
 
     def _known(self, name: str) -> bool:

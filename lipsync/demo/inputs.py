@@ -13,7 +13,8 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.demo.messages import Refusal
 from lipsync.errors import MediaError
 from lipsync.media import audio_blocks, frame_times, probe
-from lipsync.media.files import opened, video_stream
+from lipsync.media.files import opened
+from lipsync.media.streams import USUAL
 
 _PICTURES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
 _MOST_PIXELS = 4096 * 2304
@@ -33,13 +34,13 @@ async def receive(request: Request, path: Path, max_mb: int) -> None:
         Refusal: it is larger, or empty, or the disk is full; the file may be there in part.
     """
     most = max_mb * 10**6
-    too_large = f"The file is larger than {max_mb} MB, which is the most that this page takes."
+    too_large = f"The file is larger than {max_mb} MB, the limit of this page."
     said = request.headers.get("content-length", "")
     expected = int(said) if said.isdecimal() else most
     if expected > most:
         raise Refusal(too_large, 413)
     if shutil.disk_usage(path.parent).free < expected + _RESERVE:
-        raise Refusal("The server has no room for this file.", 507)
+        raise Refusal("The server's disk is full; try again later.", 507)
     size = 0
     with path.open("xb") as file:
         async for part in request.stream():
@@ -74,12 +75,12 @@ def look_at(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, 
         _check_size(kind, width, height)
         return path.rename(path.with_suffix(suffix)), {"width": width, "height": height}
     with opened(path) as container:
-        stream = video_stream(container)
+        stream = USUAL.video_of(path, container)
         if stream is not None:
             _check_size(kind, stream.width, stream.height)
     info = probe(path)
     if kind != "sound" and not info.has_video:
-        raise Refusal(f"{name_of(kind)} has no picture; choose a video.")
+        raise Refusal(f"{name_of(kind)} contains no video; choose another file.")
     if kind != "face" and not info.has_audio:
         raise Refusal(f"{name_of(kind)} has no sound; choose a file with speech.")
     about: dict[str, Any] = {"width": info.width, "height": info.height}
@@ -101,7 +102,7 @@ def _picture(path: Path) -> tuple[str, int, int] | None:
 
 def _check_size(kind: str, width: int, height: int) -> None:
     if width * height > _MOST_PIXELS:
-        raise Refusal(f"{name_of(kind)} is {width}x{height}; up to 4096x2304 pixels can be used.")
+        raise Refusal(f"{name_of(kind)} is {width}x{height}; the limit is 4096x2304 pixels.")
 
 
 def _video_seconds(path: Path, said: float, kind: str, most: float) -> float:
@@ -124,5 +125,5 @@ def _sound_seconds(path: Path, kind: str, most: float) -> float:
 
 def _checked(seconds: float, kind: str, most: float) -> float:
     if seconds > most:
-        raise Refusal(f"{name_of(kind)} lasts more than {most:g} s, which is the limit; cut it.")
+        raise Refusal(f"{name_of(kind)} is longer than the limit of {most:g} s; shorten it.")
     return round(seconds, 2)

@@ -92,9 +92,11 @@ class Jobs:
         with self._changed:
             waiting = [job for job in self._jobs.values() if not job.ended]
             if sum(job.tab is tab for job in waiting) >= _MOST_OF_TAB:
-                raise Refusal("This page has several jobs already; wait or cancel one.", 429)
+                raise Refusal(
+                    "This page already has several jobs; wait for one to finish or cancel it.", 429
+                )
             if len(waiting) >= _MOST:
-                raise Refusal("Too many jobs wait; try again later.", 503)
+                raise Refusal("The queue is full; try again later.", 503)
             job = Job(tab, work, inputs)
             self._jobs[job.id] = job
             self._changed.notify()

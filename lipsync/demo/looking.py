@@ -85,5 +85,5 @@ def _run_routes(folder: str) -> list[Route]:
 def _asked(request: Request, name: str) -> str:
     value = request.query_params.get(name)
     if not value:
-        raise Refusal("The address lacks a name.")
+        raise Refusal("The address is incomplete: it must contain a name.")
     return value

@@ -46,11 +46,13 @@ def find_models(files: Sequence[str] = ()) -> Models:
     for file in files:
         name = _called(file)
         if name in found.generators | found.judges:
-            raise ConfigError(f"--model {file}: there is a model '{name}' already; rename the file")
+            raise ConfigError(
+                f"--model {file}: a model named '{name}' exists already; rename the file"
+            )
         kind = type(load_model(file))
         if not _sort(found, name, kind, file):
             what = f"--model {file}: is a {kind.__name__}"
-            raise ConfigError(f"{what}, which neither dubs nor judges")
+            raise ConfigError(f"{what}, which is neither a generator nor a judge")
     return found
 
 
@@ -73,5 +75,5 @@ def _sort(found: Models, name: str, kind: type | None, path: str | None = None) 
 
 def _chosen(names: dict[str, str], name: object) -> str:
     if not isinstance(name, str) or name not in names:
-        raise Refusal("This model is not one that the page offers.")
+        raise Refusal("This page does not offer that model.")
     return names[name]

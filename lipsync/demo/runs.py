@@ -33,7 +33,7 @@ class Runs:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise ConfigError(f"--runs {folder}: there is no such folder; name that of the runs")
+            raise ConfigError(f"--runs {folder}: no such folder; name the folder of your runs")
 
     def find(self) -> dict[str, Path]:
         """The runs with a log by their names, the one that was written last first."""
@@ -74,13 +74,13 @@ class Runs:
     def picture(self, name: str, picture: str) -> Path:
         """A picture of a run."""
         if picture not in self.pictures(name):
-            raise Refusal("The run has no such picture.", 404)
+            raise Refusal("This run has no such picture.", 404)
         return self._run(name) / "pictures" / picture
 
     def _run(self, name: str) -> Path:
         run = self.find().get(name)
         if run is None:
-            raise Refusal("There is no such run.", 404)
+            raise Refusal("There is no run of that name.", 404)
         return run
 
 

@@ -60,7 +60,7 @@ class Seen:
         sound = self.stretch.sound(wave)
         count = judge.count(len(self.faces) + judge.window - 1, len(sound))
         if count < 1:
-            raise MediaError(path, "its sound is too short to be scored", "use a longer one")
+            raise MediaError(path, "its sound is too short to score", "use a longer one")
         faces, heard = self.faces[:count], judge.embed_sound(sound, count)
         return sync_score(faces, heard), offset_curve(faces, heard)
 
@@ -128,7 +128,7 @@ def _see(path: Path, judge: Judge, detector: Detector, report: Report, what: str
     faces = judge.embed_faces(crops())
     if not len(faces):
         frames = f"{total} frames with a face" if total is not None else "too few frames"
-        raise MediaError(path, f"{frames}, a window of the judge needs {judge.window}")
+        raise MediaError(path, f"{frames}, but the judge needs {judge.window}")
     return Seen(stretch, faces)
 
 

@@ -40,7 +40,7 @@ def server_of(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            print(f"lipsync demo: {address} (Ctrl-C ends it)", flush=True)
+            print(f"lipsync demo: {address} (stop with Ctrl-C)", flush=True)
             if browser and _has_screen():
                 threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
@@ -82,8 +82,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(
-            f"--host {host} --port {port}: cannot be listened at ({reason}); give another --port, "
-            "or 0 for any"
+            f"--host {host} --port {port}: cannot listen there ({reason}); choose another "
+            "--port, or 0 for any free one"
         ) from None
     return found
 

@@ -72,7 +72,7 @@ class Tabs:
         """
         with self._lock:
             if len(self._tabs) >= _MOST_TABS:
-                raise Refusal("Too many pages of this demo are open; close some of them.", 503)
+                raise Refusal("Too many pages of this demo are open; close some.", 503)
             token = secrets.token_urlsafe(16)
             tab = Tab(token, self.folder / secrets.token_hex(8), self._clock())
             tab.folder.mkdir(mode=0o700)
@@ -87,7 +87,7 @@ class Tabs:
         """
         tab = self._tabs.get(token)
         if tab is None:
-            raise Refusal("This page was closed or left alone for too long; load it again.", 410)
+            raise Refusal("This page was closed or idle for too long; reload it.", 410)
         tab.heard = self._clock()
         return tab
 
@@ -98,7 +98,7 @@ class Tabs:
     def check_room(self, tab: Tab) -> None:
         """Raise Refusal where a tab has uploaded more than a job can use."""
         if sum(stored.kind != "result" for stored in tab.files.values()) >= _MOST_FILES:
-            raise Refusal("Too many uploads wait for a job; load the page again.", 429)
+            raise Refusal("Too many unused uploads; reload the page.", 429)
 
     def keep(self, tab: Tab, path: Path, kind: str) -> str:
         """Remember a file in a tab's folder by its name, which is returned."""
@@ -118,7 +118,7 @@ class Tabs:
         stored = tab.files.get(name) if isinstance(name, str) else None
         if stored is None or stored.kind != kind or not stored.path.is_file():
             what = "result" if kind == "result" else "upload"
-            raise Refusal(f"This {what} is no longer there; files are deleted after use.", 404)
+            raise Refusal(f"This {what} has been deleted, as all files are after use.", 404)
         return stored.path
 
     def forget(self, tab: Tab, *paths: Path) -> None:

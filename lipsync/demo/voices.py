@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lipsync.demo.messages import Refusal
+from lipsync.languages import LANGUAGES
 from lipsync.media import write_audio
 from lipsync.translation.engines import AUTO, ENGINES, choose
-from lipsync.translation.languages import LANGUAGES
 
 MOST_LETTERS = 500
 
@@ -29,11 +29,11 @@ def check_text(text: object, language: object) -> tuple[str, str]:
         Refusal: no text, too much of it, or a language that there is not.
     """
     if not isinstance(text, str) or not text.strip():
-        raise Refusal("There is no text to speak; write a sentence.")
+        raise Refusal("The text is empty; write a sentence.")
     if len(text) > MOST_LETTERS:
-        raise Refusal(f"The text has {len(text)} letters; up to {MOST_LETTERS} can be spoken.")
+        raise Refusal(f"The text has {len(text)} characters; the limit is {MOST_LETTERS}.")
     if not isinstance(language, str) or language not in LANGUAGES:
-        raise Refusal("The language of the text is not known; choose one of the list.")
+        raise Refusal("The language is unknown; choose one from the list.")
     return text.strip(), language
 
 

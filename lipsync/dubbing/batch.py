@@ -146,14 +146,16 @@ def read_batch(path: Path, common: dict[str, Any]) -> list[Entry]:
     """
     rows = _yaml_rows(path) if path.suffix.lower() in (".yaml", ".yml") else _csv_rows(path)
     if not rows:
-        raise ConfigError(f"{path}: names nothing to dub")
+        raise ConfigError(f"{path}: lists nothing to dub")
     entries: list[Entry] = []
     outputs: dict[Path, str] = {}
     for where, row in rows:
         entry = _entry(path.parent, where, row, common)
         same = outputs.setdefault(entry.output, where)
         if same is not where:
-            raise ConfigError(f"{where}: writes {entry.output}, so does {same}")
+            raise ConfigError(
+                f"{where}: writes {entry.output}, and so does {same}; name different outputs"
+            )
         entries.append(entry)
     return entries
 
@@ -162,12 +164,14 @@ def _csv_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     (_, head), *lines = read_rows(path) or [(0, [])]
     names = [name.lower().replace("-", "_") for name in head]
     if lacking := [name for name in _FILES if name not in names]:
-        raise ConfigError(f"{path}: its first line has no column {lacking[0]}; see docs/dubbing.md")
+        raise ConfigError(
+            f"{path}: its header has no column {lacking[0]}; add it (see docs/dubbing.md)"
+        )
     rows = []
     for number, cells in lines:
         where = f"{path}: line {number}"
         if len(cells) > len(names):
-            raise ConfigError(f"{where}: has {len(cells)} cells, the first line {len(names)}")
+            raise ConfigError(f"{where}: has {len(cells)} cells, but the header has {len(names)}")
         row = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
         rows.append((where, {name: _value(where, name, text) for name, text in row.items()}))
     return rows
@@ -192,7 +196,7 @@ def _yaml_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise ConfigError(f"{path}: is no list of dubs; write '- face: a.mp4' and its other keys")
+        raise ConfigError(f"{path}: is not a list of dubs; start each with '- face: a.mp4'")
     named = [(f"{path}: entry {number}", row) for number, row in enumerate(found, start=1)]
     return [
         (where, {str(k).replace("-", "_"): v for k, v in row.items() if v is not None})
@@ -204,7 +208,7 @@ def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]
     sounds = row.get(_SOUNDS)
     for name in _FILES:
         if not isinstance(row.get(name), str) and (name != "audio" or not isinstance(sounds, dict)):
-            raise ConfigError(f"{where}: names no {name}")
+            raise ConfigError(f"{where}: has no {name}")
     face, output = folder / row["face"], folder / row["output"]
     audio = folder / row["audio"] if row.get("audio") else None
     own = checked_settings(where, {k: v for k, v in row.items() if k not in _FILES})

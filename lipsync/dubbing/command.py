@@ -85,6 +85,11 @@ def add_dub(commands: Any) -> None:
     about = "end of the dub (default: the end of the sound); the video after it is unchanged"
     add("--until", metavar="TIME", help=about)
     add("--fps", type=float, help="frames per second (default: the video's own; 25 for a picture)")
+    add = parser.add_argument_group("tracks of the files").add_argument
+    about = "audio track of AUDIO, of FACE if AUDIO has only one: a number from 0, or a language"
+    add("--audio-stream", metavar="N|LANG", help=f"{about} (default: the file's default track)")
+    about = "video track of FACE, a number from 0 (default: the file's default track)"
+    add("--video-stream", type=int, metavar="N", help=about)
     add = parser.add_argument_group("appearance").add_argument
     add("--no-gate", dest="gate", action="store_false", help="let the mouth move to noise, too")
     add("--no-match", dest="match", action="store_false", help="do not match colours to the source")
@@ -106,6 +111,10 @@ def add_dub(commands: Any) -> None:
         metavar="NAME",
         help="auto (default): copied where possible, else aac; or copy, aac, mp3, opus, flac, pcm",
     )
+    about = "loudness of the new sound by EBU R 128, e.g. -23; true peaks stay below -1 dBTP"
+    add("--loudness", type=float, metavar="LUFS", help=about)
+    about = "language of the new sound, for players, e.g. es"
+    add("--audio-language", metavar="LANG", help=about)
     add("--audio-bitrate", type=int, metavar="N", help="bits per second of encoded sound")
     add_output_style(parser)
 
@@ -121,15 +130,17 @@ class _Faces(argparse.Action):
             choices = ", ".join(FACES)
             raise argparse.ArgumentError(self, f"'{face}' is not {choices}, a number or X,Y")
         if sounds and not sound:
-            raise argparse.ArgumentError(self, f"{face}= names no sound")
+            raise argparse.ArgumentError(self, f"{face}= has no sound; write {face}=SOUND")
         before = getattr(namespace, self.dest, {})
         if not sounds and not before:
             setattr(namespace, self.dest, face)
             return
         if not (sounds and isinstance(before, dict)):
-            raise argparse.ArgumentError(self, "several faces need a sound each, WHICH=SOUND")
+            raise argparse.ArgumentError(
+                self, "with several faces each needs its own sound: WHICH=SOUND"
+            )
         if face in before:
-            raise argparse.ArgumentError(self, f"{face} is there twice")
+            raise argparse.ArgumentError(self, f"{face} is given twice")
         setattr(namespace, self.dest, {**before, face: sound})
         _optional(parser, "audio")
 

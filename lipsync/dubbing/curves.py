@@ -82,7 +82,7 @@ def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curve
     path = Path(options.curves) if options.curves is not None else None
     if path is not None and path.exists():
         if options.driver is not None:
-            raise MediaError(path, "exists already", "take driver out, or name another file")
+            raise MediaError(path, "already exists", "leave out driver, or name another file")
         curves = read_curves(path, lips.numbers, sound.seconds)
     else:
         from_driver = options.driver is not None
@@ -121,7 +121,9 @@ def of_video(lips: Lips, options: Options) -> Curves:
         if face is not None
     ]
     if not found:
-        raise MediaError(source.path, "no face found", "use a driver whose face is seen")
+        raise MediaError(
+            source.path, "no face found", "use a driver video in which a face is visible"
+        )
     times, crops = np.array([at for at, _ in found]), [crop for _, crop in found]
     codes = [lips.codes_of_faces(np.stack(part)) for part in _parts(crops)]
     return Curves(times, np.concatenate(codes))
@@ -153,17 +155,17 @@ def read_curves(path: Path, numbers: int | None = None, seconds: float = 0.0) ->
         table = np.array([[float(cell) for cell in row] for row in rows if row], np.float64)
     except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
         raise MediaError(
-            path, f"is no table of curves ({error})", "see lipsync dub --help"
+            path, f"is not a table of curves ({error})", "write one with lipsync dub --curves FILE"
         ) from None
     there = table.shape[1] - 1 if table.ndim == 2 else 0
     if there < 1 or numbers not in (None, there):
-        problem = f"has {there} numbers per row, the model's code has {numbers or 1}"
-        raise MediaError(path, problem, "use curves of this model")
+        problem = f"has {there} numbers per row, but the model's code has {numbers or 1}"
+        raise MediaError(path, problem, "use curves written with this model")
     if not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
-        raise MediaError(path, "holds numbers that are not finite, or times that do not ascend")
+        raise MediaError(path, "holds numbers that are not finite, or times that do not increase")
     if table[-1, 0] < seconds - 0.2:
-        problem = f"ends at {table[-1, 0]:.2f} s, the sound at {seconds:.2f} s"
-        raise MediaError(path, problem, "use curves of this sound")
+        problem = f"ends at {table[-1, 0]:.2f} s, but the sound ends at {seconds:.2f} s"
+        raise MediaError(path, problem, "use curves written for this sound")
     return Curves(table[:, 0], table[:, 1:].astype(np.float32))
 
 

@@ -112,6 +112,7 @@ class FacePlan:
                 fps=options.fps,
                 tolerate_damage=options.tolerate_damage,
                 backdrop=options.backdrop,
+                streams=source.streams,
             )
             given = see_frames(every, how, self._detector(options), rules, framing, lips.size)
         self._references = [References(how, lips.references, fps, one) for one in given]

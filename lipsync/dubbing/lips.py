@@ -160,7 +160,7 @@ def read_generator(model: str | Path) -> FaceGenerator:
     module = load_model(model)
     if not isinstance(module, FaceGenerator):
         raise ConfigError(
-            f"model {model} is a {type(module).__name__}, which does not dub; use a Wav2Lip or a "
-            "LipGAN"
+            f"model {model} is a {type(module).__name__}, which cannot dub; use a generator "
+            "(Wav2Lip, LipGAN or a lips code)"
         )
     return module

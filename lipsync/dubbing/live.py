@@ -56,13 +56,16 @@ class LiveSession:
     def __init__(self, face: str | Path, **options: Any) -> None:
         chosen = Options(**options)
         if chosen.length == "trim":
-            raise ConfigError("length=trim ends with the video; a live session has no end")
+            raise ConfigError(
+                "length=trim does not apply to a live session, which has no end; use another length"
+            )
         if chosen.faces == SYNC:
             raise ConfigError(
-                "face sync compares with a video's own sound; a live session has none"
+                "face=sync needs the video's own sound, which a live session lacks; choose the "
+                "face by position or number"
             )
         if face_sounds(chosen.faces):
-            raise ConfigError("a live session has one sound and one face; name the face alone")
+            raise ConfigError("a live session dubs one face; give face without a sound")
         source = open_source(
             face,
             fps=chosen.fps,
@@ -80,7 +83,7 @@ class LiveSession:
             raise MediaError(
                 source.path,
                 f"no face found in {len(self._frames)} frames",
-                "use a face from the front",
+                "use a video or picture with a frontal face",
             )
         self._order = chain(range(len(self._frames)), continued(len(self._frames), chosen.length))
         self._speech = Speech(self.lips.feature)

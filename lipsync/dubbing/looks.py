@@ -70,8 +70,8 @@ class Looks:
             if self._file is not None and 0 < self._frames <= number:
                 raise MediaError(
                     self._file,
-                    f"its tracks end with frame {self._frames - 1}, and the dub goes on",
-                    "delete it, and it will be written for the whole",
+                    f"its tracks end at frame {self._frames - 1}, before the dub does",
+                    "delete it to have it written for the whole video",
                 )
             return self._saved.get(number)
         self._frames = number + 1
@@ -90,11 +90,11 @@ class Looks:
         if self._saved is not None and self._file is not None:
             raise MediaError(
                 self._file,
-                f"its face in frame {number} has none; {needed}",
-                "delete it, and it will be written with them",
+                f"its face in frame {number} has no landmarks; {needed}",
+                "delete it to have it written with landmarks",
             )
         name = self._detector.name if self._detector is not None else "given"
-        raise ConfigError(f"{needed}, and detector {name} finds none; use detector=centerface")
+        raise ConfigError(f"{needed}, but detector {name} finds none; use detector=centerface")
 
     def note_cut(self, number: int) -> None:
         """Remember that a shot begins here."""
@@ -178,22 +178,23 @@ def read_tracks(
         raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise MediaError(
-            path, "is not a file of face tracks", "let --tracks write one, to see its form"
+            path, "is not a face-track file", "name a new file with --tracks to have one written"
         ) from None
     if given != tuple(size):
         raise MediaError(
             path,
-            f"its tracks are of a video of {given[0]}x{given[1]}, this one has {size[0]}x{size[1]}",
-            "name another file, and it will be written",
+            f"its tracks are of a video of {given[0]}x{given[1]}, but this one is "
+            f"{size[0]}x{size[1]}",
+            "name another file to have it written",
         )
     if not isclose(rate, float(fps or 0), rel_tol=1e-4):
         raise MediaError(
             path,
-            f"its tracks are of {_at_rate(rate)}, this dub is of {_at_rate(float(fps or 0))}",
-            "name another file, and it will be written",
+            f"its tracks are of {_at_rate(rate)}, but this dub has {_at_rate(float(fps or 0))}",
+            "name another file to have it written",
         )
     if stride < 1 or any(step < 1 for step in steps):
-        raise MediaError(path, "its frames do not ascend", "sort them")
+        raise MediaError(path, "its frames are not in ascending order", "sort its lines by frame")
     return {"path": path, "stride": stride, "cuts": cuts, "looks": looks, "frames": frames}
 
 

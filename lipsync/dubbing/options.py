@@ -17,6 +17,7 @@ from lipsync.dubbing.sound import AUDIO_CHOICES
 from lipsync.dubbing.speakers import SYNC
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
+from lipsync.languages import track_code
 from lipsync.media import LOSSLESS, PRESETS, VIDEO_CODECS
 from lipsync.media.colour import rgb_of
 from lipsync.options import check_kind, check_names, check_options, option, read_options_file
@@ -66,6 +67,9 @@ class Options:
             outside it pass unchanged with their own sound. The new sound begins at ``start`` (or
             0), and lasts to its end where there is no ``until``. "from" in files of options.
         fps: frames a second; by default those of the video, and 25 for a still picture.
+        audio_stream: which sound is taken of an audio file that has several, a number from 0 or a
+            language; of one that has not, of the face's video. By default the default one.
+        video_stream: which video is taken of the face's file, a number from 0.
         backdrop: what a transparent face is laid on: "white", "grey", "black", "green", "#rrggbb".
         gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
         match: bring generated faces to the colours around them.
@@ -97,6 +101,8 @@ class Options:
     start: float | str | None = None
     until: float | str | None = None
     fps: float | None = option(None, least=1, most=240)
+    audio_stream: int | str | None = option(None, least=0)
+    video_stream: int | None = option(None, least=0)
     backdrop: str = "white"
     gate: bool = True
     match: bool = True
@@ -108,10 +114,10 @@ class Options:
         check_options(self)
         check_faces(self.faces)
         if self.reference is not None and self.faces != SYNC:
-            raise ConfigError("a reference sound is for the face sync")
+            raise ConfigError("reference requires face=sync")
         drawn = self.curves is not None or self.driver is not None
         if drawn and isinstance(self.faces, dict | Parts):
-            raise ConfigError("curves and driver are for one face; leave out the sounds by face")
+            raise ConfigError("curves and driver need a single face; leave out the sounds per face")
         if self.start is not None or self.until is not None:
             self._check_stretch()
         parse_choice(self.reference_frames)
@@ -123,7 +129,7 @@ class Options:
         if self.until is not None and seconds_of("until", self.until) <= start:
             raise ConfigError(f"until must be after from, got {self.until} and {self.start or 0}")
         if (self.length, self.tail) != (Options.length, Options.tail):
-            raise ConfigError("a stretch keeps the video's length: leave out length and tail")
+            raise ConfigError("from and until keep the video's length; leave out length and tail")
 
 
 def seconds_of(name: str, time: float | str) -> float:
@@ -154,6 +160,9 @@ class Encoding:
             whole of it is used, and else encodes AAC (Opus in WebM, PCM in MXF); or "copy", "aac",
             "mp3", "opus", "flac", "pcm".
         audio_bitrate: bits a second of encoded sound.
+        loudness: integrated loudness (EBU R 128) that the new sound is brought to, in LUFS, such as
+            -23, its true peaks limited to -1 dBTP; by default it stays as loud as it is.
+        audio_language: of the new sound, an ISO 639 code such as "es", for players.
         preview: write the source and the dub side by side.
         layer: write the new mouth alone, on nothing, to be laid over the source; the codec must
             keep transparency, or the output be a sequence of PNG.
@@ -167,6 +176,8 @@ class Encoding:
     preset: str = option("veryfast", choices=PRESETS)
     audio_codec: str = option("auto", choices=AUDIO_CHOICES)
     audio_bitrate: int | None = option(None, least=8_000, most=512_000)
+    loudness: float | None = option(None, least=-40, most=-5)
+    audio_language: str | None = None
     preview: bool = False
     layer: bool = False
 
@@ -174,9 +185,14 @@ class Encoding:
         check_options(self)
         if self.audio_bitrate is not None and self.audio_codec in LOSSLESS:
             name = self.audio_codec
-            raise ConfigError(f"{name} loses nothing and has no bit rate; leave audio_bitrate out")
+            raise ConfigError(f"{name} is lossless and has no bit rate; leave out audio_bitrate")
+        if self.loudness is not None and self.audio_codec == "copy":
+            raise ConfigError("copied sound keeps its loudness; leave out loudness")
+        if self.audio_language is not None and track_code(self.audio_language) == "und":
+            known = "an ISO 639 code such as es or spa"
+            raise ConfigError(f"audio_language must be {known}, got '{self.audio_language}'")
         if self.layer and self.preview:
-            raise ConfigError("a layer holds the mouth alone; leave preview out")
+            raise ConfigError("layer writes the mouth only; leave out preview")
 
 
 KNOWN = {known.name: known for kind in (Options, Encoding) for known in fields(kind)}

@@ -51,16 +51,18 @@ def check_faces(faces: Faces) -> None:
         return
     if isinstance(faces, dict):
         if not faces:
-            raise ConfigError("faces names none; write left: a.wav, or leave it out")
+            raise ConfigError("faces is empty; write e.g. left: a.wav, or leave it out")
         for face, sound in faces.items():
             if not isinstance(sound, str | Path):
                 raise ConfigError(f"face {face} has no sound, got {sound!r}; name a file")
     rules = face_names(faces)
     for rule in rules:
         if rules.count(rule) > 1:
-            raise ConfigError(f"face {rule} is there twice; name each face once")
+            raise ConfigError(f"face {rule} is given twice; give each face once")
     if SYNC in rules and len(rules) > 1:
-        raise ConfigError(f"face {SYNC} is the one that speaks; name several by place or number")
+        raise ConfigError(
+            f"face {SYNC} finds one speaker; with several faces use positions or numbers"
+        )
 
 
 def face_names(faces: Faces) -> tuple[str, ...]:

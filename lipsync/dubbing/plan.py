@@ -9,6 +9,7 @@ Plans are made while frames come, a second or three ahead: shots and tracks
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,10 +23,12 @@ from lipsync.dubbing.options import Options
 from lipsync.dubbing.parts import face_names, face_sounds
 from lipsync.dubbing.playback import Playback, Shown
 from lipsync.dubbing.sound import measure, measure_mix
-from lipsync.dubbing.source import open_source
+from lipsync.dubbing.source import STILLS, open_source
 from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
 from lipsync.dubbing.stretch import find_stretch
+from lipsync.media.files import opened
+from lipsync.media.streams import USUAL, Streams
 
 _AROUND = 3.0  # seconds to each side of a stretch in which references are found, too
 
@@ -66,14 +69,21 @@ class Plan:
         partly = options.start is not None or options.until is not None
         tolerant, keep = options.tolerate_damage, options.tail == "keep" or partly
         # the face first: it is what is wrong more often
-        open_source(face, fps=options.fps, seconds=0, tolerate_damage=True)
+        film = Streams(video=options.video_stream)
+        open_source(face, fps=options.fps, seconds=0, tolerate_damage=True, streams=film)
+        film, heard = chosen_streams(face, audio, options)
         self.sounds = [measure(path, tolerant) for path in face_sounds(options.faces)]
         """Of each face."""
-        self.sound = measure_mix(self.sounds) if audio is None else measure(audio, tolerant)
+        self.sound = measure_mix(self.sounds) if audio is None else measure(audio, tolerant, heard)
         """What is played."""
+        self.replaced = film
+        """What the dub has in place of: the picture and the sound of the face's video."""
+        if audio is not None and audio.exists() and audio.samefile(face):
+            self.replaced = replace(film, audio=heard.audio)
         self.sounds = self.sounds or [self.sound]
         wanted = float("inf") if keep else self.sound.seconds
         taken: dict[str, Any] = {"tolerate_damage": tolerant, "backdrop": options.backdrop}
+        taken["streams"] = film
         self.source = open_source(face, fps=options.fps, seconds=wanted, **taken)
         network, self.model = load_generator(options.model, options.device)
         self.lips = Lips(network)
@@ -134,3 +144,25 @@ class Plan:
     def dubs(self, seconds: float) -> bool:
         """Whether a frame that is first shown then is to be dubbed."""
         return self.stretch is None or self.stretch.holds(seconds)
+
+
+def chosen_streams(face: Path, audio: Path | None, options: Options) -> tuple[Streams, Streams]:
+    """The tracks that are read of the face's file, and of the audio file.
+
+    The chosen sound is that of the audio file if this has several, else of the face's video.
+
+    Raises:
+        MediaError: it is not there.
+    """
+    film, chosen = Streams(video=options.video_stream), options.audio_stream
+    if chosen is None:
+        return film, USUAL
+    alone = Streams(audio=chosen)
+    if audio is not None:
+        with opened(audio) as container:
+            if len(container.streams.audio) > 1 or face.suffix.lower() in STILLS:
+                alone.audio_of(audio, container)
+                return film, alone
+    with opened(face) as container:
+        alone.audio_of(face, container)
+    return replace(film, audio=chosen), USUAL

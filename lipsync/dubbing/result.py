@@ -69,12 +69,15 @@ class DubResult:
         stretch: (start, end) in seconds of what was dubbed, where that was not the whole.
         model: name of the generator.
         references: which frames it was shown.
-        sound: "copied", or the codec that it was encoded with.
+        sound: "copied", or the codec that it was encoded with, and its loudness where one was asked
+            for.
         silent: whether nothing is heard in the sound, so that the mouth was to rest throughout.
         variable: whether frames have times of their own.
         hdr: what the video was tone-mapped from, "PQ" or "HLG"; "" where it is no HDR.
         codec: of the video, a name of ``--codec``, or "png".
         kept: what of the source is there beside 8 bits of colour: "10 bits", "transparency", both.
+        beside: other tracks of the source and its chapters that are there, a few words on each.
+        left_out: those that are not, and why.
         tracks: file of face boxes that was written, if one was.
         stage_seconds: seconds that each stage was at work; they overlap.
         wall_seconds: from the first frame to the file.
@@ -96,6 +99,8 @@ class DubResult:
     hdr: str = ""
     codec: str = "h264"
     kept: str = ""
+    beside: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     stretch: tuple[float, float] | None = None
     tracks: Path | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -119,6 +124,8 @@ class DubResult:
         only = "" if self.stretch is None else "only {:.2f} to {:.2f} s; ".format(*self.stretch)
         each = ", ".join(f"{face} in {count}" for face, count in self.by_face.items())
         each = f" ({each})" if each else ""
+        beside = f"; kept: {', '.join(self.beside)}" if self.beside else ""
+        beside += f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
         return (
             f"{self.output}: {self.frames} frames, {self.seconds:.2f} s at {rate}; "
             f"{only}face in {self.faces_found}{each}{f', frames without: {gaps}' if gaps else ''}; "
@@ -126,7 +133,8 @@ class DubResult:
             f"references: {self.references}; "
             f"{f'tone-mapped from {self.hdr}; ' if self.hdr else ''}"
             f"video: {self.codec}{f', {self.kept} kept' if self.kept else ''}; "
-            f"sound: {self.sound}{', silent' if self.silent else ''}; synthetic, by {self.model}"
+            f"sound: {self.sound}{', silent' if self.silent else ''}{beside}; "
+            f"synthetic, by {self.model}"
         )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,8 @@ from lipsync.media import (
     sound_channels,
 )
 from lipsync.media.loudness import FLOOR_DB, Loudness
+from lipsync.media.programme import levelling
+from lipsync.media.streams import USUAL, Streams
 
 OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
 AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
@@ -43,6 +47,7 @@ class Sound:
         least_db: level of its speech at least once it is, see :class:`VoiceGate`.
         silent: whether it never rises above ``FLOOR_DB``; the mouth rests throughout.
         tolerate_damage: enable error concealment.
+        streams: which of its file's sounds it is.
         mixed: further sounds that are played with it.
         scale: factor on all of them, so that their sum does not clip.
     """
@@ -53,6 +58,7 @@ class Sound:
     least_db: float
     silent: bool = False
     tolerate_damage: bool = False
+    streams: Streams = USUAL
     mixed: tuple[Path, ...] = ()
     scale: float = 1.0
 
@@ -63,9 +69,9 @@ class Sound:
             gate: let what is not speech be silence, see :class:`VoiceGate`.
             endless: silence follows, for ever.
         """
-        tolerant = self.tolerate_damage
         gain = np.float32(10 ** (self.gain_db / 20))
-        read = audio_blocks(self.path, SAMPLE_RATE, tolerate_damage=tolerant)
+        how: dict[str, Any] = {"tolerate_damage": self.tolerate_damage, "streams": self.streams}
+        read = audio_blocks(self.path, SAMPLE_RATE, **how)
         blocks: Iterator[np.ndarray] = (block[0] * gain for block in read)
         if gate and self.silent:
             blocks = map(np.zeros_like, blocks)
@@ -78,14 +84,14 @@ class Sound:
 
     def channels(self, codec: str) -> int:
         """One, two or six, as it is written."""
-        return max(sound_channels(path, codec) for path in (self.path, *self.mixed))
+        own = sound_channels(self.path, codec, self.streams)
+        return max(own, *(sound_channels(path, codec) for path in self.mixed), 0)
 
     def blocks(self, channels: int) -> Iterator[np.ndarray]:
         """float32 (channels, n) at ``OUTPUT_RATE``, as it is played."""
-        every = [
-            audio_blocks(path, OUTPUT_RATE, channels=channels, tolerate_damage=self.tolerate_damage)
-            for path in (self.path, *self.mixed)
-        ]
+        how: dict[str, Any] = {"channels": channels, "tolerate_damage": self.tolerate_damage}
+        every = [audio_blocks(self.path, OUTPUT_RATE, streams=self.streams, **how)]
+        every += [audio_blocks(path, OUTPUT_RATE, **how) for path in self.mixed]
         return every[0] if not self.mixed else mix(every, channels, self.scale)
 
     def check(self, feature: Feature) -> None:
@@ -93,14 +99,21 @@ class Sound:
         least = (feature.window - 1) / feature.rate
         if self.seconds < least:
             problem = (
-                f"its sound lasts {self.seconds:.2f} s, a window of {feature.name} {least:.2f} s"
+                f"its sound lasts {self.seconds:.2f} s, but a {feature.name} window needs "
+                f"{least:.2f} s"
             )
-            raise MediaError(self.path, problem, "use a longer sound")
+            raise MediaError(self.path, problem, "use a longer recording")
 
     def track(
-        self, target: Path, picture_seconds: float | None, codec: str, bit_rate: int | None
+        self,
+        target: Path,
+        picture_seconds: float | None,
+        codec: str,
+        bit_rate: int | None,
+        loudness: float | None = None,
     ) -> tuple[Soundtrack, str]:
-        """The sound for a video, and what was done to it: "copied", or the codec's name.
+        """The sound for a video, and what was done to it: "copied", or the codec's name and
+        whatever was done to its loudness.
 
         Args:
             target: the video that is written.
@@ -108,41 +121,48 @@ class Sound:
             codec: one of ``AUDIO_CHOICES``. "auto" copies where the container takes the sound as it
                 is and its end is within 20 ms of the picture's, and else encodes AAC.
             bit_rate: of encoded sound.
+            loudness: LUFS that it is brought to.
 
         Raises:
             ConfigError: it was to be copied, and cannot be.
         """
         fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _TOGETHER
-        as_it_is = not self.mixed and can_copy(self.path, target)
-        if codec in ("auto", "copy") and bit_rate is None and fits and as_it_is:
-            return CopiedSound(self.path), "copied"
+        as_it_is = not self.mixed and can_copy(self.path, target, self.streams)
+        plain = bit_rate is None and loudness is None
+        if codec in ("auto", "copy") and plain and fits and as_it_is:
+            return CopiedSound(self.path, self.streams), "copied"
         if codec == "copy":
-            reason = f"{target.suffix} does not take it as it is"
+            reason = f"{target.suffix} cannot hold its codec"
             if self.mixed:
-                reason = "it is mixed with others"
+                reason = "it is mixed with other sounds"
             elif bit_rate is not None:
-                reason = "it would keep its own bit rate"
+                reason = "a copy keeps its own bit rate"
             elif not fits:
-                reason = "it would not end with the picture"
+                reason = "it does not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
-        channels = self.channels(name)
-        blocks = self.blocks(channels)
-        return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
+        channels, level = self.channels(name), None
+        if loudness is not None:
+            level = levelling(partial(self.blocks, channels), OUTPUT_RATE, loudness)
+        blocks, said = self.blocks(channels), name
+        if level is not None:
+            blocks, said = level.apply(blocks, OUTPUT_RATE), f"{name}, {level}"
+        return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), said
 
 
 def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:
     yield gate.finish()
 
 
-def measure(path: Path, tolerate_damage: bool = False) -> Sound:
+def measure(path: Path, tolerate_damage: bool = False, streams: Streams = USUAL) -> Sound:
     """Read a sound through once, without keeping it.
 
     Raises:
         MediaError: it cannot be read.
     """
     samples, loudness, loudest = 0, Loudness(path), 0.0
-    for block in audio_blocks(path, SAMPLE_RATE, tolerate_damage=tolerate_damage):
+    how: dict[str, Any] = {"tolerate_damage": tolerate_damage, "streams": streams}
+    for block in audio_blocks(path, SAMPLE_RATE, **how):
         samples += block.shape[1]
         loudness.push(block[0])
         loudest = max(loudest, float(np.abs(block).max()))
@@ -150,7 +170,7 @@ def measure(path: Path, tolerate_damage: bool = False) -> Sound:
     gain = loudness.gain_db()
     heard = loudness.percentiles(gain)
     least = FLOOR_DB if heard is None else least_db(*heard)
-    return Sound(path, samples / SAMPLE_RATE, gain, least, silent, tolerate_damage)
+    return Sound(path, samples / SAMPLE_RATE, gain, least, silent, **how)
 
 
 def measure_mix(sounds: Sequence[Sound]) -> Sound:

@@ -22,6 +22,7 @@ from lipsync.media import (
     resample_frames,
 )
 from lipsync.media.pictures import read_rgba
+from lipsync.media.streams import USUAL, Streams
 
 STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
 _HELD_BYTES = 256 * 2**20  # frames kept for playing backwards
@@ -56,6 +57,8 @@ class Source:
     alpha: bool = False
     """Whether parts of it may be transparent."""
     deep: bool = False
+    streams: Streams = USUAL
+    """Which of its tracks are read."""
 
     def deepened(self) -> Source:
         """The same with all bits and its transparency."""
@@ -88,9 +91,9 @@ class Source:
                 width, height = frame.shape[1::-1]
                 raise MediaError(
                     self.path,
-                    f"the picture changes from {self.size[0]}x{self.size[1]} to "
+                    f"the frame size changes from {self.size[0]}x{self.size[1]} to "
                     f"{width}x{height} at frame {number}",
-                    "export it again at one size",
+                    "export it again at a constant size",
                 )
             first = time if first is None else first
             yield (time - first if self.variable else float(number / self.fps)), frame
@@ -118,6 +121,7 @@ class Source:
             tolerate_damage=self.tolerate_damage,
             backdrop=self.backdrop,
             deep=self.deep,
+            streams=self.streams,
         )
 
     def _own_frames(self, start: int, end: int) -> list[int]:
@@ -161,6 +165,7 @@ def open_source(
     seconds: float = float("inf"),
     tolerate_damage: bool = False,
     backdrop: str = "white",
+    streams: Streams = USUAL,
 ) -> Source:
     """Open a video or a picture as the face of a dub.
 
@@ -171,22 +176,25 @@ def open_source(
         seconds: decoding stops after so much of the video.
         tolerate_damage: take a damaged video as far as it can be decoded.
         backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
+        streams: which of its tracks are read.
 
     Raises:
-        MediaError: missing, a folder, not decodable, or without video.
+        MediaError: missing, a folder, not decodable, or without video, or without those tracks.
     """
     path = Path(path)
     if path.suffix.lower() in STILLS and not is_animated(path):
         rgba = read_rgba(path)
+        if streams.video:
+            raise MediaError(path, "is a still picture", "leave --video-stream out")
         alpha, picture = bool((rgba[..., 3] < 255).any()), read_image(path, backdrop)
         return Source(path, frame_rate(fps or 25), picture.shape[1::-1], picture, alpha=alpha)
-    info = probe(path)
+    info = probe(path, replace(streams, audio=None))
     if not info.has_video:
-        raise MediaError(path, "has no video to dub", "name a video or a picture as the face")
+        raise MediaError(path, "contains no video", "name a video or a picture as the face")
     size = info.width, info.height
     about: dict[str, Any] = {"tolerate_damage": tolerate_damage, "backdrop": backdrop}
-    about |= {"hdr": info.hdr, "bits": info.deep, "alpha": info.alpha}
-    times = frame_times(path, seconds)
+    about |= {"streams": streams, "hdr": info.hdr, "bits": info.deep, "alpha": info.alpha}
+    times = frame_times(path, seconds, streams)
     if fps is not None:
         # repeated times are frames left out, and damage may hide some: then only counting is exact
         exact = times.size and (np.diff(times) > 0).all() and not tolerate_damage

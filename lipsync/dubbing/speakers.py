@@ -33,7 +33,7 @@ def checked_face(face: str | int) -> str:
     """
     if isinstance(face, int) or re.fullmatch(r"-?\d+", face):
         if int(face) < 0:
-            raise ConfigError(f"face must be 0 or more where it is a number, got {face}")
+            raise ConfigError(f"a face number must be 0 or more, got {face}")
         return str(int(face))
     if face not in (*POSITIONS, SYNC) and _point(face) is None:
         raise ConfigError(

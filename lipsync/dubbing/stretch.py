@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def find_stretch(options: Options, source: Source, sound: Sound) -> Stretch | No
         last = float(source.times[-1] - source.times[0])
         if start > last:
             lasts = f"its last frame is shown at {last:.2f} s, --from is {start:.2f}"
-            raise MediaError(source.path, lasts, "begin earlier")
+            raise MediaError(source.path, lasts, "choose an earlier --from")
     return Stretch(start, end)
 
 
@@ -76,14 +77,18 @@ def stretch_track(
         ConfigError: the sound was to be copied.
     """
     if codec == "copy":
-        raise ConfigError("the sound of a stretch cannot be copied; use --audio-codec auto")
+        raise ConfigError(
+            "with --from or --until the sound cannot be copied; use --audio-codec auto"
+        )
     name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
-    voiced = probe(source.path).has_audio
-    channels = max(sound.channels(name), sound_channels(source.path, name) if voiced else 1)
+    path, streams = source.path, source.streams
+    voiced = probe(path, streams).has_audio
+    own = sound_channels(path, name, streams) if voiced else 1
+    channels = max(sound.channels(name), own)
     old: Iterable[np.ndarray] = ()
     if voiced:
-        tolerant = source.tolerate_damage
-        old = audio_blocks(source.path, OUTPUT_RATE, channels=channels, tolerate_damage=tolerant)
+        how: dict[str, Any] = {"tolerate_damage": source.tolerate_damage, "streams": streams}
+        old = audio_blocks(path, OUTPUT_RATE, channels=channels, **how)
     blocks = spliced(old, sound.blocks(channels), stretch, channels)
     return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
 

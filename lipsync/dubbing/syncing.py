@@ -22,6 +22,7 @@ from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.features import Feature, feature_of
 from lipsync.media import audio_blocks
 from lipsync.media.loudness import read_speech
+from lipsync.media.streams import USUAL
 from lipsync.models import LongSyncNet
 from lipsync.models.folding import folded
 from lipsync.windows import FPS, cut_columns
@@ -123,9 +124,10 @@ def judge_faces(
     Raises:
         MediaError: as there.
     """
-    tolerant = source.tolerate_damage
+    streams = source.streams if Path(reference) == source.path else USUAL
+    how: dict[str, Any] = {"tolerate_damage": source.tolerate_damage, "streams": streams}
     # refuses what has no sound before the long work
-    next(audio_blocks(reference, SAMPLE_RATE, tolerate_damage=tolerant))
+    next(audio_blocks(reference, SAMPLE_RATE, **how))
     looks = Looks(detector, stride, record=True)
     times, cuts = _scan(source, looks if saved is None else None)
     known, seconds = saved or {**looks.recorded(), "cuts": cuts}, np.array(times)
@@ -141,7 +143,7 @@ def judge_faces(
 
         expert = cast(LongSyncNet, folded(load_model(EXPERT)))
         feature = feature_of(expert).spanning(expert.moment)
-        columns = feature.extract(read_speech(reference, tolerate_damage=tolerant))
+        columns = feature.extract(read_speech(reference, **how))
         _look(source, [face for _, faces in judged for face in faces], seconds, expert)
         for (start, end), faces in judged:
             worth = [_worth(face, seconds, columns, feature, expert) for face in faces]

@@ -56,7 +56,7 @@ def calibrate(
             that is no probability, or a judge whose confidence says nothing about them.
     """
     if not 0.5 <= level < 1:
-        raise ConfigError(f"level={level}: must be a probability from 0.5 up to 1")
+        raise ConfigError(f"level={level}: must be a probability, at least 0.5 and below 1")
     judge = as_judge(judge, device)
     listed = [key for split in splits for key in read_split(root, split)]
     keys = [key for key in listed if key.split("/")[0] not in without]
@@ -73,15 +73,15 @@ def calibrate(
         progress("", len(keys), len(keys))
     if len(embedded) < _LEAST:
         raise ConfigError(
-            f"{len(embedded)} of {len(keys)} clips can be scored, a calibration needs {_LEAST} or "
-            f"more; name other lists than {', '.join(splits)}, or another set"
+            f"{len(embedded)} of {len(keys)} clips can be scored, but calibration needs at least "
+            f"{_LEAST}; choose other splits than {', '.join(splits)}, or another set"
         )
     trials = _trials(embedded, judge.window)
     weights = fit(*_columns(trials))
     if weights[1] <= 0:
         raise ConfigError(
-            f"the confidence of judge {judge.name} says nothing about these clips: it is no higher "
-            "where the offset is right"
+            f"the confidence of judge {judge.name} does not predict whether its offset is right "
+            "on these clips; use another judge, or clips that are in sync"
         )
     constant, slope, growth = (round(float(weight), 6) for weight in weights)
     people = sorted({speaker for speaker, *_ in embedded})
@@ -119,7 +119,9 @@ def calibrate_file(
     """
     output = Path(judge if output is None else output)
     if output.suffix != ".safetensors":
-        raise CheckpointError(output, "has no card to keep it in", "name a .safetensors with -o")
+        raise CheckpointError(
+            output, "has no card to store the calibration in", "name a .safetensors file with -o"
+        )
     found = calibrate(judge, root, **options)
     save_card(judge, output, {"calibration": found.as_dict()})
     return found

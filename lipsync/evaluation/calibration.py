@@ -77,7 +77,7 @@ class Calibration:
 
     def __str__(self) -> str:
         return (
-            f"sure from a probability of {self.level:g}; calibrated on {self.clips} clips of "
+            f"accepted from probability {self.level:g}; calibrated on {self.clips} clips of "
             f"{', '.join(self.people)}"
         )
 
@@ -97,8 +97,8 @@ class Calibration:
             return cls(**{**found, **pairs, "errors": errors})
         except (KeyError, TypeError):
             raise ConfigError(
-                "a judge's card has a calibration of another form than those of this version; "
-                "write it again with `lipsync calibrate`"
+                "the calibration in the judge's card is from another version; repeat it with "
+                "`lipsync calibrate`"
             ) from None
 
 

@@ -128,14 +128,16 @@ def _evaluate(
     from lipsync import evaluation
 
     if output is not None and Path(output).is_file():
-        raise ConfigError(f"{output}: is a file; name a folder for the scores")
+        raise ConfigError(f"{output}: is a file; name a folder with -o")
     earlier = evaluation.load_report(against) if against is not None else None
     clips: list[tuple[Path, str]] = []
     with bars(quiet, "video") as progress:
         options["progress"] = lambda name, done, total: progress("scoring", done, total)
         if "model" in options:
             if generated or real or pairs is not None:
-                raise ConfigError("--model makes the videos: leave out GENERATED, --real, --pairs")
+                raise ConfigError(
+                    "--model generates the videos; leave out GENERATED, --real and --pairs"
+                )
             report, clips = _evaluate_generator(output, **options)
         else:
             report = _evaluate_videos(generated, real, pairs, **options)
@@ -165,18 +167,17 @@ def _evaluate_videos(
     only = ("root", "filelist", "count", "seed", "reference_frames", "allow_training_judge")
     for name in only:
         if name in options:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} is for a generator; name one with --model"
-            )
+            raise ConfigError(f"--{name.replace('_', '-')} requires --model GENERATOR")
     if pairs is not None:
         more, more_real = evaluation.read_pairs(pairs)
         generated, real = [*generated, *more], [*real, *more_real]
     if not real:
         raise ConfigError(
-            "no real videos: scores mean little alone; name some with --real, or a --pairs file"
+            "no real videos, without which scores mean little; name them with --real, or use a "
+            "--pairs file"
         )
     if not generated:
-        raise ConfigError("no generated videos: name some, before --real, or a --pairs file")
+        raise ConfigError("no generated videos; name them before --real, or use a --pairs file")
     return evaluation.evaluate(generated, real, **options)
 
 
@@ -193,10 +194,13 @@ def _evaluate_generator(
     from lipsync import evaluation
 
     if output is None:
-        raise ConfigError("evaluating a generator needs a folder for its videos; name it with -o")
+        raise ConfigError("evaluating a generator needs an output folder; name it with -o")
     if filelist is not None:
         if count is not None or seed is not None:
-            raise ConfigError("--count and --seed draw pairs at random; a --filelist names them")
+            raise ConfigError(
+                "--count and --seed draw random pairs, but --filelist names them; "
+                "leave out one or the other"
+            )
         pairs = evaluation.read_filelist(filelist, root)
     elif root is not None:
         pairs = evaluation.random_pairs([root], count, seed or 0)
@@ -220,9 +224,9 @@ def _bench(
     if systems is not None:
         options["systems"] = [name.strip() for name in systems.split(",") if name.strip()]
     if "study" not in options and ("seed" in options or "trials" in options):
-        raise ConfigError("--seed and --trials are for --study; add that")
+        raise ConfigError("--seed and --trials require --study")
     if bool(name) != (command is not None):
-        raise ConfigError("--command and --name, of the system that it is, need each other")
+        raise ConfigError("--command and --name must be given together")
     with bars(quiet, "clip") as progress:
         if command is not None:
             options["failed"] = evaluation.make_dubs(

@@ -30,7 +30,9 @@ def load_report(path: str | Path) -> Report:
         calibration = Calibration.from_card(content, window)
         return Report(rows, *(content[name] for name in names), calibration)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a report") from None
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); name a scores.json"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             f"{path}: is not a report; name the scores.json that lipsync evaluate wrote"
@@ -69,7 +71,9 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
             continue
         found[about] = compare_paired(*sides)
     if not found:
-        raise ConfigError("the reports have no scored video in common; compare runs on one list")
+        raise ConfigError(
+            "the reports have no scored video in common; compare runs on the same list"
+        )
     lines = [
         [about, str(c.difference.n), c.difference.text(), f"{c.share_higher:.0%}", c.verdict]
         for about, c in holm(found).items()

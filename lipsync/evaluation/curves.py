@@ -62,7 +62,7 @@ def _strip(video: Path, seconds: float) -> np.ndarray:
             if len(shown) == many:
                 break
     if not shown:
-        raise MediaError(video, "has no pictures", "give the dub that the curves were written for")
+        raise MediaError(video, "contains no video", "use the dub that the curves were written for")
     blank = np.full_like(shown[0], 255)
     return np.concatenate(shown + [blank] * (len(due) - len(shown)), axis=1)
 

@@ -130,7 +130,9 @@ def evaluate_expert(
         found.setdefault(clip.speaker, []).append(sync_score(video, audio))
     if not cosines:
         first = next(iter(problems.items()), ("", "the list is empty"))
-        raise ConfigError(f"none of {len(problems)} clips could be scored; {first[0]}: {first[1]}")
+        raise ConfigError(
+            f"none of {len(problems)} clips could be scored; the first: {first[0]}: {first[1]}"
+        )
 
     people: dict[str, list[str] | None] = dict.fromkeys(cosines)
     people[EVERYONE] = [speaker for speaker, clips in cosines.items() for _ in clips]

@@ -90,5 +90,5 @@ def _check_same(folder: Path, path: Path, settings: Mapping[str, Any]) -> None:
     if changed:
         told = ", ".join(f"{n} {before.get(n)} there, {settings[n]} now" for n in changed)
         raise ConfigError(
-            f"{folder}: holds a run of other settings ({told}); use another output folder"
+            f"{folder}: holds an evaluation with other settings ({told}); use another output folder"
         )

@@ -80,13 +80,13 @@ def evaluate_generator(
         CheckpointError: a model that cannot be loaded.
     """
     if not pairs:
-        raise ConfigError("there are no pairs to evaluate; name a file list or a folder of videos")
+        raise ConfigError("no pairs to evaluate; name a file list or a folder of videos")
     if vshift < 1 or stride < 1:
         raise ConfigError(f"vshift and stride must be 1 or more, got {vshift} and {stride}")
     generator = _generator(model, device)
     references = reference_choice(reference_frames, generator.network)
     if isinstance(references, tuple):
-        raise ConfigError("reference_frames must be auto or itself here: pairs have many videos")
+        raise ConfigError("reference_frames must be auto or itself when many videos are evaluated")
     judge = as_judge(judge, device)
     if isinstance(detector, str):
         detector = get_detector(detector)

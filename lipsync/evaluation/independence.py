@@ -43,9 +43,8 @@ def judge_trained(
     terms = [term for term, hashes in trained_with.items() if known & set(hashes)]
     if terms and not allowed:
         raise ConfigError(
-            f"judge {name} trained {model} (model.loss.{terms[0]}) and rates its dubs better "
-            "than they are; name another with --judge, or score with it nevertheless with "
-            "--allow-training-judge"
+            f"judge {name} trained {model} (model.loss.{terms[0]}) and overrates its dubs; "
+            "choose another with --judge, or accept it with --allow-training-judge"
         )
     return YES if terms else NO
 
@@ -54,8 +53,8 @@ def independence(trained: str | None, judge: str, model: str) -> str:
     """The line that a report says it with; empty where there is nothing to say."""
     if trained == YES:
         return (
-            f"WARNING: {judge} trained {model}: it rates its dubs better than they are, and better "
-            "than another judge would. Compare these numbers with nothing"
+            f"WARNING: {judge} trained {model}: it overrates its dubs. Do not compare these "
+            "numbers with others"
         )
     if trained == UNKNOWN:
         return f"note: {model} has no record of whether {judge} took part in its training"

@@ -88,7 +88,7 @@ class Judge:
         if not all(hasattr(model, part) for part in _ASKED) or not set(_STATED) <= config.keys():
             raise ConfigError(
                 f"judge {name or 'given'} is a {type(model).__name__}, which does not compare "
-                "windows of faces with sound; use a SyncNet expert or a SyncNetV2"
+                "faces with sound; use a SyncNet expert or SyncNetV2"
             )
         self.model, self.name = model, name or type(model).__name__
         self.network: Any = model  # or a faster form of it
@@ -126,8 +126,8 @@ class Judge:
         """
         if clip.framing not in (None, self.framing.name):
             raise ConfigError(
-                f"clip {clip.key} is framed '{clip.framing}', judge {self.name} sees "
-                f"'{self.framing.name}'; use a judge of that framing, or prepare the data again "
+                f"clip {clip.key} is framed '{clip.framing}', but judge {self.name} expects "
+                f"'{self.framing.name}'; use a judge with that framing, or prepare the data again "
                 f"with framing={self.framing.name}"
             )
         for first in range(0, len(clip), _READ):
@@ -229,7 +229,7 @@ class Judge:
     def _too_short(self, frames: int, wave: np.ndarray) -> str:
         return (
             f"{frames if frames else f'fewer than {self.window}'} frames and "
-            f"{len(wave) / SAMPLE_RATE:.2f} s of sound, too short for one window"
+            f"{len(wave) / SAMPLE_RATE:.2f} s of sound are too short for one window"
         )
 
     @property

@@ -40,7 +40,9 @@ def find_videos(paths: Iterable[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEOS)
             if not inside:
-                raise MediaError(path, "holds no video", f"looked for {', '.join(sorted(VIDEOS))}")
+                raise MediaError(
+                    path, "contains no video", f"looked for {', '.join(sorted(VIDEOS))}"
+                )
             found += inside
         elif path.exists():
             found.append(path)
@@ -53,7 +55,7 @@ def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
     """Generated and real videos from a CSV of ``generated,real``, relative to its folder.
 
     Raises:
-        MediaError: a file that cannot be read, holds no pair, or is no such CSV.
+        MediaError: a file that cannot be read, contains no pair, or is no such CSV.
     """
     path = Path(path)
     text = _read_text(path, "write a CSV of generated,real")
@@ -67,7 +69,7 @@ def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
     if rows and rows[0] == ["generated", "real"]:
         rows = rows[1:]
     if not rows:
-        raise MediaError(path, "holds no pair", "write lines of generated,real")
+        raise MediaError(path, "contains no pair", "write lines of generated,real")
     generated, real = ([path.parent / row[side] for row in rows] for side in (0, 1))
     return generated, real
 
@@ -84,7 +86,7 @@ def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair
         root: where names begin; the list's folder where it is not given.
 
     Raises:
-        MediaError: a list that cannot be read, holds no pair, or has a line of another form.
+        MediaError: a list that cannot be read, contains no pair, or has a line of another form.
     """
     path = Path(path)
     root = path.parent if root is None else Path(root)
@@ -104,7 +106,7 @@ def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair
             )
         )
     if not pairs:
-        raise MediaError(path, "holds no pair", _FORM)
+        raise MediaError(path, "contains no pair", _FORM)
     return _numbered(pairs)
 
 
@@ -129,7 +131,7 @@ def random_pairs(
     if len(found) < 2 or (count is not None and count < 1):
         raise ConfigError(
             f"{len(found)} videos and {'all' if count is None else count} pairs: random pairing "
-            "needs two videos or more and a pair or more"
+            "needs at least two videos and one pair"
         )
     rng = np.random.default_rng(seed)
     # Each speaks with the voice of the next in a shuffled circle: nobody meets his own.

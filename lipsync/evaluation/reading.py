@@ -38,7 +38,7 @@ class Reading:
     def __init__(self, name: str | Path, device: str = "cpu") -> None:
         network = load_model(name)
         if not isinstance(network, LipReader):
-            raise CheckpointError(name, f"holds a {type(network).__name__}, no lip reader")
+            raise CheckpointError(name, f"holds a {type(network).__name__}, not a lip reader")
         self.name, self.network = str(name), to_device(network, device)
         self.device = next(network.parameters()).device
         self.framing = get_framing(network.config["framing"])
@@ -56,7 +56,7 @@ class Reading:
         if len(words) != len(slots) or any(w not in s for w, s in zip(words, slots, strict=True)):
             form = " ".join(slot[0] for slot in slots)
             raise ConfigError(
-                f"'{text}' is no sentence that {self.name} reads; they have the form '{form}'"
+                f"'{text}' is not a sentence that {self.name} can read; the form is '{form}'"
             )
 
     def error(self, faces: Iterable[np.ndarray], *texts: str) -> list[float]:

@@ -164,8 +164,8 @@ class Report:
         if not wrong:
             return ""
         return (
-            f"WARNING: {self.judge} does not find the real videos in sync: {'; '.join(wrong)}. Do "
-            "not trust its scores on these videos: check their sound, or use another judge"
+            f"WARNING: {self.judge} does not find the real videos in sync: {'; '.join(wrong)}. "
+            "Its scores on these videos are unreliable: check their sound, or use another judge"
         )
 
     @property

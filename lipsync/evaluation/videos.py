@@ -241,7 +241,7 @@ def evaluate(
     lists = {GENERATED: find_videos(generated), REAL: find_videos(real)}
     for kind, paths in lists.items():
         if not paths:
-            raise ConfigError(f"there are no {kind} videos to score; name files or folders")
+            raise ConfigError(f"no {kind} videos to score; name files or folders")
     if vshift < 1 or stride < 1:
         raise ConfigError(f"vshift and stride must be 1 or more, got {vshift} and {stride}")
     judge = as_judge(judge, device)

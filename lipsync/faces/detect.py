@@ -291,5 +291,5 @@ DETECTORS: dict[str, type[Detector]] = {d.name: d for d in (CenterFace, FaceAlig
 def get_detector(name: str, **options: object) -> Detector:
     """A detector by its name, ``centerface`` or ``face_alignment``."""
     if name not in DETECTORS:
-        raise ConfigError(f"no detector is named '{name}'; there are {', '.join(DETECTORS)}")
+        raise ConfigError(f"unknown detector '{name}'; choose from {', '.join(DETECTORS)}")
     return DETECTORS[name](**options)

@@ -62,11 +62,9 @@ class Feature(ABC):
     def __init__(self, window: int | None = None, lead: int | None = None) -> None:
         facts = ("name", "rate", "bands", "reach", "context", "default_window", "augmentation")
         if missing := [fact for fact in facts if not hasattr(self, fact)]:
-            raise ConfigError(f"feature {type(self).__name__} has no {', '.join(missing)}")
+            raise ConfigError(f"feature {type(self).__name__} lacks {', '.join(missing)}")
         if SAMPLE_RATE % self.rate:
-            raise ConfigError(
-                f"feature {self.name}: rate={self.rate} is no divisor of {SAMPLE_RATE}"
-            )
+            raise ConfigError(f"feature {self.name}: rate={self.rate} must divide {SAMPLE_RATE}")
         self.window = self.default_window if window is None else window
         self.lead = self.default_lead if lead is None else lead
         if not isinstance(self.window, int) or self.window < 1:
@@ -188,7 +186,7 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
     name = record.pop("name", None)
     if name not in Feature.kinds:
         known = ", ".join(sorted(Feature.kinds))
-        raise ConfigError(f"feature {name}: there are {known}; of any other {NAME_IT}")
+        raise ConfigError(f"feature {name}: must be one of {known}; for any other, {NAME_IT}")
     facts = {fact: record.pop(fact) for fact in ("rate", "bands", "silence") if fact in record}
     try:
         feature = Feature.kinds[name](**record)
@@ -197,7 +195,7 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
     for fact, wanted in facts.items():
         if (found := getattr(feature, fact)) != wanted:
             raise ConfigError(
-                f"feature {name} has {fact} {found}, the network was made for {wanted}"
+                f"feature {name} has {fact} {found}, but the network was trained with {wanted}"
             )
     return feature
 
@@ -209,5 +207,5 @@ def feature_of(network: nn.Module) -> Feature:
         ConfigError: the config does not say, or names a feature that is not known.
     """
     if (record := getattr(network, "config", {}).get("feature")) is None:
-        raise ConfigError(f"the config of {type(network).__name__} holds no record of a feature")
+        raise ConfigError(f"the config of {type(network).__name__} contains no feature")
     return get_feature(record)

@@ -126,8 +126,8 @@ def _identified(given: str) -> str:
         return name
     if not re.fullmatch(r"\d+-[0-9a-f]{16}", given):
         raise ConfigError(
-            f"feature whisper: checkpoint={given} is no folder with a model.bin; name one that "
-            "faster-whisper can read"
+            f"feature whisper: checkpoint={given} is not a folder with a model.bin; name one in "
+            "faster-whisper's format"
         )
     return given
 
@@ -143,8 +143,8 @@ def _folder(checkpoint: str) -> Path:
         raise ConfigError(_EXTRA)
     tried = f" (not {', '.join(map(str, folders))})" if folders else ""
     raise ConfigError(
-        f"feature whisper: the folder of checkpoint {checkpoint} is not known{tried}; name it in "
-        f"the environment variable {FOLDER}"
+        f"feature whisper: checkpoint {checkpoint} was not found{tried}; set the environment "
+        f"variable {FOLDER} to its folder"
     )
 
 

@@ -16,6 +16,7 @@ from lipsync.media.frames import (
     resample_frames,
 )
 from lipsync.media.held import HeldFrames
+from lipsync.media.kept import KeptTracks
 from lipsync.media.pictures import is_animated, read_image
 from lipsync.media.sequence import SequenceWriter, check_sequence, is_sequence
 from lipsync.media.sound import audio_blocks, read_audio, write_audio
@@ -29,6 +30,7 @@ from lipsync.media.soundtrack import (
     can_copy,
     sound_channels,
 )
+from lipsync.media.streams import Streams
 from lipsync.media.writing import VideoWriter, frame_rate
 
 __all__ = [
@@ -41,9 +43,11 @@ __all__ = [
     "CopiedSound",
     "EncodedSound",
     "HeldFrames",
+    "KeptTracks",
     "MediaInfo",
     "SequenceWriter",
     "Soundtrack",
+    "Streams",
     "VideoWriter",
     "audio_blocks",
     "can_copy",

@@ -92,7 +92,9 @@ def rgb_of(colour: str) -> np.ndarray:
     """
     text = COLOURS.get(colour, colour)
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise ConfigError(f"a colour is #rrggbb, {', '.join(COLOURS)}, got '{colour}'")
+        raise ConfigError(
+            f"a colour must be #rrggbb or one of {', '.join(COLOURS)}, got '{colour}'"
+        )
     return np.frombuffer(bytes.fromhex(text[1:]), np.uint8)
 
 

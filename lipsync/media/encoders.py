@@ -118,11 +118,11 @@ def encoder_of(path: Path, codec: str) -> tuple[str, Encoder]:
     suffix = path.suffix.lower()
     name = _USUAL.get(suffix, "h264") if codec == "auto" else codec
     if name not in ENCODERS:
-        raise ConfigError(f"no video codec '{name}'; there are {', '.join(VIDEO_CODECS)}")
+        raise ConfigError(f"unknown video codec '{name}'; choose from {', '.join(VIDEO_CODECS)}")
     encoder = ENCODERS[name]
     if suffix not in encoder.suffixes:
         fitting = ", ".join(encoder.suffixes)
-        raise ConfigError(f"{name} is not written into '{suffix}'; use {fitting}, or codec=auto")
+        raise ConfigError(f"{name} cannot be stored in '{suffix}'; use {fitting}, or codec=auto")
     if encoder.ffmpeg not in av.codecs_available:
         problem = f"this build of ffmpeg has no encoder {encoder.ffmpeg}"
         raise ConfigError(f"{name} cannot be encoded: {problem}; use codec=auto")

@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import av
 
 from lipsync.errors import MediaError
 from lipsync.media.pictures import as_video, played_by_ffmpeg
+from lipsync.media.streams import USUAL, Streams
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's own decoders leave alpha out
 _FOLLOWING = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
@@ -34,7 +34,9 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     except IsADirectoryError:
         raise MediaError(path, "is a folder", "name a file") from None
     except OSError as error:
-        raise MediaError(path, f"cannot be read ({error.strerror})", "check its rights") from None
+        raise MediaError(
+            path, f"cannot be read ({error.strerror})", "check its permissions"
+        ) from None
     try:
         # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name
         file = f"file:{path}" if played_by_ffmpeg(head) else as_video(path)
@@ -42,31 +44,15 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     except (av.error.FFmpegError, ValueError):
         raise MediaError(
             path,
-            "not a video or sound that can be decoded, or cut short before its index",
+            "not a video or sound that can be decoded, or its index is missing",
             "check that it plays, or export it again as mp4",
         ) from None
     try:
         with container:
             yield container
     except av.error.FFmpegError as error:
-        reason = f"cannot be read on ({error.strerror or error})"
+        reason = f"cannot be read further ({error.strerror or error})"
         raise MediaError(path, reason, "export it again as mp4") from error
-
-
-def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The video that is played: the default one, else the first; no attached picture (a cover)."""
-    attached = av.stream.Disposition.attached_pic
-    return _played([one for one in container.streams.video if not one.disposition & attached])
-
-
-def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
-    """The sound that is played: the default one, else the first."""
-    return _played(container.streams.audio)
-
-
-def _played(streams: Sequence) -> Any:
-    default = (one for one in streams if one.disposition & av.stream.Disposition.default)
-    return next(default, streams[0] if streams else None)
 
 
 def stream_seconds(
@@ -81,13 +67,13 @@ def stream_seconds(
 
 
 def demuxed(
-    container: av.container.InputContainer, stream: av.stream.Stream
+    container: av.container.InputContainer, *streams: av.stream.Stream
 ) -> Iterator[av.Packet]:
-    """The packets of a stream; another one that begins on the way is damage, unknown to PyAV."""
+    """The packets of streams; another one that begins on the way is damage, unknown to PyAV."""
     try:
-        yield from container.demux(stream)
+        yield from container.demux(*streams)
     except IndexError:
-        raise av.error.InvalidDataError(0, "a stream begins in its midst") from None
+        raise av.error.InvalidDataError(0, "a stream starts mid-way") from None
 
 
 def decoded(
@@ -136,10 +122,10 @@ def decoded(
         yield from frames
 
 
-def first_frame(path: Path) -> tuple[float, av.VideoFrame] | None:
+def first_frame(path: Path, streams: Streams = USUAL) -> tuple[float, av.VideoFrame] | None:
     """The first picture of a file's video and its time in seconds; ``None`` without video."""
     with opened(path) as container:
-        stream = video_stream(container)
+        stream = streams.video_of(path, container)
         if stream is not None:
             for frame in decoded(path, container, stream, tolerant=True):
                 return frame.time or 0.0, frame
@@ -162,17 +148,17 @@ def check_target(
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise MediaError(
-            path, f"'{path.suffix}' is no video's suffix", f"use {', '.join(suffixes)}"
+            path, f"'{path.suffix}' is not a video suffix", f"use {', '.join(suffixes)}"
         )
     if path.is_dir():
         raise MediaError(path, "is a folder", "name a file to write")
     if not path.parent.is_dir():
-        raise MediaError(path, f"there is no folder {path.parent}", "make it first")
+        raise MediaError(path, f"no such folder {path.parent}", "create it first")
     if not os.access(path.parent, os.W_OK):
-        raise MediaError(path, f"folder {path.parent} cannot be written", "check its rights")
+        raise MediaError(path, f"folder {path.parent} is not writable", "check its permissions")
     for given in map(Path, filter(None, inputs)):
         if given.exists() and path.exists() and given.samefile(path):
-            raise MediaError(path, "is the input itself", "give the output another name")
+            raise MediaError(path, "is the input file", "give the output another name")
 
 
 @contextmanager

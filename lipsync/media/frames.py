@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, dropwhile
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,15 +16,8 @@ import numpy as np
 from lipsync.errors import MediaError
 from lipsync.media.colour import HDR, ToRGB, has_alpha, is_deep
 from lipsync.media.fields import deinterlaced, pixel_aspect, square, square_size
-from lipsync.media.files import (
-    audio_stream,
-    decoded,
-    demuxed,
-    first_frame,
-    opened,
-    stream_seconds,
-    video_stream,
-)
+from lipsync.media.files import decoded, demuxed, first_frame, opened, stream_seconds
+from lipsync.media.streams import USUAL, Streams
 
 _REORDERED = 0.5  # seconds by which packets may come before what is shown earlier
 _NEAR = 1e-4  # seconds within which two times are one
@@ -58,18 +52,19 @@ class MediaInfo:
     alpha: bool = False
 
 
-def probe(path: str | Path) -> MediaInfo:
+def probe(path: str | Path, streams: Streams = USUAL) -> MediaInfo:
     """Say what a file holds.
 
     Raises:
-        MediaError: the file is missing, a folder, empty, or holds neither video nor sound.
+        MediaError: the file is missing, a folder, empty, contains neither video nor sound, or has
+            none of the chosen ``streams``.
     """
     path = Path(path)
     with opened(path) as container:
-        video = video_stream(container)
-        audio = audio_stream(container)
+        video = streams.video_of(path, container)
+        audio = streams.audio_of(path, container)
         if video is None and audio is None:
-            raise MediaError(path, "holds neither video nor sound", "name a video or a sound")
+            raise MediaError(path, "contains neither video nor sound", "name a video or a sound")
         audio_seconds, video_seconds = (
             stream_seconds(audio, container),
             stream_seconds(video, container),
@@ -77,7 +72,7 @@ def probe(path: str | Path) -> MediaInfo:
         fps = _rate(video) if video else Fraction(0)
         frames = (video.frames or None) if video else None
         aspect = pixel_aspect(video) if video else Fraction(1)
-    first = first_frame(path) if video else None
+    first = first_frame(path, streams) if video else None
     if video and first is None:
         raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
     rotation = int(first[1].rotation) if first else 0
@@ -92,19 +87,22 @@ def probe(path: str | Path) -> MediaInfo:
     )  # fmt: skip
 
 
-def frame_times(path: str | Path, until: float = float("inf")) -> np.ndarray:
+def frame_times(
+    path: str | Path, until: float = float("inf"), streams: Streams = USUAL
+) -> np.ndarray:
     """Seconds at which a video's frames are shown, ascending, without decoding them.
 
     Args:
         path: a file that holds video.
         until: stop after so many seconds from the first frame.
+        streams: which video is read.
 
     Returns:
         float64 (n,), from the container; empty if it lacks the time of any frame.
     """
     times: list[float] = []
     with opened(path) as container:
-        stream = video_stream(container)
+        stream = streams.video_of(path, container)
         for packet in demuxed(container, stream) if stream is not None else ():
             if not packet.size or packet.is_discard:
                 continue
@@ -127,6 +125,7 @@ def read_frames(
     threads: int = 1,
     backdrop: str = "white",
     deep: bool = False,
+    streams: Streams = USUAL,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Stream a video's frames in the order of display.
 
@@ -140,6 +139,7 @@ def read_frames(
             overlook slight damage.
         backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
         deep: give RGBA uint16 (H, W, 4), all bits and the transparency.
+        streams: which video is read.
 
     Yields:
         ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3) of square
@@ -148,7 +148,7 @@ def read_frames(
     Raises:
         MediaError: not readable, no video, or damaged (the message says at which second).
     """
-    path, how = Path(path), (tolerate_damage, threads)
+    path, how = Path(path), (streams, tolerate_damage, threads)
     frames = None if start is None else _sought(path, start, *how)
     if frames is None:
         every = _decoded(path, *how)
@@ -163,12 +163,12 @@ def read_frames(
 
 
 def _decoded(
-    path: Path, tolerant: bool, threads: int, since: float | None = None
+    path: Path, streams: Streams, tolerant: bool, threads: int, since: float | None = None
 ) -> Iterator[Timed]:
     """Decoded frames, all or from the key frame before ``since``; after a seek the time of a frame
     without one is NaN."""
     with opened(path) as container:
-        stream = video_stream(container)
+        stream = streams.video_of(path, container)
         if stream is None:
             raise MediaError(path, "has no video", "name a video file")
         step, aspect = 1 / float(_rate(stream)), pixel_aspect(stream)
@@ -188,14 +188,14 @@ def _rate(stream: av.VideoStream) -> Fraction:
     return stream.average_rate or stream.guessed_rate or Fraction(25)
 
 
-def _sought(path: Path, start: float, tolerant: bool, threads: int) -> Iterator[Timed] | None:
+def _sought(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
     """Frames from ``start`` on, found by seeking; ``None`` where that does not lead there.
 
     Not every container can seek, some miss the key frame, and some land within an open group of
     pictures, whose first ones look damaged.
     """
     # some containers know only where a key frame is shown, not where its packet comes
-    frames = _decoded(path, tolerant, threads, start - _REORDERED)
+    frames = _decoded(path, *how, start - _REORDERED)
     early = False
     with suppress(MediaError):
         for first in frames:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lipsync.media.channels import say
 from lipsync.media.sound import read_audio
+from lipsync.media.streams import USUAL, Streams
 
 _RATE = 16_000
 _REMEMBERED = 30.0  # seconds by which speech that comes is judged
@@ -125,6 +126,9 @@ def levelled(wave: np.ndarray, path: Path | None = None) -> np.ndarray:
     return wave * np.float32(10 ** (gain / 20)) if gain else wave
 
 
-def read_speech(path: str | Path, *, tolerate_damage: bool = False) -> np.ndarray:
+def read_speech(
+    path: str | Path, *, tolerate_damage: bool = False, streams: Streams = USUAL
+) -> np.ndarray:
     """A file's sound for a network: float32 (n,) at 16 kHz, :func:`levelled`."""
-    return levelled(read_audio(path, 16_000, tolerate_damage=tolerate_damage), Path(path))
+    wave = read_audio(path, _RATE, tolerate_damage=tolerate_damage, streams=streams)
+    return levelled(wave, Path(path))

@@ -48,7 +48,7 @@ def read_rgba(path: str | Path) -> np.ndarray:
     with suppress(cv2.error):
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG")
+        raise MediaError(path, "cannot be decoded as a picture", "use PNG or JPEG")
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
     whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # not turned
     if whole.ndim < 3 or whole.shape[2] < 4 or whole.shape[:2] != image.shape[:2]:
@@ -61,14 +61,12 @@ def _read_heic(path: Path) -> np.ndarray:
     try:
         from pillow_heif import HeifImagePlugin  # noqa: F401  # Pillow reads HEIC from now on
     except ImportError:
-        raise MediaError(
-            path, "is HEIC", "install pillow-heif, which reads it, or export it as JPEG"
-        ) from None
+        raise MediaError(path, "is HEIC", "pip install pillow-heif, or export it as JPEG") from None
     try:
         with Image.open(path) as picture:  # pillow-heif turns it upright
             return np.array(picture.convert("RGBA"))
     except _BROKEN:
-        raise MediaError(path, "not a picture that can be decoded", "use PNG or JPEG") from None
+        raise MediaError(path, "cannot be decoded as a picture", "use PNG or JPEG") from None
 
 
 def is_animated(path: str | Path) -> bool:
@@ -119,5 +117,5 @@ def _coded(path: Path, _changed: int, _size: int) -> bytes:
                 at += max(1, round(still.info.get("duration") or 40))  # milliseconds
             container.mux(video.encode(None))
     except (UnidentifiedImageError, *_BROKEN):
-        raise MediaError(path, "an animated picture that is damaged", "export it as mp4") from None
+        raise MediaError(path, "is a damaged animated picture", "export it as mp4") from None
     return buffer.getvalue()

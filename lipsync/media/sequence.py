@@ -34,9 +34,9 @@ def check_sequence(path: str | Path) -> None:
     """
     folder = Path(path).parent
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise MediaError(folder, "is there and not empty", "name a new folder for the pictures")
+        raise MediaError(folder, "exists and is not empty", "name a new folder for the pictures")
     if not folder.resolve().parent.is_dir():
-        raise MediaError(folder, f"there is no folder {folder.parent}", "make it first")
+        raise MediaError(folder, f"no such folder {folder.parent}", "create it first")
 
 
 class SequenceWriter:
@@ -63,7 +63,7 @@ class SequenceWriter:
     ) -> None:
         self.path, self.fps, self.size, self.frames = Path(path), fps, size, 0
         if not is_sequence(path):
-            raise ConfigError(f"a sequence is named like shot/%05d.png, not {path}")
+            raise ConfigError(f"a picture sequence must be named like shot/%05d.png, got {path}")
         self._folder = self.path.parent
         self._making = self._folder.with_name(f".{uuid.uuid4().hex[:12]}")
         self._audio, self._container = audio, None

@@ -6,6 +6,7 @@ import wave as wavfile
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -13,7 +14,6 @@ import numpy as np
 from lipsync.errors import MediaError
 from lipsync.media.channels import Resampler
 from lipsync.media.files import (
-    audio_stream,
     decoded,
     first_frame,
     naming_target,
@@ -21,20 +21,31 @@ from lipsync.media.files import (
     stream_seconds,
     whole_file,
 )
+from lipsync.media.streams import USUAL, Streams
 
 _GAP = 0.015  # seconds; timestamps of sound that jump by more are a hole or an overlap
 
 
 def read_audio(
-    path: str | Path, sample_rate: int = 16000, *, tolerate_damage: bool = False
+    path: str | Path,
+    sample_rate: int = 16000,
+    *,
+    tolerate_damage: bool = False,
+    streams: Streams = USUAL,
 ) -> np.ndarray:
     """Read a file's sound as float32 (n,), mono, in [-1, 1]: all of :func:`audio_blocks`."""
-    blocks = [b[0] for b in audio_blocks(path, sample_rate, tolerate_damage=tolerate_damage)]
+    how: dict[str, Any] = {"tolerate_damage": tolerate_damage, "streams": streams}
+    blocks = [block[0] for block in audio_blocks(path, sample_rate, **how)]
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
 def audio_blocks(
-    path: str | Path, sample_rate: int = 16000, *, channels: int = 1, tolerate_damage: bool = False
+    path: str | Path,
+    sample_rate: int = 16000,
+    *,
+    channels: int = 1,
+    tolerate_damage: bool = False,
+    streams: Streams = USUAL,
 ) -> Iterator[np.ndarray]:
     """Stream a file's sound as float32 (channels, n) blocks of a second at most, in [-1, 1].
 
@@ -47,15 +58,16 @@ def audio_blocks(
         sample_rate: to which it is brought.
         channels: 1 (mono), 2 (stereo) or 6 (5.1).
         tolerate_damage: enable error concealment.
+        streams: which sound is read, and the first frame of which video is its 0.
 
     Raises:
         MediaError: not readable, no sound, or damaged (the message says at which second); NaN and
             infinity are damage, too, and concealed by silence.
     """
     path = Path(path)
-    first = first_frame(path)
+    first = first_frame(path, streams)
     with opened(path) as container:
-        stream = audio_stream(container)
+        stream = streams.audio_of(path, container)
         if stream is None:
             raise MediaError(path, "has no sound", "name a file with sound")
         length = stream_seconds(stream, container)
@@ -152,7 +164,7 @@ def _finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av
     if not tolerant:
         raise MediaError(
             path,
-            f"its sound is not a finite number at about {time:.2f} s",
+            f"its sound contains NaN or infinity at about {time:.2f} s",
             "export it again, or allow damage to be concealed",
         )
     clean = av.AudioFrame.from_ndarray(

@@ -13,7 +13,8 @@ import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media.channels import LAYOUTS
-from lipsync.media.files import audio_stream, demuxed, first_frame, opened
+from lipsync.media.files import demuxed, first_frame, opened
+from lipsync.media.streams import USUAL, Streams, codec_name
 
 AUDIO_CODECS = {
     "aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "flac": "flac", "pcm": "pcm_s16le",
@@ -23,20 +24,23 @@ USUAL_CODEC = {".webm": "opus", ".mxf": "pcm", ".png": "pcm"}
 """By the suffix of a container, how sound is encoded where it is not AAC."""
 _BIT_RATE = {1: 96_000, 2: 160_000, 6: 384_000}  # by channels; AAC hardly uses more
 _KEPT = {  # what players of a container take as it is
-    ".mp4": {"aac", "mp3", "ac3"},
-    ".mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le"},
+    ".mp4": {"aac", "mp3", "ac3", "eac3"},
+    ".m4v": {"aac", "ac3", "eac3"},
+    ".mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"},
     ".webm": {"opus", "vorbis"},
-    ".mkv": {"aac", "mp3", "ac3", "opus", "flac", "vorbis", "alac", "pcm_s16le"},
-}
+    ".mkv": {
+        "aac", "mp3", "ac3", "eac3", "dts", "truehd", "opus", "flac", "vorbis", "alac",
+        "pcm_s16le", "pcm_s24le",
+    },
+}  # fmt: skip
 _PRIMING = 2500  # samples that a codec may need before the first that is heard
-_KEPT[".m4v"] = {"aac", "ac3"}
 
 
 class Soundtrack(ABC):
     """What :class:`~lipsync.media.VideoWriter` mixes in between the pictures."""
 
     @abstractmethod
-    def open(self, container: av.container.OutputContainer) -> None:
+    def open(self, container: av.container.OutputContainer) -> av.AudioStream:
         """Add the stream; called once, before any packet."""
 
     @abstractmethod
@@ -69,13 +73,15 @@ class EncodedSound(Soundtrack):
         fit: bool = False,
     ) -> None:
         if codec not in AUDIO_CODECS:
-            raise ConfigError(f"no audio codec '{codec}'; there are {', '.join(AUDIO_CODECS)}")
+            raise ConfigError(
+                f"unknown audio codec '{codec}'; choose from {', '.join(AUDIO_CODECS)}"
+            )
         self._blocks, self._fit = iter(blocks), fit
         self.sample_rate, self.channels, self.codec = sample_rate, channels, codec
         self.bit_rate = bit_rate or _BIT_RATE[channels]
         self._sent, self._rest = 0, np.zeros((channels, 0), np.float32)
 
-    def open(self, container: av.container.OutputContainer) -> None:
+    def open(self, container: av.container.OutputContainer) -> av.AudioStream:
         self._container = container
         self._layout = LAYOUTS[self.channels]
         try:
@@ -84,10 +90,11 @@ class EncodedSound(Soundtrack):
             )
         except (ValueError, av.error.FFmpegError):
             raise ConfigError(
-                f"sound in {self.codec} cannot be written into this container; use auto, or mkv"
+                f"{self.codec} sound cannot be stored in this container; use auto, or write .mkv"
             ) from None
         if self.codec not in LOSSLESS:
             self._stream.bit_rate = self.bit_rate
+        return self._stream
 
     def write(self, until: float) -> None:
         whole = until == np.inf
@@ -119,36 +126,36 @@ class CopiedSound(Soundtrack):
 
     Args:
         path: a file for which :func:`can_copy` holds.
+        streams: which of its sounds it is.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, streams: Streams = USUAL) -> None:
+        self.path, self.streams = Path(path), streams
 
-    def open(self, container: av.container.OutputContainer) -> None:
+    def open(self, container: av.container.OutputContainer) -> av.AudioStream:
         self._stack = ExitStack()
         given = self._stack.enter_context(opened(self.path))
-        source = audio_stream(given)
+        source = self.streams.audio_of(self.path, given)
         self._container = container
         self._stream = container.add_stream_from_template(source)
-        self._origin = _origin(self.path, given)
+        self._origin = origin(self.path, given, self.streams)
         self._packets, self._time, self._end = demuxed(given, source), -np.inf, None
         if source.duration is not None:
             self._end = (source.start_time or 0) + source.duration
+        return self._stream
 
     def write(self, until: float) -> None:
         while self._time < until:
             packet = next(self._packets, None)
             if packet is None or not packet.size:
                 return
-            shift = round(self._origin / packet.time_base)
-            given = packet.dts if packet.pts is None else packet.pts
-            if given is None:  # damage; the next ones say when they are
+            time = shifted(packet, self._origin)
+            if time is None:
                 continue
-            packet.pts = given - shift
-            packet.dts = packet.pts
-            self._time = float(packet.pts * packet.time_base)
+            self._time = time
             if self._end is not None and packet.duration:  # the last block is padded
-                packet.duration = max(1, min(packet.duration, self._end - shift - packet.pts))
+                end = self._end - round(self._origin / packet.time_base)
+                packet.duration = max(1, min(packet.duration, end - packet.pts))
             packet.stream = self._stream
             self._container.mux(packet)
 
@@ -157,47 +164,65 @@ class CopiedSound(Soundtrack):
             self._stack.close()
 
 
-def _origin(path: Path, container: av.container.InputContainer) -> float:
+def shifted(packet: av.Packet, start: float) -> float | None:
+    """Bring a packet to a clock that begins at ``start``; its seconds on it.
+
+    None where damage left it without a time; the next ones say when they are.
+    """
+    given = packet.dts if packet.pts is None else packet.pts
+    if given is None:
+        return None
+    packet.pts = packet.dts = given - round(start / packet.time_base)
+    return float(packet.pts * packet.time_base)
+
+
+def origin(path: Path, container: av.container.InputContainer, streams: Streams = USUAL) -> float:
     """The time that becomes 0: that of the first frame, else of the first sample."""
-    first = first_frame(path)
+    first = first_frame(path, streams)
     if first is not None:
         return first[0]
-    sound = audio_stream(container)
+    sound = streams.audio_of(path, container)
     return float((sound.start_time or 0) * sound.time_base)
 
 
-def sound_channels(path: str | Path, codec: str) -> int:
+def sound_channels(path: str | Path, codec: str, streams: Streams = USUAL) -> int:
     """As how many channels a file's sound is best encoded: 1, 2, or 6 where it is 5.1.
 
     Raises:
         MediaError: it cannot be read, or has no sound.
     """
     with opened(path) as container:
-        stream = audio_stream(container)
+        stream = streams.audio_of(path, container)
         if stream is None:
             raise MediaError(path, "has no sound", "name a file with sound")
         whole = stream.channels == 6 and codec != "mp3"
         return 6 if whole else min(2, stream.channels)
 
 
-def can_copy(path: str | Path, target: str | Path) -> bool:
+def takes(target: str | Path, stream: av.AudioStream) -> bool:
+    """Whether players of a container take a sound as it is."""
+    return codec_name(stream) in _KEPT.get(Path(target).suffix.lower(), ())
+
+
+def priming(stream: av.AudioStream) -> float:
+    """Seconds that a codec may need before the first sample that is heard."""
+    return _PRIMING / stream.codec_context.sample_rate
+
+
+def can_copy(path: str | Path, target: str | Path, streams: Streams = USUAL) -> bool:
     """Whether a file's sound can go into a container as it is, and begins with its picture.
 
     Sound that begins before the first frame of its own video would have to be cut.
     """
     with opened(path) as container:
-        stream = audio_stream(container)
-        if stream is None or stream.codec_context is None:
+        stream = streams.audio_of(path, container)
+        if stream is None or not takes(target, stream):
             return False
-        name = stream.codec_context.name.replace("float", "")
-        if name not in _KEPT.get(Path(target).suffix.lower(), ()):
-            return False
-        origin = _origin(Path(path), container)
-        if float((stream.start_time or 0) * stream.time_base) < origin - 1e-3:
+        begin = origin(Path(path), container, streams)
+        if float((stream.start_time or 0) * stream.time_base) < begin - 1e-3:
             return False
         first = next(demuxed(container, stream), None)
         if first is None or first.pts is None:
             return False
         # what a codec needs to begin is hidden by players; what was cut away before it is not
-        hidden = origin - float(first.pts * first.time_base)
-        return hidden <= _PRIMING / stream.codec_context.sample_rate
+        return begin - float(first.pts * first.time_base) <= priming(stream)

@@ -11,12 +11,18 @@ import numpy as np
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from lipsync.errors import ConfigError, MediaError
+from lipsync.languages import track_code
 from lipsync.media.encoders import CONTAINERS, PRESETS, encoder_of
 from lipsync.media.files import naming_target, whole_file
+from lipsync.media.kept import KeptTracks
 from lipsync.media.sound import clean_wave
 from lipsync.media.soundtrack import EncodedSound, Soundtrack
 
-_ITUNES_TAGS = {"title", "artist", "album", "comment", "copyright", "description", "genre"}
+_ITUNES_TAGS = {  # and what mp4 has a place of its own for
+    "title", "artist", "album", "album_artist", "comment", "composer", "copyright", "date",
+    "description", "episode_id", "genre", "grouping", "keywords", "lyrics", "network", "show",
+    "synopsis", "track", "creation_time", "timecode",
+}  # fmt: skip
 _FORMS = {("uint8", (3,)): "rgb24", ("uint16", (4,)): "rgba64le"}
 _MP4 = {".mp4", ".m4v", ".mov"}
 _FINE = Fraction(1, 90_000)  # seconds; the clock of a variable rate
@@ -58,6 +64,8 @@ class VideoWriter:
         preset: of the encoder, from "ultrafast" to "slower" (and smaller).
         variable: frames have times of their own, see :meth:`write`.
         alpha: keep what is transparent in the frames.
+        language: of the sound, an ISO 639 code.
+        beside: tracks of another file that are kept; their tags, too, where ``metadata`` has none.
 
     Raises:
         ConfigError: what cannot be encoded, here or at all.
@@ -83,18 +91,20 @@ class VideoWriter:
         preset: str = "veryfast",
         variable: bool = False,
         alpha: bool = False,
+        language: str | None = None,
+        beside: KeptTracks | None = None,
     ) -> None:
         self.path, self.fps, self.size = Path(path), frame_rate(fps), tuple(map(int, size))
         if self.path.suffix.lower() not in CONTAINERS:
             known = ", ".join(CONTAINERS)
-            raise MediaError(path, f"no container is named '{self.path.suffix}'", f"use {known}")
+            raise MediaError(path, f"'{self.path.suffix}' is not a known container", f"use {known}")
         if min(self.size) < 1:
             raise ConfigError(f"video size must be positive, got {self.size}")
         self.codec, self._encoder = encoder_of(self.path, codec)
         if alpha and not self._encoder.alpha:
-            raise ConfigError(f"{self.codec} keeps no transparency; use prores4444, or vp9")
+            raise ConfigError(f"{self.codec} cannot store transparency; use prores4444, or vp9")
         if preset not in PRESETS:
-            raise ConfigError(f"no preset '{preset}'; there are {', '.join(PRESETS)}")
+            raise ConfigError(f"unknown preset '{preset}'; choose from {', '.join(PRESETS)}")
         if isinstance(audio, np.ndarray):
             wave = clean_wave(audio)
             blocks = (wave[None, i : i + sample_rate] for i in range(0, len(wave), sample_rate))
@@ -104,7 +114,9 @@ class VideoWriter:
         self.variable = variable
         self._clock = _FINE if variable else 1 / self.fps
         self._last = (-1, Fraction(0))  # when the last frame begins, and the seconds it lasts
-        self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
+        tags = (beside.tags if beside is not None else {}) | (metadata or {})
+        self.metadata = {key: str(value) for key, value in tags.items()}
+        self.language, self.beside = language, beside
         self.frames = 0
         self._to_yuv = VideoReformatter()
 
@@ -152,7 +164,13 @@ class VideoWriter:
             ) from None
         self._video = video
         if self.audio is not None:
-            self.audio.open(container)
+            sound = self.audio.open(container)
+            if self.language is not None:
+                sound.metadata["language"] = track_code(self.language)
+            if self.beside is not None:
+                sound.disposition = av.stream.Disposition.default
+        if self.beside is not None:
+            self.beside.open(container)
         return container
 
     def write(
@@ -188,8 +206,11 @@ class VideoWriter:
         with naming_target(self.path):
             self._mux(self._video.encode(picture))
             self.frames, self._last = self.frames + 1, (picture.pts, lasting)
-            if self.audio is not None:
-                self.audio.write(float(picture.pts * self._clock + lasting))
+            for track in self._tracks():
+                track.write(float(picture.pts * self._clock + lasting))
+
+    def _tracks(self) -> list[Soundtrack | KeptTracks]:
+        return [track for track in (self.audio, self.beside) if track is not None]
 
     def _mux(self, packets: list[av.Packet]) -> None:
         """Write video packets; the last frame of all is shown for the time it was given."""
@@ -202,15 +223,17 @@ class VideoWriter:
     def _close(self, kind, error, trace) -> None:
         """Finish the streams if all went well, and let go of the file in any case."""
         with ExitStack() as stack:
-            if self.audio is not None:
-                stack.callback(self.audio.close)
+            for track in self._tracks():
+                stack.callback(track.close)
             if error is not None:
                 with suppress(OSError, av.error.FFmpegError):
                     self._container.close()
                 return
             with naming_target(self.path), self._container:
                 if not self.frames:
-                    raise MediaError(self.path, "no frame was written", "give it at least one")
-                if self.audio is not None:
-                    self.audio.write(float("inf"))
+                    raise MediaError(
+                        self.path, "no frame was written to it", "give it at least one"
+                    )
+                for track in self._tracks():
+                    track.write(float("inf"))
                 self._mux(self._video.encode(None))

@@ -51,7 +51,7 @@ class LowerHalfPSNR(Metric):
 
     def compute(self) -> Tensor:
         if self.count == 0:
-            raise ValueError("LowerHalfPSNR: no picture was given, there is no mean to compute")
+            raise ValueError("LowerHalfPSNR: no picture was given")
         return -10 * torch.log10(self.total / self.count)
 
 
@@ -95,6 +95,6 @@ class PictureQuality(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         if self.pictures == 0:
-            raise ValueError("PictureQuality: no picture was given, there is no mean to compute")
+            raise ValueError("PictureQuality: no picture was given")
         means = {name: getattr(self, name) / self.pictures for name in self.NAMES}
         return means | {"pictures": self.pictures}

@@ -72,7 +72,7 @@ class SyncScore(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         if self.clips == 0:
-            raise ValueError("SyncScore: no clip was given, there is no mean to compute")
+            raise ValueError("SyncScore: no clip was given")
         names = ("distance", "confidence", "within_one")
         means = {name: getattr(self, name) / self.clips for name in names}
         return means | {"clips": self.clips}

@@ -57,7 +57,7 @@ class WordErrorRate(Metric):
 
     def compute(self) -> Tensor:
         if not self.words:
-            raise ValueError("no word was said, so there is no word error")
+            raise ValueError("no word was said, so the word error is undefined")
         return self.errors / self.words
 
 

@@ -47,22 +47,22 @@ def check_network(option: str, network: Any, kind: type[Network], needs: tuple[s
     """
     name = type(network).__name__
     if not isinstance(network, kind):
-        raise ConfigError(f"{option}: a {name} is no {kind.__name__}")
+        raise ConfigError(f"{option}: {name} is not a {kind.__name__}")
     config = getattr(network, "config", {})
     if missing := [each for each in needs if each not in config]:
-        raise ConfigError(f"{option}: the config of {name} has no {', '.join(missing)}")
+        raise ConfigError(f"{option}: the config of {name} lacks {', '.join(missing)}")
     try:
         json.dumps(config)
         with torch.device("meta"):  # no memory
             again = type(network)(**config)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"{option}: {name} cannot be built again from its config ({error})"
+            f"{option}: {name} cannot be rebuilt from its config ({error})"
         ) from error
     shapes, there = ({n: v.shape for n, v in m.state_dict().items()} for m in (again, network))
     if shapes != there:
         other = sorted(n for n in {*shapes, *there} if shapes.get(n) != there.get(n))
         raise ConfigError(
-            f"{option}: {name} built again from its config differs in {other[0]}; the config needs "
+            f"{option}: {name} rebuilt from its config differs in {other[0]}; the config needs "
             "every argument of the constructor"
         )

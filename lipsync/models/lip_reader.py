@@ -63,10 +63,10 @@ class LipReader(Network):
         self.slots = [[str(word) for word in slot] for slot in slots]
         self.words = [word for slot in self.slots for word in slot]
         if not all(self.slots) or not self.slots or len(set(self.words)) < len(self.words):
-            raise ConfigError("LipReader: each slot needs words, and a word has one place")
+            raise ConfigError("LipReader: each slot needs words, and no word may be in two slots")
         spelt = {w: " ".join(w) for w in self.words} if spelling is None else dict(spelling)
         if missing := [word for word in self.words if not spelt.get(word, "").split()]:
-            raise ConfigError(f"LipReader: spelling has no sounds of '{missing[0]}'")
+            raise ConfigError(f"LipReader: spelling has no sounds for '{missing[0]}'")
         self.spelling = {word: spelt[word].split() for word in self.words}
         self.sounds = sorted({sound for sounds in self.spelling.values() for sound in sounds})
         self.config = {

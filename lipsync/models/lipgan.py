@@ -190,5 +190,7 @@ def _heard(name: str, feature: Any) -> dict[str, Any]:
     """The record of what is heard, which has one shape only."""
     record = sound_record(LIPGAN_MFCC if feature is None else feature)
     if sound_shape(record) != sound_shape(LIPGAN_MFCC):
-        raise ConfigError(f"{name} hears windows of 12 x 35 numbers, feature={record} has others")
+        raise ConfigError(
+            f"{name} needs windows of 12 x 35 numbers, but feature={record} has another shape"
+        )
     return record

@@ -34,7 +34,7 @@ def sound_record(feature: Any) -> dict[str, Any]:
     """
     record = getattr(feature, "record", feature)
     if not isinstance(record, Mapping) or not {"name", "bands", "window"} <= record.keys():
-        raise ConfigError(f"feature={feature!r} is no feature and no record of one")
+        raise ConfigError(f"feature={feature!r} is neither a feature nor the record of one")
     return dict(record)
 
 

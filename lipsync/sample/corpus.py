@@ -117,7 +117,7 @@ def make_sample_corpus(
             f"or more; got {speakers}, {clips}, {seconds} and {size}"
         )
     if root.exists() and not root.is_dir():
-        raise ConfigError(f"{root}: is a file; name a folder for the sample corpus")
+        raise ConfigError(f"{root}: is a file; choose a folder for the sample corpus")
     recipe = {"version": VERSION, "seed": seed, "speakers": speakers, "clips": clips}
     recipe |= {"seconds": seconds, "size": size}
     keys = split_keys(speakers, clips)

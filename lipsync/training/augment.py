@@ -171,7 +171,7 @@ class Augment:
         known = {each.name for each in fields(feature.augmentation)}
         if other := sorted(set(amounts) - known):
             raise ConfigError(
-                f"model.augment.sound.{feature.name}.{other[0]}: there is "
+                f"model.augment.sound.{feature.name}.{other[0]}: unknown; available: "
                 f"{', '.join(sorted(known))}"
             )
         return feature.augmentation(**amounts)

@@ -199,8 +199,8 @@ class Training(pl.LightningModule, ABC):
             for optimizer, schedule in rates
         ]
         log.warning(
-            "the schedule of this run was %d batches long and is now %d: at batch %d the learning "
-            "rate goes from %s; trainer.schedule_batches=%d keeps the schedule as it was",
+            "the schedule of this run was %d batches long and is now %d: at batch %d the "
+            "learning rate changes from %s; trainer.schedule_batches=%d keeps the old schedule",
             *(then, now, self.batches_done, " and from ".join(changes), then),
         )
 
@@ -215,8 +215,8 @@ class Training(pl.LightningModule, ABC):
                 raise TrainingError(
                     f"batch {self.batches_done}",
                     f"{name} is not finite and was not saved",
-                    "the last checkpoint is older and whole; lower the learning rate or set "
-                    "trainer.clip, and go on with ckpt_path=last",
+                    "the previous checkpoint is intact; lower the learning rate or set "
+                    "trainer.clip, and resume with ckpt_path=last",
                 )
         checkpoint["lipsync"] = self.about()
         checkpoint["schedule_batches"] = self.schedule_batches

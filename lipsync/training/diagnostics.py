@@ -90,7 +90,7 @@ class Diagnostics(Callback):
         rate = "lower model.discriminator_optimizer.lr"
         loss, self._worst = float(self._worst), None
         if loss > _LOST:
-            text = f"its loss came to {loss:.3g}, chance is 0.69; {rate}"
+            text = f"its loss is {loss:.3g}, chance is 0.69; {rate}"
             self.tell("discriminator diverged", text)
         # LipGAN's says how often it is right on either kind of wrong pair.
         accuracies = [v for k, v in values.items() if k.startswith("train/discriminator_accuracy")]
@@ -112,7 +112,7 @@ class Diagnostics(Callback):
         if float(values.get("val/off_sync_accuracy", 1.0)) < _CHANCE:
             gap = min((t.min_gap for t in getattr(pl_module, "terms", {}).values()), default=0)
             causes = ", ".join(self._causes(gap)) or (
-                "none of sound out of time, silence and near negatives was found: try "
+                "no misaligned sound, silence or near negatives found: try "
                 "model.augment=null, another learning rate, more speakers"
             )
             self.tell(

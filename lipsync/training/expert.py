@@ -88,8 +88,8 @@ class ExpertTraining(Training):
         """Raise ConfigError for training samples that hold no negatives."""
         if train.windows < 2:
             raise ConfigError(
-                f"data.train.windows={train.windows}: the windows of a clip are each other's "
-                "negatives, so that one alone teaches nothing; give 2 or more"
+                f"data.train.windows={train.windows}: the windows of a clip serve as each "
+                "other's negatives; set it to 2 or more"
             )
 
     def embed(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,8 +43,8 @@ class FiniteLosses:
                 raise TrainingError(
                     f"batch {batch}",
                     f"the loss is {float(value)}; its clips: {', '.join(clips)}",
-                    "look at these clips, or lower the learning rate or set trainer.clip; "
-                    "ckpt_path=last goes on from the last validation",
+                    "check these clips, lower the learning rate or set trainer.clip; "
+                    "ckpt_path=last resumes from the last validation",
                 )
 
 

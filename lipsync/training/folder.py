@@ -43,7 +43,7 @@ def resume_path(ckpt_path: str | None, output: Path) -> Path | None:
         return None
     path = output / "checkpoints" / "last.ckpt" if ckpt_path == "last" else Path(ckpt_path)
     if not path.is_file():
-        raise ConfigError(f"ckpt_path={ckpt_path}: there is no checkpoint {path} to continue from")
+        raise ConfigError(f"ckpt_path={ckpt_path}: no checkpoint {path} to resume from")
     return path
 
 
@@ -56,20 +56,21 @@ def check_resume(path: Path, about: dict[str, Any], batches_per_epoch: int) -> N
     try:
         there = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except Exception as error:  # the unpickler lets all kinds through
-        problem, remedy = "is damaged, cut short, or no checkpoint", "name another one"
+        problem, remedy = "is damaged, cut short, or not a checkpoint", "name another one"
         raise CheckpointError(path, problem, remedy) from error
     if not isinstance(there, dict) or "lipsync" not in there:
-        problem = "holds weights, but not the state of a training that could go on"
-        raise CheckpointError(path, problem, "begin from its weights with model.init_from")
+        problem = "holds weights only, without the training state needed to resume"
+        raise CheckpointError(
+            path, problem, "start a new run from its weights with model.init_from"
+        )
     check_same_run(there["lipsync"], about)
     done = there["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"]
     then = done // (there["epoch"] + 1)
     if then != batches_per_epoch:
         raise CheckpointError(
             path,
-            f"the run there validates every {then} batches, this one would every "
-            f"{batches_per_epoch}",
-            f"give trainer.val_every={then} and a multiple of it as trainer.batches",
+            f"that run validates every {then} batches, this one every {batches_per_epoch}",
+            f"set trainer.val_every={then} and trainer.batches to a multiple of it",
         )
 
 

@@ -93,7 +93,7 @@ class GeneratorTraining(Training):
         for name, measure in self.metrics.items():
             if not isinstance(measure, Measure):
                 kind = type(measure).__name__
-                raise ConfigError(f"model.metrics.{name}: a {kind} is no Measure")
+                raise ConfigError(f"model.metrics.{name}: {kind} is not a Measure")
             measure.attach(name, networks, dict(used.items()))
         self.check_augmentation(self.features())
         self.trained_with: dict[str, list[str]] | None = {}  # before this training

@@ -139,7 +139,9 @@ class LipReaderTraining(Training):
                 word in slot for word, slot in zip(words, self.reader.slots, strict=False)
             )
             if not fits:
-                raise ClipError(key, f"says '{text}', which is no sentence that the reader knows")
+                raise ClipError(
+                    key, f"says '{text}', which is not a sentence that the reader knows"
+                )
             found.append([numbers[word] for word in words])
         return found
 

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from lipsync.errors import ConfigError
 from lipsync.models import LipsCode
 from lipsync.training.augment import PictureAugment
-from lipsync.training.batches import batch_rng, generator_faces
+from lipsync.training.batches import batch_rng, framing_of, generator_faces
 from lipsync.training.generator import GeneratorTraining
 from lipsync.training.step import Step
-from lipsync.training.terms import ReadBack
 
 _EDITOR = "face_encoder_blocks", "face_decoder_blocks", "output_block", "reader", "bottom", "gains"
 _PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # that can learn alone
@@ -32,13 +31,14 @@ class LipsCodeTraining(GeneratorTraining):
         args: see :class:`GeneratorTraining`.
         learns: "all": pictures are painted from the code of the true mouth, and what is heard is
             drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
-            "sound": coder and editor stay as they are, and pictures are painted from what is heard.
+            "sound": coder and editor stay as they are, and pictures are painted from what is heard;
+            with the term ``code`` alone nothing is painted, which takes minutes.
         view: what happens to pictures before the coder reads them.
         poses: what happens to each reference on its own before the editor sees it: moved a little,
             it teaches that heads turn between two moments.
         noise: deviation of the noise on codes that are painted, whose own is 1.
-        swapped: share of the windows that are painted from another's code, for
-            :class:`.terms.ReadBack`; where the editor learns alone.
+        crossed: share of the windows whose face above what is painted is that of another moment,
+            the first reference: so the mouth follows from the code alone.
         options: see :class:`GeneratorTraining`.
 
     Raises:
@@ -53,29 +53,25 @@ class LipsCodeTraining(GeneratorTraining):
         view: PictureAugment | None = None,
         poses: PictureAugment | None = None,
         noise: float = 0.1,
-        swapped: float = 0.0,
+        crossed: float = 0.0,
         **options: Any,
     ) -> None:
         if not isinstance(generator, LipsCode):
-            raise ConfigError(f"model.generator: a {type(generator).__name__} has no lips code")
+            raise ConfigError(f"model.generator: {type(generator).__name__} has no lips code")
         if learns not in ("all", *_PARTS):
-            raise ConfigError(f"model.learns={learns}: there is all, {', '.join(_PARTS)}")
+            raise ConfigError(f"model.learns={learns}: must be one of all, {', '.join(_PARTS)}")
         if not noise >= 0:
             raise ConfigError(f"model.noise={noise}: must be 0 or more")
-        if not 0 <= swapped < 1:
-            raise ConfigError(f"model.swapped={swapped}: must be 0 or more, and less than 1")
+        if not 0 <= crossed <= 1:
+            raise ConfigError(f"model.crossed={crossed}: must be 0 to 1")
         super().__init__(generator, *args, **options)
         self.learns, self.view, self.poses = learns, view, poses
-        self.noise, self.swapped = noise, swapped
-        if learns != "editor" and (
-            swapped or any(isinstance(t, ReadBack) for t in self.terms.values())
-        ):
-            raise ConfigError(
-                "model.swapped and ReadBack need model.learns=editor: a coder at rest"
-            )
+        self.noise, self.crossed = noise, crossed
         if learns != "all":
             if options.get("init_from") is None:
-                raise ConfigError(f"model.learns={learns}: give trained weights by model.init_from")
+                raise ConfigError(
+                    f"model.learns={learns}: needs trained weights; set model.init_from"
+                )
             generator.requires_grad_(False)
             for part in self._learning():
                 part.requires_grad_(True)
@@ -94,24 +90,32 @@ class LipsCodeTraining(GeneratorTraining):
         return self
 
     def painted(self, step: Step) -> Step:
+        if self.crossed and self.training:
+            step = replace(step, target=self._crossed(step))
         code = self._true_code(step)
-        windows = code.shape[:2]
-        heard = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(0, windows)
-        shown, known = (heard if self.learns == "sound" else code), None
-        if self.swapped:  # those at the end show what the mouths of others do
-            known = max(1, round(len(code) * (1 - self.swapped)))
-            shown = torch.cat([code[:known], code.roll(known, dims=0)[known:]])
-        painted = shown
+        heard = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(0, code.shape[:2])
+        if self.learns == "sound" and {n for n, w in self.loss_weights.items() if w} == {"code"}:
+            return replace(step, code=code.detach(), heard=heard)
+        shown = heard if self.learns == "sound" else code
         if self.learns != "sound":
             rng = self._rng("noise")
             noise = torch.randn(code.shape, generator=rng, device=rng.device)
-            painted = shown + self.noise * noise.to(code)
-        faces = generator_faces(self.generator, step.target, self._posed(step))
-        faces = faces.flatten(0, 1)
-        decoded = self.generator.decode(painted.flatten(0, 1), faces)
+            shown = shown + self.noise * noise.to(code)
+        faces = generator_faces(self.generator, step.target, self._posed(step)).flatten(0, 1)
+        decoded = self.generator.decode(shown.flatten(0, 1), faces)
         fake, flows = self.generator.picture(decoded, faces), self.generator.flows(decoded)
-        codes = {"code": code.detach(), "heard": heard, "shown": shown.detach(), "known": known}
-        return replace(step, fake=fake.unflatten(0, windows), flows=flows, **codes)
+        fake = fake.unflatten(0, code.shape[:2])
+        return replace(step, fake=fake, flows=flows, code=code.detach(), heard=heard)
+
+    def _crossed(self, step: Step) -> Tensor:
+        """The targets, the last of them beneath the face of another moment."""
+        count = round(len(step.target) * self.crossed)
+        target, framing = step.target.clone(), framing_of(self.generator)
+        above = step.reference[len(target) - count :, :1].expand_as(target[len(target) - count :])
+        above = above.clone()
+        framing.painted(above)[...] = framing.painted(target[len(target) - count :])
+        target[len(target) - count :] = above
+        return target
 
     def _posed(self, step: Step) -> Tensor:
         """The references, each moved on its own."""

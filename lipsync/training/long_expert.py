@@ -47,8 +47,8 @@ class LongExpertTraining(ExpertTraining):
         least, most = expert.moment, frames - self.min_gap
         if not windows or not all(least <= each <= most for each in windows):
             raise ConfigError(
-                f"model.windows={list(windows)}: must be lengths of {least} to {most} frames: "
-                f"negatives are {self.min_gap} away, in a stretch of model.frames={frames}"
+                f"model.windows={list(windows)}: must be {least} to {most} frames, so that "
+                f"negatives {self.min_gap} frames away fit into model.frames={frames}"
             )
         self.frames, self.windows = frames, tuple(windows)
         self.window = expert.moment  # what a clip is embedded in

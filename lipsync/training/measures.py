@@ -164,14 +164,14 @@ class JudgeDistance(PerSystem):
         seen, sees = networks["generator"].config["framing"], self.judge.network.config["framing"]
         if seen != sees:
             raise ConfigError(
-                f"model.judge sees faces framed '{sees}', the generator '{seen}'; give a judge of "
-                "that framing, or model.judge=null for a score without"
+                f"model.judge expects framing '{sees}', the generator uses '{seen}'; choose a "
+                "judge with that framing, or set model.judge=null to do without"
             )
         for term_name, term in terms.items():
             if self.judge.sha256 in term.hashes():
                 raise ConfigError(
-                    f"model.judge is the network of model.loss.{term_name}, and what trains a "
-                    "generator cannot judge it; give another, or model.judge=null"
+                    f"model.judge is the network of model.loss.{term_name}, and a network in the "
+                    "loss cannot be the judge; choose another, or set model.judge=null"
                 )
 
     def span(self) -> Span | None:

@@ -35,8 +35,8 @@ def processes_of(trainer: pl.Trainer) -> Iterator[None]:
             for other in others:
                 other.send_signal(signal.SIGKILL)  # what they know, this one knew
             if failed:  # and the connection to it with it
-                text = "has failed, and so this one cannot go on"
-                raise TrainingError("another process", text, "see its own line") from error
+                text = "failed, so this one stops too"
+                raise TrainingError("another process", text, "see its own message") from error
             raise
 
 

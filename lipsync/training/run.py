@@ -59,7 +59,7 @@ def run(config: DictConfig) -> float:
     check_settings(settings)
     check_whole("seed", config.seed, 0, 2**32 - 1)
     if config.callbacks.get("best") is None:
-        raise ConfigError("callbacks.best=null: a run keeps the checkpoint that validates best")
+        raise ConfigError("callbacks.best=null: must be set, as a run keeps its best checkpoint")
     epochs, per_epoch = split_batches(settings.batches, settings.val_every, settings.accumulate)
     _quieten()
     if settings.threads:
@@ -123,8 +123,8 @@ def run(config: DictConfig) -> float:
         best = trainer.checkpoint_callback
         if best.best_model_score is None:
             raise ConfigError(
-                f"ckpt_path={config.ckpt_path}: the run there is at its end and nothing is left to "
-                "train; raise trainer.batches"
+                f"ckpt_path={config.ckpt_path}: that run is complete; raise trainer.batches to "
+                "continue it"
             )
         score = float(best.best_model_score)
         log.info("best %s %.4f in %s", best.monitor, score, best.best_model_path)
@@ -205,7 +205,7 @@ def _signals(trainer: pl.Trainer) -> Iterator[None]:
     try:
         yield
     except SIGTERMException:
-        print("terminated; ckpt_path=last goes on from the last validation", file=sys.stderr)
+        print("terminated; ckpt_path=last resumes from the last validation", file=sys.stderr)
         sys.exit(128 + signal.SIGTERM)
     except SystemExit as error:
         if error.code == 1 and trainer.interrupted:

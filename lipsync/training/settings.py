@@ -51,10 +51,10 @@ def check_settings(settings: DictConfig) -> None:
     if settings.precision == "bf16-mixed" and not computes_in_bfloat16(on_gpu):
         raise ConfigError(
             f"trainer.precision=bf16-mixed: this {'GPU' if on_gpu else 'processor'} does not "
-            f"compute in bfloat16; use {'16-mixed' if on_gpu else '32-true'} or auto"
+            f"support bfloat16; use {'16-mixed' if on_gpu else '32-true'} or auto"
         )
     if settings.sync_batchnorm and not on_gpu and settings.processes * settings.nodes > 1:
-        raise ConfigError("trainer.sync_batchnorm=true needs GPUs; leave it false on processors")
+        raise ConfigError("trainer.sync_batchnorm=true needs GPUs; leave it false on CPUs")
 
 
 def check_devices(gpus: int) -> None:

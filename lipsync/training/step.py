@@ -22,10 +22,7 @@ class Step:
         shifted: as ``sound``, of the same clip at another time; None where nobody asked for it.
         code: (N, T, numbers) of the targets' mouths, for generators that speak through a lips code.
         heard: as ``code``, what the sound is thought to say.
-        shown: as ``code``, what was painted.
         flows: (N x T, R, 2, S, S) of a warping head, in half sides; None where nobody keeps them.
-        known: how many of the windows, the first, are painted to be like ``target``; the others
-            show something else, of which there is no true picture. None: all.
     """
 
     batch: int
@@ -37,11 +34,4 @@ class Step:
     shifted: Tensor | None = None
     code: Tensor | None = None
     heard: Tensor | None = None
-    shown: Tensor | None = None
     flows: Tensor | None = None
-    known: int | None = None
-
-    @property
-    def compared(self) -> tuple[Tensor, Tensor]:
-        """What was painted, and the true pictures, of the windows that have such."""
-        return self.fake[: self.known], self.target[: self.known]

@@ -54,7 +54,7 @@ def read_sweep(folder: Path) -> list[Run]:
             overrides = {name: value for name, _, value in pairs}  # ~name has no value
             runs.append(Run(hydra.parent, overrides, numbers))
     if not runs:
-        raise ConfigError(f"{folder}: holds no run that has validated; name a sweep's folder")
+        raise ConfigError(f"{folder}: contains no validated run; name the folder of a sweep")
     return runs
 
 

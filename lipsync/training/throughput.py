@@ -54,7 +54,9 @@ class Throughput(Callback):
         pl_module.log("train/waiting_for_data", share)
         if share > WAITING and not self._warned and done > self.every:
             self._warned = True
-            log.warning("%.0f %% of the time waits for data; raise data.workers", 100 * share)
+            log.warning(
+                "%.0f %% of the time is spent waiting for data; raise data.workers", 100 * share
+            )
         self._waited = self._worked = self._samples = 0.0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:

@@ -64,7 +64,7 @@ def finished(loggers: list[Logger]) -> Iterator[None]:
         code = 0
     except wandb.Error as error:  # no account, no connection
         problem = " ".join(str(error).split()).rstrip(".")
-        remedy = "logger.wandb.offline=true keeps the run on this machine"
+        remedy = "logger.wandb.offline=true logs to this machine only"
         raise ConfigError(f"logger=wandb: {problem}; {remedy}") from error
     finally:
         wandb.finish(exit_code=code)

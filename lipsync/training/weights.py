@@ -40,7 +40,7 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, l
     given = load_model(source, part="discriminator" if part == "discriminator" else None)
     found, wanted = type(given).__name__, type(network).__name__
     if found != wanted:
-        raise CheckpointError(source, f"holds a {found}, training begins from a {wanted}")
+        raise CheckpointError(source, f"holds a {found}, but this training needs a {wanted}")
     other = {key: value for key, value in given.config.items() if network.config[key] != value}
     if "feature" in other:
         there, here = given.config["feature"], network.config["feature"]
@@ -53,10 +53,10 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, l
         here = ", ".join(f"{key} {network.config[key]}" for key in other)
         remedy = " ".join(f"{_option(part, key)}={value}" for key, value in other.items())
         raise CheckpointError(
-            source, f"is a {found} of {there}, training would build {here}", f"give {remedy}"
+            source, f"is a {found} of {there}, but this training builds {here}", f"give {remedy}"
         )
     network.load_state_dict(given.state_dict())
-    log.info("training begins from %s", source)
+    log.info("initialised from %s", source)
     return trained_with(given)
 
 
@@ -76,8 +76,8 @@ def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:
         if then != now:
             raise CheckpointError(
                 "ckpt_path",
-                f"the run there was of another {part}: {_shown(then)}, this one has {_shown(now)}",
-                "give the options that it was started with, or leave ckpt_path out to start over",
+                f"that run used another {part}: {_shown(then)}, this one {_shown(now)}",
+                "repeat the options of that run, or leave out ckpt_path to start over",
             )
 
 
@@ -99,5 +99,5 @@ class WholeCheckpoints(TorchCheckpointIO):
             part.replace(path)
         except (OSError, RuntimeError) as error:
             part.unlink(missing_ok=True)
-            remedy = "make room there and go on with ckpt_path=last"
+            remedy = "free some space and resume with ckpt_path=last"
             raise TrainingError(path, f"cannot be written ({error})", remedy) from error

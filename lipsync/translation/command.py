@@ -26,6 +26,10 @@ def add_translate(commands: Any) -> None:
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
     add("--to", metavar="LANG", help="target language, e.g. es")
     add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
+    about = "audio track to translate: a number from 0, or a language (default: the default one)"
+    add("--audio-stream", metavar="N|LANG", help=about)
+    about = "video track to dub, a number from 0 (default: the default one)"
+    add("--video-stream", type=int, metavar="N", help=about)
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
     about = "stop after recognise, translate, speakers, speak, voice or fit"
@@ -56,6 +60,8 @@ def add_translate(commands: Any) -> None:
     add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
     add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")
+    about = "loudness of the new sound by EBU R 128, e.g. -23 (default: as loud as the original)"
+    add("--loudness", type=float, metavar="LUFS", help=about)
     add("--model", help="name or path of the lip generator (default: the bundled one)")
     add("--adapt", action="store_true", help="adapt the generator to the person in VIDEO first")
     add("--device", help="device of the networks, e.g. cuda (default: cpu)")
@@ -72,7 +78,9 @@ class _ByName(argparse.Action):
         before = getattr(namespace, self.dest, {})
         if named is None or os.path.exists(value):  # noqa: PTH110 whatever its name
             if before:
-                raise argparse.ArgumentError(self, "several need a name each, such as A=VALUE")
+                raise argparse.ArgumentError(
+                    self, "with several values each needs a name, such as A=VALUE"
+                )
             setattr(namespace, self.dest, value)
             return
         if not isinstance(before, dict) or named[1] in before:

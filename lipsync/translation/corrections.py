@@ -46,8 +46,8 @@ def read_corrections(options: Options, folder: Path) -> list[Correction]:
     given = options.correct
     if not (folder / "translation.json").exists():
         raise ConfigError(
-            f"nothing is translated to '{options.to}' in {folder.parent} that could be corrected; "
-            "run without --correct first, or name the folder with --work"
+            f"nothing is translated to '{options.to}' in {folder.parent} yet; run without "
+            "--correct first, or name the folder with --work"
         )
     if isinstance(given, dict):
         return [Correction(_number(number), text=_one_line(given[number])) for number in given]
@@ -61,7 +61,7 @@ def read_corrections(options: Options, folder: Path) -> list[Correction]:
 
 def _number(number: object) -> int:
     if not str(number).isdigit():
-        raise ConfigError(f"correct: '{number}' is no line's number; write e.g. 3=Gracias")
+        raise ConfigError(f"correct: '{number}' is not a line number; write e.g. 3=Gracias")
     return int(str(number))
 
 
@@ -88,8 +88,8 @@ def correct_lines(job: TranslationJob) -> None:
     transcript: Row = {"segments": []}
     if any(correction.source is not None for correction in corrections):
         if job.options.subtitles is not None:
-            problem = f"what is said is not corrected with --subtitles {job.options.subtitles}"
-            raise ConfigError(f"{problem}; correct the translation alone, or {heard}")
+            problem = f"the transcript cannot be corrected with --subtitles {job.options.subtitles}"
+            raise ConfigError(f"{problem}; correct only the translation, or {heard}")
         transcript = load(heard, "segments")
     for one in corrections:
         row = _row(path, translated["lines"], one.line)
@@ -107,7 +107,7 @@ def correct_lines(job: TranslationJob) -> None:
 
 def _row(path: Path, rows: Sequence[Row], line: int) -> Row:
     if not 1 <= line <= len(rows):
-        raise ConfigError(f"there is no line {line} to correct: {path} has {len(rows)} lines")
+        raise ConfigError(f"no line {line}: {path} has {len(rows)} lines")
     return rows[line - 1]
 
 
@@ -119,7 +119,7 @@ def _replace(
         raise MediaError(
             Path(str(job.options.correct)),
             f"corrects '{old[:60]}' in line {line}, where {path} has '{there[:60]}' now",
-            "write the page again with --proof, and correct that",
+            "write the page anew with --proof and correct that one",
         )
     row[key] = new
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lipsync.errors import ConfigError, MediaError, StageError
+from lipsync.languages import LANGUAGES
 from lipsync.media import check_target
 from lipsync.translation.job import TranslationJob
-from lipsync.translation.languages import LANGUAGES
 from lipsync.translation.segments import Segment, Transcript
 from lipsync.translation.subtitles import Cue, read_subtitles, write_subtitles
 from lipsync.translation.transcript import load_transcript, save_transcript
@@ -24,7 +24,7 @@ def given_transcript(job: TranslationJob) -> tuple[Transcript, int]:
     cues = _cues(job, given)
     language = job.options.source or _language_of(given)
     if language is None:
-        raise ConfigError(f"{given} does not say its language; name it with --from, e.g. --from en")
+        raise ConfigError(f"{given} states no language; set it with --from, e.g. --from en")
     made_from = digest(job.video_digest, "subtitles", file_digest(given), language)
     if path.exists():
         transcript, before, edited = load_transcript(path)
@@ -32,7 +32,9 @@ def given_transcript(job: TranslationJob) -> tuple[Transcript, int]:
             return transcript, 0
         if edited:
             problem = f"{path} was corrected by hand, and {given} is another transcript"
-            raise StageError("recognise", problem, "delete the former, or leave --transcript out")
+            raise StageError(
+                "recognise", problem, "delete the corrected one, or leave out --transcript"
+            )
     save_transcript(path, Transcript(language, tuple(_segments(cues))), made_from)
     return load_transcript(path)[0], 1
 
@@ -76,7 +78,9 @@ def _cues(job: TranslationJob, path: Path) -> list[Cue]:
     cues, end = read_subtitles(path), job.seconds()
     late = next((cue for cue in cues if cue.start > end + _SLACK), None)
     if late is not None:
-        problem = f"line {late.line}: begins at {late.start:.2f} s, {job.video} ends at {end:.2f} s"
+        problem = (
+            f"line {late.line}: starts at {late.start:.2f} s, but {job.video} ends at {end:.2f} s"
+        )
         raise MediaError(path, problem, "use the subtitles of this video")
     return [replace(cue, end=min(cue.end, end)) for cue in cues if cue.start < end]
 
@@ -109,7 +113,7 @@ def save_subtitles(
     rows = load(ledger, "files")["files"] if ledger.exists() else []
     if path.exists() and {"file": path.name, "made": file_digest(path)} not in rows:
         job.notes.append(
-            f"{path} was changed by hand and stays; delete it to have it written again, or give it "
+            f"{path} was edited by hand and is kept; delete it to have it rewritten, or pass it "
             "with --transcript or --subtitles"
         )
         return []

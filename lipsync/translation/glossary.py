@@ -31,14 +31,14 @@ class Glossary:
         """The glossary in a CSV file with the columns source and target.
 
         Raises:
-            MediaError: it cannot be read, or a row is not a term and its translation.
+            MediaError: it cannot be read, or a row does not hold a term and its translation.
         """
         terms: dict[str, str] = {}
         for line, cells in read_rows(path):
             if [cell.lower() for cell in cells] == _HEAD:
                 continue
             if len(cells) != 2 or not all(cells):
-                problem = f"line {line}: is not a term and its translation"
+                problem = f"line {line}: does not hold a term and its translation"
                 raise MediaError(path, problem, "write lines of: source,target")
             if terms.setdefault(cells[0], cells[1]) != cells[1]:
                 problem = f"line {line}: '{cells[0]}' has another translation above"
@@ -82,7 +82,7 @@ class Glossary:
         used = [self.used(source) for source in sources]
         lines = sum(map(bool, used))
         if not lines:
-            return ["glossary: no line holds a term"]
+            return ["glossary: no line contains a term"]
         notes = [f"glossary: {sum(map(len, used))} terms in {lines} of {len(sources)} lines"]
         for number, (text, terms) in enumerate(zip(texts, used, strict=True), start=1):
             for term, target in missing(text, terms).items() if text else ():

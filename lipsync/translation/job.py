@@ -12,11 +12,12 @@ import numpy as np
 from lipsync.errors import ConfigError, StageError
 from lipsync.media import frame_times, probe, read_audio
 from lipsync.media.files import naming_target
+from lipsync.media.streams import USUAL
 from lipsync.translation import mixing
 from lipsync.translation.engines import Choice, choose
 from lipsync.translation.options import Options
 from lipsync.translation.segments import Transcript
-from lipsync.translation.work import file_digest, load, save
+from lipsync.translation.work import digest, file_digest, load, save
 
 Report = Callable[[int, int], None]
 """Called with what is done of a stage, and what there is in all."""
@@ -40,22 +41,25 @@ class TranslationJob:
     @property
     def tracks(self) -> Path:
         """The faces of the video, as they are saved for its dub."""
-        return Path(self.options.dub.get("tracks", self.work / "tracks.json"))
+        number = self.options.video_stream
+        name = "tracks.json" if number is None else f"tracks-{number}.json"
+        return Path(self.options.dub.get("tracks", self.work / name))
 
     def check_source(self) -> None:
         """Claim the work folder for this video, or see that it is this video's already."""
-        self.video_digest = file_digest(self.video)
+        own, streams = file_digest(self.video), self.options.streams
+        self.video_digest = own if streams == USUAL else digest(own, streams.video, streams.audio)
         path = self.work / "source.json"
         if path.exists():
-            if load(path, "videos")["videos"] != [{"sha256": self.video_digest}]:
+            if load(path, "videos")["videos"] != [{"sha256": own}]:
                 raise ConfigError(
-                    f"{self.work} holds the work on another video; name another folder with "
-                    "--work, or delete its source.json to use it all the same"
+                    f"{self.work} holds another video's translation; choose another folder with "
+                    "--work, or delete its source.json to use it anyway"
                 )
         else:
             with naming_target(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
-            save(path, {"file": self.video.name}, "videos", [{"sha256": self.video_digest}])
+            save(path, {"file": self.video.name}, "videos", [{"sha256": own}])
 
     def engine(self, stage: str, asked: Any, source: str | None) -> Choice:
         """The engine of a stage, not loaded yet; one that is not here refuses when it is."""
@@ -71,18 +75,23 @@ class TranslationJob:
 
     def original(self, transcript: Transcript) -> list[np.ndarray]:
         """Each original line, at the rate of the new sound."""
-        wave = read_audio(self.video, mixing.RATE)
+        wave = self.sound()
         cuts = [(s.start, s.end) for s in transcript.segments]
         return [wave[round(a * mixing.RATE) : round(b * mixing.RATE)] for a, b in cuts]
 
+    def sound(self) -> np.ndarray:
+        """The video's sound, float32 (n,) at the rate of the new one."""
+        return read_audio(self.video, mixing.RATE, streams=self.options.streams)
+
     def seconds(self) -> float:
         """How long the new sound has to be: as long as the picture, so that no frame is lost."""
-        info = probe(self.video)
+        info = probe(self.video, self.options.streams)
         if info.video_seconds:
             return info.video_seconds
-        times = frame_times(self.video)  # a live recording: its head was written before its end
+        # a live recording: its head was written before its end
+        times = frame_times(self.video, streams=self.options.streams)
         if len(times):
             shown = times[-1] - times[0]
             last = shown / (len(times) - 1) if len(times) > 1 else 1 / info.fps
             return float(shown + last)
-        return len(read_audio(self.video, mixing.RATE)) / mixing.RATE
+        return len(self.sound()) / mixing.RATE

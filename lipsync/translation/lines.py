@@ -97,14 +97,14 @@ def _keep_corrections(
             number = max(open_numbers, key=shared.__getitem__)
             found[number] = k
             notes.append(
-                f"{path}: line {number + 1} was corrected by hand and stays, though what it "
-                "translates has changed; delete it to have it translated again"
+                f"{path}: line {number + 1} was corrected by hand and is kept although its "
+                "source has changed; delete it to have it retranslated"
             )
         else:
             set_aside.append(row)
             notes.append(
-                f"{path}: no line is left for the correction '{row['text'][:60]}'; it is under "
-                "set_aside"
+                f"{path}: no line is left for the correction '{row['text'][:60]}'; it was moved "
+                "to set_aside"
             )
     return notes
 

@@ -23,7 +23,10 @@ def move_lips(
     Of several faces it is the one that speaks in the original whose lips move; with ``turns``,
     whose they are then, to their own lines.
     """
-    options = {"device": job.options.device, "faces": "sync"} | job.options.dub
+    given = job.options
+    options = {"device": given.device, "faces": "sync", "audio_language": given.to}
+    own = {name: getattr(given, name) for name in ("audio_stream", "video_stream", "loudness")}
+    options |= {name: value for name, value in own.items() if value is not None} | given.dub
     sounds: dict[str, Path] = {}
     if turns and "faces" not in job.options.dub:
         options["faces"], sounds = _parts(job, turns)
@@ -50,7 +53,9 @@ def move_lips(
         return 0
     from lipsync.dubbing import dub  # late: it brings PyTorch
 
-    dub(job.video, track, output, progress=report, **options)
+    made = dub(job.video, track, output, progress=report, **options)
+    if made.left_out:
+        job.notes.append(f"not kept: {', '.join(made.left_out)}")
     save(ledger, {}, "videos", [row | {"made": file_digest(output)}])
     return 1
 
@@ -101,6 +106,6 @@ def _adapted(job: TranslationJob, options: dict[str, Any], report: Any) -> dict[
     try:
         adapt([job.video], person, base, face="sync", device=device, progress=report)
     except ConfigError as error:
-        job.notes.append(f"the model was not adapted: {error}")
+        job.notes.append(f"adaptation failed, using the model as it is: {error}")
         return options | {"model": base}
     return options | {"model": person}

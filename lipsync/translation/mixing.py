@@ -13,6 +13,9 @@ _FADE = 0.01  # seconds at both ends of a line
 _SILENCE = -45.0  # dB below its loudest block: where a spoken line begins and ends
 _MARGIN = 0.03  # seconds kept around it
 _PEAK = 0.97
+_ALIKE = 8  # moments of the pauses that stand for what is heard under a moment of speech
+_MOMENTS = 4000  # of the pauses that are compared, a minute and a half of them
+_AT_ONCE = 256  # moments of speech
 
 
 def trim(wave: np.ndarray, rate: int) -> np.ndarray:
@@ -79,24 +82,39 @@ def background(wave: np.ndarray, spoken: Sequence[tuple[float, float]]) -> np.nd
     """What of a video's sound is not speech.
 
     Between the spoken spans it is the sound itself. Within them every frequency is pressed down to
-    its median level in the pauses: steady sounds (a fan, a street) go on, the speech goes; music
-    goes with it.
+    its median level in those moments of the pauses around that are most like it: steady sounds and
+    music that comes again go on, the speech goes. (REPET-SIM, Rafii and Pardo 2012, whose
+    similar moments are here free of speech.)
 
     Args:
         wave: float32 (n,) at ``RATE``.
         spoken: (start, end) in seconds.
     """
-    window = 1024
+    window = 2048
     _, times, spectrum = stft(wave, RATE, nperseg=window, noverlap=window * 3 // 4)
-    reach = 2 * window / RATE  # a window that touches speech is speech, and so is a breath
+    reach = window / RATE  # a window that touches speech is speech, and so is a breath
     speech = np.zeros(times.size, bool)
     for start, end in spoken:
         speech |= (times > start - reach) & (times < end + reach)
-    magnitude = np.abs(spectrum)
-    quiet = magnitude[:, ~speech]
-    pauses = quiet.shape[1] >= 8  # else the quietest moments stand in for them
-    floor = np.median(quiet, axis=1) if pauses else np.quantile(magnitude, 0.05, axis=1)
-    gain = np.minimum(1.0, floor[:, None] / np.maximum(magnitude, 1e-9))
-    spectrum *= np.where(speech[None], gain, 1.0)
+    magnitude = np.abs(spectrum).astype(np.float32)
+    said, quiet = np.flatnonzero(speech), np.flatnonzero(~speech)
+    for first in range(0, said.size, _AT_ONCE):
+        own = said[first : first + _AT_ONCE]
+        heard = magnitude[:, own]
+        near = np.sort(quiet[np.argsort(np.abs(quiet - own.mean()))[:_MOMENTS]])
+        if near.size >= _ALIKE:
+            floor = _alike(heard, magnitude[:, near])
+        else:  # no pause: the quietest moments stand in
+            floor = np.quantile(magnitude, 0.05, axis=1)[:, None]
+        spectrum[:, own] *= np.minimum(1.0, floor / np.maximum(heard, 1e-9))
     _, kept = istft(spectrum, RATE, nperseg=window, noverlap=window * 3 // 4)
     return np.asarray(kept[: len(wave)], np.float32)
+
+
+def _alike(heard: np.ndarray, pauses: np.ndarray) -> np.ndarray:
+    """Of each moment (bins, n) the median (bins, n) of those pauses (bins, m) most like it."""
+    one, other = np.log1p(heard), np.log1p(pauses)
+    one = one / np.maximum(np.linalg.norm(one, axis=0), 1e-9)
+    other = other / np.maximum(np.linalg.norm(other, axis=0), 1e-9)
+    like = np.argpartition(-(one.T @ other), _ALIKE - 1, axis=1)[:, :_ALIKE]
+    return np.median(pauses[:, like], axis=2)

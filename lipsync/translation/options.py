@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lipsync.errors import ConfigError
+from lipsync.languages import language
+from lipsync.media.streams import USUAL, Streams
 from lipsync.options import check_names, check_options, option, read_options_file
 from lipsync.translation.engines import AUTO
 from lipsync.translation.engines.base import Recogniser, Speaker, Translator, Voice
-from lipsync.translation.languages import language
 
 STAGES = ("recognise", "translate", "speakers", "speak", "voice", "fit", "lips")
 
@@ -32,6 +33,9 @@ class Options:
             whoever is seen to speak are moved. By default one, whose lips are moved throughout.
             They are called A, B and so on, by their first lines; ``tts`` and ``voice`` may then be
             mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
+        audio_stream: which sound of the video is translated, a number from 0 or a language; its
+            others are kept. By default the default one.
+        video_stream: which video of the file is dubbed, a number from 0.
         slowest, fastest: bounds of the speed at which a line is spoken, 1 being as its engine does.
         transcript: an SRT or VTT file of what is said, in place of recognising it.
         subtitles: an SRT or VTT file of the translation, in place of translating: its lines are
@@ -41,6 +45,8 @@ class Options:
         correct: new texts by the numbers of their lines, from 1, or the file of them that the page
             to proof-read saves; lines that were translated before, and are corrected now.
         background: gain of the original sound without its speech, 0 to 1.
+        loudness: integrated loudness (EBU R 128) of the new sound in LUFS, such as -23; by default
+            each line is as loud as the one that it replaces.
         device: where networks run.
         adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
             for all languages.
@@ -55,6 +61,8 @@ class Options:
     tts: str | dict | Speaker = AUTO
     voice: str | dict | Voice | None = None
     speakers: int | None = option(None, least=1, most=26)
+    audio_stream: int | str | None = option(None, least=0)
+    video_stream: int | None = option(None, least=0)
     transcript: str | Path | None = None
     subtitles: str | Path | None = None
     write_subtitles: str | None = option(None, choices=("srt", "vtt"))
@@ -63,6 +71,7 @@ class Options:
     slowest: float = option(0.9, least=0.5, most=1)
     fastest: float = option(1.4, least=1, most=2)
     background: float = option(0.0, least=0, most=1)
+    loudness: float | None = option(None, least=-40, most=-5)
     device: str = "cpu"
     adapt: bool = False
     until: str = option(STAGES[-1], choices=STAGES)
@@ -75,11 +84,18 @@ class Options:
                 value = "no" if value is False else str(value)  # YAML's reading of Norwegian
                 object.__setattr__(self, name, language(value).code)
         check_options(self)
+        if self.adapt and self.streams != USUAL:
+            raise ConfigError("adapt uses the default tracks; leave out audio_stream, video_stream")
         for name in ("tts", "voice"):
             if isinstance(getattr(self, name), dict) and self.speakers is None:
                 raise ConfigError(
                     f"{name} names several people; say how many speak with --speakers"
                 )
+
+    @property
+    def streams(self) -> Streams:
+        """The tracks of the video that are read."""
+        return Streams(self.video_stream, self.audio_stream)
 
     def tts_of(self, person: str) -> Any:
         """The engine that speaks for a person."""

@@ -187,7 +187,7 @@ def _write_subtitles(
 
 def _check(video: Path, output: Path, work: Path, options: Options) -> None:
     """Refuse before any work what could not be done after it."""
-    info = probe(video)
+    info = probe(video, options.streams)
     if not info.has_audio:
         raise MediaError(video, "has no sound", "name a video with speech")
     if not info.has_video:
@@ -200,7 +200,9 @@ def _check(video: Path, output: Path, work: Path, options: Options) -> None:
     if options.correct is not None:
         read_corrections(options, work / options.to)
     if options.source == options.to:
-        raise ConfigError(f"--from and --to are both {options.to}; name another language with --to")
+        raise ConfigError(
+            f"--from and --to are both {options.to}; choose another language with --to"
+        )
     if options.write_subtitles is not None:
         path = subtitle_path(output, options.to, options.write_subtitles)
         check_target(path, options.transcript, options.subtitles)

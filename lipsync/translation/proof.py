@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from lipsync.errors import ConfigError, StageError
+from lipsync.languages import LANGUAGES
 from lipsync.media import check_target, whole_file
 from lipsync.media.files import naming_target
 from lipsync.pages import render
 from lipsync.translation.fit import COMFORTABLE
 from lipsync.translation.glossary import missing
-from lipsync.translation.languages import LANGUAGES
 from lipsync.translation.options import STAGES, Options
 from lipsync.translation.pipeline import Progress, TranslationResult, translate
 from lipsync.translation.work import Row, load
@@ -81,10 +81,10 @@ def translate_with_page(
     """
     page, video, output = Path(page), Path(video), Path(output)
     if page.suffix.lower() not in _SUFFIXES:
-        raise ConfigError(f"--proof {page}: name a page to write, e.g. {page.stem or 'proof'}.html")
+        raise ConfigError(f"--proof {page}: name an .html file, e.g. {page.stem or 'proof'}.html")
     check_target(page, video, output)
     if options.until == STAGES[0]:
-        raise ConfigError("--proof shows a translation: leave out --until recognise")
+        raise ConfigError("--proof needs a translation; leave out --until recognise")
     folder = output.with_suffix(".work") if work is None else Path(work)
     try:
         result = translate(video, output, options, work=work, progress=progress)
@@ -190,6 +190,7 @@ def _fit_doubts(place: Row) -> list[str]:
     found = []
     if place["over"]:
         found.append(f"{place['over']:.1f} s too long")
+        found += [f"shorter: {text}" for text in place.get("shorter", ())]
     elif place["speed"] > COMFORTABLE:
         found.append("hurried")
     return found

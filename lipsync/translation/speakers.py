@@ -75,8 +75,8 @@ def find_turns(
         found = load(path, "turns")
         edited = found.get("made") != digest(found["turns"])
         if edited and found.get("lines") != of:
-            problem = f"{path} was corrected by hand, and the lines have changed since"
-            raise StageError("speakers", problem, "delete it to have them found out again")
+            problem = f"{path} was corrected by hand, but the lines have changed since"
+            raise StageError("speakers", problem, "delete it to have the speakers detected again")
         if edited or found.get("inputs") == inputs:
             return _checked(path, found["turns"], lines), 0
     turns = _find(job, lines, report)
@@ -105,7 +105,7 @@ def unseen(turns: Sequence[Turn]) -> list[str]:
     if not lines:
         return []
     named = f"{', '.join(map(str, lines[:10]))}{' ...' if len(lines) > 10 else ''}"
-    return [f"the speaker of line {named} is not seen: no lips move to it; see speakers.json"]
+    return [f"the speaker of line {named} is not visible: no lips move with it; see speakers.json"]
 
 
 def _checked(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn]:
@@ -122,7 +122,7 @@ def _checked(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn
             problem = f"turn {number} needs line, start, end and speaker"
             raise MediaError(path, problem, "correct it") from None
         except ConfigError as error:
-            raise MediaError(path, f"turn {number}: {error}", "or null for none") from None
+            raise MediaError(path, f"turn {number}: {error}", "use null for none") from None
         turns.append(Turn(line, start, end, speaker, face, earliest, latest))
     of = {turn.line: {t.speaker for t in turns if t.line == turn.line} for turn in turns}
     for line in range(1, len(lines) + 1):
@@ -171,7 +171,7 @@ def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list
         for (a, one), (b, other) in combinations(enumerate(said), 2)
         if one is not None and other is not None and _meet(one, other, shots)
     ]
-    wave = read_speech(job.video)
+    wave = read_speech(job.video, streams=job.options.streams)
     cuts = [(round(line.start * SAMPLE_RATE), round(line.end * SAMPLE_RATE)) for line in lines]
     voices = [voice_rows(wave[start:end]) for start, end in cuts]
     people = cluster(voices, job.options.speakers or 1, said, apart)
@@ -197,7 +197,7 @@ def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, Judge
     from lipsync.faces.detect import get_detector
     from lipsync.faces.roll import SecondLook
 
-    source, tracks = open_source(job.video), job.tracks
+    source, tracks = open_source(job.video, streams=job.options.streams), job.tracks
     saved = read_tracks(tracks, source.size) if tracks.exists() else None
     detector = job.options.dub.get("detector", "centerface")
     if isinstance(detector, str):

@@ -40,7 +40,7 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
         if engine.name is None or made_from == _digest(job, engine):
             return _checked(job, transcript, path), 0
     engine = engine or job.engine("recognise", options.asr, options.source)
-    wave = read_speech(job.video)
+    wave = read_speech(job.video, streams=job.options.streams)
     transcript = engine.load().recognise(
         wave, options.source, lambda share: report(round(100 * share), 100)
     )
@@ -48,7 +48,7 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
         raise StageError(
             "recognise",
             f"no speech found in {job.video}",
-            f"name a video in which someone speaks, or write {path} by hand",
+            f"use a video with speech, or write {path} by hand",
         )
     save_transcript(path, transcript, _digest(job, engine))
     report(100, 100)
@@ -62,25 +62,28 @@ def _digest(job: TranslationJob, engine: Choice) -> str:
 def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcript:
     declared = job.options.source
     if not any(segment.text for segment in transcript.segments):
-        raise StageError("recognise", f"{path} holds no text", "delete it to hear the video again")
+        raise StageError(
+            "recognise", f"{path} holds no text", "delete it to have the video transcribed again"
+        )
     if declared is not None and transcript.language != declared:
         raise StageError(
             "recognise",
-            f"the speech is in '{transcript.language}' by {path}, and was declared '{declared}'",
-            f"declare --from {transcript.language}, or correct the file",
+            f"according to {path} the speech is in '{transcript.language}', but --from is "
+            f"'{declared}'",
+            f"set --from {transcript.language}, or correct the file",
         )
     if transcript.doubt:
         raise StageError(
             "recognise",
-            f"the speech in {job.video} is perhaps not '{transcript.language}': {transcript.doubt}",
-            "declare its language with --from and name one that knows it, e.g. "
-            f"--asr whisper:small; or correct {path} (or empty its doubt) and run again",
+            f"the speech in {job.video} may not be '{transcript.language}': {transcript.doubt}",
+            "set its language with --from and a model that knows it, e.g. --asr whisper:small; "
+            "or correct {path} (or clear its doubt) and run again",
         )
     if transcript.language == job.options.to:
         raise StageError(
             "translate",
-            f"{job.video} is in '{transcript.language}' already",
-            "name another language with --to",
+            f"{job.video} is already in '{transcript.language}'",
+            "choose another language with --to",
         )
     return transcript
 
@@ -144,8 +147,8 @@ def speak(
         if not mixing.trim(np.asarray(wave, np.float32), rate).size:
             raise StageError(
                 "speak",
-                f"{engine.name} made no sound of line {number + 1}: {texts[number][:60]}",
-                "write it in the letters of its language, or use another --tts",
+                f"{engine.name} produced no sound for line {number + 1}: {texts[number][:60]}",
+                "write it in the script of its language, or use another --tts",
             )
         return wave, rate
 

@@ -64,7 +64,7 @@ def read_subtitles(path: str | Path) -> list[Cue]:
                 cues.append(Cue(before.start, cue.start, before.text, before.line))
         cues.append(cue)
     if not cues:
-        raise MediaError(path, "holds no line of speech", "name an SRT or VTT file with text")
+        raise MediaError(path, "contains no line of speech", "name an SRT or VTT file with text")
     return cues
 
 
@@ -80,7 +80,7 @@ def _cues(path: Path, lines: list[str]) -> Iterator[Cue]:
     if _is_number(lines[last]) and not lines[last - 1].strip():
         strange.append(last)  # the file ends where a cue begins
     if strange:
-        _refuse(path, strange[0] + 1, "belongs to no cue", f"write its times, {_EXAMPLE}")
+        _refuse(path, strange[0] + 1, "belongs to no cue", f"add its times, {_EXAMPLE}")
     for k, following in zip(timed, ends, strict=False):
         text = lines[k + 1 : following]
         if following < len(lines) and text and _is_number(text[-1]):
@@ -98,7 +98,7 @@ def _without_notes(path: Path, lines: list[str]) -> list[str]:
         if block and not _NOTE.match(block[0]):
             begin = next((n for n, line in enumerate(block[:2]) if "-->" in line), None)
             if begin is None:
-                _refuse(path, k + 1, "belongs to no cue", f"write its times, {_EXAMPLE}")
+                _refuse(path, k + 1, "belongs to no cue", f"add its times, {_EXAMPLE}")
             kept[k + begin : end] = block[begin:]
         k = end + 1
     return kept

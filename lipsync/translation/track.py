@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from lipsync.translation import mixing
 from lipsync.translation.fit import Placed, fit
 from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.segments import Transcript
+from lipsync.translation.shorter import letters_over, offer
 from lipsync.translation.stretch import stretch
 from lipsync.translation.work import Row, digest, file_digest, load, save
 
@@ -44,7 +46,7 @@ def fit_lines(
     by_hand = track.exists() and file_digest(track) != old.get("made")
     whole = track.exists() and all(path.exists() for path in speaker_tracks(job, people).values())
     if by_hand:
-        job.notes.append(f"{track} was changed by hand and stays; delete it to have it made again")
+        job.notes.append(f"{track} was edited by hand and is kept; delete it to have it made anew")
     if whole and (by_hand or inputs == old.get("inputs")):
         return track, 0
 
@@ -65,8 +67,12 @@ def fit_lines(
     if not by_hand:
         track.unlink(missing_ok=True)  # it is of other lines
     if too_long:
+        offered = offer(job, transcript, texts, placed)
+        rows = [
+            row | {"shorter": offered[k]} if k in offered else row for k, row in enumerate(rows)
+        ]
         save(ledger, {"inputs": "", "made": ""}, "lines", rows)
-        raise _overflow(job, texts, placed, too_long)
+        raise _overflow(job, texts, placed, too_long, offered)
     stretched = []
     for number, (wave, place) in enumerate(zip(waves, placed, strict=True), start=1):
         stretched.append(stretch(wave, mixing.RATE, place.speed))
@@ -75,7 +81,7 @@ def fit_lines(
     if by_hand:
         return track, 1
     if options.background:
-        rest = mixing.background(read_audio(job.video, mixing.RATE), slots)[: len(mixed)]
+        rest = mixing.background(job.sound(), slots)[: len(mixed)]
         mixed[: len(rest)] += options.background * rest
     with whole_file(track) as temporary:
         write_audio(temporary, mixed, mixing.RATE)
@@ -120,15 +126,25 @@ def _rounded(place: Placed) -> Row:
 
 
 def _overflow(
-    job: TranslationJob, texts: Sequence[str], placed: Sequence[Placed], too_long: Sequence[int]
+    job: TranslationJob,
+    texts: Sequence[str],
+    placed: Sequence[Placed],
+    too_long: Sequence[int],
+    offered: dict[int, list[str]],
 ) -> StageError:
     first = too_long[0]
-    place = placed[first]
+    place, text = placed[first], texts[first]
     also = "" if len(too_long) == 1 else f" (and {len(too_long) - 1} other lines, see fit.json)"
     lasts = place.end - place.start
+    remedy = (
+        f"say it with {letters_over(text, place)} of its {len(text)} letters less in "
+        f"{job.folder / 'translation.json'}"
+    )
+    if offered.get(first):
+        remedy = f"shorter: --correct {first + 1}={shlex.quote(offered[first][0])}; or {remedy}"
     return StageError(
         "fit",
-        f"line {first + 1} lasts {lasts:.1f} s at {place.speed:.2g} times its speed and has "
-        f"{lasts - place.over:.1f} s{also}: {texts[first][:60]}",
-        f"shorten it in {job.folder / 'translation.json'}, or allow more speed with --fastest",
+        f"line {first + 1} takes {lasts:.1f} s at {place.speed:.2g} times its speed, but only "
+        f"{lasts - place.over:.1f} s are free{also}: {text[:60]}",
+        f"{remedy}, or allow faster speech with --fastest",
     )

@@ -49,7 +49,9 @@ def load_transcript(path: Path) -> tuple[Transcript, str, bool]:
         segment = _segment(path, number, row)
         if segment.start < before - 1e-6:
             raise MediaError(
-                path, f"segment {number} starts before segment {number - 1} ends", "correct times"
+                path,
+                f"segment {number} starts before segment {number - 1} ends",
+                "correct its times",
             )
         before = segment.end
         segments.append(segment)
@@ -69,7 +71,9 @@ def _segment(path: Path, number: int, row: dict[str, Any]) -> Segment:
         ) from None
     if not 0 <= start < end < float("inf"):
         raise MediaError(
-            path, f"segment {number} goes from {start} to {end} s", "let it end after its start"
+            path,
+            f"segment {number} goes from {start} to {end} s",
+            "its end must be after its start",
         )
     return Segment(start, end, " ".join(text.split()), words)
 

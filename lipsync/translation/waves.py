@@ -101,7 +101,7 @@ class Waves:
             target = target.with_stem(f"{target.stem}_")
         path.rename(target)
         self.notes.append(
-            f"{path} was changed by hand for a line that has changed since; it is kept as {target}"
+            f"{path} was edited by hand, but its line has changed since; it is kept as {target}"
         )
 
     def _write(

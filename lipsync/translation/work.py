@@ -59,9 +59,9 @@ def load(
     except (OSError, UnicodeDecodeError) as error:
         raise MediaError(path, f"cannot be read ({error})", remedy) from None
     if not isinstance(value, dict) or not isinstance(value.get(rows), list):
-        raise MediaError(path, f"has no list '{rows}'", remedy)
+        raise MediaError(path, f"lacks the list '{rows}'", remedy)
     if not all(isinstance(row, dict) for row in value[rows]):
-        raise MediaError(path, f"'{rows}' holds something that is not in braces", remedy)
+        raise MediaError(path, f"'{rows}' must hold objects in braces only", remedy)
     return value
 
 

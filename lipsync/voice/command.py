@@ -61,7 +61,7 @@ def convert_file(
     if (model is None) == (reference is None):
         raise ConfigError("name a voice: a trained --model, or a recording with --reference")
     if speaker is not None and model is None:
-        raise ConfigError("--speaker chooses a voice of a --model; a --reference has only one")
+        raise ConfigError("--speaker requires --model; a --reference has only one voice")
     if Path(output).suffix.lower() != ".wav":
         raise ConfigError(f"{output}: the sound is written as WAV; name a .wav file")
     check_target(output, audio, reference)

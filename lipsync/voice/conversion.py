@@ -108,7 +108,7 @@ def as_loud(wave: np.ndarray, like: np.ndarray, rate: int) -> np.ndarray:
 def _target(converter: VoiceConverter, speaker: str | None) -> int:
     if not isinstance(converter, VoiceConverter):
         raise ConfigError(
-            f"a {type(converter).__name__} converts no voices; train a converter with "
+            f"{type(converter).__name__} is not a voice converter; train a converter with "
             "python train.py model=cyclegan_vc"
         )
     if speaker is None:

@@ -53,7 +53,7 @@ def clip_features(key: str, path: Path) -> Features:
         raise ClipError(key, str(error)) from None
     pitch = track_pitch(wave) if len(wave) else np.zeros(1)
     if not (pitch > 0).any():
-        raise ClipError(key, "no voice in it: nothing has a pitch", "take it out of the set")
+        raise ClipError(key, "contains no voiced sound", "take it out of the set")
     cepstra = encode(spectral_envelope(wave, pitch, every=STEP), COEFFICIENTS)
     return Features(key, cepstra, np.log(pitch[pitch > 0]).astype(np.float32))
 
@@ -82,12 +82,13 @@ def speaker_files(root: str | Path, speaker: str, split: str) -> list[tuple[str,
         there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         names = ", ".join(name for name in there if name != "filelists" and name[0] != ".")
         raise ConfigError(
-            f"{root}: no sound of a speaker {speaker!r} there, but folders {names or 'none'}; "
-            "give two of them as voices=[A,B]"
+            f"{root}: no sound of a speaker {speaker!r}; its folders: {names or 'none'}; choose "
+            "two of them with voices=[A,B]"
         )
     if len(found) < 3:
         raise ConfigError(
-            f"{root}: {len(found)} clips of {speaker}, three are needed: to train, validate, test"
+            f"{root}: {len(found)} clips of {speaker}, at least 3 are needed (train, validation, "
+            "test)"
         )
     held = max(1, round(_HELD_OUT * len(found)))
     parts = {"train": found[: -2 * held], "val": found[-2 * held : -held], "test": found[-held:]}
@@ -169,8 +170,12 @@ class VoiceCrops(VoiceSet):
         self.frames, self.seed = frames, seed
         for clip in (clip for clips in self.clips for clip in clips):
             if len(clip.cepstra) < frames:
-                problem = f"{len(clip.cepstra) / 100:.2f} s of sound, a crop needs {frames / 100} s"
-                raise ClipError(clip.key, problem, "take it out, or lower data.train.frames")
+                problem = (
+                    f"{len(clip.cepstra) / 100:.2f} s of sound, but a crop needs {frames / 100} s"
+                )
+                raise ClipError(
+                    clip.key, problem, "take it out of the set, or lower data.train.frames"
+                )
         self.draws = [
             ClipDraws([""] * len(clips), seed_of(seed, "speaker", i))
             for i, clips in enumerate(self.clips)

@@ -104,7 +104,7 @@ class VoiceGenerator(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         if features.shape[-1] % STRIDE:
-            raise ValueError(f"{features.shape[-1]} frames are no multiple of {STRIDE}")
+            raise ValueError(f"{features.shape[-1]} frames are not a multiple of {STRIDE}")
         x = self.down(features[:, None])  # (B, c256, coefficients / 4, T / 4)
         _, channels, rows, _ = x.shape
         x = self.widen(self.body(self.narrow(x.flatten(1, 2))))  # (B, c256 x rows, T / 4)
@@ -195,5 +195,5 @@ def _norm1d(channels: int) -> nn.InstanceNorm1d:
 
 def _check(name: str, coefficients: int, width: float) -> None:
     if coefficients < 8 or coefficients % 8:
-        raise ConfigError(f"{name}: {coefficients} coefficients are no multiple of 8")
+        raise ConfigError(f"{name}: {coefficients} coefficients are not a multiple of 8")
     check_width(name, width)

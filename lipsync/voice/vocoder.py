@@ -61,13 +61,13 @@ def analyse(wave: np.ndarray, rate: int = SAMPLE_RATE, name: str = "voice") -> S
     if wave.ndim != 1:
         raise ValueError(f"wave must be mono (n,), got shape {wave.shape}")
     if len(wave) < SHORTEST * rate:
-        problem = f"{len(wave) / rate:.2f} s of sound, a voice needs {SHORTEST} s"
-        raise MediaError(name, problem, "give a longer recording")
+        problem = f"{len(wave) / rate:.2f} s of sound, but at least {SHORTEST} s are needed"
+        raise MediaError(name, problem, "use a longer recording")
     if rate != SAMPLE_RATE:
         wave = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE)
     pitch = track_pitch(wave)
     if not (pitch > 0).any():
-        raise MediaError(name, "no voice in it: nothing has a pitch", "give a recording of speech")
+        raise MediaError(name, "contains no voiced sound", "use a recording of speech")
     return Speech(pitch, spectral_envelope(wave, pitch), noise_share(wave, pitch), len(wave))
 
 

@@ -81,10 +81,13 @@ FIT = (50, 0, "")
 @pytest.mark.parametrize(
     ("pieces", "said"),
     [
-        ([(50, 0, ""), (50, 0, "")], "only 4.0 s of the footage can be used, 5 s are needed"),
-        ([(40, 0, "too_small")], r"only 0.0 s .*; left out: 1 too_small"),
+        ([(50, 0, ""), (50, 0, "")], "only 4.0 s of the footage are usable, at least 5 s"),
+        ([(40, 0, "too_small")], r"only 0.0 s .*; rejected: 1 too_small"),
         ([FIT] * 4 + [(60, None, "other_face")], "several faces at once for 2.4 s"),
-        ([(50, o, "") for o in (-7, 3, 12, 5, -1)], r"talk.mp4: its sound does not go with .*-7"),
+        (
+            [(50, o, "") for o in (-7, 3, 12, 5, -1)],
+            r"talk.mp4: its sound is not in sync with .*-7",
+        ),
     ],
 )
 def test_footage_that_cannot_be_used(video, base, prepare, tmp_path, pieces, said):
@@ -121,7 +124,7 @@ def test_what_agrees_is_moved_and_the_end_is_held_out(video, base, prepare, tmp_
     [
         (["missing.mp4", "-o", "out.safetensors"], "missing.mp4: "),
         (["talk.mp4", "-o", "out.pth"], "name a .safetensors file"),
-        (["talk.mp4", "-o", "out.safetensors", "--base", "judge-open"], "does not dub"),
+        (["talk.mp4", "-o", "out.safetensors", "--base", "judge-open"], "cannot dub"),
         (["talk.mp4", "-o", "out.safetensors", "--batches", "0"], "batches=0"),
         (["talk.mp4", "-o", "out.safetensors", "--face", "left"], "face=left"),
         (["empty", "-o", "out.safetensors"], "empty: holds no video"),

@@ -21,7 +21,7 @@ def test_a_folder_of_people(tmp_path, monkeypatch, capsys):
     def fake(videos, output, **options):
         asked.append((videos, options["base"]))
         if output.stem == "ben":
-            raise ConfigError("only 2.0 s of the footage can be used")
+            raise ConfigError("only 2.0 s of the footage are usable")
         output.write_bytes(b"")
         return Found()
 
@@ -31,8 +31,8 @@ def test_a_folder_of_people(tmp_path, monkeypatch, capsys):
         main([*arguments, "--base", "some"])
     printed = capsys.readouterr()
     assert exit_.value.code == 2
-    assert printed.err.strip() == "error: 1 people could not be adapted to"
-    assert '"ben": "only 2.0 s of the footage can be used"' in printed.out
+    assert printed.err.strip() == "error: 1 adaptations failed"
+    assert '"ben": "only 2.0 s of the footage are usable"' in printed.out
     assert asked == [([tmp_path / "people" / n], "some") for n in ("anna", "ben", "carla")]
 
     asked.clear()

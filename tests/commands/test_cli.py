@@ -105,9 +105,9 @@ def test_every_enumerated_option_has_its_choices():
         ("dub f.mp4 a.wav -o o.mp4 --length lop", "--length: invalid choice: 'lop'"),
         ("dub f.mp4 a.wav -o o.mp4 --detector eye", "--detector: invalid choice: 'eye'"),
         ("dub f.mp4 a.wav -o o.mp4 --face lft", "--face: 'lft' is not largest, left"),
-        ("dub f.mp4 -o o.mp4 --face left= --face 1=b.wav", "--face: left= names no sound"),
-        ("dub f.mp4 -o o.mp4 --face left=a.wav --face 1", "--face: several faces need a sound"),
-        ("dub f.mp4 -o o.mp4 --face 1=a.wav --face 1=b.wav", "--face: 1 is there twice"),
+        ("dub f.mp4 -o o.mp4 --face left= --face 1=b.wav", "--face: left= has no sound"),
+        ("dub f.mp4 -o o.mp4 --face left=a.wav --face 1", "--face: with several faces each"),
+        ("dub f.mp4 -o o.mp4 --face 1=a.wav --face 1=b.wav", "--face: 1 is given twice"),
         ("dub f.mp4 -o o.mp4 --face left", "the following arguments are required: AUDIO"),
         ("dub f.mp4 a.wav -o o.mp4 --crf low", "--crf: invalid int value: 'low'"),
         ("dub f.mp4 a.wav", "the following arguments are required: -o/--output"),
@@ -188,9 +188,9 @@ def test_options_from_a_file_give_way_to_those_of_the_command(monkeypatch, tmp_p
         ("face.mp4", "sound.wav", "out.mp4", "generator", "face.mp4: no face found in 12 frames"),
         ("missing.mp4", "sound.wav", "out.mp4", "generator", "missing.mp4: no such file"),
         ("face.mp4", "face.mp4", "out.mp4", "generator", "face.mp4: has no sound"),
-        ("face.mp4", "sound.wav", "no/out.mp4", "generator", "there is no folder"),
-        ("face.mp4", "sound.wav", "face.mp4", "generator", "is the input itself"),
-        ("face.mp4", "sound.wav", "out.mp4", "expert", "is a SyncNet, which does not dub"),
+        ("face.mp4", "sound.wav", "no/out.mp4", "generator", "no such folder"),
+        ("face.mp4", "sound.wav", "face.mp4", "generator", "is the input file"),
+        ("face.mp4", "sound.wav", "out.mp4", "expert", "is a SyncNet, which cannot dub"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(
@@ -219,10 +219,10 @@ def test_an_unknown_model_is_named(media, capsys):
 def test_a_device_that_is_not_there(media, models, capsys):
     arguments = media / "face.mp4", media / "sound.wav", "-o", media / "o.mp4", "--device", "cuda"
     assert run("dub", *arguments, "--model", models / "generator.safetensors") == 2
-    assert "error: device cuda cannot be used" in capsys.readouterr().err
+    assert "error: device cuda is not available" in capsys.readouterr().err
     face, judge = media / "face.mp4", models / "expert.safetensors"
     assert run("evaluate", face, "--real", face, "--judge", judge, "--device", "gpu") == 2
-    assert "error: device gpu cannot be used" in capsys.readouterr().err
+    assert "error: device gpu is not available" in capsys.readouterr().err
 
 
 _SLOW_DUB = """

@@ -14,7 +14,7 @@ def test_evaluate_wants_real_videos(media, capsys):
     assert "error: no real videos" in capsys.readouterr().err
     # --real takes all that follows it
     assert run("evaluate", "--real", media / "face.mp4", media / "face.mp4") == 2
-    assert "error: no generated videos: name some, before --real" in capsys.readouterr().err
+    assert "error: no generated videos; name them before --real" in capsys.readouterr().err
 
 
 def test_evaluate_refuses_an_output_that_is_a_file_before_any_work(media, capsys):
@@ -61,12 +61,12 @@ def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--model", "m", "--root", "r"], "needs a folder for its videos; name it with -o"),
+        (["--model", "m", "--root", "r"], "needs an output folder; name it with -o"),
         (["--model", "m", "-o", "o"], "name a folder of videos with --root, or a --filelist"),
         (["--model", "m", "-o", "o", "--real", "r", "--root", "r"], "leave out GENERATED"),
-        (["--model", "m", "-o", "o", "--filelist", "f", "--seed", "1"], "a --filelist names them"),
-        (["a", "--real", "r", "--count", "3"], "--count is for a generator"),
-        (["a", "--real", "r", "--allow-training-judge"], "--allow-training-judge is for a gen"),
+        (["--model", "m", "-o", "o", "--filelist", "f", "--seed", "1"], "--filelist names them"),
+        (["a", "--real", "r", "--count", "3"], "--count requires --model"),
+        (["a", "--real", "r", "--allow-training-judge"], "--allow-training-judge requires --model"),
     ],
 )
 def test_evaluate_says_what_does_not_go_together(arguments, problem, capsys):
@@ -136,11 +136,11 @@ def test_calibrate_prints_and_keeps(monkeypatch, capsys):
         "judge": "j.safetensors", "root": "set", "splits": ["val", "test"], "without": ["s1"],
         "level": 0.8,
     }  # fmt: skip
-    assert capsys.readouterr().out.startswith("sure from a probability of 0.9; calibrated on 12 cl")
+    assert capsys.readouterr().out.startswith("accepted from probability 0.9; calibrated on 12 cl")
     assert run(*command, "--json") == 0
     assert json.loads(capsys.readouterr().out)["people"] == ["ann"]
 
 
 def test_calibrate_wants_a_file_with_a_card(capsys):
     assert run("calibrate", "expert-grid", "--data", "set") == 2
-    assert "has no card to keep it in; name a .safetensors with -o" in capsys.readouterr().err
+    assert "has no card to store the calibration in; name a .safe" in capsys.readouterr().err

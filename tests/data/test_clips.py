@@ -117,7 +117,7 @@ def test_a_ceiling_is_drawn_once_and_stated(make_prepared, tmp_path, caplog):
     assert len(dataset) == 5
     # written down: every other process and run has to draw the same
     assert dataset.keys == ["a/00", "a/13", "a/17", "a/21", "a/39"]
-    assert "val: evaluated on 5 of its 40 clips, drawn once" in caplog.text
+    assert "val: evaluated on a fixed random subset, 5 of 40 clips" in caplog.text
     caplog.clear()
     assert len(evaluation(root, EXPERT, windows=2, most=40)) == 40
     assert not caplog.text

@@ -84,5 +84,5 @@ def test_processes_share_the_draws_of_an_epoch():
         shares.append(list(sampler))
         assert len(sampler) == 6
     assert sorted(shares[0] + shares[1]) == list(range(36, 48))
-    with pytest.raises(ValueError, match="cannot be shared by 5"):
+    with pytest.raises(ValueError, match="cannot be divided among 5"):
         DrawSampler(12, 0, 5)

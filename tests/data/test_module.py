@@ -45,7 +45,8 @@ def test_whole_clips_make_no_batch(prepared):
     with pytest.raises(ConfigError) as error:
         module(prepared, eval_batch_size=4).val_dataloader()
     assert str(error.value) == (
-        "data.eval_batch_size=4: whole clips differ in length and make no batch; set it to 1, or "
+        "data.eval_batch_size=4: whole clips differ in length and cannot be batched; set it to "
+        "1, or "
         "data.evaluation.windows to a number"
     )
     data = module(prepared, GENERATOR, partial(Clips, windows=3), eval_batch_size=2)
@@ -83,9 +84,15 @@ def test_speakers_left_out_are_the_test(make_prepared, tmp_path):
     assert data.train.keys == ["a/0", "a/1", "c/3"]
     assert data.val.keys == ["a/4"]
     assert data.test.keys == ["b/2", "b/5"]
-    with pytest.raises(ConfigError, match=r"data.leave_out=z: .* has no such speaker; it has a, b"):
+    with pytest.raises(
+        ConfigError,
+        match=r"data.leave_out=z: .* has no such speaker; its speakers: a, b",
+    ):
         module(root, leave_out=["z"])
-    with pytest.raises(ConfigError, match=r"nobody else is in the split val .* fewer speakers"):
+    with pytest.raises(
+        ConfigError,
+        match=r"no other speaker is in the split val .* fewer speakers",
+    ):
         module(root, leave_out=["a", "b"])
 
 
@@ -100,7 +107,7 @@ def test_a_clip_in_two_splits_is_an_error_and_shared_speakers_are_logged(
         "speakers: train 3; val 2, 1 of them in train; test 2, 2 of them in train"
     ]
     write_split(tmp_path, "test", ["b/5", "b/1", "a/0"])
-    problem = f"{tmp_path}: 2 clips are in the lists of both train and test, first a/0; take them"
+    problem = f"{tmp_path}: 2 clips are listed in both train and test, the first is a/0; take them"
     with pytest.raises(ConfigError, match=re.escape(problem)):
         data.check_splits(["train", "val"])
     (tmp_path / "filelists/test.txt").unlink()
@@ -108,7 +115,7 @@ def test_a_clip_in_two_splits_is_an_error_and_shared_speakers_are_logged(
 
 
 def test_more_processes_than_samples(prepared):
-    problem = r"1 samples to evaluate on cannot be shared out among 3 processes; use fewer"
+    problem = r"1 evaluation samples cannot be divided among 3 processes; use fewer"
     with pytest.raises(ConfigError, match=problem):
         module(prepared, world=3).test_dataloader()
 

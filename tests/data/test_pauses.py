@@ -72,7 +72,7 @@ def test_silence_is_that_of_the_feature(pausing):
     [
         (GENERATOR, -0.1, "must be 0 to 1"),
         (GENERATOR, 1.5, "must be 0 to 1"),
-        (EXPERT, 0.1, "is for generators, which hear single frames"),
+        (EXPERT, 0.1, "applies to generators only; set it to 0"),
     ],
 )
 def test_shares_that_cannot_be(prepared, inputs, share, problem):

@@ -38,7 +38,11 @@ def test_a_short_clip_refers_to_any_other_frame(make_prepared, tmp_path):
 def test_a_clip_of_one_window_has_no_reference(make_prepared, tmp_path):
     root = make_prepared(tmp_path, {"train": ["a/short"], "val": ["a/short"]}, frames=5)
     for dataset in (training(root, GENERATOR), evaluation(root, GENERATOR, windows=1)):
-        with pytest.raises(ClipError, match=r"a/short: one window only.*take it out of the split"):
+        with pytest.raises(
+            ClipError,
+            match=r"a/short: has one window only.*take it out of the "
+            "split",
+        ):
             dataset[0]
 
 

@@ -143,7 +143,7 @@ def test_a_full_disk_costs_the_cache_alone(whole, served, tmp_path, monkeypatch,
     monkeypatch.setattr(Path, "write_bytes", full)
     for key in KEYS[:2]:
         assert len(reader.open(key).wave) == 12800
-    assert caplog.text.count("No space left on device; clips are read without being kept") == 1
+    assert caplog.text.count("No space left on device; clips are read without caching") == 1
 
 
 def test_a_shard_cut_off_is_named_and_its_clips_are_left_out(shards, caplog):
@@ -186,7 +186,7 @@ def test_bytes_that_changed_are_found_and_another_clip_stands_in(shards, kind, c
     assert runs[0].skipped >= hit > 0
     assert "ann/2: " in caplog.text
     assert "in " + str(shards / "shard-00001.tar") in caplog.text
-    assert f"another is taken, the {runs[0].skipped}. time here" in caplog.text
+    assert f"replaced by another clip ({runs[0].skipped} so far)" in caplog.text
     strict = Windows(open_set(shards, damaged="error"), "train", GENERATOR)
     with pytest.raises(ClipError, match=r"^ann/2: .* is damaged in .*shard-00001\.tar; convert"):
         [strict[draw] for draw in range(24)]
@@ -249,11 +249,11 @@ def test_options_that_cannot_work_of_shards(whole, options, problem):
 def test_places_that_cannot_be_read(whole, served, tmp_path):
     url, _, server = served
     server.ranges = False
-    with pytest.raises(ConfigError, match="the server sends whole files where a part is asked"):
+    with pytest.raises(ConfigError, match="the server ignores HTTP range requests"):
         PreparedShards(url).open("ann/1").wave  # noqa: B018
     for root, problem in (
-        ("http://127.0.0.1:9/set", r"127.0.0.1:9/set/index.npz: cannot be read .*can be reached"),
-        (url + "/none", r"none/index.npz: no such file; make shards of a prepared set"),
+        ("http://127.0.0.1:9/set", r"127.0.0.1:9/set/index.npz: cannot be read .*is reachable"),
+        (url + "/none", r"none/index.npz: no such file; convert a prepared set"),
         ("nothing://x", r"nothing://x: cannot be opened .*Protocol not known"),
     ):
         with pytest.raises(ConfigError, match=problem):

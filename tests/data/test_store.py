@@ -222,7 +222,7 @@ def test_damaged_clips_of_the_published_layout_are_named(tmp_path, published):
     clip = open_clip(tmp_path, "speaker/00001")
     for content in (b"", b"no picture"):
         (published / "5.jpg").write_bytes(content)
-        with pytest.raises(ClipError, match=r"speaker/00001: 5.jpg is not a readable picture"):
+        with pytest.raises(ClipError, match=r"speaker/00001: 5.jpg is not a readable image"):
             clip.read([5])
     (published / "5.jpg").unlink()
     (published / "5.jpg").mkdir()

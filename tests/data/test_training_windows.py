@@ -142,7 +142,10 @@ def test_samples_of_lipgan_have_their_own_sound_and_another(prepared):
 def test_a_clip_too_short_for_shifted_sound(make_prepared, tmp_path):
     root = make_prepared(tmp_path, {"train": ["a/short"], "val": ["a/short"]}, frames=11)
     for dataset in (training(root, LIPGAN), evaluation(root, LIPGAN, windows=1)):
-        with pytest.raises(ClipError, match=r"a/short: 11 windows, sound 6 frames away needs 12"):
+        with pytest.raises(
+            ClipError,
+            match=r"a/short: 11 windows, negatives 6 frames away need 12",
+        ):
             dataset[0]
 
 
@@ -225,7 +228,7 @@ def test_another_framing_is_named_at_once(tmp_path):
     with pytest.raises(ConfigError) as error:
         training(tmp_path, EXPERT)
     assert str(error.value) == (
-        "clip a/b is framed 'aligned', the networks see 'box'; set data.framing=aligned, or "
+        "clip a/b is framed 'aligned', the networks expect 'box'; set data.framing=aligned, or "
         "prepare the data again with framing=box"
     )
     training(tmp_path, asked(framing="aligned"))
@@ -237,7 +240,7 @@ def test_a_feature_that_is_missing_is_named_with_its_remedy(make_prepared, tmp_p
     with pytest.raises(ClipError) as error:
         training(root, JUDGE)
     assert str(error.value) == (
-        "a/b: holds no syncnet_mfcc.npy, which the network hears; add it with "
+        "a/b: has no syncnet_mfcc.npy, which the network needs; add it with "
         "`python -m data_prep 'features=[syncnet_mfcc]' output=ROOT`"
     )
 

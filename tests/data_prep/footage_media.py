@@ -36,9 +36,11 @@ def moving(count: int) -> list[np.ndarray]:
     return [np.roll(FACE, i % 5, 1) for i in range(count)]
 
 
-def run(source: Path, output: Path, workers: int = 0, **options) -> Summary:
+def run(
+    source: Path, output: Path, workers: int = 0, reader: str | None = None, **options
+) -> Summary:
     options = Options(**{"min_seconds": 0.2, **options})
-    return prepare(source, output, options, workers=workers, progress=False)
+    return prepare(source, output, options, workers=workers, reader=reader, progress=False)
 
 
 def reasons(rows: list) -> dict[str, str]:

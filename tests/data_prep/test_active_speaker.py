@@ -74,7 +74,7 @@ def test_limits() -> None:
     scores = [score(0.29), score(0.3, 6), score(0.9, -7), None, score(0.5, -6), score(0.1, 9)]
     found = reasons(pieces, scores)
     assert found == ["unsure", "", "off_sync", "too_short", "", "unsure"]
-    assert pieces[2].detail == "sound is -7 frames off, most is 6"
+    assert pieces[2].detail == "sound is -7 frames off, maximum is 6"
 
 
 def test_what_was_left_out_stays_left_out() -> None:

@@ -68,7 +68,7 @@ def test_every_job_has_its_answer(cluster: str) -> None:
     }
     assert str(answers[3]).startswith("ValueError: three is bad (run, line ")
     assert isinstance(answers[5], Failed)
-    assert str(answers[5]) == "the worker process died, or its machine did"
+    assert str(answers[5]) == "the worker process or its machine died"
     with pytest.raises(Stop, match="the disk is full"):
         list(run_jobs(square, [100, 1], 1, "ray", cluster))
     with pytest.raises(ClipError, match="a/b: is damaged"):
@@ -117,5 +117,5 @@ def test_a_cluster_of_its_own_ends_with_the_run() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_a_cluster_that_is_not_there(address: str) -> None:
-    with pytest.raises(ConfigError, match=f"no cluster at {address}"):
+    with pytest.raises(ConfigError, match=f"no Ray cluster at {address}"):
         list(run_jobs(square, [1], 1, "ray", address))

@@ -7,18 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 from footage_media import moving, video
 
 from lipsync.data.store import open_clip
-
-
-def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "data_prep", *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def test_command(tmp_path: Path) -> None:
@@ -27,11 +20,15 @@ def test_command(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     video(tmp_path / given / "ann/plain.mp4", moving(15))
     options = ("workers=0", "image_size=64", "min_seconds=0.5", "features=[liftered_mel]")
-    good = command(f"source={given}", f"output={made}", *options, cwd=tmp_path)
+    good = subprocess.run(
+        [sys.executable, "-m", "data_prep", f"source={given}", f"output={made}", *options],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert good.returncode == 0, good.stderr
     assert "kept 1 clips of 1 files" in good.stdout
     assert "\n  train         1       1        1       0.0\n" in good.stdout
-    assert "warning: nothing is in val and test: the source has too few videos" in good.stdout
+    assert "warning: val and test received no clip: the source has too few videos" in good.stdout
     assert "liftered_mel: added to 1 clips, 0 had it" in good.stdout
     clip = open_clip(tmp_path / made, "ann/plain")
     assert clip.size == 64
@@ -54,7 +51,10 @@ def test_command(tmp_path: Path) -> None:
             ["source=bad", "output=out", "+splits.a=[x]", "+splits.b=[x]"],
             "splits.a and splits.b bo",
         ),
-        (["source=leak", "output=out"], "source=leak: 1 clips are in two of its lists, first x in"),
+        (
+            ["source=leak", "output=out"],
+            "source=leak: 1 clips are in two of its lists, the first x in",
+        ),
         (["source=bad", "output=out", "workers=0"], "no clip was kept"),
     ],
 )
@@ -68,7 +68,7 @@ def test_command_errors_are_one_line_and_code_2(
     (tmp_path / "leak/x.mp4").write_bytes(b"")
     for split in ("train", "val"):
         (tmp_path / f"leak/filelists/{split}.txt").write_text("x\n")
-    result = command(*arguments, cwd=tmp_path)
+    result = forked.run("-m", "data_prep", *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert f"error: {problem}" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr

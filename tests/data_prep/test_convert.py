@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import forked
 import numpy as np
 import pytest
 
@@ -102,6 +102,7 @@ def test_shards_are_tar_files_as_webdataset_reads_them(folders, tmp_path):
         assert tar.extractfile("ann/one.flac").read(4) == b"fLaC"
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_same_set_gives_the_same_bytes_with_any_number_of_workers(folders, tmp_path):
     for workers in (0, 2):
         output = tmp_path / str(workers)
@@ -156,11 +157,11 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(folders, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"form": "shreds"}, "form=shreds: there are shards, folders"),
+        ({"form": "shreds"}, "form=shreds: must be one of shards, folders"),
         ({"quality": 0}, "quality=0: must be a whole number, 1 to 100"),
         ({"clips": 0}, "clips=0: must be a whole number, 1 or more"),
         ({"workers": -1}, "workers must be a whole number, 0 or more, got -1"),
-        ({"form": "folders"}, "holds folders already; copy it as it is"),
+        ({"form": "folders"}, "already consists of folders; copy it"),
         ({"output": "s3x://a/b"}, "output=s3x://a/b: cannot be opened (ValueError: Protocol not"),
     ],
 )
@@ -172,11 +173,10 @@ def test_what_cannot_work_is_one_line(folders, tmp_path, options, problem):
     assert "\n" not in str(error.value)
 
 
-def command(*options: object, **environment: str) -> subprocess.CompletedProcess:
-    line = [sys.executable, "-m", "data_prep", "convert", *map(str, options)]
+def command(*options: object, **environment: str) -> CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     home = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
-    return subprocess.run(line, env=kept | home | environment, capture_output=True, text=True)
+    return forked.run("-m", "data_prep", "convert", *options, env=kept | home | environment)
 
 
 def test_the_command(folders, tmp_path):
@@ -201,9 +201,9 @@ def test_s3_and_what_it_refuses(folders, tmp_path, s3):
     nobody = {name: value for name, value in s3.items() if "KEY" not in name}
     nowhere = s3 | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     for output, environment, problem in (
-        ("s3://shut/set", s3, "see whether the keys in use may read or write there"),
-        ("s3://open/other", nobody, "give keys, for s3 as AWS_ACCESS_KEY_ID and"),
-        ("s3://open/other", nowhere, "see whether the server can be reached from here"),
+        ("s3://shut/set", s3, "check that the credentials in use have access"),
+        ("s3://open/other", nobody, "set the credentials, for s3 AWS_ACCESS_KEY_ID and"),
+        ("s3://open/other", nowhere, "check that the server is reachable"),
         ("s3://not-there/x", s3, "bucket does not exist"),
     ):
         done = command(*options, f"output={output}", **environment)

@@ -113,7 +113,7 @@ def dies() -> Callable:
 
 
 def test_workers_that_cannot_start_end_the_run() -> None:
-    with pytest.raises(LipsyncError, match="workers die before they begin"):
+    with pytest.raises(LipsyncError, match="the worker processes die on start-up"):
         list(run_jobs(dies, [1, 2], workers=1))
 
 
@@ -127,7 +127,7 @@ def damaged() -> Callable:
 
 
 def test_an_engine_that_is_none() -> None:
-    with pytest.raises(ConfigError, match="there are processes, ray"):
+    with pytest.raises(ConfigError, match="must be one of processes, ray"):
         list(run_jobs(square, [1], workers=1, engine="slurm"))
 
 

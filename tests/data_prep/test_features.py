@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import cv2
+import forked
 import numpy as np
 import pytest
 
@@ -55,22 +53,6 @@ def contents(root: Path) -> dict[str, tuple[bytes, int]]:
     return {str(p.relative_to(root)): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
 
 
-def command(*arguments: str, cwd: Path) -> list[str]:
-    return [sys.executable, "-m", "data_prep", *arguments]
-
-
-def environment(cwd: Path) -> dict[str, str]:
-    path = os.pathsep.join([str(Path.cwd()), str(cwd)])
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-
-
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(*arguments, cwd=cwd), cwd=cwd, env=environment(cwd),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 def test_features_are_added_and_all_else_stays(root):
     before = contents(root)
     features = [LifteredMel(), LipGANMFCC()]
@@ -110,7 +92,7 @@ def test_a_clip_that_cannot_be_is_named_and_costs_no_other(root):
     added = add_features(root, [LifteredMel()], workers=0, progress=False)
     assert added.counts == {LifteredMel(): 5}
     assert not list(root.rglob("*.tmp"))
-    with pytest.raises(ConfigError, match=r"1 clips lack features still, .* ann/2: audio.wav: "):
+    with pytest.raises(ConfigError, match=r"1 clips still lack features; .* ann/2: audio.wav: "):
         added.check()
     assert re.search(r"\n  clip ann/2: audio.wav: |\n  ann/2: audio.wav", str(added))
 
@@ -127,7 +109,7 @@ def test_a_full_disk_stops_all(root, monkeypatch):
 def test_sets_that_cannot_be(tmp_path):
     for root, problem in {
         tmp_path / "none": r"none: cannot be read \(No such file",
-        tmp_path: "holds no clips; prepare some with source=DIR",
+        tmp_path: "holds no prepared clips; prepare footage with source=DIR",
     }.items():
         with pytest.raises(ConfigError, match=problem):
             add_features(root, [Mel()], workers=0)
@@ -141,7 +123,7 @@ def test_names_and_records():
         Mel(), LifteredMel(lead=1)
     ]  # fmt: skip
     for given, problem in (
-        ("bark", "feature bark: there are"),
+        ("bark", "feature bark: must be one of"),
         (5, "features must be a list of names, got 5"),
         ([5], r"features must be a list of names, got \[5\]"),
         ([{"name": "mel", "lead": 0.5}], "feature mel: lead=0.5 must be"),
@@ -153,13 +135,13 @@ def test_names_and_records():
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["features=[bark]", "output=set"], "feature bark: there are"),
+        (["features=[bark]", "output=set"], "feature bark: must be one of"),
         (["features=[mel]"], "output not given"),
         (["features=[slow]", "plugins=[away]", "output=set"], "plugins away: cannot be imported"),
     ],
 )
 def test_command_errors_are_one_line_and_code_2(tmp_path, arguments, problem):
-    result = run(*arguments, cwd=tmp_path)
+    result = forked.run("-m", "data_prep", *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert problem in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
@@ -175,19 +157,18 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(root, tmp_path):
         "output=set",
         "workers=2",
     )
-    process = subprocess.Popen(
-        command(*arguments, cwd=tmp_path), cwd=tmp_path, env=environment(tmp_path),
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    path = os.pathsep.join([str(Path.cwd()), str(tmp_path)])  # for its workers
+    own = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": path}}
+    process = forked.start("-m", "data_prep", *arguments, **own)
     begun = time.monotonic()
     while len(list(root.rglob("slow*.npy"))) < 2 and time.monotonic() - begun < 60:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     time.sleep(1.0)  # its workers see that it is gone
     done = {name: c for name, c in contents(root).items() if name not in before}
     assert 2 <= len(done) < 6
-    result = run(*arguments, cwd=tmp_path)
+    result = forked.run("-m", "data_prep", *arguments, **own)
     assert result.returncode == 0, result.stderr
     finished = {name for name in done if name.endswith(".npy")}
     assert f"slow: added to {6 - len(finished)} clips, {len(finished)} had it" in result.stdout

@@ -101,7 +101,7 @@ def test_clips_and_alignments_where_they_belong(server: Server, tmp_path: Path) 
 
 def test_goes_on_where_it_was_cut_off(server: Server, tmp_path: Path) -> None:
     server.most = len(server.files["s2.zip"]) // 5
-    with pytest.raises(LipsyncError, match=r"cut off after .* run it again"):
+    with pytest.raises(LipsyncError, match=r"broke off after .* run the command again"):
         fetch_grid(tmp_path, ["s2"], f"{server.url}/record")
     assert (tmp_path / ".archives/s2.zip.part").exists()
     assert fetch_grid(tmp_path, ["s2"], f"{server.url}/record")["s2"] == 1
@@ -111,7 +111,7 @@ def test_goes_on_where_it_was_cut_off(server: Server, tmp_path: Path) -> None:
 
 def test_what_was_not_published_is_refused(server: Server, tmp_path: Path) -> None:
     server.sums["s2.zip"] = "0" * 32
-    with pytest.raises(LipsyncError, match=r"expected 0{32}; it was removed"):
+    with pytest.raises(LipsyncError, match=r"expected 0{32}; the file was deleted"):
         fetch_grid(tmp_path, ["s2"], f"{server.url}/record")
     assert not list(tmp_path.rglob("*.mpg"))
     assert not list(tmp_path.rglob("*.zip"))
@@ -120,9 +120,9 @@ def test_what_was_not_published_is_refused(server: Server, tmp_path: Path) -> No
 def test_errors_of_one_line(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(LipsyncError, match="GRID has no s99; there are alignments, s1, s2"):
+    with pytest.raises(LipsyncError, match="GRID has no s99; available: alignments, s1, s2"):
         fetch_grid(tmp_path, ["s1", "s99"], f"{server.url}/record")
-    with pytest.raises(LipsyncError, match="is no description of a record"):
+    with pytest.raises(LipsyncError, match="is not a dataset record"):
         fetch_grid(tmp_path, ["s1"], f"{server.url}/s1.zip")
     with pytest.raises(LipsyncError, match="only http and https"):
         fetch_grid(tmp_path, ["s1"], f"file://{tmp_path}")

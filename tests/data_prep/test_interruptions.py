@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import cv2
+import forked
 import numpy as np
 import pytest
 from skimage import data
@@ -113,27 +112,26 @@ def test_ten_real_kills(tmp_path: Path) -> None:
         video(source / f"s{i % 2}/{i}.mp4", first=i, count=20)
     (source / "s0/bad.mp4").write_text("not a video")
 
-    def start(output: Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "data_prep", f"source={source}", f"output={output}"]
-        return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path.cwd(),
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+    def start(output: Path) -> BaseProcess:
+        return forked.start("-m", "data_prep", f"source={source}", f"output={output}")
+
+    def ended(process: BaseProcess) -> bool:
+        process.join()
+        return process.exitcode == 0
 
     began = time.monotonic()
-    assert start(tmp_path / "whole").wait() == 0
+    assert ended(start(tmp_path / "whole"))
     lasted = time.monotonic() - began
     expected = contents(tmp_path / "whole")
     chance, kills = random.Random(0), 0
     while kills < 10:
         process = start(tmp_path / "killed")
-        try:
-            process.wait(chance.uniform(0.2, 1.0) * lasted)
-        except subprocess.TimeoutExpired:
+        process.join(chance.uniform(0.2, 1.0) * lasted)
+        if process.is_alive():
             process.kill()
-            process.wait()
+            process.join()
             kills += 1
         else:
             shutil.rmtree(tmp_path / "killed")  # it came to its end: from the beginning
-    assert start(tmp_path / "killed").wait() == 0
+    assert ended(start(tmp_path / "killed"))
     assert contents(tmp_path / "killed") == expected

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -66,7 +64,7 @@ def test_small_faces_get_small_crops_and_those_that_are_smaller_are_left_out() -
 def test_a_sample_that_gives_nothing_is_an_error() -> None:
     gone = Sampled("x", problem="no_sound: none")
     with pytest.raises(
-        ConfigError, match=r"none of 1 sampled files gives a clip \(1 no_sound: none"
+        ConfigError, match=r"none of 1 sampled files yields a clip \(1 no_sound: none"
     ):
         plan(gone)
     assert plan(sampled(), gone).kept_hours == plan(sampled()).kept_hours / 2
@@ -96,7 +94,7 @@ def test_verdicts() -> None:
 
 
 def test_the_files_that_are_drawn_are_the_same_ones_each_time() -> None:
-    sources = [Source(Path(f"{i}.mp4"), f"{i}.mp4", str(i), str(i)) for i in range(50)]
+    sources = [Source("", f"{i}.mp4", f"{i}.mp4", str(i), str(i)) for i in range(50)]
     picked = drawn(sources, 5)
     places = [sources.index(one) for one in picked]
     assert places == sorted(places)
@@ -129,22 +127,14 @@ def test_a_stretch_is_the_middle_of_a_file(tmp_path: Path) -> None:
     assert np.array_equal(part.wave, whole.wave[12800 : 12800 + 12800])
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-
-
 @pytest.mark.slow
 def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
     footage(tmp_path / "my films")
     asked = ("-m", "data_prep", "plan", "source=my films", "judge=null", "files=2", "seconds=2")
-    dry = run(*asked, "dry_run=true", cwd=tmp_path)
+    dry = forked.run(*asked, "dry_run=true", cwd=tmp_path)
     assert dry.stdout.startswith("2 s of 2 of 6 files:\n  p"), dry.stderr
     assert not (tmp_path / "plan").exists()
-    done = run(*asked, cwd=tmp_path)
+    done = forked.run(*asked, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     prepare, train = (line.strip() for line in done.stdout.splitlines()[2:4])
     page = (tmp_path / "plan/plan.html").read_text()
@@ -152,14 +142,14 @@ def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
     assert prepare.replace("'", "&#39;") in page
     found = json.loads((tmp_path / "plan/plan.json").read_text())
     assert len(found["sample"]) == 2
-    prepared = run(*shlex.split(prepare)[1:], "workers=0", cwd=tmp_path)
+    prepared = forked.run(*shlex.split(prepare)[1:], "workers=0", cwd=tmp_path)
     assert prepared.returncode == 0, prepared.stdout + prepared.stderr
     script, *rest = shlex.split(train)[1:]
     short = (
         "data.batch_size=2", "data.workers=0", "trainer.batches=2", "trainer.val_every=2",
         "test=false",
     )  # fmt: skip
-    trained = run(str(REPOSITORY / script), *rest, *short, cwd=tmp_path)
+    trained = forked.run(str(REPOSITORY / script), *rest, *short, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert (tmp_path / "runs/my_films/checkpoints/last.ckpt").is_file()
 
@@ -170,15 +160,15 @@ def test_its_commands_prepare_and_train(tmp_path: Path) -> None:
         ((), "source not given: python -m data_prep plan source=DIR"),
         (("source=none",), "source=none: no such folder"),
         (("source=in", "files=0"), "files must be 1 or more, got 0"),
-        (("source=in", "name=a/b"), "name=a/b: may have letters"),
+        (("source=in", "name=a/b"), "name=a/b: may contain only letters"),
         (("source=in", "prices.gpu_hour=-1"), "gpu_hour must be 0 or more, got -1"),
-        (("source=in", "judge=null"), "none of 1 sampled files gives a clip (1 empty: 0 bytes)"),
+        (("source=in", "judge=null"), "none of 1 sampled files yields a clip (1 empty: 0 bytes)"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/x.mp4").write_bytes(b"")
-    done = run("-m", "data_prep", "plan", *arguments, cwd=tmp_path)
+    done = forked.run("-m", "data_prep", "plan", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert f"error: {problem}" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -7,13 +7,20 @@ import pytest
 from data_prep.manifest import Row
 from data_prep.options import Options
 from data_prep.overlap import Count, Overlap
-from data_prep.report import histogram, write_report
+from data_prep.report import Report, histogram
 from data_prep.splits import Splits
 
 SPLITS = Splits(
     {}, "drawn by <video>", [Count("val", 2, 3, 40, 5.25)], [Overlap("train", "val", 1, 2, 0)],
     ["none of <b>"],
 )  # fmt: skip
+
+
+def written(folder, rows):
+    report = Report()
+    for row in rows:
+        report.add(row)
+    return report.write(folder, lambda source, place: None, Options(), SPLITS)
 
 
 def rows(count, **more):
@@ -25,7 +32,7 @@ def rows(count, **more):
 
 
 def test_the_worst_of_a_reason_come_first_and_names_are_escaped(tmp_path):
-    page = write_report(tmp_path, rows(20), {}, Options(), SPLITS).read_text()
+    page = written(tmp_path, rows(20)).read_text()
     order = [page.index(f"&lt;s&gt;/{i}.mp4") for i in (19, 18, 8)]
     assert order == sorted(order)
     assert "&lt;s&gt;/7.mp4" not in page  # twelve are shown
@@ -35,7 +42,7 @@ def test_the_worst_of_a_reason_come_first_and_names_are_escaped(tmp_path):
 
 
 def test_who_is_in_which_split(tmp_path):
-    page = write_report(tmp_path, rows(1), {}, Options(), SPLITS).read_text()
+    page = written(tmp_path, rows(1)).read_text()
     assert "Drawn by &lt;video&gt;." in page
     assert "<td>val<td>2<td>3<td>40<td>5.2\n" in page
     assert "Warning: 1 of 2 speakers of val are in train too.\n" in page
@@ -44,7 +51,7 @@ def test_who_is_in_which_split(tmp_path):
 
 def test_eight_thousand_rejected_rows_take_a_moment(tmp_path):
     began = time.perf_counter()
-    write_report(tmp_path, rows(8000), {}, Options(), SPLITS)
+    written(tmp_path, rows(8000))
     assert time.perf_counter() - began < 2  # 14 s where each row is looked for among all
 
 

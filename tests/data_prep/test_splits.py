@@ -27,7 +27,9 @@ def write(root: Path, keys: dict[str, list[str]] | list[str], wanted: dict = SHA
 
 
 def check(root: Path, keys: list[str], wanted: dict = SHARES) -> None:
-    check_lists(root / "in", [Source(root / key, f"{key}.mp4", key, key) for key in keys], wanted)
+    check_lists(
+        root / "in", [Source(root, f"{key}.mp4", f"{key}.mp4", key, key) for key in keys], wanted
+    )
 
 
 def lists(root: Path, **content: str) -> None:
@@ -122,8 +124,8 @@ def test_few_clips_go_to_training_first(tmp_path: Path) -> None:
         assert bool(splits.remarks) == (count < 5)
     alone = write(tmp_path, tree(1, 4, 9))
     assert alone.remarks == [
-        "nothing is in val and test: the source has too few videos; add some, or name speakers for "
-        "it, splits.val=[NAME]"
+        "val and test received no clip: the source has too few videos; add some, or assign "
+        "speakers to it, splits.val=[NAME]"
     ]
 
 
@@ -146,7 +148,7 @@ def test_speakers_that_are_asked_for(tmp_path: Path) -> None:
     numbered = write(tmp_path, ["7/a", "8/b"], {"test": [7]})  # Hydra reads [7] as a number
     assert numbered.lists["test"] == ["7/a"]
     check(tmp_path, keys, {"test": ["s0"]})
-    with pytest.raises(ConfigError, match=r"splits.test: there is no clip of s7, s9"):
+    with pytest.raises(ConfigError, match=r"splits.test: no clip of s7, s9"):
         check(tmp_path, keys, {"test": ["s9", "s0", "s7"]})
     gone = write(tmp_path, {"a/1": ["a/1"], "b/1": []}, {"test": ["b"]})
     assert gone.remarks == ["no clip was kept of b, named in splits"]
@@ -156,7 +158,7 @@ def test_a_list_of_an_earlier_run_that_now_leaks(tmp_path: Path) -> None:
     keys = [f"s{i % 20}/{i}" for i in range(60)]
     write(tmp_path, keys, {"unseen": ["s3"]})
     assert write(tmp_path, keys, {"val": 0}).remarks == [
-        f"{tmp_path}/out/filelists/unseen.txt is not of this run: 3 clips of it are in train"
+        f"{tmp_path}/out/filelists/unseen.txt is from another run: 3 of its clips are in train"
     ]
 
 
@@ -170,11 +172,11 @@ def test_shares_that_cannot_work(share: object) -> None:
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
-        ({"a": ["x", "y"], "b": ["z", "y"]}, "splits.a and splits.b both name y; a speaker can be"),
+        ({"a": ["x", "y"], "b": ["z", "y"]}, "splits.a and splits.b both name y; put each speaker"),
         ({"a": [7], "b": ["7"]}, "splits.a and splits.b both name 7"),
-        ({"val": 0.6, "test": 0.5}, r"the shares add up to 1\.1, more than all clips"),
-        ({"train": 0.5}, r"splits\.train: a name .* not train, which is the rest"),
-        ({"../x": 0.5}, r"splits\.\.\./x: a name of letters and digits"),
+        ({"val": 0.6, "test": 0.5}, r"the shares add up to 1\.1; they must not exceed 1"),
+        ({"train": 0.5}, r"splits\.train: a split's name .* train, which receives the rest"),
+        ({"../x": 0.5}, r"splits\.\.\./x: a split's name must"),
     ],
 )
 def test_splits_that_contradict_each_other(wanted: dict, problem: str) -> None:
@@ -196,7 +198,7 @@ def test_the_sources_lists_are_taken_over(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert splits.overlaps == [Overlap("train", "unseen", 1, 1, 0)]
     assert splits.remarks == [
-        "3 names in the lists are no file of the source: s/gone, ../../etc/passwd, /etc/pass?wd"
+        "3 names in the lists match no file of the source: s/gone, ../../etc/passwd, /etc/pass?wd"
     ]
 
 
@@ -213,7 +215,8 @@ def test_a_clip_in_two_of_the_sources_lists_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         check(tmp_path, ["s/a", "s/b", "s/c", "s/d"])
     assert str(error.value) == (
-        f"source={tmp_path}/in: 2 clips are in two of its lists, first s/c in train and unseen; "
+        f"source={tmp_path}/in: 2 clips are in two of its lists, the first s/c in train and "
+        "unseen; "
         "take them out of one"
     )
 

@@ -188,7 +188,7 @@ def test_limits_of_the_judges() -> None:
     assert limits(Options(), published) == PUBLISHED
     assert (PUBLISHED.confidence, PUBLISHED.offset) == (3.0, 6)
     own = Judge(SyncNet(width=0.125, depth=0.5, window=15), "mine.ckpt")
-    with pytest.raises(ConfigError, match=r"judge=mine.ckpt: is not cal.* or give min_confidence"):
+    with pytest.raises(ConfigError, match=r"judge=mine.ckpt: is not cal.* or set min_confidence"):
         limits(Options(), own)
     given = limits(Options(min_confidence=0.4), own)
     assert (given.confidence, given.offset) == (0.4, 6)
@@ -198,7 +198,7 @@ def test_limits_of_the_judges() -> None:
     assert limits(Options(min_confidence=0.4), Judge(own.model, "mine")).calibration is None
     aligned = Judge(SyncNet(width=0.125, depth=0.5, framing="aligned"), "mine")
     aligned.calibration = CALIBRATION
-    with pytest.raises(ConfigError, match=r"framing=box does not keep; set framing=aligned"):
+    with pytest.raises(ConfigError, match=r"framing=box does not store; set framing=aligned"):
         limits(Options(), aligned)
     assert limits(Options(framing="aligned_tight"), aligned).calibration == CALIBRATION
     assert limits(Options(), as_judge("expert-grid")).calibration.level == 0.9

@@ -150,7 +150,7 @@ def test_dub(open_page, media, width):
     page = open_page(width)
     choose(page, "dub", media / "head.mp4", media / "speech.wav")
     page.click("#dub .main")
-    assert "Tick the box" in outcome(page, "dub")
+    assert "Tick the consent box" in outcome(page, "dub")
     page.check("#dub [name=consent]")
     page.click("#dub .main")
     assert "a face in every frame" in outcome(page, "dub")
@@ -294,7 +294,7 @@ def test_a_text_is_spoken(open_page, media):
     page.check("#dub [value=Text]")
     page.check("#dub [name=consent]")
     page.click("#dub .main")
-    assert outcome(page, "dub") == "Write what is to be said."
+    assert outcome(page, "dub") == "Write the text to speak."
     page.fill("#dub textarea", "Good morning.")
     page.select_option("#dub [aria-label='Language of the text']", "en")
     page.click("#dub .main")

@@ -79,7 +79,7 @@ def test_a_text_is_spoken_where_an_engine_is_installed(page, media, monkeypatch)
     asked = {"text": "Hello.", "language": "en", "sound": None}
     monkeypatch.setattr(hibari.Hibari, "missing", classmethod(lambda cls: "pip install it"))
     monkeypatch.setattr("lipsync.demo.voices.ENGINES", (hibari.Hibari,))
-    assert "No voice engine" in page.dub(media, **asked).json()["error"]
+    assert "No installed voice" in page.dub(media, **asked).json()["error"]
     monkeypatch.setattr(hibari.Hibari, "missing", classmethod(lambda cls: ""))
     monkeypatch.setattr(hibari.Hibari, "__init__", lambda self, model, device: None)
     said = []
@@ -90,14 +90,14 @@ def test_a_text_is_spoken_where_an_engine_is_installed(page, media, monkeypatch)
 
     monkeypatch.setattr(hibari.Hibari, "speak", speak)
     assert "no text" in page.dub(media, **asked | {"text": " "}).json()["error"]
-    assert "501 letters" in page.dub(media, **asked | {"text": "a" * 501}).json()["error"]
+    assert "501 characters" in page.dub(media, **asked | {"text": "a" * 501}).json()["error"]
     state = page.wait(page.dub(media, **asked).json()["job"])
     assert state["state"] == "done", state
     assert said == [("Hello.", "en")]
     assert state["result"]["videos"][0]["seconds"] == 1.0
     monkeypatch.setattr(hibari.Hibari, "speak", lambda *_: (np.zeros(61 * 16_000), 16_000))
     state = page.wait(page.dub(media, **asked).json()["job"])
-    assert state["error"] == "The sound lasts more than 60 s, which is the limit; cut it."
+    assert state["error"] == "The sound is longer than the limit of 60 s; shorten it."
 
 
 def test_the_second_waits_for_the_first_and_each_can_be_cancelled(page, media, held):
@@ -125,7 +125,7 @@ def test_two_pages_do_not_see_each_other(page, media, held):
     upload = page.upload(media / "speech.wav", "sound")
     face = other.upload(media / "head.mp4", "face")
     asked = other.ask(do="dub", model="wav2lip-grid", consent=True, face=face, sound=upload)
-    assert "no longer there" in asked.json()["error"]
+    assert "has been deleted" in asked.json()["error"]
     assert other.dub(media).json()["ahead"] == 0
 
 

@@ -89,7 +89,9 @@ def test_runs_have_curves_and_pictures(open_demo, tmp_path):
     for wrong in ({"run": "../x", "name": "a"}, {"run": "sweep/3", "name": "../../../secret.png"}):
         answer = get("/api/runs/picture", params=wrong)
         assert answer.status_code == 404
-        assert answer.json()["error"].startswith(("There is no such run", "The run has no such"))
+        assert answer.json()["error"].startswith(
+            ("There is no run of that name", "This run has no such")
+        )
 
 
 def test_long_curves_are_thinned_and_keep_their_end():

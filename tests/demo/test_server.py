@@ -44,7 +44,7 @@ def test_a_port_that_is_taken_is_named():
     with listen("127.0.0.1", 0) as first:
         first.listen()
         port = first.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"--port {port}: cannot be listened at"):
+        with pytest.raises(ConfigError, match=f"--port {port}: cannot listen there"):
             listen("127.0.0.1", port)
 
 

@@ -44,9 +44,9 @@ NOT_RUN = {  # programs that are none of ours, and why a test does not start the
 
 
 def commands(page: Path) -> list[str]:
-    """The commands of a page's ``sh`` blocks, of an experiment's indented ones, too; one a line."""
+    """The commands of a page's shell blocks, of an experiment's indented ones, too; one a line."""
     text = page.read_text("utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(?:sh|bash|shell|console)\n(.*?)^```$", text, re.M | re.S)
     if page in EXPERIMENTS:
         blocks += INDENTED.findall(re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()

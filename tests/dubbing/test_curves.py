@@ -90,11 +90,11 @@ def test_a_driver_s_mouth_is_followed_in_place_of_the_sound(media):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("seconds,c1\n0,1\n1,1\n", "has 1 numbers per row, the model's code has 2"),
-        ("seconds,c1,c2\n0,1,1\n0.4,1,1\n", "ends at 0.40 s, the sound at 1.00 s"),
-        ("seconds,c1,c2\n1,1,1\n0,1,1\n", "times that do not ascend"),
-        ("seconds,c1,c2\n0,one,1\n", "no table of curves"),
-        ("", "no table of curves"),
+        ("seconds,c1\n0,1\n1,1\n", "has 1 numbers per row, but the model's code has 2"),
+        ("seconds,c1,c2\n0,1,1\n0.4,1,1\n", "ends at 0.40 s, but the sound ends at 1.00 s"),
+        ("seconds,c1,c2\n1,1,1\n0,1,1\n", "times that do not increase"),
+        ("seconds,c1,c2\n0,one,1\n", "not a table of curves"),
+        ("", "not a table of curves"),
     ],
 )
 def test_files_that_are_no_curves_of_this_dub_are_refused(media, text, told):

@@ -269,7 +269,7 @@ def test_an_iterator_can_be_left_early(tmp_path, video, sound):
     assert [next(frames).number for _ in range(3)] == [0, 1, 2]
     frames.close()
     assert threading.active_count() == before
-    with pytest.raises(ConfigError, match="no option of frames is named crf"):
+    with pytest.raises(ConfigError, match="unknown per-frame options: crf"):
         dub_frames(video, sound, crf=3)
 
 

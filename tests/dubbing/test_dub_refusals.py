@@ -36,14 +36,14 @@ def refused(tmp_path, face, audio, output=None, **options) -> str:
 def test_faces_that_cannot_be_used(tmp_path, sound):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("not a video")
-    (tmp_path / "face.png").write_text("not a picture")
+    (tmp_path / "face.png").write_text("no picture")
     hidden = make_video(tmp_path / "hidden.mp4", 10, hidden=range(10))
     for name, problem in [
         ("empty.mp4", "empty"),
         ("text.mp4", "not a video"),
-        ("face.png", "not a picture"),
+        ("face.png", "cannot be decoded as a picture"),
         ("missing.mp4", "no such file"),
-        ("sound.wav", "has no video"),
+        ("sound.wav", "contains no video"),
         (".", "is a folder"),
     ]:
         message = refused(tmp_path, tmp_path / name, sound)
@@ -65,12 +65,12 @@ def test_sounds_that_cannot_be_used(tmp_path, video):
 
 def test_outputs_that_cannot_be_written(tmp_path, video, sound):
     speech = make_video(tmp_path / "speech.mp4", 25, audio=tone(1.0))
-    assert "is the input itself" in refused(tmp_path, video, sound, video)
-    assert "is the input itself" in refused(tmp_path, video, speech, speech)
+    assert "is the input file" in refused(tmp_path, video, sound, video)
+    assert "is the input file" in refused(tmp_path, video, speech, speech)
     message = refused(tmp_path, video, sound, tmp_path / "nowhere" / "out.mp4")
-    assert "there is no folder" in message
+    assert "no such folder" in message
     assert not (tmp_path / "nowhere").exists()
-    assert "is no video's suffix" in refused(tmp_path, video, sound, tmp_path / "out.gif")
+    assert "is not a video suffix" in refused(tmp_path, video, sound, tmp_path / "out.gif")
     (tmp_path / "folder.mp4").mkdir()
     assert "is a folder" in refused(tmp_path, video, sound, tmp_path / "folder.mp4")
 
@@ -92,14 +92,14 @@ def test_options_that_cannot_work(tmp_path, video, sound):
         ({"fps": 0.0}, "fps must be 1 to 240"),
         ({"faces": "loudest"}, "face must be largest, left"),
         ({"faces": "²"}, "face must be largest, left"),
-        ({"faces": -1}, "face must be 0 or more where it is a number, got -1"),
-        ({"reference": "a.wav"}, "a reference sound is for the face sync"),
+        ({"faces": -1}, "a face number must be 0 or more, got -1"),
+        ({"reference": "a.wav"}, "reference requires face=sync"),
         ({"enhance": "magic"}, "enhance must be one of none, sharpen"),
         ({"codec": "divx"}, "codec must be one of auto, h264, hevc"),
         ({"preset": "warp"}, "preset must be one of ultrafast"),
         ({"audio_codec": "midi"}, "audio_codec must be one of auto, copy, aac"),
         ({"audio_bitrate": 5}, "audio_bitrate must be 8000 to 512000"),
-        ({"audio_codec": "flac", "audio_bitrate": 96000}, "flac loses nothing and has no bit rate"),
+        ({"audio_codec": "flac", "audio_bitrate": 96000}, "flac is lossless and has no bit rate"),
         ({"crf": 60}, "crf must be 0 to 51"),
         ({"detector": "magic"}, "magic"),
     ]:
@@ -151,7 +151,7 @@ def test_sound_that_is_no_number(tmp_path, video):
     for name, wave in waves.items():
         float_wav(tmp_path / name, wave)
         message = refused(tmp_path, video, tmp_path / name)
-        assert f"{name}: its sound is not a finite number at about 0." in message
+        assert f"{name}: its sound contains NaN or infinity at about 0." in message
     result = tiny_dub(video, tmp_path / "some.wav", tmp_path / "out.mp4", tolerate_damage=True)
     assert (result.frames, result.silent) == (25, False)
 
@@ -199,7 +199,5 @@ def test_damaged_sound_is_refused_or_concealed_as_asked(tmp_path, video):
 def test_tracks_that_cannot_be_used_or_written(tmp_path, video, sound):
     (tmp_path / "t.json").write_text("{}")
     message = refused(tmp_path, video, sound, tracks=tmp_path / "t.json")
-    assert "t.json: is not a file of face tracks" in message
-    assert "there is no folder" in refused(
-        tmp_path, video, sound, tracks=tmp_path / "none" / "t.json"
-    )
+    assert "t.json: is not a face-track file" in message
+    assert "no such folder" in refused(tmp_path, video, sound, tracks=tmp_path / "none" / "t.json")

@@ -130,12 +130,12 @@ def test_a_layer_over_the_source_is_the_dub(tmp_path, video, speech):
 
 
 @pytest.mark.parametrize(("output", "options", "problem"), [
-    ("o.mp4", {"codec": "prores"}, "prores is not written into '.mp4'; use .mov, .mkv"),
-    ("o.mp4", {"layer": True}, "h264 keeps no transparency, which layer needs"),
-    ("o.webm", {"layer": True, "preview": True}, "leave preview out"),
-    ("new/%03d.png", {"codec": "vp9"}, "is PNG with PCM"),
+    ("o.mp4", {"codec": "prores"}, "prores cannot be stored in '.mp4'; use .mov, .mkv"),
+    ("o.mp4", {"layer": True}, "h264 cannot store transparency, which layer needs"),
+    ("o.webm", {"layer": True, "preview": True}, "leave out preview"),
+    ("new/%03d.png", {"codec": "vp9"}, "is written as PNG with PCM"),
     ("o.mov", {"codec": "divx"}, "codec"),
-    ("o.webm", {"audio_codec": "aac"}, "sound in aac cannot be written"),
+    ("o.webm", {"audio_codec": "aac"}, "aac sound cannot be stored"),
 ])  # fmt: skip
 def test_what_cannot_be_written_is_said_first(tmp_path, video, speech, output, options, problem):
     before = sorted(tmp_path.iterdir())
@@ -145,7 +145,7 @@ def test_what_cannot_be_written_is_said_first(tmp_path, video, speech, output, o
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, video, speech):
-    with pytest.raises(MediaError, match="is there and not empty"):
+    with pytest.raises(MediaError, match="exists and is not empty"):
         tiny_dub(video, speech, tmp_path / "%04d.png", crf=18)
 
 

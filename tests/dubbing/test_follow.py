@@ -274,12 +274,12 @@ def test_tracks_that_were_found_beforehand_are_saved_too(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("nonsense", "is not a file of face tracks"),
-        ("[]", "is not a file of face tracks"),
-        ('{"looks": [[0, [[1, 2, 3]]]]}', "is not a file of face tracks"),
-        ('{"looks": [[0, [[9, 9, 3, 3]]]]}', "is not a file of face tracks"),
-        ('{"size": [10, 10], "looks": []}', "of a video of 10x10, this one has 96x80"),
-        ('{"looks": [[3, []], [1, []]]}', "do not ascend"),
+        ("nonsense", "is not a face-track file"),
+        ("[]", "is not a face-track file"),
+        ('{"looks": [[0, [[1, 2, 3]]]]}', "is not a face-track file"),
+        ('{"looks": [[0, [[9, 9, 3, 3]]]]}', "is not a face-track file"),
+        ('{"size": [10, 10], "looks": []}', "of a video of 10x10, but this one is 96x80"),
+        ('{"looks": [[3, []], [1, []]]}', "are not in ascending order"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, problem):

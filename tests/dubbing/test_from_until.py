@@ -225,8 +225,12 @@ def test_inputs_that_cannot_work(talk: Path, line: Path) -> None:
     out = talk.with_name("out.mp4")
     cv2.imwrite(str(talk.with_name("still.png")), frame(0))
     for face, options, problem in (
-        (talk, {"start": 7}, r"its last frame is shown at 1.96 s, --from is 7.00; begin earlier"),
-        (talk, {"start": 1, "audio_codec": "copy"}, "the sound of a stretch cannot be copied"),
+        (
+            talk,
+            {"start": 7},
+            r"its last frame is shown at 1.96 s, --from is 7.00; choose an earlier --from",
+        ),
+        (talk, {"start": 1, "audio_codec": "copy"}, "or --until the sound cannot be copied"),
         (talk.with_name("still.png"), {"until": 1}, "is a still picture; leave out --from and"),
     ):
         with pytest.raises(LipsyncError, match=problem):

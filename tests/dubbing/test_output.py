@@ -147,7 +147,7 @@ def test_sound_that_cannot_be_copied_is_encoded(tmp_path, sound):
     assert tiny_dub(face, sound, out).sound == "aac"  # PCM has no place in an mp4
     assert tiny_dub(face, speech, out, audio_bitrate=48000).sound == "aac"
     assert tiny_dub(face, speech, tmp_path / "o.mkv", audio_codec="opus").sound == "opus"
-    with pytest.raises(ConfigError, match="cannot be copied: it would not end with the picture"):
+    with pytest.raises(ConfigError, match="cannot be copied: it does not end with the picture"):
         tiny_dub(face, speech, out, length="trim", audio_codec="copy")
 
 
@@ -211,10 +211,10 @@ def test_settings_from_a_file(tmp_path):
         "faces": "left", "min_face": 20, "fps": 30, "gate": False,
     }  # fmt: skip
     for text, problem in [
-        ("colour: red", "no option is named 'colour'; there are"),
-        ("output: x.mp4", "no option is named 'output'"),
+        ("colour: red", "unknown option 'colour'; available:"),
+        ("output: x.mp4", "unknown option 'output'"),
         ("crf: high", "crf must be int, got 'high'"),
-        ("- 1", "holds no options"),
+        ("- 1", "contains no options"),
         ("a: [", "is not YAML"),
     ]:
         (tmp_path / "s.yaml").write_text(text)

@@ -139,11 +139,11 @@ def test_no_face_is_that_of_two(wanted, boxes, held, expected):
     ("faces", "said"),
     [
         ({"left": "a.wav", "lft": "b.wav"}, "face must be .* got 'lft'"),
-        ({"left": "a.wav", "sync": "b.wav"}, "face sync is the one that speaks"),
-        ({"0": "a.wav", 0: "b.wav"}, "face 0 is there twice"),
+        ({"left": "a.wav", "sync": "b.wav"}, "face sync finds one speaker"),
+        ({"0": "a.wav", 0: "b.wav"}, "face 0 is given twice"),
         ({"left": None}, "face left has no sound"),
-        ({}, "faces names none"),
-        (-1, "face must be 0 or more"),
+        ({}, "faces is empty"),
+        (-1, "a face number must be 0 or more"),
         ("3,x", "a number or X,Y, got '3,x'"),
     ],
 )
@@ -153,17 +153,17 @@ def test_refused_faces(row, faces, said):
 
 
 def test_refusals_that_need_the_media(tmp_path, row, sounds):
-    with pytest.raises(ConfigError, match="no sound: name one, or one for each face"):
+    with pytest.raises(ConfigError, match="no sound given; name one, or one per face"):
         dub_frames(row, None)
     faces = {"0": sounds["late"], "5": sounds["short"]}
     with pytest.raises(MediaError, match=r"row\.mp4: no face '5' found in 25 frames"):
         tiny_dub(row, None, tmp_path / "o.mp4", detector=Row(), faces=faces)
     assert not (tmp_path / "o.mp4").exists()
-    with pytest.raises(ConfigError, match="curves and driver are for one face"):
+    with pytest.raises(ConfigError, match="curves and driver need a single face"):
         dub_frames(row, None, faces=faces, driver=row)
     voice = tmp_path / "voice.mp4"
     voice.write_bytes(row.read_bytes())
-    with pytest.raises(MediaError, match=r"voice\.mp4: is the input itself"):
+    with pytest.raises(MediaError, match=r"voice\.mp4: is the input file"):
         tiny_dub(row, None, voice, detector=Row(), faces={"left": voice})
 
 
@@ -177,7 +177,7 @@ def test_a_batch_of_several_faces(tmp_path, row, sounds):
     write_audio(sounds["short"], tone(0.7))
     assert len(dub_batch(tmp_path / "list.yaml", **options).done) == 1
     (tmp_path / "list.csv").write_text("face,audio,output,faces\nrow.mp4,,o.mp4,left\n")
-    with pytest.raises(ConfigError, match="names no audio"):
+    with pytest.raises(ConfigError, match="has no audio"):
         dub_batch(tmp_path / "list.csv")
 
 

@@ -139,5 +139,5 @@ def test_playing_backwards_at_another_rate_seeks(tmp_path, monkeypatch):
 
 
 def test_sound_alone_is_no_face(sound):
-    with pytest.raises(MediaError, match=r"sound\.wav: has no video to dub"):
+    with pytest.raises(MediaError, match=r"sound\.wav: contains no video"):
         open_source(sound)

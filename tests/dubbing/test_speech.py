@@ -227,7 +227,7 @@ def test_live_sessions_that_cannot_be(tmp_path):
         LiveSession(hidden, model=Hearing(), detector=FixedDetector())
     with pytest.raises(ConfigError, match="length=trim"):
         LiveSession(hidden, length="trim")
-    with pytest.raises(ConfigError, match="a live session has none"):
+    with pytest.raises(ConfigError, match="a live session lacks"):
         LiveSession(hidden, faces="sync", model="not loaded")
 
 

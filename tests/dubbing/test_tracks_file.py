@@ -37,7 +37,7 @@ def test_tracks_of_a_shorter_dub_do_not_leave_the_rest_undubbed(tmp_path, video,
     out.unlink()
     options = {"tracks": tracks, "faces": which, "detector": Blind()}
     options |= {"reference": sound} if which == "sync" else {}
-    with pytest.raises(MediaError, match=r"tracks\.json: its tracks end with frame 9, .*delete it"):
+    with pytest.raises(MediaError, match=r"tracks\.json: its tracks end at frame 9, .*delete it"):
         tiny_dub(video, sound, out, **options)
     assert not out.exists()
     assert tiny_dub(video, tmp_path / "short.wav", out, **options).faces_found == 10
@@ -50,9 +50,11 @@ def test_tracks_of_another_rate_are_refused(tmp_path, video, sound):
     own, new = tmp_path / "own.json", tmp_path / "new.json"
     tiny_dub(video, sound, tmp_path / "a.mp4", tracks=own)
     tiny_dub(video, sound, tmp_path / "b.mp4", tracks=new, fps=29.97)
-    with pytest.raises(MediaError, match="are of the video's own frames, this dub is of 50 frames"):
+    with pytest.raises(
+        MediaError, match="are of the video's own frames, but this dub has 50 frames"
+    ):
         tiny_dub(video, sound, tmp_path / "c.mp4", tracks=own, fps=50)
-    with pytest.raises(MediaError, match=r"of 29\.97 frames a second, this dub is of the video"):
+    with pytest.raises(MediaError, match=r"of 29\.97 frames a second, but this dub has the video"):
         tiny_dub(video, sound, tmp_path / "c.mp4", tracks=new)
     again = tiny_dub(video, sound, tmp_path / "b.mp4", tracks=new, fps=29.97, detector=Blind())
     assert again.faces_found == 30

@@ -232,16 +232,16 @@ def test_dubs_that_cannot_be_compared_are_named_and_left_out(tmp_path):
     write_audio(tmp_path / "sound" / "odd.wav", tone)
     result = run(tmp_path, tmp_path / "out")
     why = {row.video: row.problem for row in result.left_out if row.set == "s"}
-    assert why["lonely"] == "there is no real video of this name"
+    assert why["lonely"] == "no real video of this name"
     assert why["missing"] == "the system has no dub of it"
-    assert why["twice"] == "named alike: twice.mov, twice.mp4; keep one"
-    assert why["brief"].startswith("brief.mp4: lasts 1.20 s, the real video 2.00 and the new")
-    assert why["fast"] == "fast.mp4: has 30 frames a second, the real video 25"
-    assert why["small"] == "small.mp4: is 64x64, the real video 96x80"
+    assert why["twice"] == "several files of one name: twice.mov, twice.mp4; keep one"
+    assert why["brief"].startswith("brief.mp4: lasts 1.20 s, but the real video 2.00 s and the new")
+    assert why["fast"] == "fast.mp4: has 30 frames a second, but the real video 25"
+    assert why["small"] == "small.mp4: is 64x64, but the real video is 96x80"
     assert why["faceless"] == "faceless.mp4: no face found in 50 frames"
     assert why["broken"].startswith("broken.mp4: not a video")
     assert why["gone"].startswith("gone.mp4: cannot be read (No such file")
-    assert why["odd"] == "odd.mp4: has another sound than sound/odd.wav"
+    assert why["odd"] == "odd.mp4: has a different soundtrack than sound/odd.wav"
     assert why["dark"].startswith("its real video cannot be scored: dark.mp4: no face found")
     assert set(result.values("s", "distance")) == {"good"}
     assert not result.values("s", "silent_share")
@@ -300,9 +300,9 @@ def test_speakers_are_the_clusters(result):
         (["real/a.mp4"], None, "holds no dubs"),
         (["real/a.mp4", "sound/a.wav"], None, "holds no dubs"),
         (["s/a.mp4"], None, "no real videos"),
-        (["real/a.mp4", "s/b.mp4"], None, "no dub has the name of a real video"),
-        (["real/a.mp4", "s/a.mp4"], ["t"], "no system t; there are: s"),
-        (["real/a.mp4", "real, crf 18/a.mp4"], None, "is a baseline's name"),
+        (["real/a.mp4", "s/b.mp4"], None, "no dub has the same file name as a real video"),
+        (["real/a.mp4", "s/a.mp4"], ["t"], "no system t; available: s"),
+        (["real/a.mp4", "real, crf 18/a.mp4"], None, "is the name of a baseline"),
     ],
 )
 def test_an_empty_or_one_sided_folder_is_an_error(tmp_path, files, systems, problem):
@@ -318,11 +318,11 @@ def test_an_empty_or_one_sided_folder_is_an_error(tmp_path, files, systems, prob
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("clip,speaker\na,b", "needs a first line"),
-        ("name,speaker\na", "row 2 has 1 fields, not 2"),
-        ("name,speaker\na,p\na,q", "row 3 names a again"),
-        ("name,speaker\nb,p", "says no speaker of a"),
-        ("", "needs a first line"),
+        ("clip,speaker\na,b", "needs a header"),
+        ("name,speaker\na", "row 2 has 1 fields, expected 2"),
+        ("name,speaker\na,p\na,q", "row 3 repeats a"),
+        ("name,speaker\nb,p", "gives no speaker for a"),
+        ("", "needs a header"),
     ],
 )
 def test_a_list_of_clips_of_another_form_is_an_error(tmp_path, text, problem):
@@ -337,9 +337,12 @@ def test_a_list_of_clips_of_another_form_is_an_error(tmp_path, text, problem):
 def test_a_bench_without_a_score_is_an_error(tmp_path):
     video(tmp_path / "real" / "a.mp4", 1, 1)
     video(tmp_path / "s" / "a.mp4", 2, 2, size=(64, 64))
-    with pytest.raises(ConfigError, match=r"none of 1 dubs could be scored, first s/a: a\.mp4: is"):
+    with pytest.raises(
+        ConfigError,
+        match=r"none of 1 dubs could be scored; the first: s/a: a\.mp4: is",
+    ):
         run(tmp_path, tmp_path / "out")
-    with pytest.raises(ConfigError, match="cannot hold the page; name another folder"):
+    with pytest.raises(ConfigError, match="cannot be used for the page; name another folder"):
         run(tmp_path, tmp_path)
     with pytest.raises(ConfigError, match="workers=0: must be a whole number"):
         run(tmp_path, tmp_path / "out", workers=0)
@@ -370,5 +373,6 @@ def test_a_judge_that_trained_a_system_is_told(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_workers")
 def test_several_processes_find_the_same(result, folder, tmp_path):
     assert run(folder, tmp_path, workers=2).as_dict() == result.as_dict()

@@ -56,9 +56,9 @@ def test_dubs_are_made_whole_and_failures_are_named(folder, command, tmp_path):
     assert probe(folder / "mine" / "good.mp4").width == 96
     assert sorted(p.name for p in (folder / "mine").iterdir()) == ["command.json", "good.mp4"]
     assert why["fails"] == "fails.mp4: the command ended with 1: face is too small"
-    assert why["nothing"] == "nothing.mp4: the command wrote no file: it said nothing"
+    assert why["nothing"] == "nothing.mp4: the command wrote no file: it printed nothing"
     assert why["half"].startswith("half.mp4: the command wrote no video (")
-    assert why["without"] == "without.mp4: there is no sound of this name in sound/"
+    assert why["without"] == "without.mp4: no sound of this name in sound/"
     assert "good good" in calls(tmp_path)
 
 
@@ -71,7 +71,7 @@ def test_what_is_made_is_not_made_again(folder, command, tmp_path):
     talking_video(folder / "sound" / "good.mp4", 20, shift=3)
     make_dubs(folder, "mine", command)
     assert calls(tmp_path)[before + 3 :].count("good good") == 1  # another sound
-    with pytest.raises(ConfigError, match=r"holds dubs of the command .*; give another --name"):
+    with pytest.raises(ConfigError, match=r"holds dubs of the command .*; choose another --name"):
         make_dubs(folder, "mine", f"{command} --fast")
     (folder / "mine" / "command.json").unlink()
     with pytest.raises(ConfigError, match="holds dubs of no command that is known"):
@@ -95,11 +95,14 @@ def test_an_interrupted_command_goes_on(folder, command, tmp_path):
     [
         ("none-such {video} {sound} {output}", "none-such cannot be run (No such file"),
         ("/etc/hostname {video} {sound} {output}", "/etc/hostname cannot be run ("),
-        ("tool {video} {output}", "has no argument with {sound}"),
-        ("{video} {sound} {output}", "has no argument with {video}"),
+        ("tool {video} {output}", "lacks the placeholders {sound}"),
+        ("{video} {sound} {output}", "lacks the placeholders {video}"),
         ("tool '{video} {sound} {output}", "no closing quotation"),
-        ("", "has no argument with"),
-        ("false {video} {sound} {output}", "made none of 5 dubs, first fails: fails.mp4: the com"),
+        ("", "lacks the placeholders"),
+        (
+            "false {video} {sound} {output}",
+            "produced none of 5 dubs; first fails: fails.mp4: the com",
+        ),
     ],
 )
 def test_a_command_that_cannot_be_run_is_one_line(folder, tmp_path, capsys, command, problem):
@@ -117,10 +120,10 @@ def test_a_command_that_cannot_be_run_is_one_line(folder, tmp_path, capsys, comm
 
 def test_a_folder_without_sounds_or_a_bad_name_is_an_error(folder, command, tmp_path):
     for name in ("real", "sound", "../out", ".hidden", "real, crf 18"):
-        with pytest.raises(ConfigError, match="is no name for a system"):
+        with pytest.raises(ConfigError, match="is not a valid folder name"):
             make_dubs(folder, name, command)
     (folder / "sound").rename(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match=r"nothing to dub; put in sound/NAME\.wav"):
+    with pytest.raises(ConfigError, match=r"nothing to dub; add sound/NAME\.wav"):
         make_dubs(folder, "mine", command)
     with pytest.raises(SystemExit):
         cli.main(["bench", str(folder), "-o", str(tmp_path / "o"), "--command", command])

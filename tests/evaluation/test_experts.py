@@ -97,5 +97,7 @@ def test_a_set_of_another_framing_is_refused(tmp_path):
 
 
 def test_nothing_to_score(tmp_path):
-    with pytest.raises(ConfigError, match="none of 1 clips could be scored; a/1: no prepared"):
+    with pytest.raises(
+        ConfigError, match="none of 1 clips could be scored; the first: a/1: no prepared"
+    ):
         evaluate_expert(Judge(Unit()), tmp_path, ["a/1"])

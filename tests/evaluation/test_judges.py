@@ -149,9 +149,9 @@ def test_a_network_is_left_in_its_mode():
 def test_too_short_for_a_window():
     judge = Judge(Loudness())
     faces, wave = bright_and_loud(10)
-    with pytest.raises(ValueError, match=r"fewer than 5 frames and 0\.40 s of sound, too short"):
+    with pytest.raises(ValueError, match=r"fewer than 5 frames and 0\.40 s of sound are too short"):
         judge.embed(faces[:4], wave)
-    with pytest.raises(ValueError, match=r"10 frames and 0\.10 s of sound, too short"):
+    with pytest.raises(ValueError, match=r"10 frames and 0\.10 s of sound are too short"):
         judge.embed(faces, wave[:1600])
     with pytest.raises(ValueError, match="too short"):
         judge.embed(faces, wave[:0])
@@ -256,7 +256,7 @@ def test_scoring_a_stream_is_scoring_what_is_embedded(batch_size, frames):
 def test_a_sound_that_is_too_short_for_the_stream():
     faces, wave = bright_and_loud(20)
     judge = Judge(Loudness())
-    with pytest.raises(ValueError, match=r"20 frames and 0\.10 s of sound, too short"):
+    with pytest.raises(ValueError, match=r"20 frames and 0\.10 s of sound are too short"):
         judge.score(faces, [wave, wave[:1600]])
     with pytest.raises(ValueError, match="fewer than 5 frames"):
         judge.score(faces[:3], [wave])

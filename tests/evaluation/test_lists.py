@@ -22,7 +22,7 @@ def test_pairs_are_read_relative_to_their_file(tmp_path):
     with pytest.raises(MediaError, match=r"video\.csv: is not text"):
         read_pairs(tmp_path / "video.csv")
     (tmp_path / "empty.csv").write_text("generated,real\n")
-    with pytest.raises(MediaError, match=r"empty\.csv: holds no pair"):
+    with pytest.raises(MediaError, match=r"empty\.csv: contains no pair"):
         read_pairs(tmp_path / "empty.csv")
 
 
@@ -50,7 +50,7 @@ def test_lists_of_another_form_are_refused(tmp_path):
     with pytest.raises(MediaError, match="line 2 has 1 names; write lines of two names"):
         read_filelist(path)
     path.write_text("\n")
-    with pytest.raises(MediaError, match="holds no pair"):
+    with pytest.raises(MediaError, match="contains no pair"):
         read_filelist(path)
 
 
@@ -73,7 +73,7 @@ def test_random_pairs_are_settled_by_their_seed(tmp_path):
 
 def test_random_pairs_need_two_videos(tmp_path):
     (tmp_path / "a.mp4").touch()
-    with pytest.raises(ConfigError, match="1 videos and all pairs: random pairing needs two"):
+    with pytest.raises(ConfigError, match="1 videos and all pairs: random pairing needs at least"):
         random_pairs([tmp_path])
     (tmp_path / "b.mp4").touch()
     with pytest.raises(ConfigError, match="2 videos and 0 pairs"):

@@ -94,9 +94,12 @@ def test_what_is_read_stands_beside_real_and_old_videos(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("name,language\n0,en\n1,en", "clips.csv has no column text"),
-        ("name,text\n0,up sideways\n1,up left", "0: 'up sideways' is no sentence that x reads; th"),
-        ("name,text\n0,up\n1,up left", "they have the form 'up left'"),
+        ("name,language\n0,en\n1,en", "needs a column text in clips.csv"),
+        (
+            "name,text\n0,up sideways\n1,up left",
+            "0: 'up sideways' is not a sentence that x can read; th",
+        ),
+        ("name,text\n0,up\n1,up left", "the form is 'up left'"),
     ],
 )
 def test_texts_that_cannot_be_read_are_an_error(folder, monkeypatch, text, problem):
@@ -119,7 +122,7 @@ def test_a_reader_reads_crops(tmp_path):
 
 def test_other_networks_are_an_error(tmp_path):
     save_model(LongSyncNet(width=0.25, view="face"), tmp_path / "eyes.safetensors")
-    with pytest.raises(CheckpointError, match="holds a LongSyncNet, no lip reader"):
+    with pytest.raises(CheckpointError, match="holds a LongSyncNet, not a lip reader"):
         Reading(tmp_path / "eyes.safetensors")
 
 

@@ -191,9 +191,9 @@ def test_a_measure_agrees_with_people_who_see_what_it_sees():
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"format": "x"}, "is no file of answers"),
-        ({"answers": [{"film": "none"}]}, "is no file of answers"),
-        ({"answers": 3}, "is no file of answers"),
+        ({"format": "x"}, "is not an answer file"),
+        ({"answers": [{"film": "none"}]}, "is not an answer file"),
+        ({"answers": 3}, "is not an answer file"),
         ({"answers": []}, "holds no answer"),
         ({"study": "1234"}, "answers study 1234, but"),
     ],
@@ -207,17 +207,17 @@ def test_a_file_of_another_form_is_an_error(output, tmp_path, changes, problem):
 
 def test_answers_that_cannot_be_read_are_an_error(output, tmp_path):
     one, two = (answers_file(tmp_path / f"{k}.json", output) for k in range(2))
-    with pytest.raises(ConfigError, match=r"Ann answered in .*0\.json, too; keep one"):
+    with pytest.raises(ConfigError, match=r"Ann also answered in .*0\.json; keep one"):
         read_answers([one, two], output)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_answers([tmp_path / "none.json"], output)
-    with pytest.raises(ConfigError, match="no key of a study; write one with --study"):
+    with pytest.raises(ConfigError, match="no key of a study; write the study with --study"):
         read_answers([one], tmp_path)
     told = json.loads(one.read_text())
     for left, right in ((9, 0), (-1, 0), (0, 0), ("0", 1), (True, 0)):
         told["answers"][0] |= {"left": left, "right": right}
         one.write_text(json.dumps(told))
-        with pytest.raises(ConfigError, match="is no file of answers"):
+        with pytest.raises(ConfigError, match="is not an answer file"):
             read_answers([one], output)
 
 
@@ -225,4 +225,4 @@ def test_options_of_a_study_need_one(folder, tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main(["bench", str(folder), "-o", str(tmp_path), "--trials", "3"])
     assert left.value.code == 2
-    assert "--seed and --trials are for --study; add that" in capsys.readouterr().err
+    assert "--seed and --trials require --study" in capsys.readouterr().err

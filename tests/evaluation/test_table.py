@@ -96,7 +96,7 @@ def test_real_videos_out_of_sync_are_told_before_any_number(tmp_path):
     )])  # fmt: skip
     assert late.table().startswith(
         "WARNING: expert does not find the real videos in sync: the offset of 25% of 4 is within "
-        "1 frame of 0, the median is -7. Do not trust"
+        "1 frame of 0, the median is -7. Its scores"
     )
     late.save(tmp_path)
     assert (tmp_path / "scores.json").read_text().startswith('{\n  "warning": "WARNING: expert')

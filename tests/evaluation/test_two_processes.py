@@ -1,12 +1,11 @@
 """The published numbers of SyncNet v2 through the metric's class, in two processes."""
 
-import socket
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 from evaluation_media import crc_rng, filled_by_name, published_wave
 
 from lipsync.evaluation import Judge
@@ -46,13 +45,7 @@ def _worker(rank: int, port: int, out) -> None:
 
 def test_the_recorded_clip_and_two_others_in_two_processes():
     golden = np.load(GOLDEN / "public_syncnet_v2.npz")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with mp.get_context("spawn").Manager() as manager:
-        out = manager.dict()
-        mp.spawn(_worker, args=(port, out), nprocs=2)
-        found = dict(out)
+    found = forked.two_ranks(_worker)
     assert found[0] == found[1]
     assert found[0]["clips"] == 3
     for name, key in (("distance", "min_dist"), ("confidence", "conf")):

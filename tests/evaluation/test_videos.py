@@ -103,9 +103,9 @@ def test_what_cannot_be_scored_is_named_and_left_out(tmp_path):
 def test_empty_sets_and_missing_paths_are_errors(tmp_path):
     good = talking_video(tmp_path / "good.mp4", 20)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(ConfigError, match="there are no real videos"):
+    with pytest.raises(ConfigError, match="no real videos"):
         evaluate([good], [], judge=expert(), detector=FixedDetector())
-    with pytest.raises(MediaError, match="nothing: holds no video"):
+    with pytest.raises(MediaError, match="nothing: contains no video"):
         find_videos([tmp_path / "nothing"])
     with pytest.raises(MediaError, match=r"missing\.mp4: no such file"):
         find_videos([tmp_path / "missing.mp4"])

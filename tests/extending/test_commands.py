@@ -1,10 +1,10 @@
 """A generator of one's own through the commands that users type, in processes of their own."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import forked
 import pytest
 
 from lipsync.media import probe
@@ -14,7 +14,7 @@ REPOSITORY = HERE.parents[1]
 LIPSYNC = ("-m", "lipsync")
 
 
-def python(*command: object, plugins: str = "") -> subprocess.CompletedProcess:
+def python(*command: object, plugins: str = "") -> CompletedProcess[str]:
     """Run a command where ``parts`` lies, as a user would beside his own file."""
     environment = {
         **os.environ,
@@ -23,13 +23,7 @@ def python(*command: object, plugins: str = "") -> subprocess.CompletedProcess:
         "LIPSYNC_PLUGINS": plugins,
         "PYTHONPATH": str(REPOSITORY),
     }
-    return subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=HERE,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    return forked.run(*command, cwd=HERE, env=environment)
 
 
 @pytest.fixture
@@ -53,7 +47,7 @@ def test_it_trains_dubs_and_is_exported(checkpoint, media, tmp_path):
     unknown = python(*dub, "-o", tmp_path / "dub.mp4")
     assert unknown.returncode == 2
     assert unknown.stderr.count("\n") == 1
-    assert "is of a PlainUNet" in unknown.stderr
+    assert "holds a PlainUNet" in unknown.stderr
     assert "--plugin" in unknown.stderr
     assert not (tmp_path / "dub.mp4").exists()
 
@@ -95,7 +89,7 @@ def test_a_feature_is_added_to_a_set_by_its_name(make_prepared, tmp_path):
     add = ("-m", "data_prep", f"output={root}", "features=[loudness]", "workers=1")
     unknown = python(*add)
     assert unknown.returncode == 2
-    assert "feature loudness: there are" in unknown.stderr
+    assert "feature loudness: must be one of" in unknown.stderr
     assert "plugins=" in unknown.stderr
     done = python(*add, "plugins=[parts.feature]")
     assert done.returncode == 0, done.stderr

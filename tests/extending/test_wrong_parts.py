@@ -42,7 +42,7 @@ def bare(**options):
         (
             "model.generator._target_=nowhere.Net",
             r"model.generator._target_=nowhere.Net: cannot be imported \(ModuleNotFoundError: "
-            r"No module named 'nowhere'\); is its folder in PYTHONPATH\?",
+            r"No module named 'nowhere'\); add its folder to PYTHONPATH",
         ),
         (
             "model.generator._target_=parts.generator.Net",
@@ -53,13 +53,16 @@ def bare(**options):
             "+model.loss.new={_target_: parts.nowhere.Term}",
             "model.loss.new._target_=parts.nowhere.Term: .*No module named 'parts.nowhere'.*",
         ),
-        ("+model.loss.new={_target_: torch.nn.ReLU}", "model.loss.new: a ReLU is no Term"),
-        ("+model.metrics.new={_target_: torch.nn.ReLU}", "model.metrics.new: a ReLU is no Measure"),
+        ("+model.loss.new={_target_: torch.nn.ReLU}", "model.loss.new: ReLU is not a Term"),
+        (
+            "+model.metrics.new={_target_: torch.nn.ReLU}",
+            "model.metrics.new: ReLU is not a Measure",
+        ),
         (
             f"model.generator._target_={__name__}.bare",
-            "model.generator: a ReLU is no FaceGenerator",
+            "model.generator: ReLU is not a FaceGenerator",
         ),
-        ("model.generator.feature._target_=builtins.dict", "feature=.* is no feature.*"),
+        ("model.generator.feature._target_=builtins.dict", "feature=.* is neither a feature.*"),
     ],
 )
 def test_what_cannot_be_made_names_its_key(parts, option, problem):
@@ -81,21 +84,21 @@ def test_a_reader_that_is_none(parts):
     reader = f"+data.reader={{_target_: {__name__}.bare, _partial_: true}}"
     _, data = parts(*GENERATOR, reader)
     data.make_reader = lambda root, image_size: {}
-    with pytest.raises(ConfigError, match=r"data.reader: a dict is no reader.*keys\(\) and open"):
+    with pytest.raises(ConfigError, match=r"data.reader: a dict is not a reader.*needs keys"):
         data.reader()
 
 
 def test_a_split_without_clips(parts, tmp_path):
     _, data = parts(*GENERATOR, "data=npz", f"data.root={tmp_path}")
-    with pytest.raises(ConfigError, match="finds no clip of the split train"):
+    with pytest.raises(ConfigError, match="finds no clip in the split train"):
         data.check_splits(["train"])
 
 
 @pytest.mark.parametrize(
     ("forgotten", "problem"),
     [
-        ("framing", "model.generator: the config of Forgetful has no framing"),
-        ("channels", "model.generator: Forgetful built again from its config differs in .*"),
+        ("framing", "model.generator: the config of Forgetful lacks framing"),
+        ("channels", "model.generator: Forgetful rebuilt from its config differs in .*"),
     ],
 )
 def test_a_network_whose_config_says_too_little(parts, module, forgotten, problem):
@@ -118,16 +121,16 @@ def test_features_that_say_too_little():
         def extract(self, wave):
             return wave[None, ::160]
 
-    with pytest.raises(ConfigError, match="feature Nameless has no name, augmentation"):
+    with pytest.raises(ConfigError, match="feature Nameless lacks name, augmentation"):
         Nameless()
-    with pytest.raises(ConfigError, match=r"feature other: there are .*mel.*--plugin"):
+    with pytest.raises(ConfigError, match=r"feature other: must be one of .*mel.*--plugin"):
         get_feature("other")
 
 
 def test_names_that_are_taken():
-    with pytest.raises(ConfigError, match="has a mel already; choose another name"):
+    with pytest.raises(ConfigError, match="already has a mel; choose another name"):
         type("Mine", (Feature,), {"name": "mel"})
-    with pytest.raises(ConfigError, match=r"lipsync\.models\.wav2lip has a Wav2Lip already"):
+    with pytest.raises(ConfigError, match=r"lipsync\.models\.wav2lip already has a Wav2Lip"):
         type("Wav2Lip", (FaceGenerator,), {})
     assert Feature.kinds["mel"] is Mel
     assert Network.kinds["Wav2Lip"] is Wav2Lip
@@ -136,7 +139,7 @@ def test_names_that_are_taken():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (None, r"\(ModuleNotFoundError: No module named 'broken'\); is its folder in PYTHONPATH\?"),
+        (None, r"\(ModuleNotFoundError: No module named 'broken'\); add its folder to PYTHONPATH"),
         ("x = (", r"\(SyntaxError: '\(' was never closed \(broken.py, line 1\)\)"),
         ("import os\nx = y", r"\(NameError: name 'y' is not defined; .*broken.py, line 2\)"),
     ],
@@ -158,7 +161,7 @@ def test_a_checkpoint_decides_nothing_that_is_imported(module, tmp_path):
     network = sys.modules["mine"].Mine(channels=8)
     save_model(network, tmp_path / "mine.safetensors")
     del Network.kinds["Mine"], sys.modules["mine"]
-    with pytest.raises(CheckpointError, match=r"is of a Mine, .*--plugin .*LIPSYNC_PLUGINS"):
+    with pytest.raises(CheckpointError, match=r"holds a Mine; .*--plugin .*LIPSYNC_PLUGINS"):
         load_model(tmp_path / "mine.safetensors")
     assert "mine" not in sys.modules
     import_plugins("mine")

@@ -32,7 +32,7 @@ def test_one_that_is_missing_is_named_with_the_command_that_adds_it(clip):
     with pytest.raises(ClipError) as error:
         clip.feature(LifteredMel())
     assert str(error.value) == (
-        "ann/1: holds no liftered_mel.npy, which the network hears; add it with "
+        "ann/1: has no liftered_mel.npy, which the network needs; add it with "
         "`python -m data_prep 'features=[liftered_mel]' output=ROOT`"
     )
     with pytest.raises(ClipError, match=r"`python -m data_prep 'features=\[whisper\]' output"):
@@ -44,7 +44,7 @@ def test_columns_of_another_checkpoint_are_not_taken(clip):
     assert clip.feature(Whisper(window=4)).shape == (384, 30)
     with pytest.raises(ClipError) as error:
         clip.feature(Whisper(checkpoint=OTHER, seconds=4))
-    assert f"holds no whisper-{OTHER}-4.npy, which the network hears, but whisper-384-" in str(
+    assert f"has no whisper-{OTHER}-4.npy, which the network needs, but whisper-384-" in str(
         error.value
     )
     asked = f"'features=[{{name: whisper, checkpoint: {OTHER}, seconds: 4}}]'"

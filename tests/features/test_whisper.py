@@ -119,8 +119,8 @@ def test_without_the_packages_one_line_names_the_extra(monkeypatch):
     [
         ({"seconds": 1}, "seconds=1: must be a whole number, 2 to 30"),
         ({"seconds": 30.0}, "seconds=30.0: must be a whole number"),
-        ({"checkpoint": "tiny.en"}, "checkpoint=tiny.en is no folder with a model.bin"),
-        ({"checkpoint": "."}, "checkpoint=. is no folder with a model.bin"),
+        ({"checkpoint": "tiny.en"}, "checkpoint=tiny.en is not a folder with a model.bin"),
+        ({"checkpoint": "."}, "checkpoint=. is not a folder with a model.bin"),
     ],
 )
 def test_options_that_cannot_be(options, problem):
@@ -141,15 +141,15 @@ def test_a_checkpoint_is_known_by_its_contents(tmp_path, loudness, monkeypatch):
     assert one != two
     assert one.file != two.file  # so neither is taken for the other
     assert get_feature(one.record) == one
-    with pytest.raises(ConfigError, match="has bands 512, the network was made for 384"):
+    with pytest.raises(ConfigError, match="has bands 512, but the network was trained with 384"):
         get_feature(one.record | {"bands": 384})
     # another process is told where it is
     monkeypatch.setattr(whisper, "_KNOWN", {})
     monkeypatch.setattr(whisper, "find_spec", lambda name: name == "ctranslate2" or None)
-    with pytest.raises(ConfigError, match=rf"of checkpoint {one.checkpoint} is not known; name it"):
+    with pytest.raises(ConfigError, match=rf"checkpoint {one.checkpoint} was not found; set"):
         whisper._folder(one.checkpoint)
     monkeypatch.setenv(whisper.FOLDER, str(tmp_path / "two"))
-    with pytest.raises(ConfigError, match=rf"\(not {tmp_path}/two\); name it in .* LIPSYNC_W"):
+    with pytest.raises(ConfigError, match=rf"\(not {tmp_path}/two\); set .* LIPSYNC_W"):
         whisper._folder(one.checkpoint)
     monkeypatch.setenv(whisper.FOLDER, str(tmp_path / "one"))
     assert whisper._folder(one.checkpoint) == tmp_path / "one"

@@ -137,5 +137,8 @@ def write_clear(path: Path, rgba: np.ndarray) -> None:
 
 
 def test_a_backdrop_is_a_colour() -> None:
-    with pytest.raises(ConfigError, match=r"a colour is #rrggbb, white, .*, got 'pinkish'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"a colour must be #rrggbb or one of white, .*, got 'pinkish'",
+    ):
         next(read_frames("any.mp4", backdrop="pinkish"))

@@ -148,10 +148,13 @@ def test_a_damaged_animation_and_heic_without_a_reader_are_one_line(tmp_path: Pa
     stills[0].save(tmp_path / "a.webp", save_all=True, append_images=stills[1:])
     whole = (tmp_path / "a.webp").read_bytes()
     (tmp_path / "a.webp").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(MediaError, match=r"a\.webp: (an animated|not a) picture"):
+    with pytest.raises(MediaError, match=r"a\.webp: (is a damaged|cannot be decoded)"):
         open_source(tmp_path / "a.webp")
     (tmp_path / "a.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(80))
-    with pytest.raises(MediaError, match=r"a\.heic: (is HEIC; install pillow-heif|not a picture)"):
+    with pytest.raises(
+        MediaError,
+        match=r"a\.heic: (is HEIC; pip install pillow-heif|cannot be decoded as a picture)",
+    ):
         open_source(tmp_path / "a.heic")
 
 

@@ -51,7 +51,10 @@ def test_not_a_number_is_damage_and_concealed_by_silence(tmp_path: Path) -> None
     header = b"WAVEfmt " + struct.pack("<I", 16) + layout + b"data" + struct.pack("<I", tone.nbytes)
     header = b"RIFF" + struct.pack("<I", len(header) + tone.nbytes) + header
     (tmp_path / "f.wav").write_bytes(header + tone.tobytes())
-    with pytest.raises(MediaError, match=r"f\.wav: its sound is not a finite number at about 0\."):
+    with pytest.raises(
+        MediaError,
+        match=r"f\.wav: its sound contains NaN or infinity at about 0\.",
+    ):
         read_audio(tmp_path / "f.wav")
     wave = read_audio(tmp_path / "f.wav", tolerate_damage=True)
     assert np.isfinite(wave).all()

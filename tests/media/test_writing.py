@@ -42,8 +42,8 @@ def test_nothing_is_visible_before_the_end(tmp_path: Path) -> None:
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cases = {
-        tmp_path / "a.txt": "no container is named '.txt'",
-        tmp_path: "no container",
+        tmp_path / "a.txt": "'.txt' is not a known container",
+        tmp_path: "is not a known container",
         tmp_path / "file" / "a.mp4": "cannot be written",
     }
     for path, problem in cases.items():

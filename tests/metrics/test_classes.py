@@ -1,12 +1,11 @@
 """The accumulating metrics: any split of batches, two processes, and what they refuse."""
 
 import doctest
-import socket
 
+import forked
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 from test_functional import OFFSETS, random_walk_pair
 from torch import nn
 
@@ -150,13 +149,7 @@ def _worker(rank: int, port: int, out) -> None:
 
 
 def test_two_processes_agree_with_one():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with mp.get_context("spawn").Manager() as manager:
-        out = manager.dict()
-        mp.spawn(_worker, args=(port, out), nprocs=2)
-        found = dict(out)
+    found = forked.two_ranks(_worker)
     for setting, (make, options, data) in SETTINGS.items():
         whole = make(**options)
         whole.update(*data())

@@ -38,7 +38,7 @@ SCORES = {
 @pytest.mark.parametrize("kind", SCORES)
 def test_systems_that_do_not_differ_are_told_apart_in_at_most_six_of_a_hundred(kind):
     rng = np.random.default_rng(3)
-    for n in (5, 6, 8, 12, 20, 50, 100):
+    for n in (5, 6, 8, 12, 20):
 
         def draw(size):
             return SCORES[kind](rng, size).astype(float) - SCORES[kind](rng, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def test_every_clip_has_its_frames_and_its_sound(tiny: Path) -> None:
         assert len(read_audio(clip)) == pytest.approx(16000, abs=1024)  # one AAC packet
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_content_depends_on_the_arguments_only(tiny: Path, tmp_path: Path) -> None:
     again = make_sample_corpus(tmp_path / "two", workers=2, **TINY)
     assert _contents(again) == _contents(tiny)
@@ -77,8 +79,8 @@ def test_split_lists_are_on_disk(tiny: Path) -> None:
     assert read_split(tiny, "test") == ["speaker03/00001", "speaker03/00002"]
 
 
-def test_a_complete_corpus_is_kept_and_a_damaged_one_made_again(tmp_path: Path) -> None:
-    root = make_sample_corpus(tmp_path, workers=1, **TINY)
+def test_a_complete_corpus_is_kept_and_a_damaged_one_made_again(tiny: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(tiny, tmp_path / "again"))
     whole, clip = _contents(root), root / "speaker02" / "00001.mp4"
     made = clip.stat().st_mtime_ns
     make_sample_corpus(root, workers=1, **TINY)

@@ -144,7 +144,7 @@ def test_settings_that_cannot_work_are_one_line_before_any_data(tmp_path, option
 @pytest.mark.parametrize("debug", sorted(path.stem for path in (CONF / "debug").glob("*.yaml")))
 def test_debug_runs(prepared, tmp_path, debug):
     options = [*tiny(prepared, tmp_path), "model=syncnet", f"debug={debug}"]
-    done = train(*options, "trainer.batches=8", "trainer.val_every=4", "data.batch_size=2")
+    done = train(*options, "trainer.batches=2", "trainer.val_every=2", "data.batch_size=2")
     assert done.returncode == 0, done.stderr
     if debug == "profile":
         (profile,) = (tmp_path / "profile").iterdir()

@@ -1,10 +1,9 @@
 """What runs on a GPU, walked without one: devices, waits for values, and half precision."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from test_expert_training import expert_data, expert_training
@@ -31,8 +30,7 @@ MODELS = {
 @pytest.mark.parametrize("model", MODELS)
 def test_a_training_step_mixes_no_devices_and_waits_for_no_value(model):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(SCRIPT), model]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = forked.run(SCRIPT, model, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"walked {model}\n"
 

@@ -57,13 +57,14 @@ def test_shifted_sound_and_silence_are_named_before_training(tmp_path, caplog):
     assert silent_share(speaking_set(tmp_path / "again", silent=True)) > 0.95
 
 
-def test_a_discriminator_that_diverges_is_named(prepared, tmp_path):
+def test_a_discriminator_that_diverges_is_named(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr("lipsync.training.diagnostics._SHOWN", 10)
     module = generator_module(
         discriminator_optimizer=lambda parameters: torch.optim.Adam(parameters, lr=1.0)
     )
     diagnostics = Diagnostics()
     data = generator_data(prepared)
-    data.batches_per_epoch = 25  # validated more often than looked at
+    data.batches_per_epoch = 5  # validated more often than looked at
     run = trainer(tmp_path, limit_val_batches=0, callbacks=[diagnostics], max_epochs=2)
     run.fit(module, data)
     assert "discriminator diverged" in diagnostics.findings

@@ -1,13 +1,13 @@
 """Two processes under DDP (gloo) do what one does."""
 
-import os
 import signal
-import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from test_modules import generator_module
@@ -20,11 +20,25 @@ from lipsync.errors import ConfigError
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
-def run_script(*arguments: object, script: Path = SCRIPT) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(script), *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def run_script(*arguments: object, script: Path = SCRIPT, processes: int = 1) -> None:
+    """Run a script, in two processes as torchrun starts it."""
+    job = {
+        "TORCHELASTIC_RUN_ID": "0",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": str(forked.free_port()),
+        "WORLD_SIZE": str(processes),
+        "GROUP_RANK": "0",
+    }
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
+    jobs = [job | rank for rank in ranks] if processes > 1 else [{}]
+    run_beside(jobs, script, *arguments)
+
+
+def run_beside(jobs: list[dict[str, str]], *words: object) -> None:
+    """Run one command in several environments at the same time."""
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(lambda job: forked.run(*words, env=ENVIRONMENT | job), jobs):
+            assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("model", "networks"), [("syncnet", 1), ("wav2lip", 2), ("lipgan", 2)])
@@ -34,7 +48,7 @@ def test_gradients_and_numbers_of_two_processes_are_those_of_one(
     splits = {"train": ["a/1", "a/2", "b/1", "b/2"], "val": ["a/3", "b/3", "b/4"]}  # val is odd
     root = make_prepared(tmp_path / "set", splits)
     run_script(model, root, tmp_path / "one.pt", 1, 4)
-    run_script(model, root, tmp_path / "two.pt", 2, 2)
+    run_script(model, root, tmp_path / "two.pt", 2, 2, processes=2)
     one, two = (torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in ("one", "two"))
     assert len(one["gradients"]) == len(two["gradients"]) == networks
     for alone, shared in zip(one["gradients"], two["gradients"], strict=True):
@@ -50,8 +64,8 @@ def test_accumulated_gradients_are_exchanged_once_a_step(make_prepared, tmp_path
     splits = {"train": ["a/1", "a/2", "b/1", "b/2"], "val": ["a/3", "b/3", "b/4"]}
     root = make_prepared(tmp_path / "set", splits)
     run_script("wav2lip", root, tmp_path / "one.pt", 1, 4, 2)
-    run_script("wav2lip", root, tmp_path / "two.pt", 2, 2, 2)
-    run_script("wav2lip", root, tmp_path / "plain.pt", 2, 2, 1)
+    run_script("wav2lip", root, tmp_path / "two.pt", 2, 2, 2, processes=2)
+    run_script("wav2lip", root, tmp_path / "plain.pt", 2, 2, 1, processes=2)
     one, two, plain = (
         torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in ("one", "two", "plain")
     )
@@ -62,7 +76,7 @@ def test_accumulated_gradients_are_exchanged_once_a_step(make_prepared, tmp_path
 
 
 def test_norms_have_the_same_statistics_in_both_processes(prepared, tmp_path):
-    run_script(prepared, tmp_path, script=SCRIPT.with_name("equal_buffers.py"))
+    run_script(prepared, tmp_path, script=SCRIPT.with_name("equal_buffers.py"), processes=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert [name for name, _ in first].count("validated") == 2
     for (name, one), (_, other) in zip(first, second, strict=True):
@@ -76,8 +90,8 @@ def test_norms_have_the_same_statistics_in_both_processes(prepared, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["syncnet", "wav2lip", "lipgan"])
-def test_every_model_trains_in_two_processes(prepared, tmp_path, model):
+@pytest.mark.parametrize("model", ["wav2lip", "lipgan"])  # syncnet: below
+def test_generators_train_in_two_processes(prepared, tmp_path, model):
     options = [*tiny(prepared, tmp_path), f"model={model}", "trainer.processes=2"]
     options += ["trainer.batches=2", "trainer.val_every=2", "data.batch_size=2"]
     options += ["size.generator.width=0.1", "size.generator.depth=0"]
@@ -108,9 +122,6 @@ def test_torchrun_starts_the_processes(prepared, tmp_path):
 @pytest.mark.slow
 def test_slurm_starts_the_processes(prepared, tmp_path):
     """As ``srun --ntasks 2`` does: a process a task, which is told its place."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
     job = {
         "SLURM_JOB_ID": "1",
         "SLURM_JOB_NAME": "train",
@@ -119,21 +130,10 @@ def test_slurm_starts_the_processes(prepared, tmp_path):
         "SLURM_NODEID": "0",
         "SLURM_NODELIST": "localhost",
         "MASTER_ADDR": "localhost",
-        "MASTER_PORT": port,
+        "MASTER_PORT": str(forked.free_port()),
     }
-    tasks = [
-        subprocess.Popen(
-            command(*small(prepared, tmp_path)),
-            env={**ENVIRONMENT, **job, "SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)},
-            cwd=REPOSITORY,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(2)
-    ]
-    for task in tasks:
-        _, errors = task.communicate(timeout=300)
-        assert task.returncode == 0, errors
+    tasks = [job | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in range(2)]
+    run_beside(tasks, REPOSITORY / "train.py", *small(prepared, tmp_path))
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
 
@@ -179,5 +179,5 @@ def test_evaluation_sets_are_shared_out_whole(make_prepared, tmp_path):
     shared = [window for rank in range(3) for window in keys(rank, 3)]
     assert sorted(shared) == sorted(alone)
     assert len(set(alone)) == len(alone) == 8
-    with pytest.raises(ConfigError, match="8 samples to evaluate on cannot be shared out among 9"):
+    with pytest.raises(ConfigError, match="8 evaluation samples cannot be divided among 9"):
         keys(0, 9)

@@ -55,7 +55,9 @@ def learner(kind: str) -> ExpertTraining:
     )
 
 
-@pytest.mark.parametrize("kind", ["window by window", "moment by moment"])
+@pytest.mark.parametrize(
+    "kind", ["window by window", pytest.param("moment by moment", marks=pytest.mark.slow)]
+)
 def test_an_expert_learns_a_planted_correspondence(kind, tmp_path):
     """A few dozen steps have to find it."""
     planted(tmp_path)
@@ -123,7 +125,7 @@ def test_one_window_a_clip_teaches_nothing_and_is_refused(prepared, tmp_path):
         loss={"contrastive": 1.0},
         terms={"contrastive": terms.ClipInfoNCE()},
     )
-    with pytest.raises(ConfigError, match=r"data.train.windows=1: .* give 2 or more"):
+    with pytest.raises(ConfigError, match=r"data.train.windows=1: .* set it to 2 or more"):
         trainer(tmp_path).fit(module, expert_data(prepared, windows=1))
 
 

@@ -20,7 +20,7 @@ def test_a_sweep_trains_the_points_after_those_that_fail(prepared, tmp_path):
     assert first.startswith(f"error: {input_s}")
     assert done.stderr.count("Traceback") == 1  # of an error that the program is to blame for
     assert [line.strip()[:30] for line in lines[-4:]] == [
-        "error: points of the sweep hav",
+        "error: runs of the sweep faile",
         *(line[:30] for line in read_failures(tmp_path / "failed")),
     ]
     assert lines[-3].strip().startswith(input_s)

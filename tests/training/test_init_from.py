@@ -79,11 +79,12 @@ def test_another_network_or_other_sizes_are_one_line(saved):
     expert = saved(small(SyncNet, depth=0))
     generator = small(Wav2Lip, depth=0)
     message = refusal(generator, expert, "generator")
-    assert message == f"{expert}: holds a SyncNet, training begins from a Wav2Lip"
+    assert message == f"{expert}: holds a SyncNet, but this training needs a Wav2Lip"
 
     larger = saved(Wav2Lip(128, width=0.2, depth=0, feature=Mel(lead=1)))
     assert refusal(generator, larger, "generator") == (
-        f"{larger}: is a Wav2Lip of image_size 128, width 0.2, training would build image_size 96, "
+        f"{larger}: is a Wav2Lip of image_size 128, width 0.2, but this training builds "
+        "image_size 96, "
         "width 0.1; give data.image_size=128 model.generator.width=0.2"
     )
     framed = saved(Wav2Lip(96, width=0.1, depth=0, framing="aligned"))

@@ -2,13 +2,13 @@
 
 import csv
 import signal
-import subprocess
 import time
 from pathlib import Path
 
+import forked
 import pytest
 import torch
-from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
+from test_run import ENVIRONMENT, REPOSITORY, tiny, train
 
 from lipsync.command import _remedied
 
@@ -111,13 +111,13 @@ def test_a_study_that_is_killed_goes_on(prepared, tmp_path):
         "hydra_plugins.hydra_optuna_sweeper", reason="search needs the extra optuna"
     )
     study = ["search=loss_weights", "model.loss.adversarial=0", "name=study"]
-    line = command(*sweep(prepared, tmp_path / "first", *study))
-    run = subprocess.Popen(line, env=ENVIRONMENT, cwd=REPOSITORY, stderr=subprocess.PIPE)
-    while run.poll() is None and not (tmp_path / "first" / "1").is_dir():
+    line = sweep(prepared, tmp_path / "first", *study)
+    run = forked.start(REPOSITORY / "train.py", *line, env=ENVIRONMENT, cwd=REPOSITORY)
+    while run.is_alive() and not (tmp_path / "first" / "1").is_dir():
         time.sleep(0.05)
-    run.send_signal(signal.SIGKILL)
-    run.communicate()
-    assert run.returncode == -signal.SIGKILL
+    run.kill()
+    run.join()
+    assert run.exitcode == -signal.SIGKILL
 
     done = train(*sweep(prepared, tmp_path / "second", *study, "hydra.sweeper.n_trials=1"))
     assert done.returncode == 0, done.stderr

@@ -216,7 +216,7 @@ def test_the_recipe_trains_and_tests(spoken, tmp_path):
 def test_sentences_of_another_form_are_an_error():
     model = module()
     for text in ("up", "left up", "up left on", "up sideways"):
-        with pytest.raises(ClipError, match=f"p0/0: says '{text}', which is no sentence"):
+        with pytest.raises(ClipError, match=f"p0/0: says '{text}', which is not a sentence"):
             model.said({"key": ["p0/0"], "text": [text]})
     said = model.said({"key": ["a"], "text": ["down on"]})
     assert said == [[2, 5]]
@@ -232,7 +232,7 @@ def test_clips_without_known_words_are_left_out(spoken):
     assert [(s["key"], s["text"], s["length"], len(s["faces"])) for s in some] == [
         ("p0/0", "up left", FRAMES, 30)
     ]
-    with pytest.raises(ConfigError, match="nothing is known of what the 12 clips of train say"):
+    with pytest.raises(ConfigError, match="no transcripts for the 12 clips of train"):
         Sentences(folder, "train", inputs)
     short = Sentences(folder, "train", inputs, transcripts=spoken / "few.csv", frames=9)
     with pytest.raises(ClipError, match=r"has 24 frames, data\.frames is 9"):
@@ -247,5 +247,5 @@ def test_other_slots_and_spellings_are_an_error():
     for slots in ([], [["a"], []], [["a"], ["a"]]):
         with pytest.raises(ConfigError, match="each slot needs words"):
             LipReader(slots)
-    with pytest.raises(ConfigError, match="spelling has no sounds of 'right'"):
+    with pytest.raises(ConfigError, match="spelling has no sounds for 'right'"):
         LipReader(SLOTS, {"up": "ah p", "down": "d aw n", "left": "l eh f t", "right": " "})

@@ -163,6 +163,7 @@ def test_parts_of_different_sizes_are_an_error_before_training():
         lipgan_module(discriminator=LipGANDiscriminator(128, width=0.1))
 
 
+@pytest.mark.slow
 def test_the_discriminator_learns_a_planted_correspondence(tmp_path):
     """The mouth is bright where the noise is: a few dozen steps have to find it."""
     keys = {"train": ["a/0", "a/1", "b/2", "b/3"], "val": ["c/4", "c/5"], "test": ["d/6", "d/7"]}

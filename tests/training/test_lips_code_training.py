@@ -91,29 +91,36 @@ def test_pictures_teach_editor_and_coder_and_the_code_teaches_the_audio_encoder(
         assert any(gradients) == ((name == "audio_encoder") != pictures), name
 
 
-def test_the_last_windows_show_the_mouths_of_the_first(tmp_path):
+def test_the_audio_encoder_learns_from_codes_alone_without_a_picture(tmp_path):
     save_model(small_code(), tmp_path / "begun.safetensors", {})
     module = code_module(
-        learns="editor",
-        init_from=tmp_path / "begun.safetensors",
-        noise=0.0,
-        swapped=0.5,
-        loss={"lower": 1.0, "read_back": 1.0},
-        terms={"lower": terms.LowerReconstruction(), "read_back": terms.ReadBack()},
+        learns="sound", loss={"code": 1.0, "lower": 0.0}, init_from=tmp_path / "begun.safetensors"
+    )
+    module.generator.decode = None  # the editor is not asked
+    faces, sound = torch.rand(2, 5, 3, 96, 96), torch.zeros(2, 5, 1, 80, 20)
+    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
+    module.terms["code"](step).backward()
+    assert all(p.grad is not None for p in module.generator.audio_encoder.parameters())
+
+
+def test_crossed_windows_have_the_face_of_another_moment_above_the_mouth():
+    module, seen = code_module(crossed=0.5, view=None), []
+    module.generator.face_encoder_blocks[0].register_forward_pre_hook(
+        lambda _, given: seen.append(given[0].unflatten(0, (4, 2))[:, :, :3])
     )
     g = torch.Generator().manual_seed(0)
     faces, sound = torch.rand(4, 2, 3, 96, 96, generator=g), torch.zeros(4, 2, 1, 80, 20)
-    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
-    torch.testing.assert_close(step.shown[2:], step.code[:2])
-    torch.testing.assert_close(step.shown[:2], step.code[:2])
-    assert [len(part) for part in step.compared] == [2, 2]  # the others have no true picture
-    own = Step(0, faces, faces, step.target, sound, shown=step.code)
-    assert module.terms["read_back"](own) < 1e-6
-    module.terms["read_back"](step).backward()
-    learning = {
-        n for n in PARTS for p in getattr(module.generator, n).parameters() if p.grad is not None
-    }
-    assert learning == {"face_encoder_blocks", "gains"}
+    reference = torch.rand(4, 2, 3, 96, 96, generator=g)
+    step = module.painted(Step(0, faces, reference, faces, sound))
+    torch.testing.assert_close(step.target[:2], faces[:2])
+    torch.testing.assert_close(step.target[2:, :, :, 48:], faces[2:, :, :, 48:])
+    for frame in (0, 1):
+        torch.testing.assert_close(step.target[2:, frame, :, :48], reference[2:, 0, :, :48])
+    torch.testing.assert_close(seen[0][..., :48, :], step.target[..., :48, :])
+    assert seen[0][..., 48:, :].abs().max() == 0
+    coded = module.generator.code_of_faces(faces.flatten(0, 1)).unflatten(0, (4, 2))
+    torch.testing.assert_close(step.code, coded)  # of the mouth alone, wherever its face is from
+    assert torch.equal(module.eval().painted(Step(0, faces, reference, faces, sound)).target, faces)
 
 
 def test_velocity_counts_in_the_error_of_a_code():
@@ -146,11 +153,10 @@ def test_no_more_sync_is_asked_for_than_the_real_have():
     ("options", "told"),
     [
         ({"generator": Wav2Lip(96, width=0.1, depth=0)}, "Wav2Lip has no lips code"),
-        ({"learns": "lips"}, "there is all, editor, sound"),
-        ({"learns": "sound"}, "give trained weights by model.init_from"),
+        ({"learns": "lips"}, "must be one of all, editor, sound"),
+        ({"learns": "sound"}, "needs trained weights; set model.init_from"),
         ({"noise": -1.0}, "model.noise=-1.0"),
-        ({"swapped": 1.0}, "model.swapped=1.0"),
-        ({"swapped": 0.5}, "need model.learns=editor"),
+        ({"crossed": 1.5}, "model.crossed=1.5"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, told):

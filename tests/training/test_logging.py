@@ -1,14 +1,13 @@
 """What a training leaves to look at: sheets, and videos with sound, also in the loggers."""
 
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
+from test_run import ENVIRONMENT, REPOSITORY, tiny, train
 
 from lipsync.media import probe
 from lipsync.training.run import show_test
@@ -106,13 +105,8 @@ def test_a_resumed_run_is_the_same_at_wandb_and_a_new_one_is_not(prepared, tmp_p
 def test_wandb_is_left_alone_where_it_is_not_chosen(prepared, tmp_path):
     options = [*tiny(prepared, tmp_path), "model=syncnet", "data.batch_size=2"]
     (tmp_path / "wandb.py").write_text("raise SystemExit('wandb was imported')")
-    done = subprocess.run(
-        command(*options, "trainer.batches=2", f"hydra.run.dir={tmp_path / 'run'}"),
-        cwd=REPOSITORY,
-        env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
-        capture_output=True,
-        text=True,
-    )
+    own = ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    done = train(*options, "trainer.batches=2", f"hydra.run.dir={tmp_path / 'run'}", env=own)
     assert done.returncode == 0, done.stderr
 
 

@@ -174,20 +174,23 @@ def test_a_term_without_weight_for_now_gives_no_gradient():
     ("options", "problem"),
     [
         ({"expert": small_expert(128)}, "networks differ in image_size: generator 96, expert 128"),
-        ({"expert": Wav2Lip(96, width=0.1, depth=0)}, "model.expert is a Wav2Lip, which compares"),
-        ({"expert": None}, "model.loss.sync asks an expert; name one with model.expert"),
+        ({"expert": Wav2Lip(96, width=0.1, depth=0)}, "model.expert is a Wav2Lip, which does"),
+        ({"expert": None}, "model.loss.sync needs an expert; set model.expert"),
         ({"loss": {"sync": -0.1}}, "model.loss.sync=-0.1: a weight must be 0 or more"),
         ({"loss": {"lower": float("nan")}}, "model.loss.lower=nan: a weight must be 0 or more"),
         ({"loss": {"lower": True}}, "model.loss.lower=True: must be a weight, or a term"),
-        ({"loss": {"perceptual": 0.1}}, "model.loss.perceptual: there is no such term"),
-        ({"loss": {"lower": 0.0}}, "no term has a weight, so nothing would be learnt"),
-        ({"loss": {"lower": terms.Reconstruction(weight=1.0)}}, "has a term of that name, too"),
+        ({"loss": {"perceptual": 0.1}}, "model.loss.perceptual: unknown term"),
+        ({"loss": {"lower": 0.0}}, "all weights are 0, so nothing would be learnt"),
+        ({"loss": {"lower": terms.Reconstruction(weight=1.0)}}, "also has a term of that name"),
         (
             {"loss": {"reconstruction": 1.0, "again": terms.Reconstruction(weight=0.5)}},
             "model.loss.again and model.loss.reconstruction are the same term",
         ),
-        ({"loss": {"mine": torch.nn.Linear(1, 1)}}, "model.loss.mine: a Linear is no Term"),
-        ({"augment": Augment(sound={"mel": {"louder": 1.0}})}, "sound.mel.louder: there is gain"),
+        ({"loss": {"mine": torch.nn.Linear(1, 1)}}, "model.loss.mine: Linear is not a Term"),
+        (
+            {"augment": Augment(sound={"mel": {"louder": 1.0}})},
+            "sound.mel.louder: unknown; available: gain",
+        ),
     ],
 )
 def test_objectives_that_cannot_work_are_one_line(options, problem):
@@ -220,7 +223,7 @@ def test_what_trains_a_generator_cannot_judge_it():
     with pytest.raises(ConfigError, match=r"model.judge is the network of model.loss.sync"):
         generator_module(expert=expert, judge=expert, metrics={"judge": measures.JudgeDistance()})
     other = SyncNetV2(96, width=0.1, framing="aligned", unit=True)
-    with pytest.raises(ConfigError, match=r"framed 'aligned', the generator 'box'"):
+    with pytest.raises(ConfigError, match=r"framing 'aligned', the generator uses 'box'"):
         generator_module(judge=other, metrics={"judge": measures.JudgeDistance()})
 
 

@@ -59,7 +59,7 @@ def test_an_expert_of_another_image_size(tmp_path):
         ("data.workers=-1", "data.workers=-1: must be a whole number, 0 or more"),
         ("trainer.schedule_batches=0", "must be a whole number, 1 or more"),
         ("trainer.batches=true", "trainer.batches=True: must be a whole number, 1 or more"),
-        ("callbacks.best=null", "callbacks.best=null: a run keeps the checkpoint"),
+        ("callbacks.best=null", "callbacks.best=null: must be set"),
         ("model.min_gap=16", "model.min_gap=16: must be 1 to 15 frames"),
     ],
 )
@@ -71,7 +71,7 @@ def test_bfloat16_where_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "computes_in_bfloat16", lambda on_gpu: False)
     options = ["model=syncnet", "data.root=/nowhere"]
     line = refused(tmp_path, *options, "trainer.precision=bf16-mixed")
-    assert "this processor does not compute in bfloat16; use 32-true or auto" in line
+    assert "this processor does not support bfloat16; use 32-true or auto" in line
     assert settings.resolve_precision("auto", on_gpu=False) == "32-true"
 
 
@@ -84,9 +84,9 @@ def test_synchronised_norms_without_gpus(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("another model", "the run there was of another class: LipGAN"),
-        ("weights alone", "holds weights, but not the state of a training"),
-        ("not a checkpoint", "is damaged, cut short, or no checkpoint"),
+        ("another model", "that run used another class: LipGAN"),
+        ("weights only", "holds weights only, without the training state"),
+        ("not a checkpoint", "is damaged, cut short, or not a checkpoint"),
     ],
 )
 def test_checkpoints_that_cannot_be_continued(tmp_path, content, problem):

@@ -49,5 +49,5 @@ def test_the_best_validation_of_every_run_is_a_row(tmp_path):
 
 
 def test_a_folder_without_runs_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="holds no run that has validated"):
+    with pytest.raises(ConfigError, match="contains no validated run"):
         read_sweep(tmp_path)

@@ -96,7 +96,7 @@ def test_the_lines_of_given_subtitles_are_corrected(video: Path, output: Path) -
     assert [line[3] for line in result.lines] == ["buenas"]
     assert spoken.seen == ["hola", "buenas"]
     page = saved(output, {"line": 1, "source": "", "new_source": "hello"})
-    with pytest.raises(ConfigError, match="what is said is not corrected with --subtitles"):
+    with pytest.raises(ConfigError, match="the transcript cannot be corrected with --subtitles"):
         translate(video, output, replace(options, correct=page))
 
 
@@ -106,10 +106,10 @@ LINE = {"line": 1, "text": "gninrom doog", "new_text": "buenos días"}
 @pytest.mark.parametrize(
     ("correct", "problem"),
     [
-        ({4: "nada"}, "there is no line 4 to correct: .* has 3 lines"),
-        ({0: "nada"}, "there is no line 0 to correct"),
-        ({"two": "nada"}, "correct: 'two' is no line's number"),
-        ([LINE | {"line": 9}], "there is no line 9"),
+        ({4: "nada"}, "no line 4: .* has 3 lines"),
+        ({0: "nada"}, "no line 0"),
+        ({"two": "nada"}, "correct: 'two' is not a line number"),
+        ([LINE | {"line": 9}], "no line 9"),
         ([LINE | {"line": "1"}], "correction 1 needs line, text and new_text"),
         ([{"line": 1}], "correction 1 needs line"),
         ([LINE, LINE | {"new_text": 5}], "correction 2 needs line"),
@@ -140,7 +140,7 @@ def test_a_line_that_was_corrected_elsewhere_meanwhile(video: Path, output: Path
     options, *_ = engines(until="translate")
     translate(video, output, options)
     edit(work(output) / "es/translation.json", lambda text: text.replace("gninrom doog", "hola", 1))
-    with pytest.raises(MediaError, match="write the page again with --proof, and correct that"):
+    with pytest.raises(MediaError, match="write the page anew with --proof and correct that"):
         translate(video, output, replace(options, correct=saved(output, LINE)))
     assert rows(work(output) / "es/translation.json")[0]["text"] == "hola"
 

@@ -11,11 +11,11 @@ import pytest
 from translation_media import tone
 
 from lipsync.errors import ConfigError, StageError
+from lipsync.languages import LANGUAGES, language
 from lipsync.media import read_audio
 from lipsync.translation import engines
 from lipsync.translation.engines import about_engines, apertium, choose, espeak, hub, whisper
 from lipsync.translation.engines.voices import find_voice
-from lipsync.translation.languages import LANGUAGES, language
 
 SPEECH = Path("../shared/data/speech/multilingual")
 
@@ -66,7 +66,7 @@ def test_an_engine_that_is_not_installed(here) -> None:
 
 
 def test_an_engine_that_nobody_knows() -> None:
-    with pytest.raises(ConfigError, match="to speak is called 'nllb'; use hibari, mms, espeak"):
+    with pytest.raises(ConfigError, match="'nllb' to speak; use hibari, mms, espeak"):
         choose("speak", "nllb", None, "en", "cpu")
 
 
@@ -85,7 +85,7 @@ def test_languages() -> None:
     assert language("awa_Deva").iso3 == "awa"
     assert all(len(known.flores) == 8 for known in LANGUAGES.values())
     for wrong in ("xx", "english", "", "../x", "Hin_deva"):
-        with pytest.raises(ConfigError, match=f"language '{wrong}' is not known"):
+        with pytest.raises(ConfigError, match=f"unknown language '{wrong}'"):
             language(wrong)
 
 
@@ -138,7 +138,7 @@ def test_a_detected_language_overrules_the_one_declared_where_it_is_sure() -> No
     assert hears(Multilingual(0.9), "fr").doubt == ""
     assert hears(Multilingual(0.9), "en").doubt == "it sounds like 'fr' (90%), not 'en'"
     assert hears(Multilingual(0.5), "en").doubt == ""
-    assert "hardly understood" in hears(Multilingual(0.9, log_probability=-1.0), None).doubt
+    assert "barely intelligible" in hears(Multilingual(0.9, log_probability=-1.0), None).doubt
 
 
 def test_a_true_repetition_is_no_doubt() -> None:
@@ -223,7 +223,7 @@ def test_a_size_that_cannot_be_fetched(recogniser: whisper.Whisper, monkeypatch)
 
 
 def test_an_english_model_refuses_other_languages(recogniser: whisper.Whisper) -> None:
-    with pytest.raises(StageError, match=r"hears English only, not 'hi'; .*whisper:small"):
+    with pytest.raises(StageError, match=r"transcribes English only, not 'hi'; .*whisper:small"):
         recogniser.recognise(tone(1.0), "hi", lambda share: None)
 
 

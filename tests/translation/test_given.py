@@ -59,7 +59,7 @@ def test_corrections_of_a_given_transcript_stay(video: Path, output: Path) -> No
 
 def test_a_transcript_needs_a_language(video: Path, output: Path) -> None:
     given = write(output.with_name("a.srt"), (0.4, 1.4, "good evening"))
-    with pytest.raises(ConfigError, match="does not say its language; name it with --from"):
+    with pytest.raises(ConfigError, match="states no language; set it with --from"):
         translate(video, output, engines(transcript=given)[0])
     with pytest.raises(ConfigError, match="--from and --to are both es"):
         translate(video, output, engines(transcript=given, source="es")[0])
@@ -82,7 +82,7 @@ def test_a_translation_by_hand_is_all_that_is_needed(video: Path, output: Path) 
     edit(given, lambda text: text.replace("hola", "saludos"))
     result = translate(video, output, options)
     assert [line[3] for line in result.lines] == ["buenas", "chao"]
-    assert "line 1 was corrected by hand and stays" in result.notes[0]
+    assert "line 1 was corrected by hand and is kept" in result.notes[0]
 
 
 def test_a_translation_is_laid_beside_what_is_said(video: Path, output: Path) -> None:
@@ -101,7 +101,11 @@ def test_a_translation_is_laid_beside_what_is_said(video: Path, output: Path) ->
 def test_subtitles_of_another_video(video: Path, output: Path) -> None:
     given = write(output.with_name("a.srt"), (0.5, 1.5, "hola"), (61, 62, "adiós"))
     options, *_ = engines(subtitles=given)
-    with pytest.raises(MediaError, match=r"a.srt: line 6: begins at 61.00 s, .* ends at 5.00 s"):
+    with pytest.raises(
+        MediaError,
+        match=r"a.srt: line 6: starts at 61.00 s, but .* ends at 5.00 "
+        "s",
+    ):
         translate(video, output, options)
     given.write_text("1\n00:00:0x\n")
     for name in ("subtitles", "transcript"):
@@ -127,9 +131,9 @@ def test_subtitles_of_both_languages_are_written(video: Path, output: Path, suff
     edited = new.read_text(encoding="utf-8")
     result = translate(video, output, options)
     assert result.subtitles == [said]
-    assert "was changed by hand and stays" in result.notes[-1]
+    assert "was edited by hand and is kept" in result.notes[-1]
     assert new.read_text(encoding="utf-8") == edited
-    with pytest.raises(MediaError, match="is the input itself"):
+    with pytest.raises(MediaError, match="is the input file"):
         translate(video, output, engines(write_subtitles=suffix, subtitles=new)[0])
     new.unlink()
     result = translate(video, output, engines(write_subtitles=suffix, transcript=said)[0])

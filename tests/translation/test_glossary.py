@@ -48,7 +48,7 @@ def test_what_could_not_be_applied_is_reported() -> None:
         "glossary: 3 terms in 3 of 4 lines",
         "glossary: line 3 has 'lip sync' without 'sincronía labial': nada",
     ]
-    assert Glossary(TERMS).report(["none"], ["x"]) == ["glossary: no line holds a term"]
+    assert Glossary(TERMS).report(["none"], ["x"]) == ["glossary: no line contains a term"]
 
 
 @pytest.mark.parametrize("head", ["", "Source,Target\r\n"])
@@ -61,9 +61,12 @@ def test_a_file_of_terms(tmp_path: Path, head: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("lip,labio\nface", "line 2: is not a term and its translation; write lines of: source,t"),
-        ("lip,labio\nface,", "line 2: is not a term"),
-        ("lip,labio\nface,cara,rostro", "line 2: is not a term"),
+        (
+            "lip,labio\nface",
+            "line 2: does not hold a term and its translation; write lines of: source,t",
+        ),
+        ("lip,labio\nface,", "line 2: does not hold a term"),
+        ("lip,labio\nface,cara,rostro", "line 2: does not hold a term"),
         ("lip,labio\nlip,boca", "line 2: 'lip' has another translation above"),
     ],
 )

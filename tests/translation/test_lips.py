@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from translation_media import (
+    DUBBED,
     Hears,
     edit,
     engines,
@@ -33,6 +34,7 @@ def test_the_lips_follow_the_track_and_are_done_once(
     def fake(face, audio, output, **options):
         calls.append((face, audio, options))
         output.write_bytes(audio.read_bytes())
+        return DUBBED
 
     monkeypatch.setattr("lipsync.dubbing.dub", fake)
     options, *_ = engines(until="lips", dub={"model": "some"})
@@ -63,6 +65,7 @@ def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monke
     def fake_dub(face, audio, output, model, **options):
         models.append(model)
         output.write_bytes(audio.read_bytes())
+        return DUBBED
 
     monkeypatch.setattr("lipsync.adapt.adapt", fake_adapt, raising=False)
     monkeypatch.setattr("lipsync.dubbing.dub", fake_dub)
@@ -75,13 +78,13 @@ def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monke
     assert models == [person, person]
 
     def too_little(*_, **__):
-        raise ConfigError("only 2.0 s of the footage can be used")
+        raise ConfigError("only 2.0 s of the footage are usable")
 
     person.unlink()
     monkeypatch.setattr("lipsync.adapt.adapt", too_little, raising=False)
     result = translate(video, output, options)
     assert models[-1] == "judge-open"
-    assert "the model was not adapted: only 2.0 s" in str(result)
+    assert "adaptation failed, using the model as it is: only 2.0 s" in str(result)
 
 
 @pytest.mark.slow

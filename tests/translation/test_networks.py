@@ -117,6 +117,13 @@ def test_the_language_that_is_asked_for_comes_out(saved: Path) -> None:
         assert engine.translate(WORDS["en"], "en", code) == WORDS[code]
 
 
+def test_several_translations_begin_with_the_best(saved: Path) -> None:
+    first, *others = Multiway(str(saved)).n_best(WORDS["en"], "en", "es")
+    assert first == WORDS["es"]
+    assert others
+    assert first not in others
+
+
 def test_a_language_that_the_model_lacks(saved: Path) -> None:
     with pytest.raises(StageError, match=r"^translate: .*does not know the language 'xyz_Latn'"):
         Multiway(str(saved)).translate("good morning", "en", "xyz_Latn")
@@ -147,7 +154,7 @@ def offline(monkeypatch) -> None:
 )
 @pytest.mark.usefixtures("offline")
 def test_a_model_that_cannot_be_fetched_is_one_line(use: Callable, option: str) -> None:
-    with pytest.raises(StageError, match=r"cannot be fetched \(no connection\)") as caught:
+    with pytest.raises(StageError, match=r"cannot be downloaded \(no connection\)") as caught:
         use()
     assert option in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -188,5 +195,5 @@ def test_a_vits_voice_speaks_the_same_way_twice(voice: Path) -> None:
 
 
 def test_a_text_in_other_letters_is_refused(voice: Path) -> None:
-    with pytest.raises(StageError, match="knows no letter of"):
+    with pytest.raises(StageError, match="cannot pronounce"):
         MMS(str(voice)).speak("привет", "hi")

@@ -197,7 +197,7 @@ def test_a_correction_is_kept_where_its_source_changes_and_said(video: Path, out
     edit(work(output) / "transcript.json", lambda text: text.replace("thank you", "thank you all"))
     result = translate(video, output, options)
     assert result.lines[2][2:] == ("thank you all", "gracias")
-    assert "line 3 was corrected by hand and stays" in result.notes[0]
+    assert "line 3 was corrected by hand and is kept" in result.notes[0]
     other = engines(translator=Reverses("another"))[0]
     assert translate(video, output, other).lines[2][3] == "gracias"
 

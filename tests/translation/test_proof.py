@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from translation_media import Beeps, Hears, Reverses, engines, make_talk, work
+from translation_media import DUBBED, Beeps, Hears, Reverses, engines, make_talk, work
 
 from lipsync import cli
 from lipsync.errors import ConfigError, MediaError, StageError
@@ -68,9 +68,10 @@ def dubbed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A dub that copies the sound; the videos that it was asked for."""
     asked: list[Path] = []
 
-    def fake(face, audio, output, **options) -> None:
+    def fake(face, audio, output, **options):
         asked.append(output)
         output.write_bytes(audio.read_bytes())
+        return DUBBED
 
     monkeypatch.setattr("lipsync.dubbing.dub", fake)
     return asked
@@ -146,8 +147,8 @@ def test_lines_that_do_not_fit_are_shown(video: Path, output: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "until", "problem"),
     [
-        ("out.mp4", "fit", "--proof .*out.mp4: name a page to write, e.g. out.html"),
-        ("no/page.html", "fit", "there is no folder"),
+        ("out.mp4", "fit", "--proof .*out.mp4: name an .html file, e.g. out.html"),
+        ("no/page.html", "fit", "no such folder"),
         ("page.html", "recognise", "leave out --until recognise"),
     ],
 )
@@ -188,4 +189,4 @@ def test_the_command_of_the_page_makes_only_what_is_corrected(
     assert loaded["speak"].seen[4:] == ["hola", "adiós"]
     with pytest.raises(SystemExit):
         cli.main(["translate", *shown[2:-2], "--correct", "3=adiós", "--correct", "a.json"])
-    assert "several need a name each" in capsys.readouterr().err
+    assert "with several values each needs a name" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from translation_media import Beeps, engines, make_talk
+from translation_media import DUBBED, Beeps, engines, make_talk
 
 from lipsync.translation import translate, translate_with_page
 
@@ -31,7 +31,8 @@ def proof(tmp_path_factory) -> tuple[Path, object, Beeps]:
     options, *_, spoken = engines(until="lips")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "lipsync.dubbing.dub", lambda face, _, output, **__: shutil.copy(face, output)
+            "lipsync.dubbing.dub",
+            lambda face, _, output, **__: shutil.copy(face, output) and DUBBED,
         )
         translate_with_page(folder / "out.html", ["lipsync"], video, folder / "out.mp4", options)
     return folder / "out.html", options, spoken

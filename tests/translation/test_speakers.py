@@ -145,7 +145,7 @@ def test_what_a_person_corrects_stays(panel, output, judged) -> None:
     }  # fmt: skip
     shorter = Hears(HEARD[:3])
     shorter.name = "another"
-    with pytest.raises(StageError, match=r"speakers\.json was corrected by hand, and the lines"):
+    with pytest.raises(StageError, match=r"speakers\.json was corrected by hand, but the lines"):
         translate(panel, output, options(asr=shorter, until="fit"))
     edit(path, lambda text: text.replace('"speaker": "carla"', '"spaeker": "carla"'))
     with pytest.raises(MediaError, match="turn 2 needs line, start, end and speaker"):

@@ -101,9 +101,9 @@ def test_cues_that_overlap(tmp_path: Path) -> None:
         ("once upon a time\n" + SRT, "line 1: belongs to no cue"),
         (SRT + "\n3\n", "line 10: belongs to no cue"),
         (VTT + "\nlost\n", "line 19: belongs to no cue"),
-        ("", "holds no line of speech"),
-        ("WEBVTT\n", "holds no line of speech"),
-        ("1\n00:01 --> 00:02\n[music]\n", "holds no line of speech"),
+        ("", "contains no line of speech"),
+        ("WEBVTT\n", "contains no line of speech"),
+        ("1\n00:01 --> 00:02\n[music]\n", "contains no line of speech"),
     ],
 )
 def test_a_bad_file_is_one_line_that_names_the_line(tmp_path, text, problem) -> None:

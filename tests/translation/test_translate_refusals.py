@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from translation_media import (
+    HEARD,
     Beeps,
     Hears,
+    Reverses,
     edit,
     engines,
     made,
@@ -33,22 +35,22 @@ def test_no_speech(video: Path, output: Path) -> None:
 
 def test_another_language_than_declared(video: Path, output: Path) -> None:
     options, *_ = engines(asr=Hears(language="fr"), source="en")
-    with pytest.raises(StageError, match=r"^recognise: .*declared 'en'; declare --from fr"):
+    with pytest.raises(StageError, match=r"^recognise: .*--from is 'en'; set --from fr"):
         translate(video, output, options)
 
 
 def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> None:
-    options, *_ = engines(asr=Hears(doubt="hardly understood"))
+    options, *_ = engines(asr=Hears(doubt="barely intelligible"))
     for _ in range(2):
-        with pytest.raises(StageError, match=r"^recognise: .*hardly understood; .*--from"):
+        with pytest.raises(StageError, match=r"^recognise: .*barely intelligible; .*--from"):
             translate(video, output, options)
-    edit(work(output) / "transcript.json", lambda text: text.replace("hardly understood", ""))
+    edit(work(output) / "transcript.json", lambda text: text.replace("barely intelligible", ""))
     translate(video, output, options)
 
 
 def test_it_is_in_that_language_already(video: Path, output: Path) -> None:
     options, *_ = engines(asr=Hears(language="es"))
-    with pytest.raises(StageError, match="is in 'es' already"):
+    with pytest.raises(StageError, match="is already in 'es'"):
         translate(video, output, options)
 
 
@@ -60,6 +62,31 @@ def test_a_line_that_cannot_fit_is_named_and_the_rest_kept(video: Path, output: 
     assert sorted(path.name for path in speech.glob("*.wav")) == ["001.wav", "002.wav", "003.wav"]
     assert max(row["over"] for row in rows(work(output) / "es" / "fit.json")) > 0
     assert not (work(output) / "es" / "track.wav").exists()
+
+
+def test_a_line_that_cannot_fit_is_offered_shorter(tmp_path: Path, output: Path) -> None:
+    """The translator's own translations that fit; without them, how much is too much."""
+
+    class Knows(Reverses):
+        def n_best(self, text: str, source: str, target: str) -> list[str]:
+            asked.append((text, source, target))
+            return [text[::-1], "no", "far too long", "un dia", "buen dia", "buenos ya"]
+
+    asked: list[tuple[str, str, str]] = []
+    video = make_talk(tmp_path / "short.mp4", 2.0, HEARD[:1])  # 2 s for 12 letters of 0.25 s
+    one = {"asr": Hears(HEARD[:1]), "tts": Beeps(seconds=0.25), "fastest": 1.0}
+    options, *_ = engines(translator=Knows(), **one)
+    with pytest.raises(StageError, match=r"shorter: --correct 1='un dia'; or say it with 4 of"):
+        translate(video, output, options)
+    (row,) = rows(work(output) / "es" / "fit.json")
+    assert row["shorter"] == ["un dia", "buen dia"]
+    assert asked == [("good morning", "en", "es")]
+    options, *_ = engines(translator=Knows(), correct={1: "buen dia"}, **one)
+    assert made(translate(video, output, options))["fit"] == 1
+    options, *_ = engines(**one)
+    problem = r"0 s at 1 times .*gninrom doog; say it with 4 of its 12 letters less in "
+    with pytest.raises(StageError, match=problem):
+        translate(video, tmp_path / "other.mp4", options)
 
 
 def test_after_a_line_that_did_not_fit_the_track_is_made_again(video: Path, output: Path) -> None:
@@ -85,12 +112,15 @@ def test_a_track_that_was_mixed_by_hand_stays(video: Path, output: Path) -> None
     edit(translation, lambda text: text.replace('"uoy era woh"', '"si"', 1))
     result = translate(video, output, options)
     assert track.read_bytes() == mixed
-    assert "track.wav was changed by hand and stays" in result.notes[0]
+    assert "track.wav was edited by hand and is kept" in result.notes[0]
 
 
 def test_an_engine_that_makes_no_sound(video: Path, output: Path) -> None:
     options, *_ = engines(tts=Beeps(seconds=0.0))
-    with pytest.raises(StageError, match=r"^speak: beeps made no sound of line 1: gninrom doog; "):
+    with pytest.raises(
+        StageError,
+        match=r"^speak: beeps produced no sound for line 1: gninrom doog; ",
+    ):
         translate(video, output, options)
 
 
@@ -134,7 +164,7 @@ def test_a_work_folder_of_another_video(video: Path, output: Path, tmp_path: Pat
     options, *_ = engines()
     translate(video, output, options)
     other = make_talk(tmp_path / "other.mp4", lines=(Segment(1.0, 2.0, "hi"),))
-    with pytest.raises(ConfigError, match="holds the work on another video"):
+    with pytest.raises(ConfigError, match="holds another video's translation"):
         translate(other, output, options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -17,6 +18,9 @@ HEARD = (
     Segment(2.0, 3.0, "how are you"),
     Segment(3.6, 4.6, "thank you"),
 )
+
+DUBBED = SimpleNamespace(left_out=[])
+"""The result of a dub that a test takes the place of."""
 
 
 def tone(seconds: float, hertz: float = 200.0, rate: int = RATE, level: float = 0.3) -> np.ndarray:

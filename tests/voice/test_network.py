@@ -54,7 +54,7 @@ def test_discriminators_judge_patches_of_each_speaker_apart():
     [
         ({"speakers": ["a"]}, "two speakers are needed"),
         ({"speakers": ["a", "a"]}, "two speakers are needed"),
-        ({"speakers": ["a", "b"], "coefficients": 30}, "30 coefficients are no multiple of 8"),
+        ({"speakers": ["a", "b"], "coefficients": 30}, "30 coefficients are not a multiple of 8"),
         ({"speakers": ["a", "b"], "width": 0}, "width 0 is not in"),
     ],
 )

@@ -94,13 +94,13 @@ def test_cepstra_are_a_smooth_envelope_and_rows_become_frames():
 @pytest.mark.parametrize(
     ("wave", "problem"),
     [
-        (np.zeros(0, np.float32), "0.00 s of sound, a voice needs 0.1 s"),
+        (np.zeros(0, np.float32), "0.00 s of sound, but at least 0.1 s"),
         (np.zeros(800, np.float32), "0.05 s of sound"),
-        (np.zeros(RATE, np.float32), "no voice in it"),
+        (np.zeros(RATE, np.float32), "contains no voiced sound"),
     ],
 )
 def test_what_holds_no_voice_is_one_line(wave, problem):
-    with pytest.raises(MediaError, match=rf"^line 3: .*{problem}.*; give a .*recording") as error:
+    with pytest.raises(MediaError, match=rf"^line 3: .*{problem}.*; use a .*recording") as error:
         analyse(wave, RATE, "line 3")
     assert "\n" not in str(error.value)
     assert FLOOR < 80

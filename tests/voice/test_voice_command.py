@@ -34,13 +34,13 @@ def test_it_writes_a_file_and_says_so(sounds, capsys):
 @pytest.mark.parametrize(
     ("name", "options", "problem"),
     [
-        ("silent", ["--reference", "reference.wav"], "silent.wav: no voice in it"),
+        ("silent", ["--reference", "reference.wav"], "silent.wav: contains no voiced sound"),
         (
             "short",
             ["--reference", "reference.wav"],
-            "short.wav: 0.03 s of sound, a voice needs 0.1",
+            "short.wav: 0.03 s of sound, but at least 0.1",
         ),
-        ("in", ["--reference", "silent.wav"], "silent.wav: no voice in it"),
+        ("in", ["--reference", "silent.wav"], "silent.wav: contains no voiced sound"),
         ("in", ["--reference", "missing.wav"], "missing.wav"),
         ("in", ["--model", "missing.ckpt"], "missing.ckpt"),
         ("in", [], "name a voice"),
@@ -66,5 +66,5 @@ def test_what_it_reads_is_not_overwritten(sounds, capsys, name):
         with pytest.raises(SystemExit) as ended:
             main(["voice", *arguments, "-o", str(sounds / output)])
         assert ended.value.code == 2
-        assert f"{output}: is the input itself" in capsys.readouterr().err
+        assert f"{output}: is the input file" in capsys.readouterr().err
     assert (sounds / f"{name}.wav").read_bytes() == before

@@ -61,7 +61,7 @@ export function upload(blob, kind, moved, stop) {
       request.status === 201
         ? resolve(request.response.file)
         : reject(new Error(request.response?.error || "The upload failed."));
-    request.onerror = () => reject(new Error("The upload was broken off; try again."));
+    request.onerror = () => reject(new Error("The upload was interrupted; try again."));
     request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     stop.addEventListener("abort", () => request.abort());
     if (stop.aborted) request.abort();

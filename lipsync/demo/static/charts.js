@@ -24,7 +24,7 @@ function described(title, lines, about) {
   const parts = Object.entries(lines).map(([name, points]) => {
     const values = points.map((point) => point[1]);
     const [low, high] = [Math.min(...values), Math.max(...values)].map(short);
-    return `${name}: from ${low} to ${high}, at the end ${short(values.at(-1))}`;
+    return `${name}: from ${low} to ${high}, last ${short(values.at(-1))}`;
   });
   return `${title}. ${about} ${parts.join("; ")}`;
 }

@@ -6,7 +6,7 @@ import { picker } from "./pickers.js";
 export function facts(video) {
   const faces = video.faces === video.frames
     ? "a face in every frame" : `a face in ${video.faces} of ${video.frames} frames`;
-  const silent = video.silent ? "; the sound is silent, so the mouth rests" : "";
+  const silent = video.silent ? "; the sound is silent, so the mouth stays closed" : "";
   return `${video.seconds} s, ${video.fps} frames a second, ${faces}${silent}; made in ${video.took} s`;
 }
 

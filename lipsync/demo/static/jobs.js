@@ -94,7 +94,7 @@ export function asked(panel, form, pickers) {
   const consent = form.elements.consent;
   consent.closest("label").classList.toggle("missing", !consent.checked);
   if (!consent.checked) {
-    fail(panel, "Tick the box: a face may only be dubbed with the consent of the person it belongs to.");
+    fail(panel, "Tick the consent box: a face may be dubbed only with that person's consent.");
     consent.focus();
     return null;
   }

@@ -6,7 +6,7 @@ import { recorder } from "./recording.js";
 const MISSING = {
   Camera: "Record a video or take a picture first.",
   Microphone: "Record a sound first.",
-  Text: "Write what is to be said.",
+  Text: "Write the text to speak.",
 };
 const MOST_SIDE = 1920; // pixels of a picture
 let count = 0;
@@ -18,10 +18,10 @@ const KINDS = {
   },
   sound: {
     legend: "Sound", accept: "audio/*,video/*", ways: ["File", "Microphone", "Text"],
-    what: "a sound", hint: "Or a video with one",
+    what: "a sound", hint: "Or a video with sound",
   },
   video: {
-    legend: "Video", accept: "video/*", ways: ["File"], what: "a video", hint: "A face that speaks",
+    legend: "Video", accept: "video/*", ways: ["File"], what: "a video", hint: "A video of a speaking face",
   },
 };
 
@@ -116,7 +116,7 @@ function fileWay(known, about, take) {
     const large = file.size > about.limits.mb * 1e6;
     problem.hidden = !large;
     problem.textContent = large
-      ? `The file is larger than ${about.limits.mb} MB, which is the most that this page takes.` : "";
+      ? `The file is larger than ${about.limits.mb} MB, the limit of this page.` : "";
     drop.classList.toggle("full", !large);
     name.textContent = large ? `Choose ${known.what}` : file.name;
     if (large) take(null);
@@ -140,7 +140,7 @@ async function smaller(file) {
 
 function textWay(languages) {
   const text = h("textarea", { maxlength: 500, "aria-label": "Text to speak",
-                               placeholder: "What is to be said" });
+                               placeholder: "The text to speak" });
   const select = h("select", { "aria-label": "Language of the text" });
   options(select, languages, "en");
   return {

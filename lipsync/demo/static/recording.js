@@ -9,7 +9,7 @@ function sentence(error, device) {
     return `No ${device} was found; choose a file instead.`;
   }
   if (error.name === "NotAllowedError") {
-    return `The browser may not use the ${device}; allow it beside the address, or choose a file.`;
+    return `The browser was denied the ${device}; allow it in the address bar, or choose a file.`;
   }
   return `The ${device} cannot be used (${error.message}); choose a file instead.`;
 }

@@ -22,7 +22,7 @@ export function start(panel, about) {
         names = JSON.stringify(found);
       }
       if (!run.value) {
-        count.textContent = "There is no run with a log yet.";
+        count.textContent = "No run has a log yet.";
         return;
       }
       const about = await get("/api/runs/run", { run: run.value });

@@ -78,7 +78,9 @@ def read_folder(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder; name one with real/ and a folder a system")
+        raise ConfigError(
+            f"{folder}: no such folder; name one that holds real/ and one folder per system"
+        )
     problems: list[Row] = []
     real = _videos(folder / REAL, REAL, problems)
     if not real:
@@ -86,21 +88,21 @@ def read_folder(
     there = _systems(folder, output)
     if unknown := sorted(set(systems or ()) - set(there)):
         known = ", ".join(there) or "none"
-        raise ConfigError(f"{folder}: no system {', '.join(unknown)}; there are: {known}")
+        raise ConfigError(f"{folder}: no system {', '.join(unknown)}; available: {known}")
     wanted = list(dict.fromkeys(systems)) if systems else there
     if clash := sorted(set(wanted) & BASELINES.keys()):
-        raise ConfigError(f"{folder}: {clash[0]} is a baseline's name; rename that folder")
+        raise ConfigError(f"{folder}: {clash[0]} is the name of a baseline; rename that folder")
     dubs = {system: _videos(folder / system, system, problems) for system in wanted}
     if not any(dubs.values()):
         raise ConfigError(
-            f"{folder}: holds no dubs; put those of a system into a folder beside {REAL}/"
+            f"{folder}: holds no dubs; put each system's dubs into a folder beside {REAL}/"
         )
     silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in wanted}
     sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
     named = {(row.set, row.video) for row in problems}  # alike
     for system, found in dubs.items():
         for name in found.keys() - real.keys():
-            problems.append(Row(system, name, 0, problem="there is no real video of this name"))
+            problems.append(Row(system, name, 0, problem="no real video of this name"))
         for name in real.keys() - found.keys():
             if (system, name) not in named:
                 problems.append(Row(system, name, 0, problem="the system has no dub of it"))
@@ -113,12 +115,14 @@ def read_folder(
         if not mine:
             continue
         if SPEAKER in columns and not about.get(name, {}).get(SPEAKER):
-            raise ConfigError(f"{folder / 'clips.csv'}: says no {SPEAKER} of {name}; add a line")
+            raise ConfigError(f"{folder / 'clips.csv'}: gives no {SPEAKER} for {name}; add a line")
         groups = about.get(name, {})
         new, old = (" ".join(groups.pop(column, "").lower().split()) for column in TEXTS)
         clips.append(BenchClip(name, real[name], sounds.get(name), mine, quiet, groups, (new, old)))
     if not clips:
-        raise ConfigError(f"{folder}: no dub has the name of a real video; name them alike")
+        raise ConfigError(
+            f"{folder}: no dub has the same file name as a real video; rename them to match"
+        )
     problems.sort(key=lambda row: (row.set, row.video))
     return BenchFolder(wanted, clips, problems)
 
@@ -150,7 +154,9 @@ def files_by_name(
     for name, paths in found.items():
         if len(paths) > 1:
             files = ", ".join(path.name for path in paths)
-            problems.append(Row(kind, name, 0, problem=f"named alike: {files}; keep one"))
+            problems.append(
+                Row(kind, name, 0, problem=f"several files of one name: {files}; keep one")
+            )
     return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
 
 
@@ -165,14 +171,14 @@ def _groups(path: Path) -> tuple[list[str], dict[str, dict[str, str]]]:
         raise ConfigError(f"{path}: cannot be read; write a CSV with a column name") from None
     head = [cell.strip() for cell in rows[0]] if rows else []
     if "name" not in head or len(set(head)) < len(head):
-        raise ConfigError(f"{path}: needs a first line of different columns, one of them name")
+        raise ConfigError(f"{path}: needs a header of distinct columns, including name")
     found: dict[str, dict[str, str]] = {}
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(head):
-            raise ConfigError(f"{path}: row {number} has {len(row)} fields, not {len(head)}")
+            raise ConfigError(f"{path}: row {number} has {len(row)} fields, expected {len(head)}")
         values = dict(zip(head, (cell.strip() for cell in row), strict=True))
         name = values.pop("name")
         if name in found:
-            raise ConfigError(f"{path}: row {number} names {name} again; keep one")
+            raise ConfigError(f"{path}: row {number} repeats {name}; keep one")
         found[name] = values
     return [column for column in head if column != "name"], found

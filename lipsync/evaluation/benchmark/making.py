@@ -56,12 +56,12 @@ def make_dubs(
     folder, words = Path(folder), split_command(command)
     taken = {REAL, SOUND, *BASELINES}
     if not name or Path(name).name != name or name.startswith(".") or name in taken:
-        raise ConfigError(f"--name {name}: is no name for a system's folder")
+        raise ConfigError(f"--name {name}: is not a valid folder name for a system")
     real = files_by_name(folder / REAL, VIDEOS, REAL, [])
     sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, [])
     if not real or not sounds:
         lacking = f"{REAL}/NAME.mp4" if not real else f"{SOUND}/NAME.wav, the new speech"
-        raise ConfigError(f"{folder}: nothing to dub; put in {lacking}")
+        raise ConfigError(f"{folder}: nothing to dub; add {lacking}")
     made, problems = _made(folder / name, command), []
     for done, (clip, video) in enumerate(real.items()):
         if progress:
@@ -69,7 +69,7 @@ def make_dubs(
         output = folder / name / f"{clip}.mp4"
         try:
             if clip not in sounds:
-                raise MediaError(video, f"there is no sound of this name in {SOUND}/")
+                raise MediaError(video, f"no sound of this name in {SOUND}/")
             of = f"{_read(video)} {_read(sounds[clip])}"
             if output.exists() and made.get(clip) == of:
                 continue
@@ -88,7 +88,7 @@ def make_dubs(
         progress("", len(real), len(real))
     if not any((folder / name / f"{clip}.mp4").exists() for clip in real):
         told = f"first {problems[0].video}: {problems[0].problem}"
-        raise ConfigError(f"--command made none of {len(real)} dubs, {told}")
+        raise ConfigError(f"--command produced none of {len(real)} dubs; {told}")
     return problems
 
 
@@ -104,7 +104,7 @@ def split_command(command: str) -> list[str]:
         raise ConfigError(f"--command {command}: {str(error).lower()}") from None
     there = {place for word in words[1:] for place in _PLACE.findall(word)}
     if missing := [f"{{{place}}}" for place in _PLACES if place not in there]:
-        raise ConfigError(f"--command {command}: has no argument with {', '.join(missing)}")
+        raise ConfigError(f"--command {command}: lacks the placeholders {', '.join(missing)}")
     return words
 
 
@@ -148,7 +148,7 @@ def _made(folder: Path, command: str) -> dict[str, str]:
         known, made = None, {}
     if known != command and files_by_name(folder, VIDEOS, folder.name, []):
         whose = f"the command {known}" if known else "no command that is known"
-        raise ConfigError(f"{folder}: holds dubs of {whose}; give another --name, or remove them")
+        raise ConfigError(f"{folder}: holds dubs of {whose}; choose another --name, or delete them")
     return made if known == command else {}
 
 
@@ -165,4 +165,4 @@ def _last_line(log: IO[bytes]) -> str:
     log.seek(max(0, log.tell() - _TAIL))
     lines = log.read().decode("utf-8", "replace").split("\n")
     said = [" ".join(line.split()) for line in lines if line.strip()]
-    return said[-1][-_SAID:] if said else "it said nothing"
+    return said[-1][-_SAID:] if said else "it printed nothing"

@@ -180,7 +180,7 @@ class BenchNumbers:
             first = next(row for row in self.rows if row.set in self.systems)
             count = sum(row.set in self.systems for row in self.rows)
             raise ConfigError(
-                f"none of {count} dubs could be scored, first {first.set}/{first.video}: "
+                f"none of {count} dubs could be scored; the first: {first.set}/{first.video}: "
                 f"{first.problem}"
             )
 

@@ -197,7 +197,7 @@ def read_answers(files: Sequence[str | Path], folder: str | Path) -> People:
     try:
         known = json.loads(key.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise ConfigError(f"{key}: no key of a study; write one with --study") from None
+        raise ConfigError(f"{key}: no key of a study; write the study with --study first") from None
     answers: list[Answer] = []
     whose: dict[str, Path] = {}
     for path in map(Path, files):
@@ -208,20 +208,22 @@ def read_answers(files: Sequence[str | Path], folder: str | Path) -> People:
             person, study, given = str(told["person"]).strip(), told["study"], told["answers"]
             if study != known["study"]:
                 raise ConfigError(
-                    f"{path}: answers study {study}, but {key} is of {known['study']}; give the "
-                    "folder that wrote its page"
+                    f"{path}: answers study {study}, but {key} belongs to {known['study']}; name "
+                    "the folder in which its page was written"
                 )
             found = [_answer(person, each, known["films"]) for each in given]
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, IndexError):
             raise ConfigError(
-                f"{path}: is no file of answers; give those that the study's page saves"
+                f"{path}: is not an answer file; use the files that the study's page saves"
             ) from None
         if not found:
-            raise ConfigError(f"{path}: holds no answer; leave it out")
+            raise ConfigError(f"{path}: holds no answers; leave it out")
         if person in whose:
-            raise ConfigError(f"{path}: {person} answered in {whose[person]}, too; keep one")
+            raise ConfigError(
+                f"{path}: {person} also answered in {whose[person]}; keep one file per person"
+            )
         whose[person] = path
         answers += found
     return People(answers)

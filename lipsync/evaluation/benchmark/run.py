@@ -77,7 +77,7 @@ def bench(
     """
     output = Path(output)
     if output.is_file() or output.resolve() == Path(folder).resolve():
-        raise ConfigError(f"{output}: cannot hold the page; name another folder with -o")
+        raise ConfigError(f"{output}: cannot be used for the page; name another folder with -o")
     least = {"workers": workers, "stride": stride, "vshift": vshift, "trials": trials}
     for name, value in least.items():
         check_whole(name, value, 1)
@@ -139,7 +139,7 @@ def check_texts(reading: Reading, clips: Sequence[BenchClip]) -> None:
         ConfigError: names the column, or the clip and its text.
     """
     if not any(text for clip in clips for text in clip.texts):
-        raise ConfigError("--reader: clips.csv has no column text of what the new sounds say")
+        raise ConfigError("--reader: needs a column text in clips.csv with what the new sounds say")
     for clip in clips:
         for text in filter(None, clip.texts):
             try:

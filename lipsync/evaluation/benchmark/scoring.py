@@ -176,23 +176,25 @@ class _Clip:
         if min(abs(made.video_seconds - wanted) for wanted in (lasts, sound)) > _LENGTH:
             raise MediaError(
                 path,
-                f"lasts {made.video_seconds:.2f} s, the real video {lasts:.2f} and the new sound "
-                f"{sound:.2f}",
+                f"lasts {made.video_seconds:.2f} s, but the real video {lasts:.2f} s and the new "
+                f"sound {sound:.2f} s",
             )
         if made.has_audio and not same_sound(read_speech(path), self.new):
-            raise MediaError(path, f"has another sound than {'/'.join(self.heard.parts[-2:])}")
+            raise MediaError(
+                path, f"has a different soundtrack than {'/'.join(self.heard.parts[-2:])}"
+            )
 
     def _check_pictures(self, path: Path) -> None:
         real, made = probe(self.clip.real), probe(path)
         if (made.width, made.height) != (real.width, real.height):
             raise MediaError(
                 path,
-                f"is {made.width}x{made.height}, the real video {real.width}x{real.height}",
+                f"is {made.width}x{made.height}, but the real video is {real.width}x{real.height}",
             )
         if abs(made.fps / real.fps - 1) > _RATE:
             raise MediaError(
                 path,
-                f"has {float(made.fps):g} frames a second, the real video {float(real.fps):g}",
+                f"has {float(made.fps):g} frames a second, but the real video {float(real.fps):g}",
             )
 
     def _stretch(self, path: Path) -> Stretch:

@@ -76,7 +76,7 @@ def write_study(
         _write_film(panels, sound, folder / "study" / "films" / f"{name}.mp4")
         films[name] = {"clip": clip.name, "panels": [kinds[place] for place in order]}
     if not films:
-        raise ConfigError("no dub could be scored, so there is nothing to show")
+        raise ConfigError("no dub could be scored, so the study would be empty")
     key = {"format": FORMAT, "seed": seed, "films": films}
     study = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
     shown = {

@@ -2,7 +2,7 @@
 
 from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
-from lipsync.training.terms.code import CodeError, ReadBack
+from lipsync.training.terms.code import CodeError
 from lipsync.training.terms.flow import Flow
 from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE, PairsSigmoid
 from lipsync.training.terms.pictures import (
@@ -21,7 +21,6 @@ __all__ = [
     "LowerReconstruction",
     "PairsBCE",
     "PairsSigmoid",
-    "ReadBack",
     "Reconstruction",
     "Structure",
     "Sync",

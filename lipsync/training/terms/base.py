@@ -74,21 +74,25 @@ def weighted_terms(
     for name, value in loss.items():
         if isinstance(value, nn.Module):
             if not isinstance(value, Term):
-                raise ConfigError(f"model.loss.{name}: a {type(value).__name__} is no Term")
+                raise ConfigError(f"model.loss.{name}: {type(value).__name__} is not a Term")
             if name in known:
-                raise ConfigError(f"model.loss.{name}: model.terms has a term of that name, too")
+                raise ConfigError(
+                    f"model.loss.{name}: model.terms also has a term of that name; rename one"
+                )
             known[name], value = value, value.weight
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"model.loss.{name}={value}: must be a weight, or a term with one")
         if name not in known:
             there = ", ".join(known)
-            raise ConfigError(f"model.loss.{name}: there is no such term; model.terms has {there}")
+            raise ConfigError(f"model.loss.{name}: unknown term; model.terms has {there}")
         if not 0 <= value < float("inf"):
             raise ConfigError(f"model.loss.{name}={value}: a weight must be 0 or more")
         if value and name not in missing:
             weights[name] = float(value)
     if not weights:
-        raise ConfigError("model.loss: no term has a weight, so nothing would be learnt")
+        raise ConfigError(
+            "model.loss: all weights are 0, so nothing would be learnt; give one term a weight"
+        )
     used = {name: known[name] for name in weights}
     _check_distinct(used)
     return nn.ModuleDict(used), weights
@@ -101,5 +105,7 @@ def _check_distinct(terms: Mapping[str, Term]) -> None:
         same = f"{type(term)} {sorted(options.items())}"
         same += str(term.hashes())
         if same in seen:
-            raise ConfigError(f"model.loss.{name} and model.loss.{seen[same]} are the same term")
+            raise ConfigError(
+                f"model.loss.{name} and model.loss.{seen[same]} are the same term; delete one"
+            )
         seen[same] = name

@@ -17,7 +17,7 @@ class Reconstruction(Term):
     """Mean absolute difference of the pictures."""
 
     def forward(self, step: Step) -> Tensor:
-        return losses.reconstruction(*step.compared)
+        return losses.reconstruction(step.fake, step.target)
 
 
 class LowerReconstruction(Term):
@@ -27,18 +27,18 @@ class LowerReconstruction(Term):
         self.framing = framing_of(networks["generator"])
 
     def forward(self, step: Step) -> Tensor:
-        return losses.reconstruction(*map(self.framing.painted, step.compared))
+        return losses.reconstruction(*map(self.framing.painted, (step.fake, step.target)))
 
 
 class Texture(Term):
     """As much fine detail as the true pictures have; see :func:`lipsync.losses.texture`."""
 
     def forward(self, step: Step) -> Tensor:
-        return losses.texture(*step.compared)
+        return losses.texture(step.fake, step.target)
 
 
 class Structure(Term):
     """1 - MS-SSIM of the pictures."""
 
     def forward(self, step: Step) -> Tensor:
-        return losses.structure(*step.compared)
+        return losses.structure(step.fake, step.target)

@@ -55,7 +55,7 @@ class Sync(Term):
         self.name = name
         if self.expert is None:
             if networks.get("expert") is None:
-                raise ConfigError(f"model.loss.{name} asks an expert; name one with model.expert")
+                raise ConfigError(f"model.loss.{name} needs an expert; set model.expert")
             self.expert = Frozen(networks["expert"])
         check_expert("model.expert", self.expert.network)
         check_alike(
@@ -115,7 +115,7 @@ def check_expert(option: str, network: nn.Module) -> None:
     if not hasattr(network, "see") or "window" not in getattr(network, "config", {}):
         kind = type(network).__name__
         raise ConfigError(
-            f"{option} is a {kind}, which compares no faces with sound; give a SyncNet"
+            f"{option} is a {kind}, which does not compare faces with sound; use a SyncNet"
         )
 
 

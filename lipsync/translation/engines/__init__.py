@@ -57,7 +57,7 @@ def choose(stage: str, asked: Any, source: str | None, target: str, device: str)
     else:
         name, _, model = asked.partition(":")
         if name not in known:
-            raise ConfigError(f"no engine to {stage} is called '{name}'; use {', '.join(known)}")
+            raise ConfigError(f"unknown engine '{name}' to {stage}; use {', '.join(known)}")
         engine = known[name]
         model = model or engine.model
         if engine.missing():

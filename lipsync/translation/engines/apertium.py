@@ -7,8 +7,8 @@ import shutil
 import subprocess
 
 from lipsync.errors import StageError
+from lipsync.languages import language
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.languages import language
 
 _UNKNOWN = re.compile(r"[*@#](?=\w)")  # marks on words that a stage of Apertium did not know
 

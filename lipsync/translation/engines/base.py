@@ -89,7 +89,12 @@ class Recogniser(Protocol):
 
 
 class Translator(Protocol):
-    """Text to text."""
+    """Text to text.
+
+    One that knows several translations of a line may have a method ``n_best``, called as
+    ``translate``, that lists them, best first: shorter ones are offered where a line is too long
+    for its time.
+    """
 
     name: str
 

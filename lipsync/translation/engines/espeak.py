@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from lipsync.errors import StageError
+from lipsync.languages import language as look_up
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.languages import language as look_up
 
 RATE = 22_050
 _LIBRARY = Path(__file__).with_name("espeak_library.py")

@@ -24,7 +24,9 @@ class Hibari(Engine):
         except (RuntimeError, ValueError, KeyError, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StageError(
-                "speak", f"voice {model} of hibari cannot be loaded ({reason})", "use heart"
+                "speak",
+                f"voice {model} of hibari cannot be loaded ({reason})",
+                "use the voice heart",
             ) from None
 
     @classmethod

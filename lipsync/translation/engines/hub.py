@@ -41,8 +41,8 @@ def local_folder(stage: str, model: str, option: str, fetch: Callable[..., str])
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise StageError(
             stage,
-            f"model {model} is not on this machine and cannot be fetched ({reason})",
-            f"fetch it where there is a network, and name its folder with {option}",
+            f"model {model} is not on this machine and cannot be downloaded ({reason})",
+            f"download it on a machine with a network, and name its folder with {option}",
         ) from None
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from lipsync.errors import StageError
+from lipsync.languages import language as look_up
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.languages import language as look_up
+from lipsync.translation.spoken import spoken
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model.bin", "*.txt")
 _OWN_CODES = {  # where its names are not those of the table of languages
@@ -48,12 +49,13 @@ class MMS(Engine):
 
     @classmethod
     def weights(cls) -> str:
-        return "a voice is fetched at its first use"
+        return "a voice is downloaded at its first use"
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""
         import torch
 
+        text = spoken(text, language)
         model, tokenizer = self._load(self._given or repository(language))
         try:
             batch = tokenizer(text, return_tensors="pt")
@@ -61,12 +63,12 @@ class MMS(Engine):
             raise StageError(
                 "speak",
                 f"the voice for '{language}' reads Latin letters only",
-                "pip install uroman, which spells other scripts in them",
+                "pip install uroman, which romanises other scripts",
             ) from None
         if not batch["input_ids"].shape[-1]:
             raise StageError(
                 "speak",
-                f"the voice for '{language}' knows no letter of: {text[:60]}",
+                f"the voice for '{language}' cannot pronounce: {text[:60]}",
                 "write the line in the script of its language",
             )
         with torch.inference_mode(), torch.random.fork_rng():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from lipsync.errors import StageError
+from lipsync.languages import language
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.languages import language
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt")
 _LONGEST = 256  # tokens of one line
+_BEAMS, _MANY = 4, 12
 
 
 class Multiway(Engine):
@@ -53,6 +54,14 @@ class Multiway(Engine):
 
     def translate(self, text: str, source: str, target: str) -> str:
         """One line; see :class:`~lipsync.translation.engines.base.Translator`."""
+        return self._best(text, source, target, 1)[0]
+
+    def n_best(self, text: str, source: str, target: str) -> list[str]:
+        """As there: what a wider search by beams finds."""
+        return [*filter(None, dict.fromkeys(self._best(text, source, target, _MANY)))]
+
+    def _best(self, text: str, source: str, target: str, count: int) -> list[str]:
+        """The ``count`` best translations, best first."""
         import torch
 
         source_code, _ = self._code(source)
@@ -63,11 +72,13 @@ class Multiway(Engine):
             tokens = self._model.generate(
                 **batch.to(self._model.device),
                 forced_bos_token_id=target_token,
-                num_beams=4,
+                num_beams=max(_BEAMS, count),
+                num_return_sequences=count,
                 max_new_tokens=_LONGEST,
             )
-        spoken = tokens[0, 2:]  # after the start and the language
-        return self._tokenizer.decode(spoken, skip_special_tokens=True).strip()
+        spoken = tokens[:, 2:]  # after the start and the language
+        texts = self._tokenizer.batch_decode(spoken, skip_special_tokens=True)
+        return [text.strip() for text in texts]
 
     def _code(self, code: str) -> tuple[str, int]:
         """The model's own name of a language, and the token that stands for it."""

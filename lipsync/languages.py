@@ -47,6 +47,17 @@ def _read_table() -> dict[str, Language]:
 
 
 LANGUAGES = _read_table()
+# Containers name languages by ISO 639-2: where its terminological code is not that of the table,
+# and its bibliographic one.
+_TERMS = {
+    "ar": "ara", "fa": "fas", "lv": "lav", "mn": "mon", "ms": "msa", "ne": "nep", "no": "nor",
+    "ps": "pus", "sq": "sqi", "sw": "swa", "uz": "uzb",
+}  # fmt: skip
+_BOOKS = {
+    "cs": "cze", "cy": "wel", "de": "ger", "el": "gre", "eu": "baq", "fa": "per", "fr": "fre",
+    "hy": "arm", "is": "ice", "ka": "geo", "mk": "mac", "ms": "may", "my": "bur", "nl": "dut",
+    "ro": "rum", "sk": "slo", "sq": "alb", "zh": "chi",
+}  # fmt: skip
 
 
 def language(code: str) -> Language:
@@ -66,6 +77,16 @@ def language(code: str) -> Language:
     if len(iso3) == 3 and len(script) == 4 and iso3.islower() and script.istitle():
         return Language(code, code, iso3, code)
     raise ConfigError(
-        f"language '{code}' is not known; use a two-letter code ({' '.join(LANGUAGES)}) or a code "
-        "of NLLB-200 such as hin_Deva"
+        f"unknown language '{code}'; use a two-letter code ({' '.join(LANGUAGES)}) or an "
+        "NLLB-200 code such as hin_Deva"
     )
+
+
+def track_code(code: str) -> str:
+    """What a track of a container calls a language: its ISO 639-2 code, "und" if there is none."""
+    name = code.strip().lower().replace("_", "-").partition("-")[0]  # of "pt-BR", "hin_Deva"
+    for known in LANGUAGES.values():
+        term = _TERMS.get(known.code, known.iso3)
+        if name in (known.code, known.iso3, term, _BOOKS.get(known.code), known.name.lower()):
+            return term
+    return name if len(name) == 3 and name.isalpha() else "und"

@@ -1,0 +1,64 @@
+"""AVSpeech: CSV files that list stretches of YouTube videos, and what was fetched of them.
+
+::
+
+    avspeech_train.csv  avspeech_test.csv          <video>,<start>,<end>,<x>,<y>   without a heading
+    .../<video>_<start>-<end>.mp4                  a clip, also as <video>_<start>_<end>.mp4
+    .../<video>.mp4                                or a whole video
+
+Times are in seconds. ``x`` and ``y`` are the middle of the speaker's face, as shares of width and
+height; it is kept as ``face``. The corpus tells no speakers, so a video counts as one.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+from data_prep.readers.found import YOUTUBE, Found
+
+_CLIP = re.compile(rf"({YOUTUBE})_(\d+(?:\.\d+)?)[-_](\d+(?:\.\d+)?)")
+
+
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+    cut = {path: found for path in videos if (found := _CLIP.fullmatch(path.stem))}
+    names = {path.stem for path in videos} | {found[1] for found in cut.values()}
+    listed = _listed(folder, names)
+    for path in videos:
+        if found := cut.get(path):
+            name, start, end = found[1], float(found[2]), float(found[3])
+            for span, face in listed.get(name, ()):
+                if abs(span[0] - start) < 0.01 and abs(span[1] - end) < 0.01:
+                    yield _found(path, name, span, face, whole=True)
+                    break
+        else:
+            for span, face in listed.get(path.stem, ()):
+                yield _found(path, path.stem, span, face, whole=False)
+
+
+def _found(
+    path: PurePath, name: str, span: tuple[float, float], face: list[float], *, whole: bool
+) -> Found:
+    clip = f"{span[0]:.3f}-{span[1]:.3f}"
+    return Found(path, (name, name, clip), None if whole else span, {"face": face})
+
+
+def _listed(
+    folder: Path, names: set[str]
+) -> dict[str, list[tuple[tuple[float, float], list[float]]]]:
+    """Times and faces of the videos that are there; the lists have millions of others."""
+    found: dict[str, list[tuple[tuple[float, float], list[float]]]] = {}
+    for path in sorted(folder.rglob("*.csv")):
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            for row in csv.reader(file):
+                if len(row) != 5 or row[0] not in names:
+                    continue
+                try:
+                    start, end, x, y = map(float, row[1:])
+                except ValueError:
+                    continue
+                if end > start:
+                    found.setdefault(row[0], []).append(((start, end), [x, y]))
+    return found

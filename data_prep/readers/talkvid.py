@@ -1,0 +1,84 @@
+"""TalkVid: JSON files that list stretches of YouTube videos, and what was fetched of them.
+
+::
+
+    *.json                                      [{"id": ..., "start-time": 0.1, "end-time": 5.14,
+                                                  "info": {"Person ID": "597", "Language": ...,
+                                                           "Video Link": "https://...v=<video>"}}]
+    <video>/<video>_001_0.100_5.142.mp4         a clip, as the corpus's own script fetches it
+    .../<video>.mp4                             or a whole video
+    .../<id>.mp4                                or a clip by its id
+
+The person is the speaker. Clips must have their sound in them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from data_prep.readers.found import YOUTUBE, Found
+from lipsync.errors import ConfigError
+
+_CLIP = re.compile(rf"({YOUTUBE})_\d+_(\d+\.\d+)_(\d+\.\d+)")
+_LINK = re.compile(rf"(?:v=|youtu\.be/)({YOUTUBE})")
+_LOGS = "json_logs"  # of the script, one for every clip
+
+
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+    listed: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    named = {}
+    for record in _records(folder):
+        listed[record["video"]].append(record)
+        named[record["id"]] = record
+    for path in videos:
+        if (record := named.get(path.stem)) is not None:
+            yield _found(path, record, None)
+        elif found := _CLIP.fullmatch(path.stem):
+            for record in listed.get(found[1], ()):
+                if _times(record) == (found[2], found[3]):
+                    yield _found(path, record, None)
+                    break
+        else:
+            for record in listed.get(path.stem, ()):
+                yield _found(path, record, (record["start"], record["end"]))
+
+
+def _found(path: PurePath, record: dict[str, Any], span: tuple[float, float] | None) -> Found:
+    speaker = f"person-{record['person']}" if record["person"] else record["video"]
+    clip = "-".join(_times(record))
+    about = {"language": record["language"]} if record["language"] else {}
+    return Found(path, (speaker, record["video"], clip), span, about)
+
+
+def _times(record: dict[str, Any]) -> tuple[str, str]:
+    return f"{record['start']:.3f}", f"{record['end']:.3f}"
+
+
+def _records(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the lists say of each clip."""
+    paths = [path for path in sorted(folder.rglob("*.json")) if _LOGS not in path.parts]
+    for path in paths:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: cannot be read as JSON ({error})") from None
+        for each in content if isinstance(content, list) else []:
+            info = each.get("info") if isinstance(each, dict) else None
+            link = _LINK.search(str(info.get("Video Link"))) if isinstance(info, dict) else None
+            if link is None:
+                continue
+            try:
+                start, end = float(each["start-time"]), float(each["end-time"])
+            except (KeyError, TypeError, ValueError):
+                continue
+            if end > start:
+                yield {
+                    "id": str(each.get("id", "")), "video": link[1], "start": start, "end": end,
+                    "person": str(info.get("Person ID") or ""),
+                    "language": str(info.get("Language") or ""),
+                }  # fmt: skip

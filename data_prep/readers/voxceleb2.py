@@ -1,0 +1,21 @@
+"""VoxCeleb2: ``{dev,test}/mp4/id00012/<video>/00001.mp4``, at any depth; the id is the speaker.
+
+Its sound lies in the videos or, as the corpus is distributed, apart in ``aac``; then the two have
+to be put together first. Splits are taken from the folders ``dev`` and ``test``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+from data_prep.readers.found import Found
+
+_SPEAKER = re.compile(r"id\d{5}")
+
+
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+    for path in videos:
+        if len(path.parts) >= 3 and _SPEAKER.fullmatch(path.parts[-3]):
+            yield Found(path, (path.parts[-3], path.parts[-2], path.stem))

@@ -1,0 +1,96 @@
+"""Subtitles of a container as those of another: text without its style, pictures as they are."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from lipsync.media.streams import codec_name
+
+_TEXT = {"subrip", "text", "mov_text", "webvtt", "ass", "ssa"}
+_WRITTEN = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "subrip"}
+WRITTEN = _WRITTEN | {".webm": "webvtt"}
+"""What text subtitles are written as, by the suffix of a container."""
+_TAKEN = {".mkv": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}}
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")
+_HEADER = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, \
+Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, \
+Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+_MILLI = Fraction(1, 1000)
+
+
+@dataclass(frozen=True)
+class Recoded:
+    """How a track of subtitles goes into a container.
+
+    Attributes:
+        was, codec: what it is, and what it becomes.
+    """
+
+    was: str
+    codec: str
+
+    @property
+    def same(self) -> bool:
+        """Whether it stays as it is."""
+        return self.was == self.codec
+
+    def add(
+        self, container: av.container.OutputContainer, stream: av.stream.Stream
+    ) -> av.stream.Stream:
+        """The new track of ``stream``."""
+        if self.same:
+            return container.add_stream_from_template(stream)
+        stream = container.add_stream(self.codec)
+        stream.codec_context.subtitle_header = _HEADER  # what ffmpeg's encoders begin with
+        stream.time_base = stream.codec_context.time_base = _MILLI
+        stream.codec_context.open()
+        return stream
+
+    def packet(self, packet: av.Packet) -> av.Packet | None:
+        """A packet of it; None where it holds no text, as between the lines of mov_text."""
+        if self.same:
+            return packet
+        text = plain(bytes(packet), self.was).encode()
+        if not text:
+            return None
+        made = av.Packet(len(text).to_bytes(2, "big") + text if self.codec == "mov_text" else text)
+        made.time_base = packet.time_base
+        made.pts = made.dts = packet.pts
+        made.duration = packet.duration
+        return made
+
+
+def recoded(stream: av.stream.Stream, suffix: str) -> Recoded | None:
+    """How a track of subtitles goes into a container; None where it cannot."""
+    name, written = codec_name(stream), WRITTEN.get(suffix)
+    if name == written or name in _TAKEN.get(suffix, ()):
+        return Recoded(name, name)
+    return Recoded(name, written) if written and name in _TEXT else None
+
+
+def plain(raw: bytes, codec: str) -> str:
+    """The text of a packet, without what styles it."""
+    if codec == "mov_text":
+        length, raw = int.from_bytes(raw[:2], "big"), raw[2:]
+        raw = raw[:length]
+        utf16 = raw[:2] in (b"\xfe\xff", b"\xff\xfe")
+        return raw.decode("utf-16" if utf16 else "utf-8", "replace").strip()
+    text = raw.decode("utf-8", "replace")
+    if codec in ("ass", "ssa"):
+        text = text.split(",", 8)[-1].replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
+    text = _TAG.sub("", text)
+    return (html.unescape(text) if codec == "webvtt" else text).strip()

@@ -1,0 +1,213 @@
+"""What a file holds beside its picture and its sound, put into another one: other sound, subtitles,
+chapters, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from lipsync.media.captions import Recoded, recoded
+from lipsync.media.files import demuxed, opened
+from lipsync.media.sound import audio_blocks
+from lipsync.media.soundtrack import (
+    USUAL_CODEC,
+    EncodedSound,
+    origin,
+    priming,
+    shifted,
+    sound_channels,
+    takes,
+)
+from lipsync.media.streams import USUAL, Streams, described, videos
+
+_RATE = 48_000  # samples a second of sound that is encoded
+_TAGGED = {".mp4", ".m4v", ".mov", ".mkv", ".webm"}
+_OF_THE_FILE = {  # tags that tell of the file that they are in, or are told anew
+    "major_brand", "minor_version", "compatible_brands", "encoder", "duration", "comment",
+    "operational_pattern_ul", "handler_name", "vendor_id",
+}  # fmt: skip
+
+
+class KeptTracks:
+    """The tracks of a file beside those that are read, on the clock of its first frame.
+
+    Packets are copied; sound that the container does not take is encoded (5.1 stays 5.1), text
+    subtitles are written as those that it takes. All end with the new picture.
+
+    Args:
+        path: the file.
+        target: the file that is written.
+        streams: what is read of ``path``, and so replaced.
+        seconds: how long the new picture lasts; None if that is unknown.
+
+    Attributes:
+        kept: a few words on each track that is kept, and on chapters.
+        left_out: on each that is not, and why.
+        tags: of the file, such as its title; and its ``comment``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        target: Path,
+        streams: Streams = USUAL,
+        seconds: float | None = None,
+    ) -> None:
+        self.path, self._target, self.suffix = path, target, target.suffix.lower()
+        self._streams, self._seconds = streams, seconds
+        self.kept: list[str] = []
+        self.left_out: list[str] = []
+        self._sound: list[int] = []  # numbers of those that are encoded
+        self._copied: list[tuple[int, Recoded | None]] = []  # by their index
+        with opened(path) as container:
+            given = {key.lower(): value for key, value in container.metadata.items()}
+            self.comment = given.get("comment", "")
+            self.tags = {key: given[key] for key in given.keys() - _OF_THE_FILE}
+            self._choose(container)
+            self._chapters = container.chapters()
+        if self._chapters:
+            there = self.kept if self.suffix in _TAGGED else self.left_out
+            there.append(f"{len(self._chapters)} chapters")
+        if self.tags and self.suffix not in _TAGGED:
+            self.tags = {}
+            self.left_out.append("tags")
+        self._encoded: list[EncodedSound] = []
+        self._stack = ExitStack()
+
+    def _choose(self, container: av.container.InputContainer) -> None:
+        own = self._streams.audio_of(self.path, container)
+        for number, stream in enumerate(container.streams.audio):
+            if stream is own:
+                continue
+            name = f"audio {described(stream, number)}"
+            if takes(self._target, stream):
+                self._copied.append((stream.index, None))
+                self.kept.append(name)
+            elif stream.codec_context is None:
+                self.left_out.append(f"{name}: no decoder")
+            else:
+                self._sound.append(number)
+                self.kept.append(f"{name} as {self._codec}")
+        for number, stream in enumerate(container.streams.subtitles):
+            name, way = f"subtitles {described(stream, number)}", recoded(stream, self.suffix)
+            if way is None:
+                self.left_out.append(f"{name}: {self.suffix} does not take them")
+            else:
+                self._copied.append((stream.index, way))
+                self.kept.append(name if way.same else f"{name} as {way.codec}")
+        shown = self._streams.video_of(self.path, container)
+        for number, stream in enumerate(videos(container)):
+            if stream is not shown:
+                self.left_out.append(f"video {described(stream, number)}: one is written")
+
+    @property
+    def _codec(self) -> str:
+        return USUAL_CODEC.get(self.suffix, "aac")
+
+    def open(self, container: av.container.OutputContainer) -> None:
+        """Add the tracks, and the chapters; called once, before any packet."""
+        self._container = container
+        given = self._stack.enter_context(opened(self.path))
+        self._origin = origin(self.path, given, self._streams)
+        self._out: dict[int, tuple[av.stream.Stream, Recoded | None, float]] = {}
+        for index, way in self._copied:
+            stream = given.streams[index]
+            out = way.add(container, stream) if way else container.add_stream_from_template(stream)
+            earliest = 0.0
+            if stream.type == "audio":
+                begin = float((stream.start_time or 0) * stream.time_base) - self._origin
+                earliest = -priming(stream) if begin >= -priming(stream) else 0.0
+            self._out[index] = out, way, earliest
+            _name(out, stream)
+        for number in self._sound:
+            stream, streams = given.streams.audio[number], Streams(self._streams.video, number)
+            channels = sound_channels(self.path, self._codec, streams)
+            # a track that nobody asked for does not end the work
+            how: dict[str, Any] = {"tolerate_damage": True, "streams": streams}
+            blocks = audio_blocks(self.path, _RATE, channels=channels, **how)
+            sound = EncodedSound(blocks, _RATE, channels, self._codec, fit=True)
+            _name(sound.open(container), stream)
+            self._encoded.append(sound)
+        if self._chapters and self.suffix in _TAGGED:
+            container.set_chapters(list(self._shifted_chapters()))
+        self._packets, self._held = self._copies(given), None
+
+    def _shifted_chapters(self) -> Iterator[dict[str, Any]]:
+        last = np.inf if self._seconds is None else self._seconds
+        for chapter in self._chapters:
+            base = chapter["time_base"]
+            start, end = (
+                max(0.0, float(chapter[name] * base) - self._origin) for name in ("start", "end")
+            )
+            if start < last and start < end:
+                cut = {"start": round(start / base), "end": round(min(end, last) / base)}
+                yield chapter | cut
+
+    def _copies(
+        self, given: av.container.InputContainer
+    ) -> Iterator[tuple[float, av.stream.Stream, av.Packet]]:
+        streams, last = [given.streams[index] for index in self._out], dict[int, float]()
+        packets = demuxed(given, *streams) if streams else iter(())
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:  # damage: what is read of the file itself says so
+                return
+            if packet is None:
+                return
+            if not packet.size:
+                continue
+            index = packet.stream.index
+            out, way, earliest = self._out[index]
+            time = shifted(packet, self._origin)
+            if time is None:
+                continue
+            if time < earliest - 1e-6:
+                end = packet.pts + (packet.duration or 0)
+                if out.type != "subtitle" or end <= 0:
+                    continue
+                packet.pts, packet.dts, packet.duration, time = 0, 0, end, 0.0
+            before = last.get(index, -np.inf)
+            if time < before or (time == before and out.type != "subtitle"):
+                continue  # a clock that steps back; keep the first word
+            last[index] = time
+            if way is not None:
+                packet = way.packet(packet)
+            if packet is not None:
+                yield time, out, packet
+
+    def write(self, until: float) -> None:
+        """Bring them up to ``until`` seconds of the picture; infinity ends them."""
+        for sound in self._encoded:
+            sound.write(until)
+        if until == np.inf:
+            return
+        while True:
+            if self._held is None:
+                self._held = next(self._packets, None)
+            if self._held is None or self._held[0] >= until:
+                return
+            (time, out, packet), self._held = self._held, None
+            if out.type == "subtitle" and packet.duration and self._seconds is not None:
+                left = round((self._seconds - time) / packet.time_base)
+                packet.duration = max(1, min(packet.duration, left))
+            packet.stream = out
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        """Let go of what is open, if anything is."""
+        self._stack.close()
+
+
+def _name(out: av.stream.Stream, stream: av.stream.Stream) -> None:
+    """Language, title and kind of a track; the new sound is the default one."""
+    for key in ("language", "title"):
+        if key in stream.metadata:
+            out.metadata[key] = stream.metadata[key]
+    kind = stream.disposition
+    out.disposition = kind & ~av.stream.Disposition.default if stream.type == "audio" else kind

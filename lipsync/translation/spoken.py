@@ -1,0 +1,75 @@
+"""Numbers and abbreviations in words, for voices that know letters only."""
+
+from __future__ import annotations
+
+import re
+
+from lipsync.errors import StageError
+
+_NUMBER = re.compile(r"(?<![\w.,])-?\d[\d.,]*(?<=\d)(?:(?<=1)st|(?<=2)nd|(?<=3)rd|th|%| %)?(?!\w)")
+_COMMA = {
+    "cs", "da", "de", "el", "es", "fi", "fr", "hr", "hu", "id", "is", "it", "nl", "no", "pl", "pt",
+    "ro", "ru", "sk", "sl", "sr", "sv", "tr", "uk", "vi",
+}  # fmt: skip
+"""Languages whose decimals follow a comma."""
+_PERCENT = {
+    "en": "percent", "es": "por ciento", "fr": "pour cent", "de": "Prozent", "it": "per cento",
+    "pt": "por cento", "nl": "procent", "sv": "procent", "pl": "procent",
+}  # fmt: skip
+_WORDS = {
+    "en": {
+        "Mr.": "Mister", "Mrs.": "Missis", "Ms.": "Miz", "Dr.": "Doctor", "Prof.": "Professor",
+        "vs.": "versus", "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is", "&": "and",
+    },
+    "es": {
+        "Sr.": "señor", "Sra.": "señora", "Dr.": "doctor", "Dra.": "doctora", "Ud.": "usted",
+        "Uds.": "ustedes", "EE. UU.": "Estados Unidos", "p. ej.": "por ejemplo",
+        "etc.": "etcétera", "&": "y",
+    },
+    "fr": {
+        "M.": "monsieur", "Mme": "madame", "Mlle": "mademoiselle", "Dr": "docteur",
+        "etc.": "et cetera", "&": "et",
+    },
+    "de": {
+        "Dr.": "Doktor", "Hr.": "Herr", "Fr.": "Frau", "z. B.": "zum Beispiel",
+        "z.B.": "zum Beispiel", "d. h.": "das heißt", "usw.": "und so weiter",
+        "bzw.": "beziehungsweise", "Nr.": "Nummer", "&": "und",
+    },
+}  # fmt: skip
+
+
+def spoken(text: str, language: str) -> str:
+    """A line as it is read out.
+
+    Args:
+        text: a line.
+        language: its ISO 639-1 code.
+
+    Raises:
+        StageError: it holds a number that nobody here can spell in that language.
+    """
+    for short, whole in _WORDS.get(language, {}).items():
+        text = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", whole, text)
+    return _NUMBER.sub(lambda found: _words(found[0], language), text)
+
+
+def _words(number: str, language: str) -> str:
+    try:
+        from num2words import num2words
+    except ImportError:
+        raise _unread(number, "pip install num2words, or write it in words") from None
+    digits = number.rstrip("%stndrh ")
+    decimal = "," if language in _COMMA else "."
+    whole, _, part = digits.replace("." if decimal == "," else ",", "").partition(decimal)
+    kind = "ordinal" if number[-1].isalpha() else "cardinal"
+    try:
+        value = float(f"{whole}.{part}") if part else int(whole)
+        words = num2words(value, lang=language, to=kind)
+        tail = _PERCENT[language] if "%" in number else ""
+    except (NotImplementedError, ValueError, KeyError, TypeError, OverflowError):
+        raise _unread(number, f"write it in words of '{language}'") from None
+    return f"{words} {tail}".strip()
+
+
+def _unread(number: str, remedy: str) -> StageError:
+    return StageError("speak", f"the voice does not read '{number}'", remedy)

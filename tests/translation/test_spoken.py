@@ -1,0 +1,46 @@
+"""Numbers and abbreviations in words."""
+
+import sys
+
+import pytest
+
+from lipsync.errors import StageError
+from lipsync.translation.spoken import spoken
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("en", "Dr. Who & Mrs. Smith, etc.", "Doctor Who and Missis Smith, et cetera"),
+        ("es", "El Sr. López, p. ej.", "El señor López, por ejemplo"),
+        ("de", "Hr. Maier, z. B. usw.", "Herr Maier, zum Beispiel und so weiter"),
+        ("fr", "M. Dupont", "monsieur Dupont"),
+        ("hi", "नमस्ते", "नमस्ते"),
+        ("en", "Mrs.Smith stays", "Mrs.Smith stays"),
+    ],
+)
+def test_abbreviations(language, text, said):
+    assert spoken(text, language) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("en", "I have 21.", "I have twenty-one."),
+        ("en", "1,234 and 3.5", "one thousand, two hundred and thirty-four and three point five"),
+        ("en", "the 3rd and 21st", "the third and twenty-first"),
+        ("en", "5% of it", "five percent of it"),
+        ("es", "1.234 y 3,5", "mil doscientos treinta y cuatro y tres punto cinco"),
+        ("de", "50 %", "fünfzig Prozent"),
+        ("en", "the B52 and x2", "the B52 and x2"),
+    ],
+)
+def test_numbers(language, text, said):
+    pytest.importorskip("num2words", reason="needs the extra 'translate'")
+    assert spoken(text, language) == said
+
+
+def test_a_number_that_nobody_can_spell(monkeypatch):
+    monkeypatch.setitem(sys.modules, "num2words", None)
+    with pytest.raises(StageError, match=r"^speak: the voice does not read '7'; pip install num2"):
+        spoken("7 days", "en")
