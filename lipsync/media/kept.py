@@ -27,6 +27,7 @@ from lipsync.media.soundtrack import (
 from lipsync.media.streams import USUAL, Streams, described, videos
 
 _RATE = 48_000  # samples a second of sound that is encoded
+_APART = 10.0  # seconds by which tracks of a file may lag behind each other in it
 MP4 = {".mp4", ".m4v", ".mov"}
 MP4_TAGS = {  # of iTunes, and what mp4 has a place of its own for
     "title", "artist", "album", "album_artist", "comment", "composer", "copyright", "date",
@@ -208,6 +209,10 @@ class KeptTracks:
                 if out.type != "subtitle" or end <= 0:
                     continue
                 packet.pts, packet.dts, packet.duration, time = 0, 0, end, 0.0
+            if self._seconds is not None and time >= self._seconds:
+                if time > self._seconds + _APART:
+                    return
+                continue  # other tracks may have something to come yet
             before = last.get(index, -np.inf)
             if time < before or (time == before and out.type != "subtitle"):
                 continue  # a clock that steps back; keep the first word

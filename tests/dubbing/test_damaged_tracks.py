@@ -9,7 +9,8 @@ import pytest
 from dubbing_media import SIZE, frame, tiny_dub, tone
 from films import SOUNDS, audio, film, pitch, subtitles
 
-from lipsync.media import Streams, read_audio, write_audio
+from lipsync.media import Streams, kept, read_audio, write_audio
+from lipsync.media.files import demuxed
 
 GERMAN, SPANISH = 2, 3  # indices in a film of SOUNDS
 
@@ -70,6 +71,21 @@ def test_two_tracks_of_subtitles_keep_their_own_lines(tmp_path, speech, suffix):
     assert ["Hello" in first[0], "dut: Hello" in second[0]] == [True, True]
     assert not any("dut" in text for text in first)
     assert len(first) == len(second) == 3
+
+
+def test_a_track_that_lags_in_the_file_is_whole(tmp_path, speech, monkeypatch):
+    """What another track has past the end of the dub does not hide what is left of this one."""
+
+    def one_by_one(container, *streams):
+        packets = [packet for packet in demuxed(container, *streams) if packet.size]
+        return iter(sorted(packets, key=lambda packet: packet.stream.index))
+
+    monkeypatch.setattr(kept, "demuxed", one_by_one)
+    path = film(tmp_path / "film.mkv", SOUNDS, default=0)
+    tiny_dub(path, speech, tmp_path / "out.mkv")
+    for number in (1, 2):
+        wave = read_audio(tmp_path / "out.mkv", streams=Streams(audio=number))
+        assert len(wave) / 16_000 == pytest.approx(1.6, abs=0.1)
 
 
 def test_fonts_stay_in_mkv(tmp_path, speech):
