@@ -175,7 +175,8 @@ def test_from_s3_to_s3(footage: Path, tmp_path: Path, s3: dict[str, str]) -> Non
     assert np.array_equal(*pictures)
     assert next(read_manifest("s3://open/shards")) == here.rows[0]
     with pytest.raises(
-        Stop, match=r"output=s3://shut/shards/leases/.*; see whether the keys in use"
+        Stop,
+        match=r"output=s3://shut/shards/leases/.*; check that the credentials",
     ):
         prepared("s3://open/footage", "s3://shut/shards")
     with pytest.raises(ConfigError, match="source=s3://open/none: there is nothing"):

@@ -56,7 +56,7 @@ def test_sounds_that_cannot_be_used(tmp_path, video):
     write_audio(tmp_path / "short.wav", tone(0.1))
     write_audio(tmp_path / "enough.wav", tone(0.19))
     message = refused(tmp_path, video, tmp_path / "short.wav")
-    assert "short.wav: its sound lasts 0.10 s, a window of mel 0.19 s" in message
+    assert "short.wav: its sound lasts 0.10 s, but a mel window needs 0.19 s" in message
     assert "face.mp4: has no sound" in refused(tmp_path, video, video)
     assert "no such file" in refused(tmp_path, video, tmp_path / "missing.wav")
     assert "is a folder" in refused(tmp_path, video, tmp_path)
@@ -121,7 +121,7 @@ def test_a_file_name_made_of_shell_metacharacters(tmp_path, sound):
     [
         ("empty.mp4", "empty"),
         ("text_named.mp4", "not a video"),
-        ("truncated.mp4", "cut short"),
+        ("truncated.mp4", "its index is missing"),
         ("audio_only.mp4", "no video"),
         ("damaged_stream.mpg", "damaged at"),
         ("no_face.mp4", "no face found"),

@@ -54,8 +54,8 @@ def test_silence_stays_silent(tmp_path):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"audio_codec": "copy"}, "leave loudness out"),
-        ({"start": 0.5}, "a stretch keeps the sound around it; leave loudness out"),
+        ({"audio_codec": "copy"}, "leave out loudness"),
+        ({"start": 0.5}, "a stretch keeps the sound around it; leave out loudness"),
         ({"loudness": 3.0}, "loudness must be -40 to -5, got 3"),
     ],
 )
