@@ -223,7 +223,9 @@ def test_a_clip_in_two_of_the_sources_lists_is_an_error(tmp_path: Path) -> None:
 
 def test_lists_that_do_not_fit_the_source(tmp_path: Path) -> None:
     lists(tmp_path, train="s/a.mp4\n", val="s/b.mp4\n")
-    with pytest.raises(ConfigError, match=r"none of the 2 names .* first is s/a.mp4, \.\.\., while"):
+    with pytest.raises(
+        ConfigError, match=r"none of the 2 names .* first is s/a.mp4, \.\.\., while"
+    ):
         check(tmp_path, ["s/a", "s/b"])
     lists(tmp_path, train="s/a\n")
     check(tmp_path, ["s/a", "s/b"])
