@@ -57,6 +57,7 @@ class Stretch:
         places: (frames, 2, 3) transforms of what the judge is shown; ``None`` for whole frames.
         square: (2, 3) of the steady square that pictures are measured on; ``None`` as before.
         landmarks: (frames, 5, 2) eyes, nose and corners of the mouth; ``None`` where unknown.
+        boxes: (frames, 4) of the face; ``None`` for whole frames.
     """
 
     footage: HeldFrames
@@ -65,6 +66,7 @@ class Stretch:
     places: np.ndarray | None = None
     square: np.ndarray | None = None
     landmarks: np.ndarray | None = None
+    boxes: np.ndarray | None = None
 
     def frames(self) -> Iterator[np.ndarray]:
         """The stretch's frames, uint8 (H, W, 3)."""
@@ -84,6 +86,21 @@ class Stretch:
                 same = size == LOOK_SIZE and np.array_equal(square, place)
                 look.add(face if same else Framing.cut(frame, square, LOOK_SIZE))
             yield face
+
+    def framed(self, framing: Framing, size: int) -> Iterator[np.ndarray]:
+        """Faces as another framing has them, uint8 (size, size, 3).
+
+        Raises:
+            MediaError: a framing that needs landmarks, which are not there.
+        """
+        places = None
+        if self.boxes is not None:
+            try:
+                places = framing.transforms(self.boxes, self.landmarks)
+            except ValueError as error:
+                raise MediaError(self.footage.path, str(error)) from None
+        for number, frame in enumerate(self.frames()):
+            yield Framing.cut(frame, whole(frame) if places is None else places[number], size)
 
 
 def whole(frame: np.ndarray) -> np.ndarray:
@@ -115,7 +132,7 @@ def find_stretch(
     except ValueError as error:
         raise MediaError(path, str(error)) from None
     square = get_framing("box").transforms(boxes)[0]
-    return Stretch(footage, start, end, places, square, landmarks)
+    return Stretch(footage, start, end, places, square, landmarks, boxes)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """A lip reader: which words a face says, in sentences of one form (CTC, Graves et al. 2006).
 
-It reads what a judge that stays as it is sees around each frame, so that it is as independent of
-every training loss as that judge, and no gradient leads from what it reads to a picture.
+It learns from pixels of the mouth. No training loss uses it, and no gradient leads from what it
+reads to a picture: it scores dubs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import torch
@@ -15,45 +15,48 @@ from torch import Tensor, nn
 
 from lipsync.errors import ConfigError
 from lipsync.models.base import Network
-from lipsync.models.long_syncnet import LongSyncNet
 
 BLANK = 0
+_NEAR = 5  # frames that the first convolution sees at once
+_SHIFTED = 8  # one in so many channels comes from the frame before, and one from that behind
+_SQUEEZED = 32  # channels in which the last pictures are laid flat
 
 
 class LipReader(Network):
-    """Words of a sentence from what is seen around each of its frames.
+    """Words of a sentence from whole clips of a face.
 
-    A sentence has one word of each *slot*, in order, as those of the GRID corpus have. What is seen
-    is taken less its mean over the clip, which is what a face looks like whatever it says.
+    A sentence has one word of each *slot*, in order, as those of the GRID corpus have. Words are
+    spelt in *sounds*, which the lower recurrent layer tells and the upper one is told of
+    (self-conditioned CTC, Nozaki & Komatsu 2021): words that are rare share theirs with others.
 
     Args:
         slots: the words that may stand at each place of a sentence.
-        eyes: name of the :class:`lipsync.models.LongSyncNet` that looks, see :func:`look`.
-        image_size: side of the whole square faces that it is shown.
+        spelling: word -> its sounds, with a space between; None spells all words by their letters.
+        image_size: side of the whole square faces; their lower halves are looked at.
         framing: how they are cut out; see :mod:`lipsync.faces.framing`.
-        seen: numbers a frame that it gives.
-        width: channels of the convolution.
+        width: channels of the first convolution.
         hidden: of the recurrent layers, in each direction.
-        dropout: share of the numbers that are left out in training, in every layer.
+        dropout: share of the numbers that are left out in training, in every recurrent layer.
 
     Attributes:
         words: all words, behind the blank in this order.
+        sounds: all sounds likewise.
 
     Raises:
-        ConfigError: slots without words, or a word in two places.
+        ConfigError: slots without words, a word in two places, or one that is not spelt.
     """
 
     use = "score dubs by what they say (lipsync bench --reader FILE)"
+    lower_half = True
 
     def __init__(
         self,
         slots: Sequence[Sequence[str]],
-        eyes: str = "judge-open",
-        image_size: int = 96,
-        framing: str = "box",
-        seen: int = 384,
-        width: int = 96,
-        hidden: int = 64,
+        spelling: Mapping[str, str] | None = None,
+        image_size: int = 128,
+        framing: str = "aligned_tight",
+        width: int = 32,
+        hidden: int = 128,
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
@@ -61,57 +64,82 @@ class LipReader(Network):
         self.words = [word for slot in self.slots for word in slot]
         if not all(self.slots) or not self.slots or len(set(self.words)) < len(self.words):
             raise ConfigError("LipReader: each slot needs words, and no word may be in two slots")
+        spelt = {w: " ".join(w) for w in self.words} if spelling is None else dict(spelling)
+        if missing := [word for word in self.words if not spelt.get(word, "").split()]:
+            raise ConfigError(f"LipReader: spelling has no sounds for '{missing[0]}'")
+        self.spelling = {word: spelt[word].split() for word in self.words}
+        self.sounds = sorted({sound for sounds in self.spelling.values() for sound in sounds})
         self.config = {
             "slots": self.slots,
-            "eyes": eyes,
+            "spelling": {word: " ".join(sounds) for word, sounds in self.spelling.items()},
             "image_size": image_size,
             "framing": framing,
-            "seen": seen,
             "width": width,
             "hidden": hidden,
             "dropout": dropout,
         }
-        self.scale = nn.BatchNorm1d(seen, affine=False)
-        self.narrow = nn.Sequential(
-            nn.Linear(seen, width), nn.LayerNorm(width), nn.SiLU(), nn.Dropout(dropout)
+        channels = [width, width * 3 // 2, width * 5 // 2, width * 4]
+        self.first = nn.Sequential(
+            nn.Conv2d(3 * _NEAR, width, 5, 2, 2, bias=False), nn.BatchNorm2d(width), nn.SiLU(),
+            nn.MaxPool2d(3, 2, 1),
+        )  # fmt: skip
+        self.blocks = nn.ModuleList(
+            _Block(*channels[i : i + 2], stride=1 if i == 0 else 2) for i in range(3)
         )
-        self.near = nn.Sequential(
-            nn.Conv1d(width, width, 5, padding=2),
-            nn.BatchNorm1d(width),
-            nn.SiLU(),
-            nn.Dropout(dropout),
-        )
-        self.far = nn.GRU(width, hidden, 2, bidirectional=True, batch_first=True, dropout=dropout)
-        self.say = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * hidden, 1 + len(self.words)))
+        flat = _SQUEEZED
+        for side in _mouth_sides(image_size):
+            flat *= -(-side // 16)  # four halvings, rounded up
+        self.squeeze = nn.Conv2d(channels[-1], _SQUEEZED, 1)
+        self.narrow = nn.Linear(flat, hidden * 3 // 2)
+        self.scale = nn.Sequential(nn.LayerNorm(hidden * 3 // 2), nn.SiLU(), nn.Dropout(dropout))
+        self.near = nn.GRU(hidden * 3 // 2, hidden, bidirectional=True, batch_first=True)
+        self.far = nn.GRU(2 * hidden, hidden, bidirectional=True, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.sound = nn.Linear(2 * hidden, 1 + len(self.sounds))
+        self.told = nn.Linear(1 + len(self.sounds), 2 * hidden)
+        self.say = nn.Linear(2 * hidden, 1 + len(self.words))
 
-    def forward(self, seen: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Log probabilities of the blank and of the words at each frame.
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probabilities of the blank and of the words, and of the blank and the sounds.
 
         Args:
-            seen: (B, T, seen) of :func:`look`.
-            lengths: (B,) frames of each; None where all have T.
+            faces: (B, T, 3, S / 2, S) in [0, 1], lower halves.
 
         Returns:
-            (B, T, 1 + words) float32.
+            (B, T, 1 + words) and (B, T, 1 + sounds), float32.
         """
-        if lengths is None:
-            lengths = torch.full((len(seen),), seen.shape[1])
-        there = (torch.arange(seen.shape[1]) < lengths.cpu()[:, None]).to(seen.device)[..., None]
-        mean = (seen * there).sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True)
-        x = self.narrow(self.scale(((seen - mean) * there).mT).mT) * there
-        x = x + self.near(x.mT).mT
-        packed = nn.utils.rnn.pack_padded_sequence(
-            x, lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        heard, _ = nn.utils.rnn.pad_packed_sequence(
-            self.far(packed)[0], batch_first=True, total_length=seen.shape[1]
-        )
-        return F.log_softmax(self.say(heard).float(), dim=-1)
+        seen = self.look(faces)
+        with torch.autocast(seen.device.type, enabled=False):
+            near = self.dropout(self.near(seen.float())[0])
+            sounds = self.sound(near)
+            far = self.dropout(self.far(near + self.told(sounds.softmax(dim=-1)))[0])
+            return self.say(far).log_softmax(dim=-1), sounds.log_softmax(dim=-1)
 
-    def read(self, seen: Tensor) -> list[str]:
-        """The likeliest sentence of a clip, from (T, seen) of :func:`look`."""
+    def look(self, faces: Tensor) -> Tensor:
+        """What is seen around each frame, less its mean over the clip: (B, T, numbers).
+
+        The mean is what a face looks like whatever it says.
+        """
+        rows, columns = _mouth_sides(self.config["image_size"])
+        left = (faces.shape[-1] - columns) // 2
+        mouth = faces[..., :rows, left : left + columns]
+        deviation, mean = torch.std_mean(mouth, dim=(1, 2, 3, 4), keepdim=True)
+        mouth = (mouth - mean) / (deviation + 0.02)
+        half = _NEAR // 2
+        held = [mouth[:, :1]] * half + [mouth] + [mouth[:, -1:]] * half
+        held, count = torch.cat(held, dim=1), mouth.shape[1]
+        x = torch.cat([held[:, i : i + count] for i in range(_NEAR)], dim=2).flatten(0, 1)
+        x = self.first(x.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = block(x, count)
+        x = self.narrow(self.squeeze(x).flatten(1)).float().unflatten(0, (-1, count))
+        return self.scale(x - x.mean(dim=1, keepdim=True))
+
+    def read(self, faces: Tensor) -> list[str]:
+        """The likeliest sentence of a clip (T, 3, S / 2, S), looked at as it is and in a mirror."""
         with torch.inference_mode():
-            return self.likeliest(self(seen[None])[0])
+            scores = self(torch.stack([faces, faces.flip(-1)]))[0]
+            return self.likeliest(scores.logsumexp(dim=0))
 
     def likeliest(self, scores: Tensor) -> list[str]:
         """One word of each slot along the best path through (T, 1 + words) log probabilities.
@@ -147,42 +175,40 @@ class LipReader(Network):
 _NONE: tuple = (float("-inf"), ())
 
 
-def look(eyes: LongSyncNet, faces: Tensor) -> Tensor:
-    """What a network of long windows sees around each frame: (T, 256 + 128), without gradients.
+class _Block(nn.Module):
+    """A residual block of each picture that also sees the neighbours of its frame.
 
-    Args:
-        eyes: in eval mode.
-        faces: (T, 3, rows, S) in [0, 1], whole or lower halves as it asks for.
+    A part of the channels is that of the frame before or behind (temporal shift, Lin et al. 2019),
+    so that convolutions of pictures do what those of films would.
     """
-    seen, half, layers = eyes.shrink(faces), eyes.moment // 2, []
-    padded = torch.cat(
-        [seen[:1].expand(half, -1, -1, -1), seen, seen[-1:].expand(half, -1, -1, -1)]
-    )
-    moments = eyes.cut_faces(padded.flatten(0, 1)[None])[0]  # (T, 3 x 5, rows, columns)
-    hook = eyes.face_encoder[-3].register_forward_hook(
-        lambda _, __, wide: layers.append(wide.flatten(1))
-    )
-    try:
-        with torch.no_grad():
-            layers.append(eyes.face_moments(moments))
-    finally:
-        hook.remove()
-    return torch.cat(layers, dim=1)
+
+    def __init__(self, channels: int, wanted: int, stride: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            nn.Conv2d(channels, wanted, 3, stride, 1, bias=False), nn.BatchNorm2d(wanted),
+            nn.SiLU(), nn.Conv2d(wanted, wanted, 3, 1, 1, bias=False), nn.BatchNorm2d(wanted),
+        )  # fmt: skip
+        self.skip = nn.Sequential(
+            nn.AvgPool2d(stride, ceil_mode=True) if stride > 1 else nn.Identity(),
+            nn.Conv2d(channels, wanted, 1, bias=False),
+            nn.BatchNorm2d(wanted),
+        )
+
+    def forward(self, x: Tensor, count: int) -> Tensor:
+        """(B x T, channels, H, W) -> (B x T, wanted, H', W'), of clips of T = ``count`` frames."""
+        film, part = x.unflatten(0, (-1, count)), x.shape[1] // _SHIFTED
+        shifted = torch.cat(
+            [
+                F.pad(film[:, :-1, :part], (0, 0, 0, 0, 0, 0, 1, 0)),
+                F.pad(film[:, 1:, part : 2 * part], (0, 0, 0, 0, 0, 0, 0, 1)),
+                film[:, :, 2 * part :],
+            ],
+            dim=2,
+        ).flatten(0, 1)
+        shifted = shifted.contiguous(memory_format=torch.channels_last)
+        return F.silu(self.convs(shifted) + self.skip(x))
 
 
-def check_eyes(eyes: nn.Module, reader: LipReader) -> LongSyncNet:
-    """The network that looks for a reader; refuse one that cannot.
-
-    Raises:
-        ConfigError: another kind of network, or one of other faces.
-    """
-    name = reader.config["eyes"]
-    if not isinstance(eyes, LongSyncNet):
-        raise ConfigError(f"eyes {name}: {type(eyes).__name__} is not a LongSyncNet")
-    for key in ("image_size", "framing"):
-        if eyes.config[key] != reader.config[key]:
-            raise ConfigError(
-                f"eyes {name}: see faces of {key} {eyes.config[key]}, but the reader "
-                f"{reader.config[key]}; use the same"
-            )
-    return eyes
+def _mouth_sides(size: int) -> tuple[int, int]:
+    """Rows and columns of the mouth in the lower half of a face: from its top, in the middle."""
+    return size * 7 // 16, size * 5 // 8

@@ -14,7 +14,8 @@ from lipsync.training.buffers import average_over_processes, running_statistics
 
 
 class MovingAverage(Callback):
-    """Exponential moving average of the network that is trained for use: generator or expert.
+    """Exponential moving average of the network that is trained for use: generator,
+    lip reader or expert.
 
     ``average = decay * average + (1 - decay) * weights`` after every step of the optimisers, which
     can be several batches; running statistics of norms are averaged alike, and counters copied.
@@ -84,7 +85,7 @@ class MovingAverage(Callback):
 
 
 def _prefix(module: pl.LightningModule) -> str:
-    return "generator." if hasattr(module, "generator") else "expert."
+    return next(f"{part}." for part in ("generator", "reader", "expert") if hasattr(module, part))
 
 
 def _network(module: pl.LightningModule) -> nn.Module:

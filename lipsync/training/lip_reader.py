@@ -16,31 +16,28 @@ from lipsync.errors import ClipError
 from lipsync.metrics.words import WordErrorRate
 from lipsync.models import LipReader
 from lipsync.models.base import check_network
-from lipsync.models.lip_reader import BLANK, check_eyes, look
+from lipsync.models.lip_reader import BLANK
 from lipsync.training.base import Training
 from lipsync.training.batches import to_float
-from lipsync.training.frozen import Frozen
 from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 
 
 class LipReaderTraining(Training):
-    """Learns which words a face says (CTC), from what a frozen network sees of it.
-
-    A clip is looked at once, and once more in a mirror; what was seen is kept in memory, 58 KB for
-    75 frames.
+    """Learns which words a face says, and in which sounds (CTC).
 
     Args:
         reader: a :class:`lipsync.models.LipReader`.
-        stretch: share by which sentences become longer or shorter at most.
-        noise: added to what is seen, in deviations.
+        loss: weights of ``words`` and ``sounds``.
+        stretch: share by which sentences become quicker or slower at most.
+        jumps: share of the frames that are left out or shown twice.
         masks: runs of frames of which nothing is seen, and the frames of the longest.
         init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
             trains from scratch.
         options: of :class:`Training`.
 
     Raises:
-        ConfigError: another network, or eyes that see something else than the reader.
+        ConfigError: another network.
         CheckpointError: weights of another network, or of other sizes.
     """
 
@@ -48,21 +45,20 @@ class LipReaderTraining(Training):
         self,
         reader: LipReader,
         *,
-        stretch: float = 0.1,
-        noise: float = 0.1,
-        masks: tuple[int, int] = (2, 7),
+        loss: dict[str, float],
+        stretch: float = 0.15,
+        jumps: float = 0.1,
+        masks: tuple[int, int] = (2, 8),
         init_from: str | Path | None = None,
         **options: Any,
     ) -> None:
-        check_network("model.reader", reader, LipReader, ())
-        super().__init__(loss={"ctc": 1.0}, **options)
-        self.reader, self.eyes = reader, Frozen(reader.config["eyes"])
-        check_eyes(self.eyes.network, reader)
+        check_network("model.reader", reader, LipReader, ("image_size", "framing"))
+        super().__init__(loss=loss, **options)
+        self.reader = reader
         if init_from is not None:
             start_from(self.reader, init_from, "reader")
-        self.stretch, self.noise, self.masks = stretch, noise, tuple(masks)
+        self.stretch, self.jumps, self.masks = stretch, jumps, tuple(masks)
         self.word_error = WordErrorRate()
-        self.kept: dict[tuple[str, bool], Tensor] = {}
 
     def inputs(self, evaluation: bool = False) -> Inputs:
         """What a sample holds."""
@@ -70,60 +66,67 @@ class LipReaderTraining(Training):
         return Inputs(
             image_size=config["image_size"],
             framing=config["framing"],
-            lower_half=self.eyes.network.lower_half,
+            lower_half=self.reader.lower_half,
         )
 
-    def seen(self, batch: dict[str, Any], mirrored: list[bool]) -> list[Tensor]:
-        """(frames, seen) of each clip of a batch."""
-        found = []
-        for faces, length, key, mirror in zip(
-            batch["faces"], batch["length"].tolist(), batch["key"], mirrored, strict=True
-        ):
-            if (key, mirror) not in self.kept:
-                frames = to_float(faces[:length])
-                self.kept[key, mirror] = look(
-                    self.eyes.network, frames.flip(-1) if mirror else frames
-                ).half()
-            found.append(self.kept[key, mirror].float())
-        return found
-
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        said = self.said(batch)
+        words, sounds = self.reader(self.changed(batch["faces"], batch["length"]))
+        values = {"words": self.ctc(words, said), "sounds": self.ctc(sounds, self.spelt(said))}
+        loss = sum(self.loss_weights[name] * value for name, value in values.items())
+        self.descend(self.optimizers(), loss, batch)
+        self.step_schedules()
+        self.log_training(values | {"loss": loss}, len(said))
+
+    def changed(self, faces: Tensor, lengths: Tensor) -> Tensor:
+        """Clips at another pace, of other looks, and with frames of which nothing is seen.
+
+        Args:
+            faces: uint8 (B, T, rows, S, 3).
+            lengths: (B,) frames of each; those behind repeat the last.
+
+        Returns:
+            (B, longer, 3, rows, S) in [0, 1]: a slow sentence has room, too.
+        """
         rng = self.augment_rng()
-        mirrored = (torch.rand(len(batch["key"]), generator=rng, device=rng.device) < 0.5).tolist()
-        seen = [self.changed(each, rng) for each in self.seen(batch, mirrored)]
-        lengths = torch.tensor([len(each) for each in seen])
-        words = self.labels(batch)
-        loss = F.ctc_loss(
-            self.reader(pad_sequence(seen, batch_first=True), lengths).transpose(0, 1),
-            words,
+
+        def chance(*shape: int) -> Tensor:
+            return torch.rand(shape, generator=rng, device=rng.device)
+
+        clips, count = len(faces), round(faces.shape[1] * (1 + self.stretch))
+        pace = (1 + self.stretch) ** (2 * chance(clips, 1) - 1)
+        drawn = chance(clips, count)
+        jumps = (drawn < self.jumps / 2).float() - (drawn > 1 - self.jumps / 2).float()
+        places = ((1 + jumps) * pace).cumsum(dim=1) - pace * (1 + jumps[:, :1])
+        last = lengths.to(places)[:, None] - 1
+        spare = (count - last / pace).clamp_min(0)  # frames of rest, before and behind
+        places = (places - chance(clips, 1) * spare * pace).round()
+        places = torch.minimum(places.clamp_min(0), last).long()
+        shown = to_float(faces[torch.arange(clips, device=faces.device)[:, None], places])
+        if self.augment is not None:
+            shown = self.augment.faces(shown, self.batches_done, rng)
+        times, hidden = torch.arange(count, device=rng.device), torch.zeros_like(drawn).bool()
+        for _ in range(self.masks[0]):
+            long = (chance(clips, 1) * (self.masks[1] + 1)).floor()
+            first = (chance(clips, 1) * (count - long + 1)).floor()
+            hidden |= (times >= first) & (times < first + long)
+        return torch.where(hidden[..., None, None, None], shown.mean(1, keepdim=True), shown)
+
+    def ctc(self, scores: Tensor, targets: list[list[int]]) -> Tensor:
+        """The loss of log probabilities (B, T, 1 + n), a label."""
+        lengths = torch.tensor([len(each) for each in targets])
+        padded = pad_sequence([torch.tensor(each) for each in targets], batch_first=True)
+        return F.ctc_loss(
+            scores.transpose(0, 1),
+            padded.to(scores.device),
+            torch.full((len(targets),), scores.shape[1]),
             lengths,
-            torch.full((len(words),), words.shape[1]),
             blank=BLANK,
             zero_infinity=True,
         )
-        self.descend(self.optimizers(), loss, batch)
-        self.step_schedules()
-        self.log_training({"ctc": loss, "loss": loss}, len(seen))
 
-    def changed(self, seen: Tensor, rng: torch.Generator) -> Tensor:
-        """(T, F) at another pace, with noise, and with frames of which nothing is seen."""
-        speed, *places = torch.rand(
-            1 + 2 * self.masks[0], generator=rng, device=rng.device
-        ).tolist()
-        count = max(1, round(len(seen) * (1 + self.stretch * (2 * speed - 1))))
-        seen = F.interpolate(seen.mT[None], count, mode="linear")[0].mT
-        mean = seen.mean(dim=0)
-        deviation = (self.reader.scale.running_var + self.reader.scale.eps).sqrt()
-        chance = torch.randn(seen.shape, generator=rng, device=rng.device)
-        seen = seen + self.noise * deviation * chance
-        for long, place in zip(places[::2], places[1::2], strict=True):
-            run = min(int(long * (self.masks[1] + 1)), count)
-            first = int(place * (count - run + 1))
-            seen[first : first + run] = mean
-        return seen
-
-    def labels(self, batch: dict[str, Any]) -> Tensor:
-        """(B, words) numbers of the words of each sentence.
+    def said(self, batch: dict[str, Any]) -> list[list[int]]:
+        """Numbers of the words of each sentence.
 
         Raises:
             ClipError: a sentence of another form.
@@ -140,13 +143,22 @@ class LipReaderTraining(Training):
                     key, f"says '{text}', which is not a sentence that the reader knows"
                 )
             found.append([numbers[word] for word in words])
-        return torch.tensor(found, device=self.device)
+        return found
+
+    def spelt(self, said: list[list[int]]) -> list[list[int]]:
+        """Numbers of the sounds of each sentence, from those of its words."""
+        reader = self.reader
+        numbers = {sound: number for number, sound in enumerate(reader.sounds, start=1)}
+        return [
+            [numbers[sound] for word in words for sound in reader.spelling[reader.words[word - 1]]]
+            for words in said
+        ]
 
     def evaluate(self, batch: dict[str, Any]) -> None:
-        for seen, text in zip(
-            self.seen(batch, [False] * len(batch["key"])), batch["text"], strict=True
+        for faces, length, text in zip(
+            batch["faces"], batch["length"].tolist(), batch["text"], strict=True
         ):
-            self.word_error.update([self.reader.read(seen)], [text])
+            self.word_error.update([self.reader.read(to_float(faces[:length]))], [text])
 
     def finish(self, stage: str) -> dict[str, float]:
         error = float(self.word_error.compute())
@@ -157,4 +169,4 @@ class LipReaderTraining(Training):
         return [self.make_optimizer(parameter_groups(self))]
 
     def about(self) -> dict[str, Any]:
-        return architecture(self.reader, "reader.") | {"frozen": {"eyes": [self.eyes.sha256]}}
+        return architecture(self.reader, "reader.")

@@ -209,7 +209,7 @@ class _Clip:
         reading, known = self.scorer.reading, {k: text for k, text in texts.items() if text}
         if reading is None or not known:
             return {}
-        errors = reading.error(stretch.crops(self.scorer.judge.face_size), *known.values())
+        errors = reading.error(stretch.framed(reading.framing, reading.size), *known.values())
         return dict(zip(known, errors, strict=False))
 
     def _row(self, kind: str, scored: Scored, picture: dict[str, float]) -> Row:
