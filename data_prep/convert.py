@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from data_prep import parts
 from data_prep.engine import check_workers, run_jobs
 from data_prep.features import clips_below
 from data_prep.pool import Failed, storing
@@ -118,6 +119,10 @@ def _check(reader: Any, root: str | Path, output: str | Path, form: str) -> None
     there = not is_url(output) and (Path(output) / "filelists").is_dir()
     if form == "shards" and there and not (Path(output) / NAME).exists():
         raise ConfigError(f"output={output}: holds folders of clips; name another folder")
+    if form == "shards" and parts.names(Place(output, "output")):
+        raise ConfigError(
+            f"output={output}: holds shards that were prepared from footage; name another place"
+        )
 
 
 def _to_shards(

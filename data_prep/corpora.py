@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from data_prep.draw import draw
 
@@ -76,9 +76,9 @@ def video_of(listed: Iterable[str]) -> Callable[[str, str], str]:
     return video
 
 
-def lrs_parts(name: PurePath) -> list[str]:
+def lrs_parts(parts: Sequence[str]) -> list[str]:
     """``main/<video>/<clip>`` without what is not in its key."""
-    top, video, clip = name.parts
+    top, video, clip = parts
     return [video, f"pretrain-{clip}" if top == "pretrain" else clip]
 
 

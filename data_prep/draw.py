@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Mapping
+from functools import partial
 
 
 def draw(
@@ -32,11 +33,12 @@ def draw(
     forced = force and len(sizes) >= 2 * len(shares) + 1
     for split, share in shares.items():
         chance, free = share / max(free, 1e-9), free - share
-        order = sorted((_place(split, group), group) for group in left)
+        place = partial(_place, split)
+        order = sorted(left, key=place)
         size, least, most = 0, share * total / 2, 2 * share * total + 1e-6
         chosen = []
-        for place, group in order:
-            if place >= chance and size >= least:
+        for group in order:
+            if size >= least and place(group) >= chance:
                 break
             if size + left[group] <= most:
                 chosen.append(group)
@@ -44,8 +46,7 @@ def draw(
         if not chosen and share > 0:
             if not force:
                 return None
-            smallest = sorted((left[group], place, group) for place, group in order)[:forced]
-            chosen = [group for _, _, group in smallest]
+            chosen = sorted(order, key=left.__getitem__)[:forced]
         for group in chosen:
             drawn[group] = split
             del left[group]

@@ -2,8 +2,9 @@
 
 A lease is a small file that names its holder. The holder writes it anew every few seconds, and one
 that stays the same for a minute, by the clock of who looks at it, is that of a run which is gone:
-clocks of different machines are never compared. Where a file system cannot create a file for one of
-several who try at once, two may do the same part, to the same bytes.
+clocks of different machines are never compared. Two may still hold one lease, where a file system
+lets several create the same file, or where a holder that was taken for gone is not; both then make
+the same part, of the same bytes.
 """
 
 from __future__ import annotations
@@ -39,12 +40,13 @@ class Lease:
         Returns:
             The holder's last sign of life; empty if it is ours now.
         """
-        if self.place.create(self.name, self._sign()):
-            return ""
-        held = held_by(self.place, self.name)
-        if held and held != expired and held.split()[0] != self.run:
-            return held
-        self.place.write(self.name, self._sign())
+        while not self.place.create(self.name, self._sign()):
+            held = held_by(self.place, self.name)
+            if held and held != expired and held.split()[0] != self.run:
+                return held
+            if held:
+                self.place.write(self.name, self._sign())
+                return ""
         return ""
 
     def _sign(self) -> bytes:
@@ -58,7 +60,7 @@ class Lease:
     def __exit__(self, *raised: object) -> None:
         self._over.set()
         self._thread.join()
-        with suppress(LipsyncError):  # it expires
+        with suppress(LipsyncError, FileNotFoundError):  # it expires, or another's was removed
             self.place.remove(self.name)
 
     def _live(self) -> None:
@@ -70,7 +72,7 @@ class Lease:
 def held_by(place: Place, name: str) -> str:
     """The last sign of life of a lease's holder; empty if nobody holds it."""
     try:
-        return place.read(name).decode("utf-8", "replace")
+        return place.read(name).decode("utf-8", "replace").strip() or "unknown"
     except FileNotFoundError:
         return ""
 

@@ -7,7 +7,6 @@ import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -168,9 +167,9 @@ class Rows:
 
     def _stored(self) -> Iterator[Row]:
         names = self._sources
-        order = sorted(range(len(names)), key=names.__getitem__)
-        for number, later in zip_longest(order, order[1:]):
-            if later is not None and names[later] == names[number]:
+        order = array("Q", sorted(range(len(names)), key=names.__getitem__))
+        for place, number in enumerate(order):
+            if place + 1 < len(order) and names[order[place + 1]] == names[number]:
                 continue  # what was put for it last is what it has
             self._file.seek(self._places[number])
             length = int.from_bytes(self._file.read(8))

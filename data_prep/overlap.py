@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -45,9 +45,8 @@ class Overlap:
         return text + f"; videos in both: {self.videos}" * bool(self.videos)
 
 
-def count(split: str, members: Iterable[Member]) -> Count:
+def count(split: str, members: Sequence[Member]) -> Count:
     """The row of a split in the table."""
-    members = list(members)
     return Count(
         split,
         len({member.speaker for member in members}),
@@ -57,16 +56,20 @@ def count(split: str, members: Iterable[Member]) -> Count:
     )
 
 
-def overlaps(splits: Mapping[str, Iterable[Member]]) -> list[Overlap]:
+def overlaps(splits: Mapping[str, Sequence[Member]]) -> list[Overlap]:
     """The pairs of splits that share a speaker, in their order.
 
     ``pretrain`` of LRS2 and LRS3 holds longer excerpts of ``train`` by design: that pair is left
     out.
     """
     people = {split: {member.speaker for member in those} for split, those in splits.items()}
-    videos = {split: {member.video for member in those} for split, those in splits.items()}
     return [
-        Overlap(a, b, len(shared), len(people[b]), len(videos[a] & videos[b]))
+        Overlap(a, b, len(shared), len(people[b]), _videos_in_both(splits[a], splits[b]))
         for a, b in combinations(splits, 2)
         if {a, b} != {"train", "pretrain"} and (shared := people[a] & people[b])
     ]
+
+
+def _videos_in_both(one: Sequence[Member], other: Sequence[Member]) -> int:
+    few, many = sorted((one, other), key=len)
+    return len({member.video for member in few}.intersection(member.video for member in many))

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from data_prep.manifest import Row, as_line, as_row
 from data_prep.scan import Source
 from lipsync.data.places import Place
 from lipsync.data.shard_index import Index
+from lipsync.errors import LipsyncError
 
 _AT_ONCE = 16  # requests
 
@@ -54,9 +56,7 @@ def cut(
     for i in range(0, len(sources), files):
         some = tuple(sources[i : i + files])
         which = tuple(versions[source.name] for source in some)
-        content = [
-            made, [[s.name, s.key, version] for s, version in zip(some, which, strict=True)],
-        ]  # fmt: skip
+        content = [made, [[s.name, version] for s, version in zip(some, which, strict=True)]]
         name = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
         parts.append(Part(name, some, which))
     return parts
@@ -137,17 +137,39 @@ def pictures(place: Place, name: str) -> dict[str, bytes]:
     try:
         with np.load(io.BytesIO(place.read(f"parts/{name}.jpgs")), allow_pickle=False) as arrays:
             return {str(n): arrays[str(i)].tobytes() for i, n in enumerate(arrays["names"])}
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, LipsyncError):
         return {}
 
 
-def index_of(place: Place, name: str) -> Index:
-    return Index.from_bytes(place.read(f"parts/{name}.npz"))
+def indices(place: Place, which: Sequence[str]) -> Iterator[tuple[str, Index]]:
+    """The names and indices of parts, several read at a time.
+
+    Raises:
+        LipsyncError: one is gone, or damaged.
+    """
+
+    def read(name: str) -> Index:
+        try:
+            return Index.from_bytes(place.read(f"parts/{name}.npz"))
+        except (FileNotFoundError, ValueError) as error:
+            raise LipsyncError(
+                f"{place.path(f'parts/{name}.npz')}: is gone or damaged ({error}); if another run "
+                f"works there, wait for its end; then run the same command with redo=clips"
+            ) from None
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from zip(which, pool.map(read, which), strict=True)
+
+
+def forget(place: Place, name: str) -> None:
+    """Remove the sign that a part is done."""
+    with suppress(FileNotFoundError):
+        place.remove(f"parts/{name}.jsonl")
 
 
 def remove(place: Place, name: str) -> None:
-    """Remove a part and its shard, the sign that it is done first."""
-    for file in (f"parts/{name}.jsonl", f"parts/{name}.npz", f"parts/{name}.jpgs",
-                 f"shard-{name}.tar"):  # fmt: skip
+    """Remove a part and its shard."""
+    forget(place, name)
+    for file in (f"parts/{name}.npz", f"parts/{name}.jpgs", f"shard-{name}.tar"):
         with suppress(FileNotFoundError):
             place.remove(file)

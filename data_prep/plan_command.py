@@ -30,6 +30,7 @@ from data_prep.run import checked_judge, worker_tools
 from data_prep.scan import scan
 from data_prep.stretches import Sampled, drawn, look_into
 from lipsync.command import CONF
+from lipsync.data.places import is_url
 from lipsync.errors import ConfigError, LipsyncError, exit_on_error
 from lipsync.options import check_options, option
 from lipsync.pages import jpeg_uri, render
@@ -78,6 +79,10 @@ def make_plan(asked: Asked, prices: Prices, speed: Speed) -> str:
         ConfigError: no footage, or none of the sample can be used.
         LipsyncError: the output cannot be written.
     """
+    if is_url(asked.source):
+        raise ConfigError(
+            f"source={asked.source}: a plan looks at a folder of this machine; copy some videos"
+        )
     source, output = Path(asked.source).expanduser(), Path(asked.output).expanduser()
     sources = [one for one in scan(source) if one.key]
     picked = drawn(sources, asked.files)

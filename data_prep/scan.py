@@ -7,15 +7,15 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 
 from data_prep.corpora import LISTS, is_lrs, is_voxceleb, lrs_parts
 from data_prep.readers import read
 from data_prep.readers.found import Found
-from lipsync.data.places import Place, is_url
+from lipsync.data.places import is_url
 from lipsync.errors import ConfigError
 
 _SUFFIXES = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
@@ -60,7 +60,7 @@ class Source:
 
 
 def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
-    """All videos below ``folder``, or below a URL, sorted by name; hidden files are left out.
+    """All videos below ``folder``, sorted by name; hidden files are left out.
 
     ``<speaker>/<clip>.<ext>`` becomes ``speaker/clip``, deeper folders stay in the key, and a file
     that lies in ``folder`` itself gets the folder's name as speaker. LRS2, LRS3 and VoxCeleb2 are
@@ -72,32 +72,27 @@ def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
     Raises:
         ConfigError: if there is no such folder, or no video in it.
     """
-    if is_url(folder):
-        if reader is not None:
-            raise ConfigError(f"reader={reader}: works on a folder of this machine, not on a URL")
-        found = Place(folder, "source").walk()
-        return named(folder, [name for name in map(PurePosixPath, found) if is_video(name)])
     folder = Path(folder)
     if not folder.is_dir():
         raise ConfigError(f"source={folder}: no such folder")
     videos = _walk(folder)
     if reader is not None:
-        return [_read(folder, found) for found in read(reader, folder, videos)]
+        return [_read(folder, one) for one in read(reader, folder, list(map(PurePath, videos)))]
     return named(folder, videos)
 
 
 def _read(folder: Path, found: Found) -> Source:
     """The source that a reader has found."""
-    name, key = _printable(found.file), _safe_key(list(found.key))
+    name, key = _printable(str(found.file)), _safe_key(list(found.key))
     if found.span is None:
-        listed = _printable(found.file.with_suffix(""))
+        listed = _printable(str(found.file.with_suffix("")))
     else:
-        name, listed = "{}#t={:g},{:g}".format(name, *found.span), key
+        name, listed = "{}#t={:.10g},{:.10g}".format(name, *found.span), key
     return Source(folder, str(found.file), name, listed, key, found.span, found.about)
 
 
-def named(folder: str | Path, files: Sequence[PurePath]) -> list[Source]:
-    """The sources that files below a folder are, see :func:`scan`."""
+def named(folder: str | Path, files: Iterable[str]) -> list[Source]:
+    """The sources that files below a folder are, see :func:`scan`; texts, as there are millions."""
     names = sorted(files)
     if not names:
         raise ConfigError(
@@ -105,46 +100,47 @@ def named(folder: str | Path, files: Sequence[PurePath]) -> list[Source]:
             f"{len(VIDEO_SUFFIXES)} suffixes)"
         )
     speaker = (Path(folder).name if is_url(folder) else Path(folder).resolve().name) or "clips"
-    paths = [name.as_posix() for name in names]
-    lrs, voxceleb = is_lrs(paths), is_voxceleb(paths)
+    lrs, voxceleb = is_lrs(names), is_voxceleb(names)
 
-    def parts(name: PurePath) -> list[str]:
+    def key_of(name: str) -> str:
+        parts = name.split("/")
         if lrs:
-            return lrs_parts(name)
-        if voxceleb:
-            return list(name.parts[-3:])
-        return [speaker, name.name] if len(name.parts) == 1 else list(name.parts)
+            parts = lrs_parts(parts)
+        elif voxceleb:
+            parts = parts[-3:]
+        return _safe_key(parts if len(parts) > 1 else [speaker, *parts])
 
-    clips = set() if is_url(folder) else {name for name in names if Path(folder, name).is_dir()}
-    stems = [name if name in clips else name.with_suffix("") for name in names]
-    keys = [_safe_key(parts(stem)) for stem in stems]
+    clips = set() if is_url(folder) else {n for n in names if Path(folder, n).is_dir()}
+    stems = [name if name in clips else name.rpartition(".")[0] for name in names]
+    keys = [key_of(stem) for stem in stems]
     all_keys, taken, found = set(keys), set(), []
-    folders = {str(above) for key in keys for above in PurePosixPath(key).parents}
-    for name, stem, key in zip(names, stems, keys, strict=True):
+    folders = {folder for key in keys for folder in _above(key)}
+    for file, stem, key in zip(names, stems, keys, strict=True):
         base = _NUMBERED.sub("", key)
         if key in taken or key in folders or (base != key and base in all_keys):
-            key = _safe_key(parts(name))
+            key = key_of(file)
         taken.add(key)
-        file, shown, listed = str(name), _printable(name), _printable(stem)
-        found.append(  # what is the same is not twice in memory
-            Source(
-                folder,
-                file,
-                file if shown == file else shown,
-                listed,
-                listed if key == listed else key,
-            )
+        listed = _printable(stem)
+        # what is the same is not twice in memory
+        found.append(
+            Source(folder, file, _printable(file), listed, listed if key == listed else key)
         )
     return found
 
 
-def _walk(folder: Path) -> list[Path]:
+def _above(key: str) -> Iterator[str]:
+    """The folders in which a key lies."""
+    while key := key.rpartition("/")[0]:
+        yield key
+
+
+def _walk(folder: Path) -> list[str]:
     """Relative paths of videos and clips; links to folders are followed, once each."""
     names, visited = [], set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
         if "0.jpg" in files and "audio.wav" in files and Path(here) != folder:
-            names.append(Path(here).relative_to(folder))  # a clip in the published layout
+            names.append(str(Path(here).relative_to(folder)))  # a clip in the published layout
             folders.clear()
             continue
         if real in visited:
@@ -155,7 +151,7 @@ def _walk(folder: Path) -> list[Path]:
         for file in files:
             path = Path(here, file).relative_to(folder)
             if is_video(path):
-                names.append(path)
+                names.append(str(path))
     return names
 
 
@@ -187,5 +183,6 @@ def _safe_part(part: str) -> str:
     return safe if safe == part else f"{safe}-{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
-def _printable(path: PurePath) -> str:
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+def _printable(path: str) -> str:
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return path if shown == path else shown

@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -32,7 +32,7 @@ from data_prep.leases import Lease, Watch, held_by
 from data_prep.manifest import KEPT, Row, Rows
 from data_prep.options import Options
 from data_prep.parts import Part
-from data_prep.pool import Failed, call, storing
+from data_prep.pool import Failed, call, storing, writing_to
 from data_prep.run import bad_name, check_run, checked_judge, failed_row, with_cuts, worker_tools
 from data_prep.scan import Source, is_video, named, scan
 from data_prep.shard_writer import ShardWriter, clip_members
@@ -45,8 +45,7 @@ from lipsync.errors import ConfigError, check_whole
 from lipsync.features import Feature
 
 _POLL = 2.0  # seconds between two looks at what other runs do
-_LISTS = ("train.txt", "val.txt", "test.txt", "pretrain.txt")
-_LIST = re.compile(r"filelists/[^/]+\.txt")
+_LIST = re.compile(r"filelists/[^/]+\.txt|(train|val|test|pretrain)\.txt")
 
 
 def prepare_shards(
@@ -73,7 +72,7 @@ def prepare_shards(
             :func:`data_prep.run.prepare`.
             Machines of a Ray cluster need to share neither source nor output where these are URLs;
             each needs keys for them of its own.
-        redo: any stage; everything is done again.
+        redo: any stage; everything is done again. For one run alone: several do it all each.
         quality: of JPEGs, 1 to 100.
         files: whose clips one shard holds.
         features: that are stored besides those that every set has.
@@ -88,11 +87,9 @@ def prepare_shards(
     check_whole("quality", quality, 1, 100)
     check_whole("files", files, 1)
     source, output = local_or_url(source), local_or_url(output)
-    if str(source).rstrip("/") == str(output).rstrip("/"):
-        raise ConfigError(f"output={output}: is the source itself; name another place")
-    there = not is_url(output) and (Path(output) / "filelists").is_dir()
-    if there and not (Path(output) / NAME).exists():
-        raise ConfigError(f"output={output}: holds folders of clips; name another folder")
+    place = Place(output, "output")
+    before = frozenset(parts.names(place))
+    _check_output(source, place, before)
     sources, versions, lists = _listed(source, reader)
     with tempfile.TemporaryDirectory(prefix="data_prep-") as scratch:
         folder = _fetched(source, lists, Path(scratch, "lists"))
@@ -104,30 +101,49 @@ def prepare_shards(
         digest = checked_judge(options)
         made = " ".join([options.fingerprints("", digest)["clips"], f"JPEG {quality}",
                          *sorted(map(repr, features))])  # fmt: skip
-        place = Place(output, "output")
-        run = _Run(place, made, sources, versions)
+        run = _Run(place, made, sources, versions, before)
         setup = partial(_maker, source, output, options, digest, quality, features, made, run.name)
         run_all = partial(run_jobs, setup, workers=workers, engine=engine, address=ray_address)
         run.work(run.todo(files, again=redo is not None), run_all, progress)
         return run.finish(folder, Path(scratch, "out"), shares, options)
 
 
+def _check_output(source: str | Path, place: Place, before: Container[str]) -> None:
+    """Raise ConfigError where the output is something else; ``before``: parts that it has."""
+    root = source if is_url(source) else source.resolve()
+    if str(root).rstrip("/") in (place.root, str(place.local and place.local.resolve())):
+        raise ConfigError(f"{place.name}: is the source itself; name another place")
+    if before:
+        return
+    if place.has(NAME):
+        raise ConfigError(f"{place.name}: holds shards that convert wrote; name another place")
+    if place.local is not None and (place.local / "filelists").is_dir():
+        raise ConfigError(f"{place.name}: holds folders of clips; name another folder")
+
+
 def _listed(
     source: str | Path, reader: str | None
 ) -> tuple[list[Source], dict[str, str], list[str]]:
-    """The videos of a source, their versions by their names, and its lists."""
+    """The videos of a source, their versions by their names, and its lists.
+
+    A version is what changes when the file, what is said of it, or its key does.
+    """
     if not is_url(source):
         sources = scan(source, reader)
-        return sources, {s.name: s.stamp(file_version(s.path)) for s in sources}, []
+        return sources, {s.name: f"{s.stamp(file_version(s.path))} {s.key}" for s in sources}, []
     if reader is not None:
-        scan(source, reader)  # says that this does not work
+        raise ConfigError(f"reader={reader}: works on a folder of this machine, not on a URL")
     found = Place(source, "source").walk()
-    paths = [path for path in map(PurePosixPath, found) if is_video(path)]
-    sources = named(source, paths)
-    lists = [
-        name for name in found if name in _LISTS or PurePosixPath(name).match("filelists/*.txt")
-    ]
-    return sources, {item.name: found[item.file] for item in sources}, lists
+    videos = [name for name in found if is_video(PurePosixPath(name))]
+    sources = named(source, filter(_is_path, videos))
+    # A bucket may hold a//b and /b, which are no paths of a disk.
+    sources += [Source(source, name, name, name, "") for name in videos if not _is_path(name)]
+    lists = [name for name in found if _LIST.fullmatch(name)]
+    return sources, {item.name: f"{found[item.file]} {item.key}" for item in sources}, lists
+
+
+def _is_path(name: str) -> bool:
+    return str(PurePosixPath(name)) == name and not name.startswith("/")
 
 
 def _fetched(source: str | Path, lists: Sequence[str], folder: Path) -> Path:
@@ -142,9 +158,15 @@ def _fetched(source: str | Path, lists: Sequence[str], folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Job:
-    """A part to make. ``expired`` is the last sign of life of a run that held it."""
+    """A part to make.
+
+    Attributes:
+        again: it was done before this run, which does not count.
+        expired: the last sign of life of a run that held it.
+    """
 
     part: Part
+    again: bool = False
     expired: str = ""
 
 
@@ -187,9 +209,13 @@ def _make(
         lease = Lease(place, f"leases/{part.name}", run)
         if sign := lease.claim(job.expired):
             return _Busy(sign)
-    with lease, tempfile.TemporaryDirectory(prefix="data_prep-") as folder:
-        if parts.stored(place, part.name, made) is not None:
-            return 0
+    scratch = tempfile.TemporaryDirectory(prefix="data_prep-")
+    with lease, scratch as folder, writing_to(Path(folder)):
+        with storing(place):
+            if job.again:
+                parts.forget(place, part.name)
+            elif parts.stored(place, part.name, made) is not None:
+                return 0
         tools = replace(tools, output=Path(folder, "set"))
         tools.output.mkdir()
         path, rows, pictures = Path(folder, part.shard), [], []
@@ -241,17 +267,22 @@ class _Run:
     """The sources of one run, and which part holds the clips of each."""
 
     def __init__(
-        self, place: Place, made: str, sources: Sequence[Source], versions: Mapping[str, str]
+        self,
+        place: Place,
+        made: str,
+        sources: Sequence[Source],
+        versions: Mapping[str, str],
+        before: frozenset[str],
     ) -> None:
         self.place, self.made, self.sources, self.versions = place, made, sources, versions
         self.name = uuid.uuid4().hex
-        self.before = parts.names(place)
+        self.before = before  # names of parts
         self.failed: dict[str, Failed] = {}  # by the file's name
         self.done = 0
 
     def todo(self, files: int, *, again: bool) -> list[Part]:
-        """Parts of the files that no part holds yet."""
-        held = {} if again else self._holders(self.before, failed=False)
+        """Parts of the files that no part holds yet, or ``again`` of all."""
+        held = {} if again else self._holders(sorted(self.before), failed=False)
         left = [item for item in self.sources if item.key and item.name not in held]
         return parts.cut(left, self.versions, self.made, files)
 
@@ -275,7 +306,8 @@ class _Run:
         self, todo: Sequence[Part], run_all: Callable[..., Iterator], bar: tqdm
     ) -> dict[Part, Failed]:
         """Make the parts, or wait until other runs have; those that failed, and why."""
-        left, watch, failed = {part.name: _Job(part) for part in todo}, Watch(), {}
+        left = {part.name: _Job(part, part.name in self.before) for part in todo}
+        watch, failed = Watch(), {}
         while left:
             for job, result in run_all(list(left.values())):
                 if isinstance(result, _Busy):
@@ -337,17 +369,22 @@ class _Run:
             found = held_pictures(holder[name]) if holder[name] else {}
             return picture_in(found.get(name, b""), number)
 
-        folder.mkdir()
+        for name in Place(f"{self.place.root}/filelists").sizes():
+            self.place.fetch(f"filelists/{name}", folder / "filelists" / name)
+        folder.mkdir(exist_ok=True)
         made = finish(
             lists, folder, counted(self._rows(holder)), self.sources, shares, options, picture,
             self.done,
         )  # fmt: skip
         if keys:
-            found = [parts.index_of(self.place, name).only(keys[name]) for name in sorted(keys)]
+            indices = parts.indices(self.place, sorted(keys))
+            found = [index.only(keys[name]) for name, index in indices]
             self.place.write(NAME, Index.merged(found).to_bytes())
+        elif self.place.has(NAME):
+            self.place.remove(NAME)
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             self.place.put(path.relative_to(folder).as_posix(), path)
-        for name in set(self.before) - set(holder.values()):
+        for name in self.before - set(holder.values()):
             parts.remove(self.place, name)
         return replace(made, output=self.place.root)
 

@@ -145,6 +145,7 @@ def write_splits(
             Member(row.key, once(_speaker(row.key)), once(video(row.key, name)), row.frames)
             for row in rows
         )
+    same.clear()
     files: dict[str, tuple[Member, ...]] = kept
     lists = official_splits(folder, files, _val_share(wanted))
     if lists is not None:
@@ -177,7 +178,9 @@ def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
         train = train or set(keys.get("train", []))
         shared = len(train & set(path.read_text(encoding="utf-8", errors="replace").splitlines()))
         if shared:
-            remarks.append(f"{path} is from another run: {shared} of its clips are in train")
+            remarks.append(
+                f"filelists/{path.name} is from another run: {shared} of its clips are in train"
+            )
     return remarks
 
 

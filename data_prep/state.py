@@ -132,8 +132,11 @@ def picture_in(pictures: bytes, index: int) -> np.ndarray | None:
 
 
 def file_version(path: Path) -> str:
-    """What changes when a file does."""
-    return " ".join(map(str, _stat(path).values()))
+    """What changes when a file does; '' if it cannot be read."""
+    try:
+        return " ".join(map(str, _stat(path).values()))
+    except OSError:
+        return ""
 
 
 def _stat(path: Path) -> dict[str, int]:

@@ -159,7 +159,7 @@ def test_a_web_page_is_no_model(server, tmp_path):
 
 @pytest.mark.parametrize("elsewhere", ["ftp://127.0.0.1/model.bin", "file:///etc/hostname"])
 def test_only_http_and_https(server, tmp_path, elsewhere):
-    by_hand = f"put model.bin from https://authors.example/ at {tmp_path / 'model.bin'}"
+    by_hand = f"download model.bin from https://authors.example/ to {tmp_path / 'model.bin'}"
     assert by_hand in refusal(published(elsewhere), tmp_path)
     server.moved_to = elsewhere
     assert by_hand in refusal(published(server.address), tmp_path)
@@ -169,7 +169,7 @@ def test_only_http_and_https(server, tmp_path, elsewhere):
 def test_offline_it_says_where_the_file_goes(server, tmp_path):
     with serving(BaseHTTPRequestHandler) as closed:
         pass  # the port is free again, nobody listens
-    by_hand = f"put model.bin from https://authors.example/ at {tmp_path / 'model.bin'}"
+    by_hand = f"download model.bin from https://authors.example/ to {tmp_path / 'model.bin'}"
     message = refusal(published(closed), tmp_path)
     assert "Connection refused" in message
     assert by_hand in message

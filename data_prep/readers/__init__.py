@@ -49,9 +49,10 @@ def read(name: str, folder: Path, videos: Sequence[PurePath]) -> list[Found]:
         )
     first: dict[tuple[str, ...], Found] = {}
     for clip in found:
-        if (other := first.setdefault(clip.key, clip)) is not clip:
+        other = first.setdefault(clip.key, clip)  # lists may name a stretch twice
+        if (other.file, other.span) != (clip.file, clip.span):
             raise ConfigError(
                 f"reader={name}: {other.file} and {clip.file} are both {'/'.join(clip.key)}; take "
                 "one away"
             )
-    return found
+    return list(first.values())

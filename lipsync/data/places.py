@@ -50,7 +50,8 @@ class Place:
     def __init__(self, root: str | Path, option: str = "") -> None:
         self.root, self.name = str(root).rstrip("/") or "/", f"{option}={root}" * bool(option)
         self.name = self.name or str(root)
-        self.local = None if is_url(root) else Path(root)
+        path = self.root.removeprefix("file://")
+        self.local = None if is_url(path) else Path(path)
         with self._named("opened"):
             _ = self._files
 
@@ -84,6 +85,18 @@ class Place:
                 "supports them, or copy the set to a disk"
             )
         return data
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file.
+
+        Raises:
+            LipsyncError: it cannot be read; one line.
+        """
+        try:
+            self.read(name, 0, 1)
+        except FileNotFoundError:
+            return False
+        return True
 
     def sizes(self) -> dict[str, int]:
         """Bytes of the files that lie directly in it; empty where a server has no lists.
@@ -164,11 +177,8 @@ class Place:
                 files.put_file(str(source), f"{root}/{name}")
                 source.unlink()
                 return
-            target = self.local / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            making = _making(target)
-            shutil.move(source, making)
-            making.replace(target)
+            with _making(self.local / name) as making:
+                shutil.move(source, making)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, whole or not at all.
@@ -181,11 +191,8 @@ class Place:
             if self.local is None:
                 files.pipe_file(f"{root}/{name}", data)
                 return
-            target = self.local / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            making = _making(target)
-            making.write_bytes(data)
-            making.replace(target)
+            with _making(self.local / name) as making:
+                making.write_bytes(data)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
@@ -226,9 +233,16 @@ class Place:
         return ""
 
 
-def _making(target: Path) -> Path:
-    """What a file is called until it is whole; several processes may write the same."""
-    return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+@contextmanager
+def _making(target: Path) -> Iterator[Path]:
+    """Where to write a file until it is whole; several processes may write the same."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    making = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        yield making
+        making.replace(target)
+    finally:
+        making.unlink(missing_ok=True)
 
 
 def _version(about: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,8 +141,8 @@ class Index:
             wide = np.zeros((len(part), len(kinds), 3), np.uint32)
             wide[:, [kinds.index(str(kind)) for kind in part.kinds]] = part.members
             members.append(wide)
-        counts = [len(part.shards) for part in parts]
-        shard = [part.shard + sum(counts[:i]) for i, part in enumerate(parts)]
+        before = accumulate((len(part.shards) for part in parts), initial=0)
+        shard = [part.shard + count for part, count in zip(parts, before, strict=False)]
         joined = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("keys", "begin", "length", "frames", "size", "shards")

@@ -69,7 +69,7 @@ def dub(
             check_target(written)
 
     if encoding.loudness is not None and (wanted.start, wanted.until) != (None, None):
-        raise ConfigError("from and until keep the sound around the stretch; leave out loudness")
+        raise ConfigError("a stretch keeps the sound around it; leave out loudness")
     plan = Plan(face, audio, wanted)
     source = plan.source
     total, seconds = plan.playback.expected()

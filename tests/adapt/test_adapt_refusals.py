@@ -100,7 +100,7 @@ def test_footage_that_cannot_be_used(video, base, prepare, tmp_path, pieces, sai
 
 def test_footage_in_which_nobody_speaks(video, base, prepare, tmp_path):
     prepare([FIT] * 4, wave=lambda frames: np.full(frames * 640, 1e-4, np.float32))
-    with pytest.raises(Exception, match="nobody speaks"):
+    with pytest.raises(Exception, match="no speech found in the footage"):
         adapt([video], tmp_path / "out.safetensors", base)
 
 

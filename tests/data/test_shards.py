@@ -226,7 +226,7 @@ def test_no_sample_twice_or_lost_with_two_processes(whole, workers, caplog):
 def test_a_feature_that_is_missing_says_how_to_add_it(whole):
     with pytest.raises(ClipError) as error:
         open_clip(whole, "ann/1").feature(get_feature("liftered_mel"))
-    assert "holds no liftered_mel" in str(error.value)
+    assert "has no liftered_mel" in str(error.value)
     assert "and convert those again" in str(error.value)
     assert open_clip(whole, "ann/1").feature(Mel()).shape[0] == 80
 
@@ -237,7 +237,7 @@ def test_a_feature_that_is_missing_says_how_to_add_it(whole):
         ({"cached": "frames"}, "data.shards.cached=frames: must be clips or pixels"),
         ({"damaged": "no"}, "data.shards.damaged=no: must be skip or error"),
         ({"cache": "x", "cache_gb": 0}, "data.shards.cache_gb=0: must be above 0"),
-        ({"cache": "/proc/x"}, "data.shards.cache=/proc/x: cannot be made"),
+        ({"cache": "/proc/x"}, "data.shards.cache=/proc/x: cannot be created"),
     ],
 )
 def test_options_that_cannot_work_of_shards(whole, options, problem):

@@ -11,7 +11,7 @@ import forked
 import pytest
 from footage_media import moving, video
 
-from lipsync.data.store import open_clip
+from lipsync.data.store import open_clip, open_set
 
 
 def test_command(tmp_path: Path) -> None:
@@ -38,6 +38,23 @@ def test_command(tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {given, "none", made}  # and no log folders
 
 
+def test_shards_from_the_command_line(tmp_path: Path) -> None:
+    given, made = "été, prise (1)", "l'essai #2 = a&b"
+    (tmp_path / given / "ann").mkdir(parents=True)
+    video(tmp_path / given / "ann/plain.mp4", moving(15))
+    options = ("workers=0", "image_size=64", "min_seconds=0.5", "features=[liftered_mel]")
+    result = forked.run(
+        "-m", "data_prep", f"source={given}", f"output={made}", "form=shards", *options,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "kept 1 clips of 1 files" in result.stdout
+    clip = open_set(tmp_path / made).open("ann/plain")
+    assert (clip.size, len(clip)) == (64, 15)
+    assert clip.array("liftered_mel.npy") is not None
+    assert {p.name for p in tmp_path.iterdir()} == {given, made}
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -56,6 +73,8 @@ def test_command(tmp_path: Path) -> None:
             "source=leak: 1 clips are in two of its lists, the first x in",
         ),
         (["source=bad", "output=out", "workers=0"], "no clip was kept"),
+        (["source=bad", "output=out2", "workers=0", "form=shards"], "no clip was kept"),
+        (["plan", "source=s3://a/b"], "source=s3://a/b: a plan looks at a folder of this machine"),
     ],
 )
 def test_command_errors_are_one_line_and_code_2(

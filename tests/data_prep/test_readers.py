@@ -110,7 +110,7 @@ def test_talkvid_as_its_script_fetches_it_and_as_whole_videos(tmp_path: Path) ->
 
 def test_avspeech_as_clips_and_as_whole_videos(tmp_path: Path) -> None:
     rows = ["0e4UkWtnkGI,3.0,7.5,0.4,0.3", "0e4UkWtnkGI,9.0,12.0,0.5,0.3"]
-    rows.append("-_abcdefghi,1,4,0.5,0.5")
+    rows += [rows[1], "-_abcdefghi,1,4,0.5,0.5"]  # one twice
     write(tmp_path / "avspeech_train.csv", "\n".join(rows))
     clip = "train/0e4UkWtnkGI_000009.000000-000012.000000.mp4"
     for name in (clip, "train/-_abcdefghi.mp4", "train/zzzzzzzzzzz.mp4"):
@@ -138,7 +138,7 @@ def test_readers_that_cannot_work(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"reader=cremad: none of 1 videos in .* is a clip of it"):
         scan(tmp_path, "cremad")
     with pytest.raises(ConfigError, match="reader=lrs: works on a folder of this machine"):
-        scan("s3://a/b", "lrs")
+        prepare_shards("s3://a/b", tmp_path / "out", reader="lrs")
     for folder in "ab":
         write(tmp_path / folder / "1001_DFA_ANG_XX.flv")
     with pytest.raises(

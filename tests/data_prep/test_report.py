@@ -45,7 +45,7 @@ def test_who_is_in_which_split(tmp_path):
     page = written(tmp_path, rows(1)).read_text()
     assert "Drawn by &lt;video&gt;." in page
     assert "<td>val<td>2<td>3<td>40<td>5.2\n" in page
-    assert "Warning: 1 of 2 speakers of val are in train too.\n" in page
+    assert "Warning: 1 of 2 speakers of val are also in train.\n" in page
     assert "Warning: none of &lt;b&gt;.\n" in page
 
 

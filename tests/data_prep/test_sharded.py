@@ -12,10 +12,12 @@ from footage_media import moving, run, video
 
 from data_prep import leases, sharded
 from data_prep.__main__ import _form
+from data_prep.convert import convert
 from data_prep.manifest import read_manifest
 from data_prep.options import Options
 from data_prep.parts import names
-from data_prep.pool import Stop
+from data_prep.pool import Failed, Stop
+from data_prep.run import failed_row
 from data_prep.sharded import prepare_shards
 from lipsync.data.places import Place
 from lipsync.data.store import open_set
@@ -87,8 +89,15 @@ def test_a_second_run_does_nothing_and_footage_that_changes_alone_is_done(
     assert sorted(path.name[6:-4] for path in output.glob("*.tar")) == names(Place(output))
     for name in ("s1/again", "s1/new", "s0/2"):
         (source / f"{name}.mp4").unlink()
-    prepared(source, output)
-    assert open_set(output).keys("train") == ["s1/1", "s1/3"]
+    (source / "s1/lost.mp4").symlink_to("nowhere")
+    (source / "s1/1.avi").write_bytes((source / "s1/3.mp4").read_bytes())
+    (output / "filelists/mine.txt").write_text("s1/1\n")
+    summary = prepared(source, output)
+    assert summary.reasons == {"unreadable": 2, "duplicate": 1}
+    (left,) = [remark for remark in summary.splits.remarks if "another run" in remark]
+    assert left == "filelists/mine.txt is from another run: 1 of its clips are in train"
+    # s1/1.avi takes the key of s1/1.mp4, which is done again under its own.
+    assert open_set(output).keys("train") == ["s1/1", "s1/1.mp4"]
     assert len(list(output.glob("*.tar"))) < len([n for n in before if n.endswith(".tar")]) + 1
 
 
@@ -138,6 +147,11 @@ def test_a_lease_has_one_holder_until_it_expires(tmp_path: Path) -> None:
     with second:
         assert leases.held_by(place, "a").startswith("two ")
     assert leases.held_by(place, "a") == ""
+    with second:  # whoever took it for gone has ended, and removed it
+        pass
+    place.write("a", b"")  # its holder is just writing it
+    assert second.claim() == "unknown"
+    assert second.claim("unknown") == ""
 
 
 def test_a_file_that_takes_its_part_down_is_alone_in_the_end(
@@ -160,6 +174,36 @@ def test_a_file_that_takes_its_part_down_is_alone_in_the_end(
     assert (again.done, again.clips) == (1, 4)
 
 
+def test_what_failed_is_tried_again_by_each_run(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, tries = sharded._prepared, []
+
+    def fails(item, tools):
+        if item.name != "s0/2.mp4":
+            return make(item, tools)
+        tries.append(item)
+        return [failed_row(item, Failed("no reason"))]
+
+    monkeypatch.setattr(sharded, "_prepared", fails)
+    done = [prepared(footage, tmp_path / "out", files=3).done for _ in range(3)]
+    assert (done, len(tries)) == ([6, 1, 1], 3)
+    monkeypatch.undo()
+    again = prepared(footage, tmp_path / "out", files=3, redo="clips")
+    assert (again.done, again.clips) == (6, 4)
+
+
+def test_names_in_a_bucket_that_are_no_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["s0/a.mp4", "s0//a.mp4", "/etc/b.mp4", "filelists/a.txt",
+             "../filelists/b.txt", "s0/filelists/c.txt", "train.txt"]  # fmt: skip
+    monkeypatch.setattr(Place, "walk", lambda self: dict.fromkeys(names, "1"))
+    sources, versions, lists = sharded._listed("s3://a/b", None)
+    keys = {item.file: item.key for item in sources}
+    assert keys == {"s0/a.mp4": "s0/a", "s0//a.mp4": "", "/etc/b.mp4": ""}
+    assert set(versions) == set(keys)
+    assert lists == ["filelists/a.txt", "train.txt"]
+
+
 def test_from_s3_to_s3(footage: Path, tmp_path: Path, s3: dict[str, str]) -> None:
     files = fsspec.filesystem("s3")
     for path in footage.rglob("*.mp4"):
@@ -175,7 +219,7 @@ def test_from_s3_to_s3(footage: Path, tmp_path: Path, s3: dict[str, str]) -> Non
     assert np.array_equal(*pictures)
     assert next(read_manifest("s3://open/shards")) == here.rows[0]
     with pytest.raises(
-        Stop, match=r"output=s3://shut/shards/leases/.*; see whether the keys in use"
+        Stop, match=r"output=s3://shut/shards/leases/.*; check that the credentials in use"
     ):
         prepared("s3://open/footage", "s3://shut/shards")
     with pytest.raises(ConfigError, match="source=s3://open/none: there is nothing"):
@@ -196,6 +240,11 @@ def test_forms_that_do_not_fit(footage: Path, tmp_path: Path, make_prepared) -> 
     folders = make_prepared(tmp_path / "folders", {"train": ["a/1"]})
     with pytest.raises(ConfigError, match="holds folders of clips; name another"):
         prepared(footage, folders)
-    prepared(footage, tmp_path / "shards")
+    convert(folders, tmp_path / "converted", "shards", workers=0, progress=False)
+    with pytest.raises(ConfigError, match="holds shards that convert wrote; name another"):
+        prepared(footage, tmp_path / "converted")
+    prepared(footage, f"file://{tmp_path}/shards")
+    with pytest.raises(ConfigError, match="holds shards that were prepared from footage"):
+        convert(folders, tmp_path / "shards", "shards", workers=0, progress=False)
     with pytest.raises(ConfigError, match="contains shards; add to them with form=shards"):
         run(footage, tmp_path / "shards")

@@ -158,7 +158,7 @@ def test_a_list_of_an_earlier_run_that_now_leaks(tmp_path: Path) -> None:
     keys = [f"s{i % 20}/{i}" for i in range(60)]
     write(tmp_path, keys, {"unseen": ["s3"]})
     assert write(tmp_path, keys, {"val": 0}).remarks == [
-        f"{tmp_path}/out/filelists/unseen.txt is from another run: 3 of its clips are in train"
+        "filelists/unseen.txt is from another run: 3 of its clips are in train"
     ]
 
 
@@ -206,7 +206,7 @@ def test_shared_videos_of_the_sources_lists_are_counted(tmp_path: Path) -> None:
     lists(tmp_path, train="a/v1/1\na/v2/1\nb/v1/1\n", val="a/v1/2\na/v3/1\nc/v1/1\n")
     splits = write(tmp_path, ["a/v1/1", "a/v1/2", "a/v2/1", "a/v3/1", "b/v1/1", "c/v1/1"])
     assert list(map(str, splits.overlaps)) == [
-        "1 of 2 speakers of val are in train too; videos in both: 1"
+        "1 of 2 speakers of val are also in train; videos in both: 1"
     ]
 
 
@@ -223,7 +223,9 @@ def test_a_clip_in_two_of_the_sources_lists_is_an_error(tmp_path: Path) -> None:
 
 def test_lists_that_do_not_fit_the_source(tmp_path: Path) -> None:
     lists(tmp_path, train="s/a.mp4\n", val="s/b.mp4\n")
-    with pytest.raises(ConfigError, match=r"none of the 2 names .* first s/a.mp4, \.\.\., where"):
+    with pytest.raises(
+        ConfigError, match=r"none of the 2 names .* first is s/a.mp4, \.\.\., while"
+    ):
         check(tmp_path, ["s/a", "s/b"])
     lists(tmp_path, train="s/a\n")
     check(tmp_path, ["s/a", "s/b"])

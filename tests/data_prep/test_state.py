@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.options import STAGES, Options
-from data_prep.state import PICTURE, State
+from data_prep.state import PICTURE, State, picture_in
 
 
 def test_a_result_is_found_by_what_it_was_made_from(tmp_path: Path) -> None:
@@ -62,12 +62,12 @@ def test_fingerprints_change_from_the_stage_that_an_option_concerns() -> None:
 
 def test_pictures_come_back_by_their_number(tmp_path: Path) -> None:
     state = State(tmp_path, "s/a")
-    assert state.picture(0) is None
+    assert picture_in(state.pictures(), 0) is None
     state.put("clips", "1", {})
     greys = [i % 250 for i in range(605)]  # more than one row of the sheet
     state.put_pictures([np.full((PICTURE, PICTURE, 3), grey, np.uint8) for grey in greys])
     for i in (0, 1, 599, 600, 604):
-        assert abs(float(state.picture(i).mean()) - greys[i]) < 3
-    assert state.picture(2000) is None
+        assert abs(float(picture_in(state.pictures(), i).mean()) - greys[i]) < 3
+    assert picture_in(state.pictures(), 2000) is None
     state.put_pictures([])
-    assert state.picture(0) is None
+    assert picture_in(state.pictures(), 0) is None

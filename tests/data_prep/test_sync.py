@@ -151,7 +151,7 @@ def test_a_calibrated_judge_moves_what_it_is_sure_of_and_leaves_out_what_it_does
     summary = set_up(20, min_confidence=None, max_offset=None)  # the sound is nowhere near
     assert summary.reasons == {"other_face": 1, "unsure": 1}
     (unsure,) = (row for row in summary.rows if row.reason == "unsure")
-    assert "that its offset is right, least is 0.9" in unsure.detail
+    assert "that its offset is right, minimum is 0.9" in unsure.detail
 
 
 def test_clips_of_which_the_judge_is_unsure_can_stay_as_they_are(

@@ -89,7 +89,7 @@ def test_a_text_is_spoken_where_an_engine_is_installed(page, media, monkeypatch)
         return np.full(16_000, 0.1, np.float32), 16_000
 
     monkeypatch.setattr(hibari.Hibari, "speak", speak)
-    assert "no text" in page.dub(media, **asked | {"text": " "}).json()["error"]
+    assert "The text is empty" in page.dub(media, **asked | {"text": " "}).json()["error"]
     assert "501 characters" in page.dub(media, **asked | {"text": "a" * 501}).json()["error"]
     state = page.wait(page.dub(media, **asked).json()["job"])
     assert state["state"] == "done", state

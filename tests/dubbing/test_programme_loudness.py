@@ -55,7 +55,7 @@ def test_silence_stays_silent(tmp_path):
     ("options", "problem"),
     [
         ({"audio_codec": "copy"}, "leave out loudness"),
-        ({"start": 0.5}, "from and until keep the sound around the stretch; leave out loudness"),
+        ({"start": 0.5}, "a stretch keeps the sound around it; leave out loudness"),
         ({"loudness": 3.0}, "loudness must be -40 to -5, got 3"),
     ],
 )

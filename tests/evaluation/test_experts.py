@@ -90,7 +90,7 @@ def test_longer_windows(tmp_path, window):
 
 def test_a_set_of_another_framing_is_refused(tmp_path):
     root = prepared(tmp_path, {"a/1": 0}, framing="aligned")
-    with pytest.raises(ConfigError, match=r"clip a/1 is framed 'aligned', judge u sees 'box'; use"):
+    with pytest.raises(ConfigError, match=r"is framed 'aligned', but judge u expects 'box'; use"):
         evaluate_expert(Judge(Unit(), "u"), root, ["a/1"])
     root = prepared(tmp_path, {"a/1": 0}, framing="box")
     assert evaluate_expert(Judge(Unit()), root, ["a/1"]).offsets["all"] == {0: 1}

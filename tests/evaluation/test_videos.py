@@ -232,5 +232,5 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
 
 def test_sound_files_are_no_videos(tmp_path):
     write_audio(tmp_path / "a.wav", np.zeros(3200, np.float32))
-    with pytest.raises(MediaError, match="holds no video"):
+    with pytest.raises(MediaError, match="contains no video"):
         find_videos([tmp_path])

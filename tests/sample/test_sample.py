@@ -117,7 +117,7 @@ def test_what_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="needs at least 3 speakers, 2 clips, 1 second"):
             make_sample_corpus(tmp_path / "x", **wrong)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="is a file; name a folder"):
+    with pytest.raises(ConfigError, match="is a file; choose a folder"):
         make_sample_corpus(tmp_path / "file")
 
 

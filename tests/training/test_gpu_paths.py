@@ -37,7 +37,7 @@ def test_a_loss_on_a_gpu_is_looked_at_one_batch_later():
     losses.check(good, 0, ["a/1"])
     losses.check(good, 1, ["a/2"])
     losses.check(bad, 1, ["a/2"])  # the second loss of this batch
-    with pytest.raises(TrainingError, match="batch 1: the loss is nan; its clips: a/2; look at"):
+    with pytest.raises(TrainingError, match="batch 1: the loss is nan; its clips: a/2; check"):
         losses.check(good, 2, ["a/3"])
     losses.check(bad, 3, ["a/4"])
     with pytest.raises(TrainingError, match="batch 3: the loss is nan; its clips: a/4"):
