@@ -210,5 +210,6 @@ def test_s3_and_what_it_refuses(folders, tmp_path, s3):
         assert done.returncode == 2, done.stderr
         errors = done.stderr.splitlines()
         assert len(errors) == 1, done.stderr
-        assert f"error: output={output}" in errors[0]
+        assert errors[0].startswith("error: ")
+        assert output in errors[0]
         assert problem in errors[0]

@@ -104,7 +104,7 @@ def test_each_speaker_has_a_voice_a_reference_and_lips(panel, output, judged) ->
     turns = rows(work(output) / "speakers.json", "turns")
     assert [(t["line"], t["speaker"]) for t in turns] == [(1, "A"), (2, "B"), (3, "A"), (4, "B")]
     assert [t["face"] and int(t["face"].split(",")[0]) // SIDE for t in turns] == [0, 1, 0, None]
-    assert any("speaker of line 4 is not seen" in note for note in result.notes)
+    assert any("speaker of line 4 is not visible" in note for note in result.notes)
     assert "   0.40 -   2.20  A: gninrom doog" in str(result)
 
 
