@@ -22,7 +22,7 @@ from lipsync.media import LOSSLESS, PRESETS, VIDEO_CODECS
 from lipsync.media.colour import rgb_of
 from lipsync.options import check_kind, check_names, check_options, option, read_options_file
 
-DEFAULT_MODEL = "wav2lip-gan-grid"
+DEFAULT_MODEL = "lipscode-open"
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def test_dub(open_page, media, width):
     until(page, "document.querySelector('#dub .result video').duration > 0.9")
     with page.expect_download() as saved:
         page.click("#dub .result a")
-    assert saved.value.suggested_filename == "dub-wav2lip-gan-grid.mp4"
+    assert saved.value.suggested_filename == "dub-lipscode-open.mp4"
     assert fits(page)
     assert not open_page.problems
 
@@ -298,7 +298,7 @@ def test_a_text_is_spoken(open_page, media):
     page.fill("#dub textarea", "Good morning.")
     page.select_option("#dub [aria-label='Language of the text']", "en")
     page.click("#dub .main")
-    assert "By wav2lip-gan-grid: 0.48 s" in outcome(page, "dub")
+    assert "By lipscode-open: 0.48 s" in outcome(page, "dub")
     assert not open_page.problems
 
 
