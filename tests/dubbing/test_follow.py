@@ -225,7 +225,7 @@ def test_aligned_crops_need_landmarks(tmp_path):
     (tmp_path / "t.json").write_text(json.dumps({"stride": 5, "looks": [[0, [BOX.tolist()]]]}))
     saved = read_tracks(tmp_path / "t.json", SIZE)
     follower = FaceFollower(Looks(None, 5, saved=saved), get_framing("aligned"), 25, LARGEST)
-    with pytest.raises(MediaError, match=r"t\.json: its face has no landmarks; .* delete it"):
+    with pytest.raises(MediaError, match=r"t\.json: .* no landmarks; .* delete it"):
         list(follower.follow([frame(0)]))
 
 

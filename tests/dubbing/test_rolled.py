@@ -98,9 +98,7 @@ def test_landmarks_come_from_the_tracks_or_are_asked_for(tmp_path, leaning, soun
     found = json.loads(tracks.read_text())
     found["looks"] = [[n, [face[:5] for face in faces]] for n, faces in found["looks"]]
     tracks.write_text(json.dumps(found))
-    with pytest.raises(
-        MediaError, match=r"tracks\.json: face in frame 0 has no landmarks; .*aligned"
-    ):
+    with pytest.raises(MediaError, match=r"tracks\.json: .* no landmarks; .*aligned"):
         tiny_dub(leaning, sound, out, **options)
     with pytest.raises(ConfigError, match="detector fixed finds none; use detector=centerface"):
         tiny_dub(leaning, sound, out, model=AlignedHearing(), detector=FixedDetector())
