@@ -2,13 +2,14 @@
 
 import csv
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import forked
 import pytest
 import torch
-from test_run import ENVIRONMENT, REPOSITORY, tiny, train
+from test_run import ENVIRONMENT, REPOSITORY, command, tiny
 
 from lipsync.command import _remedied
 
@@ -26,6 +27,13 @@ TINY = [
     "callbacks.video=null",
     "logger.tensorboard=null",
 ]
+
+
+def train(*options: object) -> subprocess.CompletedProcess[str]:
+    """train.py in an interpreter of its own, which ends the launchers' workers when it exits."""
+    return subprocess.run(
+        command(*options), env=ENVIRONMENT, cwd=REPOSITORY, capture_output=True, text=True
+    )
 
 
 def sweep(prepared: Path, folder: Path, *options: str) -> list[str]:
