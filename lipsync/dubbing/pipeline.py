@@ -75,7 +75,8 @@ def dub(
     total, seconds = plan.playback.expected()
     encoded = encoding.audio_codec, encoding.audio_bitrate
     if plan.stretch is None:
-        track, sound = plan.sound.track(output, seconds, *encoded, encoding.loudness)
+        loud = encoding.loudness, plan.playback.heard()
+        track, sound = plan.sound.track(output, seconds, *encoded, *loud)
     else:
         track, sound = stretch_track(plan.stretch, output, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []
