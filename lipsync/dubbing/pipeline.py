@@ -21,6 +21,7 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.media import check_target
 from lipsync.media.files import opened
 
+_LARGE = 16 * 2**20  # bytes of a frame of which few may wait
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, frames done, and frames in all where that is known."""
 
@@ -168,10 +169,12 @@ def _checked_audio(audio: str | Path | None, options: Options) -> Path | None:
 def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
     """The frames of the dubbed video, each stage in a thread of its own."""
     renderer = Renderer(plan.lips, plan.options, plan.source.size)
-    shown = stages.add("decode", lambda _: iter(plan.playback))
+    width, height = plan.source.size
+    room = 1 if 3 * width * height > _LARGE else 2
+    shown = stages.add("decode", lambda _: iter(plan.playback), room=room)
     planned = stages.add("plan", plan.frames, shown, room=renderer.batch)
-    generated = stages.add("generate", renderer.generate, planned)
-    return _with_faces(plan, stages.add("paste", renderer.paste, generated))
+    generated = stages.add("generate", renderer.generate, planned, room)
+    return _with_faces(plan, stages.add("paste", renderer.paste, generated, room))
 
 
 def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFrame]:
