@@ -22,6 +22,7 @@ from lipsync.dubbing.rest import (
     Seen,
     apart,
     as_candidate,
+    in_light_of,
     light_of,
     pose_of,
     rms,
@@ -206,7 +207,7 @@ class References:
     def crops(
         self, choice: Choice, own: np.ndarray, read: Callable[[int], np.ndarray]
     ) -> ReferenceSets:
-        """The faces of a choice.
+        """The faces of a choice, in the light of the frame.
 
         Args:
             choice: for a frame that was just chosen for, or is shown again.
@@ -219,7 +220,8 @@ class References:
             self._crops[number] = read(number)
             while len(self._crops) > _KEPT:
                 self._crops.pop(next(iter(self._crops)))
-        return [(share, [self._crops[n] for n in numbers]) for share, numbers in choice.shares]
+        lit = {n: in_light_of(self._crops[n], own) for _, numbers in choice.shares for n in numbers}
+        return [(share, [lit[n] for n in numbers]) for share, numbers in choice.shares]
 
     def _add(self, bank: _Bank, one: Seen) -> None:
         bank.add(as_candidate(one))

@@ -123,6 +123,25 @@ def test_a_reference_is_of_the_same_face_and_light():
     assert min(numbers[12:]) >= 12
 
 
+def test_a_reference_is_shown_in_the_light_of_the_frame():
+    faces = [seen(k, opening) for k, opening in enumerate(mouths(50, set(range(24, 36))))]
+    references = References("auto", 1, 25)
+    choice = chosen(references, faces)[0]
+
+    def shown(own: np.ndarray) -> np.ndarray:
+        return references.crops(choice, own, None)[0][1][0]
+
+    at_rest = face(0.0)
+    assert (shown(face(0.8)) == at_rest).all()  # the same light: as it was filmed
+    assert (shown(np.clip(face(0.8) + 8.0, 0, 255).astype(np.uint8)) == at_rest).all()
+    fade = 0.3 * at_rest + 0.7 * 255  # nearly white
+    lit = shown((0.3 * face(0.8) + 0.7 * 255).astype(np.uint8))
+    assert np.abs(lit - fade).mean() < 4 < 0.1 * np.abs(at_rest - fade).mean()
+    assert lit[32:].std() < 0.5 * at_rest[32:].std()
+    blue = (at_rest * [0.6, 0.8, 1.0]).astype(np.uint8)
+    assert np.abs(shown(blue) - blue.astype(int)).mean(axis=(0, 1)).max() < 16
+
+
 def test_fallbacks_are_named():
     (alone,) = chosen(References("auto", 1, 25), [seen(0, 0.5)])
     assert (alone.shares, alone.fallback) == (((1.0, (0,)),), "itself")
