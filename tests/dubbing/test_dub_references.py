@@ -14,7 +14,7 @@ from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Shown
-from lipsync.dubbing.references import References, reference_choice
+from lipsync.dubbing.references import ALIGNED, IN_BOX, Reach, References, reference_choice
 from lipsync.dubbing.rest import Seen
 from lipsync.dubbing.source import open_source
 from lipsync.errors import ConfigError, MediaError
@@ -97,8 +97,19 @@ def test_a_head_that_nods_a_little_keeps_its_reference():
     openings = mouths(75, set(range(15, 33)))
     faces = [seen(k, openings[k], shift=0.015 * np.sin(k)) for k in range(75)]
     assert {choice.shares for choice in chosen(References("auto", 1, 25), faces)} == {
-        ((1.0, (15,)),)
+        ((1.0, (16,)),)
     }
+
+
+def test_where_eyes_hold_still_a_small_turn_asks_for_another_reference():
+    openings = mouths(60, {10, 12, 14, 16})
+    faces = [seen(k, openings[k], shift=0.025 * (k >= 30)) for k in range(60)]
+
+    def last(reach: Reach) -> set[int]:
+        choices = chosen(References("auto", 1, 25, (), reach), faces)
+        return {choice.shares[-1][1][0] for choice in choices[35:]}
+
+    assert max(last(IN_BOX)) < 30 <= min(last(ALIGNED))
 
 
 def test_references_do_not_flicker_with_a_head_that_is_never_still():
