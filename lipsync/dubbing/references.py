@@ -130,7 +130,7 @@ class _Bank:
             )
             mouths = np.stack([c.mouth.ravel() for c in self.candidates])
             mouths = mouths / max(float(mouths.std()), 1e-6) / mouths.shape[1] ** 0.5
-            rows = np.hstack([poses, mouths])
+            rows = np.hstack([poses / self.reach.scale, mouths])
             alike = cdist(rows, rows)
             np.fill_diagonal(alike, np.inf)
             pair = map(int, np.unravel_index(alike.argmin(), alike.shape))
