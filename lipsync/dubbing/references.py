@@ -86,7 +86,8 @@ class Reach(NamedTuple):
 
     Attributes:
         near: up to which two are alike.
-        scale: beyond that, what weighs as much as a mouth that is open by the usual amount.
+        scale: beyond that, what weighs as much as a mouth that is open by the usual amount; twice
+            as far weighs four times as much.
         far: beyond which a reference is said to be far.
     """
 
@@ -96,7 +97,7 @@ class Reach(NamedTuple):
 
 
 IN_BOX = Reach(0.03, 0.06, 0.12)  # heads move within their box
-ALIGNED = Reach(0.004, 0.008, 0.04)  # the eyes are held in their places: what moves, turns
+ALIGNED = Reach(0.004, 0.012, 0.04)  # the eyes are held in their places: what moves, turns
 
 
 class Choice(NamedTuple):
@@ -145,7 +146,7 @@ class _Bank:
 
     def choose(self, pose: np.ndarray, light: float, count: int, fade: int, hold: int) -> Choice:
         away, darker = apart(self.poses, pose), np.abs(self.lights - light)
-        costs = self.unrest + np.maximum(0, away - self.reach.near) / self.reach.scale
+        costs = self.unrest + np.square(np.maximum(0, away - self.reach.near) / self.reach.scale)
         costs += np.maximum(0, darker / _LIGHT - 0.4)
         self.since += 1
         self._change(costs, away, count, _MARGIN if self.since >= hold else _URGENT)
