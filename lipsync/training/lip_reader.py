@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.optim import Optimizer
+from torchmetrics.text import WordErrorRate
 
 from lipsync.data.inputs import Inputs
 from lipsync.errors import ClipError
-from lipsync.metrics.words import WordErrorRate
 from lipsync.models import LipReader
 from lipsync.models.base import check_network
 from lipsync.models.lip_reader import BLANK
