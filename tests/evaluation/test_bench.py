@@ -11,7 +11,7 @@ from evaluation_media import FixedDetector, bright_and_loud, expert
 
 from lipsync.checkpoints import fingerprint, save_model
 from lipsync.dubbing import pipeline
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation import Row, bench
 from lipsync.evaluation.benchmark import scoring
 from lipsync.evaluation.benchmark.layout import read_folder
@@ -319,8 +319,8 @@ def test_an_empty_or_one_sided_folder_is_an_error(tmp_path, files, systems, prob
     ("text", "problem"),
     [
         ("clip,speaker\na,b", "needs a header"),
-        ("name,speaker\na", "row 2 has 1 fields, expected 2"),
-        ("name,speaker\na,p\na,q", "row 3 repeats a"),
+        ("name,speaker\na", "line 2 has 1 fields, but the header has 2"),
+        ("name,speaker\na,p\na,q", "line 3 repeats a"),
         ("name,speaker\nb,p", "gives no speaker for a"),
         ("", "needs a header"),
     ],
@@ -330,7 +330,7 @@ def test_a_list_of_clips_of_another_form_is_an_error(tmp_path, text, problem):
         (tmp_path / file).parent.mkdir()
         (tmp_path / file).touch()
     (tmp_path / "clips.csv").write_text(text)
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(LipsyncError, match=problem):
         read_folder(tmp_path)
 
 

@@ -21,7 +21,7 @@ from lipsync.data.sentences import (
     read_transcripts,
 )
 from lipsync.data.store import PreparedFolder, write_clip, write_split
-from lipsync.errors import ClipError, ConfigError
+from lipsync.errors import ClipError, ConfigError, MediaError
 from lipsync.models import LipReader
 from lipsync.training import LipReaderTraining
 
@@ -220,9 +220,10 @@ def test_clips_without_known_words_are_left_out(spoken):
     with pytest.raises(ClipError, match=r"has 24 frames, data\.frames is 9"):
         short[0]
     (spoken / "bad.csv").write_text("key,said\na,b\n")
-    for name in ("bad.csv", "none.csv"):
-        with pytest.raises(ConfigError, match="write a CSV with columns name and text"):
-            read_transcripts(spoken / name)
+    with pytest.raises(MediaError, match=r"bad\.csv: needs a header .* with name, text"):
+        read_transcripts(spoken / "bad.csv")
+    with pytest.raises(MediaError, match=r"none\.csv: cannot be read"):
+        read_transcripts(spoken / "none.csv")
 
 
 def test_other_slots_and_spellings_are_an_error():
