@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim import Optimizer
 from torchmetrics.text import WordErrorRate
 
 from lipsync.data.inputs import Inputs
@@ -17,9 +16,8 @@ from lipsync.errors import ClipError
 from lipsync.models import LipReader
 from lipsync.models.base import check_network
 from lipsync.models.lip_reader import BLANK
-from lipsync.training.base import Training
+from lipsync.training.base import Training, taken
 from lipsync.training.batches import to_float
-from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 
 
@@ -161,12 +159,7 @@ class LipReaderTraining(Training):
             self.word_error.update([self.reader.read(to_float(faces[:length]))], [text])
 
     def finish(self, stage: str) -> dict[str, float]:
-        error = float(self.word_error.compute())
-        self.word_error.reset()
-        return {f"{stage}/word_error": error}
-
-    def make_optimizers(self) -> list[Optimizer]:
-        return [self.make_optimizer(parameter_groups(self))]
+        return {f"{stage}/word_error": taken(self.word_error)}
 
     def about(self) -> dict[str, Any]:
         return architecture(self.reader, "reader.")

@@ -65,8 +65,7 @@ class Sync(Term):
         )
 
     def span(self) -> Span:
-        expert = self.expert.network
-        return Span(feature_of(expert), expert.config["window"])
+        return window_span(self.expert.network)
 
     def factor(self, batch: int) -> float:
         start = 0 if self.threshold is None else self.start
@@ -108,6 +107,11 @@ class SyncShortfall(Sync):
         with torch.no_grad():
             _, real = self.embed(step, step.target)
         return (audio * (real - face)).sum(dim=1).float().clamp_min(0.0).mean()
+
+
+def window_span(expert: nn.Module) -> Span:
+    """The sound that an expert hears beside a window."""
+    return Span(feature_of(expert), expert.config["window"])
 
 
 def check_expert(option: str, network: nn.Module) -> None:
