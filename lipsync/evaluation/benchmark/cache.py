@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
+from lipsync.checkpoints.files import sha256
 from lipsync.errors import LipsyncError
 from lipsync.evaluation.rows import Row, problem_of
 from lipsync.evaluation.text import write_text
@@ -80,5 +81,4 @@ def digest(path: Path) -> str:
 
 @cache
 def _content(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)

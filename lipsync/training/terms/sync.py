@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lipsync import losses
 from lipsync.data.inputs import Span
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, check_whole
 from lipsync.features import feature_of
 from lipsync.training.frozen import Frozen
 from lipsync.training.step import Step
@@ -43,8 +43,7 @@ class Sync(Term):
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
-        if isinstance(ramp, bool) or not isinstance(ramp, int) or ramp < 0:
-            raise ConfigError(f"sync ramp={ramp}: must be a whole number of batches, 0 or more")
+        check_whole("sync ramp", ramp, 0)
         if threshold is not None and not threshold > 0:
             raise ConfigError(f"sync threshold={threshold}: must be above 0, or null")
         self.expert = None if expert is None else Frozen(expert)
