@@ -18,7 +18,7 @@ from lipsync.evaluation.benchmark.layout import SOUND, files_by_name
 from lipsync.evaluation.benchmark.measures import BASELINES
 from lipsync.evaluation.lists import SOUNDS, VIDEOS
 from lipsync.evaluation.rows import REAL, Row, problem_of
-from lipsync.evaluation.text import write_text
+from lipsync.evaluation.text import write_json
 from lipsync.media import probe, whole_file
 
 RECORD = "command.json"
@@ -82,8 +82,7 @@ def make_dubs(
             with suppress(OSError):  # it holds something
                 output.parent.rmdir()
         made[clip] = of
-        record = {"command": command, "made": made}
-        write_text(folder / name / RECORD, json.dumps(record, indent=1) + "\n")
+        write_json(folder / name / RECORD, {"command": command, "made": made})
     if progress:
         progress("", len(real), len(real))
     if not any((folder / name / f"{clip}.mp4").exists() for clip in real):
