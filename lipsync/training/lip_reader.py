@@ -156,7 +156,8 @@ class LipReaderTraining(Training):
         for faces, length, text in zip(
             batch["faces"], batch["length"].tolist(), batch["text"], strict=True
         ):
-            self.word_error.update([self.reader.read(to_float(faces[:length]))], [text])
+            read = " ".join(self.reader.read(to_float(faces[:length])))
+            self.word_error.update([read], [text])
 
     def finish(self, stage: str) -> dict[str, float]:
         return {f"{stage}/word_error": taken(self.word_error)}
