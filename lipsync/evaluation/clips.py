@@ -21,6 +21,7 @@ from lipsync.windows import FPS
 HEIGHT = 176  # pixels of one picture
 SECONDS = 6  # at most
 _CRF = 30
+_CLIPS = 3  # in a report
 
 
 def write_side_by_side(
@@ -82,20 +83,19 @@ def spread(count: int, shown: int) -> dict[int, str]:
 
 
 def report_clips(
-    report: Report, pairs: Sequence[Pair], folder: str | Path, count: int = 3
+    report: Report, pairs: Sequence[Pair], folder: str | Path
 ) -> list[tuple[Path, str]]:
     """Clips of the pairs with the least, the middle and the largest distance, with captions.
 
     Args:
         report: what :func:`lipsync.evaluation.evaluate_generator` gave for ``pairs``.
         folder: its output folder; clips are kept in ``clips/`` there.
-        count: how many.
     """
     numbers = {pair.name: number for number, pair in enumerate(pairs)}
     rows = sorted(report.of(GENERATED), key=lambda row: (row.distance, row.video))
     folder = Path(folder)
     clips = []
-    for place, why in spread(len(rows), count).items():
+    for place, why in spread(len(rows), _CLIPS).items():
         row, number = rows[place], numbers[rows[place].video]
         output = folder / "clips" / f"{number:05d}.mp4"
         dub = dubbed_path(folder, number, pairs[number])

@@ -124,9 +124,10 @@ def _offset_distances(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> Tens
     return search.distances()
 
 
-def _median_filter(values: Tensor, taps: int = MEDIAN_TAPS) -> Tensor:
+def _median_filter(values: Tensor) -> Tensor:
     """(n,) -> (n,) running median; zeros stand beyond the ends, as in ``scipy.signal.medfilt``."""
-    return F.pad(values, (taps // 2, taps // 2)).unfold(0, taps, 1).median(dim=1).values
+    padded = F.pad(values, (MEDIAN_TAPS // 2, MEDIAN_TAPS // 2))
+    return padded.unfold(0, MEDIAN_TAPS, 1).median(dim=1).values
 
 
 def _check_scores(pos_scores: Tensor, neg_scores: Tensor) -> None:
