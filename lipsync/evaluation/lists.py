@@ -58,7 +58,7 @@ def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
         MediaError: a file that cannot be read, contains no pair, or is no such CSV.
     """
     path = Path(path)
-    rows = []
+    rows: list[list[str]] = []
     for number, row in read_rows(path):
         if len(row) != 2 or not all(row):
             raise MediaError(path, f"line {number} has {len(row)} fields", "write generated,real")
