@@ -138,10 +138,10 @@ def histogram(title: str, values: Sequence[float], *, whole: bool = False) -> di
     low, high = min(values), max(values)
     if whole:
         edges = np.arange(low - 0.5, high + 1)
+    elif high > low:
+        edges = np.linspace(low, high, _BINS + 1)
     else:
-        edges = (
-            np.linspace(low, high, _BINS + 1) if high > low else np.array([low - 0.5, low + 0.5])
-        )
+        edges = np.array([low - 0.5, low + 0.5])
     counts, _ = np.histogram(values, edges)
     found = {"counts": counts.tolist(), "edges": edges.tolist(), "median": np.median(values)}
     return {"title": title, "low": low, "high": high, **found}
