@@ -205,8 +205,8 @@ def test_sound_in_portions_is_the_sound_at_once(network):
     wave = (0.2 * rng.standard_normal(16000 * 2)).astype(np.float32)
     count = judge.count(50, len(wave))
     assert 45 <= count <= 46
-    at_once = judge._sound_windows(wave, 0, count)
-    parts = [judge._sound_windows(wave, first, 1) for first in range(count)]
+    at_once = judge._sound.cut(wave, 0, count)
+    parts = [judge._sound.cut(wave, first, 1) for first in range(count)]
     np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
     assert len(judge.embed_sound(wave, count)) == count
 
@@ -228,9 +228,9 @@ def test_a_feature_that_is_computed_in_chunks():
     judge = Judge(SyncNet(width=0.1, depth=0, feature=ChunkMel()).eval(), batch_size=2)
     wave = (0.2 * np.random.default_rng(0).standard_normal(16000 * 4)).astype(np.float32)
     count = judge.count(100, len(wave))
-    at_once = judge._sound_windows(wave, 0, count)
+    at_once = judge._sound.cut(wave, 0, count)
     judge.feature.extracted = []
-    parts = [judge._sound_windows(wave, first, 1) for first in range(count)]
+    parts = [judge._sound.cut(wave, first, 1) for first in range(count)]
     np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
     assert len(judge.feature.extracted) < 20  # not once a window
     assert max(judge.feature.extracted) <= 4 * 40 * 200  # and never the whole sound
