@@ -150,8 +150,8 @@ def read_curves(path: Path, numbers: int | None = None, seconds: float = 0.0) ->
     Raises:
         MediaError: it cannot be read, has another count of numbers, or ends before the sound.
     """
-    rows = read_rows(path)[1:]
     try:
+        _, *rows = read_rows(path)
         table = np.array([[float(cell) for cell in row] for _, row in rows], np.float64)
     except ValueError as error:
         raise MediaError(
