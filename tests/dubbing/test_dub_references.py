@@ -295,7 +295,7 @@ def test_frames_that_the_user_names(talking, sound, tmp_path):
     model = Copying()
     result = tiny_dub(talking, sound, tmp_path / "o.mp4", model, reference_frames="3")
     assert result.references.frames == [3]
-    assert result.as_dict()["references"]["choice"] == (3,)
+    assert result.as_dict()["references"]["choice"] == [3]
     assert "references: frame 3;" in str(result)
     shown = torch.cat([faces[:, 3:] for _, faces in model.inputs])
     assert (shown == shown[0]).all()
