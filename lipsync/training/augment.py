@@ -17,7 +17,6 @@ from lipsync.features.augment import Augmentation, Change
 
 _GRIDS = (3, 5, 8, 12, 18)  # cells along a side of what two faces exchange
 _SHADES = ((2, 3), (4, 6), (8, 12))  # rows and columns of the fields of light and shade
-_SPOTS = 3
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of R, G, B
 
 
@@ -34,9 +33,6 @@ class PictureAugment:
         gamma: largest change of the tone curve, as a power of two.
         shade: strength of light and shade over the picture, alike in all frames of a clip: the
             deviation of its logarithm; other beards, skins and lights.
-        spots: strength of three soft ellipses of another colour, but no other brightness, on the
-            lower face, alike in all frames of a clip: the deviation of the logarithm of each
-            channel's gain; lips, beards and make-up.
         blend: probability that a face's coarse colours and shapes become those of another clip of
             the batch, alike in all frames of a clip: other skins, beards, hair and backgrounds,
             while it moves as it did.
@@ -58,7 +54,6 @@ class PictureAugment:
     colour: float = 0.15
     gamma: float = 0.0
     shade: float = 0.0
-    spots: float = 0.0
     blend: float = 0.0
     negative: float = 0.0
     blur: float = 0.0
@@ -104,8 +99,6 @@ class PictureAugment:
             faces = torch.where(other, _blended(faces, rng), faces)
         if self.shade:
             faces = _shaded(faces, self.shade * strength, rng)
-        if self.spots:
-            faces = _spotted(faces, self.spots * strength, rng)
         if self.negative:
             turned = chosen(self.negative * strength).view(-1, 1, 1, 1, 1)
             faces = torch.where(turned, 1 - faces, faces)
@@ -209,30 +202,6 @@ def _shaded(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
         field = field + amount * F.interpolate(coarse, size, mode="bicubic", align_corners=False)
     shaded = faces * (strength * field).exp()[:, None]
     return shaded / shaded.amax(dim=(1, 2, 3, 4), keepdim=True).clamp_min(1.0)
-
-
-def _spotted(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
-    """Pictures (C, N, 3, H, W) with soft ellipses of other colours, the same in a clip.
-
-    The mean of a pixel's channels stays: so a mouth reads as it did in grey.
-    """
-    clips, _, _, height, width = faces.shape
-
-    def drawn(low: float, high: float, *shape: int) -> Tensor:
-        values = torch.rand((clips, _SPOTS, *shape), generator=rng, device=rng.device)
-        return (low + (high - low) * values).to(faces).view(clips, _SPOTS, -1, 1, 1)
-
-    x, y = drawn(0.2, 0.8), drawn(0.45, 0.95)
-    across, down, amount = drawn(0.06, 0.3), drawn(0.04, 0.2), drawn(0.0, 1.0)
-    tint = torch.randn((clips, _SPOTS, 3), generator=rng, device=rng.device).to(faces)
-    columns = (torch.arange(width, device=faces.device) + 0.5) / width
-    rows = (torch.arange(height, device=faces.device)[:, None] + 0.5) / height
-    reach = (((columns - x) / across).square() + ((rows - y) / down).square()).sqrt()
-    inside = torch.sigmoid(8 * (1 - reach))
-    field = (strength * amount * tint.view(clips, _SPOTS, 3, 1, 1) * inside).sum(dim=1)
-    tinted = faces * field.exp()[:, None]
-    tinted *= faces.mean(dim=2, keepdim=True) / tinted.mean(dim=2, keepdim=True).clamp_min(1e-4)
-    return tinted.clamp(0, 1)
 
 
 @torch.autocast("cpu", enabled=False)
