@@ -33,7 +33,7 @@ def dub(
     progress: Progress | None = None,
     **options: Any,
 ) -> DubResult:
-    """Make the face in a video or picture speak a sound.
+    """Dub the face in a video or picture with a sound.
 
     The output has the size, the upright orientation and the frames of the face's video, at its
     rate, or at their own times where the rate varies, and lasts as long as the sound, to the
