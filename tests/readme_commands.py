@@ -52,6 +52,7 @@ IN_TEXT = {  # a command in the text: what to run for it, or None and why not
 MEDIA = """
 import av
 from pathlib import Path
+import lipsync
 from lipsync.media import VideoWriter, write_audio
 from lipsync.sample import make_sample_corpus
 from lipsync.sample.corpus import make_clip
@@ -64,6 +65,7 @@ for name, seconds in {"face": 2, "anna": 6}.items():
             writer.write(frame)
 write_audio(Path("speech.wav"), make_clip(0, 2, 1, 2, 128).wave)
 next(av.open("face.mp4").decode(video=0)).to_image().save("face.png")
+print("lipsync of", Path(lipsync.__file__).parents[1])
 """
 
 
@@ -106,13 +108,14 @@ def loopback_up() -> None:
 
 def run(command: str) -> None:
     start = time.monotonic()
-    print("$", "(media)" if command.endswith(shlex.quote(MEDIA)) else command, flush=True)
+    print("$", command, flush=True)
     done = subprocess.run(
         shlex.split(command), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     if done.returncode:
         sys.exit(f"{done.stdout}\nexit code {done.returncode}: {command}")
-    print(f"  {time.monotonic() - start:.1f} s", flush=True)
+    last = (done.stdout.strip().splitlines() or [""])[-1]
+    print(f"{last[:100]}  ({time.monotonic() - start:.1f} s)", flush=True)
 
 
 def serve(command: str) -> None:

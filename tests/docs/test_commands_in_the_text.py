@@ -17,7 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 from lipsync import cli
 
 COMMAND = re.compile(r"(?:lipsync|python|pip|torchrun|mkdocs|tensorboard|docker|hf|ssh) ")
-KEY = re.compile(r"\+?((?:model|data|trainer|callbacks|splits)\.[\w.]+)(?:=\S*)?|([\w@.]+)=[^\"]*")
+KEY = re.compile(
+    r"\+?((?:model|data|trainer|callbacks|splits)\.[\w.]+)(?:=\S*)?|([a-z_@.]+)=[^\"]*"
+)
 MODELS = (
     "wav2lip", "lipgan", "lipscode", "syncnet", "long_syncnet", "lipreader", "judge", "cyclegan_vc",
 )  # fmt: skip
