@@ -23,7 +23,7 @@ from lipsync.media import VideoWriter, write_audio
 from lipsync.models import Wav2Lip
 
 COUNT = 8
-FRAMES = 50
+FRAMES = 40
 OLD, NEW = 0, 200  # seeds of what is said
 
 
