@@ -84,8 +84,8 @@ def clip_info_nce(
     """Contrastive loss over the windows of one clip, both ways (InfoNCE, van den Oord et al. 2018).
 
     Which of the clip's K sounds belongs to this face window, and which face to this sound? Other
-    clips are never negatives, so that neither voice nor appearance can give the answer. Windows closer than
-    ``min_gap`` frames to the right one are left out.
+    clips are never negatives, so that neither voice nor appearance can give the answer. Windows
+    closer than ``min_gap`` frames to the right one are left out.
 
     Args:
         audio, face: (C, K, D) unit embeddings.
@@ -180,10 +180,10 @@ def texture(fake: Tensor, real: Tensor) -> Tensor:
     """Difference in the amount of fine detail, wherever in a block it lies.
 
     The root mean square of the differences between neighbouring pixels, horizontal and vertical, is
-    taken in blocks of 8 x 8 pixels, every 4 pixels; the loss is the mean absolute difference of these
-    between generated and true pictures. Where the position of a detail is uncertain, L1 rewards
-    blurring it; this loss penalises that, but not a detail elsewhere in its block. Computed in grey,
-    on the lower halves and the 8 rows above.
+    taken in blocks of 8 x 8 pixels, every 4 pixels; the loss is the mean absolute difference of
+    these between generated and true pictures. Where the position of a detail is uncertain, L1
+    rewards blurring it; this loss penalises that, but not a detail elsewhere in its block. Computed
+    in grey, on the lower halves and the 8 rows above.
 
     Args:
         fake, real: (..., 3, H, W) in [0, 1], H and W 16 and more.

@@ -37,14 +37,14 @@ def dub(
 
     The output has the size and upright orientation of the face's video, its frame rate (or, if that
     varies, its timestamps), and the length of the sound, to the nearest frame. A longer video is
-    cut (see ``tail``); a shorter one is continued (see ``length``). With ``start`` or ``until`` only
-    that range is dubbed, and the output is as long as the video. Memory does not grow with the
+    cut (see ``tail``); a shorter one is continued (see ``length``). With ``start`` or ``until``
+    only that range is dubbed, and the output is as long as the video. Memory does not grow with the
     length.
 
     Args:
         face: a video, or a still picture.
-        audio: a sound file, or a video with sound. If ``faces`` have their own sounds: the soundtrack
-            of the output, or ``None`` for their mix.
+        audio: a sound file, or a video with sound. If ``faces`` have their own sounds: the
+            soundtrack of the output, or ``None`` for their mix.
         output: the video to write (mp4, m4v, mov, mkv, webm or mxf), in a folder that exists; or
             ``shot/%05d.png``, pictures and their sound in a new folder.
         progress: called with ("frames", frames done, frames in all or None).

@@ -32,9 +32,9 @@ class MediaInfo:
 
     ``width`` and ``height`` are those of the upright picture in square pixels; ``rotation`` is the
     rotation applied for that, in degrees counter-clockwise. ``frames`` and the durations are as
-    stated by the container, ``None`` and 0.0 where it does not state them. Pictures count as video of one frame.
-    ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits per
-    channel, ``alpha`` video an alpha channel.
+    stated by the container, ``None`` and 0.0 where it does not state them. Pictures count as video
+    of one frame. ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits
+    per channel, ``alpha`` video an alpha channel.
     """
 
     path: Path

@@ -139,7 +139,7 @@ def _check_scores(pos_scores: Tensor, neg_scores: Tensor) -> None:
 
 
 def off_sync_accuracy(pos_scores: Tensor, neg_scores: Tensor, threshold: float) -> Tensor:
-    """Share of pairs that a judge classifies correctly, with equal weight for in-sync and off-sync pairs.
+    """Share of pairs classified correctly, in-sync and off-sync pairs having equal weight.
 
     ``0.5 * (share of pos_scores >= threshold + share of neg_scores < threshold)``; chance is 0.5.
 

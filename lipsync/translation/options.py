@@ -31,8 +31,8 @@ class Options:
             several speakers, so that their voices differ, else "none".
         speakers: number of speakers; each line is assigned to a speaker, and moves only that
             person's lips, where they are visible. By default one, whose lips move throughout.
-            They are called A, B and so on, in order of their first lines; ``tts`` and ``voice`` may then be
-            mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
+            They are called A, B and so on, in order of their first lines; ``tts`` and ``voice`` may
+            then be mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
         audio_stream: audio track to translate, a number from 0 or a language; others are kept. By
             default the file's default track.
         video_stream: video track to dub, a number from 0.
@@ -42,8 +42,8 @@ class Options:
             its lines are spoken, at its times.
         write_subtitles: write subtitles beside the output as "srt" or "vtt".
         glossary: a CSV file with the columns source and target: terms and their translations.
-        correct: corrected translations by line number, from 1, or the file saved by the proof-reading
-            page.
+        correct: corrected translations by line number, from 1, or the file saved by the
+            proof-reading page.
         background: gain of the original sound without its speech, 0 to 1.
         loudness: integrated loudness (EBU R 128) of the new sound in LUFS, such as -23; by default
             each line is as loud as the one that it replaces.

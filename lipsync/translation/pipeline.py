@@ -91,9 +91,9 @@ def translate(
 ) -> TranslationResult:
     """Translate the speech in a video, and dub its lips.
 
-    Every stage stores its result in the work folder, and reuses what is there: an interrupted run is
-    continued, and after a correction in ``transcript.json``, ``<to>/translation.json`` or a WAV file
-    only what depends on it is made again.
+    Every stage stores its result in the work folder, and reuses what is there: an interrupted run
+    is continued, and after a correction in ``transcript.json``, ``<to>/translation.json`` or a WAV
+    file only what depends on it is made again.
 
     Args:
         video: a video with speech.

@@ -50,9 +50,9 @@ def bench(
 ) -> BenchResult:
     """Score the dubs of one or more systems beside real videos and baselines.
 
-    The baselines are made here: the real videos re-encoded as H.264 in three qualities, and the real
-    videos under the new sound, the worst possible dub. Dubs that cannot be compared with their real
-    video are reported and left out of the means.
+    The baselines are made here: the real videos re-encoded as H.264 in three qualities, and the
+    real videos under the new sound, the worst possible dub. Dubs that cannot be compared with their
+    real video are reported and left out of the means.
 
     Args:
         folder: laid out as :mod:`lipsync.evaluation.benchmark.layout` says.

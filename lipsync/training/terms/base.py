@@ -20,8 +20,8 @@ class Term(nn.Module):
     :class:`~lipsync.training.frozen.Frozen`.
 
     Args:
-        weight: for a term that is listed with its class under ``model.loss``; not used for terms whose
-            weight is a number there.
+        weight: for a term that is listed with its class under ``model.loss``; not used for terms
+            whose weight is a number there.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
