@@ -28,13 +28,17 @@ from pathlib import Path
 README = Path(__file__).parents[1] / "README.md"
 SET_UP = ".venv/bin/"  # in commands that begin with a clone; .ci/run and the first run have them
 
-TRAIN = "data.batch_size=2 data.workers=0 trainer.batches=2 trainer.val_every=2 trainer.gpus=0"
+TRAIN = (
+    "data.batch_size=2 data.workers=0 trainer.batches=2 trainer.val_every=2 trainer.gpus=0 "
+    "size.expert.width=0.1 size.expert.depth=0 size.generator.width=0.1 size.generator.depth=0 "
+    "size.discriminator.width=0.1"
+)
 LESS = {  # first words of a command: what is added
     "lipsync prepare": "workers=1",
     "lipsync train -m": f"{TRAIN} data=folder data.root=data/mine name=wav2lip-sample",
     "lipsync train": TRAIN,
     "lipsync evaluate --model": "--count 2",
-    "lipsync adapt": "--batches 20 --no-sync-check",
+    "lipsync adapt": "--batches 10 --no-sync-check",
 }
 IN_TEXT = {  # a command in the text: what to run for it, or None and why not
     "lipsync demo": "lipsync demo --no-browser --port 0",
