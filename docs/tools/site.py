@@ -53,6 +53,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     if place(here) == "index.md":
         page.meta["hide"] = ["navigation"]  # the tabs are enough
     text = LINK.sub(rewritten, markdown)
+    if place(here).startswith("experiments/"):  # which the navigation does not list
+        text += f"\n\n[All measurements]({relpath('measured.md', folder)})\n"
     return text.replace(CARDS, "\n".join(cards())) if CARDS in text else text
 
 
