@@ -112,7 +112,7 @@ def loopback_up() -> None:
 
 def run(command: str) -> None:
     start = time.monotonic()
-    print("$", command, flush=True)
+    print("$", command.splitlines()[0], flush=True)
     done = subprocess.run(
         shlex.split(command), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
