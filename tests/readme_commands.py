@@ -92,7 +92,7 @@ def main() -> None:
     if len(sys.argv) == 1 and shutil.which("unshare"):
         if not subprocess.run([*cut_off, "true"], capture_output=True).returncode:
             os.execvp("unshare", [*cut_off, sys.executable, __file__, "inside"])
-        print("note: this system lets nobody cut off the network; what follows runs with it")
+        print("note: the network cannot be cut off on this system; the commands run with it")
     if sys.argv[1:] == ["inside"]:
         loopback_up()
     with tempfile.TemporaryDirectory() as folder:
