@@ -95,6 +95,7 @@ def main() -> None:
         print("note: the network cannot be cut off on this system; the commands run with it")
     if sys.argv[1:] == ["inside"]:
         loopback_up()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which `&` in a script ignores
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.environ |= {"HOME": folder, "LIPSYNC_CACHE": f"{folder}/cache"}
@@ -136,7 +137,7 @@ def serve(command: str) -> None:
     with urllib.request.urlopen(address[0], timeout=60) as page:
         assert b"<html" in page.read()
     server.send_signal(signal.SIGINT)
-    if server.wait(timeout=60) not in (0, 130):
+    if server.wait(timeout=300) not in (0, 130):
         sys.exit(f"{command}: exit code {server.returncode} after Ctrl-C")
 
 
