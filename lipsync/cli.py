@@ -83,10 +83,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_voice(commands: Any) -> None:
     parser = add_command(commands, "voice", _voice, "convert speech to another voice")
     add = parser.add_argument
-    add("audio", metavar="AUDIO", help="a sound, or a video with one")
+    add("audio", metavar="AUDIO", help="a sound file, or a video with sound")
     add("-o", "--output", required=True, help="the WAV to write")
     add("--model", help="name or path of a trained voice converter")
-    add("--reference", metavar="AUDIO", help="instead: a recording of the voice, matched roughly")
+    about = "instead: a recording of the voice, for a rough match without training"
+    add("--reference", metavar="AUDIO", help=about)
     add("--speaker", metavar="NAME", help="which of the model's voices (default: the second)")
     add("--device", help="device of the model, e.g. cuda (default: cpu)")
     add_output_style(parser)
@@ -111,7 +112,7 @@ def _add_export(commands: Any) -> None:
         "--share", type=float, metavar="S", help="share of OTHER in the mix, 0 to 1 (default: 0.5)"
     )
     parser.add_argument(
-        "--card", metavar="YAML", help="its model card: name, data, licence, metrics, limits"
+        "--card", metavar="YAML", help="the model card: name, data, licence, metrics, limits"
     )
 
 

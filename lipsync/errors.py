@@ -11,11 +11,11 @@ from typing import Any
 
 
 class LipsyncError(Exception):
-    """Base of all errors that are the input's fault; commands print it and exit with code 2."""
+    """Base of all errors caused by the input; commands print it and exit with code 2."""
 
 
 class ConfigError(LipsyncError):
-    """Options that cannot work, alone or together."""
+    """Options that are invalid, alone or in combination."""
 
 
 class _About(LipsyncError):
@@ -35,19 +35,19 @@ class MediaError(_About):
 
 
 class ClipError(_About):
-    """A prepared clip that is damaged or too short for what is asked of it."""
+    """A prepared clip that is damaged or too short for the request."""
 
 
 class CheckpointError(_About):
-    """A weights file that is damaged, unsafe, or of another model."""
+    """A weights file that is damaged, unsafe, or for another model."""
 
 
 class StageError(_About):
-    """A stage of a translation that cannot be done: the stage, what happened, what to try."""
+    """A failed stage of a translation: the stage, what happened, what to try."""
 
 
 class TrainingError(_About):
-    """A run that cannot go on: the batch, what happened there, and what to try."""
+    """A run that cannot continue: the batch, what happened there, and what to try."""
 
 
 def check_whole(option: str, value: Any, least: int, most: int | None = None) -> None:
@@ -63,7 +63,7 @@ def exit_on_error(*others: type[LipsyncError]) -> Iterator[None]:
     """Turn a :class:`LipsyncError` into one line on stderr and exit code 2, Ctrl-C into 130.
 
     Args:
-        others: kinds that the caller deals with; they are let through.
+        others: error classes that the caller handles; they are passed on.
     """
     try:
         yield

@@ -31,7 +31,7 @@ def reconstruction(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def lower_reconstruction(fake: Tensor, real: Tensor) -> Tensor:
-    """The same on the lower halves, which is what a generator has to invent: (..., H, W)."""
+    """The same on the lower halves, which a generator has to generate: (..., H, W)."""
     return F.l1_loss(lower_half(fake), lower_half(real))
 
 
@@ -66,7 +66,7 @@ def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tenso
     Args:
         audio, face: (C, K, D) unit embeddings of K windows of each of C clips, cosines in [0, 1].
         start: (C, K) first frames of the windows.
-        min_gap: least distance of a negative, in frames.
+        min_gap: minimum distance of a negative, in frames.
     """
     cosines = _cosines(audio, face).clamp(0.0, 1.0)  # (C, K faces, K sounds)
     far = _distances(start) >= min_gap
@@ -84,8 +84,8 @@ def clip_info_nce(
     """Contrastive loss over the windows of one clip, both ways (InfoNCE, van den Oord et al. 2018).
 
     Which of the clip's K sounds belongs to this face window, and which face to this sound? Other
-    clips are never negatives, so that neither voice nor looks can answer. Windows closer than
-    ``min_gap`` frames to the right one are left out.
+    clips are never negatives, so that neither voice nor appearance can give the answer. Windows
+    closer than ``min_gap`` frames to the right one are left out.
 
     Args:
         audio, face: (C, K, D) unit embeddings.
@@ -108,14 +108,14 @@ def pairs_sigmoid(
 ) -> Tensor:
     """Sigmoid loss over the windows of one clip (SigLIP, Zhai et al. 2023): in sync, yes or no?
 
-    One scale and bias answer for all clips, so that one threshold, ``-bias / scale``, serves people
-    who were never seen. Positives and negatives weigh the same.
+    All clips share one scale and bias, so that one threshold, ``-bias / scale``, applies to unseen
+    people, too. Positives and negatives have the same weight.
 
     Args:
         audio, face: (C, K, D) unit embeddings.
         start: (C, K) first frames of the windows.
         scale, bias: scalars: a pair's logit is ``scale * cosine + bias``.
-        min_gap: least distance of a negative, in frames.
+        min_gap: minimum distance of a negative, in frames.
     """
     logits = scale * _cosines(audio, face) + bias
     far = _distances(start) >= min_gap
@@ -144,7 +144,7 @@ def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def adversarial_bce(fake: Tensor) -> Tensor:
-    """What the generator pays when the discriminator's logits call its pictures generated."""
+    """Adversarial loss of the generator, from the discriminator's logits of its pictures."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
@@ -154,15 +154,15 @@ def discriminator_square(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def adversarial_square(fake: Tensor) -> Tensor:
-    """What the generator pays beside :func:`discriminator_square`."""
+    """Adversarial loss of the generator that belongs to :func:`discriminator_square`."""
     return (fake - 1).square().mean()
 
 
 def structure(fake: Tensor, real: Tensor) -> Tensor:
     """1 - MS-SSIM of pictures in [0, 1], (..., 3, H, W), H and W 64 and more.
 
-    Three scales in place of the published five, whose coarsest needs 176 pixels; their weights are
-    the published ones, brought to a sum of 1 (Wang, Simoncelli & Bovik 2003).
+    Three scales instead of the published five, whose coarsest needs 176 pixels; their weights are
+    the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003).
     """
     weights = (0.0448, 0.2856, 0.3001)
     with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
@@ -177,12 +177,13 @@ def structure(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def texture(fake: Tensor, real: Tensor) -> Tensor:
-    """How much finer or coarser pictures are than the true ones, wherever their detail lies.
+    """Difference in the amount of fine detail, wherever in a block it lies.
 
-    Of the differences of neighbouring pixels, horizontal and vertical, the root mean square in
-    blocks of 8 x 8 pixels, every 4 pixels; of that the mean absolute difference. What L1 rewards
-    when a detail's place is not known, to blur it, costs here; to put it elsewhere in its block
-    does not. Grey, of the lower halves and 8 rows above.
+    The root mean square of the differences between neighbouring pixels, horizontal and vertical, is
+    taken in blocks of 8 x 8 pixels, every 4 pixels; the loss is the mean absolute difference of
+    these between generated and true pictures. Where the position of a detail is uncertain, L1
+    rewards blurring it; this loss penalises that, but not a detail elsewhere in its block. Computed
+    in grey, on the lower halves and the 8 rows above.
 
     Args:
         fake, real: (..., 3, H, W) in [0, 1], H and W 16 and more.
@@ -211,7 +212,7 @@ def margin_contrastive(distance: Tensor, target: Tensor, margin: float = 1.0) ->
     Args:
         distance: (N,) of the two embeddings of each pair, 0 or more.
         target: (N,) 1 for pairs in sync, 0 for others.
-        margin: distance at which a pair that is not in sync costs nothing.
+        margin: distance from which a pair that is not in sync has no loss.
     """
     near, far = distance.square(), (margin - distance).clamp_min(0.0).square()
     return torch.where(target > 0.5, near, far).mean()

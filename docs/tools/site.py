@@ -22,6 +22,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
 LINK = re.compile(r"(?<=\]\()([^()#\s:]+)(#[^()\s]*)?(?=\))")  # no address: it has a colon
 CARDS = "<!-- cards -->"
+COMMANDS = re.compile(r'<div class="language-sh .*?</div>', re.DOTALL)
+OPTION = re.compile(r"(?<=[\s>])--[a-z][a-z-]*")
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -51,7 +53,16 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     if place(here) == "index.md":
         page.meta["hide"] = ["navigation"]  # the tabs are enough
     text = LINK.sub(rewritten, markdown)
+    if place(here).startswith("experiments/"):  # which the navigation does not list
+        text += f"\n\n[All measurements]({relpath('measured.md', folder)})\n"
     return text.replace(CARDS, "\n".join(cards())) if CARDS in text else text
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Options of commands as spans, which ``site.css`` keeps from being broken at a hyphen."""
+    return COMMANDS.sub(
+        lambda block: OPTION.sub(r'<span class="option">\g<0></span>', block[0]), html
+    )
 
 
 def place(path: Path) -> str:

@@ -125,9 +125,9 @@ def dollars(case: Case, result: Result, workers: int, prices: dict[str, float]) 
 
 
 def table(case: Case, prices: dict[str, float], counts: list[int], runs: int) -> None:
-    """Rows of a Markdown table: each the middle of several runs."""
+    """Rows of a Markdown table: each the median of several runs."""
     videos = case.hours * 3600 / case.video
-    print("| workers | failures | wall, h | without, h | core-hours | lost | GPU-hours | deaths "
+    print("| workers | failures | wall, h | ideal, h | core-hours | lost | GPU-hours | deaths "
           "| requests | dollars |")  # fmt: skip
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for workers in counts:
@@ -135,7 +135,7 @@ def table(case: Case, prices: dict[str, float], counts: list[int], runs: int) ->
             "none": replace(case, slow=0, mtbf=0),
             "stragglers": replace(case, mtbf=0),
             "stragglers, deaths": case,
-            "the same, a death in 4 h": replace(case, mtbf=4),
+            "the same, deaths every 4 h": replace(case, mtbf=4),
         }.items():
             found = sorted((simulate(one, workers, seed) for seed in range(runs)),
                            key=lambda result: result.wall)  # fmt: skip

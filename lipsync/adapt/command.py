@@ -11,21 +11,22 @@ from lipsync.errors import LipsyncError
 
 def add_adapt(commands: Any) -> None:
     """Add ``lipsync adapt`` to the commands."""
-    about = "fine-tune a generator on minutes of footage of one person"
+    about = "fine-tune a generator on footage of one person"
     parser = add_command(commands, "adapt", _adapt, about)
     parser.epilog = (
-        "the same command continues an interrupted run; for a folder with one folder per person, "
-        "OUT is a folder for one file per person"
+        "the same command continues an interrupted run; if VIDEO is a folder with one folder per "
+        "person, OUT is a folder, and gets one file per person"
     )
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="footage of the person speaking")
     add("-o", "--output", required=True, metavar="OUT", help="the .safetensors to write")
-    add("--base", metavar="MODEL", help="name or path of the generator to start from")
+    about = "name or path of the generator to start from (default: the bundled one)"
+    add("--base", metavar="MODEL", help=about)
     add("--consent", metavar="TEXT", help="what the person agreed to; stored in the file")
     add(
         "--face",
         metavar="WHICH",
-        help="of several faces: sync, the one that speaks; without it they are refused",
+        help="for footage with several faces: sync, the one that speaks; otherwise it is refused",
     )
     add(
         "--no-sync-check",

@@ -35,7 +35,7 @@ _SHOWN = 3  # mismatches that an error names
 
 @dataclass
 class Weights:
-    """What a file holds, under the package's names."""
+    """The content of a file, under the package's names."""
 
     format: str
     model: str
@@ -52,7 +52,7 @@ def load_model(
     part: str | None = None,
     convert: bool = False,
 ) -> Network:
-    """A network in eval mode, with float32 weights; ``card`` is what its file says of it.
+    """Load a network in eval mode, with float32 weights; ``card`` is its model card.
 
     Args:
         path_or_name: an official file (Wav2Lip, Wav2Lip + GAN, lip-sync expert, visual quality
@@ -60,10 +60,10 @@ def load_model(
             ``.safetensors`` of :func:`save_model`, the name of a bundled model, a name in
             :mod:`lipsync.checkpoints.online`, or the address of a ``.safetensors`` on the hub,
             ``hf://org/repo[/file][@revision]``. Files are recognised by content, not by name.
-        device: where the network goes.
-        part: "discriminator" takes that of a training checkpoint instead of the network that was
-            trained against it; of files with one network it changes nothing.
-        convert: read also files of before networks kept the records of their feature and framing.
+        device: of the network.
+        part: "discriminator" loads that of a training checkpoint instead of its generator; ignored
+            for files with one network.
+        convert: also read old files that do not record their feature and framing.
 
     Raises:
         CheckpointError: one line that says what is wrong with the file, or which names there are.
@@ -80,7 +80,7 @@ def read_weights(path_or_name: str | Path) -> Weights:
 
 
 def describe(path_or_name: str | Path) -> dict[str, Any]:
-    """What a file of weights is, in plain values: format, model, config, sizes, hash, card.
+    """Describe a file of weights in plain values: format, model, config, sizes, hash, card.
 
     Raises:
         CheckpointError: as :func:`load_model`; a file that is described can be loaded.

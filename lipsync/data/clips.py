@@ -23,9 +23,9 @@ _COMPUTED = 64  # features of clips in the published layout that a process keeps
 
 
 class Clip:
-    """One clip, of which nothing is read before it is asked for; the base of all kinds of clips.
+    """One clip, read lazily; the base class of all kinds of clips.
 
-    A kind of clip gives its ``faces``, and whatever else it can give for less than by way of them.
+    A subclass provides ``faces``, and overrides what it can provide at a lower cost than by them.
 
     Args:
         key: ``speaker/clip``.

@@ -59,16 +59,16 @@ class DamagedShard(ClipError):
 class PreparedShards:
     """The reader of a set in shards.
 
-    Shards that are missing or shorter than the index says are named here, once, and their clips are
-    left out of the splits; what is damaged within is found when it is read.
+    Missing or truncated shards are reported once, at construction, and their clips are left out of
+    the splits; other damage is found when a clip is read.
 
     Args:
         root: a folder or a URL.
-        cache: folder of this node in which clips are kept that were read; None keeps none.
-        cache_gb: most that it may hold.
-        cached: ``clips`` as they come from a URL; or ``pixels``, decoded, also those of local
-            shards: six to twelve times as large, and read as fast as folders.
-        damaged: ``skip`` clips that cannot be read, or take them for an ``error``.
+        cache: folder on this node for clips that were read; None for no cache.
+        cache_gb: maximum size of the cache.
+        cached: ``clips``, as stored, from URLs only; or ``pixels``, decoded, from local shards,
+            too: six to twelve times as large, and read as fast as folders.
+        damaged: ``skip`` clips that cannot be read, or raise an ``error``.
 
     Raises:
         ConfigError: no set there, or options that cannot work.

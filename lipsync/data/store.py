@@ -45,10 +45,10 @@ STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
 def open_set(
     root: str | Path, image_size: int = 96, **shards: Any
 ) -> PreparedFolder | PreparedShards:
-    """The reader of a prepared set, of whichever form.
+    """The reader of a prepared set of either form.
 
     Args:
-        root: a folder, or the URL of one; URLs are those of shards.
+        root: a folder, or the URL of a set in shards.
         image_size: as of :class:`PreparedFolder`.
         shards: options of :class:`~lipsync.data.shards.PreparedShards`, for sets of that form.
 
@@ -61,7 +61,7 @@ def open_set(
 
 
 class PreparedFolder:
-    """The reader of a prepared set: which clips its splits have, and each of them.
+    """The reader of a prepared set in folders: its splits and its clips.
 
     Any object with ``keys`` and ``open`` can take its place; see ``docs/extending.md``.
 
@@ -153,9 +153,9 @@ def write_clip(
         key: ``speaker/clip``.
         faces: uint8 (frames, S, S, 3) RGB at 25 fps.
         wave: float32 (samples,) at 16 kHz, sample 0 at the time of frame 0.
-        info: what is known of the clip, as JSON; ``frames`` and ``size`` are added.
-        features: of the sound, which are computed and stored; or arrays by the names of their
-            files, which are stored as they are.
+        info: metadata of the clip, as for JSON; ``frames`` and ``size`` are added.
+        features: audio features to compute and store; or a mapping of file names to arrays, which
+            are stored unchanged.
 
     Returns:
         The clip's folder.

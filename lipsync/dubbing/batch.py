@@ -65,19 +65,19 @@ class BatchResult(Plain):
 
 
 def dub_batch(path: str | Path, *, progress: Progress | None = None, **options: Any) -> BatchResult:
-    """Dub all that a list names, each model loaded once.
+    """Make all dubs of a list, loading each model once.
 
-    What is done, with the same options and of the same files, is skipped; ``LIST.done.json`` keeps
-    account of it. One that fails does not stop the others.
+    Finished dubs with the same options and files are skipped; ``LIST.done.json`` records them. A
+    failed dub does not stop the others.
 
     Args:
         path: a CSV file with the columns face, audio, output and any option of :func:`dub`, or a
             YAML file, a list of mappings with such keys; relative paths are relative to it.
         progress: called with (which dub of how many, frames done, frames in all or None).
-        **options: of all dubs; those of the list override them.
+        **options: for all dubs; those in the list override them.
 
     Raises:
-        MediaError, ConfigError: a list that cannot be read, or names what cannot work; nothing is
+        MediaError, ConfigError: a list that cannot be read, or with invalid options; nothing is
             dubbed then.
     """
     path = Path(path)

@@ -20,12 +20,13 @@ FACES = ("largest", "left", "right", "top", "bottom", "centre", "sync")
 
 
 def add_dub(commands: Any) -> None:
-    parser = add_command(commands, "dub", _dub, "make the face in a video or picture speak a sound")
+    parser = add_command(commands, "dub", _dub, "dub the face in a video or picture with a sound")
     add = parser.add_argument
     add("face", metavar="FACE", help="a video or a still picture")
-    about = "a sound, or a video with one; may be left out where each --face has its own"
+    about = "a sound file, or a video with sound; may be left out if each --face has its own"
     add("audio", metavar="AUDIO", help=about)
-    add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
+    about = "the video to write: mp4, m4v, mov, mkv, webm or mxf; or numbered PNG pictures"
+    add("-o", "--output", required=True, help=about)
     about = "instead: a CSV or YAML list with columns face, audio, output and options"
     add("--batch", action=_Batch, metavar="LIST", help=about)
     add("--model", help="name or path of a generator (default: the bundled one)")
@@ -40,17 +41,19 @@ def add_dub(commands: Any) -> None:
         metavar="NAME",
         help="centerface (default) or face_alignment",
     )
-    add("--stride", type=int, metavar="N", help="look for faces every N frames (default: 0.2 s)")
+    add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 0.2 s)")
     add(
         "--face",
         dest="faces",
         action=_Faces,
         metavar="WHICH[=SOUND]",
         help="largest (default), left, right, top, bottom, centre, a number from left to right "
-        "beginning with 0, X,Y in pixels, or sync: whose lips fit the sound of FACE; "
-        "with a sound for each, --face left=a.wav --face right=b.wav, their mix is heard, or AUDIO",
+        "starting at 0, a point X,Y in pixels, or sync: the face whose lips match the sound of "
+        "FACE; several faces, each with its own sound: --face left=a.wav --face right=b.wav (the "
+        "soundtrack is AUDIO, else their mix)",
     )
-    add("--reference", metavar="SOUND", help="for --face sync: another sound that fits FACE")
+    about = "for --face sync: sound that matches the lips in FACE, instead of its own"
+    add("--reference", metavar="SOUND", help=about)
     add(
         "--reference-frames",
         metavar="WHICH",
@@ -91,7 +94,7 @@ def add_dub(commands: Any) -> None:
     about = "video track of FACE, a number from 0 (default: the file's default track)"
     add("--video-stream", type=int, metavar="N", help=about)
     add = parser.add_argument_group("appearance").add_argument
-    add("--no-gate", dest="gate", action="store_false", help="let the mouth move to noise, too")
+    add("--no-gate", dest="gate", action="store_false", help="turn off the noise gate for pauses")
     add("--no-match", dest="match", action="store_false", help="do not match colours to the source")
     add("--backdrop", metavar="COLOUR", help="for transparent faces: white (default) or #rrggbb")
     about = "none (default) or sharpen"
@@ -101,7 +104,7 @@ def add_dub(commands: Any) -> None:
     add = parser.add_argument_group("output file").add_argument
     about = f"{', '.join(CODECS[1:])} (default: auto, the container's usual one)"
     add("--codec", choices=CODECS, metavar="NAME", help=about)
-    add("--layer", action="store_true", help="write the new mouth alone, on transparency")
+    add("--layer", action="store_true", help="write only the new mouth, with an alpha channel")
     add("--crf", type=int, help="quality, 0 lossless to 51 (default: 18)")
     about = "encoder preset, ultrafast to slower (default: veryfast)"
     add("--preset", choices=PRESETS, metavar="NAME", help=about)

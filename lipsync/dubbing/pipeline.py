@@ -34,23 +34,23 @@ def dub(
     progress: Progress | None = None,
     **options: Any,
 ) -> DubResult:
-    """Make the face in a video or picture speak a sound.
+    """Dub the face in a video or picture with a sound.
 
-    The output has the size, the upright orientation and the frames of the face's video, at its
-    rate, or at their own times where the rate varies, and lasts as long as the sound, to the
-    nearest frame. A video that is longer is cut (``tail``); one that is shorter is continued as
-    ``length`` says. Of a stretch (``start``, ``until``) it keeps the length of the video, and what
-    is outside it. Memory does not grow with the length.
+    The output has the size and upright orientation of the face's video, its frame rate (or, if that
+    varies, its timestamps), and the length of the sound, to the nearest frame. A longer video is
+    cut (see ``tail``); a shorter one is continued (see ``length``). With ``start`` or ``until``
+    only that range is dubbed, and the output is as long as the video. Memory does not grow with the
+    length.
 
     Args:
         face: a video, or a still picture.
-        audio: a sound, or a video with one; where ``faces`` have sounds of their own, what is heard
-            in place of their mix, or ``None``.
+        audio: a sound file, or a video with sound. If ``faces`` have their own sounds: the
+            soundtrack of the output, or ``None`` for their mix.
         output: the video to write (mp4, m4v, mov, mkv, webm or mxf), in a folder that exists; or
             ``shot/%05d.png``, pictures and their sound in a new folder.
         progress: called with ("frames", frames done, frames in all or None).
-        **options: those of :class:`lipsync.dubbing.options.Options`, which make the frames, such as
-            ``model``, and of :class:`lipsync.dubbing.options.Encoding`.
+        **options: fields of :class:`lipsync.dubbing.options.Options`, such as ``model``, and of
+            :class:`lipsync.dubbing.options.Encoding`.
 
     Raises:
         MediaError: an input that cannot be read, has no face or no sound, or is too short; an
@@ -134,7 +134,7 @@ def dub(
 
 
 def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> Iterator[DubbedFrame]:
-    """The frames of a dub one by one, as they are made: for a window, a stream, another encoder.
+    """The frames of a dub one by one, as they are made, for display, streaming or another encoder.
 
     Args:
         face: a video, or a still picture.
@@ -144,8 +144,8 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
     Raises:
         MediaError, CheckpointError, ConfigError: as :func:`dub`.
 
-    Stages work ahead of what is taken, by a bounded number of frames; close the iterator to end
-    them early.
+    Stages run ahead of the consumer by a bounded number of frames; close the iterator to stop them
+    early.
     """
     unknown = sorted(options.keys() - Options.__dataclass_fields__.keys())
     if unknown:

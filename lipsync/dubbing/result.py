@@ -16,13 +16,13 @@ Spans = list[tuple[int, int]]
 
 @dataclass
 class ReferencesUsed:
-    """Which frames of the face's video the generator was shown.
+    """Frames of the face's video that were references of the generator.
 
     Attributes:
-        choice: "auto", "itself", or the numbers that were given.
-        frames: numbers of those that were used, except where each frame was shown itself.
-        far: frames of the dubbed video whose reference is far in pose: none nearer was seen.
-        itself: frames of it that were shown themselves because their shot has no other.
+        choice: "auto", "itself", or the given numbers.
+        frames: numbers of the reference frames, except where each frame is its own reference.
+        far: frames of the dubbed video without a reference of similar pose.
+        itself: frames that are their own reference because their shot has no other.
     """
 
     choice: str | tuple[int, ...]
@@ -52,34 +52,32 @@ class ReferencesUsed:
 
 @dataclass(frozen=True)
 class DubResult(Plain):
-    """What a dub came to.
+    """The result of a dub.
 
     Attributes:
         output: the file that was written.
         frames, seconds, fps: of the dubbed video; its sound ends within 20 ms of it. A variable
             rate's ``fps`` is its mean.
         faces_found: frames that were dubbed.
-        by_face: of each of several faces, in how many.
-        skipped: (start, end) spans of frames of the dubbed video that were not, the end not
-            included: no face, or one too small or from the side.
+        by_face: number of dubbed frames for each of several faces.
+        skipped: (start, end) ranges of frames that were not dubbed, end exclusive: no face, or one
+            that is too small or in profile.
         source_frames: frames of the face's video that were used.
-        length: "whole" where video and sound were as long as each other, "cut" or "keep" where the
-            video was longer, or what was done about a longer sound: "pingpong", "loop", "freeze",
-            "trim".
-        stretch: (start, end) in seconds of what was dubbed, where that was not the whole.
+        length: "whole" if video and sound had the same length; "cut" or "keep" if the video was
+            longer; "pingpong", "loop", "freeze" or "trim" if the sound was longer.
+        stretch: (start, end) of the dubbed range in seconds, if it was not the whole video.
         model: name of the generator.
-        references: which frames it was shown.
-        sound: "copied", or the codec that it was encoded with, and its loudness where one was asked
-            for.
-        silent: whether nothing is heard in the sound, so that the mouth was to rest throughout.
-        variable: whether frames have times of their own.
-        hdr: what the video was tone-mapped from, "PQ" or "HLG"; "" where it is no HDR.
+        references: its reference frames.
+        sound: "copied", or the codec of the sound, and its loudness if one was requested.
+        silent: whether the sound is silent, so that the mouth rests throughout.
+        variable: whether the frame rate varies.
+        hdr: transfer of HDR video that was tone-mapped, "PQ" or "HLG"; else "".
         codec: of the video, a name of ``--codec``, or "png".
-        kept: what of the source is there beside 8 bits of colour: "10 bits", "transparency", both.
-        beside: other tracks of the source and its chapters that are there, a few words on each.
-        left_out: those that are not, and why.
-        tracks: file of face boxes that was written, if one was.
-        stage_seconds: seconds that each stage was at work; they overlap.
+        kept: properties of the source kept beyond 8-bit colour: "10 bits", "transparency", or both.
+        beside: other tracks and chapters of the source that were kept, a few words on each.
+        left_out: those that were left out, and why.
+        tracks: file of face boxes, if one was written.
+        stage_seconds: seconds in which each stage was busy; they overlap.
         wall_seconds: from the first frame to the file.
     """
 

@@ -20,7 +20,7 @@ def _add_scoring(add: Any) -> None:
     names, about = ("centerface", "face_alignment"), "centerface (default) or face_alignment"
     add("--detector", choices=names, metavar="NAME", help=about)
     add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
-    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
+    add("--vshift", type=int, metavar="N", help="maximum offset, in frames (default: 15)")
 
 
 def add_evaluate(commands: Any) -> None:
@@ -67,24 +67,24 @@ def add_bench(commands: Any) -> None:
     add("folder", metavar="FOLDER", help="real videos and dubs, see below")
     add("-o", "--output", required=True, metavar="OUT", help="the folder for index.html")
     add("--systems", metavar="A,B", help="only these systems (default: all in FOLDER)")
-    about = "a lip reader, for clips whose text and real_text clips.csv says"
+    about = "a lip reader, for clips with text and real_text in clips.csv"
     add("--reader", metavar="MODEL", help=about)
     add("--workers", type=int, metavar="N", help="processes (default: 1)")
     _add_scoring(add)
     add_output_style(parser)
-    add = parser.add_argument_group("a system that dubs by a command").add_argument
+    add = parser.add_argument_group("a system that is not dubbed yet").add_argument
     about = (
-        "dub real/ with sound/ first: a program with arguments {video}, {sound} and {output}; "
-        "interrupted, the same command goes on"
+        "first dub real/ with sound/, by a program with arguments {video}, {sound} and {output}; "
+        "the same command continues an interrupted run"
     )
     add("--command", metavar="COMMAND", help=about)
-    add("--name", help="of that system, and of the folder in FOLDER that its dubs go to")
-    add = parser.add_argument_group("a blind study for people").add_argument
+    add("--name", help="name of that system, and of the folder in FOLDER for its dubs")
+    add = parser.add_argument_group("a blind study").add_argument
     about = "write OUT/study, a page that shows two dubs and asks which is better"
     add("--study", action="store_true", help=about)
-    add("--seed", type=int, help="of the study's order and sides (default: 0)")
-    add("--trials", type=int, metavar="N", help="pairs that one person sees (default: 30)")
-    about = "files that the page saved: what people say, beside the measures"
+    add("--seed", type=int, help="seed of the study's order and sides (default: 0)")
+    add("--trials", type=int, metavar="N", help="pairs per participant (default: 30)")
+    about = "files saved by the study page: adds the participants' preferences to index.html"
     add("--answers", nargs="+", metavar="FILE", help=about)
 
 
@@ -108,7 +108,7 @@ def add_curves(commands: Any) -> None:
     about = "draw the curves of a dub over its frames and its sound, as an HTML page"
     parser = add_command(commands, "curves", _curves, about)
     add = parser.add_argument
-    add("curves", metavar="CURVES", help="the file that lipsync dub --curves wrote")
+    add("curves", metavar="CURVES", help="the file written by lipsync dub --curves")
     add("video", metavar="DUB", help="the dub")
     add("-o", "--output", required=True, metavar="PAGE", help="the HTML file to write")
 

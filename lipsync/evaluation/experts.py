@@ -90,10 +90,10 @@ def evaluate_expert(
         judge: an expert, its path or its name.
         root: a prepared set.
         keys: ``speaker/clip`` names. A clip that is damaged or too short is named and left out.
-        threshold: cosine at and above which a pair is in sync; ``None`` takes the best for these
-            clips, which flatters: fix it on a validation split to report a test.
-        min_gap: least gap of the off-sync pairs, in frames.
-        device: where a judge that is named runs.
+        threshold: cosine from which a pair counts as in sync; ``None`` takes the best one for these
+            clips, which is optimistic: for a test, fix it on a validation split.
+        min_gap: minimum gap of the off-sync pairs, in frames.
+        device: for a judge given by name.
 
     Raises:
         ConfigError: no clip that can be scored, or one of another framing than the judge's.

@@ -250,7 +250,7 @@ def evaluate(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Report:
-    """Score generated videos and, always beside them, real ones.
+    """Score generated videos, and real ones for comparison.
 
     A video that cannot be scored is named with its problem and left out of the means.
 
@@ -258,15 +258,15 @@ def evaluate(
         generated, real: videos, or folders of videos.
         judge: an expert or SyncNetV2: its path or name, or a judge.
         detector: a face detector or its name.
-        stride: a face is looked for on every so many frames.
+        stride: faces are detected every so many frames.
         vshift: candidate offsets on either side, in frames.
         protocol: "wild" for whole videos, "cropped" for videos that are face crops already.
-        device: where a judge that is named runs.
+        device: for a judge given by name.
         progress: called with a video's name, videos done and videos in all.
 
     Raises:
         MediaError: a path that does not exist, or a folder without a video.
-        ConfigError: an empty set, or a judge that is none.
+        ConfigError: an empty set, or a network that cannot judge.
     """
     lists = {GENERATED: find_videos(generated), REAL: find_videos(real)}
     for kind, paths in lists.items():

@@ -28,13 +28,13 @@ Timed = tuple[float, av.VideoFrame, Fraction]
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds, without decoding more of it than its first frame.
+    """Properties of a file, found without decoding more than its first frame.
 
-    ``width`` and ``height`` are those of the upright picture in square pixels; ``rotation`` is what
-    was applied to get there, in degrees counter-clockwise. ``frames`` and the durations are the
-    container's word, ``None`` and 0.0 where it does not say. Pictures count as video of one frame.
-    ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits of each
-    colour, ``alpha`` parts that may be transparent.
+    ``width`` and ``height`` are those of the upright picture in square pixels; ``rotation`` is the
+    rotation applied for that, in degrees counter-clockwise. ``frames`` and the durations are as
+    stated by the container, ``None`` and 0.0 where it does not state them. Pictures count as video
+    of one frame. ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits
+    per channel, ``alpha`` video an alpha channel.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class MediaInfo:
 
 
 def probe(path: str | Path, streams: Streams = USUAL) -> MediaInfo:
-    """Say what a file holds.
+    """Read the properties of a file.
 
     Raises:
         MediaError: the file is missing, a folder, empty, contains neither video nor sound, or has
@@ -127,23 +127,23 @@ def read_frames(
     deep: bool = False,
     streams: Streams = USUAL,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Stream a video's frames in the order of display.
+    """Stream a video's frames in display order.
 
     Args:
         path: any file that holds video.
-        start: seconds on the same clock of the first frame to give; those before are skipped, by
-            seeking where the container can. It must lie within the video.
-        rotate: turn the picture upright as the file's display rotation says.
+        start: time in seconds of the first frame to yield; earlier ones are skipped, by seeking
+            where the container supports it. It must lie within the video.
+        rotate: apply the file's display rotation.
         tolerate_damage: enable error concealment.
-        threads: of the decoder; 0 for one per core, which is faster on large pictures and may
+        threads: decoder threads; 0 for one per core, which is faster on large pictures and may
             overlook slight damage.
         backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
-        deep: give RGBA uint16 (H, W, 4), all bits and the transparency.
-        streams: which video is read.
+        deep: yield RGBA uint16 (H, W, 4), with all bits and the alpha channel.
+        streams: the video track to read.
 
     Yields:
-        ``(time, frame)``: seconds on the clock that sound shares; RGB uint8 (H, W, 3) of square
-        pixels, deinterlaced, HDR and wide gamuts brought to BT.709.
+        ``(time, frame)``: seconds on the clock shared with the sound; RGB uint8 (H, W, 3) of square
+        pixels, deinterlaced, HDR and wide gamuts converted to BT.709.
 
     Raises:
         MediaError: not readable, no video, or damaged (the message says at which second).

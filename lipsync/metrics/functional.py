@@ -50,9 +50,9 @@ def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Sy
     ``fine_offset`` is ours: the offset between frames, see :func:`fine_offset`.
 
     Args:
-        video_emb: (n, d) one embedding for each window of frames, one window a frame; a tensor or
+        video_emb: (n, d) one embedding for each window of frames, one window per frame; a tensor or
             an array.
-        audio_emb: (n, d) the embedding of the sound beside each window.
+        audio_emb: (n, d) the embedding of the sound of each window.
         vshift: candidate offsets on either side, in frames.
 
     Returns:
@@ -109,7 +109,7 @@ def fine_offset(distances: Tensor, best: int) -> float:
 
 @torch.no_grad()
 def offset_curve(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Tensor:
-    """The mean distances among which :func:`sync_score` finds the least.
+    """The mean distances of which :func:`sync_score` takes the minimum.
 
     Args and errors as there. Returns (2 * vshift + 1,) for the offsets ``vshift, vshift - 1, ...,
     -vshift``.
@@ -139,14 +139,14 @@ def _check_scores(pos_scores: Tensor, neg_scores: Tensor) -> None:
 
 
 def off_sync_accuracy(pos_scores: Tensor, neg_scores: Tensor, threshold: float) -> Tensor:
-    """Share of pairs that a judge calls rightly, in-sync and off-sync pairs weighing the same.
+    """Share of pairs classified correctly, in-sync and off-sync pairs having equal weight.
 
     ``0.5 * (share of pos_scores >= threshold + share of neg_scores < threshold)``; chance is 0.5.
 
     Args:
         pos_scores: (p,) scores of in-sync pairs, higher meaning more in sync (e.g. a cosine).
         neg_scores: (q,) scores of off-sync pairs; ``p`` and ``q`` may differ.
-        threshold: a score at or above it is called in sync. Choose it on other data.
+        threshold: scores at or above it count as in sync. Choose it on other data.
 
     Returns:
         A scalar in [0, 1].

@@ -26,9 +26,9 @@ def add_translate(commands: Any) -> None:
     add("-o", "--output", required=True, help="the video to write: mp4, m4v, mov or mkv")
     add("--to", metavar="LANG", help="target language, e.g. es")
     add("--from", dest="source", metavar="LANG", help="language of the video (default: detected)")
-    about = "audio track to translate: a number from 0, or a language (default: the default one)"
+    about = "audio track to translate: a number from 0, or a language (default: the default track)"
     add("--audio-stream", metavar="N|LANG", help=about)
-    about = "video track to dub, a number from 0 (default: the default one)"
+    about = "video track to dub, a number from 0 (default: the default track)"
     add("--video-stream", type=int, metavar="N", help=about)
     add("--config", metavar="YAML", help="a file of these options; command-line flags override it")
     add("--work", metavar="DIR", help="where the stages keep their results (default: OUTPUT.work)")
@@ -36,27 +36,24 @@ def add_translate(commands: Any) -> None:
     add("--until", choices=STAGES, metavar="STAGE", help=about)
     about = "the transcript, as SRT or VTT, instead of speech recognition"
     add("--transcript", metavar="FILE", help=about)
-    about = "the translation, as SRT or VTT: its lines are spoken at its times"
+    about = "the translation, as SRT or VTT, instead of machine translation; lines keep its times"
     add("--subtitles", metavar="FILE", help=about)
     about = "write subtitles of both languages beside the output"
     add("--write-subtitles", choices=("srt", "vtt"), help=about)
-    about = "write a page to proof-read: the video, and its lines in both languages"
+    about = "write a page for proof-reading: the videos, and the lines in both languages"
     add("--proof", metavar="PAGE", help=about)
-    about = "correct lines that are translated already: the file that the page saves, or N=TEXT"
+    about = "corrections to translated lines: the file saved by the page, or LINE=TEXT"
     add("--correct", action=_ByName, metavar="FILE", help=f"{about}, repeated")
     add("--glossary", metavar="CSV", help="terms and their translations, lines of: source,target")
-    add(
-        "--asr", metavar="ENGINE", help="to recognise: whisper, or whisper:MODEL (a size or folder)"
-    )
+    add("--asr", metavar="ENGINE", help="recogniser: whisper, or whisper:MODEL (a size or folder)")
     add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
-    about = (
-        "of people who speak: finds out who says each line, and moves only the lips seen to say it"
-    )
+    about = "number of speakers: finds out who says each line, and dubs only that person's lips"
     add("--speakers", type=int, metavar="N", help=about)
-    about = "to speak: hibari, espeak or mms, or NAME:MODEL; of several speakers A=ENGINE, repeated"
+    about = "voice engine: hibari, espeak or mms, or NAME:MODEL; for one speaker A=ENGINE, repeated"
     add("--tts", action=_ByName, metavar="ENGINE", help=about)
-    about = "none, match, or the path of a trained voice; of several speakers A=VOICE, repeated"
-    add("--voice", action=_ByName, metavar="VOICE", help=f"{about} (default: match, of one none)")
+    about = "none, match, or the path of a trained voice; for one speaker A=VOICE, repeated"
+    default = "(default: none; match with --speakers 2 or more)"
+    add("--voice", action=_ByName, metavar="VOICE", help=f"{about} {default}")
     add("--slowest", type=float, metavar="X", help="minimum speaking-rate factor (default: 0.9)")
     add("--fastest", type=float, metavar="X", help="maximum speaking-rate factor (default: 1.4)")
     add("--background", type=float, metavar="GAIN", help="keep the original's background, 0 to 1")

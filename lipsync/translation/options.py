@@ -18,37 +18,37 @@ STAGES = ("recognise", "translate", "speakers", "speak", "voice", "fit", "lips")
 
 @dataclass(frozen=True)
 class Options:
-    """How a video is translated.
+    """Options of a translation.
 
     Attributes:
-        to: the language it is translated to: an ISO 639-1 code, or a code of NLLB-200.
-        source: the language it is in; by default it is detected.
-        asr, translator, tts: engines to recognise, to translate and to speak, by name (``NAME`` or
+        to: target language: an ISO 639-1 code, or a code of NLLB-200.
+        source: language of the video; by default it is detected.
+        asr, translator, tts: engines for recognition, translation and speech, by name (``NAME`` or
             ``NAME:MODEL``, or ``auto``), or objects with the methods in
             :mod:`lipsync.translation.engines.base`.
         voice: "none", "match" (pitch and envelope shifted to the original speaker's), the path of a
-            trained voice, ``PATH:SPEAKER`` where it knows several, or an object. By default "match"
-            where there are several speakers, so that they are told apart, and else "none".
-        speakers: how many people speak: who says each line is found out, and only the lips of
-            whoever is seen to speak are moved. By default one, whose lips are moved throughout.
-            They are called A, B and so on, by their first lines; ``tts`` and ``voice`` may then be
-            mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
-        audio_stream: which sound of the video is translated, a number from 0 or a language; its
-            others are kept. By default the default one.
-        video_stream: which video of the file is dubbed, a number from 0.
-        slowest, fastest: bounds of the speed at which a line is spoken, 1 being as its engine does.
-        transcript: an SRT or VTT file of what is said, in place of recognising it.
-        subtitles: an SRT or VTT file of the translation, in place of translating: its lines are
-            spoken at its times, and nothing else is.
+            trained voice, ``PATH:SPEAKER`` if it has several, or an object. By default "match" for
+            several speakers, so that their voices differ, else "none".
+        speakers: number of speakers; each line is assigned to a speaker, and moves only that
+            person's lips, where they are visible. By default one, whose lips move throughout.
+            They are called A, B and so on, in order of their first lines; ``tts`` and ``voice`` may
+            then be mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
+        audio_stream: audio track to translate, a number from 0 or a language; others are kept. By
+            default the file's default track.
+        video_stream: video track to dub, a number from 0.
+        slowest, fastest: bounds of the speed of a line, 1 being the engine's normal speed.
+        transcript: an SRT or VTT file of the speech, instead of recognition.
+        subtitles: an SRT or VTT file of the translation, instead of machine translation: exactly
+            its lines are spoken, at its times.
         write_subtitles: write subtitles beside the output as "srt" or "vtt".
         glossary: a CSV file with the columns source and target: terms and their translations.
-        correct: new texts by the numbers of their lines, from 1, or the file of them that the page
-            to proof-read saves; lines that were translated before, and are corrected now.
+        correct: corrected translations by line number, from 1, or the file saved by the
+            proof-reading page.
         background: gain of the original sound without its speech, 0 to 1.
         loudness: integrated loudness (EBU R 128) of the new sound in LUFS, such as -23; by default
             each line is as loud as the one that it replaces.
-        device: where networks run.
-        adapt: adapt the generator of lips to the video first (:func:`lipsync.adapt.adapt`), once
+        device: of the networks.
+        adapt: adapt the lip generator to the video first (:func:`lipsync.adapt.adapt`), once
             for all languages.
         until: the last stage to run, one of ``STAGES``.
         dub: options of :func:`lipsync.dubbing.dub`, such as ``model``.

@@ -84,11 +84,11 @@ def translate(
     work: str | Path | None = None,
     progress: Progress | None = None,
 ) -> TranslationResult:
-    """Make a video speak another language.
+    """Translate the speech in a video, and dub its lips.
 
-    Every stage leaves its result in the work folder, and takes what is there already: a run that
-    was interrupted goes on, and a correction in ``transcript.json``, ``<to>/translation.json`` or a
-    WAV file is used, and only what depends on it made again.
+    Every stage stores its result in the work folder, and reuses what is there: an interrupted run
+    is continued, and after a correction in ``transcript.json``, ``<to>/translation.json`` or a WAV
+    file only what depends on it is made again.
 
     Args:
         video: a video with speech.

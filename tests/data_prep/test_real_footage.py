@@ -10,6 +10,7 @@ from footage_media import reasons, run
 BAD, WILD = Path("../shared/data/bad"), Path("../shared/data/wild")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BAD.is_dir(), reason="../shared/data/bad is absent")
 def test_real_bad_files(tmp_path: Path) -> None:
     summary = run(BAD, tmp_path, stride=20)

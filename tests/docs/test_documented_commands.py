@@ -40,6 +40,8 @@ NOT_RUN = {  # programs that are none of ours, and why a test does not start the
     "pre-commit": "installs a hook",
     "tensorboard": "a server",
     "docker": "not everywhere",
+    "hf": "logs in to the hub",
+    "ssh": "needs another machine",
 }
 
 
@@ -161,7 +163,7 @@ def composed(words: list[str]) -> None:
 
 
 def prepared(words: list[str]) -> None:
-    name = words[0] if words[0] in ("plan", "convert") else "prepare"
+    name = words[0] if words[:1] in (["plan"], ["convert"]) else "prepare"
     words = words[name != "prepare" :]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = compose(name, overrides=[quoted(word) for word in words])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import unquote, urlparse
 
 import pytest
 
@@ -83,3 +85,36 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     text = "".join(path.read_text("utf-8") for path in tmp_path.rglob("*.html"))
     fetched = ("fonts.googleapis", "cdn.", "unpkg.com")
     assert not any(place in text for place in fetched)
+    pages = {path: Links(path) for path in tmp_path.rglob("*.html")}
+    found = [(page, link) for page in pages.values() for link in page.links]
+    assert not [(page.path, link) for page, link in found if dead_end(page, link, pages)]
+    reached = {page.target(link) for page, link in found if page.target(link) != page.path}
+    assert set(pages) - reached <= {tmp_path / "404.html"}
+
+
+class Links(HTMLParser):
+    """The links of a page to pages and files of the site, and the places on it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path, self.links, self.places = path, [], set()
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        self.places.add(given.get("id"))
+        link = given.get("href") or given.get("src")
+        if link and not urlparse(link).netloc:
+            self.links.append(link)
+
+    def target(self, link: str) -> Path:
+        path = unquote(urlparse(link).path)
+        to = (self.path.parent / path).resolve() if path else self.path
+        return to / "index.html" if to.is_dir() else to
+
+
+def dead_end(page: Links, link: str, pages: dict[Path, Links]) -> bool:
+    to, place = page.target(link), unquote(urlparse(link).fragment)
+    if page.path.name == "404.html" or place.startswith("__"):  # its links begin at the root
+        return False
+    return not to.exists() or bool(place and to in pages and place not in pages[to].places)

@@ -43,6 +43,7 @@ def _worker(rank: int, port: int, out) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_the_recorded_clip_and_two_others_in_two_processes():
     golden = np.load(GOLDEN / "public_syncnet_v2.npz")
     found = forked.two_ranks(_worker)

@@ -141,6 +141,7 @@ def data(root, batches, **options):
     )
 
 
+@pytest.mark.slow
 def test_it_learns_to_read(spoken, tmp_path):
     model = module(hidden=32, stretch=0.05, jumps=0.0)
     model.make_optimizer = lambda parameters: torch.optim.Adam(parameters, 5e-3)

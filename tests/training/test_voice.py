@@ -114,6 +114,7 @@ def test_a_step_trains_all_networks_and_logs_every_term(root, tmp_path):
     assert list((tmp_path / "pictures").glob("envelopes-*.png"))
 
 
+@pytest.mark.slow
 def test_it_learns_what_mean_and_deviation_leave_undone(root, tmp_path):
     torch.manual_seed(0)
     training = module(

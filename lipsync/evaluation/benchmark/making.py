@@ -35,19 +35,18 @@ def make_dubs(
 ) -> list[Row]:
     """Dub the real videos of a bench's folder with its new sounds into ``FOLDER/NAME``.
 
-    Dubs that are there, whole and of the same files, are not made again. The command is called
-    without a shell, once for each clip, and has made a dub if it ends with 0 and the file can be
-    read as a video.
+    Complete dubs of the same files are not made again. The command is called without a shell, once
+    per clip, and succeeds if its exit code is 0 and the file can be read as a video.
 
     Args:
         folder: of a bench, with ``real/`` and ``sound/``.
         name: of the system.
         command: the program and its arguments as a shell would split them, with ``{video}``,
-            ``{sound}`` and ``{output}`` where these files belong.
-        progress: called with the clip, how many are done, and of how many.
+            ``{sound}`` and ``{output}`` in place of these files.
+        progress: called with (clip, clips done, clips in all).
 
     Returns:
-        A row for each clip of which there is no dub, which says why.
+        A row for each clip without a dub, with the reason.
 
     Raises:
         ConfigError: a command without these places or that cannot be run, a folder without real

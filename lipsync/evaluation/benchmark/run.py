@@ -50,27 +50,27 @@ def bench(
     answers: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> BenchResult:
-    """Score the dubs of one system or several beside real videos and baselines.
+    """Score the dubs of one or more systems beside real videos and baselines.
 
-    The baselines are made here: the real videos written again as H.264 of three qualities, and the
-    real videos under the new sound, the worst that a dub can be. Dubs that cannot be laid beside
-    their real video are named and left out of the means.
+    The baselines are made here: the real videos re-encoded as H.264 in three qualities, and the
+    real videos under the new sound, the worst possible dub. Dubs that cannot be compared with their
+    real video are reported and left out of the means.
 
     Args:
         folder: laid out as :mod:`lipsync.evaluation.benchmark.layout` says.
         output: a folder for ``index.html``, ``numbers.csv``, ``summary.json``, ``clips/`` and
             ``scores/``, from which what was scored before is taken.
         systems: those to score; all of the folder where not given.
-        failed: why dubs are not there, as :func:`lipsync.evaluation.make_dubs` tells.
+        failed: reasons for missing dubs, as returned by :func:`lipsync.evaluation.make_dubs`.
         judge, detector, stride, vshift, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
-        reader: the path or name of a lip reader; it reads clips of which ``clips.csv`` says the
-            ``text`` of the new sound, and the ``real_text`` of the real video's own.
+        reader: the path or name of a lip reader, for clips with transcripts in ``clips.csv``:
+            ``text`` of the new sound, ``real_text`` of the real video's own.
         workers: processes.
-        study: write a blind study for people, too, into ``study/``.
+        study: also write a blind study into ``study/``.
         seed: of its order and sides.
-        trials: pairs that one person sees, at most.
-        answers: files that its page saved; what people say is set beside the measures.
+        trials: maximum number of pairs per participant.
+        answers: files saved by its page; the preferences are shown beside the metrics.
 
     Raises:
         ConfigError: a folder without real videos or dubs, a bad option, answers of another study,

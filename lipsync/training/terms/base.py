@@ -13,15 +13,15 @@ from lipsync.training.frozen import Frozen
 
 
 class Term(nn.Module):
-    """One term of an objective: called on a step, gives one number to be made small.
+    """One term of an objective: called on a step, it returns one value to minimise.
 
     A term of a generator is called on a :class:`~lipsync.training.step.Step`, one of an expert on
-    ``(audio, face, start)``. A frozen network that it needs is held in a
+    ``(audio, face, start)``. A frozen network that it needs is wrapped in
     :class:`~lipsync.training.frozen.Frozen`.
 
     Args:
-        weight: of a term that is listed with its class under ``model.loss``; for those whose weight
-            stands there as a number it is not used.
+        weight: for a term that is listed with its class under ``model.loss``; not used for terms
+            whose weight is a number there.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -29,12 +29,12 @@ class Term(nn.Module):
         self.weight = weight
 
     def factor(self, batch: int) -> float:
-        """Share of its weight that counts at a training batch, 0 to 1."""
+        """Factor of its weight at a training batch, 0 to 1."""
         del batch
         return 1.0
 
     def span(self) -> Span | None:
-        """Sound of whole windows that it hears, in ``step.spans`` under the term's name."""
+        """Request for the sound of whole windows, given in ``step.spans`` under the term's name."""
         return None
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
