@@ -14,8 +14,8 @@ def add_adapt(commands: Any) -> None:
     about = "fine-tune a generator on minutes of footage of one person"
     parser = add_command(commands, "adapt", _adapt, about)
     parser.epilog = (
-        "the same command continues an interrupted run; for a folder with one folder per person, "
-        "OUT is a folder for one file per person"
+        "the same command continues an interrupted run; where OUT is a folder, VIDEO is one with a "
+        "folder or a video for each person"
     )
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="footage of the person speaking")
