@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from lipsync.adapt.codes import match_codes
@@ -19,12 +20,15 @@ from lipsync.adapt.programs import run_program
 from lipsync.checkpoints import load_model, save_model
 from lipsync.checkpoints.files import fingerprint, sha256
 from lipsync.checkpoints.origin import card_of
+from lipsync.data.store import open_clip
+from lipsync.dubbing.library import look_of
 from lipsync.dubbing.lips import read_generator
 from lipsync.errors import ConfigError, LipsyncError, check_whole
 from lipsync.models import LipsCode
 
 BASE = "lipscode-open"
 _BATCHES = 300
+_LOOKS = 8  # frames of each clip
 _LAST = Path("run", "checkpoints", "last.ckpt")
 
 Progress = Callable[[str, int, int | None], None]
@@ -163,6 +167,7 @@ def adapt(
             "held_out_seconds": round(footage.held_out_seconds, 2),
             **gain.as_dict(),
             "consent": consent or "not stated",
+            "look": [round(float(value), 4) for value in _look(footage)],
         },
     }
     save_model(adapted, output, card, half=True)
@@ -170,6 +175,13 @@ def adapt(
         shutil.rmtree(folder, ignore_errors=True)
     seconds = footage.seconds, footage.held_out_seconds
     return Adapted(output, str(base), *seconds, gain, footage.remarks)
+
+
+def _look(footage: Footage) -> np.ndarray:
+    """By which the person is told from others, from some frames of every clip."""
+    clips = [open_clip(footage.root, key) for key in footage.train]
+    crops = [clip.read(np.linspace(0, len(clip) - 1, _LOOKS).astype(int)) for clip in clips]
+    return look_of(np.concatenate(crops))
 
 
 def _begin(folder: Path, options: dict[str, Any]) -> None:

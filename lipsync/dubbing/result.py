@@ -60,6 +60,7 @@ class DubResult:
             rate's ``fps`` is its mean.
         faces_found: frames that were dubbed.
         by_face: of each of several faces, in how many.
+        people: of each person of a library, in how many; "" for faces that are nobody's there.
         skipped: (start, end) spans of frames of the dubbed video that were not, the end not
             included: no face, or one too small or from the side.
         source_frames: frames of the face's video that were used.
@@ -106,6 +107,7 @@ class DubResult:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     wall_seconds: float = 0.0
     by_face: dict[str, int] = field(default_factory=dict)
+    people: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -124,6 +126,7 @@ class DubResult:
         only = "" if self.stretch is None else "only {:.2f} to {:.2f} s; ".format(*self.stretch)
         each = ", ".join(f"{face} in {count}" for face, count in self.by_face.items())
         each = f" ({each})" if each else ""
+        people = ", ".join(f"{name or 'nobody known'} in {n}" for name, n in self.people.items())
         beside = f"; kept: {', '.join(self.beside)}" if self.beside else ""
         beside += f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
         return (
@@ -134,7 +137,7 @@ class DubResult:
             f"{f'tone-mapped from {self.hdr}; ' if self.hdr else ''}"
             f"video: {self.codec}{f', {self.kept} kept' if self.kept else ''}; "
             f"sound: {self.sound}{', silent' if self.silent else ''}{beside}; "
-            f"synthetic, by {self.model}"
+            f"synthetic, by {self.model}{f' ({people})' if people else ''}"
         )
 
 
