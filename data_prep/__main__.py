@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from lipsync.command import CONF, run_command
+from lipsync.command import CONF, check_given, run_command
 from lipsync.data.places import is_url
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.plugins import import_plugins
@@ -40,11 +40,7 @@ def main(config: DictConfig) -> None:
         import_plugins(config.plugins, "plugins")
         features = named_features(OmegaConf.to_container(config)["features"])
         needed = ("output",) if features else ("source", "output")
-        if missing := [name for name in needed if OmegaConf.is_missing(config, name)]:
-            raise ConfigError(
-                f"{' and '.join(missing)} not given: source=DIR output=DIR, or "
-                "features=[NAME] output=DIR"
-            )
+        check_given(config, "source=DIR output=DIR, or features=[NAME] output=DIR", *needed)
         output = _expanded(config.output)
         form = _form(config, output)
         given = not OmegaConf.is_missing(config, "source")

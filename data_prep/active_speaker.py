@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_prep.pieces import Piece
-from lipsync.audio import SAMPLE_RATE
-from lipsync.windows import FPS
+from data_prep.pieces import FRAME, Piece
 
 if TYPE_CHECKING:  # it loads torch, which is wanted only where there is a judge
     from lipsync.evaluation.calibration import Calibration
 
-_SAMPLES = SAMPLE_RATE // FPS  # of a frame
 _HEARD = 0.4  # least agreement of a mouth with the sound that says anything
 
 
@@ -115,6 +112,6 @@ def corrected(piece: Piece, offset: int, wave: np.ndarray) -> tuple[int, int, np
     start, end = piece.start, piece.end
     if offset:
         start = max(start, offset)
-        end = min(end, len(wave) // _SAMPLES + offset)
-    first = (start - offset) * _SAMPLES
-    return start, end, wave[first : max(first, (end - offset) * _SAMPLES)]
+        end = min(end, len(wave) // FRAME + offset)
+    first = (start - offset) * FRAME
+    return start, end, wave[first : max(first, (end - offset) * FRAME)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from lipsync.command import CONF
-from lipsync.errors import ConfigError, exit_on_error
+from lipsync.command import CONF, check_given
+from lipsync.errors import exit_on_error
 
 
 @hydra.main(config_path=CONF, config_name="convert", version_base="1.3")
@@ -15,13 +15,7 @@ def main(config: DictConfig) -> None:
     from data_prep.convert import convert
 
     with exit_on_error():
-        missing = [
-            name for name in ("root", "output", "form") if OmegaConf.is_missing(config, name)
-        ]
-        if missing:
-            raise ConfigError(
-                f"{' and '.join(missing)} not given: python -m data_prep convert root=DIR "
-                "output=DIR form=shards"
-            )
+        usage = "python -m data_prep convert root=DIR output=DIR form=shards"
+        check_given(config, usage, "root", "output", "form")
         options = {name: config[name] for name in ("quality", "clips", "workers")}
         print(convert(str(config.root), str(config.output), config.form, **options))

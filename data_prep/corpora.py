@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from data_prep.draw import draw
+from data_prep.readers.found import lines
 
 LISTS = "filelists"
 _LRS2, _LRS3 = {"main", "pretrain"}, {"trainval", "test", "pretrain"}
@@ -98,7 +99,7 @@ def official_splits(
     if lists := sorted((folder / LISTS).glob("*.txt")):
         order = ("train", "val", "test")
         lists.sort(key=lambda p: order.index(p.stem) if p.stem in order else len(order))
-        return {path.stem: _lines(path) for path in lists}
+        return {path.stem: lines(path) for path in lists}
     if is_voxceleb(listed):
         return _by_folders(listed, {"dev": "train", "test": "test"}, -3, val_share)
     if not is_lrs(listed):
@@ -116,14 +117,9 @@ def official_splits(
     if "train" not in found:
         return None
     return {
-        split: [("pretrain/" if split == "pretrain" else "main/") + line for line in _lines(path)]
+        split: [("pretrain/" if split == "pretrain" else "main/") + line for line in lines(path)]
         for split, path in found.items()
     }
-
-
-def _lines(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _by_folders(

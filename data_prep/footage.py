@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -48,17 +49,10 @@ def probe_source(path: Path) -> dict[str, Any]:
     return {"fps": str(info.fps), "size": [info.width, info.height], "seconds": seconds}
 
 
-def frame_at(about: dict[str, Any], second: float) -> float:
-    """The time of the frame that is nearest, so that a stretch's sound begins with its picture."""
-    numerator, _, denominator = about["fps"].partition("/")
-    fps = float(numerator) / float(denominator or 1)
-    return max(0.0, round(second * fps) / fps)
-
-
-def fits(about: dict[str, Any]) -> bool:
+def fits(about: dict[str, Any], held: int | None = None) -> bool:
     """Whether all frames of a file can be held, by what :func:`probe_source` says of it."""
     width, height = about["size"]
-    return about["seconds"] * FPS * width * height * 3 <= _HELD
+    return about["seconds"] * FPS * width * height * 3 <= (held or _HELD)
 
 
 class Footage:
@@ -100,6 +94,22 @@ class Footage:
         if not len(wave):
             raise Rejected("no_sound", "the sound ends before the video begins")
         return wave
+
+
+def stretch(
+    path: Path, about: dict[str, Any], start: float, seconds: float, held: int | None = None
+) -> Stretch:
+    """The stretch of a file that begins with the frame nearest to a time, and its sound with it.
+
+    Args:
+        path: of the file. about: from :func:`probe_source`.
+        start, seconds: where it begins, and how long it is.
+        held: bytes of decoded frames, beyond which it is decoded again each time.
+    """
+    fps = float(Fraction(about["fps"]))
+    begin = max(0.0, round(start * fps) / fps)
+    hold = fits(about | {"seconds": seconds}, held)
+    return Stretch(path, begin, round(seconds * FPS), hold=hold)
 
 
 class Stretch(Footage):

@@ -12,12 +12,10 @@ import cv2
 import numpy as np
 
 from data_prep.footage import Footage
-from data_prep.pieces import Piece
-from lipsync.audio import SAMPLE_RATE
+from data_prep.pieces import FRAME, Piece
 from lipsync.faces.crops import crop, steady_box
 from lipsync.windows import FPS
 
-_SAMPLES = SAMPLE_RATE // FPS  # of a frame
 SIDE = 48  # of the crop whose mouth is watched, pixels
 _MOUTH = np.s_[26:45, 13:35]  # in the square of steady_box
 _STILL = 0.3  # levels of 255 by which a mouth that keeps still changes
@@ -50,7 +48,7 @@ def hear(footage: Footage, pieces: Sequence[Piece]) -> list[float | None]:
                 last[i] = mouth
     for i in rivals:
         piece = pieces[i]
-        wave = footage.wave[piece.start * _SAMPLES : piece.end * _SAMPLES]
+        wave = footage.wave[piece.start * FRAME : piece.end * FRAME]
         found[i] = round(agreement(np.array(motion[i]), wave), 4)
     return found
 
@@ -71,10 +69,10 @@ def agreement(motion: np.ndarray, wave: np.ndarray) -> float:
     Returns:
         In [-1, 1]; 0.0 where one of the two does not change, or for less than half a second.
     """
-    count = min(len(motion) + 1, len(wave) // _SAMPLES)
+    count = min(len(motion) + 1, len(wave) // FRAME)
     if count < FPS // 2:
         return 0.0
-    blocks = wave[: count * _SAMPLES].reshape(count, _SAMPLES)
+    blocks = wave[: count * FRAME].reshape(count, FRAME)
     loud = np.log(np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=1)) + 1e-3)
     heard = _smooth((loud[1:] + loud[:-1]) / 2)  # between frames, as motion is
     seen = _smooth(np.log(motion[: count - 1] + _STILL))

@@ -14,13 +14,14 @@ from data_prep.options import Options
 from data_prep.quality import level, outside, turn
 from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
 from lipsync.faces.crops import steady_box
-from lipsync.faces.framing import get_framing
+from lipsync.faces.framing import Framing, get_framing
 from lipsync.faces.identity import changes
 from lipsync.faces.shots import find_cuts, shot_spans
 from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.windows import FPS, MEL_STEP
 
-_SAMPLES = SAMPLE_RATE // FPS  # of a frame
+FRAME = SAMPLE_RATE // FPS
+"""Samples of sound that go with a frame."""
 _MEASURES = ("face_size", "sharpness", "turn", "outside", "level")
 _SAME_TIME = 0.5  # of the shorter of two pieces
 
@@ -70,6 +71,11 @@ class Piece:
         common = min(self.end, other.end) - max(self.start, other.start)
         return common > _SAME_TIME * min(len(self), len(other))
 
+    def places(self, framing: Framing, span: slice = slice(None)) -> np.ndarray:
+        """Where the crops of a framing lie in the piece's frames, or a span of them: (n, 2, 3)."""
+        marks = np.array(self.marks[span]).reshape(-1, 5, 2) if self.marks else None
+        return framing.transforms(np.array(self.boxes[span]), marks)
+
     def box_at(self, frame: int) -> list[float] | None:
         """The face's box in a frame of the source, None where there is none."""
         inside = self.boxes and self.start <= frame < self.end
@@ -113,7 +119,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
                 in_shot.append(piece)
         pieces += in_shot or [_without(start, end, looks, options)]
     for piece in pieces:
-        _apply_limits(piece, wave[piece.start * _SAMPLES : piece.end * _SAMPLES], options)
+        _apply_limits(piece, wave[piece.start * FRAME : piece.end * FRAME], options)
     pieces.sort(key=lambda piece: (piece.start, piece.end, piece.boxes[:1]))
     return [asdict(piece) for piece in pieces]
 

@@ -29,7 +29,7 @@ from data_prep.report import histogram
 from data_prep.run import checked_judge, worker_tools
 from data_prep.scan import scan
 from data_prep.stretches import Sampled, drawn, look_into
-from lipsync.command import CONF
+from lipsync.command import CONF, check_given
 from lipsync.data.places import is_url
 from lipsync.errors import ConfigError, LipsyncError, exit_on_error
 from lipsync.options import check_options, option
@@ -60,8 +60,7 @@ class Asked:
 def main(config: DictConfig) -> None:
     """Look at a sample of a folder and write the plan."""
     with exit_on_error():
-        if OmegaConf.is_missing(config, "source"):
-            raise ConfigError("source not given: python -m data_prep plan source=DIR")
+        check_given(config, "python -m data_prep plan source=DIR", "source")
         values = OmegaConf.to_container(config)
         for name in ("source", "output", "name", "prepared"):
             values[name] = None if values[name] is None else str(values[name])

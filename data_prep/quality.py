@@ -67,7 +67,10 @@ def level(wave: np.ndarray) -> float:
     Args:
         wave: float32 (samples,) at 16 kHz in [-1, 1].
     """
-    if not len(wave):
-        return -120.0
+    return float(max(levels(wave), default=-120.0))
+
+
+def levels(wave: np.ndarray) -> np.ndarray:
+    """Loudness of every tenth of a second, (tenths,), see :func:`level`."""
     squares = np.pad(wave.astype(np.float64) ** 2, (0, -len(wave) % _BLOCK)).reshape(-1, _BLOCK)
-    return float(10 * np.log10(max(squares.mean(axis=1).max(), 1e-12)))
+    return 10 * np.log10(np.maximum(squares.mean(axis=1), 1e-12))

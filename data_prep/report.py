@@ -20,6 +20,7 @@ from lipsync.windows import FPS
 Picture = Callable[[str, int], np.ndarray | None]
 
 _KEPT_SHOWN, _REJECTED_SHOWN = 48, 12  # pictures of kept clips, and for each reason
+_BINS = 20  # of a histogram
 
 # How bad a rejected clip is, by its reason; the others come in the manifest's order.
 _BADNESS: dict[str, Callable[[Row], float | None]] = {  # None where it was not measured
@@ -132,13 +133,15 @@ def _worst_kept(row: Row) -> tuple[float, str]:
     return (row.sharpness if row.confidence is None else row.confidence), row.key
 
 
-def histogram(title: str, values: Sequence[float], *, bins: int = 20, whole: bool = False) -> dict:
+def histogram(title: str, values: Sequence[float], *, whole: bool = False) -> dict:
     """How often values occur; ``whole`` gives each integer its own bar."""
     low, high = min(values), max(values)
     if whole:
         edges = np.arange(low - 0.5, high + 1)
+    elif high > low:
+        edges = np.linspace(low, high, _BINS + 1)
     else:
-        edges = np.linspace(low, high, bins + 1) if high > low else np.array([low - 0.5, low + 0.5])
+        edges = np.array([low - 0.5, low + 0.5])
     counts, _ = np.histogram(values, edges)
     found = {"counts": counts.tolist(), "edges": edges.tolist(), "median": np.median(values)}
     return {"title": title, "low": low, "high": high, **found}

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.clip import Tools, prepare_source
+from data_prep.clip import prepare_source
 from data_prep.corpora import is_grid
 from data_prep.engine import check_workers, run_jobs
+from data_prep.examine import Tools
 from data_prep.finish import Summary, finish
 from data_prep.manifest import KEPT, REJECTED, Row, Rows, read_manifest
 from data_prep.options import STAGES, Options

@@ -6,24 +6,22 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import islice
 
 import numpy as np
 
-from data_prep.active_speaker import choose
-from data_prep.clip import Tools
-from data_prep.footage import Stretch, probe_source
+from data_prep.examine import Tools, examine
+from data_prep.footage import Stretch, probe_source, stretch
 from data_prep.look import look
 from data_prep.manifest import Rejected
-from data_prep.mouth import hear
-from data_prep.pieces import Piece, find_pieces
+from data_prep.pieces import Piece
+from data_prep.quality import levels
 from data_prep.scan import Source
 from data_prep.state import thumbnail
-from lipsync.audio import SAMPLE_RATE
 from lipsync.faces.framing import get_framing
 from lipsync.windows import FPS
 
-_BLOCK = SAMPLE_RATE // 10  # samples over which loudness is taken
 _HELD = 2**30  # bytes of decoded frames; a longer stretch is decoded again each time
 
 
@@ -71,14 +69,10 @@ def look_into(source: Source, seconds: float, tools: Tools) -> Sampled:
     found, began = Sampled(source.name), time.process_time()
     try:
         about = probe_source(source.path)
-        numerator, _, denominator = about["fps"].partition("/")
-        found.fps = float(numerator) / float(denominator or 1)
+        found.fps = float(Fraction(about["fps"]))
         found.size, found.seconds = tuple(about["size"]), about["seconds"]
-        count = round(min(seconds, found.seconds or seconds) * FPS)
-        # on a frame, so that its sound begins with it
-        start = max(0.0, round((found.seconds - seconds) / 2 * found.fps) / found.fps)
-        fits = count * int(np.prod(found.size)) * 3 <= _HELD
-        _measure(found, Stretch(source.path, start, count, hold=fits), tools)
+        start, length = (found.seconds - seconds) / 2, min(seconds, found.seconds or seconds)
+        _measure(found, stretch(source.path, about, start, length, _HELD), tools)
     except Rejected as why:
         found.problem = f"{why.reason}: {why.detail}"
     found.cpu = time.process_time() - began
@@ -88,25 +82,13 @@ def look_into(source: Source, seconds: float, tools: Tools) -> Sampled:
 def _measure(found: Sampled, footage: Stretch, tools: Tools) -> None:
     options = tools.options
     seen = look(footage, tools.detector, options.stride)
-    footage.turns = seen["turns"]
     found.looked = seen["frames"] / FPS
-    blocks = footage.wave[: len(footage.wave) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
-    levels = 10 * np.log10(np.maximum((blocks.astype(np.float64) ** 2).mean(axis=1), 1e-12))
-    found.sound = float((levels > options.min_level).mean()) if len(levels) else 0.0
-    found.pieces = [Piece(**piece) for piece in find_pieces(seen, footage.wave, options)]
-    found.scores = [None] * len(found.pieces)
-    for piece, heard in zip(found.pieces, hear(footage, found.pieces), strict=True):
-        piece.heard = heard
-    if tools.judge is not None:
-        from data_prep.sync import measure
-
-        found.scores = measure(footage, found.pieces, tools.judge)
-    choose(found.pieces, found.scores, tools.limits)
+    found.sound = float((levels(footage.wave) > options.min_level).mean())
+    found.pieces, found.scores = examine(footage, seen, tools)
     framing = get_framing(options.framing)
     for piece in found.pieces:
-        marks = np.array(piece.marks).reshape(-1, 5, 2) if piece.marks else None
-        known = piece.boxes and (marks is not None or not framing.needs_landmarks)
-        places = framing.transforms(np.array(piece.boxes), marks) if known else np.zeros((1, 2, 3))
+        known = piece.boxes and (piece.marks or not framing.needs_landmarks)
+        places = piece.places(framing) if known else np.zeros((1, 2, 3))
         found.crops.append(float(np.median(np.hypot(places[:, 0, 0], places[:, 1, 0]))))
     faces = [piece for piece in found.pieces if piece.boxes]
     if faces:

@@ -15,8 +15,7 @@ import numpy as np
 from data_prep.active_speaker import Limits
 from data_prep.footage import Footage
 from data_prep.options import Options
-from data_prep.pieces import Piece
-from lipsync.audio import SAMPLE_RATE
+from data_prep.pieces import FRAME, Piece
 from lipsync.checkpoints import bundled_models, describe
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError
@@ -24,9 +23,6 @@ from lipsync.evaluation.judge import Judge
 from lipsync.faces.framing import get_framing
 from lipsync.media.loudness import levelled
 from lipsync.metrics.functional import VSHIFT, sync_score
-from lipsync.windows import FPS
-
-_SAMPLES = SAMPLE_RATE // FPS  # of a frame
 
 PUBLISHED = Limits(3.0, 6)  # of SyncNet v2, as in the preparation of VoxCeleb and HDTF
 
@@ -80,7 +76,7 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
     live = [i for i, piece in enumerate(pieces) if not piece.reason]
     if not live:
         return found
-    places = {i: _places(pieces[i], judge) for i in live}
+    places = {i: pieces[i].places(judge.framing) for i in live}
     held: dict[int, list[np.ndarray]] = {i: [] for i in live}
     wave = levelled(footage.wave, footage.path)
     for number, frame in enumerate(footage.frames()):
@@ -90,21 +86,15 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
                 place = places[i][number - piece.start]
                 held[i].append(judge.framing.cut(frame, place, judge.face_size))
             if number == piece.end - 1:
-                found[i] = _score(held.pop(i), wave[piece.start * _SAMPLES :], judge)
+                found[i] = _score(held.pop(i), wave[piece.start * FRAME :], judge)
         if not held:
             break
     return found
 
 
-def _places(piece: Piece, judge: Judge) -> np.ndarray:
-    """Where the judge's crops lie in the frames of a piece: (frames, 2, 3)."""
-    marks = np.array(piece.marks).reshape(-1, 5, 2) if piece.marks else None
-    return judge.framing.transforms(np.array(piece.boxes, np.float32), marks)
-
-
 def _score(faces: list[np.ndarray], wave: np.ndarray, judge: Judge) -> dict | None:
     try:
-        video, audio = judge.embed(faces, wave[: len(faces) * _SAMPLES])
+        video, audio = judge.embed(faces, wave[: len(faces) * FRAME])
     except ValueError:  # too short for a window of this judge
         return None
     result = sync_score(video, audio)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lipsync.errors import ConfigError, LipsyncError, exit_on_error
@@ -53,6 +54,12 @@ def run_command(main: Callable[[], None]) -> None:
             raise LipsyncError(_summary(failures)) from error
         if failures := sweep_failures():
             raise LipsyncError(_summary(failures))
+
+
+def check_given(config: DictConfig, usage: str, *names: str) -> None:
+    """Raise ConfigError, which shows how the command is used, unless all of these are given."""
+    if missing := [name for name in names if OmegaConf.is_missing(config, name)]:
+        raise ConfigError(f"{' and '.join(missing)} not given: {usage}")
 
 
 def quoted(argument: str, sweeping: bool = False) -> str:

@@ -46,6 +46,27 @@ def read_text(path: str | Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_table(path: str | Path, *columns: str) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file under its header, each with the number of its line.
+
+    Args:
+        path: of the file.
+        columns: which it needs; others may be there.
+
+    Raises:
+        MediaError: it cannot be read, has no such header, or a row of more or fewer cells.
+    """
+    (_, head), *rows = read_rows(path) or [(0, [])]
+    if not set(columns) <= set(head) or len(set(head)) < len(head):
+        needed = ", ".join(columns)
+        raise MediaError(path, f"needs a header of distinct columns with {needed}", "add one")
+    for line, cells in rows:
+        if len(cells) != len(head):
+            problem = f"line {line} has {len(cells)} fields, but the header has {len(head)}"
+            raise MediaError(path, problem, "correct it")
+    return [(line, dict(zip(head, cells, strict=True))) for line, cells in rows]
+
+
 def read_rows(path: str | Path) -> list[tuple[int, list[str]]]:
     """The rows of a CSV file that are not blank, each with the number of its (last) line.
 

@@ -24,7 +24,7 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.data.store import read_split
 from lipsync.errors import MediaError
 from lipsync.evaluation import DEFAULT_JUDGE, as_judge
-from lipsync.evaluation.videos import find_stretch, protocol_name
+from lipsync.evaluation.videos import Scoring, protocol_name
 from lipsync.faces.detect import get_detector
 from lipsync.media import read_audio
 from lipsync.metrics import compare_paired, mean_interval, offset_curve, sync_score
@@ -68,7 +68,7 @@ def measure(root: Path, keys: list[str], judge_name: str) -> tuple[dict, dict, s
         try:
             wave = read_audio(path, SAMPLE_RATE)
             other = read_audio(root / f"{elsewhere(keys, number)}.mp4", SAMPLE_RATE)
-            stretch = find_stretch(path, judge, detector)
+            stretch = Scoring(judge, detector).stretch(path)
             video = judge.embed_faces(stretch.crops(judge.face_size))
         except MediaError as error:
             problems[key] = error.problem

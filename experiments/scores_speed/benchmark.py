@@ -28,7 +28,7 @@ import torch
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.evaluation import Judge, as_judge
-from lipsync.evaluation.videos import Stretch, find_stretch, measure
+from lipsync.evaluation.videos import Scoring, Stretch
 from lipsync.faces.detect import Detector, get_detector
 from lipsync.faces.tracks import detect_track
 from lipsync.media import HeldFrames, VideoWriter, read_audio
@@ -77,8 +77,9 @@ def plain(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None)
 
 
 def ours(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None) -> float:
-    stretch = stretch or find_stretch(path, judge, detector)
-    return measure(stretch, [read_audio(path, SAMPLE_RATE)], judge).scores[0].result.distance
+    stretch = stretch or Scoring(judge, detector).stretch(path)
+    wave = read_audio(path, SAMPLE_RATE)
+    return Scoring(judge, detector).measure(stretch, [wave]).scores[0].result.distance
 
 
 def _read(path: Path) -> np.ndarray:
@@ -127,7 +128,7 @@ def main() -> None:
     judge, detector = make_judge(args.judge), get_detector("centerface", threads=args.threads)
     one_by_one = get_detector("centerface", threads=args.threads)
     one_by_one.at_once = 1
-    stretch = find_stretch(args.video, judge, detector)
+    stretch = Scoring(judge, detector).stretch(args.video)
     given = stretch if args.network else None
     frames = len(stretch.boxes)
     print(f"{args.judge}, {frames} frames, {args.threads} threads, median of {args.runs} runs")

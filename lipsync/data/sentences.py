@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from lipsync.data.datasets import Reader, Split
 from lipsync.data.draws import ClipDraws
 from lipsync.data.inputs import Inputs
 from lipsync.errors import ClipError, ConfigError
+from lipsync.tables import read_table
 
 GRID_SLOTS = (
     ("bin", "lay", "place", "set"),
@@ -49,15 +49,10 @@ def read_transcripts(path: str | Path) -> dict[str, str]:
     """Clip -> what it says, of a CSV with the columns ``name`` (``speaker/clip``) and ``text``.
 
     Raises:
-        ConfigError: a file that cannot be read, or of other columns.
+        MediaError: a file that cannot be read, or of other columns.
     """
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {row["name"].strip(): " ".join(row["text"].lower().split()) for row in rows}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError):
-        problem = "cannot be read; write a CSV with columns name and text"
-        raise ConfigError(f"{path}: {problem}") from None
+    rows = read_table(path, "name", "text")
+    return {row["name"]: " ".join(row["text"].lower().split()) for _, row in rows}
 
 
 class Sentences(Split):

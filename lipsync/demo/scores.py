@@ -21,7 +21,7 @@ from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.rows import LEAKAGE
 from lipsync.evaluation.text import signed
 from lipsync.evaluation.truth import Source
-from lipsync.evaluation.videos import Stretch, find_stretch
+from lipsync.evaluation.videos import Scoring, Stretch
 from lipsync.faces.detect import Detection, Detector, get_detector
 from lipsync.faces.tracks import STRIDE
 from lipsync.media.loudness import read_speech
@@ -117,7 +117,7 @@ def score(
 
 
 def _see(path: Path, judge: Judge, detector: Detector, report: Report, what: str) -> Seen:
-    stretch = find_stretch(path, judge, _Watched(detector, report, f"finding faces in {what}"))
+    stretch = Scoring(judge, _Watched(detector, report, f"finding faces in {what}")).stretch(path)
     total = None if stretch.end is None else stretch.end - stretch.start
 
     def crops() -> Iterator[np.ndarray]:

@@ -20,6 +20,7 @@ from lipsync.dubbing.result import DubResult
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.media import check_target, whole_file
 from lipsync.media.files import naming_target
+from lipsync.plain import Plain
 from lipsync.tables import read_rows, read_text
 
 _FILES = ("face", "audio", "output")
@@ -41,7 +42,7 @@ class Entry:
 
 
 @dataclass
-class BatchResult:
+class BatchResult(Plain):
     """What a list came to.
 
     Attributes:
@@ -55,15 +56,6 @@ class BatchResult:
     done: list[DubResult] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {
-            "path": str(self.path),
-            "done": [result.as_dict() for result in self.done],
-            "skipped": [str(path) for path in self.skipped],
-            "failed": self.failed,
-        }
 
     def __str__(self) -> str:
         counts = f"{len(self.done)} dubbed, {len(self.skipped)} there already"

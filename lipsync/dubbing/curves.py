@@ -20,6 +20,7 @@ from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import whole_file
+from lipsync.tables import read_rows
 
 _AT_ONCE = 64  # windows of sound, or faces, whose code is read together
 ASKING = ("curves", "driver", "amplitude", "smoothing")
@@ -150,10 +151,9 @@ def read_curves(path: Path, numbers: int | None = None, seconds: float = 0.0) ->
         MediaError: it cannot be read, has another count of numbers, or ends before the sound.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            _, *rows = csv.reader(file)
-        table = np.array([[float(cell) for cell in row] for row in rows if row], np.float64)
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+        _, *rows = read_rows(path)
+        table = np.array([[float(cell) for cell in row] for _, row in rows], np.float64)
+    except ValueError as error:
         raise MediaError(
             path, f"is not a table of curves ({error})", "write one with lipsync dub --curves FILE"
         ) from None

@@ -18,7 +18,9 @@ from lipsync.dubbing.parts import wanted_faces
 from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.references import (
     AHEAD,
+    ALIGNED,
     AUTO,
+    IN_BOX,
     Choice,
     References,
     Seen,
@@ -122,7 +124,8 @@ class FacePlan:
                 streams=source.streams,
             )
             given = see_frames(every, how, self._detector(options), rules, framing, lips.size)
-        self._references = [References(how, lips.references, fps, one) for one in given]
+        reach = ALIGNED if framing.needs_landmarks else IN_BOX
+        self._references = [References(how, lips.references, fps, one, reach) for one in given]
         room = max(1, _HELD_BYTES // (3 * source.size[0] * source.size[1]))
         self._ahead: float = min(round(AHEAD * fps), room) if how == AUTO else 0
         if whole:

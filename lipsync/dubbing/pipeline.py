@@ -130,8 +130,8 @@ def dub(
         beside=pictures.beside.kept if pictures.beside is not None else [],
         left_out=pictures.beside.left_out if pictures.beside is not None else [],
         tracks=plan.faces.written,
-        stage_seconds=dict(stages.seconds),
-        wall_seconds=time.perf_counter() - began,
+        stage_seconds={name: round(taken, 3) for name, taken in stages.seconds.items()},
+        wall_seconds=round(time.perf_counter() - began, 3),
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from torch import nn
 
 from lipsync.dubbing.lips import ReferenceSets, is_published
@@ -22,6 +23,7 @@ from lipsync.dubbing.rest import (
     Seen,
     apart,
     as_candidate,
+    in_light_of,
     light_of,
     pose_of,
     rms,
@@ -34,18 +36,15 @@ from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing
 
 AHEAD = 2.0  # seconds of a shot that are seen before its first frame is dubbed
-_EVERY = 0.125  # seconds from one candidate to the next
-_MOST = 32  # candidates that are kept of a face
+_EVERY = 0.1  # seconds from one candidate to the next
+_MOST = 40  # candidates that are kept of a face
 _FACES = 4  # faces whose candidates are kept when they are seen no more
 _KEPT = 256  # crops of references of earlier shots, which are shown again
 _HOLD = 0.4  # seconds for which a reference stays at least
 _FADE = 0.12  # seconds in which one reference gives way to another
-_NEAR, _SCALE = 0.03, 0.06  # of the crop's side: poses as near as this are alike; and how much
-# further away weighs as much as a mouth that is open by the usual amount
 _LIGHT = 25.0  # levels of 255 by which one is brighter, which weighs as much
 _MARGIN = 0.5  # by which another reference must be better before it takes over,
 _URGENT = 1.5  # and by which it takes over at once: that in use shows another pose or light
-_FAR = 0.12  # of the crop's side: a pose further away is said to be far
 
 AUTO, ITSELF, FAR = "auto", "itself", "far"
 
@@ -82,6 +81,25 @@ def parse_choice(given: str | int | list[int] | None) -> str | tuple[int, ...] |
     return numbers
 
 
+class Reach(NamedTuple):
+    """How far apart poses are, in sides of the crop.
+
+    Attributes:
+        near: up to which two are alike.
+        scale: beyond that, what weighs as much as a mouth that is open by the usual amount; twice
+            as far weighs four times as much.
+        far: beyond which a reference is said to be far.
+    """
+
+    near: float
+    scale: float
+    far: float
+
+
+IN_BOX = Reach(0.03, 0.06, 0.12)  # heads move within their box
+ALIGNED = Reach(0.004, 0.012, 0.04)  # the eyes are held in their places: what moves, turns
+
+
 class Choice(NamedTuple):
     """What a frame is shown: sets of frame numbers, each with its share in the picture."""
 
@@ -93,7 +111,8 @@ class Choice(NamedTuple):
 class _Bank:
     """The candidates of one face, and which of them are in use."""
 
-    def __init__(self) -> None:
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
         self.candidates: list[Candidate] = []
         # of each: pose, light, and how far its mouth is from rest, usually 1
         self.poses, self.lights, self.unrest = np.zeros((0, 3, 2)), np.zeros(0), np.zeros(0)
@@ -106,13 +125,16 @@ class _Bank:
         self.candidates.append(candidate)
         self.unrest = unrest(self.candidates)
         if len(self.candidates) > _MOST:  # of the two most alike the one at rest stays
-            poses = np.stack([np.nan_to_num(c.pose).ravel() for c in self.candidates]) / _SCALE
+            poses = (
+                np.stack([np.nan_to_num(c.pose).ravel() for c in self.candidates])
+                / self.reach.scale
+            )
             mouths = np.stack([c.mouth.ravel() for c in self.candidates])
             mouths = mouths / max(float(mouths.std()), 1e-6) / mouths.shape[1] ** 0.5
-            rows = np.hstack([poses, mouths])
-            apart = np.linalg.norm(rows[:, None] - rows[None], axis=-1)
-            np.fill_diagonal(apart, np.inf)
-            pair = map(int, np.unravel_index(apart.argmin(), apart.shape))
+            rows = np.hstack([poses / self.reach.scale, mouths])
+            alike = cdist(rows, rows)
+            np.fill_diagonal(alike, np.inf)
+            pair = map(int, np.unravel_index(alike.argmin(), alike.shape))
             in_use = {c.number for c in self.used}
             worth = [
                 (c.number in in_use, -u) for c, u in zip(self.candidates, self.unrest, strict=True)
@@ -124,12 +146,12 @@ class _Bank:
 
     def choose(self, pose: np.ndarray, light: float, count: int, fade: int, hold: int) -> Choice:
         away, darker = apart(self.poses, pose), np.abs(self.lights - light)
-        costs = self.unrest + np.maximum(0, away - _NEAR) / _SCALE
+        costs = self.unrest + np.square(np.maximum(0, away - self.reach.near) / self.reach.scale)
         costs += np.maximum(0, darker / _LIGHT - 0.4)
         self.since += 1
         self._change(costs, away, count, _MARGIN if self.since >= hold else _URGENT)
         numbers = tuple(c.number for c in self.used)
-        fallback = FAR if apart(self.used[0].pose, pose) > _FAR else ""
+        fallback = FAR if apart(self.used[0].pose, pose) > self.reach.far else ""
         share = (self.since + 1) / (fade + 1)
         if not self.before or share >= 1:
             return Choice(((1.0, numbers),), fallback)
@@ -142,7 +164,7 @@ class _Bank:
         worse = costs[kept] - costs[best] if kept is not None else np.inf
         if self.used and worse <= margin:
             return
-        near = set(np.flatnonzero(away <= away[best] + _NEAR).tolist())
+        near = set(np.flatnonzero(away <= away[best] + self.reach.near).tolist())
         taken = [best]
         while len(taken) < count:
             free = sorted(near.difference(taken)) or [best]
@@ -162,26 +184,32 @@ class References:
         count: references that a face is shown at a time.
         fps: frames a second.
         given: the faces to choose from, where their frames are named.
+        reach: how far poses may be apart, which depends on how faces are framed.
     """
 
     def __init__(
-        self, how: str | tuple[int, ...], count: int, fps: float, given: Sequence[Seen] = ()
+        self,
+        how: str | tuple[int, ...],
+        count: int,
+        fps: float,
+        given: Sequence[Seen] = (),
+        reach: Reach = IN_BOX,
     ) -> None:
-        self._how, self._count = how, count
+        self._how, self._count, self._reach = how, count, reach
         spans = (_EVERY, _FADE, _HOLD)
         self._every, self._fade, self._hold = (max(1, round(span * fps)) for span in spans)
         self._banks: dict[object, _Bank] = {}
         self._given: _Bank | None = None
         self._crops: dict[int, np.ndarray] = {}  # of candidates, by their numbers
         for one in given:
-            self._given = self._given or _Bank()
+            self._given = self._given or _Bank(reach)
             self._add(self._given, one)
 
     def see(self, track: object, one: Seen) -> None:
         """A face that is to be dubbed, and may serve others as reference."""
         if self._how != AUTO:
             return
-        bank = self._banks.setdefault(track, _Bank())
+        bank = self._banks.setdefault(track, _Bank(self._reach))
         if bank.seen % self._every == 0:
             self._add(bank, one)
             done = [t for t, b in self._banks.items() if b.seen == b.chosen and b is not bank]
@@ -206,7 +234,7 @@ class References:
     def crops(
         self, choice: Choice, own: np.ndarray, read: Callable[[int], np.ndarray]
     ) -> ReferenceSets:
-        """The faces of a choice.
+        """The faces of a choice, in the light of the frame.
 
         Args:
             choice: for a frame that was just chosen for, or is shown again.
@@ -219,7 +247,8 @@ class References:
             self._crops[number] = read(number)
             while len(self._crops) > _KEPT:
                 self._crops.pop(next(iter(self._crops)))
-        return [(share, [self._crops[n] for n in numbers]) for share, numbers in choice.shares]
+        lit = {n: in_light_of(self._crops[n], own) for _, numbers in choice.shares for n in numbers}
+        return [(share, [lit[n] for n in numbers]) for share, numbers in choice.shares]
 
     def _add(self, bank: _Bank, one: Seen) -> None:
         bank.add(as_candidate(one))

@@ -12,6 +12,8 @@ from lipsync.faces.framing import get_framing
 _VIEW = 64  # pixels to a side at which a mouth is looked at
 _LIPS = (0.52, 0.92, 0.36, 0.64)  # top, bottom, left and right of the mouth where it is aligned,
 _LIPS_IN_CROP = (0.58, 0.87, 0.38, 0.62)  # and in a crop of a face without landmarks
+_SAME_LEVEL = 10.0  # of 255, by which the upper face may be brighter in the same light,
+_SAME_CONTRAST = 0.15  # and the logarithm of the ratio of contrasts
 
 
 class Seen(NamedTuple):
@@ -65,6 +67,37 @@ def rms(values: np.ndarray) -> float:
 def light_of(crop: np.ndarray) -> float:
     """Mean level of a crop's upper half."""
     return float(crop[: len(crop) // 2].mean())
+
+
+def in_light_of(reference: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """A reference as if it were filmed in the light of the frame that it is shown beside.
+
+    Each channel of the upper face is brought to the mean and the contrast of the frame's own, as
+    fades, exposure and coloured light change them. Small differences, which a change of pose makes
+    as well, stay.
+
+    Args:
+        reference, own: uint8 (S, S, 3), crops of one face.
+
+    Returns:
+        uint8 (S, S, 3); the reference itself where the light is the same.
+    """
+    side = len(own)
+    upper = np.s_[: round(0.4 * side), round(0.25 * side) : round(0.75 * side)]
+    theirs, ours = (crop[upper].reshape(-1, 3).astype(np.float32) for crop in (reference, own))
+    mean = theirs.mean(axis=0)
+    shift = _beyond(ours.mean(axis=0) - mean, _SAME_LEVEL)
+    contrast = np.log((ours.std(axis=0) + 1) / (theirs.std(axis=0) + 1))
+    gain = np.exp(_beyond(contrast, _SAME_CONTRAST))
+    if not shift.any() and (gain == 1).all():
+        return reference
+    levels = (reference - mean) * gain + mean + shift
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def _beyond(values: np.ndarray, small: float) -> np.ndarray:
+    """0 for values up to ``small``, themselves from twice that on, and between them no step."""
+    return values * np.clip(np.abs(values) / small - 1, 0, 1)
 
 
 def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:

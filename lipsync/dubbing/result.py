@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from lipsync.dubbing.references import FAR, ITSELF, Choice
+from lipsync.plain import Plain
 
 Spans = list[tuple[int, int]]
 """(start, end) of frames, the end not included."""
@@ -51,7 +51,7 @@ class ReferencesUsed:
 
 
 @dataclass(frozen=True)
-class DubResult:
+class DubResult(Plain):
     """What a dub came to.
 
     Attributes:
@@ -108,17 +108,6 @@ class DubResult:
     wall_seconds: float = 0.0
     by_face: dict[str, int] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        tracks = str(self.tracks) if self.tracks is not None else None
-        return asdict(self) | {
-            "output": str(self.output),
-            "fps": str(self.fps),
-            "tracks": tracks,
-            "stage_seconds": {k: round(v, 3) for k, v in self.stage_seconds.items()},
-            "wall_seconds": round(self.wall_seconds, 3),
-        }
 
     def __str__(self) -> str:
         gaps = _spans(self.skipped)

@@ -16,8 +16,6 @@ from .html import save_html as save_html
 from .judge import Judge as Judge
 from .judge import Scored as Scored
 from .judges import as_judge as as_judge
-from .judges import embed_clip as embed_clip
-from .judges import score_clip as score_clip
 from .lists import Pair as Pair
 from .lists import find_videos as find_videos
 from .lists import random_pairs as random_pairs

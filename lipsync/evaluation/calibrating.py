@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lipsync.errors import CheckpointError, ClipError, ConfigError
 from lipsync.evaluation.calibration import LEVEL, Calibration, Errors, fit, reliability
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
+from lipsync.evaluation.progress import Progress, reported
 from lipsync.evaluation.text import aligned
 from lipsync.metrics.functional import sync_score
 from lipsync.windows import FPS
@@ -34,7 +35,7 @@ def calibrate(
     without: Sequence[str] = (),
     level: float = LEVEL,
     device: str = "cpu",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Calibration:
     """Find what a judge's confidence is worth on the people of a prepared set.
 
@@ -61,16 +62,12 @@ def calibrate(
     listed = [key for split in splits for key in read_split(root, split)]
     keys = [key for key in listed if key.split("/")[0] not in without]
     embedded: list[tuple[str, Tensor, Tensor]] = []
-    for done, key in enumerate(keys):
-        if progress:
-            progress(key, done, len(keys))
+    for key in reported(keys, progress, str):
         try:
             clip = open_clip(root, key, side=judge.face_size)
             embedded.append((clip.speaker, *judge.embed(judge.faces(clip), clip.wave)))
         except (ClipError, ValueError):  # damaged, or too short for a window
             continue
-    if progress:
-        progress("", len(keys), len(keys))
     if len(embedded) < _LEAST:
         raise ConfigError(
             f"{len(embedded)} of {len(keys)} clips can be scored, but calibration needs at least "

@@ -9,12 +9,13 @@ it was not fitted to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from lipsync.errors import ConfigError
+from lipsync.plain import Plain
 
 IN_SYNC, OFF_SYNC, UNSURE = "yes", "no", "unsure"
 LEVEL = 0.9  # least probability that is acted on
@@ -39,7 +40,7 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(Plain):
     """From a judge's confidence in an offset to the probability that it is within a frame.
 
     Attributes:
@@ -80,10 +81,6 @@ class Calibration:
             f"accepted from probability {self.level:g}; calibrated on {self.clips} clips of "
             f"{', '.join(self.people)}"
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the card."""
-        return asdict(self)
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any], window: int) -> Calibration | None:

@@ -21,6 +21,7 @@ from lipsync.windows import FPS
 HEIGHT = 176  # pixels of one picture
 SECONDS = 6  # at most
 _CRF = 30
+_CLIPS = 3  # in a report
 
 
 def write_side_by_side(
@@ -74,30 +75,31 @@ def _as_long(video: Path, count: int, height: int) -> Iterator[np.ndarray]:
     yield from repeat(small, count)
 
 
+def spread(count: int, shown: int) -> dict[int, str]:
+    """Evenly spaced places in a list that is sorted by distance, and what each of them is."""
+    places = np.linspace(0, count - 1, min(shown, count)).round().astype(int).tolist()
+    named = {0: "least distance", count - 1: "largest distance"}
+    return {place: named.get(place, "in between") for place in places}
+
+
 def report_clips(
-    report: Report, pairs: Sequence[Pair], folder: str | Path, count: int = 3
+    report: Report, pairs: Sequence[Pair], folder: str | Path
 ) -> list[tuple[Path, str]]:
     """Clips of the pairs with the least, the middle and the largest distance, with captions.
 
     Args:
         report: what :func:`lipsync.evaluation.evaluate_generator` gave for ``pairs``.
         folder: its output folder; clips are kept in ``clips/`` there.
-        count: how many.
     """
     numbers = {pair.name: number for number, pair in enumerate(pairs)}
     rows = sorted(report.of(GENERATED), key=lambda row: (row.distance, row.video))
-    if not rows:
-        return []
     folder = Path(folder)
-    places = sorted(set(np.linspace(0, len(rows) - 1, count).round().astype(int).tolist()))
-    names = {0: "least distance", len(rows) - 1: "largest distance"}
     clips = []
-    for place in places:
+    for place, why in spread(len(rows), _CLIPS).items():
         row, number = rows[place], numbers[rows[place].video]
         output = folder / "clips" / f"{number:05d}.mp4"
         dub = dubbed_path(folder, number, pairs[number])
         write_side_by_side([pairs[number].video, dub], dub, output)
-        why = names.get(place, "in between")
         told = f"{why}: {row.video}, distance {row.distance:.3f}, "
         told += f"offset {row.offset:+d} (fine {tenths(row.fine_offset)})"
         clips.append((output, told))

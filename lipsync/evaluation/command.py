@@ -12,8 +12,15 @@ from typing import Any
 from lipsync.commands import add_command, add_output_style, bars, print_json
 from lipsync.errors import ConfigError
 
-_DETECTORS = ("centerface", "face_alignment")
-_DETECTOR = "centerface (default) or face_alignment"
+
+def _add_scoring(add: Any) -> None:
+    """The options of how videos are scored."""
+    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
+    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
+    names, about = ("centerface", "face_alignment"), "centerface (default) or face_alignment"
+    add("--detector", choices=names, metavar="NAME", help=about)
+    add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
+    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
 
 
 def add_evaluate(commands: Any) -> None:
@@ -28,15 +35,11 @@ def add_evaluate(commands: Any) -> None:
     add("generated", nargs="*", metavar="GENERATED", help="videos or folders of videos")
     add("--real", nargs="+", metavar="REAL", help="videos or folders of real videos")
     add("--pairs", metavar="CSV", help="instead: a file with lines generated,real")
-    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     add("-o", "--output", metavar="DIR", help="write scores.csv, scores.json and report.html there")
     add("--against", metavar="DIR", help="an earlier output: compare on the videos in both")
     about = "wild (default), or cropped if the videos are face crops"
     add("--protocol", choices=("wild", "cropped"), metavar="NAME", help=about)
-    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
-    add("--detector", choices=_DETECTORS, metavar="NAME", help=_DETECTOR)
-    add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
-    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
+    _add_scoring(add)
     add_output_style(parser)
     add = parser.add_argument_group(
         "a generator", "dub pairs and score them; the same command continues an interrupted run"
@@ -64,14 +67,10 @@ def add_bench(commands: Any) -> None:
     add("folder", metavar="FOLDER", help="real videos and dubs, see below")
     add("-o", "--output", required=True, metavar="OUT", help="the folder for index.html")
     add("--systems", metavar="A,B", help="only these systems (default: all in FOLDER)")
-    add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     about = "a lip reader, for clips whose text and real_text clips.csv says"
     add("--reader", metavar="MODEL", help=about)
     add("--workers", type=int, metavar="N", help="processes (default: 1)")
-    add("--device", help="device of the networks, e.g. cuda (default: cpu)")
-    add("--detector", choices=_DETECTORS, metavar="NAME", help=_DETECTOR)
-    add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
-    add("--vshift", type=int, metavar="N", help="offsets tried to either side (default: 15)")
+    _add_scoring(add)
     add_output_style(parser)
     add = parser.add_argument_group("a system that dubs by a command").add_argument
     about = (

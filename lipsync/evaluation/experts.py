@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +17,13 @@ from lipsync.evaluation.text import aligned, tenths
 from lipsync.metrics.functional import SyncResult, best_threshold, sync_score
 from lipsync.metrics.lags import GAPS, MAX_LAG, lag_scores
 from lipsync.metrics.statistics import Interval, share_interval, statistic_interval
+from lipsync.plain import Plain
 
 EVERYONE = "all"
 
 
 @dataclass(frozen=True)
-class ExpertReport:
+class ExpertReport(Plain):
     """An expert's accuracy on prepared clips.
 
     Attributes:
@@ -73,23 +73,6 @@ class ExpertReport:
             "[95 % interval over clips, of all together over speakers]"
         )
         return "\n".join([title, *aligned(head, lines, right=head[1:])])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {
-            "judge": self.judge,
-            "threshold": self.threshold,
-            "threshold_from": self.threshold_from,
-            "min_gap": self.min_gap,
-            "accuracy": {s: i.as_dict() for s, i in self.accuracy.items()},
-            "by_gap": {
-                s: {str(g): i.as_dict() for g, i in gaps.items()} for s, gaps in self.by_gap.items()
-            },
-            "within_one": {s: i.as_dict() for s, i in self.within_one.items()},
-            "offsets": {s: {str(o): n for o, n in h.items()} for s, h in self.offsets.items()},
-            "fine_offset": self.fine_offset,
-            "problems": self.problems,
-        }
 
 
 def evaluate_expert(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from lipsync.errors import ConfigError
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.rows import GENERATED, Row
-from lipsync.evaluation.text import write_text
+from lipsync.evaluation.text import write_json
 from lipsync.media import whole_file
 
 FEATURES = (GENERATED, "real")
@@ -48,8 +47,7 @@ class RunFolder:
         if about.exists():
             _check_same(path, about, settings)
         else:
-            text = json.dumps(settings, indent=1, ensure_ascii=False) + "\n"
-            write_text(about, text)
+            write_json(about, settings)
         (path / "dubbed").mkdir(exist_ok=True)
         for part in ("dubbed", "pairs"):
             for left in (path / part).glob(".*"):  # of a run that was killed while writing
@@ -69,8 +67,7 @@ class RunFolder:
         for kind, parts in features.items():
             with whole_file(self._file(number, f"{kind}.npy")) as temporary:
                 np.save(temporary, np.concatenate(parts).astype(np.float32), allow_pickle=False)
-        text = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n"
-        write_text(self._file(number, "json"), text)
+        write_json(self._file(number, "json"), rows)
 
     def features(self, number: int) -> Iterator[tuple[str, np.ndarray]]:
         """The judge's embeddings of a pair that was scored: set, (windows, d) float32."""

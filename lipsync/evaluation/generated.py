@@ -12,7 +12,7 @@ so that only the pictures differ.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,13 @@ from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation.folder import RunFolder
 from lipsync.evaluation.independence import judge_trained
 from lipsync.evaluation.judge import Judge
-from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.pair import PairScorer, sets_of
+from lipsync.evaluation.progress import Progress, reported
 from lipsync.evaluation.rows import GENERATED, REAL, SETS, Row, problem_of
 from lipsync.evaluation.table import Report
-from lipsync.evaluation.videos import DEFAULT_JUDGE, protocol_name
-from lipsync.faces.detect import Detector, get_detector
+from lipsync.evaluation.videos import DEFAULT_JUDGE, Scoring
+from lipsync.faces.detect import Detector
 from lipsync.faces.tracks import STRIDE
 from lipsync.metrics.frechet import FrechetDistance
 from lipsync.metrics.functional import VSHIFT
@@ -55,7 +55,7 @@ def evaluate_generator(
     device: str = "cpu",
     reference_frames: str | None = None,
     allow_training_judge: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Dub every pair with a generator and score it beside its baselines and the real videos.
 
@@ -81,15 +81,12 @@ def evaluate_generator(
     """
     if not pairs:
         raise ConfigError("no pairs to evaluate; name a file list or a folder of videos")
-    if vshift < 1 or stride < 1:
-        raise ConfigError(f"vshift and stride must be 1 or more, got {vshift} and {stride}")
     generator = _generator(model, device)
     references = reference_choice(reference_frames, generator.network)
     if isinstance(references, tuple):
         raise ConfigError("reference_frames must be auto or itself when many videos are evaluated")
-    judge = as_judge(judge, device)
-    if isinstance(detector, str):
-        detector = get_detector(detector)
+    scoring = Scoring.of(judge, detector, device, stride=stride, vshift=vshift, protocol=protocol)
+    judge = scoring.judge
     settings = {
         "model": generator.name,
         "model_weights": generator.weights,
@@ -99,8 +96,8 @@ def evaluate_generator(
         "judge_trained_model": judge_trained(
             judge.model, judge.name, generator.name, generator.trained_with, allow_training_judge
         ),
-        "protocol": protocol_name(protocol, judge),
-        "detector": detector.name,
+        "protocol": scoring.protocols,
+        "detector": scoring.detector.name,
         "stride": stride,
         "vshift": vshift,
         "sets": ", ".join(SETS),
@@ -108,21 +105,14 @@ def evaluate_generator(
         "pair_list": _digest(f"{p.video}\t{p.audio}\n" for p in pairs),
     }
     folder = RunFolder(Path(output), settings)
-    scorer = PairScorer(
-        generator.network, references, judge, detector, stride, vshift, protocol, folder.path, pairs
-    )
+    scorer = PairScorer(generator.network, references, scoring, folder.path, pairs)
     rows: list[Row] = []
-    for number, pair in enumerate(pairs):
-        if progress:
-            progress(pair.name, number, len(pairs))
+    for number in reported(range(len(pairs)), progress, lambda number: pairs[number].name):
         rows += folder.rows(number) or _score_and_keep(folder, scorer, number)
-    if progress:
-        progress("", len(pairs), len(pairs))
     order = list(SETS)
     rows.sort(key=lambda row: order.index(row.set))  # stable: pairs stay in their order
     frechet = _frechet(folder, rows, pairs, judge)
-    protocol = str(settings["protocol"])
-    return Report(rows, judge.name, protocol, vshift, settings, frechet, judge.calibration)
+    return Report(rows, judge.name, scoring.protocols, vshift, settings, frechet, judge.calibration)
 
 
 def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]:

@@ -6,8 +6,6 @@ streamed through it, so that memory does not grow with the length of a video.
 
 from __future__ import annotations
 
-import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -23,6 +21,7 @@ from lipsync.checkpoints.origin import card_of
 from lipsync.data.clips import Clip
 from lipsync.errors import ConfigError
 from lipsync.evaluation.calibration import Calibration
+from lipsync.evaluation.sounds import SoundWindows
 from lipsync.evaluation.table import LSE_PROTOCOL
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
@@ -30,11 +29,10 @@ from lipsync.metrics.functional import VSHIFT, SyncResult, best_offset
 from lipsync.metrics.search import OffsetSearch
 from lipsync.models import SyncNetV2
 from lipsync.models.sound import SYNCNET_MFCC
-from lipsync.windows import FPS, cut_columns
+from lipsync.windows import FPS
 
 _ENDLESS = 1 << 40  # frames that never are the limit
 _PIXELS = 64 * 5 * 48 * 96  # embedded at a time: 64 windows of a published expert
-_KEPT = 4  # pieces of sound
 _READ = 64  # frames of a prepared clip read at a time
 _ASKED = ("embed_face", "embed_audio", "see", "lower_half")
 _STATED = ("image_size", "window", "feature", "framing")
@@ -93,12 +91,12 @@ class Judge:
         self.model, self.name = model, name or type(model).__name__
         self.network: Any = model  # or a faster form of it
         self.device = next(model.parameters()).device
-        self._pieces: deque[tuple] = deque(maxlen=_KEPT)  # of sound: wave, first, end, columns
         self.feature, self.framing = feature_of(model), get_framing(config["framing"])
         self.window, self.face_size = config["window"], config["image_size"]
         # What is embedded: windows, or the moments that windows are joined from
         self._moment = getattr(model, "moment", self.window)
-        self._heard = self.feature.spanning(self._moment) if self._joins else self.feature
+        heard = self.feature.spanning(self._moment) if self._joins else self.feature
+        self._sound = SoundWindows(heard)
         self.calibration = Calibration.from_card(card_of(model), self.window)
         rows = self.face_size // 2 if model.lower_half else self.face_size
         fitting = _PIXELS // (self._moment * rows * self.face_size)
@@ -146,7 +144,7 @@ class Judge:
         parts, end = [], start + count + self.window - self._moment
         for first in range(start, end, self.batch_size):
             some = min(self.batch_size, end - first)
-            windows = torch.from_numpy(self._sound_windows(wave, first, some)).to(self.device)
+            windows = torch.from_numpy(self._sound.cut(wave, first, some)).to(self.device)
             parts.append(embed(windows).float().cpu())
         found = torch.cat(parts)
         return self.network.join(found) if self._joins else found
@@ -260,30 +258,6 @@ class Judge:
         # Channels last in memory, also once frames and colours are one dimension.
         windows = windows.movedim(-1, 3).contiguous()
         return self.network.see(windows.permute(0, 3, 4, 1, 2))
-
-    def _sound_windows(self, wave: np.ndarray, start: int, count: int) -> np.ndarray:
-        """float32 (samples,) -> (count, 1, bands, columns) of windows start, start + 1, ...
-
-        Only the sound of these windows is looked at, so that a long one costs no memory.
-        """
-        feature = self._heard
-        starts = [feature.start(window / FPS) for window in range(start, start + count)]
-        # whole chunks, of which the neighbours in time are often windows of the same
-        first, end = max(0, starts[0] - feature.context), starts[-1] + feature.window
-        first, end = first - first % feature.chunk, end + -end % feature.chunk
-        values = self._columns(wave, first, end)
-        cut = [cut_columns(values, s - first, feature.window, feature.silence) for s in starts]
-        return np.stack(cut)[:, None]
-
-    def _columns(self, wave: np.ndarray, first: int, end: int) -> np.ndarray:
-        """Columns first, ..., end - 1 of a sound; a few pieces are kept."""
-        for of, *place, values in self._pieces:
-            if of() is wave and place == [first, end]:
-                return values
-        hop, reach = self.feature.hop, self.feature.reach
-        values = self.feature.extract(wave[first * hop : (end - 1) * hop + reach])
-        self._pieces.append((weakref.ref(wave), first, end, values))
-        return values
 
     def _stacks(self, faces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Overlapping runs (k + window - 1, S, S, 3) that together hold every window once."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lipsync.evaluation.rows import (
     COPIED,
@@ -20,6 +19,7 @@ from lipsync.evaluation.rows import (
 )
 from lipsync.evaluation.text import aligned
 from lipsync.metrics.statistics import Interval, mean_interval, share_interval
+from lipsync.plain import Plain
 
 _FOUND = "found"  # within a frame, by the judge
 _WANTED = {
@@ -50,7 +50,7 @@ ABOUT = {
 
 
 @dataclass(frozen=True)
-class Leak:
+class Leak(Plain):
     """One number of the dubs, and the set that it is read beside.
 
     ``beside`` is ``None`` where that set has no such number.
@@ -65,15 +65,6 @@ class Leak:
     def about(self) -> str:
         """How it reads."""
         return ABOUT[self.name]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {
-            "name": self.name,
-            "dubs": self.dubs.as_dict(),
-            "beside": None if self.beside is None else self.beside.as_dict(),
-            "beside_set": self.beside_set,
-        }
 
 
 def leaks(rows: Iterable[Row]) -> list[Leak]:

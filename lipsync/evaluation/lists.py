@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
+from lipsync.tables import read_rows, read_text
 
 VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"}
 SOUNDS = {".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus"}
@@ -58,16 +58,12 @@ def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
         MediaError: a file that cannot be read, contains no pair, or is no such CSV.
     """
     path = Path(path)
-    text = _read_text(path, "write a CSV of generated,real")
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
-    except csv.Error:
-        raise MediaError(path, "is not text", "write a CSV of generated,real") from None
-    for number, row in enumerate(rows, start=1):
+    rows: list[list[str]] = []
+    for number, row in read_rows(path):
         if len(row) != 2 or not all(row):
             raise MediaError(path, f"line {number} has {len(row)} fields", "write generated,real")
-    if rows and rows[0] == ["generated", "real"]:
-        rows = rows[1:]
+        if rows or row != ["generated", "real"]:
+            rows.append(row)
     if not rows:
         raise MediaError(path, "contains no pair", "write lines of generated,real")
     generated, real = ([path.parent / row[side] for row in rows] for side in (0, 1))
@@ -91,7 +87,7 @@ def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair
     path = Path(path)
     root = path.parent if root is None else Path(root)
     pairs = []
-    for number, line in enumerate(_read_text(path, _FORM).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         names = line.split()
         if not names:
             continue
@@ -147,15 +143,6 @@ def random_pairs(
 
 
 _FORM = "write lines of two names: video audio"
-
-
-def _read_text(path: Path, remedy: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise MediaError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    except UnicodeDecodeError:
-        raise MediaError(path, "is not text", remedy) from None
 
 
 def _resolve(root: Path, name: str, suffixes: set[str]) -> Path:

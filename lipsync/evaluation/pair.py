@@ -17,7 +17,6 @@ from lipsync.dubbing import dub
 from lipsync.dubbing.references import AUTO, ITSELF
 from lipsync.errors import MediaError
 from lipsync.evaluation.folder import dubbed_path
-from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.lists import Pair
 from lipsync.evaluation.rows import (
     COPIED,
@@ -34,8 +33,7 @@ from lipsync.evaluation.rows import (
     Row,
 )
 from lipsync.evaluation.truth import IDENTITY, Source, earlier_mouth, likeness, write_again
-from lipsync.evaluation.videos import Measured, Stretch, find_stretch, measure, scored_row
-from lipsync.faces.detect import Detector
+from lipsync.evaluation.videos import Measured, Scoring, Stretch, scored_row
 from lipsync.media import write_audio
 from lipsync.media.loudness import read_speech
 
@@ -76,11 +74,7 @@ class PairScorer:
 
     generator: nn.Module
     references: str
-    judge: Judge
-    detector: Detector
-    stride: int
-    vshift: int
-    protocol: str
+    scoring: Scoring
     folder: Path
     pairs: Sequence[Pair]
 
@@ -93,10 +87,10 @@ class PairScorer:
         pair = self.pairs[number]
         speech, own = (read_speech(path) for path in (pair.audio, pair.video))
         other = self._another_speech(number)
-        real = self._stretch(pair.video)
-        made = self._stretch(self._dub(number, pair.audio))
-        silent = self._stretch(self._dub_silence(number, len(own)))
-        again = self._stretch(write_again(real.footage, self._file(number, "_re_encoded")))
+        real = self.scoring.stretch(pair.video)
+        made = self.scoring.stretch(self._dub(number, pair.audio))
+        silent = self.scoring.stretch(self._dub_silence(number, len(own)))
+        again = self.scoring.stretch(write_again(real.footage, self._file(number, "_re_encoded")))
         source = Source(real, own)
 
         features: Features = {GENERATED: [], REAL: []}
@@ -104,16 +98,16 @@ class PairScorer:
         def keep(kind: str) -> Callable[[torch.Tensor], None]:
             return lambda found: features[kind].append(found.numpy())
 
-        options: dict[str, Any] = {"judge": self.judge, "vshift": self.vshift}
+        measure = self.scoring.measure
         sounds = [speech, *([other] if other is not None else []), own]
-        generated = measure(made, sounds, watch=keep(GENERATED), **options)
-        shown = measure(real, [own, speech], watch=keep(REAL), **options)
+        generated = measure(made, sounds, keep(GENERATED))
+        shown = measure(real, [own, speech], keep(REAL))
 
         def row(kind: str, found: Measured, sound: int, like: dict[str, float]) -> Row:
             return scored_row(kind, pair.name, found.scores[sound], found.pictures[sound] | like)
 
         def scored(kind: str, video: Stretch, heard: np.ndarray, like: dict[str, float]) -> Row:
-            found = measure(video, [own], **options)
+            found = measure(video, [own])
             return row(kind, found, 0, like | source.leakage(video, heard))
 
         close = likeness(made, real)
@@ -126,24 +120,19 @@ class PairScorer:
         rows.append(scored(SILENT, silent, np.zeros_like(own), {}))
         if not pair.own_sound:
             covered = self._dub(number, pair.video, "_covered", model=Covered(self.generator))
-            rows.append(scored(COVERED, self._stretch(covered), own, {}))
+            rows.append(scored(COVERED, self.scoring.stretch(covered), own, {}))
         how = AUTO if self.references == ITSELF else ITSELF
-        changed = self._stretch(self._dub(number, pair.audio, "_other_references", how))
+        changed = self.scoring.stretch(self._dub(number, pair.audio, "_other_references", how))
         beside = Source(replace(real, footage=made.footage), speech).leakage(changed, speech)
-        found = measure(changed, [speech], **options)
+        found = measure(changed, [speech])
         rows.append(row(OTHERS, found, 0, beside))
         rows.append(row(COPIED, shown, 1, earlier_mouth(real) | source.leakage(real, speech)))
         if not pair.own_sound:
-            same = self._stretch(self._dub(number, pair.video, "_own"))
+            same = self.scoring.stretch(self._dub(number, pair.video, "_own"))
             rows.append(scored(OWN, same, own, likeness(same, real)))
         rows.append(scored(REENCODED, again, own, likeness(again, real)))
         rows.append(row(REAL, shown, 0, IDENTITY | source.leakage(real, own)))
         return rows, features
-
-    def _stretch(self, path: Path) -> Stretch:
-        return find_stretch(
-            path, self.judge, self.detector, stride=self.stride, protocol=self.protocol
-        )
 
     def _file(self, number: int, ending: str = "") -> Path:
         return dubbed_path(self.folder, number, self.pairs[number], ending)
@@ -166,7 +155,7 @@ class PairScorer:
                 made,
                 model=model or self.generator,
                 reference_frames=references or self.references,
-                detector=self.detector,
+                detector=self.scoring.detector,
                 batch_size=_BATCH,
             )
         return made

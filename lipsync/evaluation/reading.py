@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torchmetrics.functional.text import word_error_rate
 
 from lipsync.checkpoints import fingerprint, load_model
 from lipsync.devices import to_device
 from lipsync.errors import CheckpointError, ConfigError
 from lipsync.faces.framing import get_framing
-from lipsync.metrics.words import word_errors
 from lipsync.models import LipReader
 
 _LONGEST = 750  # frames: sentences of a fixed form are short
@@ -73,5 +73,5 @@ class Reading:
         if not len(self.network.slots) <= len(frames) <= _LONGEST:
             return []
         seen = torch.from_numpy(np.stack(frames)).to(self.device).permute(0, 3, 1, 2) / 255
-        read = self.network.read(seen)
-        return [word_errors(read, text.split()) / len(text.split()) for text in texts]
+        read = " ".join(self.network.read(seen))
+        return [float(word_error_rate(read, text)) for text in texts]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,9 +14,10 @@ from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.independence import independence
 from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
-from lipsync.evaluation.text import aligned, signed, tenths, write_text
+from lipsync.evaluation.text import aligned, signed, tenths, write_json, write_text
 from lipsync.evaluation.verdicts import Verdicts, share_right, verdict_lines, verdicts
 from lipsync.metrics.statistics import Interval, mean_interval, share_interval
+from lipsync.plain import Plain, plain
 
 _IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
 COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "fine_offset", "problem")
@@ -27,7 +27,7 @@ LSE_PROTOCOL = "syncnet_v2-1"
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Plain):
     """A set's means over the videos that could be scored, each with its interval.
 
     ``within_one`` is the share of videos whose offset is -1, 0 or 1; a mean of offsets is not
@@ -43,15 +43,6 @@ class Summary:
     median_fine_offset: float | None = None
     within_one: Interval | None = None
     picture: dict[str, Interval] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-
-        def plain(value: Any) -> Any:
-            return value.as_dict() if isinstance(value, Interval) else value
-
-        found = {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
-        return found | {"picture": {k: v.as_dict() for k, v in self.picture.items()}}
 
 
 @dataclass(frozen=True)
@@ -234,24 +225,24 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """What the JSON file holds."""
-        return {
+        return plain({
             "warning": self.warning or None,
             "independence": self.independence or None,
             "judge": self.judge,
             "protocol": self.protocol,
             "vshift": self.vshift,
             "settings": self.settings,
-            "overall": {kind: self.overall(kind).as_dict() for kind in self.sets},
-            "leakage": [leak.as_dict() for leak in self.leakage],
+            "overall": {kind: self.overall(kind) for kind in self.sets},
+            "leakage": self.leakage,
             "frechet": self.frechet,
-            "calibration": None if self.calibration is None else self.calibration.as_dict(),
+            "calibration": self.calibration,
             "in_sync": {
                 video: {"verdict": verdict, "probability": probability}
                 for video, (verdict, probability) in self.in_sync.items()
             },
             "reliability": self.reliability,
-            "videos": [asdict(row) for row in self.rows],
-        }
+            "videos": self.rows,
+        })  # fmt: skip
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``scores.csv`` (the videos) and ``scores.json`` into ``folder``, each whole."""
@@ -262,10 +253,9 @@ class Report:
         writer.writerows(
             asdict(row) | row.picture | {"in_sync": _verdict(row, found)} for row in self.rows
         )
-        as_json = json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         return [
             write_text(Path(folder) / "scores.csv", text.getvalue()),
-            write_text(Path(folder) / "scores.json", as_json),
+            write_json(Path(folder) / "scores.json", self.as_dict()),
         ]
 
 

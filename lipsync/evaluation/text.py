@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from lipsync.media import whole_file
+from lipsync.plain import plain
 
 
 def aligned(head: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[str]) -> list[str]:
@@ -46,3 +49,9 @@ def write_text(path: Path, text: str) -> Path:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write a value as JSON, see :func:`lipsync.plain.plain`, whole or not at all."""
+    text = json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
+    return write_text(path, f"{text}\n")

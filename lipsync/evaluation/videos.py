@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +16,7 @@ from lipsync.errors import ConfigError, LipsyncError, MediaError
 from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
+from lipsync.evaluation.progress import Progress, reported
 from lipsync.evaluation.rows import GENERATED, REAL, Row
 from lipsync.evaluation.table import Report
 from lipsync.faces.detect import Detector, get_detector
@@ -108,33 +110,6 @@ def whole(frame: np.ndarray) -> np.ndarray:
     return box_transforms(np.array([[0, 0, *frame.shape[1::-1]]]))[0]
 
 
-def find_stretch(
-    path: Path, judge: Judge, detector: Detector, *, stride: int = STRIDE, protocol: str = "wild"
-) -> Stretch:
-    """What of a video is scored: by "wild" the longest stretch that shows its main face.
-
-    Raises:
-        MediaError: not readable, no face, or no landmarks where the judge's framing needs them.
-    """
-    footage = HeldFrames(path, FPS)
-    if protocol == "cropped":
-        return Stretch(footage)
-    track = detect_track(footage, detector, stride)
-    found = np.concatenate([[0], track.found.astype(int), [0]])
-    starts, ends = np.flatnonzero(np.diff(found) == 1), np.flatnonzero(np.diff(found) == -1)
-    if not len(starts):
-        raise MediaError(path, f"no face found in {len(track.boxes)} frames")
-    longest = int((ends - starts).argmax())
-    start, end = int(starts[longest]), int(ends[longest])
-    boxes, landmarks = track.boxes[start:end], track.landmarks[start:end]
-    try:
-        places = judge.framing.transforms(boxes, landmarks)
-    except ValueError as error:
-        raise MediaError(path, str(error)) from None
-    square = get_framing("box").transforms(boxes)[0]
-    return Stretch(footage, start, end, places, square, landmarks, boxes)
-
-
 @dataclass(frozen=True)
 class Measured:
     """One video's scores beside each of some sounds, and what its pictures look like."""
@@ -144,61 +119,116 @@ class Measured:
     pictures: list[dict[str, float]] = field(default_factory=list)
 
 
-def measure(
-    stretch: Stretch,
-    waves: Sequence[np.ndarray],
-    judge: Judge,
-    *,
-    vshift: int = VSHIFT,
-    watch: Callable[[Tensor], None] | None = None,
-) -> Measured:
-    """Score a stretch beside one sound or several; its frames are gone through once.
+@dataclass(frozen=True)
+class Scoring:
+    """Who scores videos, and how.
+
+    Attributes:
+        judge, detector: who scores, and who finds faces.
+        stride: a face is looked for on every so many frames.
+        vshift: candidate offsets on either side, in frames.
+        protocol: of :data:`PROTOCOLS`.
+    """
+
+    judge: Judge
+    detector: Detector
+    stride: int = STRIDE
+    vshift: int = VSHIFT
+    protocol: str = "wild"
+
+    @classmethod
+    def of(
+        cls, judge: Judge | str, detector: Detector | str, device: str = "cpu", **how: Any
+    ) -> Scoring:
+        """With a judge and a detector by their names, or as they are.
+
+        Raises:
+            ConfigError: no such detector or protocol, a judge that is none, or numbers below 1.
+            CheckpointError: a judge that cannot be loaded.
+        """
+        finder = get_detector(detector) if isinstance(detector, str) else detector
+        made = cls(as_judge(judge, device), finder, **how)
+        if made.vshift < 1 or made.stride < 1:
+            raise ConfigError(
+                f"vshift and stride must be 1 or more, got {made.vshift} and {made.stride}"
+            )
+        protocol_name(made.protocol, made.judge)
+        return made
+
+    @property
+    def protocols(self) -> str:
+        """What is written into results, see :func:`protocol_name`."""
+        return protocol_name(self.protocol, self.judge)
+
+    def stretch(self, path: Path) -> Stretch:
+        """What of a video is scored: by "wild" the longest stretch that shows its main face.
+
+        Raises:
+            MediaError: not readable, no face, or no landmarks where the judge's framing needs them.
+        """
+        footage = HeldFrames(path, FPS)
+        if self.protocol == "cropped":
+            return Stretch(footage)
+        track = detect_track(footage, self.detector, self.stride)
+        found = np.concatenate([[0], track.found.astype(int), [0]])
+        starts, ends = np.flatnonzero(np.diff(found) == 1), np.flatnonzero(np.diff(found) == -1)
+        if not len(starts):
+            raise MediaError(path, f"no face found in {len(track.boxes)} frames")
+        longest = int((ends - starts).argmax())
+        start, end = int(starts[longest]), int(ends[longest])
+        boxes, landmarks = track.boxes[start:end], track.landmarks[start:end]
+        try:
+            places = self.judge.framing.transforms(boxes, landmarks)
+        except ValueError as error:
+            raise MediaError(path, str(error)) from None
+        square = get_framing("box").transforms(boxes)[0]
+        return Stretch(footage, start, end, places, square, landmarks, boxes)
+
+    def measure(
+        self,
+        stretch: Stretch,
+        waves: Sequence[np.ndarray],
+        watch: Callable[[Tensor], None] | None = None,
+    ) -> Measured:
+        """Score a stretch beside one sound or several; its frames are gone through once.
+
+        Args:
+            stretch: of :meth:`stretch`.
+            waves: float32 (samples,) at 16 kHz that begin with the *video's* first frame.
+            watch: as for :meth:`Judge.score`.
+
+        Raises:
+            MediaError: not readable, or too short for a window.
+        """
+        look, judge = FaceLook(), self.judge
+        sounds = [stretch.sound(wave) for wave in waves]
+        try:
+            crops = stretch.crops(judge.face_size, look)
+            scores = judge.score(crops, sounds, self.vshift, watch)
+        except ValueError as error:
+            raise MediaError(stretch.footage.path, str(error)) from None
+        return Measured(stretch, scores, [look.numbers(sound) for sound in sounds])
+
+    def video(self, path: Path) -> Measured:
+        """Score a video with its own sound.
+
+        A short video is held, a longer one decoded twice; memory does not grow with its length.
+
+        Raises:
+            MediaError: not readable, no sound, no face, or too short for a window.
+        """
+        wave = read_speech(path)
+        return self.measure(self.stretch(path), [wave])
+
+
+def score_video(path: str | Path, judge: Judge, detector: Detector, **how: Any) -> Scored:
+    """The scores of a video with its own sound; see :meth:`Scoring.video` for errors.
 
     Args:
-        stretch: of :func:`find_stretch`.
-        waves: float32 (samples,) at 16 kHz that begin with the *video's* first frame.
-        judge, vshift, watch: as for :meth:`Judge.score`.
-
-    Raises:
-        MediaError: not readable, or too short for a window.
+        path: of the video.
+        judge, detector, how: as of :class:`Scoring`.
     """
-    look = FaceLook()
-    sounds = [stretch.sound(wave) for wave in waves]
-    try:
-        scores = judge.score(stretch.crops(judge.face_size, look), sounds, vshift, watch)
-    except ValueError as error:
-        raise MediaError(stretch.footage.path, str(error)) from None
-    return Measured(stretch, scores, [look.numbers(sound) for sound in sounds])
-
-
-def score_video(
-    path: str | Path,
-    judge: Judge,
-    detector: Detector,
-    *,
-    stride: int = STRIDE,
-    vshift: int = VSHIFT,
-    protocol: str = "wild",
-) -> Scored:
-    """Score a video with its own sound.
-
-    A short video is held, a longer one decoded twice; memory does not grow with its length.
-
-    Returns:
-        The scores and the number of windows they are from.
-
-    Raises:
-        MediaError: not readable, no sound, no face, or too short for a window.
-    """
-    return _measured(Path(path), judge, detector, stride, vshift, protocol).scores[0]
-
-
-def _measured(
-    path: Path, judge: Judge, detector: Detector, stride: int, vshift: int, protocol: str
-) -> Measured:
-    wave = read_speech(path)
-    stretch = find_stretch(path, judge, detector, stride=stride, protocol=protocol)
-    return measure(stretch, [wave], judge, vshift=vshift)
+    return Scoring(judge, detector, **how).video(Path(path)).scores[0]
 
 
 def scored_row(kind: str, name: str, scored: Scored, picture: dict[str, float]) -> Row:
@@ -218,7 +248,7 @@ def evaluate(
     vshift: int = VSHIFT,
     protocol: str = "wild",
     device: str = "cpu",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Score generated videos and, always beside them, real ones.
 
@@ -242,25 +272,16 @@ def evaluate(
     for kind, paths in lists.items():
         if not paths:
             raise ConfigError(f"no {kind} videos to score; name files or folders")
-    if vshift < 1 or stride < 1:
-        raise ConfigError(f"vshift and stride must be 1 or more, got {vshift} and {stride}")
-    judge = as_judge(judge, device)
-    protocol_text = protocol_name(protocol, judge)
-    if isinstance(detector, str):
-        detector = get_detector(detector)
-
+    scoring = Scoring.of(judge, detector, device, stride=stride, vshift=vshift, protocol=protocol)
     rows: list[Row] = []
     work = [(kind, path) for kind, paths in lists.items() for path in paths]
-    for done, (kind, path) in enumerate(work):
-        if progress:
-            progress(path.name, done, len(work))
+    for kind, path in reported(work, progress, lambda one: one[1].name):
         try:
-            found = _measured(path, judge, detector, stride, vshift, protocol)
+            found = scoring.video(path)
         except LipsyncError as error:
             problem = getattr(error, "problem", str(error))
             rows.append(Row(kind, str(path), 0, problem=problem))
         else:
             rows.append(scored_row(kind, str(path), found.scores[0], found.pictures[0]))
-    if progress:
-        progress("", len(work), len(work))
-    return Report(rows, judge.name, protocol_text, vshift, calibration=judge.calibration)
+    judge = scoring.judge
+    return Report(rows, judge.name, scoring.protocols, vshift, calibration=judge.calibration)

@@ -84,5 +84,5 @@ def crop_aligned(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndar
     matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     return cv2.warpAffine(
         frame, matrix, (size, size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip

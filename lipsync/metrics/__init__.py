@@ -12,7 +12,6 @@ from lipsync.metrics.statistics import (
     share_interval,
 )
 from lipsync.metrics.sync import OffSyncAccuracy, SyncScore
-from lipsync.metrics.words import WordErrorRate
 
 __all__ = [
     "Comparison",
@@ -23,7 +22,6 @@ __all__ = [
     "PictureQuality",
     "SyncResult",
     "SyncScore",
-    "WordErrorRate",
     "compare_paired",
     "holm",
     "mean_interval",

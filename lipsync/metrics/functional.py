@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lipsync.metrics.search import VSHIFT, OffsetSearch
-from lipsync.windows import lower_half
 
 MEDIAN_TAPS = 9  # length of the median filter over the per-frame confidence, as published
 
@@ -125,9 +124,10 @@ def _offset_distances(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> Tens
     return search.distances()
 
 
-def _median_filter(values: Tensor, taps: int = MEDIAN_TAPS) -> Tensor:
+def _median_filter(values: Tensor) -> Tensor:
     """(n,) -> (n,) running median; zeros stand beyond the ends, as in ``scipy.signal.medfilt``."""
-    return F.pad(values, (taps // 2, taps // 2)).unfold(0, taps, 1).median(dim=1).values
+    padded = F.pad(values, (MEDIAN_TAPS // 2, MEDIAN_TAPS // 2))
+    return padded.unfold(0, MEDIAN_TAPS, 1).median(dim=1).values
 
 
 def _check_scores(pos_scores: Tensor, neg_scores: Tensor) -> None:
@@ -200,46 +200,3 @@ def auc(pos_scores: Tensor, neg_scores: Tensor) -> Tensor:
     below = torch.searchsorted(neg, pos).double()  # negatives strictly below each positive
     upto = torch.searchsorted(neg, pos, right=True).double()
     return ((below + upto) / 2 / len(neg)).mean().float()
-
-
-def squared_error(pred: Tensor, target: Tensor) -> tuple[Tensor, int]:
-    """Sum of squared errors (a scalar) and the number of values, for pooling."""
-    if pred.shape != target.shape:
-        raise ValueError(f"shapes differ: {tuple(pred.shape)} and {tuple(target.shape)}")
-    if pred.numel() == 0:
-        raise ValueError("no pixels to compare")
-    if not (pred.is_floating_point() and target.is_floating_point()):
-        raise ValueError(f"pixels must be float in [0, 1], got {pred.dtype} and {target.dtype}")
-    return (pred.float() - target.float()).square().sum(), pred.numel()
-
-
-def psnr(pred: Tensor, target: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio ``-10 log10(mean squared error)`` in dB, over all values at once.
-
-    Args:
-        pred, target: pictures of one shape (..., height, width), float in [0, 1].
-
-    Returns:
-        A scalar; infinity where the two are equal.
-
-    Raises:
-        ValueError: shapes that differ, no pixels, or pixels that are not float.
-
-    Example:
-        >>> psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
-        tensor(20.)
-    """
-    total, count = squared_error(pred, target)
-    return -10 * torch.log10(total / count)
-
-
-def lower_half_psnr(pred: Tensor, target: Tensor) -> Tensor:
-    """:func:`psnr` over the lower half of the rows, the half that a generator fills in.
-
-    Example:
-        >>> target = torch.zeros(1, 3, 4, 4)
-        >>> target[..., :2, :] = 1  # wrong in the upper half alone
-        >>> lower_half_psnr(torch.zeros(1, 3, 4, 4), target)
-        tensor(inf)
-    """
-    return psnr(lower_half(pred), lower_half(target))

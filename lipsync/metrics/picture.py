@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.image import PeakSignalNoiseRatio
 
-from lipsync.metrics import functional as MF
 from lipsync.metrics import quality
 from lipsync.windows import lower_half
 
 
-class LowerHalfPSNR(Metric):
+class LowerHalfPSNR(PeakSignalNoiseRatio):
     """PSNR in dB over the lower half of the rows of all pictures together.
 
     The squared error is pooled before the logarithm, so the number does not depend on how pictures
@@ -28,31 +28,25 @@ class LowerHalfPSNR(Metric):
     Example:
         >>> metric = LowerHalfPSNR()
         >>> metric.update(torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.1))
-        >>> metric.compute()
-        tensor(20.)
+        >>> round(float(metric.compute()), 4)
+        20.0
     """
 
-    higher_is_better = True
-    is_differentiable = False
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+        super().__init__(data_range=1.0, **kwargs)
 
     @torch.no_grad()
-    def update(self, pred: Tensor, target: Tensor) -> None:
-        total, count = MF.squared_error(lower_half(pred), lower_half(target))
-        self.total += total
-        self.count += count
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        if preds.shape != target.shape:
+            raise ValueError(f"shapes differ: {tuple(preds.shape)} and {tuple(target.shape)}")
+        if not (preds.is_floating_point() and target.is_floating_point()):
+            raise ValueError(f"pixels must be float in [0, 1], got {preds.dtype}, {target.dtype}")
+        super().update(lower_half(preds).float(), lower_half(target).float())
 
     def compute(self) -> Tensor:
-        if self.count == 0:
+        if self.total == 0:
             raise ValueError("LowerHalfPSNR: no picture was given")
-        return -10 * torch.log10(self.total / self.count)
+        return super().compute()
 
 
 class PictureQuality(Metric):

@@ -13,12 +13,15 @@ clear more often, of few items in one case of ten.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
+
+from lipsync.plain import Plain
 
 LEVEL = 0.95
 LEAST = 6
@@ -29,7 +32,7 @@ Clusters = Sequence[Hashable] | np.ndarray
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Plain):
     """A mean (or another statistic) of ``n`` items, and its 95 % interval from ``low`` to ``high``.
 
     Of a single item, or of fewer than six that are all alike, there is no interval: ``low`` and
@@ -41,10 +44,6 @@ class Interval:
     high: float
     n: int
 
-    def as_dict(self) -> dict[str, float | int | None]:
-        """Plain values for JSON, ``None`` where there is no number."""
-        return {k: v if np.isfinite(v) else None for k, v in asdict(self).items()}
-
     def text(self, digits: int = 3) -> str:
         """``1.234 [1.200, 1.270]``, or the mean alone where there is no interval."""
         if not np.isfinite(self.low):
@@ -53,7 +52,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Plain):
     """Two systems on the same items.
 
     Attributes:
@@ -77,15 +76,9 @@ class Comparison:
             return "too few to say"
         return "clear" if self.clear else "not told apart"
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values for JSON."""
-        p = None if np.isnan(self.p) else self.p
-        told: dict[str, object] = {
-            "share_higher": self.share_higher,
-            "p": p,
-            "verdict": self.verdict,
-        }
-        return {"difference": self.difference.as_dict(), **told}
+    def as_dict(self) -> dict[str, Any]:
+        """Its fields as plain values, and the verdict."""
+        return super().as_dict() | {"verdict": self.verdict}
 
 
 def statistic_interval(

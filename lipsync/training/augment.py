@@ -14,10 +14,10 @@ from torch import Tensor
 from lipsync.errors import ConfigError
 from lipsync.features import Feature
 from lipsync.features.augment import Augmentation, Change
+from lipsync.metrics.quality import LUMA
 
 _GRIDS = (3, 5, 8, 12, 18)  # cells along a side of what two faces exchange
 _SHADES = ((2, 3), (4, 6), (8, 12))  # rows and columns of the fields of light and shade
-_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of R, G, B
 
 
 @dataclass
@@ -86,7 +86,7 @@ class PictureAugment:
 
         # Grey, contrast, colour and brightness are one map of a pixel: gain * mix @ rgb + level.
         grey = chosen(self.grey * strength).to(faces).view(-1, 1, 1)
-        mix = torch.lerp(torch.eye(3).to(faces), torch.tensor([_GREY] * 3).to(faces), grey)
+        mix = torch.lerp(torch.eye(3).to(faces), torch.tensor([LUMA] * 3).to(faces), grey)
         gain = (1 + uniform(self.contrast, 1, 1)) * (1 + uniform(self.colour, 3, 1))
         level = 0.5 - 0.5 * gain + uniform(self.brightness, 1, 1)
         with torch.autocast(faces.device.type, enabled=False):  # pixels need more than 8 bits

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torchmetrics import Metric
 
 from lipsync.errors import TrainingError
 from lipsync.features import Feature
@@ -22,7 +23,7 @@ from lipsync.training.buffers import average_over_processes, running_statistics
 from lipsync.training.finite import FiniteLosses
 from lipsync.training.folder import keep_best
 from lipsync.training.frozen import Frozen
-from lipsync.training.optim import planned_rate
+from lipsync.training.optim import parameter_groups, planned_rate
 from lipsync.training.precision import update_scale
 from lipsync.training.weights import check_same_run
 
@@ -175,9 +176,9 @@ class Training(pl.LightningModule, ABC):
     def on_test_epoch_end(self) -> None:
         self.log_dict(self.finish("test"))
 
-    @abstractmethod
     def make_optimizers(self) -> list[Optimizer]:
         """One for each network that learns."""
+        return [self.make_optimizer(parameter_groups(self))]
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers = self.make_optimizers()
@@ -234,3 +235,10 @@ class Training(pl.LightningModule, ABC):
 
 def _as_list(one_or_more: Any) -> list[Any]:
     return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+def taken(metric: Metric) -> float:
+    """The value of a metric, which begins again."""
+    value = float(metric.compute())
+    metric.reset()
+    return value

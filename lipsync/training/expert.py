@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from lipsync import losses
@@ -17,9 +16,9 @@ from lipsync.errors import ConfigError
 from lipsync.features import feature_of
 from lipsync.metrics.lags import LagReport
 from lipsync.models.base import Network, check_network
-from lipsync.training.base import Training
+from lipsync.training.base import Training, taken
 from lipsync.training.batches import to_float
-from lipsync.training.optim import parameter_groups
+from lipsync.training.frozen import layout
 from lipsync.training.terms import Term, weighted_terms
 from lipsync.training.terms.pairs import check_gap
 from lipsync.training.weights import architecture, start_from
@@ -60,9 +59,7 @@ class ExpertTraining(Training):
         check_gap("model.min_gap", min_gap)
         used, weights = weighted_terms(loss, terms)
         super().__init__(loss=weights, **options)
-        deep = any(parameter.ndim == 5 for parameter in expert.parameters())
-        layout = torch.contiguous_format if deep else torch.channels_last
-        self.expert, self.terms = expert.to(memory_format=layout), used
+        self.expert, self.terms = expert.to(memory_format=layout(expert)), used
         for name, term in used.items():
             term.attach(name, {"expert": expert})
         self.feature, self.window = feature_of(expert), expert.config["window"]
@@ -80,9 +77,13 @@ class ExpertTraining(Training):
         return Inputs(
             image_size=config["image_size"],
             framing=config["framing"],
-            spans={"expert": Span(self.feature, self.window)},
+            spans={"expert": self.span(evaluation)},
             lower_half=self.expert.lower_half,
         )
+
+    def span(self, evaluation: bool) -> Span:
+        """The sound of a sample."""
+        return Span(self.feature, self.window)
 
     def check_data(self, train: Any) -> None:
         """Raise ConfigError for training samples that hold no negatives."""
@@ -151,22 +152,17 @@ class ExpertTraining(Training):
     def finish(self, stage: str) -> dict[str, float]:
         self.report.threshold = None if stage == "val" else float(self.threshold)
         self.results = results = self.report.compute()
-        bce = float(self.bce.compute())
         self.report.reset()
-        self.bce.reset()
         if stage == "val":
             self.threshold.fill_(results["threshold"])
         return {
-            f"{stage}/bce": bce,
+            f"{stage}/bce": taken(self.bce),
             f"{stage}/off_sync_accuracy": results["accuracy"],
             f"{stage}/auc": results["auc"],
             f"{stage}/threshold": results["threshold"],
             f"{stage}/offset_within_1": results["offset_within_1"],
             **{f"{stage}/accuracy_gap_{g}": a for g, a in results["gaps"].items()},
         }
-
-    def make_optimizers(self) -> list[Optimizer]:
-        return [self.make_optimizer(parameter_groups(self))]
 
     def about(self) -> dict[str, Any]:
         return architecture(self.expert, "expert.")

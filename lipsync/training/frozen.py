@@ -34,7 +34,7 @@ class Frozen(nn.Module):
         if isinstance(network, LongSyncNet):
             network = network.with_window(network.moment)
         network.eval().requires_grad_(False)
-        self.__dict__["network"] = network.to(memory_format=_layout(network))  # no submodule
+        self.__dict__["network"] = network.to(memory_format=layout(network))  # no submodule
         self.sha256 = fingerprint(network)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> Frozen:
@@ -45,7 +45,7 @@ class Frozen(nn.Module):
         return self.network(*args, **options)
 
 
-def _layout(network: nn.Module) -> torch.memory_format:
+def layout(network: nn.Module) -> torch.memory_format:
     """Channels last, but where weights have five dimensions."""
     deep = any(parameter.ndim == 5 for parameter in network.parameters())
     return torch.contiguous_format if deep else torch.channels_last

@@ -95,6 +95,7 @@ class GeneratorTraining(Training):
                 kind = type(measure).__name__
                 raise ConfigError(f"model.metrics.{name}: {kind} is not a Measure")
             measure.attach(name, networks, dict(used.items()))
+        self.measures = [measure for measure in self.metrics.values() if measure.active]
         self.check_augmentation(self.features())
         self.trained_with: dict[str, list[str]] | None = {}  # before this training
         if init_from is not None:
@@ -238,13 +239,13 @@ class GeneratorTraining(Training):
 
     def evaluate(self, batch: dict[str, Any]) -> None:
         steps = self.paint_systems(batch)
-        for measure in self.metrics.values():
+        for measure in self.measures:
             measure.update(steps)
 
     def finish(self, stage: str) -> dict[str, float]:
         """Also ``<stage>/score``, which checkpoints are selected by and sweeps minimise."""
         values: dict[str, float] = {}
-        for measure in self.metrics.values():
+        for measure in self.measures:
             values |= measure.compute(stage == "val")
         values["score"] = selection_score(values)
         if stage == "val" and not self.trainer.sanity_checking:

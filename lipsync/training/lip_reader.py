@@ -9,17 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim import Optimizer
+from torchmetrics.text import WordErrorRate
 
 from lipsync.data.inputs import Inputs
 from lipsync.errors import ClipError
-from lipsync.metrics.words import WordErrorRate
 from lipsync.models import LipReader
 from lipsync.models.base import check_network
 from lipsync.models.lip_reader import BLANK
-from lipsync.training.base import Training
+from lipsync.training.base import Training, taken
 from lipsync.training.batches import to_float
-from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 
 
@@ -158,15 +156,11 @@ class LipReaderTraining(Training):
         for faces, length, text in zip(
             batch["faces"], batch["length"].tolist(), batch["text"], strict=True
         ):
-            self.word_error.update([self.reader.read(to_float(faces[:length]))], [text])
+            read = " ".join(self.reader.read(to_float(faces[:length])))
+            self.word_error.update([read], [text])
 
     def finish(self, stage: str) -> dict[str, float]:
-        error = float(self.word_error.compute())
-        self.word_error.reset()
-        return {f"{stage}/word_error": error}
-
-    def make_optimizers(self) -> list[Optimizer]:
-        return [self.make_optimizer(parameter_groups(self))]
+        return {f"{stage}/word_error": taken(self.word_error)}
 
     def about(self) -> dict[str, Any]:
         return architecture(self.reader, "reader.")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lipsync.data.inputs import Inputs, Span
+from lipsync.data.inputs import Span
 from lipsync.errors import ConfigError
 from lipsync.features import feature_of
 from lipsync.models import LongSyncNet
@@ -55,16 +55,9 @@ class LongExpertTraining(ExpertTraining):
         self._moment = feature_of(expert).spanning(self.window)
         self._stretch = feature_of(expert).spanning(frames)
 
-    def inputs(self, evaluation: bool = False) -> Inputs:
-        """What a sample holds: a stretch, or moments where it is a whole clip."""
-        config = self.expert.config
-        span = Span(self._moment, self.window) if evaluation else Span(self._stretch, self.frames)
-        return Inputs(
-            image_size=config["image_size"],
-            framing=config["framing"],
-            spans={"expert": span},
-            lower_half=self.expert.lower_half,
-        )
+    def span(self, evaluation: bool) -> Span:
+        """The sound of a stretch, or of moments where a sample is a whole clip."""
+        return Span(self._moment, self.window) if evaluation else Span(self._stretch, self.frames)
 
     def check_data(self, train: Any) -> None:
         """A stretch holds its own negatives: one a sample will do."""

@@ -24,17 +24,24 @@ from lipsync.features import feature_of
 from lipsync.metrics import LowerHalfPSNR, OffSyncAccuracy
 from lipsync.metrics.leakage import window_motion
 from lipsync.metrics.quality import edge_energy
+from lipsync.training.base import taken
 from lipsync.training.batches import generator_faces
 from lipsync.training.frozen import Frozen
 from lipsync.training.step import Step
 from lipsync.training.terms import SyncAdversarial, Term
-from lipsync.training.terms.sync import check_expert
+from lipsync.training.terms.sync import check_expert, window_span
 
 SYSTEMS = ("generated", "swapped_audio", "copied_reference", "real")
 
 
 class Measure(nn.Module, ABC):
-    """One measure: a step of each system in, named numbers out."""
+    """One measure: a step of each system in, named numbers out.
+
+    Attributes:
+        active: whether it measures; one that lacks what it needs is not asked.
+    """
+
+    active = True
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
         """Told once under which name it is listed, and beside which networks and terms.
@@ -79,10 +86,7 @@ class PerSystem(Measure):
             self.means[system].update(value, len(step.fake))
 
     def compute(self, validating: bool) -> dict[str, float]:
-        found = {f"{self.name}_{s}": float(mean.compute()) for s, mean in self.means.items()}
-        for mean in self.means.values():
-            mean.reset()
-        return found
+        return {f"{self.name}_{s}": taken(mean) for s, mean in self.means.items()}
 
 
 class L1(PerSystem):
@@ -106,9 +110,7 @@ class PSNR(Measure):
             metric.update(step.fake.flatten(0, 1), step.target.flatten(0, 1))
 
     def compute(self, validating: bool) -> dict[str, float]:
-        values = {f"{self.name}_{s}": float(metric.compute()) for s, metric in self.found.items()}
-        for metric in self.found.values():
-            metric.reset()
+        values = {f"{self.name}_{s}": taken(metric) for s, metric in self.found.items()}
         sensitivity = values[f"{self.name}_generated"] - values[f"{self.name}_swapped_audio"]
         return values | {"audio_sensitivity_db": sensitivity}
 
@@ -127,16 +129,10 @@ class TermValue(PerSystem):
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
         super().attach(name, networks, terms)
         self.__dict__["term"] = terms.get(self.of)  # no part of this module
+        self.active = self.of in terms
 
     def value(self, step: Step) -> Tensor:
         return self.term(step)
-
-    def update(self, steps: Mapping[str, Step]) -> None:
-        if self.term is not None:
-            super().update(steps)
-
-    def compute(self, validating: bool) -> dict[str, float]:
-        return super().compute(validating) if self.term is not None else {}
 
 
 class JudgeDistance(PerSystem):
@@ -158,7 +154,8 @@ class JudgeDistance(PerSystem):
         super().attach(name, networks, terms)
         if self.judge is None and networks.get("judge") is not None:
             self.judge = Frozen(networks["judge"])
-        if self.judge is None:
+        self.active = self.judge is not None
+        if not self.active:
             return
         check_expert("model.judge", self.judge.network)
         seen, sees = networks["generator"].config["framing"], self.judge.network.config["framing"]
@@ -175,10 +172,7 @@ class JudgeDistance(PerSystem):
                 )
 
     def span(self) -> Span | None:
-        if self.judge is None:
-            return None
-        network = self.judge.network
-        return Span(feature_of(network), network.config["window"])
+        return window_span(self.judge.network) if self.active else None
 
     def value(self, step: Step) -> Tensor:
         judge = self.judge.network
@@ -190,13 +184,6 @@ class JudgeDistance(PerSystem):
             faces = pictures.unflatten(0, faces.shape[:2])
         audio, face = judge(step.spans[self.name], judge.see(faces))
         return torch.linalg.vector_norm(audio.float() - face.float(), dim=-1)
-
-    def update(self, steps: Mapping[str, Step]) -> None:
-        if self.judge is not None:
-            super().update(steps)
-
-    def compute(self, validating: bool) -> dict[str, float]:
-        return super().compute(validating) if self.judge is not None else {}
 
 
 class Sharpness(PerSystem):
@@ -227,9 +214,7 @@ class SilentMotion(Measure):
             self.means[kind].update(window_motion(pictures))
 
     def compute(self, validating: bool) -> dict[str, float]:
-        generated, real = (float(self.means[kind].compute()) for kind in ("generated", "real"))
-        for mean in self.means.values():
-            mean.reset()
+        generated, real = (taken(self.means[kind]) for kind in ("generated", "real"))
         return {"silent_motion_generated": generated / real} if real > 0 else {}
 
 
@@ -254,13 +239,9 @@ class TrueCode(Measure):
         self.correlation.update(self.generator.code_of_sound(sound).float(), code.float())
 
     def compute(self, validating: bool) -> dict[str, float]:
-        found = {
-            "psnr_true_code": float(self.psnr.compute()),
-            "code_correlation": float(self.correlation.compute().mean()),
-        }
-        self.psnr.reset()
+        correlation = float(self.correlation.compute().mean())
         self.correlation.reset()
-        return found
+        return {"psnr_true_code": taken(self.psnr), "code_correlation": correlation}
 
 
 class DiscriminatorAccuracy(Measure):
@@ -272,29 +253,24 @@ class DiscriminatorAccuracy(Measure):
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
         found = [term for term in terms.values() if isinstance(term, SyncAdversarial)]
         self.__dict__["term"] = found[0] if found else None
+        self.active = bool(found)
         self.register_buffer("threshold", torch.tensor(found[0].margin / 2 if found else 0.0))
         self.answers = OffSyncAccuracy()
 
     def update(self, steps: Mapping[str, Step]) -> None:
-        if self.term is not None:
-            real = steps["real"]
-            own, shifted = (
-                self.term.distance(sound, real.target) for sound in (real.sound, real.shifted)
-            )
-            self.answers.update(-own, -shifted)  # scores: higher is more in sync
+        real = steps["real"]
+        own, shifted = (
+            self.term.distance(sound, real.target) for sound in (real.sound, real.shifted)
+        )
+        self.answers.update(-own, -shifted)  # scores: higher is more in sync
 
     def compute(self, validating: bool) -> dict[str, float]:
-        if self.term is None:
-            return {}
         self.answers.threshold = None if validating else -float(self.threshold)
         found = {name: float(value) for name, value in self.answers.compute().items()}
         self.answers.reset()
         if validating:
             self.threshold.fill_(-found["threshold"])
-        return {
-            "discriminator_auc": found["auc"],
-            "discriminator_accuracy": found["accuracy"],
-        }
+        return {f"discriminator_{name}": found[name] for name in ("auc", "accuracy")}
 
 
 def selection_score(values: Mapping[str, float]) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import CONTAINERS, check_target, probe
+from lipsync.plain import Plain
 from lipsync.translation import stages
 from lipsync.translation.corrections import correct_lines, read_corrections
 from lipsync.translation.given import save_subtitles, subtitle_path
@@ -30,7 +31,7 @@ Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass
-class TranslationResult:
+class TranslationResult(Plain):
     """What a translation came to.
 
     Attributes:
@@ -56,12 +57,6 @@ class TranslationResult:
     made: dict[str, int] = field(default_factory=dict)
     subtitles: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        output = None if self.output is None else str(self.output)
-        subtitles = [str(path) for path in self.subtitles]
-        return asdict(self) | {"output": output, "work": str(self.work), "subtitles": subtitles}
 
     def __str__(self) -> str:
         who = [f"{person}: " for person in self.speakers] or [""] * len(self.lines)

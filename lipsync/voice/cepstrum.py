@@ -13,7 +13,6 @@ from lipsync.voice.pitch import SAMPLE_RATE
 
 COEFFICIENTS = 32
 STEP = 2  # frames of the vocoder from one row of cepstra to the next
-ROWS_PER_SECOND = 100
 _MEL_POINTS = 128
 _SPEECH_RANGE = 40.0  # dB below the loud rows in which a row counts as speech
 

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lipsync.checkpoints import load_model
 from lipsync.devices import to_device
 from lipsync.errors import ConfigError
 from lipsync.media import check_target, read_audio, write_audio
+from lipsync.plain import Plain
 from lipsync.voice.conversion import convert
 from lipsync.voice.matching import match_voice
 from lipsync.voice.pitch import SAMPLE_RATE
 
 
 @dataclass(frozen=True)
-class Converted:
+class Converted(Plain):
     """What was written, and how long it took."""
 
     output: str
     voice: str
     seconds: float
     seconds_taken: float
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def __str__(self) -> str:
         return (

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from lipsync.data.draws import ClipDraws
-from lipsync.data.store import SPLITS, PreparedFolder, clip_path
+from lipsync.data.store import SPLITS, PreparedFolder, clip_path, read_split
 from lipsync.errors import ClipError, ConfigError, LipsyncError
 from lipsync.media import read_audio
 from lipsync.seeds import seed_of
@@ -96,11 +96,9 @@ def speaker_files(root: str | Path, speaker: str, split: str) -> list[tuple[str,
 
 
 def _listed(root: Path, split: str, speaker: str) -> list[tuple[str, Path]]:
-    path = root / "filelists" / f"{split}.txt"
-    if not path.is_file():
+    if not (root / "filelists" / f"{split}.txt").is_file():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    keys = [line.split()[0] for line in lines if line.strip()]
+    keys = read_split(root, split)
     return [
         (key, clip_path(root, key) / "audio.wav") for key in keys if key.startswith(f"{speaker}/")
     ]

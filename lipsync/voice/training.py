@@ -13,7 +13,7 @@ from torchmetrics import MeanMetric
 
 from lipsync import losses
 from lipsync.errors import ConfigError
-from lipsync.training.base import Training
+from lipsync.training.base import Training, taken
 from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 from lipsync.voice.cepstrum import is_speech
@@ -145,11 +145,8 @@ class VoiceTraining(Training):
 
     def finish(self, stage: str) -> dict[str, float]:
         """Also ``<stage>/score``, which sweeps minimise."""
-        values = {f"{stage}/cycle": float(self.cycle.compute())}
-        self.cycle.reset()
-        for system, metric in self.as_target.items():
-            values[f"{stage}/as_target_{system}"] = float(metric.compute())
-            metric.reset()
+        values = {f"{stage}/as_target_{system}": taken(m) for system, m in self.as_target.items()}
+        values[f"{stage}/cycle"] = taken(self.cycle)
         missed = 1 - values[f"{stage}/as_target_converted"]
         values[f"{stage}/score"] = missed + values[f"{stage}/cycle"]
         return values

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from data_prep.active_speaker import Limits
+from data_prep.footage import Stretch
 from data_prep.options import Options
 from data_prep.pieces import Piece
 from data_prep.plan import Plan, Prices, Speed, experiment, planned, prepare_command, verdict
 from data_prep.scan import Source, scan
-from data_prep.stretches import Sampled, Stretch, drawn
+from data_prep.stretches import Sampled, drawn
 from lipsync.errors import ConfigError
 from lipsync.media import VideoWriter
 from lipsync.sample.corpus import make_clip

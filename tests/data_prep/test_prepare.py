@@ -13,6 +13,7 @@ import pytest
 from footage_media import FACE, NOISE, moving, reasons, run, tone, video
 
 import data_prep.clip
+import data_prep.clip_files
 import data_prep.footage
 from data_prep.manifest import read_manifest
 from data_prep.options import Options
@@ -218,9 +219,9 @@ def test_processes_and_interruptions_give_the_same_bytes(
             raise KeyboardInterrupt
         return write(*args, **options)
 
-    write = data_prep.clip.write_clip
+    write = data_prep.clip_files.write_clip
     with monkeypatch.context() as patch:
-        patch.setattr(data_prep.clip, "write_clip", interrupted)
+        patch.setattr(data_prep.clip_files, "write_clip", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(source, tmp_path)
     assert not (tmp_path / "manifest.jsonl").exists()
@@ -310,7 +311,7 @@ def test_a_full_disk_ends_the_run_in_one_line(
     def full(*_args: object, **_options: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(data_prep.clip, "write_clip", full)
+    monkeypatch.setattr(data_prep.clip_files, "write_clip", full)
     with pytest.raises(LipsyncError, match="No space left") as caught:
         run(source, tmp_path)
     assert "\n" not in str(caught.value)
@@ -329,9 +330,9 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
             raise ValueError("broken")
         return write(output, key, **parts)
 
-    write = data_prep.clip.write_clip
+    write = data_prep.clip_files.write_clip
     with monkeypatch.context() as patch:
-        patch.setattr(data_prep.clip, "write_clip", fails)
+        patch.setattr(data_prep.clip_files, "write_clip", fails)
         summary = run(folder.parent, tmp_path / "out")
     assert summary.reasons == {"failed": 1}
     assert summary.rows[0].detail.startswith("ValueError: broken")

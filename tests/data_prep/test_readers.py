@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from footage_media import moving, run, video
 
-from data_prep.clip import said
+from data_prep.clip_files import said
 from data_prep.options import Options
 from data_prep.readers.found import seconds
 from data_prep.readers.lrs import transcript

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from footage_media import moving, run, video
 
-from data_prep import leases, sharded
+from data_prep import leases, shard_parts, shard_run, sharded
 from data_prep.__main__ import _form
 from data_prep.convert import convert
 from data_prep.manifest import read_manifest
@@ -104,7 +104,7 @@ def test_a_second_run_does_nothing_and_footage_that_changes_alone_is_done(
 def test_two_runs_share_the_work(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharded, "_POLL", 0.05)
+    monkeypatch.setattr(shard_run, "_POLL", 0.05)
     alone = prepared(footage, tmp_path / "alone", files=1)
     done: list[int] = []
 
@@ -124,7 +124,7 @@ def test_two_runs_share_the_work(
 def test_the_lease_of_a_run_that_is_gone_expires(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharded, "_POLL", 0.05)
+    monkeypatch.setattr(shard_run, "_POLL", 0.05)
     monkeypatch.setattr(leases, "EXPIRES", 0.3)
     prepared(footage, tmp_path / "alone")
     (name, *_) = names(Place(tmp_path / "alone"))
@@ -157,14 +157,14 @@ def test_a_lease_has_one_holder_until_it_expires(tmp_path: Path) -> None:
 def test_a_file_that_takes_its_part_down_is_alone_in_the_end(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = sharded._prepared
+    make = shard_parts._prepared
 
     def breaks(item, tools):
         if item.name == "s0/2.mp4":
             raise MemoryError("too large")
         return make(item, tools)
 
-    monkeypatch.setattr(sharded, "_prepared", breaks)
+    monkeypatch.setattr(shard_parts, "_prepared", breaks)
     summary = prepared(footage, tmp_path / "out", files=6)
     (failed,) = [row for row in summary.rows if row.reason == "failed"]
     assert (failed.source, summary.clips) == ("s0/2.mp4", 3)
@@ -177,7 +177,7 @@ def test_a_file_that_takes_its_part_down_is_alone_in_the_end(
 def test_what_failed_is_tried_again_by_each_run(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make, tries = sharded._prepared, []
+    make, tries = shard_parts._prepared, []
 
     def fails(item, tools):
         if item.name != "s0/2.mp4":
@@ -185,7 +185,7 @@ def test_what_failed_is_tried_again_by_each_run(
         tries.append(item)
         return [failed_row(item, Failed("no reason"))]
 
-    monkeypatch.setattr(sharded, "_prepared", fails)
+    monkeypatch.setattr(shard_parts, "_prepared", fails)
     done = [prepared(footage, tmp_path / "out", files=3).done for _ in range(3)]
     assert (done, len(tries)) == ([6, 1, 1], 3)
     monkeypatch.undo()

@@ -14,7 +14,7 @@ from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Shown
-from lipsync.dubbing.references import References, reference_choice
+from lipsync.dubbing.references import ALIGNED, IN_BOX, Reach, References, reference_choice
 from lipsync.dubbing.rest import Seen
 from lipsync.dubbing.source import open_source
 from lipsync.errors import ConfigError, MediaError
@@ -97,8 +97,19 @@ def test_a_head_that_nods_a_little_keeps_its_reference():
     openings = mouths(75, set(range(15, 33)))
     faces = [seen(k, openings[k], shift=0.015 * np.sin(k)) for k in range(75)]
     assert {choice.shares for choice in chosen(References("auto", 1, 25), faces)} == {
-        ((1.0, (15,)),)
+        ((1.0, (16,)),)
     }
+
+
+def test_where_eyes_hold_still_a_small_turn_asks_for_another_reference():
+    openings = mouths(60, {10, 12, 14, 16})
+    faces = [seen(k, openings[k], shift=0.025 * (k >= 30)) for k in range(60)]
+
+    def last(reach: Reach) -> set[int]:
+        choices = chosen(References("auto", 1, 25, (), reach), faces)
+        return {choice.shares[-1][1][0] for choice in choices[35:]}
+
+    assert max(last(IN_BOX)) < 30 <= min(last(ALIGNED))
 
 
 def test_references_do_not_flicker_with_a_head_that_is_never_still():
@@ -121,6 +132,25 @@ def test_a_reference_is_of_the_same_face_and_light():
     numbers = [choice.shares[-1][1][0] for choice in chosen(References("auto", 1, 25), dim)]
     assert numbers[0] == 0
     assert min(numbers[12:]) >= 12
+
+
+def test_a_reference_is_shown_in_the_light_of_the_frame():
+    faces = [seen(k, opening) for k, opening in enumerate(mouths(50, set(range(24, 36))))]
+    references = References("auto", 1, 25)
+    choice = chosen(references, faces)[0]
+
+    def shown(own: np.ndarray) -> np.ndarray:
+        return references.crops(choice, own, None)[0][1][0]
+
+    at_rest = face(0.0)
+    assert (shown(face(0.8)) == at_rest).all()  # the same light: as it was filmed
+    assert (shown(np.clip(face(0.8) + 8.0, 0, 255).astype(np.uint8)) == at_rest).all()
+    fade = 0.3 * at_rest + 0.7 * 255  # nearly white
+    lit = shown((0.3 * face(0.8) + 0.7 * 255).astype(np.uint8))
+    assert np.abs(lit - fade).mean() < 4 < 0.1 * np.abs(at_rest - fade).mean()
+    assert lit[32:].std() < 0.5 * at_rest[32:].std()
+    blue = (at_rest * [0.6, 0.8, 1.0]).astype(np.uint8)
+    assert np.abs(shown(blue) - blue.astype(int)).mean(axis=(0, 1)).max() < 16
 
 
 def test_fallbacks_are_named():
@@ -265,7 +295,7 @@ def test_frames_that_the_user_names(talking, sound, tmp_path):
     model = Copying()
     result = tiny_dub(talking, sound, tmp_path / "o.mp4", model, reference_frames="3")
     assert result.references.frames == [3]
-    assert result.as_dict()["references"]["choice"] == (3,)
+    assert result.as_dict()["references"]["choice"] == [3]
     assert "references: frame 3;" in str(result)
     shown = torch.cat([faces[:, 3:] for _, faces in model.inputs])
     assert (shown == shown[0]).all()

@@ -11,13 +11,13 @@ from evaluation_media import FixedDetector, bright_and_loud, expert
 
 from lipsync.checkpoints import fingerprint, save_model
 from lipsync.dubbing import pipeline
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation import Row, bench
-from lipsync.evaluation.benchmark import scoring
 from lipsync.evaluation.benchmark.layout import read_folder
 from lipsync.evaluation.benchmark.measures import MEASURES, OLD_VIDEO, RECOMPRESSED
 from lipsync.evaluation.benchmark.origin import trained_by
 from lipsync.evaluation.benchmark.result import BenchResult
+from lipsync.evaluation.videos import Scoring
 from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import Wav2Lip
@@ -166,7 +166,7 @@ def test_what_was_scored_is_not_scored_again(result, folder, output, monkeypatch
     def none(*_, **__):
         raise AssertionError("scored again")
 
-    monkeypatch.setattr(scoring, "find_stretch", none)
+    monkeypatch.setattr(Scoring, "stretch", none)
     again = run(folder, output)
     assert again.as_dict() == result.as_dict()
     (folder / "frozen").rename(folder / "other")
@@ -191,10 +191,10 @@ def test_an_interrupted_bench_goes_on(folder, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, tmp_path / "out", progress=stop)
     assert not (tmp_path / "out" / "index.html").exists()
-    times, find = [], scoring.find_stretch
-    monkeypatch.setattr(scoring, "find_stretch", lambda *a, **k: times.append(a) or find(*a, **k))
+    times, find = [], Scoring.stretch
+    monkeypatch.setattr(Scoring, "stretch", lambda self, p: times.append(p) or find(self, p))
     assert run(tmp_path, tmp_path / "out").systems == ["frozen"]
-    assert [path.name for path, *_ in times] == ["1.mp4", "1.mp4"]
+    assert [path.name for path in times] == ["1.mp4", "1.mp4"]
 
 
 def test_dubs_that_cannot_be_compared_are_named_and_left_out(tmp_path):
@@ -319,8 +319,8 @@ def test_an_empty_or_one_sided_folder_is_an_error(tmp_path, files, systems, prob
     ("text", "problem"),
     [
         ("clip,speaker\na,b", "needs a header"),
-        ("name,speaker\na", "row 2 has 1 fields, expected 2"),
-        ("name,speaker\na,p\na,q", "row 3 repeats a"),
+        ("name,speaker\na", "line 2 has 1 fields, but the header has 2"),
+        ("name,speaker\na,p\na,q", "line 3 repeats a"),
         ("name,speaker\nb,p", "gives no speaker for a"),
         ("", "needs a header"),
     ],
@@ -330,7 +330,7 @@ def test_a_list_of_clips_of_another_form_is_an_error(tmp_path, text, problem):
         (tmp_path / file).parent.mkdir()
         (tmp_path / file).touch()
     (tmp_path / "clips.csv").write_text(text)
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(LipsyncError, match=problem):
         read_folder(tmp_path)
 
 

@@ -25,7 +25,7 @@ from lipsync.evaluation import (
     load_report,
 )
 from lipsync.evaluation.calibration import fit, reliability
-from lipsync.evaluation.videos import find_stretch
+from lipsync.evaluation.videos import Scoring
 from lipsync.faces.detect import get_detector
 from lipsync.media import read_audio
 from lipsync.models import SyncNet, SyncNetV2
@@ -118,7 +118,7 @@ def test_a_bundled_expert_is_not_sure_of_generated_people_who_are_silent_or_not_
     judge, detector = as_judge("expert-grid"), get_detector("centerface")
     waves = [read_audio(path, SAMPLE_RATE) for path in generated_people]
     for number, path in enumerate(generated_people):
-        stretch = find_stretch(path, judge, detector)
+        stretch = Scoring(judge, detector).stretch(path)
         faces = list(stretch.crops(judge.face_size))
         others = [waves[(number + 1) % 3], np.zeros_like(waves[0])]
         scores = judge.score(faces, others)

@@ -6,7 +6,7 @@ from evaluation_media import FixedDetector, bright_and_loud, expert, talking_vid
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.evaluation import as_judge, evaluate
-from lipsync.evaluation.videos import find_stretch
+from lipsync.evaluation.videos import Scoring
 from lipsync.faces.detect import get_detector
 from lipsync.media import read_audio
 
@@ -41,7 +41,7 @@ def test_a_bundled_expert_on_the_generated_corpus(generated_people):
     judge, detector = as_judge("expert-grid"), get_detector("centerface")
     left = []
     for path in generated_people:
-        stretch = find_stretch(path, judge, detector)
+        stretch = Scoring(judge, detector).stretch(path)
         wave = read_audio(path, SAMPLE_RATE)
         sounds = [stretch.sound(later(wave, shift)) for shift in SHIFTS]
         left.append(errors(judge.score(stretch.crops(judge.face_size), sounds)))

@@ -10,7 +10,7 @@ from evaluation_media import Loudness, bright_and_loud, crc_rng, filled_by_name,
 from lipsync.audio import melspectrogram
 from lipsync.checkpoints import save_model
 from lipsync.errors import ConfigError
-from lipsync.evaluation import Judge, as_judge, embed_clip, score_clip
+from lipsync.evaluation import Judge, as_judge
 from lipsync.features import LipGANMFCC, Mel
 from lipsync.metrics import SyncScore, offset_curve, sync_score
 from lipsync.models import LongSyncNet, QualityDiscriminator, SyncNet, SyncNetV2
@@ -31,8 +31,8 @@ def test_a_known_offset_is_found(shift, window):
 def test_sound_of_another_clip_scores_worse():
     faces, wave = bright_and_loud(75)
     _, other = bright_and_loud(75, seed=5)
-    right = score_clip(faces, wave, Judge(Loudness()))
-    wrong = score_clip(faces, other, Judge(Loudness()))
+    scored = Judge(Loudness()).score(faces, [wave, other])
+    right, wrong = (found.result for found in scored)
     assert right.distance < 0.6 * wrong.distance
     assert right.confidence > 2 * wrong.confidence
 
@@ -103,8 +103,8 @@ def test_windows_joined_from_moments_are_the_windows(batch_size):
 def test_faces_of_another_size_are_brought_to_the_judge_s():
     faces, wave = bright_and_loud(30)
     large = faces.repeat(3, axis=1).repeat(3, axis=2)
-    video, _ = embed_clip(faces, wave, Judge(Loudness()))
-    larger, _ = embed_clip(large, wave, Judge(Loudness()))
+    video, _ = Judge(Loudness()).embed(faces, wave)
+    larger, _ = Judge(Loudness()).embed(large, wave)
     torch.testing.assert_close(video, larger)
 
 
@@ -142,7 +142,8 @@ def test_only_syncnet_v2_as_published_gives_lse():
 
 def test_a_network_is_left_in_its_mode():
     model = SyncNet(width=0.25, depth=0).train()
-    score_clip(np.zeros((12, 96, 96, 3), np.uint8), np.ones(12 * 640, np.float32), model)
+    faces, wave = np.zeros((12, 96, 96, 3), np.uint8), np.ones(12 * 640, np.float32)
+    as_judge(model).score(faces, [wave])
     assert model.training
 
 
@@ -204,8 +205,8 @@ def test_sound_in_portions_is_the_sound_at_once(network):
     wave = (0.2 * rng.standard_normal(16000 * 2)).astype(np.float32)
     count = judge.count(50, len(wave))
     assert 45 <= count <= 46
-    at_once = judge._sound_windows(wave, 0, count)
-    parts = [judge._sound_windows(wave, first, 1) for first in range(count)]
+    at_once = judge._sound.cut(wave, 0, count)
+    parts = [judge._sound.cut(wave, first, 1) for first in range(count)]
     np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
     assert len(judge.embed_sound(wave, count)) == count
 
@@ -227,9 +228,9 @@ def test_a_feature_that_is_computed_in_chunks():
     judge = Judge(SyncNet(width=0.1, depth=0, feature=ChunkMel()).eval(), batch_size=2)
     wave = (0.2 * np.random.default_rng(0).standard_normal(16000 * 4)).astype(np.float32)
     count = judge.count(100, len(wave))
-    at_once = judge._sound_windows(wave, 0, count)
+    at_once = judge._sound.cut(wave, 0, count)
     judge.feature.extracted = []
-    parts = [judge._sound_windows(wave, first, 1) for first in range(count)]
+    parts = [judge._sound.cut(wave, first, 1) for first in range(count)]
     np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
     assert len(judge.feature.extracted) < 20  # not once a window
     assert max(judge.feature.extracted) <= 4 * 40 * 200  # and never the whole sound

@@ -19,7 +19,7 @@ def test_pairs_are_read_relative_to_their_file(tmp_path):
     with pytest.raises(MediaError, match=r"none\.csv: cannot be read \(No such file"):
         read_pairs(tmp_path / "none.csv")
     (tmp_path / "video.csv").write_bytes(b"\x00\x90\xff")
-    with pytest.raises(MediaError, match=r"video\.csv: is not text"):
+    with pytest.raises(MediaError, match=r"video\.csv: line 1: is not UTF-16"):
         read_pairs(tmp_path / "video.csv")
     (tmp_path / "empty.csv").write_text("generated,real\n")
     with pytest.raises(MediaError, match=r"empty\.csv: contains no pair"):

@@ -99,7 +99,7 @@ def test_real_videos_out_of_sync_are_told_before_any_number(tmp_path):
         "1 frame of 0, the median is -7. Its scores"
     )
     late.save(tmp_path)
-    assert (tmp_path / "scores.json").read_text().startswith('{\n  "warning": "WARNING: expert')
+    assert (tmp_path / "scores.json").read_text().startswith('{\n "warning": "WARNING: expert')
     page = html_report(late)
     assert page.index("<p class=warning>WARNING") < page.index("class=cards")
     assert "class=warning" not in html_report(REPORT)

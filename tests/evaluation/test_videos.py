@@ -16,7 +16,7 @@ from evaluation_media import (
 
 from lipsync.errors import ConfigError, MediaError
 from lipsync.evaluation import Judge, evaluate, find_videos, score_video
-from lipsync.evaluation.videos import Stretch, find_stretch, measure
+from lipsync.evaluation.videos import Scoring, Stretch
 from lipsync.faces.crops import steady_box
 from lipsync.faces.framing import get_framing
 from lipsync.media import HeldFrames, VideoWriter, held, write_audio
@@ -164,7 +164,7 @@ def test_faces_are_cropped_by_the_judge_s_own_framing(tmp_path):
     for name in ("box", "following", "aligned", "aligned_tight"):
         network.config["framing"] = name
         judge = Judge(network, name)
-        stretch = find_stretch(path, judge, Marked())
+        stretch = Scoring(judge, Marked()).stretch(path)
         expected = get_framing(name).transforms(
             np.repeat(BOX[None], 40, axis=0), np.repeat(Marked.marks[None], 40, axis=0)
         )
@@ -180,15 +180,17 @@ def test_faces_are_cropped_by_the_judge_s_own_framing(tmp_path):
 def test_several_sounds_cost_one_reading(tmp_path):
     path = talking_video(tmp_path / "a.mp4", 60)
     judge, seen = expert(), []
-    stretch = find_stretch(path, judge, FixedDetector())
+    stretch = Scoring(judge, FixedDetector()).stretch(path)
     _, wave = bright_and_loud(60)
     _, other = bright_and_loud(60, seed=3)
-    found = measure(stretch, [wave, other], judge, watch=lambda part: seen.append(len(part)))
+    found = Scoring(judge, FixedDetector()).measure(
+        stretch, [wave, other], lambda part: seen.append(len(part))
+    )
     assert sum(seen) == 56
     assert found.scores[0].result.distance < 0.6 * found.scores[1].result.distance
     assert len(found.pictures) == 2
     with pytest.raises(MediaError, match=r"a\.mp4: .*too short for one window"):
-        measure(Stretch(HeldFrames(path)), [wave[:100]], judge)
+        Scoring(judge, FixedDetector()).measure(Stretch(HeldFrames(path)), [wave[:100]])
 
 
 def test_a_video_is_decoded_once_unless_it_is_large(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from lipsync.checkpoints import load_model
 from lipsync.data.store import PreparedFolder, open_clip, read_split
 from lipsync.dubbing import dub
 from lipsync.errors import ClipError
-from lipsync.evaluation.judges import score_clip
+from lipsync.evaluation import as_judge
 from lipsync.features import feature_of
 from lipsync.training.measures import SYSTEMS
 
@@ -82,7 +82,8 @@ def test_a_feature_is_heard_by_an_expert_that_then_scores(trained, noise_with_lo
     assert "val/auc" in logged
     assert feature_of(load_model(checkpoint)) == Loudness(window=20)
     clip = open_clip(root, "anna/1")
-    assert np.isfinite(score_clip(clip.faces, clip.wave, str(checkpoint), vshift=3).distance)
+    (scored,) = as_judge(str(checkpoint)).score(clip.faces, [clip.wave], 3)
+    assert np.isfinite(scored.result.distance)
 
 
 def test_the_feature_s_numbers():

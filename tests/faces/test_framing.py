@@ -35,6 +35,11 @@ def smooth_picture(height: int, width: int, grain: int = 8) -> np.ndarray:
     return cv2.resize(coarse.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
+def fine_detail(picture: np.ndarray) -> float:
+    """Variance of the Laplacian."""
+    return float(cv2.Laplacian(picture.astype(np.float32), cv2.CV_32F).var())
+
+
 # ---------------------------------------------------------------- where crops lie
 
 
@@ -237,3 +242,14 @@ def test_a_crop_off_the_picture_changes_nothing() -> None:
         face = np.ones((8, 8, 3), np.float32)
         out = get_framing("aligned").paste(frame, face, similarity(degrees, 40, 120, 30))
         assert np.array_equal(out, frame)
+
+
+@pytest.mark.parametrize("degrees", [3, 40])
+def test_there_and_back_a_picture_keeps_its_sharpness(degrees: float) -> None:
+    framing, frame = get_framing("aligned_jaw"), smooth_picture(200, 200, grain=2)
+    place = similarity(degrees, 110, 100, 100)
+    crop = framing.cut(frame, place, 128)
+    back = framing.paste(frame, crop.astype(np.float32) / 255, place)
+    there = np.s_[102:130, 85:115]  # where the mask is 1
+    assert (back[there] != frame[there]).mean() > 0.5
+    assert 0.85 < fine_detail(back[there]) / fine_detail(frame[there]) < 1.1

@@ -184,7 +184,16 @@ def test_the_upper_half_does_not_count():
     a.update(pred, target)
     b.update(pred, changed)
     assert float(a.compute()) == float(b.compute())
-    assert float(a.compute()) == pytest.approx(float(MF.lower_half_psnr(pred, target)), abs=1e-5)
+    lower = float((pred - target)[..., 4:, :].square().mean())
+    assert float(a.compute()) == pytest.approx(-10 * np.log10(lower), abs=1e-4)
+
+
+def test_pictures_that_cannot_be_compared_are_an_error():
+    metric, one = LowerHalfPSNR(), torch.zeros(1, 3, 4, 4)
+    with pytest.raises(ValueError, match=r"shapes differ: \(1, 3, 4, 4\) and \(2, 3, 4, 4\)"):
+        metric.update(one, torch.zeros(2, 3, 4, 4))
+    with pytest.raises(ValueError, match=r"must be float in .* torch.float32, torch.uint8"):
+        metric.update(one, one.byte())
 
 
 @pytest.mark.parametrize("module", [sync, picture, frechet])

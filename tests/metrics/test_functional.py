@@ -162,27 +162,7 @@ def test_scores_refused(function):
         function(good, torch.tensor([torch.nan]))
 
 
-def test_psnr_equals_the_numpy_reference():
-    rng = np.random.default_rng(3)
-    a, b = rng.random((2, 4, 3, 10, 6))
-    whole = -10 * np.log10(((a - b) ** 2).mean())
-    lower = -10 * np.log10(((a - b)[..., 5:, :] ** 2).mean())
-    assert float(MF.psnr(torch.tensor(a), torch.tensor(b))) == pytest.approx(whole, abs=1e-4)
-    got = MF.lower_half_psnr(torch.tensor(a), torch.tensor(b))
-    assert float(got) == pytest.approx(lower, abs=1e-4)
-
-
-def test_psnr_refuses():
-    one = torch.zeros(1, 3, 4, 4)
-    with pytest.raises(ValueError, match=r"shapes differ: \(1, 3, 4, 4\) and \(2, 3, 4, 4\)"):
-        MF.psnr(one, torch.zeros(2, 3, 4, 4))
-    with pytest.raises(ValueError, match=r"must be float in .* torch.float32 and torch.uint8"):
-        MF.psnr(one, one.byte())
-    with pytest.raises(ValueError, match="no pixels"):
-        MF.psnr(one[:0], one[:0])
-
-
 def test_the_examples_in_the_docstrings_run():
     failures, count = doctest.testmod(MF, extraglobs={"torch": torch})
     assert failures == 0
-    assert count >= 6
+    assert count >= 4

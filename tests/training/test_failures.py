@@ -13,7 +13,8 @@ def test_a_sweep_trains_the_points_after_those_that_fail(prepared, tmp_path):
     done = train("-m", "model.optimizer.lr=low,1e-3", "model.min_gap=99,5", *options)
     assert done.returncode == 2
     input_s, programs = (
-        "point 0 (model.optimizer.lr=low model.min_gap=99): model.min_gap=99: must be 1 to 15",
+        "point 0 (model.optimizer.lr=low model.min_gap=99): model.min_gap=99: must be a whole "
+        "number, 1 to 15",
         "point 1 (model.optimizer.lr=low model.min_gap=5): TypeError: ",
     )
     first, *lines = done.stderr.splitlines()

@@ -60,7 +60,7 @@ def test_an_expert_of_another_image_size(tmp_path):
         ("trainer.schedule_batches=0", "must be a whole number, 1 or more"),
         ("trainer.batches=true", "trainer.batches=True: must be a whole number, 1 or more"),
         ("callbacks.best=null", "callbacks.best=null: must be set"),
-        ("model.min_gap=16", "model.min_gap=16: must be 1 to 15 frames"),
+        ("model.min_gap=16", "model.min_gap=16: must be a whole number, 1 to 15"),
     ],
 )
 def test_values_that_cannot_be(tmp_path, option, problem):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from lipsync.checkpoints.files import sha256
 from lipsync.errors import LipsyncError
 from lipsync.evaluation.rows import Row, problem_of
-from lipsync.evaluation.text import write_text
+from lipsync.evaluation.text import write_json
 
 
 class ScoreCache:
@@ -59,8 +60,7 @@ class ScoreCache:
                 rows = make()
             except LipsyncError as error:
                 rows = [Row(kind, name, 0, problem=problem_of(error)) for kind in kinds]
-            plain = [asdict(row) for row in rows]
-            write_text(path, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+            write_json(path, rows)
         return [replace(row, set=kind, video=name) for kind, row in zip(kinds, rows, strict=True)]
 
 
@@ -80,5 +80,4 @@ def digest(path: Path) -> str:
 
 @cache
 def _content(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)

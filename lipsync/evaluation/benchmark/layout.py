@@ -12,15 +12,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, MediaError
 from lipsync.evaluation.benchmark.measures import BASELINES, SILENCED
 from lipsync.evaluation.lists import SOUNDS, VIDEOS
 from lipsync.evaluation.rows import REAL, Row
+from lipsync.tables import read_table
 
 SOUND = "sound"
 SPEAKER = "speaker"
@@ -74,7 +74,8 @@ def read_folder(
 
     Raises:
         ConfigError: no such folder, one without real videos, without a system or without a dub, a
-            system that is not there, or a ``clips.csv`` of another form.
+            system that is not there.
+        MediaError: a ``clips.csv`` of another form.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -106,7 +107,8 @@ def read_folder(
         for name in real.keys() - found.keys():
             if (system, name) not in named:
                 problems.append(Row(system, name, 0, problem="the system has no dub of it"))
-    columns, about = _groups(folder / "clips.csv")
+    about = _groups(folder / "clips.csv")
+    speakers = any(SPEAKER in groups for groups in about.values())
     clips = []
     for name in sorted(real):
         mine, quiet = (
@@ -114,7 +116,7 @@ def read_folder(
         )
         if not mine:
             continue
-        if SPEAKER in columns and not about.get(name, {}).get(SPEAKER):
+        if speakers and not about.get(name, {}).get(SPEAKER):
             raise ConfigError(f"{folder / 'clips.csv'}: gives no {SPEAKER} for {name}; add a line")
         groups = about.get(name, {})
         new, old = (" ".join(groups.pop(column, "").lower().split()) for column in TEXTS)
@@ -160,25 +162,12 @@ def files_by_name(
     return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
 
 
-def _groups(path: Path) -> tuple[list[str], dict[str, dict[str, str]]]:
-    """The columns of ``clips.csv``, and what they say of each clip; empty without the file."""
-    if not path.exists():
-        return [], {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise ConfigError(f"{path}: cannot be read; write a CSV with a column name") from None
-    head = [cell.strip() for cell in rows[0]] if rows else []
-    if "name" not in head or len(set(head)) < len(head):
-        raise ConfigError(f"{path}: needs a header of distinct columns, including name")
+def _groups(path: Path) -> dict[str, dict[str, str]]:
+    """What the columns of ``clips.csv`` say of each clip; empty without the file."""
     found: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(head):
-            raise ConfigError(f"{path}: row {number} has {len(row)} fields, expected {len(head)}")
-        values = dict(zip(head, (cell.strip() for cell in row), strict=True))
-        name = values.pop("name")
+    for line, row in read_table(path, "name") if path.exists() else ():
+        name = row.pop("name")
         if name in found:
-            raise ConfigError(f"{path}: row {number} repeats {name}; keep one")
-        found[name] = values
-    return [column for column in head if column != "name"], found
+            raise MediaError(path, f"line {line} repeats {name}", "keep one")
+        found[name] = row
+    return found

@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -17,8 +16,9 @@ from lipsync.evaluation.benchmark.cache import digest
 from lipsync.evaluation.benchmark.layout import SOUND, files_by_name
 from lipsync.evaluation.benchmark.measures import BASELINES
 from lipsync.evaluation.lists import SOUNDS, VIDEOS
+from lipsync.evaluation.progress import Progress, reported
 from lipsync.evaluation.rows import REAL, Row, problem_of
-from lipsync.evaluation.text import write_text
+from lipsync.evaluation.text import write_json
 from lipsync.media import probe, whole_file
 
 RECORD = "command.json"
@@ -31,7 +31,7 @@ def make_dubs(
     folder: str | Path,
     name: str,
     command: str,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
     """Dub the real videos of a bench's folder with its new sounds into ``FOLDER/NAME``.
 
@@ -63,9 +63,7 @@ def make_dubs(
         lacking = f"{REAL}/NAME.mp4" if not real else f"{SOUND}/NAME.wav, the new speech"
         raise ConfigError(f"{folder}: nothing to dub; add {lacking}")
     made, problems = _made(folder / name, command), []
-    for done, (clip, video) in enumerate(real.items()):
-        if progress:
-            progress(clip, done, len(real))
+    for clip, video in reported(real.items(), progress, lambda one: one[0]):
         output = folder / name / f"{clip}.mp4"
         try:
             if clip not in sounds:
@@ -82,10 +80,7 @@ def make_dubs(
             with suppress(OSError):  # it holds something
                 output.parent.rmdir()
         made[clip] = of
-        record = {"command": command, "made": made}
-        write_text(folder / name / RECORD, json.dumps(record, indent=1) + "\n")
-    if progress:
-        progress("", len(real), len(real))
+        write_json(folder / name / RECORD, {"command": command, "made": made})
     if not any((folder / name / f"{clip}.mp4").exists() for clip in real):
         told = f"first {problems[0].video}: {problems[0].problem}"
         raise ConfigError(f"--command produced none of {len(real)} dubs; {told}")

@@ -14,7 +14,7 @@ from lipsync.errors import LipsyncError
 from lipsync.evaluation.benchmark.layout import BenchClip
 from lipsync.evaluation.benchmark.measures import BASELINES, KINDS, OLD_VIDEO, SYNC
 from lipsync.evaluation.benchmark.result import BenchResult
-from lipsync.evaluation.clips import write_side_by_side
+from lipsync.evaluation.clips import spread, write_side_by_side
 from lipsync.evaluation.plots import as_svg, names_down_the_side, plain, strip
 from lipsync.evaluation.rows import REAL
 from lipsync.evaluation.text import scaled, write_text
@@ -116,13 +116,9 @@ def _films(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> lis
         if all(clip.name in of for of in values)
     }
     order = sorted(means, key=lambda name: (means[name], name))
-    if not order:
-        return []
-    places = sorted(set(np.linspace(0, len(order) - 1, _FILMS).round().astype(int).tolist()))
-    named = {0: "least distance", len(order) - 1: "largest distance"}
     by_name = {clip.name: clip for clip in clips}
     films = []
-    for place in places:
+    for place, why in spread(len(order), _FILMS).items():
         clip = by_name[order[place]]
         dubs = [clip.dubs[system] for system in result.systems]
         about = [f"{p}{p.stat().st_size}{p.stat().st_mtime_ns}" for p in (clip.real, *dubs)]
@@ -138,5 +134,5 @@ def _films(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> lis
         told = ", ".join(
             f"{s} {of[clip.name]:.3f}" for s, of in zip(result.systems, values, strict=True)
         )
-        films.append(Film(video, poster, f"{named.get(place, 'in between')}: {clip.name}; {told}"))
+        films.append(Film(video, poster, f"{why}: {clip.name}; {told}"))
     return films

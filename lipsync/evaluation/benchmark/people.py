@@ -22,6 +22,7 @@ from lipsync.evaluation.benchmark.numbers import BenchNumbers
 from lipsync.evaluation.benchmark.study import FORMAT, KEY, QUESTIONS
 from lipsync.evaluation.rows import REAL
 from lipsync.metrics.statistics import Interval, share_interval, statistic_interval
+from lipsync.plain import plain
 
 _WORTH = {"left": 1.0, "same": 0.5, "right": 0.0}
 _PRIOR = 0.5
@@ -132,22 +133,18 @@ class People:
 
     def as_dict(self, numbers: BenchNumbers) -> dict[str, Any]:
         """Plain values for JSON."""
-
-        def plain(found: Mapping[str, Interval]) -> dict[str, Any]:
-            return {name: interval.as_dict() for name, interval in found.items()}
-
         told, agree = {}, self.agreements(numbers)
         for question, text in self.questions.items():
-            strengths, others = self.strengths(question), self.each_other(question)
+            strengths = self.strengths(question)
             told[question] = {
                 "text": text,
                 "answers": len(self.of(question)),
-                "strengths": plain(strengths),
-                "preferred": plain({kind: self.preferred(question, kind) for kind in strengths}),
-                "agreement_of_measures": plain(agree[question]),
-                "agreement_of_people": None if others is None else others.as_dict(),
+                "strengths": strengths,
+                "preferred": {kind: self.preferred(question, kind) for kind in strengths},
+                "agreement_of_measures": agree[question],
+                "agreement_of_people": self.each_other(question),
             }
-        return {"people": len(self.persons), "questions": told}
+        return plain({"people": len(self.persons), "questions": told})
 
     def lines(self, numbers: BenchNumbers) -> list[str]:
         """What they said, as text."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from lipsync.evaluation.benchmark.measures import OLD_VIDEO, SILENCED
 from lipsync.evaluation.benchmark.numbers import BenchNumbers, row_values
 from lipsync.evaluation.benchmark.people import People
 from lipsync.evaluation.rows import REAL
-from lipsync.evaluation.text import aligned, scaled, write_text
-from lipsync.metrics.statistics import Interval
+from lipsync.evaluation.text import aligned, scaled, write_json, write_text
+from lipsync.plain import plain
 
 PROTOCOL = "bench-1"
 COLUMNS = ("system", "name", "measure", "value", "normalised")
@@ -64,11 +63,7 @@ class BenchResult(BenchNumbers):
 
     def as_dict(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
-
-        def plain(value: Interval | None) -> Any:
-            return None if value is None else value.as_dict()
-
-        return {
+        return plain({
             "bench": PROTOCOL,
             "judge": self.judge,
             "protocol": self.protocol,
@@ -83,20 +78,19 @@ class BenchResult(BenchNumbers):
                     "about": m.about,
                     "codec_drift": self.drift(m),
                     "drifts_more_than_systems_differ": self.drifts(m),
-                    "means": {kind: plain(self.mean(kind, m)) for kind in self.kinds},
-                    "normalised": {s: plain(self.normalised(s, m)) for s in self.systems},
+                    "means": {kind: self.mean(kind, m) for kind in self.kinds},
+                    "normalised": {s: self.normalised(s, m) for s in self.systems},
                 }
                 for m in self.measures
             },
             "comparisons": [
-                {"first": first, "second": second}
-                | {"measures": {name: c.as_dict() for name, c in found.items()}}
+                {"first": first, "second": second, "measures": found}
                 for (first, second), found in self.comparisons.items()
             ],
             "groups": {
                 column: {
                     value: {
-                        m.name: {s: plain(self.mean(s, m, names)) for s in self.systems}
+                        m.name: {s: self.mean(s, m, names) for s in self.systems}
                         for m in self.measures
                     }
                     for value, names in self.groups(column).items()
@@ -109,8 +103,8 @@ class BenchResult(BenchNumbers):
                 for row in self.left_out
             ],
             "clips": self.clips,
-            "rows": [asdict(row) for row in self.rows if not row.problem],
-        }
+            "rows": [row for row in self.rows if not row.problem],
+        })  # fmt: skip
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``numbers.csv`` and ``summary.json`` into ``folder``, each whole."""
@@ -125,8 +119,7 @@ class BenchResult(BenchNumbers):
                 placed = round((value - low) / (high - low), 4) if high != low else ""
                 beside = [about.get(column, "") for column in groups]
                 writer.writerow([kind, row.video, name, value, placed, *beside])
-        as_json = json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         return [
             write_text(Path(folder) / "numbers.csv", text.getvalue()),
-            write_text(Path(folder) / "summary.json", as_json),
+            write_json(Path(folder) / "summary.json", self.as_dict()),
         ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,11 +22,11 @@ from lipsync.evaluation.benchmark.result import PROTOCOL, BenchResult
 from lipsync.evaluation.benchmark.scoring import ClipScorer
 from lipsync.evaluation.benchmark.study import TRIALS, write_study
 from lipsync.evaluation.judge import Judge
-from lipsync.evaluation.judges import as_judge
+from lipsync.evaluation.progress import Progress, reported
 from lipsync.evaluation.reading import Reading
 from lipsync.evaluation.rows import Row
-from lipsync.evaluation.videos import DEFAULT_JUDGE, protocol_name
-from lipsync.faces.detect import Detector, get_detector
+from lipsync.evaluation.videos import DEFAULT_JUDGE, Scoring
+from lipsync.faces.detect import Detector
 from lipsync.faces.tracks import STRIDE
 from lipsync.metrics.functional import VSHIFT
 
@@ -46,7 +48,7 @@ def bench(
     seed: int = 0,
     trials: int = TRIALS,
     answers: Sequence[str | Path] = (),
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchResult:
     """Score the dubs of one system or several beside real videos and baselines.
 
@@ -84,21 +86,19 @@ def bench(
     check_whole("seed", seed, 0)
     people = read_answers(answers, output) if answers else None
     found = read_folder(folder, systems, output)
-    loaded = as_judge(judge, device)
-    finder = get_detector(detector) if isinstance(detector, str) else detector
-    protocol = f"{PROTOCOL}; {protocol_name('wild', loaded)}"
+    asked = {"judge": judge, "detector": detector, "stride": stride, "vshift": vshift}
+    scorer = _scorer(reader, device, **asked)
+    loaded, reading = scorer.scoring.judge, scorer.reading
+    protocol = f"{PROTOCOL}; {scorer.scoring.protocols}"
     settings = {
         "judge_weights": fingerprint(loaded.model),
-        "detector": finder.name,
+        "detector": scorer.scoring.detector.name,
         "stride": stride,
         "vshift": vshift,
     }
-    if reader is not None:
-        reading = Reading(reader, device)
+    if reading is not None:
         settings |= {"reader": reading.name, "reader_weights": reading.sha256}
         check_texts(reading, found.clips)
-    else:
-        reading = None
     cache = ScoreCache(output, f"{protocol} {settings}")
     clips = found.clips
     trained = {
@@ -110,16 +110,11 @@ def bench(
     rows = [known.get((row.set, row.video), row) for row in found.problems]
     jobs = [(clip, other, cache) for clip, other in zip(clips, others, strict=True)]
     if workers == 1:
-        scorer = ClipScorer(loaded, finder, stride, vshift, reading)
         scored: Iterator[list[Row]] = (scorer.score(*job) for job in jobs)
     else:
-        scored = _spread(jobs, workers, (judge, reader, device, detector, stride, vshift))
-    for done, clip in enumerate(clips):
-        if progress:
-            progress(clip.name, done, len(clips))
+        scored = _spread(jobs, workers, partial(_scorer, reader, device, **asked))
+    for _ in reported(clips, progress, lambda clip: clip.name):
         rows += next(scored)
-    if progress:
-        progress("", len(clips), len(clips))
     about = {clip.name: clip.groups for clip in clips}
     result = BenchResult(
         rows, found.systems, about, loaded.name, protocol, vshift, settings, trained, people
@@ -151,11 +146,16 @@ def check_texts(reading: Reading, clips: Sequence[BenchClip]) -> None:
 Job = tuple[BenchClip, Path, ScoreCache]
 
 
-def _spread(jobs: list[Job], workers: int, begin: tuple) -> Iterator[list[Row]]:
+def _scorer(reader: str | Path | None, device: str, **asked: Any) -> ClipScorer:
+    reading = None if reader is None else Reading(reader, device)
+    return ClipScorer(Scoring.of(device=device, **asked), reading)
+
+
+def _spread(jobs: list[Job], workers: int, scorer: Callable[[], ClipScorer]) -> Iterator[list[Row]]:
     """Each clip's rows, in order, from several processes that load judge and detector each."""
     context = multiprocessing.get_context("spawn")  # forking under torch's threads can hang
     pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=_begin, initargs=begin
+        min(workers, len(jobs)), mp_context=context, initializer=_begin, initargs=(scorer,)
     )
     try:
         yield from pool.map(_score, jobs)
@@ -166,18 +166,9 @@ def _spread(jobs: list[Job], workers: int, begin: tuple) -> Iterator[list[Row]]:
 _SCORER: list[ClipScorer] = []
 
 
-def _begin(
-    judge: Judge | str,
-    reader: str | Path | None,
-    device: str,
-    detector: str | Detector,
-    stride: int,
-    vshift: int,
-) -> None:
+def _begin(scorer: Callable[[], ClipScorer]) -> None:
     torch.set_num_threads(1)
-    finder = get_detector(detector) if isinstance(detector, str) else detector
-    reading = None if reader is None else Reading(reader, device)
-    _SCORER.append(ClipScorer(as_judge(judge, device), finder, stride, vshift, reading))
+    _SCORER.append(scorer())
 
 
 def _score(job: Job) -> list[Row]:

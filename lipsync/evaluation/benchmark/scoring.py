@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,12 +16,11 @@ from lipsync.errors import LipsyncError, MediaError
 from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import BenchClip
 from lipsync.evaluation.benchmark.measures import OLD_VIDEO, QUALITIES, RECOMPRESSED, SILENCED
-from lipsync.evaluation.judge import Judge, Scored
+from lipsync.evaluation.judge import Scored
 from lipsync.evaluation.reading import Reading
 from lipsync.evaluation.rows import REAL, SILENT, Row, problem_of
 from lipsync.evaluation.truth import Source, likeness, write_again
-from lipsync.evaluation.videos import Measured, Stretch, find_stretch, measure, scored_row
-from lipsync.faces.detect import Detector
+from lipsync.evaluation.videos import Scoring, Stretch, scored_row
 from lipsync.media import HeldFrames, probe
 from lipsync.media.loudness import read_speech
 from lipsync.windows import FPS
@@ -38,10 +36,7 @@ _RATE = 0.01  # and its rate differ
 class ClipScorer:
     """What all clips of a bench share."""
 
-    judge: Judge
-    detector: Detector
-    stride: int
-    vshift: int
+    scoring: Scoring
     reading: Reading | None = None
 
     def score(self, clip: BenchClip, other: Path, cache: ScoreCache) -> list[Row]:
@@ -78,7 +73,8 @@ class _Clip:
     """The parts of a clip that several rows need, each read when it is first asked for."""
 
     def __init__(self, scorer: ClipScorer, clip: BenchClip, other: Path) -> None:
-        self.scorer, self.clip, self.other = scorer, clip, other
+        self.scoring, self.reading = scorer.scoring, scorer.reading
+        self.clip, self.other = clip, other
 
     @cached_property
     def own(self) -> np.ndarray:
@@ -105,7 +101,7 @@ class _Clip:
 
     @cached_property
     def real(self) -> Stretch:
-        return self._stretch(self.clip.real)
+        return self.scoring.stretch(self.clip.real)
 
     @cached_property
     def source(self) -> Source:
@@ -114,7 +110,7 @@ class _Clip:
     def baselines(self) -> list[Row]:
         worst = read_speech(self.other) if self.same else self.new
         new, old = self.clip.texts
-        found = self._measure(self.real, [self.own, worst])
+        found = self.scoring.measure(self.real, [self.own, worst])
         mouth = self.source.leakage(self.real, self.own)
         mouth.pop("motion_correlation", None)  # with itself
         mouth |= self._read(self.real, word_error=old)
@@ -132,7 +128,7 @@ class _Clip:
         """The real video written again; the face is where it was."""
         write_again(self.real.footage, path, quality)
         again = replace(self.real, footage=HeldFrames(path, FPS))
-        found = self._measure(again, [self.own])
+        found = self.scoring.measure(again, [self.own])
         more = self.source.leakage(again, self.own) | self._read(
             again, word_error=self.clip.texts[1]
         )
@@ -144,8 +140,8 @@ class _Clip:
     def dub(self, system: str) -> list[Row]:
         path = self.clip.dubs[system]
         self._check(path)
-        made = self._stretch(path)
-        found = self._measure(made, [self.new, self.own])
+        made = self.scoring.stretch(path)
+        found = self.scoring.measure(made, [self.new, self.own])
         new, old = self.clip.texts
         more = self.source.leakage(made, self.new) | self._read(made, word_error=new)
         if self.same:
@@ -197,16 +193,9 @@ class _Clip:
                 f"has {float(made.fps):g} frames a second, but the real video {float(real.fps):g}",
             )
 
-    def _stretch(self, path: Path) -> Stretch:
-        about = self.scorer
-        return find_stretch(path, about.judge, about.detector, stride=about.stride)
-
-    def _measure(self, stretch: Stretch, sounds: Sequence[np.ndarray]) -> Measured:
-        return measure(stretch, sounds, self.scorer.judge, vshift=self.scorer.vshift)
-
     def _read(self, stretch: Stretch, **texts: str) -> dict[str, float]:
         """Measure -> word error of a text; nothing without a reader or a text."""
-        reading, known = self.scorer.reading, {k: text for k, text in texts.items() if text}
+        reading, known = self.reading, {k: text for k, text in texts.items() if text}
         if reading is None or not known:
             return {}
         errors = reading.error(stretch.framed(reading.framing, reading.size), *known.values())

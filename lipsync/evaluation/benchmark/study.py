@@ -28,7 +28,7 @@ from lipsync.evaluation.benchmark.measures import OLD_VIDEO
 from lipsync.evaluation.benchmark.numbers import BenchNumbers
 from lipsync.evaluation.clips import write_side_by_side
 from lipsync.evaluation.rows import REAL
-from lipsync.evaluation.text import write_text
+from lipsync.evaluation.text import write_json, write_text
 from lipsync.media import probe
 from lipsync.pages import render
 
@@ -90,7 +90,7 @@ def write_study(
             for name, film in films.items()
         },
     }
-    write_text(folder / KEY, json.dumps({"study": study, **key}, indent=1) + "\n")
+    write_json(folder / KEY, {"study": study, **key})
     return write_text(folder / "study" / "index.html", render("study.html.j2", study=shown))
 
 

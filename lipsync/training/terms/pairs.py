@@ -8,15 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from lipsync import losses
-from lipsync.errors import ConfigError
+from lipsync.errors import check_whole
 from lipsync.metrics.lags import MAX_LAG
 from lipsync.training.terms.base import Term
 
 
 def check_gap(option: str, gap: int) -> None:
     """Raise ConfigError for a distance between windows that leaves no negatives."""
-    if isinstance(gap, bool) or not isinstance(gap, int) or not 0 < gap <= MAX_LAG:
-        raise ConfigError(f"{option}={gap}: must be 1 to {MAX_LAG} frames")
+    check_whole(option, gap, 1, MAX_LAG)
 
 
 class PairsBCE(Term):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lipsync import losses
 from lipsync.data.inputs import Span
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, check_whole
 from lipsync.features import feature_of
 from lipsync.training.frozen import Frozen
 from lipsync.training.step import Step
@@ -43,8 +43,7 @@ class Sync(Term):
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
-        if isinstance(ramp, bool) or not isinstance(ramp, int) or ramp < 0:
-            raise ConfigError(f"sync ramp={ramp}: must be a whole number of batches, 0 or more")
+        check_whole("sync ramp", ramp, 0)
         if threshold is not None and not threshold > 0:
             raise ConfigError(f"sync threshold={threshold}: must be above 0, or null")
         self.expert = None if expert is None else Frozen(expert)
@@ -65,8 +64,7 @@ class Sync(Term):
         )
 
     def span(self) -> Span:
-        expert = self.expert.network
-        return Span(feature_of(expert), expert.config["window"])
+        return window_span(self.expert.network)
 
     def factor(self, batch: int) -> float:
         start = 0 if self.threshold is None else self.start
@@ -108,6 +106,11 @@ class SyncShortfall(Sync):
         with torch.no_grad():
             _, real = self.embed(step, step.target)
         return (audio * (real - face)).sum(dim=1).float().clamp_min(0.0).mean()
+
+
+def window_span(expert: nn.Module) -> Span:
+    """The sound that an expert hears beside a window."""
+    return Span(feature_of(expert), expert.config["window"])
 
 
 def check_expert(option: str, network: nn.Module) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from lipsync.errors import StageError
 from lipsync.translation.engines.base import Engine
+from lipsync.translation.engines.hub import loading
 
 
 class Hibari(Engine):
@@ -19,15 +20,8 @@ class Hibari(Engine):
         from hibari import Hibari as Synthesiser
 
         self.name = f"hibari:{model}"
-        try:
+        with loading("speak", f"voice {model} of hibari", "use the voice heart"):
             self._speak = Synthesiser(voice=model)
-        except (RuntimeError, ValueError, KeyError, OSError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StageError(
-                "speak",
-                f"voice {model} of hibari cannot be loaded ({reason})",
-                "use the voice heart",
-            ) from None
 
     @classmethod
     def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -38,12 +39,25 @@ def local_folder(stage: str, model: str, option: str, fetch: Callable[..., str])
     try:
         return Path(fetch(local_files_only=False))
     except (OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise StageError(
             stage,
-            f"model {model} is not on this machine and cannot be downloaded ({reason})",
+            f"model {model} is not on this machine and cannot be downloaded ({_reason(error)})",
             f"download it on a machine with a network, and name its folder with {option}",
         ) from None
+
+
+@contextmanager
+def loading(stage: str, what: str, remedy: str) -> Iterator[None]:
+    """Raise StageError where a model cannot be loaded; the libraries raise all kinds of errors."""
+    try:
+        yield
+    except Exception as error:
+        problem = f"{what} cannot be loaded ({_reason(error)})"
+        raise StageError(stage, problem, remedy) from None
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def in_cache(repository: str) -> bool:

@@ -81,15 +81,9 @@ class MMS(Engine):
             from transformers import AutoTokenizer, VitsModel
 
             folder = hub.hub_folder("speak", name, "--tts mms:FOLDER", *_FILES)
-            try:
+            remedy = "name a folder with a VITS model, as transformers saves it"
+            with hub.loading("speak", f"model {name}", remedy):
                 tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
                 model = VitsModel.from_pretrained(folder, local_files_only=True)
-            except Exception as error:  # it raises all kinds
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-                raise StageError(
-                    "speak",
-                    f"model {name} cannot be loaded ({reason})",
-                    "name a folder with a VITS model, as transformers saves it",
-                ) from None
             self._loaded[name] = model.to(self._device).eval(), tokenizer
         return self._loaded[name]

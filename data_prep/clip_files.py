@@ -1,0 +1,188 @@
+"""The clips of a source on their way to the disk: their sound in place, their keys, their rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data_prep.active_speaker import corrected
+from data_prep.examine import Tools
+from data_prep.footage import Footage
+from data_prep.manifest import KEPT, REJECTED, Row
+from data_prep.pieces import Piece
+from data_prep.scan import Source
+from data_prep.state import State, thumbnail
+from lipsync.audio import SAMPLE_RATE
+from lipsync.data.store import write_clip
+from lipsync.faces.framing import covering_box, get_framing
+from lipsync.windows import FPS
+
+_ALL = 0.9  # of a source's frames, in a clip that is taken for all of it
+
+
+def said(about: dict[str, Any], frames: int, start: int, end: int, offset: int) -> dict[str, Any]:
+    """What a corpus says of a source, as far as it is of one clip of it.
+
+    Words whose times are known are those that lie in the clip, and their times count from its
+    begin. A text without times is kept where the clip is nearly all of the source.
+
+    Args:
+        about: see :class:`data_prep.readers.found.Found`.
+        frames: of the source. start, end: of the clip in it.
+        offset: by which the clip's sound was moved, in frames.
+    """
+    known = {name: value for name, value in about.items() if name not in ("text", "words")}
+    if "words" in about:
+        first, last = (start - offset) / FPS, (end - offset) / FPS
+        words = [
+            [word, round(a - first, 3), round(b - first, 3)]
+            for word, a, b in about["words"]
+            if a >= first and b <= last
+        ]
+        return {**known, "text": " ".join(word for word, _, _ in words), "words": words}
+    whole = "text" in about and end - start >= _ALL * frames
+    return {**known, "text": about["text"]} if whole else known
+
+
+@dataclass
+class Clip:
+    """A piece on its way to the disk, or to the row that says why not."""
+
+    key: str
+    piece: Piece
+    start: int
+    end: int
+    wave: np.ndarray
+    score: dict | None
+    offset: int | None  # by which the sound was moved; None where nothing is known
+
+
+def clips_of(
+    source: Source, pieces: list[Piece], scores: list, footage: Footage, tools: Tools
+) -> list[Clip]:
+    """The pieces with their sound in place, and a key for each that is left."""
+    clips = []
+    for piece, score in zip(pieces, scores, strict=True):
+        moved = not piece.reason and tools.limits is not None and tools.limits.sure(score)
+        offset = score["offset"] if moved else 0
+        start, end, wave = corrected(piece, offset, footage.wave)
+        least = round(tools.options.min_seconds * FPS)
+        if not piece.reason and end - start < least:
+            piece.reason = "too_short"
+            left = max(0, end - start)
+            piece.detail = f"{left} frames once the sound is moved, least is {least}"
+            start, end, wave = corrected(piece, 0, footage.wave)
+        known = offset if moved else None
+        clips.append(Clip(source.key, piece, start, end, wave, score, known))
+    kept = [clip for clip in clips if not clip.piece.reason]
+    if len(kept) > 1:
+        for number, clip in enumerate(kept):
+            clip.key = f"{source.key}.{number:03d}"
+    return clips
+
+
+def write_clips(
+    clips: list[Clip],
+    footage: Footage,
+    origin: dict[str, Any],
+    told: Callable[[int, int, int], dict[str, Any]],
+    tools: Tools,
+    state: State,
+) -> list[Row]:
+    """Write the clips that are kept in one pass over the frames, and a small picture of all."""
+    content: dict[str, str] = {}
+    pictures: dict[int, np.ndarray] = {}
+    waiting = list(enumerate(clips))
+    size = tools.options.image_size
+    framing = get_framing(tools.options.framing)
+    places = {
+        i: c.piece.places(framing, slice(c.start - c.piece.start, c.end - c.piece.start))
+        for i, c in waiting
+        if not c.piece.reason
+    }
+    faces: dict[int, np.ndarray] = {}
+    for number, frame in enumerate(footage.frames()):
+        for i, clip in list(waiting):
+            if number == (clip.start + clip.end) // 2:
+                pictures[i] = thumbnail(frame, clip.piece.box_at(number))
+            if i in places and clip.start <= number < clip.end:
+                if i not in faces:
+                    faces[i] = np.empty((clip.end - clip.start, size, size, 3), np.uint8)
+                faces[i][number - clip.start] = framing.cut(
+                    frame, places[i][number - clip.start], size
+                )
+            if number >= clip.end - 1:
+                waiting.remove((i, clip))
+                if i in places:
+                    corpus = told(clip.start, clip.end, clip.offset or 0)
+                    info = {**origin, **corpus, **_info(clip, places.pop(i), tools)}
+                    pixels = faces.pop(i)
+                    content[clip.key] = _content(pixels, clip.wave)
+                    write_clip(tools.output, clip.key, faces=pixels, wave=clip.wave, info=info)
+        if not waiting:
+            break
+    state.put_pictures([pictures[i] for i in range(len(clips))])
+    return [_row(clip, origin, content.get(clip.key, "")) for clip in clips]
+
+
+def _content(faces: np.ndarray, wave: np.ndarray) -> str:
+    """A hash of what a clip shows and lets hear."""
+    digest = hashlib.sha256(np.ascontiguousarray(faces))
+    digest.update(np.ascontiguousarray(wave))
+    return digest.hexdigest()
+
+
+def _info(clip: Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
+    """What ``clip.json`` says of a clip, beside its origin.
+
+    ``framing`` is the name of one, ``box`` the upright box in the source, x0 y0 x1 y1, that holds
+    all crops: in the framing ``box`` each crop fills it. Other framings also give ``to_source``, by
+    which crops can be put back: for every frame the six numbers, row by row, of the (2, 3)
+    transform from the unit crop to pixels of the source, see :mod:`lipsync.faces.framing`.
+    """
+    piece, score = clip.piece, clip.score or {}
+    boxes = np.stack([covering_box(place) for place in places])
+    ways = [[round(float(v), 3) for v in place.ravel()] for place in places]
+    return {
+        "fps": FPS,
+        "start": clip.start,  # first frame in the source, at 25 fps
+        "framing": tools.options.framing,
+        "box": [round(float(v), 2) for v in (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))],
+        **({} if tools.options.framing == "box" else {"to_source": ways}),
+        "boxes": piece.boxes[clip.start - piece.start : clip.end - piece.start],
+        "score": piece.score,
+        "faces": piece.faces,
+        **piece.measures,
+        "heard": piece.heard,
+        # As it was found: frame i belonged to the sound of frame i - offset. It is corrected. None
+        # where the judge was not sure, or was not asked: the sound is where it was.
+        "offset": clip.offset,
+        # The same before it was rounded to whole frames, by which sound is moved.
+        "fine_offset": None if clip.offset is None else score["fine_offset"],
+        "confidence": score.get("confidence"),
+        "judge": tools.judge.name if tools.judge else None,
+    }
+
+
+def _row(clip: Clip, origin: dict[str, Any], content: str) -> Row:
+    piece, score = clip.piece, clip.score or {}
+    return Row(
+        key=clip.key,
+        source=origin["source"],
+        status=REJECTED if piece.reason else KEPT,
+        reason=piece.reason,
+        detail=piece.detail,
+        start=clip.start,
+        frames=clip.end - clip.start,
+        seconds=round(len(clip.wave) / SAMPLE_RATE, 3),
+        **piece.measures,
+        offset=score.get("offset"),
+        fine_offset=score.get("fine_offset"),
+        confidence=score.get("confidence"),
+        hash=origin["hash"],
+        content=content,
+    )

@@ -1,0 +1,61 @@
+"""What is in footage: the faces that are followed, which of them speaks, and in what sync."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_prep.active_speaker import Limits, choose
+from data_prep.footage import Footage
+from data_prep.mouth import hear
+from data_prep.options import Options
+from data_prep.pieces import Piece, find_pieces
+from lipsync.faces.detect import Detector
+
+if TYPE_CHECKING:
+    from lipsync.evaluation import Judge
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a worker holds. ``judge`` and ``limits`` are None without a sync check."""
+
+    output: Path
+    options: Options
+    detector: Detector
+    judge: Judge | None = None
+    judge_digest: str = ""
+    limits: Limits | None = None
+
+
+def examine(
+    footage: Footage,
+    found: dict[str, Any],
+    tools: Tools,
+    stage: Callable[[str, Callable[[], Any]], Any] = lambda _, make: make(),
+) -> tuple[list[Piece], list[dict | None]]:
+    """The pieces of footage, each with the reason for which it is left out, if it is.
+
+    Args:
+        footage: is turned as ``found`` says.
+        found: from :func:`data_prep.look.look`.
+        tools: of the worker.
+        stage: gives the result of a stage by its name, made here or before.
+
+    Returns:
+        The pieces, and the score of each, see :func:`data_prep.sync.measure`.
+    """
+    footage.turns = found["turns"]
+    made = stage("pieces", lambda: find_pieces(found, footage.wave, tools.options))
+    pieces = [Piece(**piece) for piece in made]
+    for piece, heard in zip(pieces, stage("mouths", lambda: hear(footage, pieces)), strict=True):
+        piece.heard = heard
+    scores: list[dict | None] = [None] * len(pieces)
+    if tools.judge is not None:
+        from data_prep.sync import measure
+
+        scores = stage("sync", lambda: measure(footage, pieces, tools.judge))
+    choose(pieces, scores, tools.limits)
+    return pieces, scores

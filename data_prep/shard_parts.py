@@ -1,0 +1,140 @@
+"""One part of a set: its files prepared one by one, their clips put into a shard."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from data_prep import parts
+from data_prep.clip import prepare_source
+from data_prep.examine import Tools
+from data_prep.leases import Lease
+from data_prep.manifest import KEPT, Row
+from data_prep.options import Options
+from data_prep.parts import Part
+from data_prep.pool import Failed, call, storing, writing_to
+from data_prep.run import failed_row, worker_tools
+from data_prep.scan import Source
+from data_prep.shard_writer import ShardWriter, clip_members
+from data_prep.state import State
+from lipsync.data.places import Place, is_url
+from lipsync.data.shard_index import Index
+from lipsync.data.store import add_feature, clip_path, open_clip
+from lipsync.features import Feature
+
+
+@dataclass(frozen=True)
+class Job:
+    """A part to make.
+
+    Attributes:
+        again: it was done before this run, which does not count.
+        expired: the last sign of life of a run that held it.
+    """
+
+    part: Part
+    again: bool = False
+    expired: str = ""
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Another run holds the part; its last sign of life."""
+
+    sign: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How all parts of a run are made, fit to be sent to a worker.
+
+    Attributes:
+        source, output: folders or URLs.
+        options: of the clips. digest: of the judge.
+        quality: of JPEGs. features: that are stored besides those that every set has.
+        made: what tells parts that are made so from others.
+        run: the name of this run, for leases.
+    """
+
+    source: str | Path
+    output: str | Path
+    options: Options
+    digest: str
+    quality: int
+    features: Sequence[Feature]
+    made: str
+    run: str
+
+    def maker(self) -> Callable[[Job], Busy | int]:
+        """In a worker: what makes a part."""
+        tools = worker_tools(Path(), self.options, self.digest)
+        return partial(self.make, Place(self.output, "output"), tools)
+
+    def make(self, place: Place, tools: Tools, job: Job) -> Busy | int:
+        """Make a part, unless another run holds it; how many of its files were worked on here."""
+        part = job.part
+        with storing(place):
+            lease = Lease(place, f"leases/{part.name}", self.run)
+            if sign := lease.claim(job.expired):
+                return Busy(sign)
+        scratch = tempfile.TemporaryDirectory(prefix="data_prep-")
+        with lease, scratch as folder, writing_to(Path(folder)):
+            with storing(place):
+                if job.again:
+                    parts.forget(place, part.name)
+                elif parts.stored(place, part.name, self.made) is not None:
+                    return 0
+            tools = replace(tools, output=Path(folder, "set"))
+            tools.output.mkdir()
+            path, rows, pictures = Path(folder, part.shard), [], []
+            with ShardWriter(path) as shard:
+                for item in part.sources:
+                    with _at_hand(self.source, item, Path(folder, "source")) as here:
+                        found = _prepared(here, tools)
+                    self._move(found, tools.output, shard)
+                    rows += found
+                    pictures.append(State(tools.output, item.key).pictures())
+            index = Index.of(part.shard, shard.clips, self.made)
+            with storing(place):
+                if shard.clips:
+                    place.put(part.shard, path)
+                parts.store(place, part, self.made, index, rows, pictures)
+        return len(part.sources)
+
+    def _move(self, rows: Sequence[Row], folder: Path, shard: ShardWriter) -> None:
+        """The clips that were kept of a file, from their folder into the shard."""
+        for row in rows:
+            if row.status == KEPT:
+                clip = open_clip(folder, row.key)
+                for feature in self.features:
+                    add_feature(clip, feature)
+                shard.add(clip, clip_members(clip, self.quality))
+                shutil.rmtree(clip_path(folder, row.key))
+
+
+@contextmanager
+def _at_hand(source: str | Path, item: Source, folder: Path) -> Iterator[Source]:
+    """The file on this machine's disk; one behind a URL is copied and removed again."""
+    if not is_url(source):
+        yield item
+        return
+    try:
+        with suppress(FileNotFoundError):  # gone since: it cannot be read, and its row says so
+            Place(source, "source").fetch(item.file, folder / item.file)
+        yield replace(item, folder=folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepared(item: Source, tools: Tools) -> list[Row]:
+    """The rows of a file; what fails is tried once more."""
+    for _ in range(2):
+        found = call(partial(prepare_source, tools=tools), item)
+        if not isinstance(found, Failed):
+            return found
+    return [failed_row(item, found)]

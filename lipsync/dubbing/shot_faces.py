@@ -1,0 +1,179 @@
+"""Which face each of those that speak is in a frame, by the looks around it.
+
+Detections on some frames are joined to tracks, a shot at a time, and interpolated; a frame is
+decided when the look after it is known.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from lipsync.dubbing.looks import Looks
+from lipsync.dubbing.speakers import POSITIONS, SYNC, assign, can_be_dubbed, much_larger
+from lipsync.faces.detect import Detection
+from lipsync.faces.framing import Framing
+from lipsync.faces.tracks import FaceTrack, join
+
+_BRIDGE = 2  # strides over which a face that was not seen is taken to be there still
+_VOTES = 3  # looks around a frame of which most must show a face that can be dubbed
+
+Birth = tuple[int, int]
+"""The frame in which a track begins, and the place of its face among those found there."""
+Wanted = Callable[[int], Sequence[str | None]]
+"""The rule by which each face that speaks is chosen in a frame, see
+:func:`lipsync.dubbing.speakers.checked_face`; None for one that does not speak then."""
+
+
+class Decided(NamedTuple):
+    """Whose face it is in a frame of a shot, and where; the transform is that of this frame."""
+
+    shot: int
+    track: Birth | None = None
+    face: np.ndarray | None = None
+    place: np.ndarray | None = None
+
+
+@dataclass
+class _Shot:
+    start: int
+    end: int | None = None
+    looks: list[int] = field(default_factory=list)  # the first, and the last so far
+    tracks: dict[Birth, FaceTrack] = field(default_factory=dict)
+    followed: dict[int, tuple[str, Birth]] = field(default_factory=dict)
+    """Of each face that speaks, the rule by which it was chosen, and its track."""
+
+
+class ShotFaces:
+    """Decides frame by frame, shot by shot.
+
+    Args:
+        looks, framing, wanted, min_face, knows: as of :class:`lipsync.dubbing.follow.FaceFollower`.
+        size: width and height of the frames.
+    """
+
+    def __init__(
+        self,
+        looks: Looks,
+        framing: Framing,
+        wanted: Wanted,
+        min_face: float,
+        knows: Callable[[Birth, int], bool] | None,
+        size: tuple[int, int],
+    ) -> None:
+        self.looks, self._framing, self._wanted, self._knows = looks, framing, wanted, knows
+        self._min_face, self._size = min_face, size
+        self._shots: deque[_Shot] = deque([_Shot(0)])
+
+    def decide(
+        self, found: Iterable[tuple[int, list[Detection] | None, bool]]
+    ) -> Iterator[list[Decided]]:
+        """Whose faces they are in each frame, decided when the look after it is known."""
+        stride, number = self.looks.stride, -1
+        for number, faces, cut in found:
+            if cut:
+                self._shots[-1].end = number
+                self._shots.append(_Shot(number))
+                self.looks.note_cut(number)
+            if faces is not None:
+                self._join(self._shots[-1], number, faces)
+            if number >= stride:
+                yield self._decide(number - stride)
+        self._shots[-1].end = number + 1
+        for late in range(max(0, number + 1 - stride), number + 1):
+            yield self._decide(late)
+
+    def _join(self, shot: _Shot, number: int, faces: list[Detection]) -> None:
+        reach = _BRIDGE * self.looks.stride
+        live = [track for track in shot.tracks.values() if number - track.frames[-1] <= reach]
+        for track, place in join(live, number, faces):
+            shot.tracks[number, place] = track
+        shot.looks = [*shot.looks[:1], number]
+
+    def _decide(self, number: int) -> list[Decided]:
+        while self._shots[0].end is not None and number >= self._shots[0].end:
+            self._shots.popleft()
+        shot = self._shots[0]
+        self._drop_old(shot, number)
+        looks = {birth: self._face(shot, track, number) for birth, track in shot.tracks.items()}
+        faces = {birth: face for birth, face in looks.items() if face is not None}
+        return [
+            self._decided(shot, number, birth, faces) for birth in self._pick(shot, number, faces)
+        ]
+
+    def _pick(self, shot: _Shot, number: int, faces: dict[Birth, np.ndarray]) -> list[Birth | None]:
+        """Which track each face is in a frame."""
+        wanted = self._wanted(number)
+        held: list[Birth | None] = []
+        for k, rule in enumerate(wanted):
+            before, birth = shot.followed.get(k, (None, None))
+            if rule == SYNC and self._knows is not None:
+                held.append(next((one for one in faces if self._knows(one, number)), None))
+            else:
+                held.append(birth if before == rule and birth in faces else None)
+        fit = [b for b in faces if b in held or self._fit(shot.tracks[b], number)]
+        boxes = [faces[b][:4] for b in fit]
+        places = [fit.index(b) if b is not None else None for b in held]
+        rules = [rule if rule != SYNC else None for rule in wanted]
+        chosen = assign(rules, boxes, self._size, places)
+        if rules == [POSITIONS[0]] and places[0] is not None:
+            best = assign(rules, boxes, self._size)[0]
+            if best is not None and much_larger(boxes[best], boxes[places[0]]):
+                chosen = [best]
+        picks = [fit[i] if i is not None else None for i in chosen]
+        for k, (rule, pick) in enumerate(zip(wanted, picks, strict=True)):
+            if rule is not None and pick is not None:
+                shot.followed[k] = rule, pick
+        return picks
+
+    def _decided(
+        self, shot: _Shot, number: int, pick: Birth | None, faces: dict[Birth, np.ndarray]
+    ) -> Decided:
+        if pick is None or not self._fit(shot.tracks[pick], number):
+            return Decided(shot.start)
+        if self._framing.needs_landmarks and not np.isfinite(faces[pick]).all():
+            self.looks.refuse_without_landmarks(number, self._framing.name)
+        return Decided(shot.start, pick, faces[pick])
+
+    def _drop_old(self, shot: _Shot, number: int) -> None:
+        oldest = number - (_BRIDGE + 2) * self.looks.stride
+        for birth in [b for b, track in shot.tracks.items() if track.frames[-1] < oldest]:
+            del shot.tracks[birth]
+        for track in shot.tracks.values():
+            old = sum(frame < oldest for frame in track.frames[:-1])
+            if old > 8:
+                del track.frames[:old], track.detections[:old]
+
+    def _face(self, shot: _Shot, track: FaceTrack, number: int) -> np.ndarray | None:
+        """A track's box and landmarks (14,) in a frame: linear between looks, held for half a
+        stride at its ends, and up to the shot's ends where no look lies between."""
+        frames = track.frames
+        after = int(np.searchsorted(frames, number))
+        hold = self.looks.stride // 2
+        if after == 0:
+            early = frames[0] - number
+            near = early <= hold or frames[0] == shot.looks[0]
+            return _numbers(track.detections[0]) if near else None
+        if after == len(frames):
+            late = number - frames[-1]
+            near = late <= hold or (shot.end is not None and frames[-1] == shot.looks[-1])
+            return _numbers(track.detections[-1]) if near else None
+        left, right = frames[after - 1], frames[after]
+        a, b = _numbers(track.detections[after - 1]), _numbers(track.detections[after])
+        return a + (number - left) / (right - left) * (b - a)
+
+    def _fit(self, track: FaceTrack, number: int) -> bool:
+        """Whether the looks around a frame show a face that can be dubbed."""
+        distance = np.abs(np.array(track.frames) - number)
+        near = np.argsort(distance, kind="stable")[:_VOTES]
+        turns = self._framing.needs_landmarks
+        votes = [can_be_dubbed(track.detections[i], self._min_face, turns) for i in near]
+        return 2 * sum(votes) > len(votes)
+
+
+def _numbers(face: Detection) -> np.ndarray:
+    return np.concatenate([face.box, face.landmarks.ravel()])
