@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,22 +38,23 @@ SIZE = 1280, 720
 HEAD = 480  # pixels of the generated picture that is put into each frame
 
 
-def make_inputs(folder: Path, seconds: float) -> tuple[Path, Path]:
+def make_inputs(folder: Path, seconds: float, size: tuple[int, int] = SIZE) -> tuple[Path, Path]:
     """A talking head before a still background, and noise that rises and falls like speech."""
     face, audio = folder / f"face{seconds:g}.mp4", folder / f"sound{seconds:g}.wav"
     rng = np.random.default_rng(0)
     if not face.exists():
-        clip = make_clip(seed=0, speaker=0, clip=0, seconds=min(seconds, 10.0), size=HEAD)
+        head = HEAD * size[1] // SIZE[1]
+        clip = make_clip(seed=0, speaker=0, clip=0, seconds=min(seconds, 10.0), size=head)
         heads = list(clip.frames)
         wall = rng.integers(60, 190, (18, 32, 3), dtype=np.uint8)
         import cv2
 
-        wall = cv2.resize(wall, SIZE, interpolation=cv2.INTER_CUBIC)
-        left, top = (SIZE[0] - HEAD) // 2, (SIZE[1] - HEAD) // 2
-        with VideoWriter(face, 25, SIZE, crf=20) as video:
+        wall = cv2.resize(wall, size, interpolation=cv2.INTER_CUBIC)
+        left, top = (size[0] - head) // 2, (size[1] - head) // 2
+        with VideoWriter(face, 25, size, crf=20) as video:
             for k in range(round(seconds * 25)):
                 frame = wall.copy()
-                frame[top : top + HEAD, left : left + HEAD] = heads[k % len(heads)]
+                frame[top : top + head, left : left + head] = heads[k % len(heads)]
                 video.write(frame)
     if not audio.exists():
         n = round(seconds * 16000)
@@ -144,23 +146,30 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
     """Peak resident memory of whole dubs, each in a process of its own."""
     rows = []
     for minutes in options.minutes:
-        inputs = make_inputs(folder, 60 * minutes)
+        inputs = make_inputs(folder, 60 * minutes, options.size)
         command = [sys.executable, __file__, "--one", *map(str, inputs), str(folder / "long.mp4")]
         if options.model:
             command += ["--model", options.model]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows.append({"minutes": minutes, **json.loads(done.stdout.splitlines()[-1])})
-        print(f"{minutes:g} min: peak {rows[-1]['peak_mb']:.0f} MB, {rows[-1]['fps']:.1f} frames/s",
-              flush=True)  # fmt: skip
+        said = "peak {peak_mb:.0f} MB, {fps:.1f} frames/s, {cpu_ms:.0f} ms of one core a frame"
+        print(f"{minutes:g} min: {said.format(**rows[-1])}", flush=True)
     (options.output / "memory.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def one(face: str, audio: str, output: str, model: str | None) -> None:
     """A dub in this process, and its peak memory, as a line of JSON."""
     network = model if model else optimise(published())
+    begun = time.process_time()
     result = dub(face, audio, output, model=network)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"peak_mb": peak, "fps": result.frames / result.wall_seconds}))
+    found = {"fps": result.frames / result.wall_seconds}
+    found["cpu_ms"] = 1000 * (time.process_time() - begun) / result.frames
+    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(found))
+
+
+def _size(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("x")))
 
 
 def main() -> None:
@@ -171,6 +180,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--minutes", type=float, nargs="+", help="measure memory at these lengths")
+    parser.add_argument("--size", type=_size, default=SIZE, help="of their pictures, 3840x2160")
     parser.add_argument("--folder", type=Path, help="where inputs are kept (default: nowhere)")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)

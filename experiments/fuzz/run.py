@@ -19,8 +19,10 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from mutations import mutated
 from seeds import make_seeds
@@ -36,26 +38,40 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("--first", type=int, default=0, help="the first file's number")
     parser.add_argument("--seconds", type=float, default=1e9, help="end after so long")
-    parser.add_argument("-o", type=Path, help="a JSON file for the counts and what was found")
+    parser.add_argument("-o", type=Path, help="a JSON file of counts, which is gone on with")
     args = parser.parse_args()
+    known = json.loads(args.o.read_text()) if args.o is not None and args.o.exists() else {}
+    counts, found = Counter(known.get("counts", {})), known.get("found", [])
+    done = sum(counts.values())
+
+    def save() -> None:
+        if args.o is not None:
+            state = {"task": args.task, "first": args.first, "counts": counts, "found": found}
+            args.o.write_text(json.dumps(state, indent=1))
+
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        counts, found = fuzz(Path(folder), args.task, args.count, args.first, args.seconds)
+        first, until = args.first + done, time.monotonic() + args.seconds
+        for outcome, about in fuzz(Path(folder), args.task, args.count - done, first):
+            counts[outcome] += 1
+            if about is not None:
+                found.append(about)
+                print(json.dumps(about), flush=True)
+            if not sum(counts.values()) % 20:
+                save()
+            if time.monotonic() > until:
+                break
+    save()
     print(json.dumps({"task": args.task, "first": args.first, **counts}))
-    if args.o is not None:
-        args.o.write_text(json.dumps({"counts": counts, "found": found}, indent=1))
     sys.exit(1 if found else 0)
 
 
 def fuzz(
-    folder: Path, task: str, count: int, first: int = 0, seconds: float = 1e9
-) -> tuple[dict[str, int], list[dict]]:
-    """Counts of what files ``first`` to ``first + count`` came to, and what must not be."""
+    folder: Path, task: str, count: int, first: int = 0
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """What each of the files ``first`` to ``first + count`` came to; of what must not be, more."""
     seeds = _seeds(folder, task)
-    counts, found, worker = Counter(), [], None
-    until = time.monotonic() + seconds
+    worker = None
     for number in range(first, first + count):
-        if time.monotonic() > until:
-            break
         seed = seeds[number % len(seeds)]
         own = folder / "work" / str(number)
         own.mkdir(parents=True)
@@ -70,16 +86,11 @@ def fuzz(
             _around(folder) != before or [p.name for p in own.iterdir()] not in ([seed.name], [])
         ):
             outcome, said = "left", str(sorted(map(str, own.rglob("*"))))
-        counts[outcome] += 1
-        if outcome not in ("ok", "refused"):
-            found.append(
-                {"number": number, "file": seed.name, "how": how, "outcome": outcome, "said": said}
-            )
-            print(f"{task} {number} {seed.name} {how}: {outcome} {said}", flush=True)
+        about = {"number": number, "file": seed.name, "how": how, "outcome": outcome, "said": said}
+        yield outcome, None if outcome in ("ok", "refused") else about
         shutil.rmtree(own)
     if worker is not None:
         worker.end()
-    return dict(counts), found
 
 
 def _seeds(folder: Path, task: str) -> list[Path]:

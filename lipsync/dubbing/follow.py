@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
-from itertools import chain, repeat, takewhile, tee
+from itertools import chain, islice, repeat, takewhile, tee
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
@@ -28,7 +28,7 @@ _STEADY = 0.5  # seconds to each side that a framing is shown
 _SMOOTH = 0.2  # seconds to each side over which its transforms are averaged
 _CUT_AFTER = 2  # frames after a cut by which it is certain
 _OFF_CENTRE = 0.04  # of the crop's side, by which mouths of frontal faces are beside its middle
-_HELD_BYTES = 384 * 2**20  # of frames that wait; very large pictures are smoothed over less
+_HELD_BYTES = 256 * 2**20  # of frames that wait; very large pictures are smoothed over less
 
 T = TypeVar("T")
 
@@ -104,13 +104,12 @@ class FaceFollower:
             MediaError, ConfigError: a face has no landmarks, and the framing needs them.
         """
         coming = iter(frames)
-        first = next(coming, None)
-        if first is None:
+        held = deque(islice(coming, 1))  # frames that wait
+        if not held:
             return
-        reaches = self._reaches(first.nbytes)
-        held: deque[np.ndarray] = deque()  # frames that wait
-        shots = self._faces(first.shape[1::-1])
-        decided = shots.decide(self._find_cuts(chain([first], coming), held))
+        reaches = self._reaches(held[0].nbytes)
+        shots = self._faces(held[0].shape[1::-1])
+        decided = shots.decide(self._find_cuts(coming, held))
         every = tee(decided, len(self._wanted(0)))
         faces = [self._smoothed(map(itemgetter(k), one), *reaches) for k, one in enumerate(every)]
         for several in zip(*faces, strict=True):
@@ -149,11 +148,15 @@ class FaceFollower:
         """Each frame's number, the faces found in it, and whether it begins a shot."""
         meter, known = ShotMeter(), self.looks.cuts
 
+        def measure(frame: np.ndarray) -> tuple[np.ndarray, Step]:
+            meter.add(frame)
+            return frame, meter.steps.pop()
+
         def measured() -> Iterator[tuple[np.ndarray, Step]]:
+            yield measure(held[0])
             for frame in frames:
                 held.append(frame)
-                meter.add(frame)
-                yield frame, meter.steps.pop()
+                yield measure(frame)
 
         for number, (before, now, after) in enumerate(_around(measured(), _CUT_AFTER)):
             steps = np.array([step for _, step in (*before, now, *after)])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lipsync.audio import SAMPLE_RATE
 from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.gate import VoiceGate
 from lipsync.dubbing.lips import Lips, load_generator
@@ -85,10 +86,18 @@ class LiveSession:
                 f"no face found in {len(self._frames)} frames",
                 "use a video or picture with a frontal face",
             )
-        self._order = chain(range(len(self._frames)), continued(len(self._frames), chosen.length))
+        self._options = chosen
+        # what the first sound would wait for: a library takes two seconds to be loaded
+        self.lips.feature.extract(np.zeros(SAMPLE_RATE, np.float32))
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again with other sound, as when another person connects; the face is kept."""
+        frames = len(self._frames)
+        self._order = chain(range(frames), continued(frames, self._options.length))
         self._speech = Speech(self.lips.feature)
         self._leveller = Leveller()
-        self._gate = VoiceGate() if chosen.gate else None
+        self._gate = VoiceGate() if self._options.gate else None
         self._made = 0
 
     @property

@@ -22,6 +22,7 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.media import check_target
 from lipsync.media.files import opened
 
+_LARGE = 16 * 2**20  # bytes of a frame of which few may wait
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, frames done, and frames in all where that is known."""
 
@@ -76,7 +77,8 @@ def dub(
     total, seconds = plan.playback.expected()
     encoded = encoding.audio_codec, encoding.audio_bitrate
     if plan.stretch is None:
-        track, sound = plan.sound.track(output, seconds, *encoded, encoding.loudness)
+        loud = encoding.loudness, plan.playback.heard()
+        track, sound = plan.sound.track(output, seconds, *encoded, *loud)
     else:
         track, sound = stretch_track(plan.stretch, output, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []
@@ -171,10 +173,12 @@ def _checked_audio(audio: str | Path | None, options: Options) -> Path | None:
 def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
     """The frames of the dubbed video, each stage in a thread of its own."""
     renderer = Renderer(plan.lips, plan.options, plan.source.size)
-    shown = stages.add("decode", lambda _: iter(plan.playback))
+    width, height = plan.source.size
+    room = 1 if 3 * width * height > _LARGE else 2
+    shown = stages.add("decode", lambda _: iter(plan.playback), room=room)
     planned = stages.add("plan", plan.frames, shown, room=renderer.batch)
-    generated = stages.add("generate", renderer.generate, planned)
-    return _with_faces(plan, stages.add("paste", renderer.paste, generated))
+    generated = stages.add("generate", renderer.generate, planned, room)
+    return _with_faces(plan, stages.add("paste", renderer.paste, generated, room))
 
 
 def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFrame]:

@@ -107,6 +107,15 @@ class Playback:
         assert wanted is not None
         return wanted, float(wanted / source.fps)
 
+    def heard(self) -> float:
+        """Seconds of the sound that are played at most: with ``trim``, those of the source."""
+        if self.length != "trim":
+            return float("inf")
+        frames, times = 1 / float(self.source.fps), self.source.times
+        if self.source.still is not None:
+            return frames
+        return float("inf") if times is None else float(times[-1] - times[0]) + frames
+
     def _full(self, number: int, start: float) -> bool:
         """Whether the video is long enough without frame ``number``, which begins at ``start``."""
         if not number or self.seconds == float("inf"):

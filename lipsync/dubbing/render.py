@@ -21,7 +21,7 @@ from lipsync.dubbing.plan import Planned
 from lipsync.dubbing.references import Choice
 from lipsync.parallel import in_parallel
 
-_BATCH_BYTES = 96 * 2**20  # of frames in a batch; very large pictures come fewer at a time
+_BATCH_BYTES = 64 * 2**20  # of frames in a batch; very large pictures come fewer at a time
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -111,6 +110,7 @@ class Sound:
         codec: str,
         bit_rate: int | None,
         loudness: float | None = None,
+        heard: float = float("inf"),
     ) -> tuple[Soundtrack, str]:
         """The sound for a video, and what was done to it: "copied", or the codec's name and
         whatever was done to its loudness.
@@ -122,6 +122,7 @@ class Sound:
                 is and its end is within 20 ms of the picture's, and else encodes AAC.
             bit_rate: of encoded sound.
             loudness: LUFS that it is brought to.
+            heard: seconds of it that are played, as its loudness is that of what is played.
 
         Raises:
             ConfigError: it was to be copied, and cannot be.
@@ -141,13 +142,23 @@ class Sound:
                 reason = "it does not end with the picture"
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
-        channels, level = self.channels(name), None
-        if loudness is not None:
-            level = levelling(partial(self.blocks, channels), OUTPUT_RATE, loudness)
+        channels = self.channels(name)
         blocks, said = self.blocks(channels), name
-        if level is not None:
-            blocks, said = level.apply(blocks, OUTPUT_RATE), f"{name}, {level}"
+        if loudness is not None:
+            level = levelling(lambda: _begin(self.blocks(channels), heard), OUTPUT_RATE, loudness)
+            said = f"{name}, {level or 'silent or too short, so as loud as it is'}"
+            blocks = level.apply(blocks, OUTPUT_RATE) if level is not None else blocks
         return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), said
+
+
+def _begin(blocks: Iterable[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
+    """The first ``seconds`` of a sound at ``OUTPUT_RATE``."""
+    left = seconds * OUTPUT_RATE
+    for block in blocks:
+        yield block[:, : int(min(left, block.shape[1]))]
+        left -= block.shape[1]
+        if left < 1:
+            return
 
 
 def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:

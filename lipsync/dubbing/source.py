@@ -26,6 +26,7 @@ from lipsync.media.streams import USUAL, Streams
 
 STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
 _HELD_BYTES = 256 * 2**20  # frames kept for playing backwards
+_SET_BACK = 0.1  # seconds by which a clock that goes back begins again, as of joined recordings
 _OFF_GRID = 0.002  # seconds by which times of a constant rate may be rounded
 
 
@@ -85,7 +86,7 @@ class Source:
         timed = self._read(None)
         if self.resampled:
             timed = ((0.0, frame) for frame in resample_frames(timed, self.fps))
-        first = None
+        first, last, step = None, None, _SET_BACK
         for number, (time, frame) in enumerate(timed):
             if frame.shape[1::-1] != self.size:
                 width, height = frame.shape[1::-1]
@@ -96,6 +97,11 @@ class Source:
                     "export it again at a constant size",
                 )
             first = time if first is None else first
+            if last is not None and time < last - _SET_BACK:  # it goes on from where it was
+                first -= last + step - time
+            elif last is not None:
+                step = time - last
+            last = time
             yield (time - first if self.variable else float(number / self.fps)), frame
 
     def span(self, start: int, end: int) -> list[np.ndarray]:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from dubbing_media import make_video, tiny_dub
+from dubbing_media import make_variable, make_video, tiny_dub
 
+from lipsync.dubbing.playback import LENGTHS
 from lipsync.errors import ConfigError
 from lipsync.media import audio_blocks, write_audio
 from lipsync.media.programme import measure_programme
@@ -48,7 +49,34 @@ def test_sound_that_could_be_copied_is_not(tmp_path, speech):
 def test_silence_stays_silent(tmp_path):
     write_audio(tmp_path / "silence.wav", np.zeros(RATE, np.float32), RATE)
     face = make_video(tmp_path / "face.mp4", 25)
-    assert tiny_dub(face, tmp_path / "silence.wav", tmp_path / "o.mp4", loudness=-23).sound == "aac"
+    result = tiny_dub(face, tmp_path / "silence.wav", tmp_path / "o.mp4", loudness=-23)
+    assert result.sound == "aac, silent or too short, so as loud as it is"
+    assert not np.concatenate(list(audio_blocks(tmp_path / "o.mp4", RATE)), axis=1).any()
+
+
+ENDS = [(5.0, {"length": length}) for length in LENGTHS]
+ENDS += [(5.0, {"length": "trim", "fps": 30}), (5.0, {"length": "trim", "tail": "keep"})]
+ENDS += [(1.0, {"length": length, "tail": "keep"}) for length in ("pingpong", "trim")]
+
+
+@pytest.mark.parametrize("variable", [False, True])
+@pytest.mark.parametrize(("seconds", "options"), ENDS)
+def test_what_is_played_has_the_loudness(tmp_path, seconds, options, variable):
+    """The second half of the sound is louder by 20 dB; of two seconds of video some combinations
+    play less than the whole of it."""
+    wave = 0.01 * np.random.default_rng(3).standard_normal(round(seconds * RATE))
+    wave[len(wave) // 2 :] *= 10
+    write_audio(tmp_path / "sound.wav", wave.astype(np.float32), RATE)
+    face = tmp_path / "face.mp4"
+    if variable:
+        make_variable(face, [k / 25 + 0.012 * (k % 3) for k in range(50)])
+    else:
+        make_video(face, 50)
+    options = {"loudness": -23, "audio_codec": "flac", **options}
+    tiny_dub(face, tmp_path / "sound.wav", tmp_path / "o.mkv", **options)
+    loud, _ = measure_programme(audio_blocks(tmp_path / "o.mkv", RATE), RATE)
+    silent_end = seconds < 2  # which the last blocks that are measured reach into
+    assert loud == pytest.approx(-23, abs=0.6 if silent_end else 0.3)
 
 
 @pytest.mark.parametrize(

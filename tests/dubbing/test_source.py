@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import islice, pairwise
 
+import av
 import numpy as np
 import pytest
 from dubbing_media import SIZE, corner_number, frame, make_variable, make_video
@@ -141,3 +142,27 @@ def test_playing_backwards_at_another_rate_seeks(tmp_path, monkeypatch):
 def test_sound_alone_is_no_face(sound):
     with pytest.raises(MediaError, match=r"sound\.wav: contains no video"):
         open_source(sound)
+
+
+@pytest.mark.parametrize("length", ["pingpong", "loop", "freeze"])
+def test_recordings_that_were_joined_go_on_where_the_clock_is_set_back(tmp_path, length):
+    late, early = tmp_path / "late.ts", tmp_path / "early.ts"
+    for path, start in ((late, 30), (early, 0)):
+        with av.open(str(path), "w", format="mpegts") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+            for k in range(10):
+                picture = av.VideoFrame.from_ndarray(frame(k + start // 10), format="rgb24")
+                picture.pts, picture.time_base = k + 25 * start, Fraction(1, 25)
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(late.read_bytes() + early.read_bytes())
+    source = open_source(joined, tolerate_damage=True)  # packets of one are not counted on
+    starts = [start for start, _ in source.frames()]
+    assert len(starts) == 20
+    assert np.abs(starts - np.arange(20) / 25).max() < 0.005
+    shown = list(islice(Playback(source, 1.4, length), 100))
+    assert len(shown) < 100
+    assert all(one.seconds > 0 for one in shown)
+    assert shown[-1].start + shown[-1].seconds == pytest.approx(1.4, abs=0.05)

@@ -205,6 +205,10 @@ def test_live_frames_are_those_of_the_file_and_come_in_time(tmp_path):
         assert difference.max() <= 2
     with pytest.raises(ValueError, match="finished"):
         list(session.push(wave))
+    session.restart()
+    again = [*session.push(wave), *session.finish()]
+    assert [f.number for f in again] == [f.number for f in live]
+    assert all((a.picture == b.picture).all() for a, b in zip(again, live, strict=True))
 
 
 def test_a_live_session_hears_at_one_level_and_keeps_what_nobody_asked_for(tmp_path, video):

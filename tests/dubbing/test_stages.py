@@ -2,10 +2,17 @@
 
 import threading
 import time
+import weakref
 
+import numpy as np
 import pytest
+from dubbing_media import FixedDetector, frame, make_video
+from standins import Hearing
 
+from lipsync.dubbing import dub_frames, faces, follow, pipeline, render
+from lipsync.dubbing.source import Source
 from lipsync.dubbing.stages import Stages
+from lipsync.media import write_audio
 
 
 def slow(items, seconds=0.02):
@@ -71,3 +78,28 @@ def test_an_error_reaches_the_reader_and_all_threads_end(error):
     assert [next(items), next(items)] == [0, 1]
     items.close()
     assert threading.active_count() == before
+
+
+def test_few_frames_wait_where_pictures_are_large(tmp_path, monkeypatch):
+    """Budgets as of 4K: few of 60 frames are held at a time, the first no longer than others."""
+    share = frame(0).nbytes / (3840 * 2160 * 3)
+    budgets = (follow, "_HELD_BYTES"), (faces, "_HELD_BYTES"), (render, "_BATCH_BYTES")
+    for module, name in budgets:
+        monkeypatch.setattr(module, name, int(getattr(module, name) * share))
+    monkeypatch.setattr(pipeline, "_LARGE", 0)
+    decoded, read = [], Source.frames
+
+    def frames(source):
+        for when, picture in read(source):
+            decoded.append(weakref.ref(picture))
+            yield when, picture
+
+    monkeypatch.setattr(Source, "frames", frames)
+    video = make_video(tmp_path / "long.mp4", 60)
+    write_audio(tmp_path / "long.wav", np.full(60 * 640, 0.1, np.float32))
+    options = {"model": Hearing(), "detector": FixedDetector()}
+    for made in dub_frames(video, tmp_path / "long.wav", **options):
+        held = [number for number, picture in enumerate(decoded) if picture() is not None]
+        assert len(held) <= 28
+        assert made.number < 8 or held[0] > 0
+    assert len(decoded) == 60
