@@ -12,22 +12,27 @@ from __future__ import annotations
 import argparse
 import json
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
+import cv2
 import numpy as np
+from torch import nn
 
 from lipsync.adapt import adapt
-from lipsync.adapt.comparison import paint
+from lipsync.adapt.comparison import Painted, paint, paint_frames
 from lipsync.adapt.footage import gather
 from lipsync.checkpoints import load_model
+from lipsync.data.store import open_clip
 from lipsync.dubbing import dub
+from lipsync.dubbing.lips import Lips
 from lipsync.evaluation import DEFAULT_JUDGE, as_judge, score_video
 from lipsync.faces.detect import get_detector
 from lipsync.media import VideoWriter, probe, read_audio, read_frames, write_audio
 from lipsync.metrics.statistics import mean_interval, statistic_interval
 
 CLIP, RATE = 4.0, 16000
-_TOLD_APART = 0.1  # distance of base and real under which there is no way between them
+_SHOWN = 8  # frames on a sheet
 
 
 def main() -> None:
@@ -50,7 +55,7 @@ def main() -> None:
 
 
 def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> list[dict]:
-    """Numbers of the base and of every adaptation, one row a clip."""
+    """Numbers of the base and of every adaptation, a row each, and a sheet: real, then those."""
     folder = options.output / person.name
     own, judged = halves(person, folder, options.clips)
     models = {"base": options.base}
@@ -62,12 +67,12 @@ def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> 
         models[name] = str(target)
     network = load_model(options.base)
     held = gather(judged, folder / "judged", network, sync_check=False)
-    keys = [*held.train, *held.held_out]
-    rows = []
+    keys = sorted([*held.train, *held.held_out])
+    rows, sheet = [], []
     for name, model in models.items():
-        found = paint(load_model(model), held.root, keys)
-        row = {"person": person.name, "model": name, "sharpness": found.sharpness}
-        row |= {"psnr": [float(v) for v in found.psnr], "distance": [], "real": []}
+        network = load_model(model)
+        row = by_clip(network, held.root, keys)
+        row |= {"person": person.name, "model": name, "distance": [], "real": []}
         for number, clip in enumerate(judged):
             sound = folder / f"foreign{number}.wav"
             start = round(number * CLIP * RATE) % max(1, len(speech) - round(CLIP * RATE))
@@ -78,7 +83,29 @@ def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> 
             row["distance"].append(distance(made))
             row["real"].append(distance(clip))
         rows.append(row)
+        clip = open_clip(held.root, keys[0])
+        frames = np.linspace(0, len(clip) - 1, _SHOWN).round().astype(int)
+        sheet += [clip.read(frames)] * (not sheet) + [
+            to_bytes(paint_frames(Lips(network), clip, frames))
+        ]
+    picture = np.concatenate([np.concatenate(list(row), axis=1) for row in sheet])
+    cv2.imwrite(str(folder / "sheet.png"), picture[..., ::-1])
     return rows
+
+
+def by_clip(network: nn.Module, root: Path, keys: list[str]) -> dict:
+    """What a generator paints of held-out clips, a number for each video that was judged."""
+    row: dict = {"psnr": [], "edges": [], "motion": []}
+    for _, pieces in groupby(keys, lambda key: key.rpartition(".")[0]):
+        found: Painted = paint(network, root, list(pieces))
+        row["psnr"].append(float(found.psnr.mean()))
+        row["edges"].append(found.edges.sum(axis=0).tolist())
+        row["motion"].append(np.nansum(found.motion, axis=0).tolist())
+    return row
+
+
+def to_bytes(pictures: np.ndarray) -> np.ndarray:
+    return (pictures * 255).round().astype(np.uint8)
 
 
 def distance(video: Path) -> float:
@@ -133,21 +160,24 @@ def part(video: Path, target: Path, start: float, end: float) -> Path:
 
 
 def table(rows: list[dict]) -> str:
-    """A line for each person and model: gains over the base with their 95 % intervals."""
-    lines = ["person          model   PSNR dB              distance             way    sharpness"]
+    """A line of Markdown for each person and model; intervals of 95 %, by clip."""
+    lines = [
+        "| person | model | PSNR, dB | gain | distance | change | sharpness | silent motion |",
+        "| --- | --- | ---: | --- | ---: | --- | ---: | ---: |",
+    ]
     base: dict = {}
     for row in rows:
         base = row if row["model"] == "base" else base
-        psnr, far = np.array(row["psnr"]), np.array(row["distance"])
-        gain = mean_interval(psnr - base["psnr"]).text(2) if row is not base else ""
-        sums = np.stack([np.subtract(base["distance"], far), base["distance"], row["real"]], 1)
-        way = statistic_interval(sums, lambda s: s[:, 0] / (s[:, 1] - s[:, 2])).text(2)
-        if np.mean(base["distance"]) - np.mean(row["real"]) < _TOLD_APART:
-            way = "-"
+        gain, change = (
+            "" if row is base else mean_interval(np.subtract(row[k], base[k])).text(digits)
+            for k, digits in (("psnr", 2), ("distance", 3))
+        )
+        sharp = statistic_interval(np.array(row["edges"]), lambda s: np.sqrt(s[:, 0] / s[:, 1]))
+        silent = statistic_interval(np.array(row["motion"]), lambda s: s[:, 0] / s[:, 1])
+        far = f"{np.mean(row['distance']):.3f} (real {np.mean(row['real']):.3f})"
         lines.append(
-            f"{row['person']:<15} {row['model']:<5} {psnr.mean():6.2f} {gain:<20} "
-            f"{far.mean():.3f} (real {np.mean(row['real']):.3f}) {way if gain else '':<20} "
-            f"{row['sharpness']:.2f}"
+            f"| `{row['person']}` | {row['model']} | {np.mean(row['psnr']):.1f} | {gain} | {far} | "
+            f"{change} | {sharp.text(2)} | {silent.text(2)} |"
         )
     return "\n".join(lines)
 

@@ -14,8 +14,8 @@ def add_adapt(commands: Any) -> None:
     about = "fine-tune a generator on footage of one person"
     parser = add_command(commands, "adapt", _adapt, about)
     parser.epilog = (
-        "the same command continues an interrupted run; if VIDEO is a folder with one folder per "
-        "person, OUT is a folder, and gets one file per person"
+        "the same command continues an interrupted run; if VIDEO is a folder with one folder or "
+        "video per person, OUT is a folder, and gets one file per person"
     )
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="footage of the person speaking")

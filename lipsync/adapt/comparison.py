@@ -10,16 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from lipsync.data.clips import Clip
 from lipsync.data.inputs import Inputs
 from lipsync.data.references import spread_references
 from lipsync.data.store import open_clip
 from lipsync.dubbing.lips import Lips
+from lipsync.metrics.leakage import window_motion
 from lipsync.metrics.quality import edge_energy
 from lipsync.metrics.statistics import Interval, mean_interval
 from lipsync.windows import FPS
 
-_BATCH = 25
 _STEP = 2  # every so many-th frame is painted
+_SILENT = 5  # consecutive frames of each second that are painted once more, under silence
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,26 @@ class Painted:
 
     Attributes:
         psnr: of the lower halves in dB, (n,) one for each second.
-        sharpness: energy of edges at the mouth beside that of the true pictures, 1 being as sharp.
+        edges: energy of edges at the mouth, (n, 2): painted, and in the true pictures.
+        motion: of the mouth from frame to frame, (n, 2): painted under silence, and in the true
+            pictures; NaN for a second of one frame.
     """
 
     psnr: np.ndarray
-    sharpness: float
+    edges: np.ndarray
+    motion: np.ndarray
+
+    @property
+    def sharpness(self) -> float:
+        """1 is as sharp as the true pictures."""
+        painted, real = self.edges.sum(axis=0)
+        return float(np.sqrt(painted / max(real, 1e-12)))
+
+    @property
+    def silent_motion(self) -> float:
+        """What is left of the old mouth: its motion under silence as a share of the true one."""
+        painted, real = np.nansum(self.motion, axis=0)
+        return float(painted / max(real, 1e-12))
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,7 @@ class Gain:
         psnr_base, psnr: means in dB, of the lower half.
         psnr_gain: mean difference, with its 95 % interval by seconds.
         sharpness_base, sharpness: 1 is as sharp as the true pictures.
+        silent_motion_base, silent_motion: what is left of the old mouth, see :class:`Painted`.
     """
 
     psnr_base: float
@@ -50,46 +68,74 @@ class Gain:
     psnr_gain: Interval
     sharpness_base: float
     sharpness: float
+    silent_motion_base: float
+    silent_motion: float
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"psnr_gain": self.psnr_gain.as_dict()}
 
 
-def compare(base: nn.Module, adapted: nn.Module, root: Path, keys: list[str]) -> Gain:
-    """Let both paint the clips of a prepared set from their own sound."""
-    before, after = (paint(model, root, keys) for model in (base, adapted))
+def compare(before: Painted, after: Painted) -> Gain:
+    """What two generators painted of the same clips, beside each other."""
     return Gain(
         psnr_base=float(before.psnr.mean()),
         psnr=float(after.psnr.mean()),
         psnr_gain=mean_interval(after.psnr - before.psnr),
         sharpness_base=before.sharpness,
         sharpness=after.sharpness,
+        silent_motion_base=before.silent_motion,
+        silent_motion=after.silent_motion,
     )
 
 
 def paint(model: nn.Module, root: Path, keys: list[str]) -> Painted:
     """Let a generator paint clips from their own sound."""
     lips = Lips(model)
-    errors: list[float] = []
-    edges = np.zeros(2)
+    errors, edges, motion = [], [], []
     for key in keys:
         clip = open_clip(root, key)
-        inputs = Inputs(lips.size, lips.framing.name, 1, lips.feature, references=lips.references)
         for start in range(0, len(clip), FPS):
-            frames = np.arange(start, min(start + FPS, len(clip)), _STEP)
-            crops = clip.read(frames)
-            shown = spread_references(clip, inputs, frames)
-            sounds = lips.feature.cut(clip.feature(lips.feature), frames)
-            painted = lips.generate(
-                list(sounds[:, 0]), list(crops), [[(1.0, list(others))] for others in shown]
-            )
-            real = crops.astype(np.float32) / 255
+            frames = np.arange(start, min(start + FPS, len(clip)))
+            some, few = frames[::_STEP], frames[:_SILENT]
+            real, painted = _real(clip, some), paint_frames(lips, clip, some)
             half = lips.size // 2
             errors.append(float(np.square(painted[:, half:] - real[:, half:]).mean()))
-            edges += [_edges(painted), _edges(real)]
+            edges.append([_edges(painted), _edges(real)])
+            resting = paint_frames(lips, clip, few, silent=True)
+            motion.append([_motion(resting), _motion(_real(clip, few))])
     psnr = -10 * np.log10(np.maximum(errors, 1e-10))
-    return Painted(psnr, float(np.sqrt(edges[0] / max(edges[1], 1e-12))))
+    return Painted(psnr, np.array(edges), np.array(motion))
+
+
+def paint_frames(lips: Lips, clip: Clip, frames: np.ndarray, silent: bool = False) -> np.ndarray:
+    """Let a generator paint frames of a clip, from their own sound or from silence.
+
+    Args:
+        lips: the generator.
+        clip: of its framing.
+        frames: (n,) which.
+        silent: as if nobody spoke, and all beside the references of the first.
+
+    Returns:
+        float32 (n, S, S, 3) RGB in [0, 1].
+    """
+    inputs = Inputs(lips.size, lips.framing.name, 1, lips.feature, references=lips.references)
+    shown = spread_references(clip, inputs, frames[:1] if silent else frames)
+    sounds = lips.feature.cut(clip.feature(lips.feature), frames)[:, 0]
+    if silent:
+        shown = shown.repeat(len(frames), axis=0)
+        sounds = np.full_like(sounds, lips.feature.silence)
+    references = [[(1.0, list(others))] for others in shown]
+    return lips.generate(list(sounds), list(clip.read(frames)), references)
+
+
+def _real(clip: Clip, frames: np.ndarray) -> np.ndarray:
+    return clip.read(frames).astype(np.float32) / 255
 
 
 def _edges(faces: np.ndarray) -> float:
     return float(edge_energy(torch.from_numpy(faces).permute(0, 3, 1, 2)).sum())
+
+
+def _motion(faces: np.ndarray) -> float:
+    return float(window_motion(torch.from_numpy(faces).permute(0, 3, 1, 2)[None]))

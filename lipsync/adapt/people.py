@@ -41,14 +41,8 @@ class People:
 
 
 def is_people(videos: list[str] | list[Path], output: str | Path) -> bool:
-    """Whether one folder of folders is to become a folder of files."""
-    paths = [Path(path) for path in videos]
-    return (
-        len(paths) == 1
-        and paths[0].is_dir()
-        and not Path(output).suffix
-        and any(path.is_dir() for path in paths[0].iterdir())
-    )
+    """Whether one folder of people is to become a folder of files."""
+    return len(videos) == 1 and Path(videos[0]).is_dir() and not Path(output).suffix
 
 
 def adapt_people(
@@ -63,12 +57,13 @@ def adapt_people(
     Where one fails the others go on; a file that is there is kept, so that the same call goes on.
 
     Args:
-        people: a folder of footage for each person, by name.
+        people: a folder with a folder of footage, or one video, for each person, by name.
         output: a folder; ``NAME.safetensors`` is written for each.
         progress, options: as of :func:`lipsync.adapt.adapt`.
 
     Raises:
-        ConfigError: nobody in the folder, or a work folder, which people cannot share.
+        ConfigError: nobody in the folder, two of one name, or a work folder, which people cannot
+            share.
     """
     if options.get("work") is not None:
         raise ConfigError(
@@ -76,19 +71,36 @@ def adapt_people(
             "files; leave --work out"
         )
     found, output = People(), Path(output)
-    folders = sorted(path for path in Path(people).iterdir() if path.is_dir())
-    for folder in folders:
-        target = output / f"{folder.name}.safetensors"
+    for name, footage in _footage(Path(people)).items():
+        target = output / f"{name}.safetensors"
         if target.exists():
-            found.kept.append(folder.name)
+            found.kept.append(name)
             continue
 
-        def report(stage: str, done: int, total: int | None, name: str = folder.name) -> None:
+        def report(stage: str, done: int, total: int | None, name: str = name) -> None:
             progress(f"{name}: {stage}", done, total)
 
         try:
             output.mkdir(parents=True, exist_ok=True)
-            found.adapted[folder.name] = adapt([folder], target, progress=report, **options)
+            found.adapted[name] = adapt([footage], target, progress=report, **options)
         except (LipsyncError, OSError) as error:
-            found.failed[folder.name] = str(error)
+            found.failed[name] = str(error)
+    return found
+
+
+def _footage(people: Path) -> dict[str, Path]:
+    """Folder or video of each person in a folder, by name."""
+    found: dict[str, Path] = {}
+    for path in sorted(people.iterdir()):
+        name = path.name if path.is_dir() else path.stem
+        if path.name.startswith("."):
+            continue
+        if name in found:
+            raise ConfigError(
+                f"{people}: {found[name].name} and {path.name} are both named {name}; put the "
+                "footage of one person in a folder"
+            )
+        found[name] = path
+    if not found:
+        raise ConfigError(f"{people}: empty; give it a folder or a video for each person")
     return found

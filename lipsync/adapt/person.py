@@ -10,21 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from lipsync.adapt.codes import match_codes
-from lipsync.adapt.comparison import Gain, compare
+from lipsync.adapt.comparison import Gain, compare, paint
 from lipsync.adapt.footage import Footage, find_videos, gather
 from lipsync.adapt.programs import run_program
+from lipsync.adapt.softening import as_far_as_sharp
 from lipsync.checkpoints import load_model, save_model
 from lipsync.checkpoints.files import fingerprint, sha256
 from lipsync.checkpoints.origin import card_of
+from lipsync.data.store import open_clip
+from lipsync.dubbing.library import look_of
 from lipsync.dubbing.lips import read_generator
 from lipsync.errors import ConfigError, LipsyncError, check_whole
 from lipsync.models import LipsCode
 
 BASE = "lipscode-open"
 _BATCHES = 300
+_LOOKS = 8  # frames of each clip
 _LAST = Path("run", "checkpoints", "last.ckpt")
 
 Progress = Callable[[str, int, int | None], None]
@@ -90,8 +95,9 @@ def adapt(
     """Train a generator on, on footage of one person, and write it where it is better.
 
     A tenth of the footage, its end, is held out. Training stops where the pictures of that no
-    longer get better, and a generator that paints it no better than its base is not written. A
-    call that was stopped goes on where it was.
+    longer get better. Where they are too sharp, the weights are moved back towards the base, and a
+    generator that paints no better than that is not written. A call that was stopped goes on where
+    it was.
 
     Args:
         videos: the person, speaking, in sync; files, or folders of them. Five seconds at least.
@@ -141,7 +147,12 @@ def adapt(
     progress("compare", 0, None)
     if isinstance(adapted, LipsCode):
         match_codes(adapted, footage.root, footage.train)
-    gain = compare(model, adapted, footage.root, footage.held_out)
+    before = paint(model, footage.root, footage.held_out)
+
+    def judge(network: nn.Module) -> Gain:
+        return compare(before, paint(network, footage.root, footage.held_out))
+
+    written, share, gain = as_far_as_sharp(model, adapted, judge)
     if not gain.psnr_gain.mean > 0:
         if work is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -162,14 +173,23 @@ def adapt(
             "seconds": round(footage.seconds, 2),
             "held_out_seconds": round(footage.held_out_seconds, 2),
             **gain.as_dict(),
+            "share": share,
             "consent": consent or "not stated",
+            "look": [round(float(value), 4) for value in _look(footage)],
         },
     }
-    save_model(adapted, output, card, half=True)
+    save_model(written, output, card, half=True)
     if work is None:
         shutil.rmtree(folder, ignore_errors=True)
     seconds = footage.seconds, footage.held_out_seconds
     return Adapted(output, str(base), *seconds, gain, footage.remarks)
+
+
+def _look(footage: Footage) -> np.ndarray:
+    """By which the person is told from others, from some frames of every clip."""
+    clips = [open_clip(footage.root, key) for key in footage.train]
+    crops = [clip.read(np.linspace(0, len(clip) - 1, _LOOKS).astype(int)) for clip in clips]
+    return look_of(np.concatenate(crops))
 
 
 def _begin(folder: Path, options: dict[str, Any]) -> None:

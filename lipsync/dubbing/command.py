@@ -29,7 +29,7 @@ def add_dub(commands: Any) -> None:
     add("-o", "--output", required=True, help=about)
     about = "instead: a CSV or YAML list with columns face, audio, output and options"
     add("--batch", action=_Batch, metavar="LIST", help=about)
-    add("--model", help="name or path of a generator (default: the bundled one)")
+    add("--model", help="name or path of a generator, or a folder of adapted ones")
     add("--device", help="device of the model, e.g. cuda (default: cpu)")
     add("--batch-size", type=int, metavar="N", help="frames per batch (default: by memory)")
     add("--tolerate-damage", action="store_true", help="continue past damaged parts of a file")

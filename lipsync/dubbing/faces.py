@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lipsync.dubbing.follow import FaceFollower, Followed, MouthCentred
+from lipsync.dubbing.follow import Birth, FaceFollower, Followed, MouthCentred
 from lipsync.dubbing.lips import Lips, ReferenceSets, is_published
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
@@ -32,6 +32,7 @@ from lipsync.dubbing.speakers import POSITIONS, SYNC
 from lipsync.faces.detect import LEAST, CenterFace, Detector, get_detector
 from lipsync.faces.roll import SecondLook
 
+_LOOK_STEP = 4  # every so many-th frame of a track is looked at for whose it is
 _HELD_BYTES = 96 * 2**20  # of frames that wait for references; fewer of very large pictures
 
 
@@ -44,6 +45,7 @@ class Face(NamedTuple):
         choice: the frames that the generator is shown beside it,
         references: and the faces in them.
         weight: of the dubbed picture, in (0, 1]; less than 1 where it fades in or out.
+        person: whose face it is, of a library of people; None for nobody's there.
     """
 
     transform: np.ndarray
@@ -51,16 +53,21 @@ class Face(NamedTuple):
     choice: Choice
     references: ReferenceSets
     weight: float
+    person: str | None = None
 
 
 Faces = tuple[Face | None, ...]
 """Of a frame, each face that speaks; None where it is not dubbed."""
 
 
+_Waiting = tuple[Shown, list[Seen | None], tuple[Followed, ...]]
+
+
 class _Place(NamedTuple):
     transform: np.ndarray
     choice: Choice
     weight: float
+    person: str | None
 
 
 class FacePlan:
@@ -124,6 +131,7 @@ class FacePlan:
         if whole:
             self._ahead = float("inf")
         self._places: dict[int, list[_Place | None]] = {}  # by source's frame
+        self._people: dict[Birth, str | None] = {}
 
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
@@ -143,7 +151,7 @@ class FacePlan:
         """
         coming, again = iter(frames), []
         followed: deque[Shown] = deque()
-        waiting: deque[tuple[Shown, list[Seen | None], tuple[Followed, ...]]] = deque()
+        waiting: deque[_Waiting] = deque()
 
         def pictures() -> Iterator[np.ndarray]:
             for number, shown in enumerate(coming):
@@ -158,8 +166,10 @@ class FacePlan:
             seen = [self._see(k, shown, face) for k, face in enumerate(faces)]
             waiting.append((shown, seen, faces))
             if len(waiting) > self._ahead:
+                self._recognise(waiting)
                 yield self._first_time(*waiting.popleft())
         while waiting:
+            self._recognise(waiting)
             yield self._first_time(*waiting.popleft())
         for shown in chain(again, coming):
             yield shown, self._again(shown)
@@ -173,13 +183,33 @@ class FacePlan:
         self._references[k].see(track, seen)
         return seen
 
+    def _recognise(self, waiting: Sequence[_Waiting]) -> None:
+        """Whose face each track of the first frame that waits is, by what is known of it by now."""
+        if self.lips.library is None:
+            return
+        for k, one in enumerate(waiting[0][1]):
+            track = waiting[0][2][k].track
+            if one is None or track is None or track in self._people:
+                continue
+            crops = [
+                other.crop
+                for _, seen, faces in islice(waiting, 0, None, _LOOK_STEP)
+                if (other := seen[k]) is not None and faces[k].track == track
+            ]
+            self._people[track] = self.lips.library.who(np.stack(crops))
+
     def _first_time(
         self, shown: Shown, seen: list[Seen | None], followed: tuple[Followed, ...]
     ) -> tuple[Shown, Faces]:
         places: list[_Place | None] = [
             None
             if one is None
-            else _Place(one.transform, references.choose(face.track, one), face.weight)
+            else _Place(
+                one.transform,
+                references.choose(face.track, one),
+                face.weight,
+                None if face.track is None else self._people.get(face.track),
+            )
             for one, face, references in zip(seen, followed, self._references, strict=True)
         ]
         self._places[shown.index] = places
@@ -207,7 +237,7 @@ class FacePlan:
             return earlier
 
         references = self._references[k].crops(place.choice, crop, read)
-        return Face(place.transform, crop, place.choice, references, place.weight)
+        return Face(place.transform, crop, place.choice, references, place.weight, place.person)
 
     def save(self) -> None:
         """Write the tracks, where they were asked for."""

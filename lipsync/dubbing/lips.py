@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lipsync.devices import to_device
+from lipsync.dubbing.library import Library, load_library
 from lipsync.errors import ConfigError
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
@@ -51,6 +53,8 @@ class Lips:
         self.reference_first = bool(getattr(model, "reference_first", False))
         self.numbers: int | None = config.get("numbers")
         """Of its lips code; None for a generator that has none."""
+        self.library: Library | None = getattr(model, "library", None)
+        """Generators of people in place of this one, where there are any."""
         parameter = next(model.parameters(), None)
         self.device = parameter.device if parameter is not None else torch.device("cpu")
 
@@ -79,6 +83,7 @@ class Lips:
         sounds: list[np.ndarray],
         crops: list[np.ndarray],
         references: list[ReferenceSets],
+        people: list[str | None] | None = None,
     ) -> np.ndarray:
         """Faces that speak.
 
@@ -86,6 +91,7 @@ class Lips:
             sounds: n windows (bands, columns), as ``feature`` cuts them, or lips codes (numbers,).
             crops: n uint8 (S, S, 3) RGB, the faces as they are.
             references: what each is shown; its shares sum to 1.
+            people: whose they are, of :attr:`library`; None for nobody's there.
 
         Returns:
             float32 (n, S, S, 3) RGB in [0, 1].
@@ -103,14 +109,25 @@ class Lips:
         target, others = self.framing.hide(pixels[:, 0]), pixels[:, 1:].flatten(1, 2)
         faces = (others, target) if self.reference_first else (target, others)
         seen = torch.cat(faces, dim=1)
-        made = self.model.edit(heard, seen) if heard.ndim == 2 else self.model(heard[:, None], seen)
-        made = made.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
+        painted = self._made(heard, seen, [people[k] for k in places] if people else [None])
+        made = painted.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
         if len(rows) == len(crops):
             return made
         mixed = np.zeros((len(crops), *made.shape[1:]), np.float32)
         for place, share, picture in zip(places, shares, made, strict=True):
             mixed[place] += share * picture
         return mixed
+
+    def _made(self, heard: Tensor, seen: Tensor, people: Sequence[str | None]) -> Tensor:
+        """What the generators of the people in each row make of it."""
+        if len(set(people)) > 1:
+            rows = {one: [k for k, name in enumerate(people) if name == one] for one in people}
+            parts = [self._made(heard[r], seen[r], [one]) for one, r in rows.items()]
+            return torch.cat(parts)[torch.tensor([k for r in rows.values() for k in r]).argsort()]
+        model: Any = self.model
+        if self.library is not None and people[0] is not None:
+            model = self.library.generator(people[0])
+        return model.edit(heard, seen) if heard.ndim == 2 else model(heard[:, None], seen)
 
     @torch.inference_mode()
     def codes_of_sound(self, windows: np.ndarray) -> np.ndarray:
@@ -141,7 +158,7 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
     """A network that makes faces speak, and its name.
 
     Args:
-        model: a generator's name or path; a network is taken as it is.
+        model: a generator's name or path, or a folder of adapted ones; a network is taken as it is.
         device: where one that is named runs.
 
     Raises:
@@ -150,7 +167,13 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
     """
     if isinstance(model, nn.Module):
         return model, getattr(model, "name", type(model).__name__)
-    return optimise(to_device(read_generator(model), device)), Path(model).stem
+
+    def load(path: str | Path) -> nn.Module:
+        return optimise(to_device(read_generator(path), device))
+
+    if Path(model).is_dir():
+        return load_library(Path(model), load), Path(model).name
+    return load(model), Path(model).stem
 
 
 def read_generator(model: str | Path) -> FaceGenerator:

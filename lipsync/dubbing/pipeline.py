@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def dub(
         track, sound = stretch_track(plan.stretch, output, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []
     passed, by_face = 0, dict.fromkeys(face_names(wanted.faces), 0)
+    people: Counter[str] = Counter()
     references = ReferencesUsed(plan.faces.references)
     began, frame = time.perf_counter(), None
     pictures = Pictures(encoding, output, plan)
@@ -102,6 +104,7 @@ def dub(
                 if choice is not None:
                     by_face[name] += 1
                     references.add(frame.number, choice)
+            people.update(person or "" for person in frame.people)
             if progress is not None:
                 progress("frames", frame.number + 1, total)
     assert frame is not None  # a sound without samples was refused
@@ -113,6 +116,7 @@ def dub(
         fps=source.fps,
         faces_found=frames - passed - sum(end - start for start, end in skipped),
         by_face=by_face if len(by_face) > 1 else {},
+        people=dict(people),
         skipped=skipped,
         source_frames=plan.playback.frames,
         length=_length(plan, frames),

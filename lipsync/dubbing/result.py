@@ -60,6 +60,7 @@ class DubResult(Plain):
             rate's ``fps`` is its mean.
         faces_found: frames that were dubbed.
         by_face: number of dubbed frames for each of several faces.
+        people: number of dubbed frames for each person of a library; "" for faces that match nobody.
         skipped: (start, end) ranges of frames that were not dubbed, end exclusive: no face, or one
             that is too small or in profile.
         source_frames: frames of the face's video that were used.
@@ -104,6 +105,7 @@ class DubResult(Plain):
     stage_seconds: dict[str, float] = field(default_factory=dict)
     wall_seconds: float = 0.0
     by_face: dict[str, int] = field(default_factory=dict)
+    people: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         gaps = _spans(self.skipped)
@@ -111,6 +113,7 @@ class DubResult(Plain):
         only = "" if self.stretch is None else "only {:.2f} to {:.2f} s; ".format(*self.stretch)
         each = ", ".join(f"{face} in {count}" for face, count in self.by_face.items())
         each = f" ({each})" if each else ""
+        people = ", ".join(f"{name or 'nobody known'} in {n}" for name, n in self.people.items())
         beside = f"; kept: {', '.join(self.beside)}" if self.beside else ""
         beside += f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
         return (
@@ -121,7 +124,7 @@ class DubResult(Plain):
             f"{f'tone-mapped from {self.hdr}; ' if self.hdr else ''}"
             f"video: {self.codec}{f', {self.kept} kept' if self.kept else ''}; "
             f"sound: {self.sound}{', silent' if self.silent else ''}{beside}; "
-            f"synthetic, by {self.model}"
+            f"synthetic, by {self.model}{f' ({people})' if people else ''}"
         )
 
 

@@ -1,0 +1,117 @@
+"""A folder of adapted generators over one base: each face is painted by that of its own person.
+
+People are told apart by their looks in the crops, not by a network for faces: good for the footage
+that they were adapted to and what was filmed like it, not for other light, hair or glasses.
+"""
+
+from __future__ import annotations
+
+from base64 import b85decode
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import nn
+
+from lipsync.checkpoints import load_model
+from lipsync.checkpoints.files import fingerprint
+from lipsync.checkpoints.loading import read_weights
+from lipsync.errors import CheckpointError
+
+Load = Callable[[str | Path], nn.Module]
+
+ALIKE = 0.5
+"""Cosine of two looks from which they are one person's: measured in experiments/adapt."""
+_SEEN = 0.625  # of a crop's rows, from its top: all above the mouth
+_SIDE, _CELL, _BINS = 48, 8, 8  # of that as it is looked at, and of histograms of its gradients
+_EVEN = 0.05  # of a mean cell's strength, added to each so that a blank one stays small
+_MEAN = np.frombuffer(  # histograms of the eleven people in the footage of lipscode-open, 8 bits
+    b85decode(
+        b";V&5v5)mVRN?34tTvJg$*JvgpAsHcOcq|(mB_&nSNLWu_XKZUqi7XTj5EC!hg&-3V6Bj7YS0*-2Tvu6Jpq6AK6ATeK"
+        b"MGy)OBWix5U~64UPft5i)GQPZ4G<oXUlR!k4H7o-q;e=8Bpo?Do`qdWG$t!aOD-=rSXX$RY&#ehB`9%$?miq74+|Gm"
+        b"P7)0c6(2(CtW6~q4-z_HVo+C5QdnYUV{~~`ML9-Fhcpuo7As(i>qaFR926BwKM)BB4-z#0s%AGJARjYVD>{micQ_v$"
+        b"BPls%kd8SddNCavA}n2;@;($26cH3aLKY7V3=Cc4uP`4MA}CFPBO*C@opC`eF-3NqU_3J^s8%5u7#J{&$59^`86783"
+    ),
+    np.uint8,
+) * (0.8516 / 255)
+
+
+def look_of(crops: np.ndarray) -> np.ndarray:
+    """How a face looks above its mouth: histograms of gradients, beside those of a mean face.
+
+    Args:
+        crops: uint8 (n, S, S, 3) RGB, of one face.
+
+    Returns:
+        float32 (288,), of length 1.
+    """
+    look = np.mean([_gradients(crop[: round(_SEEN * len(crop))]) for crop in crops], axis=0) - _MEAN
+    return (look / max(float(np.linalg.norm(look)), 1e-6)).astype(np.float32)
+
+
+def _gradients(picture: np.ndarray) -> np.ndarray:
+    """Of cells of a picture, how strong gradients of each direction are: (288,)."""
+    small = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    down, right = np.gradient(small.mean(axis=-1, dtype=np.float32))
+    turned = np.arctan2(down, right) % np.pi / np.pi
+    bins = np.minimum((turned * _BINS).astype(int), _BINS - 1)
+    cells, count = np.arange(_SIDE) // _CELL, _SIDE // _CELL
+    found = np.zeros((count, count, _BINS))
+    np.add.at(found, (cells[:, None], cells[None], bins), np.hypot(right, down))
+    even = _EVEN * found.mean() * _BINS**0.5
+    return (found / (np.linalg.norm(found, axis=-1, keepdims=True) + even + 1e-9)).ravel()
+
+
+class Library:
+    """Whose face it is, and the generator for it.
+
+    Args:
+        looks: of each person, see :func:`look_of`.
+        files: their generators, loaded when they are first asked for.
+        load: from a file to a generator at work.
+    """
+
+    def __init__(self, looks: dict[str, np.ndarray], files: dict[str, Path], load: Load) -> None:
+        self.names, self._looks = list(looks), np.stack(list(looks.values()))
+        self._files, self._load = files, load
+        self._loaded: dict[str, nn.Module] = {}
+
+    def who(self, crops: np.ndarray) -> str | None:
+        """The person in crops (n, S, S, 3) of one face; None where nobody looks like it."""
+        alike = self._looks @ look_of(crops)
+        best = int(alike.argmax())
+        return self.names[best] if alike[best] >= ALIKE else None
+
+    def generator(self, name: str) -> nn.Module:
+        """The generator of a person."""
+        if name not in self._loaded:
+            self._loaded[name] = self._load(self._files[name])
+        return self._loaded[name]
+
+
+def load_library(folder: Path, load: Load) -> nn.Module:
+    """The base of the adapted generators in a folder, which knows them as ``library``.
+
+    Raises:
+        CheckpointError: no such file in it, files of several bases, or a base that is not there.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    cards = {name: read_weights(path).card.get("adapted", {}) for name, path in files.items()}
+    for name, card in cards.items():
+        if "look" not in card:
+            raise CheckpointError(files[name], "no look of a person", "adapt it again")
+    if not files:
+        raise CheckpointError(folder, "no adapted models", "lipsync adapt PEOPLE -o FOLDER")
+    bases = {card["base_weights"]: card["base"] for card in cards.values()}
+    if len(bases) > 1:
+        raise CheckpointError(folder, f"models of several bases: {', '.join(bases.values())}")
+    ((weights, base),) = bases.items()
+    beside = folder.parent / base
+    found = beside if beside.is_file() else base
+    if fingerprint(load_model(found)) != weights:
+        raise CheckpointError(folder, f"adapted from other weights than those of {base}")
+    generator = load(found)
+    looks = {name: np.array(card["look"], np.float32) for name, card in cards.items()}
+    generator.__dict__["library"] = Library(looks, files, load)
+    return generator
