@@ -152,6 +152,16 @@ def test_structure_sees_blur_where_l1_hardly_does():
     assert blurred.grad.abs().sum() > 0
 
 
+def test_a_chequered_pattern_is_no_texture():
+    torch.manual_seed(0)
+    real = F.interpolate(torch.rand(2, 3, 48, 48), 96)[:, None]
+    blurred = F.avg_pool2d(real[:, 0], 5, 1, 2)[:, None]
+    chequered = blurred.clone()
+    chequered[..., ::2, ::2] += 0.1
+    chequered[..., 1::2, 1::2] += 0.1
+    assert losses.texture(chequered, real) > 0.99 * losses.texture(blurred, real)
+
+
 def test_texture_asks_how_fine_the_detail_is_and_not_where_it_lies():
     torch.manual_seed(0)
     real = F.interpolate(torch.rand(2, 3, 48, 48), 96)[:, None]  # (B, T, 3, H, W)
