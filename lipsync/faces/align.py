@@ -55,13 +55,16 @@ def aligned_transforms(
     return np.array(rows).transpose(2, 0, 1)
 
 
-def crop_aligned(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
+def crop_aligned(
+    frame: np.ndarray, transform: np.ndarray, size: int, interpolation: int = cv2.INTER_LINEAR
+) -> np.ndarray:
     """Cut a turned square out of a frame.
 
     Args:
         frame: uint8 (H, W, 3).
         transform: (2, 3) from unit crop to frame, see :func:`aligned_transforms`.
         size: side of the result, pixels.
+        interpolation: OpenCV's; cubic keeps what is to be pasted back sharp.
 
     Returns:
         uint8 (size, size, 3); shrinks by averaging, as :func:`lipsync.faces.crops.crop`, and
@@ -84,5 +87,5 @@ def crop_aligned(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndar
     matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     return cv2.warpAffine(
         frame, matrix, (size, size),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        flags=interpolation | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import cv2
 import numpy as np
 
 from lipsync.errors import ConfigError
@@ -57,7 +58,7 @@ class Framing(ABC):
         """The crop of a frame, uint8 (H, W, 3) -> uint8 (size, size, 3); see :func:`crop`."""
         if is_upright(transform):
             return crop(frame, covering_box(transform), size)
-        return crop_aligned(frame, transform, size)
+        return crop_aligned(frame, transform, size, cv2.INTER_CUBIC)
 
     def painted(self, faces: Any) -> Any:
         """The rows of faces (..., H, W), an array or a tensor, that are painted; a view of them."""

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -272,6 +273,8 @@ def test_ctrl_c_leaves_nothing_and_code_130(media):
 def test_a_reader_that_leaves_early_gets_no_traceback():
     code = "from lipsync.errors import exit_on_error\nwith exit_on_error(): print('a table')"
     command = [sys.executable, "-c", code]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.close()
-    assert (process.wait(timeout=60), process.stderr.read()) == (1, "")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
