@@ -16,10 +16,8 @@ import cv2
 import numpy as np
 
 from lipsync.dubbing import dub
-from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import random_pairs
-from lipsync.evaluation.videos import DEFAULT_JUDGE, find_stretch, measure
-from lipsync.faces.detect import get_detector
+from lipsync.evaluation.videos import DEFAULT_JUDGE, Scoring
 from lipsync.media import VideoWriter
 from lipsync.media.frames import probe, read_frames
 from lipsync.media.loudness import read_speech
@@ -52,14 +50,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--angles", type=float, nargs="+", default=[0, 20, 35, 60])
     args = parser.parse_args()
-    judge, detector = as_judge(DEFAULT_JUDGE), get_detector("centerface")
+    scoring = Scoring.of(DEFAULT_JUDGE, "centerface")
     pairs = random_pairs(sorted(args.folder.glob("*.mp4")), args.count)
     print(" angle  distance  upright dub, turned there and back  change")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
 
         def scored(video: Path, sound: Path) -> float:
-            found = measure(find_stretch(video, judge, detector), [read_speech(sound)], judge)
+            found = scoring.measure(scoring.stretch(video), [read_speech(sound)])
             return found.scores[0].result.distance
 
         for angle in args.angles:
