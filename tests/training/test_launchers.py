@@ -1,6 +1,7 @@
 """Sweeps as users type them: many runs from one command, side by side, and studies that go on."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import time
@@ -126,6 +127,7 @@ def test_a_study_that_is_killed_goes_on(prepared, tmp_path):
     run.kill()
     run.join()
     assert run.exitcode == -signal.SIGKILL
+    shutil.rmtree(tmp_path / "first" / "1")  # which may have got as far as numbers of its own
 
     done = train(*sweep(prepared, tmp_path / "second", *study, "hydra.sweeper.n_trials=1"))
     assert done.returncode == 0, done.stderr
