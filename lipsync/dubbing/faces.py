@@ -45,7 +45,7 @@ class Face(NamedTuple):
         choice: the frames that the generator is shown beside it,
         references: and the faces in them.
         weight: of the dubbed picture, in (0, 1]; less than 1 where it fades in or out.
-        person: whose face it is, of a library of people; None for nobody's there.
+        person: whose face it is, of a gallery of people; None for nobody's there.
     """
 
     transform: np.ndarray
@@ -185,7 +185,7 @@ class FacePlan:
 
     def _recognise(self, waiting: Sequence[_Waiting]) -> None:
         """Whose face each track of the first frame that waits is, by what is known of it by now."""
-        if self.lips.library is None:
+        if self.lips.gallery is None:
             return
         for k, one in enumerate(waiting[0][1]):
             track = waiting[0][2][k].track
@@ -196,7 +196,7 @@ class FacePlan:
                 for _, seen, faces in islice(waiting, 0, None, _LOOK_STEP)
                 if (other := seen[k]) is not None and faces[k].track == track
             ]
-            self._people[track] = self.lips.library.who(np.stack(crops))
+            self._people[track] = self.lips.gallery.who(np.stack(crops))
 
     def _first_time(
         self, shown: Shown, seen: list[Seen | None], followed: tuple[Followed, ...]

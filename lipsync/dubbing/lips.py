@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lipsync.devices import to_device
-from lipsync.dubbing.library import Library, load_library
+from lipsync.dubbing.gallery import Gallery, load_gallery
 from lipsync.errors import ConfigError
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
@@ -53,7 +53,7 @@ class Lips:
         self.reference_first = bool(getattr(model, "reference_first", False))
         self.numbers: int | None = config.get("numbers")
         """Of its lips code; None for a generator that has none."""
-        self.library: Library | None = getattr(model, "library", None)
+        self.gallery: Gallery | None = getattr(model, "gallery", None)
         """Generators of people in place of this one, where there are any."""
         parameter = next(model.parameters(), None)
         self.device = parameter.device if parameter is not None else torch.device("cpu")
@@ -91,7 +91,7 @@ class Lips:
             sounds: n windows (bands, columns), as ``feature`` cuts them, or lips codes (numbers,).
             crops: n uint8 (S, S, 3) RGB, the faces as they are.
             references: what each is shown; its shares sum to 1.
-            people: whose they are, of :attr:`library`; None for nobody's there.
+            people: whose they are, of :attr:`gallery`; None for nobody's there.
 
         Returns:
             float32 (n, S, S, 3) RGB in [0, 1].
@@ -125,8 +125,8 @@ class Lips:
             parts = [self._made(heard[r], seen[r], [one]) for one, r in rows.items()]
             return torch.cat(parts)[torch.tensor([k for r in rows.values() for k in r]).argsort()]
         model: Any = self.model
-        if self.library is not None and people[0] is not None:
-            model = self.library.generator(people[0])
+        if self.gallery is not None and people[0] is not None:
+            model = self.gallery.generator(people[0])
         return model.edit(heard, seen) if heard.ndim == 2 else model(heard[:, None], seen)
 
     @torch.inference_mode()
@@ -172,7 +172,7 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
         return optimise(to_device(read_generator(path), device))
 
     if Path(model).is_dir():
-        return load_library(Path(model), load), Path(model).name
+        return load_gallery(Path(model), load), Path(model).name
     return load(model), Path(model).stem
 
 

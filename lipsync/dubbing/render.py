@@ -36,7 +36,7 @@ class DubbedFrame:
         transforms: of each face that speaks, float64 (2, 3), where its crop lies, see
             :mod:`lipsync.faces.framing`; ``None`` where it was not dubbed.
         references: of each, which frames of the face's video the generator was shown beside it.
-        people: of each that was dubbed, whose it is, where the model is a library of people.
+        people: of each that was dubbed, whose it is, where the model is a gallery of people.
     """
 
     number: int
@@ -98,7 +98,7 @@ class Renderer:
             [sound for planned in lot for sound in planned.sounds if sound is not None],
             [face.crop for face in faces],
             [face.references for face in faces],
-            [face.person for face in faces] if self.lips.library is not None else None,
+            [face.person for face in faces] if self.lips.gallery is not None else None,
         )
         if self.options.match:
             mask = self.lips.framing.mask
@@ -122,7 +122,7 @@ class Renderer:
             places = tuple(None if face is None else face.transform for face in faces)
             choices = tuple(None if face is None else face.choice for face in faces)
             people = tuple(face.person for face in _dubbed(planned))
-            if self.lips.library is None:
+            if self.lips.gallery is None:
                 people = ()
             when = shown.start, shown.seconds
             yield DubbedFrame(number, *when, picture, shown.picture, places, choices, people)

@@ -60,7 +60,7 @@ class DubResult(Plain):
             rate's ``fps`` is its mean.
         faces_found: frames that were dubbed.
         by_face: number of dubbed frames for each of several faces.
-        people: number of dubbed frames for each person of a library; "" for faces of nobody there.
+        people: number of dubbed frames for each person of a gallery; "" for faces of nobody there.
         skipped: (start, end) ranges of frames that were not dubbed, end exclusive: no face, or one
             that is too small or in profile.
         source_frames: frames of the face's video that were used.

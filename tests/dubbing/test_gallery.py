@@ -1,4 +1,4 @@
-"""A library of people: each face is painted by the generator of the one that it looks like."""
+"""A gallery of people: each face is painted by the generator of the one that it looks like."""
 
 import json
 
@@ -10,7 +10,7 @@ from dubbing_media import BOX, SIZE, FixedDetector, frame
 from lipsync.checkpoints import load_model, save_model
 from lipsync.checkpoints.files import fingerprint
 from lipsync.dubbing import dub
-from lipsync.dubbing.library import load_library, look_of
+from lipsync.dubbing.gallery import load_gallery, look_of
 from lipsync.errors import CheckpointError
 from lipsync.faces.framing import get_framing
 from lipsync.media import VideoWriter, read_frames
@@ -74,17 +74,17 @@ def test_each_face_is_painted_by_its_own_generator(people, tmp_path, sound):
     assert levels[13:] == pytest.approx([128] * len(levels[13:]), abs=16)
 
 
-def test_what_is_no_library_is_refused(people, tmp_path):
+def test_what_is_no_gallery_is_refused(people, tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(CheckpointError, match="no adapted models"):
-        load_library(tmp_path / "none", load_model)
+        load_gallery(tmp_path / "none", load_model)
     save_model(painting(0.2), people / "ben.safetensors")
     with pytest.raises(CheckpointError, match="no look of a person"):
-        load_library(people, load_model)
+        load_gallery(people, load_model)
     card = json.loads((people / "anna.safetensors.json").read_text())["adapted"]
     save_model(painting(0.2), people / "ben.safetensors", {"adapted": card | {"base_weights": "0"}})
     with pytest.raises(CheckpointError, match="several bases"):
-        load_library(people, load_model)
+        load_gallery(people, load_model)
     (people / "anna.safetensors").unlink()
     with pytest.raises(CheckpointError, match="other weights than those of base"):
-        load_library(people, load_model)
+        load_gallery(people, load_model)

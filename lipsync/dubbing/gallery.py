@@ -63,7 +63,7 @@ def _gradients(picture: np.ndarray) -> np.ndarray:
     return (found / (np.linalg.norm(found, axis=-1, keepdims=True) + even + 1e-9)).ravel()
 
 
-class Library:
+class Gallery:
     """Whose face it is, and the generator for it.
 
     Args:
@@ -90,8 +90,8 @@ class Library:
         return self._loaded[name]
 
 
-def load_library(folder: Path, load: Load) -> nn.Module:
-    """The base of the adapted generators in a folder, which knows them as ``library``.
+def load_gallery(folder: Path, load: Load) -> nn.Module:
+    """The base of the adapted generators in a folder, which knows them as ``gallery``.
 
     Raises:
         CheckpointError: no such file in it, files of several bases, or a base that is not there.
@@ -113,5 +113,5 @@ def load_library(folder: Path, load: Load) -> nn.Module:
         raise CheckpointError(folder, f"adapted from other weights than those of {base}")
     generator = load(found)
     looks = {name: np.array(card["look"], np.float32) for name, card in cards.items()}
-    generator.__dict__["library"] = Library(looks, files, load)
+    generator.__dict__["gallery"] = Gallery(looks, files, load)
     return generator
