@@ -125,10 +125,7 @@ class _Bank:
         self.candidates.append(candidate)
         self.unrest = unrest(self.candidates)
         if len(self.candidates) > _MOST:  # of the two most alike the one at rest stays
-            poses = (
-                np.stack([np.nan_to_num(c.pose).ravel() for c in self.candidates])
-                / self.reach.scale
-            )
+            poses = np.stack([np.nan_to_num(c.pose).ravel() for c in self.candidates])
             mouths = np.stack([c.mouth.ravel() for c in self.candidates])
             mouths = mouths / max(float(mouths.std()), 1e-6) / mouths.shape[1] ** 0.5
             rows = np.hstack([poses / self.reach.scale, mouths])

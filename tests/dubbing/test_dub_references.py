@@ -134,6 +134,16 @@ def test_a_reference_is_of_the_same_face_and_light():
     assert min(numbers[12:]) >= 12
 
 
+def test_a_mouth_unlike_all_others_is_kept_though_its_pose_is_not_rare():
+    faces = [seen(k, float(k == 20), shift=0.001 * (k // 2)) for k in range(120)]
+    faces[22] = seen(22, 0.0, shift=0.01)  # in the very pose of frame 20
+    references = References("auto", 2, 25, (), ALIGNED)
+    for one in faces:
+        references.see(0, one)
+    ((_, numbers),) = references.choose(0, faces[20]).shares
+    assert 20 in numbers
+
+
 def test_a_reference_is_shown_in_the_light_of_the_frame():
     faces = [seen(k, opening) for k, opening in enumerate(mouths(50, set(range(24, 36))))]
     references = References("auto", 1, 25)
