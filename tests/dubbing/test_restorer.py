@@ -179,7 +179,9 @@ def faces(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(60, 190, (count, 512, 512, 3), dtype=np.uint8)
 
 
-def test_any_batch_gives_the_same(tmp_path):
+def test_any_batch_gives_the_same(tmp_path, monkeypatch):
+    sizes, run = [], Restorer._run
+    monkeypatch.setattr(Restorer, "_run", lambda s, f: sizes.append(len(f)) or run(s, f))
     reshaped = helper.make_node("Reshape", ["picture", "one"], ["shaped"])
     files = {
         "free": restorer(tmp_path / "free.onnx"),
@@ -191,7 +193,11 @@ def test_any_batch_gives_the_same(tmp_path):
     given = faces(5)
     expected = given / 255 + TINT / 2
     for name, path in files.items():
-        found = load_restorer(path).restore(given)
+        known = load_restorer(path)
+        sizes.clear()
+        found = known.restore(given)
+        asked = {"free": [4, 1], "of any side": [4, 1], "three": [3, 2]}.get(name, [1] * 5)
+        assert sizes == asked, name
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=name)
 
