@@ -26,7 +26,7 @@ class Features(Term):
     (Johnson et al. 2016, section 3.1), the mean over its layers.
 
     By default it is the face encoder of the lip-sync expert, which sees all frames of a window at
-    once: what it compares is detail where its layers are shallow, and motion where they are deep.
+    once, so that how a mouth moves counts, too.
 
     Args:
         network: an expert, its path or name; ``vgg:PATH``, the weights of torchvision's VGG, which
