@@ -13,6 +13,7 @@ from lipsync.windows import lower_half
 
 _BLOCK = 8  # pixels, of textures
 _NO_DETAIL = 1e-5  # squares of differences below it are noise
+_NO_ACTIVITY = 1e-3  # mean size of a layer's activations below which it says nothing
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
@@ -202,6 +203,18 @@ def texture(fake: Tensor, real: Tensor) -> Tensor:
 
     pairs = zip(energies(fake), energies(real), strict=True)
     return torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
+
+
+def feature_difference(fake: Tensor, real: Tensor) -> Tensor:
+    """Mean absolute difference of activations, as a share of the true ones' mean size.
+
+    So layers count alike, however large their numbers are, and so do networks.
+
+    Args:
+        fake, real: of one shape; no gradient goes through ``real``.
+    """
+    real = real.detach().float()
+    return (fake.float() - real).abs().mean() / real.abs().mean().clamp_min(_NO_ACTIVITY)
 
 
 def margin_contrastive(distance: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:

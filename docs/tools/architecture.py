@@ -15,8 +15,8 @@ import grimp
 
 PICTURE = Path(__file__).parents[1] / "architecture.svg"
 SHARED = (
-    "audio windows build command commands devices errors failures languages options pages parallel "
-    "plain plugins seeds speeds tables"
+    "audio windows build command commands devices errors failures languages onnx_files options "
+    "pages parallel plain plugins seeds speeds tables"
 )
 TOGETHER = {
     "export": "checkpoints",

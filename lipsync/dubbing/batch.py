@@ -26,6 +26,7 @@ from lipsync.tables import read_rows, read_text
 _FILES = ("face", "audio", "output")
 _SOUNDS = "faces"  # where it is a mapping to sounds, an audio may be left out
 _PATHS = ("tracks", "reference", "driver", "curves")  # options that are files, too
+_NAMES_OR_PATHS = ("model", "enhance")
 _BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _log = logging.getLogger(__name__)
 
@@ -207,8 +208,9 @@ def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]
     own |= {name: folder / own[name] for name in _PATHS if name in own}
     if isinstance(sounds, dict):
         own[_SOUNDS] = {face: folder / str(sound) for face, sound in sounds.items()}
-    if "model" in own and (folder / own["model"]).exists():
-        own["model"] = folder / own["model"]
+    for name in _NAMES_OR_PATHS:
+        if name in own and (folder / own[name]).exists():
+            own[name] = folder / own[name]
     options = common | own
     try:
         _, encoding = sorted_options(options)
@@ -246,7 +248,7 @@ def _state(entry: Entry) -> dict[str, Any]:
     options = {name: str(value) for name, value in sorted(entry.options.items())}
     files = [entry.face, entry.output, *face_sounds(entry.options.get(_SOUNDS, ""))]
     files += [entry.audio] if entry.audio is not None else []
-    files += [Path(options[name]) for name in (*_PATHS, "model") if name in options]
+    files += [Path(options[name]) for name in (*_PATHS, *_NAMES_OR_PATHS) if name in options]
     stamps = {}
     for file in files:
         if file.is_file():

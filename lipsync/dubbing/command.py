@@ -97,8 +97,8 @@ def add_dub(commands: Any) -> None:
     add("--no-gate", dest="gate", action="store_false", help="turn off the noise gate for pauses")
     add("--no-match", dest="match", action="store_false", help="do not match colours to the source")
     add("--backdrop", metavar="COLOUR", help="for transparent faces: white (default) or #rrggbb")
-    about = "none (default) or sharpen"
-    add("--enhance", choices=("none", "sharpen"), metavar="HOW", help=about)
+    about = "none (default), sharpen, or a face restorer (GFPGAN, CodeFormer, ...) as an .onnx file"
+    add("--enhance", metavar="HOW", help=about)
     add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="add a visible mark")
     add("--preview", action="store_true", help="write the source and the dub side by side")
     add = parser.add_argument_group("output file").add_argument

@@ -1,12 +1,14 @@
-"""A last touch on generated faces before they are pasted: sharpening, or a network of your own."""
+"""A last touch on generated faces: sharpening, a face restorer, or a function of your own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from lipsync.dubbing.restorer import SUFFIX, Restorer, load_restorer
 from lipsync.errors import ConfigError
 
 Enhancer = Callable[[np.ndarray], np.ndarray]
@@ -31,10 +33,20 @@ def _sharper(face: np.ndarray) -> np.ndarray:
 ENHANCERS: dict[str, Enhancer | None] = {"none": None, "sharpen": sharpen}
 
 
-def get_enhancer(enhance: str | Enhancer) -> Enhancer | None:
-    """An enhancer by its name; a function is one already."""
+def get_enhancer(enhance: str | Path | Enhancer, device: str = "cpu") -> Enhancer | Restorer | None:
+    """An enhancer by its name, a restorer by its path; a function is one already.
+
+    Raises:
+        ConfigError: a name that there is not.
+        CheckpointError: a file that is no face restorer.
+    """
     if callable(enhance):
         return enhance
+    if Path(enhance).suffix.lower() == SUFFIX:
+        return load_restorer(enhance, device)
     if enhance not in ENHANCERS:
-        raise ConfigError(f"enhance must be one of {', '.join(ENHANCERS)}, got '{enhance}'")
-    return ENHANCERS[enhance]
+        known = ", ".join(ENHANCERS)
+        raise ConfigError(
+            f"enhance must be one of {known} or the path of an {SUFFIX} file, got '{enhance}'"
+        )
+    return ENHANCERS[str(enhance)]

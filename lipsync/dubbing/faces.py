@@ -46,6 +46,7 @@ class Face(NamedTuple):
         references: and the faces in them.
         weight: of the dubbed picture, in (0, 1]; less than 1 where it fades in or out.
         person: whose face it is, of a gallery of people; None for nobody's there.
+        landmarks: (5, 2) pixels of the frame; NaN where they are unknown.
     """
 
     transform: np.ndarray
@@ -54,6 +55,7 @@ class Face(NamedTuple):
     references: ReferenceSets
     weight: float
     person: str | None = None
+    landmarks: np.ndarray | None = None
 
 
 Faces = tuple[Face | None, ...]
@@ -68,6 +70,7 @@ class _Place(NamedTuple):
     choice: Choice
     weight: float
     person: str | None
+    landmarks: np.ndarray
 
 
 class FacePlan:
@@ -209,6 +212,7 @@ class FacePlan:
                 references.choose(face.track, one),
                 face.weight,
                 None if face.track is None else self._people.get(face.track),
+                one.face[4:].reshape(5, 2),
             )
             for one, face, references in zip(seen, followed, self._references, strict=True)
         ]
@@ -237,7 +241,15 @@ class FacePlan:
             return earlier
 
         references = self._references[k].crops(place.choice, crop, read)
-        return Face(place.transform, crop, place.choice, references, place.weight, place.person)
+        return Face(
+            place.transform,
+            crop,
+            place.choice,
+            references,
+            place.weight,
+            place.person,
+            place.landmarks,
+        )
 
     def save(self) -> None:
         """Write the tracks, where they were asked for."""

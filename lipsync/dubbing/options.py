@@ -73,12 +73,15 @@ class Options:
         backdrop: what a transparent face is laid on: "white", "grey", "black", "green", "#rrggbb".
         gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
         match: bring generated faces to the colours around them.
-        enhance: "none", "sharpen", or a function, see :mod:`lipsync.dubbing.enhance`.
+        enhance: "none", "sharpen", the path of a face restorer in ONNX, see
+            :class:`lipsync.dubbing.restorer.Restorer`, or a function, see
+            :mod:`lipsync.dubbing.enhance`.
         watermark: a text to show in the picture.
         tolerate_damage: take a damaged video or sound as far as it can be decoded.
 
     Raises:
         ConfigError: options that cannot work.
+        CheckpointError: a face restorer that cannot be used.
     """
 
     model: str | Path | nn.Module = DEFAULT_MODEL
@@ -106,7 +109,7 @@ class Options:
     backdrop: str = "white"
     gate: bool = True
     match: bool = True
-    enhance: str | Enhancer = "none"
+    enhance: str | Path | Enhancer = "none"
     watermark: str | None = None
     tolerate_damage: bool = False
 
@@ -122,7 +125,7 @@ class Options:
             self._check_stretch()
         parse_choice(self.reference_frames)
         rgb_of(self.backdrop)
-        get_enhancer(self.enhance)
+        get_enhancer(self.enhance, self.device)
 
     def _check_stretch(self) -> None:
         start = seconds_of("from", self.start or 0)

@@ -14,11 +14,13 @@ import torch
 from lipsync.dubbing.blend import match_colours
 from lipsync.dubbing.enhance import get_enhancer
 from lipsync.dubbing.faces import Face
+from lipsync.dubbing.ffhq import restored
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.plan import Planned
 from lipsync.dubbing.references import Choice
+from lipsync.dubbing.restorer import Restorer
 from lipsync.parallel import in_parallel
 
 _BATCH_BYTES = 64 * 2**20  # of frames in a batch; very large pictures come fewer at a time
@@ -54,9 +56,9 @@ class DubbedFrame:
         return any(transform is not None for transform in self.transforms)
 
 
-Generated = tuple[Planned, list[np.ndarray]]
+Generated = tuple[Planned, list[tuple[np.ndarray, ...]]]
 """A frame, and what was made for those of its faces that are dubbed, float32 (S, S, 3) RGB in
-[0, 1]."""
+[0, 1]: pictures that are laid over one another."""
 
 
 class Renderer:
@@ -70,7 +72,7 @@ class Renderer:
 
     def __init__(self, lips: Lips, options: Options, size: tuple[int, int]) -> None:
         self.lips, self.options = lips, options
-        self._enhance = get_enhancer(options.enhance)
+        self._enhance = get_enhancer(options.enhance, options.device)
         most = max(1, _BATCH_BYTES // (3 * size[0] * size[1]))
         self.batch = min(options.batch_size or lips.batch_size(), most)
         """Frames that are rendered at a time."""
@@ -104,8 +106,24 @@ class Renderer:
             mask = self.lips.framing.mask
             pairs = zip(made, faces, strict=True)
             made = np.stack([match_colours(picture, face.crop, mask) for picture, face in pairs])
-        done = iter(self._enhance(made) if self._enhance is not None else made)
+        layers = [list(made)]
+        if isinstance(self._enhance, Restorer):
+            layers.append(self._restored(self._enhance, lot, made, faces))
+        elif self._enhance is not None:
+            layers = [list(self._enhance(made))]
+        done = zip(*layers, strict=True)
         return [(planned, list(islice(done, len(_dubbed(planned))))) for planned in lot]
+
+    def _restored(
+        self, restorer: Restorer, lot: list[Planned], made: np.ndarray, faces: list[Face]
+    ) -> list[np.ndarray]:
+        framing = self.lips.framing
+        frames = (planned.shown.picture for planned in lot for _ in _dubbed(planned))
+        pasted = (
+            framing.paste(frame, picture, face.transform)
+            for frame, picture, face in zip(frames, made, faces, strict=True)
+        )
+        return restored(restorer, pasted, faces, framing, self.options.match)
 
     def paste(self, frames: Iterable[Generated]) -> Iterator[DubbedFrame]:
         """The faces put back into their frames."""
@@ -127,8 +145,10 @@ class Renderer:
             when = shown.start, shown.seconds
             yield DubbedFrame(number, *when, picture, shown.picture, places, choices, people)
 
-    def _put(self, picture: np.ndarray, made: np.ndarray, face: Face) -> np.ndarray:
-        dubbed = self.lips.framing.paste(picture, made, face.transform)
+    def _put(self, picture: np.ndarray, made: tuple[np.ndarray, ...], face: Face) -> np.ndarray:
+        dubbed = picture
+        for layer in made:
+            dubbed = self.lips.framing.paste(dubbed, layer, face.transform)
         if face.weight == 1:
             return dubbed
         return cv2.addWeighted(dubbed, face.weight, picture, 1 - face.weight, 0)

@@ -21,6 +21,8 @@ def _add_scoring(add: Any) -> None:
     add("--detector", choices=names, metavar="NAME", help=about)
     add("--stride", type=int, metavar="N", help="detect faces every N frames (default: 5)")
     add("--vshift", type=int, metavar="N", help="maximum offset, in frames (default: 15)")
+    about = "a face recogniser such as ArcFace (.onnx): adds the distance from the real person"
+    add("--identity", metavar="ONNX", help=about)
 
 
 def add_evaluate(commands: Any) -> None:
@@ -164,7 +166,7 @@ def _evaluate_videos(
     from lipsync import evaluation
 
     only = ("root", "filelist", "count", "seed", "reference_frames", "allow_training_judge")
-    for name in only:
+    for name in (*only, "identity"):
         if name in options:
             raise ConfigError(f"--{name.replace('_', '-')} requires --model GENERATOR")
     if pairs is not None:

@@ -55,6 +55,7 @@ def evaluate_generator(
     device: str = "cpu",
     reference_frames: str | None = None,
     allow_training_judge: bool = False,
+    identity: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Dub every pair with a generator and score it beside its baselines and the real videos.
@@ -73,6 +74,8 @@ def evaluate_generator(
         reference_frames: "auto" or "itself", as for :func:`lipsync.dubbing.dub`.
         allow_training_judge: score also with a judge that trained the generator; every table then
             says so.
+        identity: the path of a face recogniser in ONNX, see
+            :class:`lipsync.evaluation.recogniser.Recogniser`: adds the measure ``identity``.
 
     Raises:
         ConfigError: no pairs, a folder with the results of other settings, a bad option, or a judge
@@ -85,7 +88,8 @@ def evaluate_generator(
     references = reference_choice(reference_frames, generator.network)
     if isinstance(references, tuple):
         raise ConfigError("reference_frames must be auto or itself when many videos are evaluated")
-    scoring = Scoring.of(judge, detector, device, stride=stride, vshift=vshift, protocol=protocol)
+    how: dict[str, Any] = {"stride": stride, "vshift": vshift, "protocol": protocol}
+    scoring = Scoring.of(judge, detector, device, identity, **how)
     judge = scoring.judge
     settings = {
         "model": generator.name,
@@ -104,6 +108,8 @@ def evaluate_generator(
         "pairs": len(pairs),
         "pair_list": _digest(f"{p.video}\t{p.audio}\n" for p in pairs),
     }
+    if scoring.recogniser is not None:
+        settings["recogniser"] = scoring.recogniser.sha256
     folder = RunFolder(Path(output), settings)
     scorer = PairScorer(generator.network, references, scoring, folder.path, pairs)
     rows: list[Row] = []

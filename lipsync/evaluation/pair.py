@@ -32,7 +32,7 @@ from lipsync.evaluation.rows import (
     SWAPPED,
     Row,
 )
-from lipsync.evaluation.truth import IDENTITY, Source, earlier_mouth, likeness, write_again
+from lipsync.evaluation.truth import EQUAL, Source, earlier_mouth, likeness, write_again
 from lipsync.evaluation.videos import Measured, Scoring, Stretch, scored_row
 from lipsync.media import write_audio
 from lipsync.media.loudness import read_speech
@@ -91,7 +91,7 @@ class PairScorer:
         made = self.scoring.stretch(self._dub(number, pair.audio))
         silent = self.scoring.stretch(self._dub_silence(number, len(own)))
         again = self.scoring.stretch(write_again(real.footage, self._file(number, "_re_encoded")))
-        source = Source(real, own)
+        source = Source(real, own, self.scoring.recogniser)
 
         features: Features = {GENERATED: [], REAL: []}
 
@@ -108,10 +108,11 @@ class PairScorer:
 
         def scored(kind: str, video: Stretch, heard: np.ndarray, like: dict[str, float]) -> Row:
             found = measure(video, [own])
-            return row(kind, found, 0, like | source.leakage(video, heard))
+            more = source.leakage(video, heard) | source.identity(video)
+            return row(kind, found, 0, like | more)
 
         close = likeness(made, real)
-        left = source.leakage(made, speech)
+        left = source.leakage(made, speech) | source.identity(made)
         rows = [row(GENERATED, generated, 0, (close if pair.own_sound else {}) | left)]
         if other is not None:
             rows.append(row(SWAPPED, generated, 1, {} if pair.own_sound else close))
@@ -131,7 +132,8 @@ class PairScorer:
             same = self.scoring.stretch(self._dub(number, pair.video, "_own"))
             rows.append(scored(OWN, same, own, likeness(same, real)))
         rows.append(scored(REENCODED, again, own, likeness(again, real)))
-        rows.append(row(REAL, shown, 0, IDENTITY | source.leakage(real, own)))
+        person = source.identity(real)
+        rows.append(row(REAL, shown, 0, EQUAL | source.leakage(real, own) | person))
         return rows, features
 
     def _file(self, number: int, ending: str = "") -> Path:

@@ -49,6 +49,7 @@ PICTURE = LIKENESS | {
     "jitter": "second difference from frame to frame in the lower half, in levels",
     "silent_motion": "movement of the lower half in silence, levels a frame",
     "seam": "step across the middle row over the steps near it; about 1 without a seam",
+    "identity": "distance of the face from the real person's under a recogniser; beside the real's",
     **LEAKAGE,
 }
 """Measures of the pictures and how to read them, in the order of the files' columns."""

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lipsync.evaluation.identity import Person
+from lipsync.evaluation.recogniser import Recogniser
 from lipsync.evaluation.videos import LOOK_SIZE, Stretch, whole
 from lipsync.faces.framing import Framing
 from lipsync.media import HeldFrames, VideoWriter
@@ -23,7 +25,7 @@ from lipsync.metrics.picture import PictureQuality
 from lipsync.metrics.quality import landmark_distance, silent_frames
 from lipsync.windows import FPS
 
-IDENTITY = dict.fromkeys(PictureQuality.NAMES, 1.0) | dict.fromkeys(
+EQUAL = dict.fromkeys(PictureQuality.NAMES, 1.0) | dict.fromkeys(
     ("psnr", "psnr_lower"), PictureQuality.EQUAL
 )
 """What pictures that are equal to the true ones get."""
@@ -61,14 +63,18 @@ def earlier_mouth(real: Stretch) -> dict[str, float]:
 
 
 class Source:
-    """The mouth of a real video, beside which those of its dubs are looked at.
+    """The mouth and the person of a real video, beside which those of its dubs are looked at.
 
     Args:
         real: the video that was dubbed.
         wave: its own sound, float32 (samples,) at 16 kHz.
+        recogniser: knows people, where there is one.
     """
 
-    def __init__(self, real: Stretch, wave: np.ndarray) -> None:
+    def __init__(
+        self, real: Stretch, wave: np.ndarray, recogniser: Recogniser | None = None
+    ) -> None:
+        self._person = None if recogniser is None else Person(real, recogniser)
         self.real = real
         self.mouth = self._mouth(real)
         self.pauses = silent_frames(real.sound(wave), len(self.mouth.mouths))
@@ -78,6 +84,10 @@ class Source:
         mouth = self.mouth if video is self.real else self._mouth(video)
         pauses = silent_frames(self.real.sound(wave), len(mouth.mouths))
         return leakage(mouth, self.mouth, pauses, self.pauses)
+
+    def identity(self, video: Stretch) -> dict[str, float]:
+        """See :meth:`Person.distance`; empty without a recogniser."""
+        return {} if self._person is None else self._person.distance(video)
 
     def _mouth(self, video: Stretch) -> MouthTrace:
         found = MouthTrace()

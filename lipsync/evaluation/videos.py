@@ -17,6 +17,7 @@ from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
 from lipsync.evaluation.progress import Progress, reported
+from lipsync.evaluation.recogniser import Recogniser
 from lipsync.evaluation.rows import GENERATED, REAL, Row
 from lipsync.evaluation.table import Report
 from lipsync.faces.detect import Detector, get_detector
@@ -128,6 +129,7 @@ class Scoring:
         stride: a face is looked for on every so many frames.
         vshift: candidate offsets on either side, in frames.
         protocol: of :data:`PROTOCOLS`.
+        recogniser: knows people, where there is one.
     """
 
     judge: Judge
@@ -135,19 +137,26 @@ class Scoring:
     stride: int = STRIDE
     vshift: int = VSHIFT
     protocol: str = "wild"
+    recogniser: Recogniser | None = None
 
     @classmethod
     def of(
-        cls, judge: Judge | str, detector: Detector | str, device: str = "cpu", **how: Any
+        cls,
+        judge: Judge | str,
+        detector: Detector | str,
+        device: str = "cpu",
+        identity: str | Path | None = None,
+        **how: Any,
     ) -> Scoring:
-        """With a judge and a detector by their names, or as they are.
+        """With a judge and a detector by their names, or as they are, a recogniser by its path.
 
         Raises:
             ConfigError: no such detector or protocol, a judge that is none, or numbers below 1.
-            CheckpointError: a judge that cannot be loaded.
+            CheckpointError: a judge or a recogniser that cannot be loaded.
         """
+        knows = None if identity is None else Recogniser(identity, device)
         finder = get_detector(detector) if isinstance(detector, str) else detector
-        made = cls(as_judge(judge, device), finder, **how)
+        made = cls(as_judge(judge, device), finder, recogniser=knows, **how)
         if made.vshift < 1 or made.stride < 1:
             raise ConfigError(
                 f"vshift and stride must be 1 or more, got {made.vshift} and {made.stride}"

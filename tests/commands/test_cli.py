@@ -17,7 +17,6 @@ from command_media import run
 
 from lipsync import cli, dubbing, evaluation, translation
 from lipsync.dubbing import command as dub_command
-from lipsync.dubbing.enhance import ENHANCERS
 from lipsync.dubbing.options import KNOWN
 from lipsync.dubbing.result import ReferencesUsed
 from lipsync.dubbing.speakers import POSITIONS, SYNC
@@ -61,6 +60,7 @@ def test_help_is_quick_and_does_not_import_torch():
                 "seed",
                 "reference_frames",
                 "allow_training_judge",
+                "identity",
             },
         ),
     ],
@@ -95,7 +95,6 @@ def test_every_enumerated_option_has_its_choices():
                 assert tuple(action(command, option.name).choices) == choices, option.name
     for command in ("dub", "evaluate", "bench"):
         assert list(action(command, "detector").choices) == list(DETECTORS)
-    assert list(action("dub", "enhance").choices) == list(ENHANCERS)
     assert list(action("evaluate", "protocol").choices) == list(PROTOCOLS)
     assert (*POSITIONS, SYNC) == dub_command.FACES
 

@@ -4,7 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from lipsync.faces.framing import Framing, box_transforms
 from lipsync.metrics.looks import BANDS, FaceLook, detail_bands, mouth_contrast
+from lipsync.sample.corpus import make_clip
+from lipsync.sample.head import HeadRenderer, random_motion
+from lipsync.sample.looks import random_look
 
 SIDE, FRAMES = 96, 12
 
@@ -67,3 +71,47 @@ def test_teeth_give_the_mouth_contrast():
 def test_a_single_frame_has_no_flicker():
     found = numbers([skin()])
     assert {*BANDS, "sharpness", "seam", "mouth_contrast"} == found.keys()
+
+
+@pytest.fixture(scope="module", params=range(2))
+def head(request) -> list[np.ndarray]:
+    """A generated head that speaks and moves, float32 (S, S, 3), cropped about its face."""
+    speaker = request.param
+    mouths = make_clip(0, speaker, 0, 1.0, 240).mouth[:FRAMES]
+    setting, motion = (np.random.default_rng([0, k, speaker]) for k in range(2))
+    renderer = HeadRenderer(random_look(0, speaker), setting, 240)
+    states = random_motion(motion, len(mouths))
+    (place,) = box_transforms(np.array([[56, 70, 184, 198]]))
+    rendered = [renderer.render(*both, (0, 0)) for both in zip(mouths, states, strict=True)]
+    return [Framing.cut(frame, place, SIDE).astype(np.float32) for frame in rendered]
+
+
+def seen(frames: list[np.ndarray], fault) -> dict[str, float]:
+    look = FaceLook()
+    for k, frame in enumerate(frames):
+        look.add(np.clip(np.rint(fault(frame, k)), 0, 255).astype(np.uint8))
+    return look.numbers(np.zeros(640 * len(frames), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "grows"),
+    [
+        ("detail_fine", lambda f, k, much: cv2.GaussianBlur(f, (0, 0), 0.3 + much), False),
+        ("detail_middle", lambda f, k, much: cv2.GaussianBlur(f, (0, 0), 0.5 + 2 * much), False),
+        ("mouth_contrast", lambda f, k, much: cv2.GaussianBlur(f, (0, 0), 1 + 4 * much), False),
+        ("flicker", lambda f, k, much: f + 8 * much * noise(k), True),
+        ("flicker", lambda f, k, much: f * (1 + 0.1 * much * (k % 2)), True),
+    ],
+    ids=["fine blur", "blur", "smeared teeth", "boiling texture", "pumping light"],
+)
+def test_faults_of_a_head_are_ranked(head, name, fault, grows):
+    """None, some, more, much: beside the real head's number, in this order."""
+    found = [seen(head, lambda f, k: f)[name]]
+    for much in (0.25, 0.5, 1.0):
+        found.append(seen(head, lambda f, k, much=much: fault(f, k, much))[name])
+    assert found == sorted(found, reverse=not grows)
+    assert abs(found[-1] / found[0] - 1) > 0.2
+
+
+def noise(k: int) -> np.ndarray:
+    return np.random.default_rng(k).normal(size=(SIDE, SIDE, 1))

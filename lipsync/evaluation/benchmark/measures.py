@@ -138,6 +138,13 @@ MEASURES = (
         "jitter", "jitter", PICTURE["jitter"], LOOKS, **_from_real("jitter", _WORST), digits=2
     ),
     Measure("seam", "seam", PICTURE["seam"], LOOKS, **_from_real("seam", _WORST), digits=2),
+    *(
+        Measure(
+            name, name.replace("_", " "), PICTURE[name], LOOKS, **_from_real(name, _WORST), digits=2
+        )
+        for name in ("detail_fine", "detail_middle", "detail_coarse", "mouth_contrast", "flicker")
+    ),
+    Measure("identity", "identity ↓", PICTURE["identity"], LOOKS, **_from_real("identity", _WORST)),
     Measure("psnr", "PSNR ↑", "dB, whole face", LIKE, digits=1),
     Measure("psnr_lower", "PSNR, lower half ↑", "dB", LIKE, digits=1),
     Measure("ssim", "SSIM ↑", "whole face", LIKE, 1.0, (_WORST, "ssim")),

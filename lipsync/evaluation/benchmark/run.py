@@ -39,6 +39,7 @@ def bench(
     failed: Sequence[Row] = (),
     judge: Judge | str = DEFAULT_JUDGE,
     reader: str | Path | None = None,
+    identity: str | Path | None = None,
     detector: str | Detector = "centerface",
     stride: int = STRIDE,
     vshift: int = VSHIFT,
@@ -66,6 +67,8 @@ def bench(
             :func:`lipsync.evaluation.evaluate`.
         reader: the path or name of a lip reader, for clips with transcripts in ``clips.csv``:
             ``text`` of the new sound, ``real_text`` of the real video's own.
+        identity: the path of a face recogniser in ONNX, see
+            :class:`lipsync.evaluation.recogniser.Recogniser`: adds the measure ``identity``.
         workers: processes.
         study: also write a blind study into ``study/``.
         seed: of its order and sides.
@@ -86,7 +89,8 @@ def bench(
     check_whole("seed", seed, 0)
     people = read_answers(answers, output) if answers else None
     found = read_folder(folder, systems, output)
-    asked = {"judge": judge, "detector": detector, "stride": stride, "vshift": vshift}
+    asked: dict[str, Any] = {"judge": judge, "detector": detector, "stride": stride}
+    asked |= {"vshift": vshift, "identity": identity}
     scorer = _scorer(reader, device, **asked)
     loaded, reading = scorer.scoring.judge, scorer.reading
     protocol = f"{PROTOCOL}; {scorer.scoring.protocols}"
@@ -96,6 +100,8 @@ def bench(
         "stride": stride,
         "vshift": vshift,
     }
+    if scorer.scoring.recogniser is not None:
+        settings["recogniser"] = scorer.scoring.recogniser.sha256
     if reading is not None:
         settings |= {"reader": reading.name, "reader_weights": reading.sha256}
         check_texts(reading, found.clips)

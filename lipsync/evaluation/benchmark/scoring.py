@@ -105,7 +105,7 @@ class _Clip:
 
     @cached_property
     def source(self) -> Source:
-        return Source(self.real, self.own)
+        return Source(self.real, self.own, self.scoring.recogniser)
 
     def baselines(self) -> list[Row]:
         worst = read_speech(self.other) if self.same else self.new
@@ -113,7 +113,7 @@ class _Clip:
         found = self.scoring.measure(self.real, [self.own, worst])
         mouth = self.source.leakage(self.real, self.own)
         mouth.pop("motion_correlation", None)  # with itself
-        mouth |= self._read(self.real, word_error=old)
+        mouth |= self._read(self.real, word_error=old) | self.source.identity(self.real)
         rows = [self._row(REAL, found.scores[0], found.pictures[0] | mouth)]
         with tempfile.TemporaryDirectory() as folder:
             for kind, quality in zip(RECOMPRESSED, QUALITIES, strict=True):
@@ -129,9 +129,8 @@ class _Clip:
         write_again(self.real.footage, path, quality)
         again = replace(self.real, footage=HeldFrames(path, FPS))
         found = self.scoring.measure(again, [self.own])
-        more = self.source.leakage(again, self.own) | self._read(
-            again, word_error=self.clip.texts[1]
-        )
+        more = self.source.leakage(again, self.own) | self.source.identity(again)
+        more |= self._read(again, word_error=self.clip.texts[1])
         if self.same:  # beside dubs of which it is taken
             more |= likeness(again, self.real)
         more = {k: v for k, v in more.items() if k not in ("motion_correlation", "mouth_corners")}
@@ -143,7 +142,8 @@ class _Clip:
         made = self.scoring.stretch(path)
         found = self.scoring.measure(made, [self.new, self.own])
         new, old = self.clip.texts
-        more = self.source.leakage(made, self.new) | self._read(made, word_error=new)
+        more = self.source.leakage(made, self.new) | self.source.identity(made)
+        more |= self._read(made, word_error=new)
         if self.same:
             more.pop("motion_correlation", None)  # the old mouth is the right one
             more |= likeness(made, self.real)

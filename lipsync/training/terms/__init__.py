@@ -3,6 +3,7 @@
 from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
 from lipsync.training.terms.code import CodeError
+from lipsync.training.terms.features import Features
 from lipsync.training.terms.flow import Flow
 from lipsync.training.terms.pairs import ClipInfoNCE, PairsBCE, PairsSigmoid
 from lipsync.training.terms.pictures import (
@@ -17,6 +18,7 @@ __all__ = [
     "Adversarial",
     "ClipInfoNCE",
     "CodeError",
+    "Features",
     "Flow",
     "LowerReconstruction",
     "PairsBCE",

@@ -1,0 +1,64 @@
+"""Whether a dub still shows the same person, by a face recogniser."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import cv2
+import numpy as np
+
+from lipsync.evaluation.recogniser import ARCFACE, Recogniser
+from lipsync.evaluation.videos import Stretch
+from lipsync.faces.align import aligned_transforms, crop_aligned
+
+_MOMENTS = 16  # of a video that are looked at
+
+
+class Person:
+    """The person in a real video.
+
+    Args:
+        real: the video.
+        recogniser: knows faces.
+    """
+
+    def __init__(self, real: Stretch, recogniser: Recogniser) -> None:
+        self.real, self.recogniser = real, recogniser
+        marks = real.landmarks
+        self._places: np.ndarray | None = None
+        if marks is not None and np.isfinite(marks).all() and len(marks) > 1:
+            self._places = aligned_transforms(marks, ARCFACE)
+            self._moments = np.unique(np.linspace(0, len(marks) - 1, _MOMENTS).astype(int))
+            self._known = self._embed(real)
+
+    def distance(self, video: Stretch) -> dict[str, float]:
+        """``identity``: how far the person in a video is from the one in the real video.
+
+        Faces are compared with those of the real video half its length later (or earlier), so that
+        the real video has the distance of two of its own moments, and not 0.
+
+        Args:
+            video: a dub of the real video, which shows the face in the same places, or itself.
+
+        Returns:
+            1 less the cosine, mean over 16 moments, in [0, 2]; empty where landmarks are unknown or
+            the video is too short.
+        """
+        if self._places is None:
+            return {}
+        here = self._known if video is self.real else self._embed(video)
+        there = np.roll(self._known, -(len(self._known) // 2), axis=0)[: len(here)]
+        if not len(here):
+            return {}
+        return {"identity": float(1 - (here * there).sum(axis=1).mean())}
+
+    def _embed(self, video: Stretch) -> np.ndarray:
+        assert self._places is not None
+        frames = islice(video.footage, self.real.start, self.real.end)
+        wanted = set(self._moments.tolist())
+        faces = [
+            crop_aligned(frame, self._places[number], self.recogniser.side, cv2.INTER_LINEAR)
+            for number, frame in enumerate(frames)
+            if number in wanted
+        ]
+        return self.recogniser.embed(faces) if faces else np.zeros((0, 1), np.float32)
