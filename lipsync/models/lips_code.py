@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipsync.errors import ConfigError, check_whole
-from lipsync.models.blocks import ConvBlock, scaled
+from lipsync.errors import check_whole
+from lipsync.models.blocks import ConvBlock, check_box, scaled
 from lipsync.models.sound import code_encoder
 from lipsync.models.wav2lip import Wav2Lip
 
@@ -64,8 +64,8 @@ class LipsCode(Wav2Lip):
         grown_from: Sequence[int] = (),
     ) -> None:
         check_whole("LipsCode: numbers", numbers, 1)
-        mouth = _check_box("mouth", mouth)
-        colours = None if colours is None else _check_box("colours", colours)
+        mouth = check_box("LipsCode: mouth", mouth)
+        colours = None if colours is None else check_box("LipsCode: colours", colours)
         seen = framing, "warp", references, grown_from
         super().__init__(image_size, width, depth, feature, *seen)
         del self.config["head"]
@@ -152,14 +152,6 @@ class LipsCode(Wav2Lip):
 def _channels(stage: nn.Sequential) -> int:
     """How many channels a stage of the decoder gives."""
     return stage[-1].conv_block[0].out_channels
-
-
-def _check_box(name: str, box: Sequence[float]) -> list[float]:
-    """A box in the unit crop as numbers; raise ConfigError where it is none."""
-    box = [float(share) for share in box]
-    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
-        raise ConfigError(f"LipsCode: {name}={box}: must be left, top, right, bottom, 0 to 1")
-    return box
 
 
 def _outside(box: Sequence[float], side: int, device: torch.device) -> Tensor:

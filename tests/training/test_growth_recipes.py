@@ -9,7 +9,7 @@ from lipsync.checkpoints import load_model
 from lipsync.data.store import write_clip, write_split
 
 SHORT = [
-    "data.workers=0", "data.batch_size=1", "data.evaluation.windows=1", "data.eval_batch_size=1",
+    "data.workers=0", "data.batch_size=2", "data.evaluation.windows=1", "data.eval_batch_size=1",
     "trainer.batches=2", "trainer.val_every=2", "trainer.gpus=0", "test=false",
     "callbacks.progress=null", "callbacks.pictures=null", "callbacks.video=null",
 ]  # fmt: skip
@@ -28,13 +28,15 @@ def write_set(root, size: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("device", ["", "_gpu"])
 def test_from_128_to_192_to_256(tmp_path, device):
+    """A frame of each of two clips, or a window of five of one."""
+    options = [*SHORT, "data.batch_size=1"] if device else SHORT
     before, sides = "lipscode-open", [128]
     for size in (192, 256):
         write_set(tmp_path / str(size), size)
         run = tmp_path / f"run-{size}"
         done = train(
             f"experiment=open_lipscode_{size}{device}", f"data.root={tmp_path / str(size)}",
-            f"hydra.run.dir={run}", f"model.init_from={before}", *SHORT,
+            f"hydra.run.dir={run}", f"model.init_from={before}", *options,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "outer stages new" in done.stderr + done.stdout
