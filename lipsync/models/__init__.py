@@ -7,6 +7,7 @@ from lipsync.models.lip_reader import LipReader
 from lipsync.models.lipgan import LipGAN, LipGANDiscriminator
 from lipsync.models.lips_code import LipsCode
 from lipsync.models.long_syncnet import LongSyncNet
+from lipsync.models.patches import PatchDiscriminator
 from lipsync.models.quality import QualityDiscriminator
 from lipsync.models.syncnet_v2 import SyncNetV2
 from lipsync.models.wav2lip import Wav2Lip
@@ -19,6 +20,7 @@ __all__ = [
     "LipsCode",
     "LongSyncNet",
     "Network",
+    "PatchDiscriminator",
     "QualityDiscriminator",
     "SyncNet",
     "SyncNetV2",

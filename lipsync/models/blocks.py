@@ -8,6 +8,7 @@ published; 288 -> 144, 72, 36, 18, 9, 5, 3.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -142,6 +143,14 @@ def check_choice(name: str, what: str, value: str, choices: tuple[str, ...]) -> 
     """Raise :class:`ConfigError` for a kind that there is not."""
     if value not in choices:
         raise ConfigError(f"{name}: {what} '{value}' is not one of {', '.join(choices)}")
+
+
+def check_box(option: str, box: Sequence[float]) -> list[float]:
+    """A part of the unit crop as numbers; raise :class:`ConfigError` where it is none."""
+    box = [float(share) for share in box]
+    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+        raise ConfigError(f"{option}={box}: must be left, top, right, bottom, 0 to 1")
+    return box
 
 
 def check_shape(name: str, what: str, x: Tensor, shape: tuple[int, ...]) -> None:

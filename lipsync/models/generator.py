@@ -77,6 +77,10 @@ class FaceGenerator(Network):
 
     def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
         """:meth:`forward` of single frames, whose shapes are checked."""
+        return self._picture(self._last(self._decoded(mel, faces)), faces)
+
+    def _decoded(self, mel: Tensor, faces: Tensor) -> Tensor:
+        """What the decoder gives, beside the encoder's features of the full size."""
         skips = []
         x = faces
         for block in self.face_encoder_blocks:
@@ -85,11 +89,7 @@ class FaceGenerator(Network):
         x = self.audio_encoder(mel)  # (B, C, 1, 1)
         for block in self.face_decoder_blocks:
             x = torch.cat([block(x), skips.pop()], dim=1)
-        return self._finish(x, faces)
-
-    def _finish(self, x: Tensor, faces: Tensor) -> Tensor:
-        """What the decoder gave, as a picture: (B, C, H, W) -> (B, 3, H, W) in [0, 1]."""
-        return self._picture(self._last(x), faces)
+        return x
 
     def _last(self, x: Tensor) -> Tensor:
         """What the output block makes of what the decoder gave."""

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipsync.errors import ConfigError, check_whole
-from lipsync.models.blocks import ConvBlock, scaled
+from lipsync.errors import check_whole
+from lipsync.models.blocks import ConvBlock, check_box, scaled
 from lipsync.models.sound import code_encoder
 from lipsync.models.wav2lip import Wav2Lip
 
@@ -32,8 +32,8 @@ class LipsCode(Wav2Lip):
     it paints what it hears: sound -> code -> picture.
 
     Args:
-        image_size, width, depth, feature, framing, references: as of :class:`Wav2Lip`; ``width``
-            and ``depth`` are those of the editor.
+        image_size, width, depth, feature, framing, references, grown_from: as of :class:`Wav2Lip`;
+            ``width`` and ``depth`` are those of the editor.
         numbers: of the code, each of mean 0 and variance 1 over the training set.
         sound_width: factor on the channels of the audio encoder.
         mouth: where the coder reads in the unit crop, which is the framing's business: its left,
@@ -61,11 +61,13 @@ class LipsCode(Wav2Lip):
         sound_width: float = 0.5,
         mouth: Sequence[float] = (0.2, 0.5, 0.8, 1.0),
         colours: Sequence[float] | None = None,
+        grown_from: Sequence[int] = (),
     ) -> None:
         check_whole("LipsCode: numbers", numbers, 1)
-        mouth = _check_box("mouth", mouth)
-        colours = None if colours is None else _check_box("colours", colours)
-        super().__init__(image_size, width, depth, feature, framing, "warp", references)
+        mouth = check_box("LipsCode: mouth", mouth)
+        colours = None if colours is None else check_box("LipsCode: colours", colours)
+        seen = framing, "warp", references, grown_from
+        super().__init__(image_size, width, depth, feature, *seen)
         del self.config["head"]
         self.config |= {"numbers": numbers, "sound_width": sound_width, "mouth": mouth}
         self.config["colours"] = colours
@@ -82,9 +84,8 @@ class LipsCode(Wav2Lip):
             nn.Linear(numbers, _STEPS), nn.ReLU(), nn.Linear(_STEPS, _STEPS)
         )
         self.bottom = nn.Linear(_STEPS, bottom)
-        self.gains = nn.ModuleList(
-            nn.Linear(_STEPS, _channels(stage)) for stage in self.face_decoder_blocks
-        )
+        stages = [*self.face_decoder_blocks, *(stage.decoder for stage in self.outer)]
+        self.gains = nn.ModuleList(nn.Linear(_STEPS, _channels(stage)) for stage in stages)
         for gain in self.gains:  # begin without any
             nn.init.zeros_(gain.weight)
             nn.init.zeros_(gain.bias)
@@ -121,16 +122,17 @@ class LipsCode(Wav2Lip):
 
     def decode(self, code: Tensor, faces: Tensor) -> Tensor:
         """What the editor's last layer gives: colours, shares and flows, see :meth:`flows`."""
-        skips, x = [], faces
+        at_sides = self._at_sides(faces)
+        skips, x = [], at_sides[0]
         for block in self.face_encoder_blocks:
             x = block(x)
             skips.append(x)
         steps = self.reader(code)
+        gains = (gain(steps)[:, :, None, None] for gain in self.gains)
         x = F.relu(self.bottom(steps))[:, :, None, None]
-        for block, gain in zip(self.face_decoder_blocks, self.gains, strict=True):
-            x = block(x) * (1 + gain(steps)[:, :, None, None])
-            x = torch.cat([x, skips.pop()], dim=1)
-        return self._last(x)
+        for block in self.face_decoder_blocks:
+            x = torch.cat([block(x) * (1 + next(gains)), skips.pop()], dim=1)
+        return self._outward(x, at_sides, gains)
 
     def picture(self, decoded: Tensor, faces: Tensor) -> Tensor:
         """The picture of what :meth:`decode` gave, as :meth:`edit` returns it."""
@@ -150,14 +152,6 @@ class LipsCode(Wav2Lip):
 def _channels(stage: nn.Sequential) -> int:
     """How many channels a stage of the decoder gives."""
     return stage[-1].conv_block[0].out_channels
-
-
-def _check_box(name: str, box: Sequence[float]) -> list[float]:
-    """A box in the unit crop as numbers; raise ConfigError where it is none."""
-    box = [float(share) for share in box]
-    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
-        raise ConfigError(f"LipsCode: {name}={box}: must be left, top, right, bottom, 0 to 1")
-    return box
 
 
 def _outside(box: Sequence[float], side: int, device: torch.device) -> Tensor:

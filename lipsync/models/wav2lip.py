@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from lipsync.errors import check_whole
 from lipsync.models.blocks import ConvBlock, check_choice, check_config, halvings, repeats, scaled
 from lipsync.models.encoders import decoder_stages, encoder_stages
 from lipsync.models.generator import FaceGenerator
+from lipsync.models.growth import OuterStage, check_growth, resized, sizes_of
 from lipsync.models.sound import MEL, sound_encoder, sound_record
 
 HEADS = ("paint", "warp")
@@ -36,6 +38,10 @@ class Wav2Lip(FaceGenerator):
             each reference a flow by which it is sampled, and the shares of all in every pixel,
             which carries over to new faces.
         references: pictures of the face at other times that it sees; one as published.
+        grown_from: sides of the smaller networks within, from the smallest: the U-Net is of that
+            side, and a :class:`.growth.OuterStage` leads to each further one, the last to
+            ``image_size``. Their weights begin a training (``model.init_from``). Flows are in half
+            sides, so that the warping head fetches pixels of the full size from the first.
 
     Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 3 + 3 * references, H, W)``
     in [0, 1], masked target then references -> ``(B[, T], 3, H, W)`` in [0, 1].
@@ -55,6 +61,7 @@ class Wav2Lip(FaceGenerator):
         framing: str = "box",
         head: str = "paint",
         references: int = 1,
+        grown_from: Sequence[int] = (),
     ) -> None:
         super().__init__()
         check_config("Wav2Lip", image_size, width, depth)
@@ -69,7 +76,9 @@ class Wav2Lip(FaceGenerator):
             "framing": framing,
             "head": head,
             "references": references,
+            "grown_from": check_growth("Wav2Lip", grown_from, image_size),
         }
+        image_size, *outer = sizes_of(self.config)  # of the U-Net, and around it
         last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
         levels = range(last + 1)
         encoder = [scaled(min(16 * 2**level, 512), width) for level in levels]
@@ -97,7 +106,8 @@ class Wav2Lip(FaceGenerator):
         )
         self.face_decoder_blocks = nn.ModuleList([nn.Sequential(ConvBlock(bottom, bottom, 1)), *up])
         c32 = scaled(32, width)
-        last_layer = nn.Conv2d(c32, 3 if head == "paint" else 3 + 3 * references, 1)
+        channels = 3 if head == "paint" else 3 + 3 * references
+        last_layer = nn.Conv2d(c32, channels, 1)
         self.output_block = nn.Sequential(
             ConvBlock(decoder[0] + encoder[0], c32, 3, 1, 1), last_layer
         )
@@ -105,6 +115,35 @@ class Wav2Lip(FaceGenerator):
             nn.init.zeros_(last_layer.weight[3:].data)
             nn.init.zeros_(last_layer.bias[3:].data)
             last_layer.bias.data[3 : 3 + references] = _WARPED_AT_FIRST - math.log(references)
+        full = {"faces": 3 + 3 * references, "within": decoder[0] + encoder[0], "inner": c32}
+        full |= {"encoder": encoder[0], "decoder": decoder[0], "output": channels}
+        self.outer = nn.ModuleList(
+            OuterStage(side, **full, blocks=repeats(1, depth)) for side in outer
+        )
+
+    def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
+        at_sides = self._at_sides(faces)
+        return self._picture(self._outward(self._decoded(mel, at_sides[0]), at_sides), faces)
+
+    def _at_sides(self, faces: Tensor) -> list[Tensor]:
+        """Faces as the U-Net sees them, then as each of the outer stages does."""
+        at_sides = [faces]
+        for side in reversed(sizes_of(self.config)[:-1]):
+            at_sides.insert(0, resized(at_sides[0], side))
+        return at_sides
+
+    def _outward(self, x: Tensor, at_sides: list[Tensor], gains: Iterable[Tensor] = ()) -> Tensor:
+        """What the last layer gives at the full size, of what the U-Net's decoder gave.
+
+        Args:
+            x: (B, C, S, S), S the U-Net's side.
+            at_sides: see :meth:`_at_sides`.
+            gains: for each of the outer stages, see :class:`.growth.OuterStage`; none without.
+        """
+        output, gains = self._last(x), iter(gains)
+        for stage, faces in zip(self.outer, at_sides[1:], strict=True):
+            x, output = stage(x, output, faces, next(gains, None))
+        return output
 
     def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
         if self.config.get("head", "warp") == "paint":

@@ -175,11 +175,13 @@ class GeneratorTraining(Training):
         values: dict[str, Tensor] = {}
         fake = step.fake
 
-        for other, opponent in zip(others, self.opponents, strict=False):
+        for other in others if self.opponents else ():
             with self.toggled_optimizer(other):
-                loss, values = opponent.discriminator_loss(replace(step, fake=fake.detach()))
+                shown = replace(step, fake=fake.detach())
+                found = [opponent.discriminator_loss(shown) for opponent in self.opponents]
+                loss = torch.stack([each for each, _ in found]).sum()
                 self.descend(other, loss, batch)
-            values["discriminator"] = loss
+            values = {n: v for _, told in found for n, v in told.items()} | {"discriminator": loss}
 
         with self.toggled_optimizer(optimizer):
             weights = self.weights(step.batch)

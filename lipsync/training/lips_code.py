@@ -15,7 +15,10 @@ from lipsync.training.batches import batch_rng, framing_of, generator_faces
 from lipsync.training.generator import GeneratorTraining
 from lipsync.training.step import Step
 
-_EDITOR = "face_encoder_blocks", "face_decoder_blocks", "output_block", "reader", "bottom", "gains"
+_EDITOR = (
+    "face_encoder_blocks", "face_decoder_blocks", "output_block", "outer", "reader", "bottom",
+    "gains",
+)  # fmt: skip
 _PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # that can learn alone
 
 

@@ -36,6 +36,7 @@ from lipsync.training.ema import MovingAverage
 from lipsync.training.folder import check_resume, resume_path, set_aside
 from lipsync.training.precision import trainer_precision
 from lipsync.training.processes import processes_of
+from lipsync.training.recomputing import recompute_stages
 from lipsync.training.settings import (
     check_settings,
     resolve_precision,
@@ -75,8 +76,10 @@ def run(config: DictConfig) -> float:
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
     if not goes_on_here and rank_zero_only.rank == 0:
         set_aside(output)
-    if settings.compile:
-        for network in module.networks():
+    for network in module.networks():
+        if settings.recompute:
+            recompute_stages(network)
+        if settings.compile:
             compile_network(network)
     callbacks = [build(part) for part in config.callbacks.values() if part is not None]
     if settings.ema is not None:

@@ -44,6 +44,11 @@ def check_settings(settings: DictConfig) -> None:
     if settings.profiler not in PROFILERS:
         names = ", ".join(filter(None, PROFILERS))
         raise ConfigError(f"trainer.profiler={settings.profiler}: must be null or one of {names}")
+    if settings.recompute and settings.compile:
+        raise ConfigError(
+            "trainer.recompute=true: trainer.compile=true chooses by itself what is recomputed; "
+            "leave one of them false"
+        )
     check_devices(settings.gpus)
     on_gpu = settings.gpus > 0
     if settings.precision == "16-mixed" and not on_gpu:

@@ -13,8 +13,11 @@ from torch import nn
 from lipsync.checkpoints import load_model
 from lipsync.checkpoints.origin import trained_with
 from lipsync.errors import CheckpointError, TrainingError
+from lipsync.models.growth import grows, sizes_of
 
 log = logging.getLogger(__name__)
+
+_SIZES = {"image_size", "grown_from"}
 
 
 def architecture(network: nn.Module, prefix: str) -> dict[str, Any]:
@@ -25,7 +28,8 @@ def architecture(network: nn.Module, prefix: str) -> dict[str, Any]:
 def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, list[str]] | None:
     """Give a network that is about to be trained the weights of a file.
 
-    Returns what trained them, see :func:`lipsync.checkpoints.origin.trained_with`.
+    Returns what trained them, see :func:`lipsync.checkpoints.origin.trained_with`. The weights may
+    be those of a smaller network that the network has grown from: its outer stages stay new.
 
     Args:
         network: a network of :mod:`lipsync.models`.
@@ -48,16 +52,29 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, l
             told = "%s was trained with model.%s.feature.lead=%s, this run is not"
             log.info(told, source, part, there["lead"])
             del other["feature"]
+    grown = "grown_from" in network.config and grows(given.config, network.config)
+    if grown:  # around the given network
+        other = {key: value for key, value in other.items() if key not in _SIZES}
     if other:
         there = ", ".join(f"{key} {value}" for key, value in other.items())
         here = ", ".join(f"{key} {network.config[key]}" for key in other)
-        remedy = " ".join(f"{_option(part, key)}={value}" for key, value in other.items())
+        remedy = " ".join(f"{_option(part, key)}={_written(v)}" for key, v in other.items())
+        smaller = given.config.get("image_size", 0) < network.config.get("image_size", 0)
+        if smaller and other.keys() <= _SIZES and "grown_from" in network.config:
+            sizes = _written(sizes_of(given.config))
+            remedy += f", or model.{part}.grown_from={sizes} to let it grow"
         raise CheckpointError(
             source, f"is a {found} of {there}, but this training builds {here}", f"give {remedy}"
         )
-    network.load_state_dict(given.state_dict())
-    log.info("initialised from %s", source)
+    kept = network.state_dict() if grown else {}
+    network.load_state_dict({**kept, **given.state_dict()})
+    log.info("initialised from %s%s", source, ", outer stages new" if grown else "")
     return trained_with(given)
+
+
+def _written(value: Any) -> str:
+    """A value as an option of the command line has it."""
+    return str(value).replace(" ", "")
 
 
 def _option(part: str, key: str) -> str:

@@ -75,6 +75,12 @@ def test_bfloat16_where_there_is_none(tmp_path, monkeypatch):
     assert settings.resolve_precision("auto", on_gpu=False) == "32-true"
 
 
+def test_recomputing_and_compiling(tmp_path):
+    options = ["model=syncnet", "data.root=/nowhere", "trainer.compile=true"]
+    line = refused(tmp_path, *options, "trainer.recompute=true")
+    assert "leave one of them false" in line
+
+
 def test_synchronised_norms_without_gpus(tmp_path):
     options = ["model=syncnet", "data.root=/nowhere", "trainer.processes=2"]
     line = refused(tmp_path, *options, "trainer.sync_batchnorm=true")

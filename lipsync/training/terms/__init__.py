@@ -1,6 +1,6 @@
 """The terms of the objectives: what a network answers for."""
 
-from lipsync.training.terms.adversarial import Adversarial, SyncAdversarial
+from lipsync.training.terms.adversarial import Adversarial, Patches, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms
 from lipsync.training.terms.code import CodeError
 from lipsync.training.terms.features import Features
@@ -23,6 +23,7 @@ __all__ = [
     "LowerReconstruction",
     "PairsBCE",
     "PairsSigmoid",
+    "Patches",
     "Reconstruction",
     "Structure",
     "Sync",

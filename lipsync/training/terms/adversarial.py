@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lipsync import losses
+from lipsync.errors import ConfigError
 from lipsync.seeds import seed_of
 from lipsync.training.step import Step
 from lipsync.training.terms.base import Term
@@ -22,7 +24,16 @@ class AdversarialTerm(Term):
     shifted = 0
     """Frames to sound of the same clip that counts as out of sync; 0 where none is needed."""
 
+    asks = "forward"
+    """The method of a discriminator that it calls."""
+
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
+        if not hasattr(networks["discriminator"], self.asks):
+            kind = type(networks["discriminator"]).__name__
+            raise ConfigError(
+                f"model.loss.{name}: {type(self).__name__} asks nothing that a {kind} can tell; "
+                "choose another model.discriminator, or give this term no weight"
+            )
         pair = {role: networks[role] for role in ("generator", "discriminator")}
         check_alike("both follow data.image_size", **pair)
         self.__dict__["discriminator"] = networks["discriminator"]  # not a part of this module
@@ -34,6 +45,8 @@ class AdversarialTerm(Term):
 
 class Adversarial(AdversarialTerm):
     """Real or generated, frame by frame: cross-entropy, as published (Wav2Lip, section 3.3)."""
+
+    asks = "logits"
 
     def discriminator_loss(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         on_real = self.discriminator.logits(step.target.flatten(0, 1)).float()
@@ -48,6 +61,60 @@ class Adversarial(AdversarialTerm):
     def forward(self, step: Step) -> Tensor:
         logits = self.discriminator.logits(step.fake.flatten(0, 1))
         return losses.adversarial_bce(logits.float())
+
+
+class Patches(AdversarialTerm):
+    """Real or generated, patch by patch, in one view of a :class:`PatchDiscriminator`.
+
+    Cross-entropy; and features matching, the mean absolute difference of what the layers of the
+    discriminator give for the painted and for the true pictures (Wang et al. 2018, section 3.3).
+
+    Args:
+        view: one of the discriminator's.
+        matching: weight of the second, beside the first; only of use where places are the same.
+        weight: see :class:`Term`.
+    """
+
+    asks = "look"
+
+    def __init__(self, view: str, *, matching: float = 0.0, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        self.view, self.matching = view, matching
+
+    def attach(self, name: str, networks: Mapping[str, Any]) -> None:
+        super().attach(name, networks)
+        views = self.discriminator.config["views"]
+        if self.view not in views:
+            raise ConfigError(
+                f"model.terms.{name}.view={self.view}: the discriminator has {', '.join(views)}"
+            )
+
+    def look(self, faces: Tensor) -> list[Tensor]:
+        """What the layers of the view give for windows (N, T, 3, S, S), the last logits."""
+        frames = self.discriminator.config["views"][self.view]["frames"]
+        if faces.shape[1] < frames:
+            raise ConfigError(
+                f"model.frames={faces.shape[1]}: the view {self.view} takes {frames} in a row; "
+                f"set model.frames={frames}"
+            )
+        return self.discriminator.look(self.view, faces)
+
+    def discriminator_loss(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        on_real, on_fake = (self.look(x)[-1].float() for x in (step.target, step.fake))
+        right = ((on_real > 0).float().mean() + (on_fake < 0).float().mean()) / 2
+        return losses.discriminator_bce(on_real, on_fake), {
+            f"discriminator_accuracy_{self.view}": right
+        }
+
+    def forward(self, step: Step) -> Tensor:
+        *found, logits = self.look(step.fake)
+        value = losses.adversarial_bce(logits.float())
+        if self.matching:
+            with torch.no_grad():
+                *wanted, _ = self.look(step.target)
+            pairs = zip(found, wanted, strict=True)
+            value = value + self.matching * torch.stack([F.l1_loss(*pair) for pair in pairs]).mean()
+        return value
 
 
 class SyncAdversarial(AdversarialTerm):

@@ -1,0 +1,75 @@
+"""A sheet of mouths at full size: the real ones, and what generators paint from their own sound.
+
+    python -m experiments.growth.sheet ROOT SPLIT MODEL [MODEL ...] -o sheet.png
+
+ROOT is prepared at the size of the largest model. Each row is one frame of a clip: real, then each
+model's, all from the same references, which are other moments of the clip; smaller models see the
+pictures shrunk, and what they paint is enlarged.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from lipsync.checkpoints import load_model
+from lipsync.data.store import open_clip, read_split
+from lipsync.features import feature_of
+from lipsync.models import FaceGenerator
+from lipsync.training.batches import generator_faces, to_float
+
+
+@torch.inference_mode()
+def painted(generator: FaceGenerator, clip, frames: np.ndarray) -> np.ndarray:
+    """float32 (n, S, S, 3): frames of a clip, of its own side, painted from its own sound."""
+    side, size = clip.size, generator.config["image_size"]
+    count = generator.references
+    beside = [(2 * i + 1) * len(clip) // (2 * count) for i in range(count)]
+
+    def read(at: np.ndarray) -> torch.Tensor:
+        faces = [cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA) if size != side
+                 else face for face in clip.read(at)]  # fmt: skip
+        return to_float(torch.from_numpy(np.stack(faces)))
+
+    feature = feature_of(generator)
+    sound = torch.from_numpy(feature.cut(clip.feature(feature), frames))
+    faces = generator_faces(generator, read(frames), read(np.array(beside)))
+    out = generator(sound, faces).movedim(1, -1).numpy()
+    return np.stack([cv2.resize(each, (side, side), interpolation=cv2.INTER_CUBIC) for each in out])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("split")
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--frame", type=int, default=30)
+    args = parser.parse_args()
+    generators = [load_model(model) for model in args.models]
+    rows, errors = [], {model: [] for model in args.models}
+    for key in read_split(args.root, args.split)[: args.clips]:
+        clip = open_clip(args.root, key)
+        frames = np.arange(args.frame, args.frame + 8)
+        real = clip.read(frames).astype(np.float32) / 255
+        row = [real[0]]
+        below = slice(round(0.375 * clip.size), None)
+        for model, generator in zip(args.models, generators, strict=True):
+            made = painted(generator, clip, frames)
+            errors[model].append(np.square(made - real)[:, below].mean())
+            row.append(made[0])
+        rows.append(np.concatenate(row, axis=1))
+    sheet = np.concatenate(rows).clip(0, 1)
+    Image.fromarray((255 * sheet + 0.5).astype(np.uint8)).save(args.output)
+    for model, found in errors.items():
+        print(f"{model}: {-10 * np.log10(np.mean(found)):.2f} dB on the painted rows")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Activations that are computed again for the backward pass instead of kept: memory for time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.utils.checkpoint import checkpoint
+
+from lipsync.models.growth import OuterStage
+
+_STAGES = (nn.Sequential, OuterStage)
+
+
+def recompute_stages(network: nn.Module) -> None:
+    """Let each stage of a network keep no more than its input for the backward pass.
+
+    Stages are the outermost sequences of layers, and outer stages. Values, gradients and the
+    running statistics of norms stay the same.
+
+    Args:
+        network: of :mod:`lipsync.models`, changed in place; its parameters and their names stay.
+    """
+    for stage in _stages(network):
+        stage.forward = partial(_recomputed, stage, stage.forward)
+
+
+def _stages(module: nn.Module) -> Iterator[nn.Module]:
+    for child in module.children():
+        if isinstance(child, _STAGES):
+            yield child
+        else:
+            yield from _stages(child)
+
+
+def _recomputed(stage: nn.Module, forward: Any, *inputs: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*inputs)
+
+    def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
+        return nullcontext(), _statistics_as_they_are(stage)
+
+    return checkpoint(
+        forward, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=contexts
+    )
+
+
+@contextmanager
+def _statistics_as_they_are(stage: nn.Module) -> Iterator[None]:
+    """Norms in training that do not count what they see once more."""
+    norms = [part for part in stage.modules() if isinstance(part, _NormBase)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, counted) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counted
