@@ -3,7 +3,7 @@
     python -m experiments.growth.memory open_lipscode_192 open_lipscode_256
 
 Each case is a training of its own on clips of noise; the system says how much memory it ever held.
-From two batch sizes follow the memory of a further frame and what is held beside the frames.
+From two batch sizes follows the memory of a further sample (a frame, or a window of five).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ FRAMES = 30
 
 
 def write_set(root: Path, size: int, framing: str, clips: int) -> None:
-    """Clips of noise, all of them for training, the first to validate on."""
+    """Clips of noise for training, and two more to validate and to test on."""
     rng = np.random.default_rng(0)
-    keys = [f"noise/{number}" for number in range(clips)]
+    keys = [f"noise/{number}" for number in range(clips + 2)]
     for key in keys:
         faces = rng.integers(0, 256, (FRAMES, size, size, 3), np.uint8)
         wave = (0.1 * rng.standard_normal(FRAMES * 640)).astype(np.float32)
         write_clip(root, key, faces=faces, wave=wave, info={"framing": framing})
-    for split, part in (("train", keys), ("val", keys[:1]), ("test", keys[:1])):
+    for split, part in (("train", keys[2:]), ("val", keys[:1]), ("test", keys[1:2])):
         write_split(root, split, part)
 
 
@@ -50,11 +50,11 @@ def peak(command: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipes", nargs="+")
-    parser.add_argument("--batches", type=int, nargs=2, default=(4, 12), metavar="SIZE")
+    parser.add_argument("--batches", type=int, nargs=2, default=(2, 8), metavar="SIZE")
     parser.add_argument("--options", nargs="*", default=[], help="of every training")
     args = parser.parse_args()
     few, many = args.batches
-    print("| recipe | recompute | peak, MB | batches of | MB a frame more |")
+    print("| recipe | recompute | peak, MB | batches of | MB a sample more |")
     print("| --- | --- | --- | --- | --- |")
     for recipe in args.recipes:
         with initialize_config_dir(str(REPOSITORY / "conf"), version_base=None):

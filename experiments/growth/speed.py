@@ -18,7 +18,12 @@ import torch
 from lipsync.checkpoints import load_model
 from lipsync.models.inference import fastest_dtype, optimise
 
-SIZES = {"128": (128, []), "192": (192, [128]), "256": (256, [128, 192])}
+SIZES = {
+    "128": (128, []),
+    "192": (192, [128]),
+    "256, by way of 192": (256, [128, 192]),
+    "256, at once": (256, [128]),
+}
 
 
 def main() -> None:
