@@ -16,7 +16,7 @@ import grimp
 PICTURE = Path(__file__).parents[1] / "architecture.svg"
 SHARED = (
     "audio windows build command commands devices errors failures languages options pages parallel "
-    "plain plugins seeds speeds tables"
+    "plain plugins processes seeds speeds tables"
 )
 TOGETHER = {
     "export": "checkpoints",
