@@ -48,6 +48,7 @@ def bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], No
             for finished in drawn.values():
                 finished.close()
             drawn[stage] = tqdm(desc=stage, total=total, unit=unit, disable=quiet or None)
+        drawn[stage].total = total
         drawn[stage].update(done - drawn[stage].n)
 
     try:

@@ -15,6 +15,7 @@ from lipsync.errors import ConfigError
 VARIABLE = "LIPSYNC_PLUGINS"
 NAME_IT = f"load its module with --plugin (lipsync), plugins= (train.py, data_prep) or {VARIABLE}"
 """What to do about a network or feature whose name is not known."""
+_imported: list[str] = []
 
 
 def import_plugins(modules: str | Iterable[str] | None, option: str = "--plugin") -> None:
@@ -43,6 +44,13 @@ def import_plugins(modules: str | Iterable[str] | None, option: str = "--plugin"
             importlib.import_module(name)
         except Exception as error:  # a plug-in's code may raise anything
             raise ConfigError(f"{where} {name}: {not_imported(error)}") from error
+        if name not in _imported:
+            _imported.append(name)
+
+
+def imported() -> list[str]:
+    """The modules that were named so far, which other processes of a run have to import, too."""
+    return _imported
 
 
 def not_imported(error: BaseException) -> str:

@@ -16,7 +16,7 @@ import grimp
 PICTURE = Path(__file__).parents[1] / "architecture.svg"
 SHARED = (
     "audio windows build command commands devices errors failures languages onnx_files options "
-    "pages parallel plain plugins seeds speeds tables"
+    "pages parallel plain plugins processes seeds speeds tables"
 )
 TOGETHER = {
     "export": "checkpoints",

@@ -15,7 +15,7 @@ from data_prep.options import Options
 from data_prep.run import prepare
 from lipsync.checkpoints import load_model, save_model
 from lipsync.dubbing import dub
-from lipsync.dubbing.batch import read_batch
+from lipsync.dubbing.batch_list import read_batch
 from lipsync.dubbing.options import read_settings
 from lipsync.faces.detect import Detection, Detector
 from lipsync.features import Mel

@@ -1,50 +1,31 @@
-"""``dub_batch``: a list of dubs in one process, which goes on where it was interrupted."""
+"""``dub_batch``: a list of dubs, in one process or several, continued where it was interrupted."""
 
 from __future__ import annotations
 
 import json
-import logging
+import os
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-import yaml
-from torch import nn
-
-from lipsync.dubbing.lips import load_generator
-from lipsync.dubbing.options import KNOWN, Options, checked_settings, sorted_options
-from lipsync.dubbing.parts import face_sounds
-from lipsync.dubbing.pictures import check_output
-from lipsync.dubbing.pipeline import Progress, dub
+from lipsync.dubbing.batch_list import Entry, read_batch
+from lipsync.dubbing.dubbers import Dubber, OtherProcess, Outcome, Report
+from lipsync.dubbing.pipeline import Progress
 from lipsync.dubbing.result import DubResult
-from lipsync.errors import ConfigError, LipsyncError
+from lipsync.errors import check_whole
 from lipsync.media import check_target, whole_file
 from lipsync.media.files import naming_target
 from lipsync.plain import Plain
-from lipsync.tables import read_rows, read_text
-
-_FILES = ("face", "audio", "output")
-_SOUNDS = "faces"  # where it is a mapping to sounds, an audio may be left out
-_PATHS = ("tracks", "reference", "driver", "curves")  # options that are files, too
-_NAMES_OR_PATHS = ("model", "enhance")
-_BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A dub of the list: ``where`` it stands, its files, its options."""
-
-    where: str
-    face: Path
-    audio: Path | None
-    output: Path
-    options: dict[str, Any]
 
 
 @dataclass
 class BatchResult(Plain):
-    """What a list came to.
+    """What a list came to, in its order.
 
     Attributes:
         path: the list.
@@ -65,162 +46,154 @@ class BatchResult(Plain):
         )
 
 
-def dub_batch(path: str | Path, *, progress: Progress | None = None, **options: Any) -> BatchResult:
-    """Make all dubs of a list, loading each model once.
+def dub_batch(
+    path: str | Path, *, jobs: int = 1, progress: Progress | None = None, **options: Any
+) -> BatchResult:
+    """Make all dubs of a list, loading each model once in every process.
 
     Finished dubs with the same options and files are skipped; ``LIST.done.json`` records them. A
-    failed dub does not stop the others.
+    failed dub does not stop the others. One that reads a file which an earlier one writes waits for
+    it.
 
     Args:
         path: a CSV file with the columns face, audio, output and any option of :func:`dub`, or a
             YAML file, a list of mappings with such keys; relative paths are relative to it.
-        progress: called with (which dub of how many, frames done, frames in all or None).
+        jobs: how many dubs are made at a time, each in a process of its own; 1 makes them in this
+            one. The files are the same.
+        progress: called with (which dub of how many, frames done, frames in all or None); with
+            several ``jobs`` with (how many dubs, frames done of all of them, frames in all, those
+            of dubs that have not begun estimated from the others).
         **options: for all dubs; those in the list override them.
 
     Raises:
         MediaError, ConfigError: a list that cannot be read, or with invalid options; nothing is
             dubbed then.
     """
+    check_whole("jobs", jobs, 1)
     path = Path(path)
     entries = read_batch(path, options)
     ledger = _Ledger(path.with_suffix(".done.json"))
-    models: dict[tuple[str, str], nn.Module] = {}
+    jobs = min(jobs, len(entries))
+    made = _in_turn(entries, ledger, progress)
+    if jobs > 1:
+        made = _side_by_side(entries, ledger, jobs, progress)
+    with closing(made):
+        outcomes = dict(made)
     result = BatchResult(path)
-    for number, entry in enumerate(entries, start=1):
-        if ledger.holds(entry):
+    for number, entry in enumerate(entries):
+        outcome = outcomes[number]
+        if outcome is None:
             result.skipped.append(entry.output)
-            continue
-
-        def report(_: str, done: int, total: int | None, n: int = number, e: Entry = entry) -> None:
-            if progress is not None:
-                progress(f"{n} of {len(entries)}: {e.output.name}", done, total)
-
-        try:
-            network = _loaded(entry.options, models)
-            given = entry.options | {"model": network, "progress": report}
-            result.done.append(dub(entry.face, entry.audio, entry.output, **given))
-        except LipsyncError as error:
-            result.failed.append(f"{entry.where}: {error}")
-        except Exception as error:  # whatever it is, the rest of the night's work goes on
-            _log.exception("%s", entry.where)
-            problem = " ".join(f"{type(error).__name__}: {error}".split())
-            result.failed.append(f"{entry.where}: failed unexpectedly ({problem})")
+        elif isinstance(outcome, DubResult):
+            result.done.append(outcome)
         else:
-            ledger.add(entry)
+            result.failed.append(f"{entry.where}: {outcome}")
     return result
 
 
-def _loaded(options: dict[str, Any], models: dict[tuple[str, str], nn.Module]) -> nn.Module:
-    """The generator that options name; one is kept, as lists are mostly of one."""
-    model = options.get("model", Options.model)
-    if isinstance(model, nn.Module):
-        return model
-    key = str(model), options.get("device", Options.device)
-    if key not in models:
-        models.clear()
-        network, name = load_generator(*key)
-        setattr(network, "name", name)  # noqa: B010 a module has no such attribute for mypy
-        models[key] = network
-    return models[key]
+Outcomes = Generator[tuple[int, Outcome | None], None, None]
+"""Numbers of dubs and what each came to; None where it was there already."""
 
 
-# ---------------------------------------------------------------- the list
+def _in_turn(entries: Sequence[Entry], ledger: _Ledger, progress: Progress | None) -> Outcomes:
+    dubber = Dubber()
+    for number, entry in enumerate(entries):
+
+        def report(done: int, total: int | None, n: int = number, e: Entry = entry) -> None:
+            if progress is not None:
+                progress(f"{n + 1} of {len(entries)}: {e.output.name}", done, total)
+
+        yield number, ledger.kept_up(entry, dubber, report)
 
 
-def read_batch(path: Path, common: dict[str, Any]) -> list[Entry]:
-    """The dubs of a list, checked as far as that needs no media.
+def _side_by_side(
+    entries: Sequence[Entry], ledger: _Ledger, jobs: int, progress: Progress | None
+) -> Outcomes:
+    before = _earlier(entries)
+    ended = [threading.Event() for _ in entries]
+    overall = _Overall(len(entries), progress)
 
-    Args:
-        path: the list.
-        common: options of all dubs, which those of the list override.
+    def work(number: int) -> tuple[int, Outcome | None]:
+        for earlier in before[number]:  # which were taken up before this one
+            ended[earlier].wait()
+        dubber = free.get()
+        try:
+            report = overall.report_of(number)
+            return number, ledger.kept_up(entries[number], dubber, report)
+        finally:
+            free.put(dubber)
+            overall.end(number)
+            ended[number].set()
 
-    Raises:
-        MediaError, ConfigError: the message names the line, or the entry of a YAML file.
-    """
-    rows = _yaml_rows(path) if path.suffix.lower() in (".yaml", ".yml") else _csv_rows(path)
-    if not rows:
-        raise ConfigError(f"{path}: lists nothing to dub")
-    entries: list[Entry] = []
-    outputs: dict[Path, str] = {}
-    for where, row in rows:
-        entry = _entry(path.parent, where, row, common)
-        same = outputs.setdefault(entry.output, where)
-        if same is not where:
-            raise ConfigError(
-                f"{where}: writes {entry.output}, and so does {same}; name different outputs"
-            )
-        entries.append(entry)
-    return entries
-
-
-def _csv_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    (_, head), *lines = read_rows(path) or [(0, [])]
-    names = [name.lower().replace("-", "_") for name in head]
-    if lacking := [name for name in _FILES if name not in names]:
-        raise ConfigError(
-            f"{path}: its header has no column {lacking[0]}; add it (see docs/dubbing.md)"
-        )
-    rows = []
-    for number, cells in lines:
-        where = f"{path}: line {number}"
-        if len(cells) > len(names):
-            raise ConfigError(f"{where}: has {len(cells)} cells, but the header has {len(names)}")
-        row = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
-        rows.append((where, {name: _value(where, name, text) for name, text in row.items()}))
-    return rows
-
-
-def _value(where: str, name: str, text: str) -> Any:
-    """A cell as the option takes it."""
-    kinds = str(KNOWN[name].type).split(" | ") if name in KNOWN else ["str"]
+    stop, free = threading.Event(), SimpleQueue[OtherProcess]()
+    others = [OtherProcess(jobs, stop) for _ in range(jobs)]
+    for other in others:
+        free.put(other)
     try:
-        if "str" in kinds:
-            return text
-        if "bool" in kinds:
-            return _BOOL[text.lower()]
-        return int(text) if "int" in kinds else float(text)
-    except (KeyError, ValueError):
-        raise ConfigError(f"{where}: {name} must be {kinds[0]}, got '{text}'") from None
+        with ThreadPoolExecutor(jobs, "lipsync") as pool:
+            futures = [pool.submit(work, number) for number in range(len(entries))]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                stop.set()
+                for future in futures:
+                    future.cancel()
+    finally:
+        for other in others:
+            other.close()
 
 
-def _yaml_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    try:
-        found = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise ConfigError(f"{path}: is not a list of dubs; start each with '- face: a.mp4'")
-    named = [(f"{path}: entry {number}", row) for number, row in enumerate(found, start=1)]
-    return [
-        (where, {str(k).replace("-", "_"): v for k, v in row.items() if v is not None})
-        for where, row in named
-    ]
+def _earlier(entries: Sequence[Entry]) -> list[set[int]]:
+    """Of each dub, the earlier ones which must have ended, as both use a file that one writes."""
+    used: dict[str, set[int]] = {}
+    wrote: dict[str, set[int]] = {}
+    found = []
+    for number, entry in enumerate(entries):
+        read = {os.path.abspath(path) for path in entry.read}  # noqa: PTH100 links stay
+        written = {os.path.abspath(path) for path in entry.written}  # noqa: PTH100
+        needed = [wrote.get(path, set()) for path in read]
+        needed += [used.get(path, set()) for path in written]
+        found.append(set().union(*needed))
+        for path in read | written:
+            used.setdefault(path, set()).add(number)
+        for path in written:
+            wrote.setdefault(path, set()).add(number)
+    return found
 
 
-def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]) -> Entry:
-    sounds = row.get(_SOUNDS)
-    for name in _FILES:
-        if not isinstance(row.get(name), str) and (name != "audio" or not isinstance(sounds, dict)):
-            raise ConfigError(f"{where}: has no {name}")
-    face, output = folder / row["face"], folder / row["output"]
-    audio = folder / row["audio"] if row.get("audio") else None
-    own = checked_settings(where, {k: v for k, v in row.items() if k not in _FILES})
-    own |= {name: folder / own[name] for name in _PATHS if name in own}
-    if isinstance(sounds, dict):
-        own[_SOUNDS] = {face: folder / str(sound) for face, sound in sounds.items()}
-    for name in _NAMES_OR_PATHS:
-        if name in own and (folder / own[name]).exists():
-            own[name] = folder / own[name]
-    options = common | own
-    try:
-        _, encoding = sorted_options(options)
-        check_output(output, encoding, face, audio)
-    except LipsyncError as error:
-        raise ConfigError(f"{where}: {error}") from None
-    return Entry(where, face, audio, output, options)
+class _Overall:
+    """The frames of all dubs as one progress, whichever thread tells of them."""
 
+    def __init__(self, dubs: int, progress: Progress | None) -> None:
+        self._dubs, self._progress = dubs, progress
+        self._lock = threading.Lock()
+        self._done: dict[int, int] = {}
+        self._totals: dict[int, int] = {}
 
-# ---------------------------------------------------------------- what is done
+    def report_of(self, number: int) -> Report:
+        def report(done: int, total: int | None) -> None:
+            with self._lock:
+                self._done[number] = done
+                if total is not None:
+                    self._totals[number] = total
+                self._tell()
+
+        return report
+
+    def end(self, number: int) -> None:
+        """A dub that has ended, well or not, has no more frames than it has made."""
+        with self._lock:
+            self._totals[number] = self._done.get(number, 0)
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is None or not self._done:
+            return
+        known = sum(self._totals.values())
+        usual = known / max(1, sum(total > 0 for total in self._totals.values()))
+        total = round(known + usual * (self._dubs - len(self._totals)))
+        self._progress(f"{self._dubs} dubs", sum(self._done.values()), total or None)
 
 
 class _Ledger:
@@ -228,29 +201,32 @@ class _Ledger:
 
     def __init__(self, path: Path) -> None:
         check_target(path)
-        self.path = path
+        self.path, self._lock = path, threading.Lock()
         try:
             self._rows = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             self._rows = {}  # all is made again
 
-    def holds(self, entry: Entry) -> bool:
-        return entry.output.exists() and self._rows.get(str(entry.output)) == _state(entry)
-
-    def add(self, entry: Entry) -> None:
-        self._rows[str(entry.output)] = _state(entry)
-        with whole_file(self.path) as temporary, naming_target(self.path):
-            temporary.write_text(json.dumps(self._rows, indent=1) + "\n", encoding="utf-8")
+    def kept_up(
+        self, entry: Entry, dubber: Dubber | OtherProcess, report: Report
+    ) -> Outcome | None:
+        """Make a dub and note it, or nothing if it is there."""
+        if entry.output.exists() and self._rows.get(str(entry.output)) == _state(entry):
+            return None
+        outcome = dubber(entry, report)
+        if isinstance(outcome, DubResult):
+            with self._lock:
+                self._rows[str(entry.output)] = _state(entry)
+                with whole_file(self.path) as temporary, naming_target(self.path):
+                    temporary.write_text(json.dumps(self._rows, indent=1) + "\n", encoding="utf-8")
+        return outcome
 
 
 def _state(entry: Entry) -> dict[str, Any]:
     """Options and files of a dub, and when those were changed."""
     options = {name: str(value) for name, value in sorted(entry.options.items())}
-    files = [entry.face, entry.output, *face_sounds(entry.options.get(_SOUNDS, ""))]
-    files += [entry.audio] if entry.audio is not None else []
-    files += [Path(options[name]) for name in (*_PATHS, *_NAMES_OR_PATHS) if name in options]
     stamps = {}
-    for file in files:
+    for file in (entry.output, *entry.read):
         if file.is_file():
             stat = file.stat()
             stamps[str(file)] = [stat.st_size, stat.st_mtime_ns]

@@ -29,6 +29,8 @@ def add_dub(commands: Any) -> None:
     add("-o", "--output", required=True, help=about)
     about = "instead: a CSV or YAML list with columns face, audio, output and options"
     add("--batch", action=_Batch, metavar="LIST", help=about)
+    about = "with --batch: dubs made at a time, each in a process of its own (default: 1)"
+    add("--jobs", type=int, metavar="N", help=about)
     add("--model", help="name or path of a generator, or a folder of adapted ones")
     add("--device", help="device of the model, e.g. cuda (default: cpu)")
     add("--batch-size", type=int, metavar="N", help="frames per batch (default: by memory)")
@@ -177,6 +179,8 @@ def _dub(
 
     if config is not None:
         options = read_settings(config) | options
+    if batch is None and "jobs" in options:
+        raise ConfigError("--jobs N needs a list of dubs: --batch LIST")
     if batch is not None:
         if options.keys() & {"face", "audio", "output"}:
             raise ConfigError("--batch LIST names all files: leave out FACE, AUDIO and -o")

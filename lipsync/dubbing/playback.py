@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lipsync.dubbing.rewind import take
 from lipsync.dubbing.source import Source
 
 LENGTHS = ("pingpong", "loop", "freeze", "trim")
@@ -69,7 +70,7 @@ class Playback:
         typical = 1 / float(source.fps)
         durations = [*np.diff(starts).tolist(), typical]
         order, again = tee(continued(frames, self.length))
-        pictures = source.take(again, before=(frames - 1, last))
+        pictures = take(source, again, before=(frames - 1, last))
         index, picture, begin = frames - 1, last, starts[-1]
         for number, following in enumerate(order, start=frames):
             end = begin + durations[index] if source.variable else float(number / source.fps)

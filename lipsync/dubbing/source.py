@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from lipsync.media.pictures import read_rgba
 from lipsync.media.streams import USUAL, Streams
 
 STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
-_HELD_BYTES = 256 * 2**20  # frames kept for playing backwards
 _SET_BACK = 0.1  # seconds by which a clock that goes back begins again, as of joined recordings
 _OFF_GRID = 0.002  # seconds by which times of a constant rate may be rounded
 
@@ -109,16 +108,22 @@ class Source:
 
         Found by seeking; where the file gives no times, all frames before them are decoded.
         """
+        return list(self.between(start, end))
+
+    def between(self, start: int, end: int) -> Iterator[np.ndarray]:
+        """:meth:`span` one by one."""
         if self.still is not None:
-            return [self.still] * (end - start)
-        if self.times is None or (end > len(self.times) and not self.resampled):
-            return [frame for _, frame in islice(self.frames(), start, end)]
-        own = self._own_frames(start, end)
-        first, wanted = own[0], set(own)
-        timed = self._read(self.times[first])
-        coming = enumerate(islice(timed, own[-1] + 1 - first), start=first)
-        kept = {number: frame for number, (_, frame) in coming if number in wanted}
-        return [kept[number] for number in own]
+            yield from repeat(self.still, end - start)
+        elif self.times is None or (end > len(self.times) and not self.resampled):
+            yield from (frame for _, frame in islice(self.frames(), start, end))
+        else:
+            own = self.own_frames(start, end)
+            coming = (frame for _, frame in self._read(self.times[own[0]]))
+            at, frame = own[0], next(coming)
+            for number in own:
+                while at < number:
+                    at, frame = at + 1, next(coming, frame)
+                yield frame
 
     def _read(self, start: float | None) -> Iterator[tuple[float, np.ndarray]]:
         return read_frames(
@@ -130,38 +135,13 @@ class Source:
             streams=self.streams,
         )
 
-    def _own_frames(self, start: int, end: int) -> list[int]:
+    def own_frames(self, start: int, end: int) -> list[int]:
         """The file's frames that ``start`` to ``end`` are, as ``resample_frames`` picks them."""
         if not self.resampled:
             return list(range(start, end))
-        assert self.times is not None  # asked for by `span` alone
+        assert self.times is not None  # or nothing is known of its frames
         middles = (self.times[:-1] + self.times[1:]) / 2 - self.times[0]
         return np.searchsorted(middles, np.arange(start, end) / float(self.fps), "right").tolist()
-
-    def take(
-        self, indices: Iterable[int], before: tuple[int, np.ndarray] | None = None
-    ) -> Iterator[np.ndarray]:
-        """Frames by their indices; quick where these run upwards, or downwards by one.
-
-        Args:
-            indices: as many as are wanted, in any order.
-            before: the index and the frame that were shown last.
-        """
-        room = max(8, _HELD_BYTES // (3 * self.size[0] * self.size[1]))
-        kept: dict[int, np.ndarray] = dict([before] if before is not None else [])
-        stream: Iterator[tuple[float, np.ndarray]] = iter(())
-        coming, last = -1, before[0] if before is not None else -1
-        for index in indices:
-            if index not in kept:
-                if index == last - 1:
-                    first = max(0, index - room + 1)
-                    kept = dict(enumerate(self.span(first, index + 1), start=first))
-                else:
-                    if index != coming:
-                        stream = islice(self.frames(), index, None)
-                    kept, coming = {index: next(stream)[1]}, index + 1
-            last = index
-            yield kept[index]
 
 
 def open_source(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -177,7 +178,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.is_dir():
         raise MediaError(path, "is a folder", "name a file to write")
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{path.suffix}")
+    temporary = unfinished(path)
     with naming_target(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -186,3 +187,17 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> Path:
+    """A hidden name beside ``path``, for what is still being written by this process."""
+    return path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:12]}{path.suffix}")
+
+
+def remove_unfinished(folder: Path, pid: int) -> None:
+    """Remove what a process that was killed has left of unfinished files and folders."""
+    for left in folder.glob(f".{pid}-*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)

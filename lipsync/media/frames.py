@@ -101,19 +101,31 @@ def frame_times(
         float64 (n,), from the container; empty if it lacks the time of any frame.
     """
     times: list[float] = []
-    with opened(path) as container:
-        stream = streams.video_of(path, container)
-        for packet in demuxed(container, stream) if stream is not None else ():
-            if not packet.size or packet.is_discard:
-                continue
-            if packet.pts is None:
-                return np.zeros(0)
-            times.append(float(packet.pts * packet.time_base))
-            if times[-1] - times[0] > until + _REORDERED:
-                break
+    for time, _ in _packets(Path(path), streams):
+        if time is None:
+            return np.zeros(0)
+        times.append(time)
+        if time - times[0] > until + _REORDERED:
+            break
     ascending = np.sort(np.array(times, np.float64))
     # what lies beyond is not complete: packets come in another order than pictures
     return ascending[ascending <= ascending[:1] + until + 1e-6]
+
+
+def key_times(path: str | Path, streams: Streams = USUAL) -> np.ndarray:
+    """Those of :func:`frame_times` at which decoding can begin."""
+    times = [time for time, key in _packets(Path(path), streams) if key and time is not None]
+    return np.sort(np.array(times, np.float64))
+
+
+def _packets(path: Path, streams: Streams) -> Iterator[tuple[float | None, bool]]:
+    """When what a packet holds is shown, and whether that is a key frame."""
+    with opened(path) as container:
+        stream = streams.video_of(path, container)
+        for packet in demuxed(container, stream) if stream is not None else ():
+            if packet.size and not packet.is_discard:
+                time = None if packet.pts is None else float(packet.pts * packet.time_base)
+                yield time, packet.is_keyframe
 
 
 def read_frames(
@@ -174,7 +186,7 @@ def _decoded(
         step, aspect = 1 / float(_rate(stream)), pixel_aspect(stream)
         time = -step
         if since is not None:
-            at = int(since / stream.time_base)
+            at = round(since / stream.time_base)
             if at > (stream.start_time or 0):
                 container.seek(at, stream=stream, backward=True)
                 step = np.nan
@@ -194,6 +206,15 @@ def _sought(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
     Not every container can seek, some miss the key frame, and some land within an open group of
     pictures, whose first ones look damaged.
     """
+    frames = _decoded(path, *how, start)
+    with suppress(MediaError):
+        for first in frames:
+            if first[1].key_frame:
+                if abs(first[0] - start) <= _NEAR:
+                    return chain([first], frames)
+                break
+            if not first[0] < start:
+                break
     # some containers know only where a key frame is shown, not where its packet comes
     frames = _decoded(path, *how, start - _REORDERED)
     early = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import uuid
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +14,7 @@ import cv2
 import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media.files import naming_target
+from lipsync.media.files import naming_target, unfinished
 from lipsync.media.soundtrack import Soundtrack
 
 _NUMBER = re.compile(r"%0\d+d")
@@ -65,7 +64,7 @@ class SequenceWriter:
         if not is_sequence(path):
             raise ConfigError(f"a picture sequence must be named like shot/%05d.png, got {path}")
         self._folder = self.path.parent
-        self._making = self._folder.with_name(f".{uuid.uuid4().hex[:12]}")
+        self._making = unfinished(self._folder)
         self._audio, self._container = audio, None
 
     def __enter__(self) -> SequenceWriter:

@@ -52,7 +52,8 @@ function estimate(row, field) {
   const { room, seconds } = row.dataset;
   if (!room || !changed(field) || !clean(field.value)) return "";
   const letters = [...clean(field.value)].length / [...clean(field.defaultValue)].length;
-  const speed = (Number(seconds) * letters) / Number(room);
+  const fitting = (Number(seconds) * letters) / Number(room);
+  const speed = Math.max(fitting, Number(proof.dataset.slowest)); // then a pause follows
   return `, speed about ${speed.toFixed(2)}${speed > Number(proof.dataset.fastest) ? ": too long" : ""}`;
 }
 

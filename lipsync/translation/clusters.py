@@ -10,6 +10,8 @@ from lipsync.audio import SAMPLE_RATE, mfcc
 
 _LOUD_DB = 25.0  # below its loudest frames a frame is a pause
 _LEAST = 400  # samples that cepstra need
+_NEVER = 1e9  # added to how unlike lines are that cannot be of one person,
+_DOUBTED = 5.0  # and those that probably are not; two voices differ by 3 to 30
 
 
 def voice_rows(wave: np.ndarray) -> np.ndarray:
@@ -40,6 +42,7 @@ def cluster(
     count: int,
     faces: Sequence[Hashable] | None = None,
     apart: Sequence[tuple[int, int]] = (),
+    doubted: Sequence[tuple[int, int]] = (),
 ) -> list[int]:
     """Lines in groups of one voice each: the two most alike are joined until few enough are left.
 
@@ -52,6 +55,7 @@ def cluster(
         faces: of each line the face that is seen to say it, None where none is: lines of one face
             are one person's.
         apart: pairs of lines of two people, as they are seen at the same time.
+        doubted: pairs that are probably of two people, unless their voices are much alike.
 
     Returns:
         The group of each line, numbered by their first lines.
@@ -60,20 +64,22 @@ def cluster(
     names: list[Hashable] = [k if face is None else (face,) for k, face in enumerate(faces)]
     firsts = list(dict.fromkeys(names))
     groups = [[k for k, name in enumerate(names) if name == first] for first in firsts]
-    barred = {frozenset((names[a], names[b])) for a, b in apart}
-    never = np.array([[frozenset((a, b)) in barred for b in firsts] for a in firsts], bool)
+    places = {name: k for k, name in enumerate(firsts)}
+    further = np.zeros((len(groups), len(groups)))
+    for pairs, much in ((doubted, _DOUBTED), (apart, _NEVER)):
+        for one, other in pairs:
+            a, b = places[names[one]], places[names[other]]
+            further[a, b] = further[b, a] = much
     sums = np.stack([sum((_sums(voices[k]) for k in group), np.zeros((3, 13))) for group in groups])
     while len(groups) > count:
-        unlike = _unlike(sums)
+        unlike = _unlike(sums) + further
         np.fill_diagonal(unlike, np.inf)
-        unlike = np.where(never & ~np.eye(len(groups), dtype=bool), 1e9 + unlike, unlike)
         a, b = sorted(map(int, np.unravel_index(unlike.argmin(), unlike.shape)))
         groups[a] += groups.pop(b)
         sums[a] += sums[b]
-        never[a] |= never[b]
-        never[:, a] |= never[:, b]
+        further[a] = further[:, a] = np.maximum(further[a], further[b])
         sums = np.delete(sums, b, axis=0)
-        never = np.delete(np.delete(never, b, axis=0), b, axis=1)
+        further = np.delete(np.delete(further, b, axis=0), b, axis=1)
     ordered = sorted(groups, key=min)
     return [next(g for g, group in enumerate(ordered) if k in group) for k in range(len(voices))]
 

@@ -132,6 +132,7 @@ def write_page(
             if path is not None
         },
         corrects_source=options.subtitles is None,
+        slowest=options.slowest,
         fastest=options.fastest,
         file=corrections.name,
         command=shlex.join([*command, "--correct", str(corrections)]),

@@ -31,6 +31,7 @@ NOBODY = ""
 _CHANCE = 0.06  # most that a face is worth over a line that somebody else says,
 _FREE = 0.8  # and more in a track of a second, less in longer ones: each has a lag of its own
 _KEPT = 0.15  # by how much less a face may be worth that said other lines of this person
+_SILENT = 0.3  # by how much less one is worth that says nothing than over its own lines
 _SHARE = 0.5  # of a piece of a line in which a face must be there
 _LEAST = 0.1  # seconds; what a line has less of in a shot does not count
 _BEYOND = 2.0  # seconds by which a new line may be dubbed behind the last shot's old one
@@ -174,7 +175,7 @@ def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list
     wave = read_speech(job.video, streams=job.options.streams)
     cuts = [(round(line.start * SAMPLE_RATE), round(line.end * SAMPLE_RATE)) for line in lines]
     voices = [voice_rows(wave[start:end]) for start, end in cuts]
-    people = cluster(voices, job.options.speakers or 1, said, apart)
+    people = cluster(voices, job.options.speakers or 1, said, apart, _silent(pieces, said))
     owners = _owners(pieces, people)
     turns = []
     for piece in pieces:
@@ -246,6 +247,27 @@ def _sayer(pieces: Sequence[_Piece]) -> tuple[int, int] | None:
         if piece.shot is not None and (face := piece.best(piece.fits, 0.0)) is not None
     ]
     return max(found)[1] if found else None
+
+
+def _silent(
+    pieces: Sequence[_Piece], said: Sequence[tuple[int, int] | None]
+) -> list[tuple[int, int]]:
+    """Lines that a face says, and those over which it is seen, too, but moves with no sound."""
+    own: dict[tuple[int, int], list[float]] = {}
+    for piece in pieces:
+        face = said[piece.line]
+        if face is not None and piece.shot is not None and piece.shot.start == face[0]:
+            own.setdefault(face, []).append(piece.fits.get(face[1], 0.0))
+    return [
+        (line, piece.line)
+        for piece in pieces
+        if piece.shot is not None and said[piece.line] is None
+        for face, worth in own.items()
+        if face[0] == piece.shot.start and face[1] in piece.fits
+        if piece.fits[face[1]] < min(0.0, float(np.mean(worth)) - _SILENT)
+        for line, by in enumerate(said)
+        if by == face
+    ]
 
 
 def _meet(one: tuple[int, int], other: tuple[int, int], shots: Mapping[int, JudgedShot]) -> bool:

@@ -9,8 +9,8 @@ import pytest
 from dubbing_media import FixedDetector, Hearing, make_video, tone
 
 from lipsync import cli
-from lipsync.dubbing import DubResult, batch, dub_batch
-from lipsync.dubbing.batch import read_batch
+from lipsync.dubbing import DubResult, dub_batch, dubbers
+from lipsync.dubbing.batch_list import read_batch
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.media import probe, write_audio
 
@@ -134,8 +134,8 @@ def test_a_model_is_loaded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         used.append(options["model"])
         raise ConfigError("enough")
 
-    monkeypatch.setattr(batch, "load_generator", load)
-    monkeypatch.setattr(batch, "dub", dub)
+    monkeypatch.setattr(dubbers, "load_generator", load)
+    monkeypatch.setattr(dubbers, "dub", dub)
     dub_batch(write(folder / "l.csv", LIST))
     assert len(loads) == 1
     assert used[0] is used[1]
@@ -154,8 +154,8 @@ def test_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> N
     def dub(face, audio, output, **options) -> DubResult:
         raise ConfigError(f"no {output.name}, crf {options['crf']}")
 
-    monkeypatch.setattr(batch, "_loaded", lambda *_: None)
-    monkeypatch.setattr(batch, "dub", dub)
+    monkeypatch.setattr(dubbers.Dubber, "_loaded", lambda *_: None)
+    monkeypatch.setattr(dubbers, "dub", dub)
     path = write(folder / "l.csv", LIST)
     with pytest.raises(SystemExit) as stop:
         cli.main(["dub", "--batch", str(path), "--crf", "20"])

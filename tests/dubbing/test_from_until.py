@@ -21,7 +21,7 @@ from dubbing_media import (
 )
 
 from lipsync.dubbing import dub_frames
-from lipsync.dubbing.batch import read_batch
+from lipsync.dubbing.batch_list import read_batch
 from lipsync.dubbing.options import Options, read_settings, seconds_of
 from lipsync.dubbing.stretch import Stretch, spliced
 from lipsync.errors import ConfigError, LipsyncError, MediaError

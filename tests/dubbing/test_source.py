@@ -1,17 +1,21 @@
 """Frames in playing order, whatever the memory for them, with the times they are shown at."""
 
+import tracemalloc
+from collections import Counter
 from fractions import Fraction
 from itertools import islice, pairwise
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from dubbing_media import SIZE, corner_number, frame, make_variable, make_video
 
-from lipsync.dubbing import source as source_module
+from lipsync.dubbing import rewind
 from lipsync.dubbing.playback import Playback, continued
 from lipsync.dubbing.source import open_source, own_rate
 from lipsync.errors import MediaError
+from lipsync.media import frames as frames_module
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,7 @@ def test_how_a_source_goes_on(length, expected):
 @pytest.mark.parametrize("length", ["pingpong", "loop", "freeze"])
 @pytest.mark.parametrize("held", [8, 10_000])
 def test_frames_come_in_the_order_asked_for(tmp_path, monkeypatch, length, held):
-    monkeypatch.setattr(source_module, "_HELD_BYTES", held * 3 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(rewind, "_HELD_BYTES", held * 3 * SIZE[0] * SIZE[1])
     playback = Playback(open_source(make_video(tmp_path / "v.mp4", 21)), 3.6, length)
     shown = list(playback)
     assert playback.expected() == (90, 3.6)
@@ -41,19 +45,73 @@ def test_frames_come_in_the_order_asked_for(tmp_path, monkeypatch, length, held)
     assert (playback.frames, playback.longer) == (21, False)
 
 
-def test_playing_backwards_seeks_and_decodes_in_lots(tmp_path, monkeypatch):
-    monkeypatch.setattr(source_module, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
-    source = open_source(make_video(tmp_path / "v.mp4", 30))
-    opened, read = [], source_module.read_frames
+def make_groups(path: Path, frames: int, group: int) -> Path:
+    """A video of :func:`frame` with a key frame every ``group`` frames."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.options = {"crf": "1", "g": str(group), "sc_threshold": "0"}
+        for k in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame(k), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def decodings(monkeypatch) -> Counter:
+    """How often each frame is decoded, by its time."""
+    counts, decoded = Counter(), frames_module.decoded
 
     def counting(*arguments, **options):
-        opened.append(options.get("start"))
-        return read(*arguments, **options)
+        for one in decoded(*arguments, **options):
+            counts[one.pts] += 1
+            yield one
 
-    monkeypatch.setattr(source_module, "read_frames", counting)
-    assert len(list(Playback(source, 59 / 25, "pingpong"))) == 59
-    # forwards, and 29 frames backwards, ten at a time
-    assert opened == [None, pytest.approx(19 / 25), pytest.approx(9 / 25), 0]
+    monkeypatch.setattr(frames_module, "decoded", counting)
+    return counts
+
+
+@pytest.mark.parametrize("fps", [None, 50])
+@pytest.mark.parametrize(("held", "group"), [(10, 250), (10, 7), (30, 7), (100, 250)])
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv"])
+def test_there_and_back_each_frame_is_decoded_twice(
+    tmp_path, monkeypatch, decodings, name, held, group, fps
+):
+    monkeypatch.setattr(rewind, "_HELD_BYTES", held * 3 * SIZE[0] * SIZE[1])
+    source = open_source(make_groups(tmp_path / name, 40, group), fps=fps)
+    turns, count = 5, 40 if fps is None else 80
+    shown = list(Playback(source, (count + (turns - 1) * (count - 1)) / source.fps, "pingpong"))
+    assert [s.index for s in shown[count:]] == [
+        *islice(continued(count, "pingpong"), len(shown) - count)
+    ]
+    if fps is None:
+        assert [corner_number(s.picture) for s in shown] == [s.index for s in shown]
+    first = {s.index: s.picture for s in shown[:count]}
+    assert all(np.array_equal(s.picture, first[s.index]) for s in shown[count:])
+    assert len(decodings) == 40
+    assert max(decodings.values()) <= turns
+
+
+def test_playing_backwards_takes_no_more_memory_for_a_longer_group(tmp_path, monkeypatch):
+    monkeypatch.setattr(rewind, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
+    peaks = []
+    for frames in (40, 200):
+        source = open_source(make_groups(tmp_path / f"{frames}.mp4", frames, 250))
+        tracemalloc.start()
+        for _ in Playback(source, (2 * frames - 1) / 25, "pingpong"):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1] / (3 * SIZE[0] * SIZE[1]))
+        tracemalloc.stop()
+    assert max(peaks) < 16  # frames, where ten may be held
+
+
+def test_without_room_for_a_group_it_is_decoded_in_lots(tmp_path, monkeypatch, decodings):
+    monkeypatch.setattr(rewind, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(rewind, "has_room", lambda size: size < 20 * 3 * SIZE[0] * SIZE[1])
+    source = open_source(make_groups(tmp_path / "v.mp4", 30, 250))
+    shown = list(Playback(source, 59 / 25, "pingpong"))
+    assert [corner_number(s.picture) for s in shown] == [*range(30), *range(28, -1, -1)]
+    assert decodings[5 * 512] == 3  # forwards, below 19 to 28, and with the rest at once
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -112,7 +170,7 @@ def test_a_video_brought_to_another_rate(tmp_path):
 @pytest.mark.parametrize("fps", [12.5, Fraction(30000, 1001), 60])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_backwards_at_another_rate_is_forwards_reversed(tmp_path, monkeypatch, fps, suffix):
-    monkeypatch.setattr(source_module, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(rewind, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
     path = make_video(tmp_path / f"v{suffix}", 37)
     variable = make_variable(tmp_path / f"w{suffix}", [0, 0.04, 0.1, 0.11, 0.3, 0.34, 0.5, 0.52])
     for given in (path, variable):
@@ -122,21 +180,6 @@ def test_backwards_at_another_rate_is_forwards_reversed(tmp_path, monkeypatch, f
         assert [s.index for s in shown][len(whole) :] == [*range(len(whole) - 2, -1, -1)]
         for s in shown:
             np.testing.assert_array_equal(s.picture, whole[s.index])
-
-
-def test_playing_backwards_at_another_rate_seeks(tmp_path, monkeypatch):
-    monkeypatch.setattr(source_module, "_HELD_BYTES", 10 * 3 * SIZE[0] * SIZE[1])
-    source = open_source(make_video(tmp_path / "v.mp4", 30), fps=50)
-    opened, read = [], source_module.read_frames
-
-    def counting(*arguments, **options):
-        opened.append(options.get("start"))
-        return read(*arguments, **options)
-
-    monkeypatch.setattr(source_module, "read_frames", counting)
-    assert len(list(Playback(source, 119 / 50, "pingpong"))) == 119
-    # forwards, and 59 frames backwards, ten at a time
-    assert opened == [None, *(pytest.approx(k / 50, abs=0.021) for k in (49, 39, 29, 19, 9, 0))]
 
 
 def test_sound_alone_is_no_face(sound):

@@ -116,6 +116,17 @@ def test_what_to_look_at(video: Path, output: Path) -> None:
     assert "speed" not in second
 
 
+def test_a_language_that_is_not_known_is_not_named(video: Path, output: Path) -> None:
+    given = output.with_name("talk.es.srt")
+    given.write_text("1\n00:00:00,500 --> 00:00:01,500\nbuenos días\n")
+    options, *_ = engines(subtitles=given)
+    page = output.with_suffix(".html")
+    translate_with_page(page, ["lipsync"], video, output, options)
+    text = page.read_text(encoding="utf-8")
+    assert "<figcaption>original</figcaption>" in text
+    assert "<h1>talk.mp4: Spanish</h1>" in text
+
+
 def test_who_says_a_line(video: Path, output: Path) -> None:
     options, *_ = engines(until="translate")
     translate(video, output, options)

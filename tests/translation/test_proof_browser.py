@@ -98,6 +98,21 @@ def test_a_line_is_corrected_saved_and_made_again(chromium, proof, tmp_path) -> 
     assert result.lines[0][3] == "gninrom doog"
 
 
+def test_the_speed_of_a_new_line_is_one_that_it_can_have(chromium, proof) -> None:
+    page, _ = opened(chromium, proof[0])
+    for text, expected in (("si", "speed about 0.90"), ("a" * 60, ": too long")):
+        page.locator("textarea[name=text]").nth(1).fill(text)
+        assert expected in page.locator("tr[data-line='2']").inner_text()
+
+
+def test_a_picture_has_no_bars_on_a_phone(chromium, proof) -> None:
+    page, _ = opened(chromium, proof[0], 400)
+    page.set_viewport_size({"width": 400, "height": 1600})
+    page.wait_for_function("document.querySelector('video').videoWidth")
+    box = page.locator("video").first.bounding_box()
+    assert box["width"] == pytest.approx(box["height"], abs=1)  # as the video is
+
+
 @pytest.mark.parametrize("width", [1200, 400])
 def test_a_line_is_played(chromium, proof, width) -> None:
     page, problems = opened(chromium, proof[0], width)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from lipsync.sample.corpus import make_clip
 from lipsync.translation import Options, Segment, translate
 from lipsync.translation.clusters import cluster, voice_rows
 from lipsync.translation.mixing import RATE
+from lipsync.translation.speakers import _Piece, _silent
 
 SIDE = 96  # of a head
 BOXES = np.array([[20, 16, 76, 84], [116, 16, 172, 84]], np.float32)
@@ -187,6 +190,26 @@ def test_faces_decide_where_they_are_seen() -> None:
     silent = np.zeros((0, 13))
     assert len(set(cluster([low, silent, high], 2))) == 2
     assert voice_rows(np.zeros(16_000, np.float32)).shape == (0, 13)
+
+
+def test_a_voice_like_that_of_a_face_which_is_silent_is_somebody_else() -> None:
+    """Lines 1 and 3 are of a face that is seen throughout; 2 and 4 of a voice much like its own."""
+    rng = np.random.default_rng(0)
+    voices = [rng.normal(level, 1, (50, 13)) for level in (0, 0.5, 0, 0.2)]
+    shot, own, other = SimpleNamespace(start=0), 0.5, -0.05
+    pieces = [
+        _Piece(k, k, k + 1, shot, (0, 9), {0: fit, 1: -0.1})
+        for k, fit in enumerate((own, other, own, other))
+    ]
+    said = [(0, 0), None, (0, 0), None]
+    assert cluster(voices, 2, said) == [0, 1, 0, 0]
+    doubted = _silent(pieces, said)
+    assert set(doubted) == {(0, 1), (2, 1), (0, 3), (2, 3)}
+    assert cluster(voices, 2, said, doubted=doubted) == [0, 1, 0, 1]
+    unsure = [replace(piece, fits={0: 0.2 if piece.line % 2 == 0 else -0.05}) for piece in pieces]
+    assert _silent(unsure, said) == []  # a face that the judge can hardly follow
+    clear = [voices[0], voices[0] + 5, voices[2], voices[2] + 0.1]  # the judge errs
+    assert cluster(clear, 2, said, doubted=doubted) == [0, 1, 0, 0]
 
 
 def test_on_the_command_line(monkeypatch, capsys) -> None:

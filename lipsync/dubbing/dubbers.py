@@ -1,0 +1,119 @@
+"""What makes the dubs of a list: this process, or another one, whose death costs one dub."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+from torch import nn
+
+from lipsync.dubbing.batch_list import Entry
+from lipsync.dubbing.lips import load_generator
+from lipsync.dubbing.options import Options
+from lipsync.dubbing.pipeline import dub
+from lipsync.dubbing.result import DubResult
+from lipsync.errors import LipsyncError
+from lipsync.media.files import remove_unfinished
+from lipsync.plugins import import_plugins, imported
+from lipsync.processes import Child
+
+Outcome = DubResult | str
+"""What a dub came to, or why there is none."""
+Report = Callable[[int, int | None], None]
+"""Called with frames done, and frames in all where that is known."""
+_PATIENCE = 10.0  # seconds in which a process may clean up
+_LOOK = 0.2  # seconds after which a thread looks whether it is still wanted
+_log = logging.getLogger(__name__)
+
+
+class Dubber:
+    """Makes dubs in this process; keeps the last generator, as lists are mostly of one."""
+
+    def __init__(self) -> None:
+        self._models: dict[tuple[str, str], nn.Module] = {}
+
+    def __call__(self, entry: Entry, report: Report) -> Outcome:
+        try:
+            given = entry.options | {"model": self._loaded(entry.options)}
+            tell = {"progress": lambda _, done, total: report(done, total)}
+            return dub(entry.face, entry.audio, entry.output, **given, **tell)
+        except LipsyncError as error:
+            return str(error)
+        except Exception as error:  # whatever it is, the rest of the night's work goes on
+            _log.exception("%s", entry.where)
+            problem = " ".join(f"{type(error).__name__}: {error}".split())
+            return f"failed unexpectedly ({problem})"
+
+    def _loaded(self, options: dict[str, Any]) -> nn.Module:
+        model = options.get("model", Options.model)
+        if isinstance(model, nn.Module):
+            return model
+        key = str(model), options.get("device", Options.device)
+        if key not in self._models:
+            self._models.clear()
+            network, name = load_generator(*key)
+            setattr(network, "name", name)  # noqa: B010 a module has no such attribute for mypy
+            self._models[key] = network
+        return self._models[key]
+
+
+class OtherProcess:
+    """A :class:`Dubber` in a process of its own; in a new one where that has died.
+
+    Args:
+        jobs: how many such there are, which share the threads of this process.
+        stop: when it is set, a dub that is being made is given up, and nothing is left of it.
+    """
+
+    def __init__(self, jobs: int, stop: threading.Event) -> None:
+        threads = max(1, torch.get_num_threads() // jobs)
+        self._work, self._stop = partial(_work, threads, tuple(imported())), stop
+        self._child: Child | None = None
+
+    def __call__(self, entry: Entry, report: Report) -> Outcome:
+        child = self._child = self._child or Child(self._work)
+        child.send(entry)
+        try:
+            while not self._stop.is_set():
+                if child.connection.poll(_LOOK):
+                    if not isinstance(answer := child.receive(), tuple):
+                        return answer
+                    report(*answer)
+            return "interrupted"
+        except EOFError as death:
+            self._child = None
+            for folder in {path.parent for path in entry.written}:
+                remove_unfinished(folder, child.pid)
+            return f"{entry.face}: {_cause(str(death))}"
+
+    def close(self) -> None:
+        """End the process."""
+        if self._child is not None:
+            self._child.end(_PATIENCE)
+
+
+def _cause(death: str) -> str:
+    killed = death.endswith(f" -{signal.SIGKILL.value}")
+    why = "was killed, as when memory runs out; use fewer --jobs" if killed else f"died ({death})"
+    return f"the process that dubbed it {why}"
+
+
+def _work(threads: int, plugins: tuple[str, ...], connection: Connection) -> None:
+    torch.set_num_threads(threads)
+    import_plugins(plugins)
+    dubber = Dubber()
+
+    def report(done: int, total: int | None) -> None:
+        try:
+            connection.send((done, total))
+        except OSError:
+            raise SystemExit from None  # nobody waits for it any more; no error of the dub's
+
+    while True:
+        connection.send(dubber(connection.recv(), report))

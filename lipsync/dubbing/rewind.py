@@ -1,0 +1,86 @@
+"""Frames of a source out of their order: backwards, each is decoded once, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from lipsync.dubbing.source import Source
+from lipsync.media.frames import key_times
+from lipsync.media.spilled import SpilledFrames, has_room
+
+_HELD_BYTES = 256 * 2**20  # of frames in memory
+
+
+def take(
+    source: Source, indices: Iterable[int], before: tuple[int, np.ndarray] | None = None
+) -> Iterator[np.ndarray]:
+    """Frames by their indices; quick where these run upwards, or downwards by one.
+
+    Downwards, groups of pictures are decoded one after another: as many as 256 MB of frames hold;
+    those of a longer group lie in a temporary file until it has been shown, where there is room for
+    it.
+
+    Args:
+        source: whose they are.
+        indices: as many as are wanted, in any order.
+        before: the index and the frame that were shown last.
+    """
+    kept = _Kept(before[0], [before[1]]) if before is not None else _Kept(0, [])
+    stream: Iterator[tuple[float, np.ndarray]] = iter(())
+    coming, last = -1, before[0] if before is not None else -1
+    keys: np.ndarray | None = None
+    for index in indices:
+        if index not in kept:
+            kept = _Kept(0, [])  # before others take their room
+            if index == last - 1:
+                keys = _keys(source) if keys is None else keys
+                kept = _back_from(source, index, keys)
+            else:
+                if index != coming:
+                    stream = islice(source.frames(), index, None)
+                kept, coming = _Kept(index, [next(stream)[1]]), index + 1
+        last = index
+        yield kept.frames[index - kept.first]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Frames that can be had at once: the number of the first, and all."""
+
+    first: int
+    frames: Sequence[np.ndarray]
+
+    def __contains__(self, number: int) -> bool:
+        return self.first <= number < self.first + len(self.frames)
+
+
+def _keys(source: Source) -> np.ndarray:
+    """Which of the file's own frames decoding can begin at, the first among them."""
+    if source.times is None:
+        return np.zeros(1, int)
+    found = np.searchsorted(source.times, key_times(source.path, source.streams) - 1e-6)
+    return np.unique(np.append(found, 0))
+
+
+def _back_from(source: Source, index: int, keys: np.ndarray) -> _Kept:
+    """Frames up to ``index``, from a key frame on."""
+    starts = np.zeros(1, int)
+    if source.times is not None:
+        own = source.own_frames(0, index + 1)
+        starts = np.searchsorted(own, keys[keys <= own[-1]])
+    size = source.size[0] * source.size[1] * (8 if source.deep else 3)
+    room = max(8, _HELD_BYTES // size)
+    first = int(next((start for start in starts if start > index - room), starts[-1]))
+    frames: Sequence[np.ndarray]
+    if index - first < room:
+        frames = source.span(first, index + 1)
+    elif has_room(size * (index + 1 - first)):
+        frames = SpilledFrames(source.between(first, index + 1))
+    else:  # decoded again for every lot
+        first = index + 1 - room
+        frames = source.span(first, index + 1)
+    return _Kept(first, frames)
