@@ -42,7 +42,7 @@ def test_help_is_quick_and_does_not_import_torch():
 @pytest.mark.parametrize(
     ("command", "function", "own"),
     [
-        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config", "batch"}),
+        ("dub", dubbing.dub, {"help", "plugin", "json", "quiet", "config", "batch", "jobs"}),
         (
             "bench",
             evaluation.bench,

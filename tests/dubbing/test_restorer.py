@@ -12,7 +12,7 @@ from standins import Hearing
 
 from lipsync import cli
 from lipsync import onnx_files as module
-from lipsync.dubbing import batch, dub_batch, dub_frames
+from lipsync.dubbing import dub_batch, dub_frames, dubbers
 from lipsync.dubbing.ffhq import FFHQ
 from lipsync.dubbing.render import DubbedFrame
 from lipsync.dubbing.restorer import Restorer, load_restorer
@@ -290,7 +290,7 @@ def test_a_list_finds_it_beside_itself(tmp_path, monkeypatch):
         used.append(options["enhance"])
         raise LipsyncError("enough")
 
-    monkeypatch.setattr(batch, "dub", dub)
+    monkeypatch.setattr(dubbers, "dub", dub)
     dub_batch(folder / "l.csv", model=Hearing())
     assert used == [folder / "tint.onnx"]
 
