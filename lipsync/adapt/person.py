@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from lipsync.adapt.codes import match_codes
+from lipsync.adapt.codes import fit_codes
 from lipsync.adapt.comparison import Gain, compare, paint
 from lipsync.adapt.footage import Footage, find_videos, gather
 from lipsync.adapt.programs import run_program
@@ -146,7 +146,7 @@ def adapt(
     adapted = load_model(folder / "run" / "checkpoints" / "best.ckpt")
     progress("compare", 0, None)
     if isinstance(adapted, LipsCode):
-        match_codes(adapted, footage.root, footage.train)
+        fit_codes(adapted, footage.root, footage.train)
     before = paint(model, footage.root, footage.held_out)
 
     def judge(network: nn.Module) -> Gain:

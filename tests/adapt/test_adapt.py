@@ -70,7 +70,7 @@ def test_what_is_written_paints_the_person_better(videos, tmp_path, kind, monkey
 def test_what_is_no_better_is_not_written(videos, tmp_path, monkeypatch, capsys):
     base, output = tiny(tmp_path, "code"), tmp_path / "anna.safetensors"
     monkeypatch.setattr(person, "load_model", lambda path: load_model(base))  # as it began
-    monkeypatch.setattr(person, "match_codes", lambda *_: None)
+    monkeypatch.setattr(person, "fit_codes", lambda *_: None)
     arguments = [str(video) for video in videos]
     with pytest.raises(SystemExit) as exit_:
         main(["adapt", *arguments, "-o", str(output), "--base", str(base), "--batches", "2"])
