@@ -1,7 +1,7 @@
 """How many words survive faster and slower speech: WSOLA of this package, ffmpeg, Rubber Band.
 
     pip install pylibrb
-    python experiments/kept_libraries/stretching.py --data ../shared/data
+    python experiments/kept_libraries/stretching.py --data DATA
 
 Texts of ``experiments/translation_quality`` are spoken, stretched, recognised by tiny.en, and
 compared with the text; and GRID's sentences as they were spoken, by a recogniser that is told of

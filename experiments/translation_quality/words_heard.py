@@ -1,6 +1,6 @@
 """How many words the offline engines lose: recognition, and synthesised speech recognised again.
 
-python experiments/translation_quality/words_heard.py --data ../shared/data --count 10
+python experiments/translation_quality/words_heard.py --data DATA --count 10
 """
 
 from __future__ import annotations
