@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from lipsync.windows import lower_half
 
+_SCALES = 0.0448, 0.2856, 0.3001  # weights of MS-SSIM's first three
+_REACH = 5  # pixels to either side of the middle of its windows
+_LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
 _BLOCK = 8  # pixels, of textures
 _NO_DETAIL = 1e-5  # squares of differences below it are noise
 _NO_ACTIVITY = 1e-3  # mean size of a layer's activations below which it says nothing
@@ -163,18 +165,34 @@ def structure(fake: Tensor, real: Tensor) -> Tensor:
     """1 - MS-SSIM of pictures in [0, 1], (..., 3, H, W), H and W 64 and more.
 
     Three scales instead of the published five, whose coarsest needs 176 pixels; their weights are
-    the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003).
+    the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003). Its windows are
+    weighted sums of rows and of columns, that is matrix products, which take a tenth of the time
+    of a convolution.
     """
-    weights = (0.0448, 0.2856, 0.3001)
     with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
-        similarity = multiscale_structural_similarity_index_measure(
-            fake.float().flatten(0, -4),
-            real.float().flatten(0, -4),
-            data_range=1.0,
-            betas=tuple(weight / sum(weights) for weight in weights),
-            normalize="relu",
-        )
-    return 1 - similarity
+        fake, real = fake.float().flatten(0, -4), real.float().flatten(0, -4)
+        similarity = fake.new_ones(len(fake))
+        for scale, weight in enumerate(_SCALES):
+            if scale:
+                fake, real = F.avg_pool2d(fake, 2), F.avg_pool2d(real, 2)
+            rows, columns = (_windows(side, fake.device) for side in fake.shape[-2:])
+            seen = (rows @ x @ columns.T for x in (fake, real, fake**2, real**2, fake * real))
+            a, b, aa, bb, ab = seen
+            spread = (aa - a**2).clamp_min(0) + (bb - b**2).clamp_min(0)
+            alike = (2 * (ab - a * b) + _CONTRAST) / (spread + _CONTRAST)
+            if scale == len(_SCALES) - 1:
+                alike = alike * (2 * a * b + _LUMINANCE) / (a**2 + b**2 + _LUMINANCE)
+            share = weight / sum(_SCALES)
+            similarity = similarity * alike.mean(dim=(1, 2, 3)).clamp_min(1e-6) ** share
+    return 1 - similarity.mean()
+
+
+def _windows(side: int, device: torch.device) -> Tensor:
+    """Gaussian windows of 11 pixels within a side: (side - 10, side), each row of sum 1."""
+    at = torch.arange(side, device=device, dtype=torch.float32)
+    away = at - at[: side - 2 * _REACH, None] - _REACH
+    windows = torch.exp(-(away**2) / (2 * 1.5**2)) * (away.abs() <= _REACH)
+    return windows / windows.sum(dim=1, keepdim=True)
 
 
 def texture(fake: Tensor, real: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
 from lipsync import losses
 
@@ -150,6 +152,31 @@ def test_structure_sees_blur_where_l1_hardly_does():
     assert losses.structure(blurred, real) > 5 * losses.structure(brighter, real)
     losses.structure(blurred, real).backward()
     assert blurred.grad.abs().sum() > 0
+
+
+def test_structure_is_ms_ssim_of_three_scales():
+    """By SciPy's filters, on windows that lie within the pictures (Wang et al. 2003)."""
+    rng = np.random.default_rng(0)
+    real = gaussian_filter(rng.random((2, 3, 96, 64)), (0, 0, 2, 2))
+    fake = np.clip(real + 0.05 * rng.standard_normal(real.shape), 0, 1)
+    weights = np.array([0.0448, 0.2856, 0.3001])
+
+    def seen(values: np.ndarray) -> np.ndarray:
+        return gaussian_filter(values, (0, 0, 1.5, 1.5), truncate=3.5)[..., 5:-5, 5:-5]
+
+    found, a, b = np.ones(2), fake, real
+    for scale, weight in enumerate(weights / weights.sum()):
+        if scale:
+            a, b = (x.reshape(2, 3, x.shape[2] // 2, 2, -1, 2).mean(axis=(3, 5)) for x in (a, b))
+        means, squares = seen(a) * seen(b), seen(a) ** 2 + seen(b) ** 2
+        spread = seen(a * a) + seen(b * b) - squares
+        alike = (2 * (seen(a * b) - means) + 9e-4) / (spread + 9e-4)
+        if scale == 2:
+            alike = alike * (2 * means + 1e-4) / (squares + 1e-4)
+        found *= alike.mean(axis=(1, 2, 3)) ** weight
+
+    pictures = (torch.from_numpy(x)[:, None].float() for x in (fake, real))
+    assert losses.structure(*pictures).item() == pytest.approx(1 - found.mean(), abs=1e-5)
 
 
 def test_a_chequered_pattern_is_no_texture():
