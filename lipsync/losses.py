@@ -166,8 +166,8 @@ def structure(fake: Tensor, real: Tensor) -> Tensor:
 
     Three scales instead of the published five, whose coarsest needs 176 pixels; their weights are
     the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003). Its windows are
-    weighted sums of rows and of columns, that is matrix products, which take a tenth of the time
-    of a convolution.
+    weighted sums of rows and of columns, that is matrix products, which are quicker on a CPU than
+    a convolution.
     """
     with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
         fake, real = fake.float().flatten(0, -4), real.float().flatten(0, -4)
