@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -52,7 +52,7 @@ class _Kept:
     """Frames that can be had at once: the number of the first, and all."""
 
     first: int
-    frames: Sequence[np.ndarray]
+    frames: list[np.ndarray] | SpilledFrames
 
     def __contains__(self, number: int) -> bool:
         return self.first <= number < self.first + len(self.frames)
@@ -75,7 +75,7 @@ def _back_from(source: Source, index: int, keys: np.ndarray) -> _Kept:
     size = source.size[0] * source.size[1] * (8 if source.deep else 3)
     room = max(8, _HELD_BYTES // size)
     first = int(next((start for start in starts if start > index - room), starts[-1]))
-    frames: Sequence[np.ndarray]
+    frames: list[np.ndarray] | SpilledFrames
     if index - first < room:
         frames = source.span(first, index + 1)
     elif has_room(size * (index + 1 - first)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from lipsync.errors import MediaError
 _FOLDER = os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)
 
 
-class SpilledFrames(Sequence[np.ndarray]):
+class SpilledFrames:
     """Frames of one size, each of which can be had at once. The file goes when the object does.
 
     Args:
@@ -41,7 +41,7 @@ class SpilledFrames(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, number: int) -> np.ndarray:  # type: ignore[override]
+    def __getitem__(self, number: int) -> np.ndarray:
         if not 0 <= number < self._count:
             raise IndexError(number)
         self._file.seek(number * self._like.nbytes)

@@ -15,6 +15,7 @@ from lipsync.languages import track_code
 from lipsync.media.encoders import CONTAINERS, PRESETS, encoder_of
 from lipsync.media.files import naming_target, whole_file
 from lipsync.media.kept import MP4, MP4_TAGS, KeptTracks
+from lipsync.media.priority import usual_priority
 from lipsync.media.sound import clean_wave
 from lipsync.media.soundtrack import EncodedSound, Soundtrack
 
@@ -155,7 +156,8 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
         try:
-            context.open()
+            with usual_priority():
+                context.open()
         except (av.error.FFmpegError, ValueError, OSError) as error:
             container.close()
             at = f"{video.width}x{video.height} at {float(self.fps):.5g} frames a second"
