@@ -9,8 +9,6 @@ From two batch sizes follows the memory of a further sample (a frame, or a windo
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from hydra import compose, initialize_config_dir
 
+from experiments.validation_memory.memory import peak
 from lipsync.data.store import write_clip, write_split
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -34,17 +33,6 @@ def write_set(root: Path, size: int, framing: str, clips: int) -> None:
         write_clip(root, key, faces=faces, wave=wave, info={"framing": framing})
     for split, part in (("train", keys[2:]), ("val", keys[:1]), ("test", keys[1:2])):
         write_split(root, split, part)
-
-
-def peak(command: list[str]) -> float:
-    """MB that a command held at most."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY)
-        _, status, used = os.wait4(process.pid, 0)
-        if status:
-            log.seek(0)
-            raise SystemExit(f"{' '.join(command)}\n{log.read().decode()}")
-    return used.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -73,7 +61,7 @@ def main() -> None:
                             "callbacks.pictures=null", "callbacks.video=null",
                             "data.evaluation.windows=1", *args.options,
                         ]
-                    )
+                    )[0]
                     for size in (few, many)
                 ]  # fmt: skip
                 slope = (peaks[1] - peaks[0]) / (many - few)
