@@ -10,29 +10,39 @@ import torch
 from torch import nn
 
 from lipsync.checkpoints import fingerprint, load_model
+from lipsync.errors import ConfigError
 from lipsync.models import LongSyncNet
 
 
 class Frozen(nn.Module):
     """Holds a network outside of checkpoints, optimisers and training mode.
 
-    It moves between devices with the module that it belongs to. One of long windows is asked about
-    their moments, which is as far as a training sample goes.
+    It moves between devices with the module that it belongs to.
 
     Args:
         network: a network, or what :func:`lipsync.checkpoints.load_model` takes.
+        window: frames of the windows about which one of long windows is asked; None takes its
+            moments, which need no longer samples than a published expert does.
+
+    Raises:
+        ConfigError: a window that the network cannot have.
 
     Attributes:
         network: in eval mode, without gradients of its own.
         sha256: hash of its weights, whatever file they came from.
     """
 
-    def __init__(self, network: nn.Module | str | Path) -> None:
+    def __init__(self, network: nn.Module | str | Path, window: int | None = None) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
             network = load_model(network)
         if isinstance(network, LongSyncNet):
-            network = network.with_window(network.moment)
+            network = network.with_window(window or network.moment)
+        elif window is not None and window != network.config.get("window"):
+            raise ConfigError(
+                f"window={window}: only a LongSyncNet takes windows of other lengths; "
+                f"{type(network).__name__} has {network.config.get('window')} frames"
+            )
         network.eval().requires_grad_(False)
         self.__dict__["network"] = network.to(memory_format=layout(network))  # no submodule
         self.sha256 = fingerprint(network)

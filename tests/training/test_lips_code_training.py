@@ -10,7 +10,7 @@ from tiny import ADAM, CONSTANT, changed, state, trainer
 from lipsync.checkpoints.saving import save_model
 from lipsync.errors import ConfigError
 from lipsync.features import Mel
-from lipsync.models import LipsCode, QualityDiscriminator, Wav2Lip
+from lipsync.models import LipsCode, LongSyncNet, QualityDiscriminator, Wav2Lip
 from lipsync.training import LipsCodeTraining, measures, terms
 from lipsync.training.augment import Augment, PictureAugment
 from lipsync.training.step import Step
@@ -135,6 +135,34 @@ def test_no_more_sync_is_asked_for_than_the_real_have():
     _, truth = term.embed(step(real), real)
     short = ((audio * truth).sum(1) - (audio * face).sum(1)).clamp_min(0).mean()
     torch.testing.assert_close(term(step(other)), short)
+
+
+def test_the_sync_term_asks_about_windows_as_long_as_it_is_told():
+    torch.manual_seed(0)
+    expert = LongSyncNet(96, width=0.1, window=25)
+    term = terms.SyncShortfall(expert, threshold=None, window=9)
+    term.attach("sync", {"generator": small_code(), "expert": None})
+    assert terms.SyncShortfall(expert, threshold=None).span().frames == 5  # a moment
+    assert term.span().frames == 9
+    for loss, frames in ({"lower": 1.0}, 5), ({"lower": 1.0, "sync": 1.0}, 9):
+        parts = {"lower": terms.LowerReconstruction(), "sync": term}
+        assert code_module(loss=loss, terms=parts).inputs().window == frames
+
+    g = torch.Generator().manual_seed(0)
+    real, fake = (torch.rand(3, 9, 3, 96, 96, generator=g) for _ in range(2))
+    heard = torch.rand(3, 1, 80, term.span().feature.window, generator=g)
+    step = Step(0, real, real, fake, heard[:, None], spans={"sync": heard})
+    long = expert.with_window(9).eval()
+    pairs = [long(heard, long.see(faces)) for faces in (real, fake)]
+    cosines = [(audio * face).sum(1) for audio, face in pairs]
+    torch.testing.assert_close(term(step), (cosines[0] - cosines[1]).clamp_min(0).mean())
+
+
+def test_a_window_that_an_expert_cannot_have_is_refused():
+    with pytest.raises(ConfigError, match="window=9: only a LongSyncNet"):
+        terms.Sync(small_expert(), window=9)
+    with pytest.raises(ConfigError, match="sync window=3"):
+        terms.Sync(small_expert(), window=3)
 
 
 @pytest.mark.parametrize(

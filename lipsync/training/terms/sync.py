@@ -27,6 +27,8 @@ class Sync(Term):
         threshold: its weight is 0 until this term is below it on the validation set; None counts it
             from the first batch.
         ramp: batches over which the weight then grows to its full value.
+        window: frames that a :class:`lipsync.models.LongSyncNet` compares with their sound at once;
+            None takes its moments of five. Samples get as long.
         weight: see :class:`Term`.
 
     Raises:
@@ -40,14 +42,17 @@ class Sync(Term):
         *,
         threshold: float | None = 0.75,
         ramp: int = 0,
+        window: int | None = None,
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
         check_whole("sync ramp", ramp, 0)
+        if window is not None:
+            check_whole("sync window", window, 5)
         if threshold is not None and not threshold > 0:
             raise ConfigError(f"sync threshold={threshold}: must be above 0, or null")
-        self.expert = None if expert is None else Frozen(expert)
-        self.threshold, self.ramp = threshold, ramp
+        self.expert = None if expert is None else Frozen(expert, window)
+        self.threshold, self.ramp, self.window = threshold, ramp, window
         self.start = -1  # batch of the switch-on; -1: not yet
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
@@ -55,7 +60,7 @@ class Sync(Term):
         if self.expert is None:
             if networks.get("expert") is None:
                 raise ConfigError(f"model.loss.{name} needs an expert; set model.expert")
-            self.expert = Frozen(networks["expert"])
+            self.expert = Frozen(networks["expert"], self.window)
         check_expert("model.expert", self.expert.network)
         check_alike(
             "give an expert of the generator's size and framing with model.expert",
