@@ -1,11 +1,13 @@
 """Which feature tells the codes of voices that were not trained on? On true codes alone.
 
 python -m experiments.lips_code.hear ROOT... [--feature mel|whisper] [--level] [--wild ROOT...]
+    [--leave-out SPEAKER...]
 
 Trains an audio encoder on the ``train`` split of the roots, which are prepared for MODEL and hold
 the feature, and prints for each other split, and for the people of ``--wild``, Pearson's r of what
 is heard with the true codes, the mean of the numbers of the code and of the clips. ``--level``
-subtracts the mean spectrum of each clip's loud columns.
+subtracts the mean spectrum of each clip's loud columns. With ``--leave-out`` it also trains without
+each of these speakers in turn, and hears the clips of theirs that no encoder was trained on.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--level", action="store_true")
     parser.add_argument("--batches", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="SPEAKER")
     options = parser.parse_args()
     feature, augment = FEATURES[options.feature]
     model = load_model(options.model)
@@ -57,9 +60,22 @@ def main() -> None:
     known = [clip for clip in clips if clip["split"] == "train"]
     encoder = train(known, feature, augment, options.batches, options.seed)
     for split in sorted({clip["split"] for clip in clips} - {"train"}):
-        found = [heard(encoder, feature, clip) for clip in clips if clip["split"] == split]
-        r, spread = np.mean(found, axis=0)
-        print(f"{split:8} {len(found):3} clips  r {r:.3f}  deviation {spread:.2f} of the true one")
+        tell(split, encoder, feature, [clip for clip in clips if clip["split"] == split])
+    for speaker in options.leave_out:
+        theirs = [c for c in clips if c["speaker"] == speaker and c["split"] in ("val", "test")]
+        others = [clip for clip in known if clip["speaker"] != speaker]
+        tell(f"{speaker}, known", encoder, feature, theirs)
+        without = train(others, feature, augment, options.batches, options.seed)
+        tell(f"{speaker}, left out", without, feature, theirs)
+
+
+def tell(name: str, encoder: nn.Module, feature: Feature, clips: list[dict]) -> None:
+    r, spread, error = np.mean([heard(encoder, feature, clip) for clip in clips], axis=0)
+    print(
+        f"{name:14} {len(clips):3} clips  r {r:.3f}  deviation {spread:.2f} of the true one  "
+        f"error {error:.3f}",
+        flush=True,
+    )
 
 
 @torch.inference_mode()
@@ -132,12 +148,13 @@ class Scale(nn.Module):
 
 
 @torch.inference_mode()
-def heard(encoder: nn.Module, feature: Feature, clip: dict) -> tuple[float, float]:
-    """r with the true codes, and the share of their deviation."""
+def heard(encoder: nn.Module, feature: Feature, clip: dict) -> tuple[float, float, float]:
+    """r with the true codes, the share of their deviation, and the mean absolute error."""
     true = clip["codes"]
     parts = np.array_split(np.arange(len(true)), -(-len(true) // 100))
     told = torch.cat([encoder(cut(feature, clip, part)) for part in parts])
-    return correlation(told, true), float(told.std(dim=0).mean() / true.std(dim=0).mean())
+    spread = float(told.std(dim=0).mean() / true.std(dim=0).mean())
+    return correlation(told, true), spread, float((told - true).abs().mean())
 
 
 if __name__ == "__main__":

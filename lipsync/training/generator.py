@@ -170,7 +170,13 @@ class GeneratorTraining(Training):
         }
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        step = self.painted(self.prepare(batch))
+        step = self.prepare(batch)
+        if step.target.shape[:2].numel() == 1:
+            raise ConfigError(
+                "a batch of a single frame: its norms need two; raise data.batch_size, "
+                "data.train.windows or model.frames"
+            )
+        step = self.painted(step)
         optimizer, *others = self.all_optimizers()
         values: dict[str, Tensor] = {}
         fake = step.fake

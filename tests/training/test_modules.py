@@ -117,6 +117,14 @@ def test_the_generator_is_not_moved_by_the_discriminator_s_loss(prepared, tmp_pa
         assert torch.equal(old, new)
 
 
+def test_a_batch_of_a_single_frame_is_refused_in_one_line(prepared, tmp_path):
+    data = generator_data(prepared)
+    data.batch_size = 1
+    module = generator_module(frames=1, loss={"reconstruction": 1.0}, discriminator=None)
+    with pytest.raises(ConfigError, match="a batch of a single frame"):
+        trainer(tmp_path).fit(module, data)
+
+
 def test_it_trains_without_a_discriminator(prepared, tmp_path):
     module = generator_module(discriminator=None)
     run = trainer(tmp_path)
