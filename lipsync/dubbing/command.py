@@ -97,7 +97,12 @@ def add_dub(commands: Any) -> None:
     add("--video-stream", type=int, metavar="N", help=about)
     add = parser.add_argument_group("appearance").add_argument
     add("--no-gate", dest="gate", action="store_false", help="turn off the noise gate for pauses")
-    add("--no-match", dest="match", action="store_false", help="do not match colours to the source")
+    add(
+        "--no-match",
+        dest="match",
+        action="store_false",
+        help="keep generated colours and detail as they are",
+    )
     add("--backdrop", metavar="COLOUR", help="for transparent faces: white (default) or #rrggbb")
     about = "none (default), sharpen, or a face restorer (GFPGAN, CodeFormer, ...) as an .onnx file"
     add("--enhance", metavar="HOW", help=about)

@@ -72,7 +72,8 @@ class Options:
         video_stream: which video is taken of the face's file, a number from 0.
         backdrop: what a transparent face is laid on: "white", "grey", "black", "green", "#rrggbb".
         gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
-        match: bring generated faces to the colours around them.
+        match: bring generated faces to the colours around them and, but those of the published
+            networks, to the detail of their references.
         enhance: "none", "sharpen", the path of a face restorer in ONNX, see
             :class:`lipsync.dubbing.restorer.Restorer`, or a function, see
             :mod:`lipsync.dubbing.enhance`.

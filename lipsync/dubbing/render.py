@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import torch
 
-from lipsync.dubbing.blend import match_colours
+from lipsync.dubbing.blend import match_colours, match_detail
 from lipsync.dubbing.enhance import get_enhancer
 from lipsync.dubbing.faces import Face
 from lipsync.dubbing.ffhq import restored
-from lipsync.dubbing.lips import Lips
+from lipsync.dubbing.lips import Lips, is_published
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.plan import Planned
@@ -73,6 +73,7 @@ class Renderer:
     def __init__(self, lips: Lips, options: Options, size: tuple[int, int]) -> None:
         self.lips, self.options = lips, options
         self._enhance = get_enhancer(options.enhance, options.device)
+        self._as_published = is_published(lips.model)
         most = max(1, _BATCH_BYTES // (3 * size[0] * size[1]))
         self.batch = min(options.batch_size or lips.batch_size(), most)
         """Frames that are rendered at a time."""
@@ -103,9 +104,7 @@ class Renderer:
             [face.person for face in faces] if self.lips.gallery is not None else None,
         )
         if self.options.match:
-            mask = self.lips.framing.mask
-            pairs = zip(made, faces, strict=True)
-            made = np.stack([match_colours(picture, face.crop, mask) for picture, face in pairs])
+            made = np.stack([self._matched(*pair) for pair in zip(made, faces, strict=True)])
         layers = [list(made)]
         if isinstance(self._enhance, Restorer):
             layers.append(self._restored(self._enhance, lot, made, faces))
@@ -113,6 +112,13 @@ class Renderer:
             layers = [list(self._enhance(made))]
         done = zip(*layers, strict=True)
         return [(planned, list(islice(done, len(_dubbed(planned))))) for planned in lot]
+
+    def _matched(self, picture: np.ndarray, face: Face) -> np.ndarray:
+        mask = self.lips.framing.mask
+        if not self._as_published:
+            shown = [crop for _, crops in face.references for crop in crops]
+            picture = match_detail(picture, face.crop, shown, mask)
+        return match_colours(picture, face.crop, mask)
 
     def _restored(
         self, restorer: Restorer, lot: list[Planned], made: np.ndarray, faces: list[Face]

@@ -1,8 +1,9 @@
 """Colours of the surround, seams, enhancers."""
 
+import cv2
 import numpy as np
 
-from lipsync.dubbing.blend import match_colours
+from lipsync.dubbing.blend import match_colours, match_detail
 from lipsync.dubbing.enhance import get_enhancer, sharpen
 from lipsync.dubbing.seams import seam
 from lipsync.faces.framing import box_transforms, get_framing
@@ -30,6 +31,29 @@ def test_colours_are_those_of_the_surround_and_the_mouth_stays():
     np.testing.assert_allclose(
         match_colours(face / np.float32(255), face, BOX.mask), face / 255, atol=1e-6
     )
+
+
+def detail(face: np.ndarray) -> float:
+    """Of the chin, in the face's units."""
+    return float(np.abs(np.diff(face[66:90, 20:76].astype(np.float32), axis=1)).mean())
+
+
+def test_detail_is_that_of_the_references_and_no_more():
+    rng = np.random.default_rng(0)
+    grain = cv2.GaussianBlur(rng.normal(0, 40, (96, 96, 3)), (0, 0), 0.8)
+    real = np.clip(128 + grain, 0, 255).astype(np.uint8)
+    grained = [real, real[:, ::-1]]
+    soft = cv2.GaussianBlur(real, (0, 0), 0.6).astype(np.float32) / 255
+    wanted = detail(real) / 255
+    assert detail(soft) < 0.8 * wanted
+    matched = match_detail(soft, real, grained, BOX.mask)
+    assert 0.9 * wanted < detail(matched) < 1.1 * wanted
+    for crop, references in ((real, [np.full_like(real, 128)]), (np.full_like(real, 128), grained)):
+        assert np.array_equal(match_detail(soft, crop, references, BOX.mask), soft)
+    sharp = real.astype(np.float32) / 255  # what is as sharp stays as it is
+    np.testing.assert_allclose(match_detail(sharp, real, grained, BOX.mask), sharp, atol=1e-3)
+    vague = cv2.GaussianBlur(real, (0, 0), 3).astype(np.float32) / 255
+    assert detail(match_detail(vague, real, grained, BOX.mask)) < 1.6 * detail(vague)
 
 
 def test_a_blend_has_no_seam_and_a_hard_paste_has():

@@ -9,7 +9,7 @@ import torch
 from dubbing_media import SQUARE, FixedDetector, Hearing, frame, make_video, tiny_dub, tone
 
 from lipsync import cli
-from lipsync.dubbing import LiveSession, dub_frames
+from lipsync.dubbing import LiveSession, dub_frames, render
 from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.options import Options
@@ -269,6 +269,33 @@ def test_a_generator_that_copies_does_not_replay_the_mouth(talking, sound):
     assert {f.references[0].shares for f in rests} == {((1.0, (12,)),)}
     assert [f.references[0].shares for f in replayed] == [((1.0, (k,)),) for k in range(25)]
     assert moved(dubbed(talking, sound)) == moved(rests)  # auto is the default
+
+
+class Softening(Copying):
+    """Copies its reference, a little blurred."""
+
+    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
+        copied = super().forward(mel, faces)
+        blurred = torch.nn.functional.avg_pool2d(copied, 3, 1, 1, count_include_pad=False)
+        return (copied + blurred) / 2
+
+
+def test_a_dub_has_the_detail_of_its_references_but_for_the_papers_networks(
+    talking, sound, monkeypatch
+):
+    def contrast(published: bool, match: bool) -> float:
+        monkeypatch.setattr(render, "is_published", lambda model: published)
+        options = {"model": Softening(), "detector": FixedDetector(), "reference_frames": "itself"}
+        frames = dub_frames(talking, sound, match=match, **options)
+        x0, _, x1, y1 = np.rint(SQUARE).astype(int)
+        chin = next(iter(frames)).picture[y1 - 20 : y1 - 4, x0 + 14 : x1 - 14]
+        return float(np.abs(cv2.Laplacian(chin.astype(np.float32), cv2.CV_32F)).mean())
+
+    soft, matched, published = (
+        contrast(*how) for how in ((False, False), (False, True), (True, True))
+    )
+    assert matched > 1.15 * soft
+    assert published == pytest.approx(soft, rel=0.05)
 
 
 def test_frames_that_are_shown_again_have_the_same_references(talking, sound, tmp_path):
