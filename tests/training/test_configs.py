@@ -13,7 +13,7 @@ from test_run import tiny, train
 from lipsync.data.module import ClipDataModule
 from lipsync.errors import ConfigError
 from lipsync.features import feature_of, get_feature
-from lipsync.models import SyncNet
+from lipsync.models import LongSyncNet, SyncNet
 from lipsync.training.run import load_parts
 from lipsync.training.settings import check_settings
 
@@ -39,8 +39,11 @@ def build(config, tmp_path, monkeypatch):
     """The module of a configuration, an untrained expert standing in for the one it names."""
     sizes, experts = config.data.image_size, iter(range(100))
 
-    def untrained(name: str) -> SyncNet:
-        return SyncNet(sizes, width=0.1 + 0.1 * next(experts), depth=0, framing=config.data.framing)
+    def untrained(name: str) -> SyncNet | LongSyncNet:
+        width, framing = 0.1 + 0.1 * next(experts), config.data.framing
+        if "open_expert" in name:
+            return LongSyncNet(sizes, width=width, framing=framing)
+        return SyncNet(sizes, width=width, depth=0, framing=framing)
 
     monkeypatch.setattr("lipsync.training.frozen.load_model", untrained)
     monkeypatch.setattr("lipsync.training.generator.start_from", lambda *_: None)
