@@ -14,21 +14,17 @@ from lipsync.faces.painting import Mask
 _SURROUND = 0.16  # of the face's side: how far the surround's colour is carried inwards
 _COARSE = 24  # pixels to a side at which colours are compared
 _MOST = 0.15  # of full scale, by which a colour is moved at most
+_ALIKE = 0.05  # of full scale: pixels that differ by so much count half
 _SCALES = (1.0, 2.0)  # pixels: detail that these blurs remove, the finest first, is matched
 _MOST_DETAIL = 1.5  # times as much at most
 
 
 @cache
-def _rim(mask: Mask, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where a face of ``size`` pixels shows both pictures, and how much of that each place sees.
-
-    Returns:
-        float32 (size, size, 1) weights of the rim, and (_COARSE, _COARSE, 1) their blur.
-    """
+def _rim(mask: Mask, size: int) -> np.ndarray:
+    """Where a face of ``size`` pixels shows both pictures, float32 (size, size, 1) weights."""
     unit = (np.arange(size) + 0.5) / size
     weights = mask.weights(unit[None], unit[:, None])
-    rim = (4 * weights * (1 - weights)).astype(np.float32)
-    return rim[..., None], np.maximum(_spread(rim), 1e-4)[..., None]
+    return (4 * weights * (1 - weights)).astype(np.float32)[..., None]
 
 
 def _spread(picture: np.ndarray) -> np.ndarray:
@@ -42,7 +38,8 @@ def match_colours(face: np.ndarray, crop: np.ndarray, mask: Mask) -> np.ndarray:
 
     Along the rim of the mask, where both pictures are seen, they should be alike. Their difference
     there, smoothed, is carried into the face: a tint or a shade that the generator missed goes, the
-    mouth's own detail stays.
+    mouth's own detail stays. Pixels that differ much show another thing, such as the background
+    beside a cheek that was painted wider, and count little (weights of Cauchy's M-estimator).
 
     Args:
         face: float32 (S, S, 3) in [0, 1], generated.
@@ -52,9 +49,11 @@ def match_colours(face: np.ndarray, crop: np.ndarray, mask: Mask) -> np.ndarray:
     Returns:
         float32 (S, S, 3) in [0, 1].
     """
-    rim, weight = _rim(mask, face.shape[0])
-    difference = (crop.astype(np.float32) / 255 - face) * rim
-    shift = np.clip(_spread(difference) / weight, -_MOST, _MOST)
+    difference = crop.astype(np.float32) / 255 - face
+    furthest = np.abs(difference).max(axis=2, keepdims=True)
+    weights = _rim(mask, face.shape[0]) / (1 + (furthest / _ALIKE) ** 2)
+    total = np.maximum(_spread(weights), 1e-4)[..., None]
+    shift = np.clip(_spread(difference * weights) / total, -_MOST, _MOST)
     shift = cv2.resize(shift, face.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.clip(face + shift, 0, 1)
 

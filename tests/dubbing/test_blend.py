@@ -33,6 +33,14 @@ def test_colours_are_those_of_the_surround_and_the_mouth_stays():
     )
 
 
+def test_background_beside_a_cheek_that_was_painted_wider_tints_nothing():
+    face, made = tinted_face()
+    before = match_colours(made, face, BOX.mask)[50:86, 30:66]
+    face[40:, 72:] = 255  # white behind the face, where skin was painted
+    matched = match_colours(made, face, BOX.mask)[50:86, 30:66]
+    assert np.abs(matched - before).max() < 0.02
+
+
 def detail(face: np.ndarray) -> float:
     """Of the chin, in the face's units."""
     return float(np.abs(np.diff(face[66:90, 20:76].astype(np.float32), axis=1)).mean())
