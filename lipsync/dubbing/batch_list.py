@@ -17,7 +17,7 @@ from lipsync.tables import read_rows, read_text
 _FILES = ("face", "audio", "output")
 _SOUNDS = "faces"  # where it is a mapping to sounds, an audio may be left out
 _PATHS = ("tracks", "reference", "driver", "curves")  # options that are files, too
-_NAMES_OR_PATHS = ("model", "enhance")
+_NAMES_OR_PATHS = ("model", "enhance", "occlusion")
 _WRITTEN = ("tracks", "curves")  # of those that are not there yet
 _BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

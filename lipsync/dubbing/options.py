@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from lipsync.dubbing.enhance import Enhancer, get_enhancer
+from lipsync.dubbing.occlusion import OCCLUSION
 from lipsync.dubbing.parts import Parts, check_faces
 from lipsync.dubbing.playback import LENGTHS
 from lipsync.dubbing.references import parse_choice
@@ -77,6 +78,9 @@ class Options:
         enhance: "none", "sharpen", the path of a face restorer in ONNX, see
             :class:`lipsync.dubbing.restorer.Restorer`, or a function, see
             :mod:`lipsync.dubbing.enhance`.
+        occlusion: name or path of a network of ``model=occlusion`` that finds hands, microphones,
+            captions and hair in front of faces, which dubs leave where they are; "none" turns it
+            off, as do models of another framing than the network's.
         watermark: a text to show in the picture.
         tolerate_damage: take a damaged video or sound as far as it can be decoded.
 
@@ -111,6 +115,7 @@ class Options:
     gate: bool = True
     match: bool = True
     enhance: str | Path | Enhancer = "none"
+    occlusion: str | Path = OCCLUSION
     watermark: str | None = None
     tolerate_damage: bool = False
 

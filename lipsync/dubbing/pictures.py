@@ -143,9 +143,9 @@ def mouth_layer(frame: DubbedFrame, framing: Framing) -> np.ndarray:
     """
     layer = np.zeros((*frame.picture.shape[:2], 4), np.uint16)
     white, lit = np.ones((64, 64, 3), np.float32), np.zeros_like(frame.picture)
-    for transform in frame.transforms:
-        if transform is not None:
-            lit = framing.paste(lit, white, transform)
+    places = [transform for transform in frame.transforms if transform is not None]
+    for transform, visible in zip(places, frame.visible, strict=True):
+        lit = framing.paste(lit, white, transform, visible)
     share = lit[..., 0]
     seen = share > 0
     weight = share[seen, None].astype(np.float32) / 255

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from lipsync.dubbing.faces import Face
 from lipsync.dubbing.ffhq import restored
 from lipsync.dubbing.lips import Lips, is_published
 from lipsync.dubbing.marks import watermark
+from lipsync.dubbing.occlusion import load_occlusion
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.plan import Planned
 from lipsync.dubbing.references import Choice
@@ -37,6 +39,8 @@ class DubbedFrame:
         original: the same before dubbing.
         transforms: of each face that speaks, float64 (2, 3), where its crop lies, see
             :mod:`lipsync.faces.framing`; ``None`` where it was not dubbed.
+        visible: of each that was dubbed, how much of each place of the crop nothing hides, float32
+            (N, N) in [0, 1]; None where that was not looked for.
         references: of each, which frames of the face's video the generator was shown beside it.
         people: of each that was dubbed, whose it is, where the model is a gallery of people.
     """
@@ -48,6 +52,7 @@ class DubbedFrame:
     original: np.ndarray
     transforms: tuple[np.ndarray | None, ...]
     references: tuple[Choice | None, ...]
+    visible: tuple[np.ndarray | None, ...]
     people: tuple[str | None, ...] = ()
 
     @property
@@ -56,9 +61,20 @@ class DubbedFrame:
         return any(transform is not None for transform in self.transforms)
 
 
-Generated = tuple[Planned, list[tuple[np.ndarray, ...]]]
-"""A frame, and what was made for those of its faces that are dubbed, float32 (S, S, 3) RGB in
-[0, 1]: pictures that are laid over one another."""
+class Made(NamedTuple):
+    """What was made for a face.
+
+    Attributes:
+        layers: float32 (S, S, 3) RGB in [0, 1], pictures that are laid over one another.
+        visible: where they are seen, see :class:`DubbedFrame`.
+    """
+
+    layers: tuple[np.ndarray, ...]
+    visible: np.ndarray | None
+
+
+Generated = tuple[Planned, list[Made]]
+"""A frame, and what was made for those of its faces that are dubbed."""
 
 
 class Renderer:
@@ -74,6 +90,7 @@ class Renderer:
         self.lips, self.options = lips, options
         self._enhance = get_enhancer(options.enhance, options.device)
         self._as_published = is_published(lips.model)
+        self._occlusion = load_occlusion(options.occlusion, lips.framing, options.device)
         most = max(1, _BATCH_BYTES // (3 * size[0] * size[1]))
         self.batch = min(options.batch_size or lips.batch_size(), most)
         """Frames that are rendered at a time."""
@@ -110,7 +127,11 @@ class Renderer:
             layers.append(self._restored(self._enhance, lot, made, faces))
         elif self._enhance is not None:
             layers = [list(self._enhance(made))]
-        done = zip(*layers, strict=True)
+        seen: Sequence[np.ndarray | None] = [None] * len(faces)
+        if self._occlusion is not None:
+            crops, shown = zip(*((face.crop, face.references[0][1][0]) for face in faces))
+            seen = self._occlusion.visible(crops, shown)
+        done = map(Made, zip(*layers, strict=True), seen)
         return [(planned, list(islice(done, len(_dubbed(planned))))) for planned in lot]
 
     def _matched(self, picture: np.ndarray, face: Face) -> np.ndarray:
@@ -145,16 +166,19 @@ class Renderer:
                 picture = watermark(picture, self.options.watermark)
             places = tuple(None if face is None else face.transform for face in faces)
             choices = tuple(None if face is None else face.choice for face in faces)
+            visible = tuple(one.visible for one in made)
             people = tuple(face.person for face in _dubbed(planned))
             if self.lips.gallery is None:
                 people = ()
             when = shown.start, shown.seconds
-            yield DubbedFrame(number, *when, picture, shown.picture, places, choices, people)
+            yield DubbedFrame(
+                number, *when, picture, shown.picture, places, choices, visible, people
+            )
 
-    def _put(self, picture: np.ndarray, made: tuple[np.ndarray, ...], face: Face) -> np.ndarray:
+    def _put(self, picture: np.ndarray, made: Made, face: Face) -> np.ndarray:
         dubbed = picture
-        for layer in made:
-            dubbed = self.lips.framing.paste(dubbed, layer, face.transform)
+        for layer in made.layers:
+            dubbed = self.lips.framing.paste(dubbed, layer, face.transform, made.visible)
         if face.weight == 1:
             return dubbed
         return cv2.addWeighted(dubbed, face.weight, picture, 1 - face.weight, 0)

@@ -70,15 +70,22 @@ class Framing(ABC):
         self.painted(hidden)[...] = 0
         return hidden
 
-    def paste(self, frame: np.ndarray, face: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    def paste(
+        self,
+        frame: np.ndarray,
+        face: np.ndarray,
+        transform: np.ndarray,
+        visible: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The frame with a generated face in its place, see :func:`lipsync.faces.painting.paste`.
 
         Args:
             frame: uint8 (H, W, 3) RGB; not changed.
             face: float32 (S, S, 3) RGB in [0, 1], of any side.
             transform: (2, 3), that of the crop.
+            visible: float32 (N, N) in [0, 1], how much of each place of the crop nothing hides.
         """
-        return paste(frame, face, transform, self.mask)
+        return paste(frame, face, transform, self.mask, visible)
 
 
 class SteadyBox(Framing):

@@ -76,7 +76,13 @@ def unit_points(
     return a * x + b * y, c * x + d * y
 
 
-def paste(frame: np.ndarray, face: np.ndarray, transform: np.ndarray, mask: Mask) -> np.ndarray:
+def paste(
+    frame: np.ndarray,
+    face: np.ndarray,
+    transform: np.ndarray,
+    mask: Mask,
+    visible: np.ndarray | None = None,
+) -> np.ndarray:
     """The frame with a generated face laid over it.
 
     Args:
@@ -84,9 +90,11 @@ def paste(frame: np.ndarray, face: np.ndarray, transform: np.ndarray, mask: Mask
         face: float32 (S, S, 3) RGB in [0, 1], of any side.
         transform: (2, 3) from the unit crop to pixels of the frame; may reach beyond it.
         mask: where the face is seen.
+        visible: float32 (N, N) in [0, 1], how much of each place of the crop nothing hides; None
+            where nothing hides any.
 
     Returns:
-        uint8 (H, W, 3); equal to ``frame`` wherever the mask is 0.
+        uint8 (H, W, 3); equal to ``frame`` wherever the mask or ``visible`` is 0.
     """
     height, width = frame.shape[:2]
     u0, v0, u1, v1 = mask.extent
@@ -98,20 +106,26 @@ def paste(frame: np.ndarray, face: np.ndarray, transform: np.ndarray, mask: Mask
         return out
 
     u, v = unit_points(transform, left, top, right, bottom)
-    size = face.shape[0]
     if is_upright(transform):
-        to_face = np.diag([size / transform[0, 0], size / transform[1, 1]])
+        to_crop = np.diag([1 / transform[0, 0], 1 / transform[1, 1]])
     else:
-        to_face = size * np.linalg.inv(transform[:, :2])
-    first = np.array([[u[0, 0]], [v[0, 0]]]) * size - 0.5  # OpenCV counts from pixels' middles
-    patch = cv2.warpAffine(
-        np.rint(np.clip(face, 0, 1) * 255).astype(np.uint8),
-        np.hstack([to_face, first]),
-        (right - left, bottom - top),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+        to_crop = np.linalg.inv(transform[:, :2])
+    first = np.array([[u[0, 0]], [v[0, 0]]])
+
+    def in_frame(picture: np.ndarray, interpolation: int) -> np.ndarray:
+        size = picture.shape[0]
+        return cv2.warpAffine(
+            picture,
+            size * np.hstack([to_crop, first]) - [0, 0, 0.5],  # OpenCV counts from pixels' middles
+            (right - left, bottom - top),
+            flags=interpolation | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+    patch = in_frame(np.rint(np.clip(face, 0, 1) * 255).astype(np.uint8), cv2.INTER_CUBIC)
     weight = mask.weights(u, v)
+    if visible is not None:
+        weight *= in_frame(visible, cv2.INTER_LINEAR)
     region = np.ascontiguousarray(out[top:bottom, left:right])
     out[top:bottom, left:right] = cv2.blendLinear(patch, region, weight, 1 - weight)
     return out

@@ -7,6 +7,7 @@ from lipsync.models.lip_reader import LipReader
 from lipsync.models.lipgan import LipGAN, LipGANDiscriminator
 from lipsync.models.lips_code import LipsCode
 from lipsync.models.long_syncnet import LongSyncNet
+from lipsync.models.occlusion import OcclusionNet
 from lipsync.models.patches import PatchDiscriminator
 from lipsync.models.quality import QualityDiscriminator
 from lipsync.models.syncnet_v2 import SyncNetV2
@@ -20,6 +21,7 @@ __all__ = [
     "LipsCode",
     "LongSyncNet",
     "Network",
+    "OcclusionNet",
     "PatchDiscriminator",
     "QualityDiscriminator",
     "SyncNet",

@@ -5,6 +5,7 @@ from lipsync.training.generator import GeneratorTraining
 from lipsync.training.lip_reader import LipReaderTraining
 from lipsync.training.lips_code import LipsCodeTraining
 from lipsync.training.long_expert import LongExpertTraining
+from lipsync.training.occlusion import OcclusionTraining
 
 __all__ = [
     "ExpertTraining",
@@ -12,4 +13,5 @@ __all__ = [
     "LipReaderTraining",
     "LipsCodeTraining",
     "LongExpertTraining",
+    "OcclusionTraining",
 ]

@@ -85,7 +85,8 @@ class MovingAverage(Callback):
 
 
 def _prefix(module: pl.LightningModule) -> str:
-    return next(f"{part}." for part in ("generator", "reader", "expert") if hasattr(module, part))
+    parts = ("generator", "reader", "network", "expert")
+    return next(f"{part}." for part in parts if hasattr(module, part))
 
 
 def _network(module: pl.LightningModule) -> nn.Module:

@@ -1,0 +1,75 @@
+"""What is in front of a face stays in front of its dub: hands, microphones, captions, hair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from lipsync.devices import to_device
+from lipsync.errors import ConfigError
+from lipsync.faces.framing import Framing
+from lipsync.models import OcclusionNet
+
+OCCLUSION = "occlusion-open"
+NONE = "none"
+
+_BETWEEN = 0.35, 0.65  # probabilities from which a pixel is shown less, and not at all
+_GROWN = 0.03  # of the face's side, by which what is in front is widened
+
+
+class Occlusion:
+    """Finds what is in front of faces.
+
+    Args:
+        network: trained on faces of the framing that it is used for.
+    """
+
+    def __init__(self, network: OcclusionNet) -> None:
+        self.network = network.eval()
+        self._device = next(network.parameters()).device
+
+    @torch.inference_mode()
+    def visible(self, crops: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> np.ndarray:
+        """How much of each place of faces is seen, and not hidden by something.
+
+        Args:
+            crops: n uint8 (S, S, 3) RGB.
+            references: of each the same face at another time.
+
+        Returns:
+            float32 (n, 64, 64) in [0, 1].
+        """
+        pixels = torch.from_numpy(np.stack([np.stack(crops), np.stack(references)]))
+        faces = pixels.to(self._device).permute(0, 1, 4, 2, 3).float() / 255
+        found = self.network(*faces)[:, 0].sigmoid().cpu().numpy()
+        low, high = _BETWEEN
+        hidden = np.clip((found - low) / (high - low), 0, 1)
+        reach = 2 * round(_GROWN * hidden.shape[-1]) + 1
+        shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+        return np.stack([1 - cv2.GaussianBlur(cv2.dilate(one, shape), (0, 0), 1) for one in hidden])
+
+
+def load_occlusion(name: str | Path, framing: Framing, device: str) -> Occlusion | None:
+    """The network of a name or path; None for "none", and for another framing than its own.
+
+    Raises:
+        CheckpointError: it cannot be loaded.
+        ConfigError: it is of another kind.
+    """
+    from lipsync.checkpoints import load_model
+
+    if name == NONE:
+        return None
+    network = load_model(name)
+    if not isinstance(network, OcclusionNet):
+        raise ConfigError(
+            f"occlusion {name} is a {type(network).__name__}; use a network of model=occlusion, "
+            f"or {NONE}"
+        )
+    if network.config["framing"] != framing.name:
+        return None
+    return Occlusion(to_device(network, device))

@@ -1,0 +1,141 @@
+"""Training of a network that sees what is in front of faces, on things drawn over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import MeanMetric
+from torchmetrics.classification import BinaryJaccardIndex
+
+from lipsync.data.inputs import Inputs
+from lipsync.faces.align import TEMPLATE
+from lipsync.models import OcclusionNet
+from lipsync.models.occlusion import SIDE
+from lipsync.models.base import check_network
+from lipsync.seeds import seed_of
+from lipsync.training.base import Training, taken
+from lipsync.training.batches import framing_of, to_float
+from lipsync.training.occluders import bearded, occluder, recompressed, speaking
+from lipsync.training.weights import architecture, start_from
+
+
+class OcclusionTraining(Training):
+    """Learns which pixels of a face are hidden, from faces with something drawn over them.
+
+    Args:
+        network: an :class:`lipsync.models.OcclusionNet`.
+        loss: the weight of ``hidden``, the binary cross-entropy of pixels.
+        covered: share of the pictures with something over them.
+        also: share of these whose reference has the same over it, a little elsewhere; as many
+            references have something else over them.
+        varied: share of the pictures that are given a beard, an open mouth, a fade, each by itself:
+            what hides nothing.
+        init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
+            trains from scratch.
+        options: of :class:`Training`.
+
+    Raises:
+        ConfigError: another network.
+        CheckpointError: weights of another network, or of other sizes.
+    """
+
+    def __init__(
+        self,
+        network: OcclusionNet,
+        *,
+        loss: dict[str, float],
+        covered: float = 0.6,
+        also: float = 0.2,
+        varied: float = 0.3,
+        init_from: str | Path | None = None,
+        **options: Any,
+    ) -> None:
+        check_network("model.network", network, OcclusionNet, ("image_size", "framing"))
+        super().__init__(loss=loss, **options)
+        self.network = network
+        if init_from is not None:
+            start_from(self.network, init_from, "network")
+        self.covered, self.also, self.varied = covered, also, varied
+        corners = getattr(framing_of(network), "template", TEMPLATE)[3:]
+        self.mouth = (*corners.mean(axis=0).tolist(), float(np.ptp(corners[:, 0])))
+        self.iou = BinaryJaccardIndex()
+        self.false_share = MeanMetric()
+
+    def inputs(self, evaluation: bool = False) -> Inputs:
+        """What a sample holds."""
+        config = self.network.config
+        return Inputs(image_size=config["image_size"], framing=config["framing"], references=1)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        rank = self.global_rank if self._trainer else 0
+        pair = torch.cat([batch["faces"], batch["reference"]], dim=2).flatten(0, 1)
+        pair = to_float(pair)
+        if self.augment is not None:
+            pair = self.augment.faces(pair, self.batches_done, self.augment_rng())
+        seed = seed_of(self.seed, "occluders", self.batches_done, rank)
+        faces, references, hidden = self.covering(pair, np.random.default_rng(seed))
+        value = F.binary_cross_entropy_with_logits(self.network(faces, references).float(), hidden)
+        loss = self.loss_weights["hidden"] * value
+        self.descend(self.optimizers(), loss, batch)
+        self.step_schedules()
+        self.log_training({"hidden": value, "loss": loss}, len(faces))
+
+    def covering(self, pair: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Put things over faces (B, 2, 3, S, S), each beside its reference, and recompress all.
+
+        Returns:
+            Faces and references (B, 3, S, S) in [0, 1], and what is hidden, (B, 1, 64, 64).
+        """
+        pictures = pair.movedim(2, -1).float().cpu().numpy().copy()
+        others = np.roll(pictures[:, 0], len(pictures) // 2 or 1, axis=0)
+        hidden = np.zeros(others.shape[:3], np.float32)
+        for (face, reference), other, mask in zip(pictures, others, hidden, strict=True):
+            if rng.random() < self.varied:
+                hair, opacity = bearded(rng, self.mouth, len(face))
+                _lay(face, hair, opacity)
+                _lay(reference, hair, opacity)
+            for picture in (face, reference):
+                if rng.random() < self.varied:
+                    picture[...] = speaking(rng, picture, self.mouth)
+            if rng.random() < self.covered:
+                colour, mask[...] = occluder(rng, face, other)
+                _lay(face, colour, mask)
+                if rng.random() < self.also:
+                    step = np.rint(rng.normal(0, 0.05, 2) * len(face)).astype(int).tolist()
+                    _lay(reference, *(np.roll(each, step, (0, 1)) for each in (colour, mask)))
+            if rng.random() < self.also:
+                _lay(reference, *occluder(rng, reference, other))
+            if rng.random() < self.varied:  # a fade
+                face += rng.uniform(0, 0.7) * (rng.integers(2) - face)
+            face[...], reference[...] = recompressed(rng, face), recompressed(rng, reference)
+        made = torch.from_numpy(pictures).movedim(-1, 2).to(self.device)
+        wanted = torch.from_numpy(hidden)[:, None].to(self.device)
+        return made[:, 0], made[:, 1], F.interpolate(wanted, (SIDE, SIDE), mode="area")
+
+    def evaluate(self, batch: dict[str, Any]) -> None:
+        pair = to_float(torch.cat([batch["faces"], batch["reference"]], dim=2).flatten(0, 1))
+        seed = seed_of(0, "occluders", *batch["start"].flatten().tolist())
+        faces, references, hidden = self.covering(pair, np.random.default_rng(seed))
+        painted = framing_of(self.network).mask
+        unit = (np.arange(SIDE) + 0.5) / SIDE
+        inside = torch.from_numpy(painted.weights(unit[None], unit[:, None]) > 0).to(self.device)
+        found = self.network(faces, references)[:, 0, inside] > 0
+        self.iou.update(found, hidden[:, 0, inside] > 0.5)
+        self.false_share.update((self.network(pair[:, 0], pair[:, 1])[:, 0, inside] > 0).float())
+
+    def finish(self, stage: str) -> dict[str, float]:
+        iou, false_share = taken(self.iou), taken(self.false_share)
+        return {f"{stage}/iou": iou, f"{stage}/false_share": false_share}
+
+    def about(self) -> dict[str, Any]:
+        return architecture(self.network, "network.")
+
+
+def _lay(picture: np.ndarray, colour: np.ndarray, opacity: np.ndarray) -> None:
+    """Put a layer over a picture (S, S, 3), in place."""
+    picture += opacity[..., None] * (colour - picture)
