@@ -106,8 +106,8 @@ def add_dub(commands: Any) -> None:
     add("--backdrop", metavar="COLOUR", help="for transparent faces: white (default) or #rrggbb")
     about = "none (default), sharpen, or a face restorer (GFPGAN, CodeFormer, ...) as an .onnx file"
     add("--enhance", metavar="HOW", help=about)
-    about = "finds hands, microphones, captions in front of faces: name or path of a model, or none"
-    add("--occlusion", metavar="MODEL", help=f"{about} (default: {OCCLUSION})")
+    about = "finds hands, microphones, captions in front of faces: a name, a path, or none"
+    add("--occlusion", metavar="MODEL", help=f"{about} (default: occlusion-open)")
     add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="add a visible mark")
     add("--preview", action="store_true", help="write the source and the dub side by side")
     add = parser.add_argument_group("output file").add_argument

@@ -11,14 +11,17 @@ import torch
 
 from lipsync.devices import to_device
 from lipsync.errors import ConfigError
-from lipsync.faces.framing import Framing
+from lipsync.faces.framing import Framing, get_framing
 from lipsync.models import OcclusionNet
+from lipsync.models.occlusion import SIDE
 
 OCCLUSION = "occlusion-open"
 NONE = "none"
 
 _BETWEEN = 0.35, 0.65  # probabilities from which a pixel is shown less, and not at all
-_GROWN = 0.03  # of the face's side, by which what is in front is widened
+_WIDER = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))  # what is in front by two pixels
+_OUTSIDE = 0.25  # of what is in front lies outside of the mouth; teeth and tongues lie inside
+_MOUTH = 0.28, 0.56, 0.56  # of a mouth's width: how far below its corners the middle is, and radii
 
 
 class Occlusion:
@@ -31,6 +34,11 @@ class Occlusion:
     def __init__(self, network: OcclusionNet) -> None:
         self.network = network.eval()
         self._device = next(network.parameters()).device
+        x, y, width = get_framing(network.config["framing"]).mouth
+        below, across, down = (share * width for share in _MOUTH)
+        unit = (np.arange(SIDE) + 0.5) / SIDE
+        rows = ((unit - y - below) / down) ** 2
+        self._beyond_mouth = ((unit - x) / across) ** 2 + rows[:, None] > 1
 
     @torch.inference_mode()
     def visible(self, crops: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> np.ndarray:
@@ -48,9 +56,17 @@ class Occlusion:
         found = self.network(*faces)[:, 0].sigmoid().cpu().numpy()
         low, high = _BETWEEN
         hidden = np.clip((found - low) / (high - low), 0, 1)
-        reach = 2 * round(_GROWN * hidden.shape[-1]) + 1
-        shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-        return np.stack([1 - cv2.GaussianBlur(cv2.dilate(one, shape), (0, 0), 1) for one in hidden])
+        return 1 - np.stack([self._in_front(one) for one in hidden])
+
+    def _in_front(self, hidden: np.ndarray) -> np.ndarray:
+        """What comes from outside the mouth, a little wider."""
+        count, places = cv2.connectedComponents((hidden > 0).astype(np.uint8))
+        kept = np.zeros_like(hidden)
+        for number in range(1, count):
+            there = places == number
+            if self._beyond_mouth[there].mean() > _OUTSIDE:
+                kept[there] = hidden[there]
+        return cv2.GaussianBlur(cv2.dilate(kept, _WIDER), (0, 0), 1)
 
 
 def load_occlusion(name: str | Path, framing: Framing, device: str) -> Occlusion | None:

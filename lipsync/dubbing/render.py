@@ -129,8 +129,8 @@ class Renderer:
             layers = [list(self._enhance(made))]
         seen: Sequence[np.ndarray | None] = [None] * len(faces)
         if self._occlusion is not None:
-            crops, shown = zip(*((face.crop, face.references[0][1][0]) for face in faces))
-            seen = self._occlusion.visible(crops, shown)
+            shown = [face.references[0][1][0] for face in faces]
+            seen = list(self._occlusion.visible([face.crop for face in faces], shown))
         done = map(Made, zip(*layers, strict=True), seen)
         return [(planned, list(islice(done, len(_dubbed(planned))))) for planned in lot]
 

@@ -60,6 +60,12 @@ class Framing(ABC):
             return crop(frame, covering_box(transform), size)
         return crop_aligned(frame, transform, size, cv2.INTER_CUBIC)
 
+    @property
+    def mouth(self) -> tuple[float, float, float]:
+        """About where a mouth is: across, down and its width, in the unit crop."""
+        corners = getattr(self, "template", TEMPLATE)[3:]
+        return *corners.mean(axis=0).tolist(), float(np.ptp(corners[:, 0]))
+
     def painted(self, faces: Any) -> Any:
         """The rows of faces (..., H, W), an array or a tensor, that are painted; a view of them."""
         return faces[..., round(self.hidden_from * faces.shape[-2]) :, :]

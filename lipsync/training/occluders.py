@@ -2,7 +2,8 @@
 
 In front are hands, rods, blobs, boards, captions and strands of hair. Each is a layer of colour and
 how much of it covers each pixel, so what is hidden is known exactly. Skin is that of the face,
-textures are pieces of other pictures. On faces are open mouths, beards and fades, which hide nothing.
+textures are pieces of other pictures. On faces are open mouths, beards and other light,
+which hide nothing.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ _FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TR
 _SHIFT = 4  # binary places of coordinates that OpenCV draws at
 
 
-def occluder(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer:
+def occluder(
+    rng: np.random.Generator, face: np.ndarray, other: np.ndarray, kind: str | None = None
+) -> Layer:
     """Draw something to lay over a face.
 
     Args:
         rng: random generator.
         face: float32 (S, S, 3) in [0, 1], of which it may have the skin.
         other: of the same shape, of which it may have the texture.
+        kind: one of :data:`KINDS`; None draws one.
     """
-    kinds = (_hand, _hand, _rod, _blob, _board, _caption, _strands)
-    colour, opacity = kinds[rng.integers(len(kinds))](rng, face, other)
+    draw = KINDS[kind or str(rng.choice(list(KINDS)))]
+    colour, opacity = draw(rng, face, other)
     soft = rng.uniform(0.3, 1.2) * len(face) / 128
     opacity = cv2.GaussianBlur(opacity, (0, 0), soft)
     return np.clip(colour, 0, 1).astype(np.float32), opacity
@@ -76,6 +80,14 @@ def bearded(rng: np.random.Generator, mouth: Mouth, size: int) -> Layer:
     tone = rng.uniform(0.03, 0.5) * np.array([1, rng.uniform(0.7, 1), rng.uniform(0.5, 1)])
     hair = tone + rng.uniform(0, 0.1) * rng.standard_normal((size, size, 1))
     return hair.astype(np.float32), opacity * rng.uniform(0.4, 1)
+
+
+def relit(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """A picture (S, S, 3) in other light: a lamp from one side, a tint, a fade."""
+    lit = picture * _shade(rng, len(picture)) * rng.normal(1, 0.06, 3)
+    if rng.random() < 0.3:
+        lit += rng.uniform(0, 0.7) * (rng.integers(2) - lit)
+    return lit.astype(np.float32)
 
 
 def _blend(picture: np.ndarray, colour: np.ndarray, where: np.ndarray, share: float = 1.0) -> None:
@@ -247,3 +259,13 @@ def _shade(rng: np.random.Generator, size: int) -> np.ndarray:
 def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
     """Slight noise of pixels, (S, S, 1)."""
     return rng.uniform(0, 0.06) * rng.standard_normal((size, size, 1)).astype(np.float32)
+
+
+KINDS = {
+    "hand": _hand,
+    "rod": _rod,
+    "blob": _blob,
+    "board": _board,
+    "caption": _caption,
+    "strands": _strands,
+}

@@ -13,14 +13,13 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryJaccardIndex
 
 from lipsync.data.inputs import Inputs
-from lipsync.faces.align import TEMPLATE
 from lipsync.models import OcclusionNet
-from lipsync.models.occlusion import SIDE
 from lipsync.models.base import check_network
+from lipsync.models.occlusion import SIDE
 from lipsync.seeds import seed_of
 from lipsync.training.base import Training, taken
 from lipsync.training.batches import framing_of, to_float
-from lipsync.training.occluders import bearded, occluder, recompressed, speaking
+from lipsync.training.occluders import bearded, occluder, recompressed, relit, speaking
 from lipsync.training.weights import architecture, start_from
 
 
@@ -33,8 +32,8 @@ class OcclusionTraining(Training):
         covered: share of the pictures with something over them.
         also: share of these whose reference has the same over it, a little elsewhere; as many
             references have something else over them.
-        varied: share of the pictures that are given a beard, an open mouth, a fade, each by itself:
-            what hides nothing.
+        varied: share of the pictures that are given a beard, an open mouth, another light, each by
+            itself: what hides nothing.
         init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
             trains from scratch.
         options: of :class:`Training`.
@@ -61,8 +60,7 @@ class OcclusionTraining(Training):
         if init_from is not None:
             start_from(self.network, init_from, "network")
         self.covered, self.also, self.varied = covered, also, varied
-        corners = getattr(framing_of(network), "template", TEMPLATE)[3:]
-        self.mouth = (*corners.mean(axis=0).tolist(), float(np.ptp(corners[:, 0])))
+        self.mouth = framing_of(network).mouth
         self.iou = BinaryJaccardIndex()
         self.false_share = MeanMetric()
 
@@ -110,9 +108,10 @@ class OcclusionTraining(Training):
                     _lay(reference, *(np.roll(each, step, (0, 1)) for each in (colour, mask)))
             if rng.random() < self.also:
                 _lay(reference, *occluder(rng, reference, other))
-            if rng.random() < self.varied:  # a fade
-                face += rng.uniform(0, 0.7) * (rng.integers(2) - face)
-            face[...], reference[...] = recompressed(rng, face), recompressed(rng, reference)
+            for picture in (face, reference):
+                if rng.random() < self.varied:
+                    picture[...] = relit(rng, picture)
+                picture[...] = recompressed(rng, picture)
         made = torch.from_numpy(pictures).movedim(-1, 2).to(self.device)
         wanted = torch.from_numpy(hidden)[:, None].to(self.device)
         return made[:, 0], made[:, 1], F.interpolate(wanted, (SIDE, SIDE), mode="area")

@@ -21,7 +21,8 @@ KEY = re.compile(
     r"\+?((?:model|data|trainer|callbacks|splits)\.[\w.]+)(?:=\S*)?|([a-z_@.]+)=[^\"]*"
 )
 MODELS = (
-    "wav2lip", "lipgan", "lipscode", "syncnet", "long_syncnet", "lipreader", "judge", "cyclegan_vc",
+    "wav2lip", "lipgan", "lipscode", "syncnet", "long_syncnet", "lipreader", "occlusion", "judge",
+    "cyclegan_vc",
 )  # fmt: skip
 NO_KEYS = {
     "model.augment.sound.loudness.gain",  # of the feature in docs/extending.md

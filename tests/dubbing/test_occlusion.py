@@ -70,19 +70,26 @@ def test_a_layer_has_the_same_holes(tmp_path, video, sound):
     np.testing.assert_allclose(laid, dubbed.picture, atol=1.5)
 
 
-def test_what_is_in_front_is_widened_a_little():
-    class Square(OcclusionNet):
-        def forward(self, faces, references):
-            logits = torch.full((len(faces), 1, 64, 64), -9.0)
-            logits[..., 30:40, 30:40] = 9.0
-            return logits
+class Squares(OcclusionNet):
+    """Finds what is white."""
 
-    crops = [np.zeros((96, 96, 3), np.uint8)] * 2
-    seen = Occlusion(Square(96, "box")).visible(crops, crops)
-    assert seen.shape == (2, 64, 64)
-    assert seen[0, 29, 29] < 0.5 < seen[0, 24, 24]
-    assert seen[0, 35, 35] == 0
+    def forward(self, faces, references):
+        return 18 * torch.nn.functional.interpolate(faces[:, :1], (64, 64)) - 9
+
+
+def test_what_is_in_front_is_widened_and_teeth_are_none():
+    crops = [np.zeros((64, 64, 3), np.uint8) for _ in range(3)]
+    x, y, _ = (round(64 * share) for share in BOX.mouth)
+    crops[0][50:60, 50:60] = 255  # on the chin
+    crops[1][y + 2 : y + 6, x - 4 : x + 5] = 255  # in the mouth
+    crops[2][y + 6 :, x - 2 : x + 2] = 255  # from below to the mouth
+    seen = Occlusion(Squares(96, "box")).visible(crops, crops)
+    assert seen.shape == (3, 64, 64)
+    assert seen[0, 55, 55] == 0
+    assert seen[0, 49, 55] < 0.5 < seen[0, 45, 55]
     assert seen[0, 0, 0] == 1
+    assert (seen[1] == 1).all()
+    assert seen[2, y + 8, x] < 0.3
 
 
 def test_another_network_is_refused(tmp_path):

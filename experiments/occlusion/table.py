@@ -1,0 +1,73 @@
+"""How much of what is in front of faces is found, by kind, and how much where nothing is?
+
+    python -m experiments.occlusion.table data/open_jaw --split test
+
+Four frames of each clip, spread over it, beside another of the clip, with something drawn over
+them. ``kept`` is the share of what is in front within the painted area that a dub leaves in place,
+``unpainted`` the share of the rest that it does not paint; ``none`` are the frames as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.checkpoints import load_model
+from lipsync.data.store import PreparedFolder
+from lipsync.dubbing.occlusion import OCCLUSION, Occlusion
+from lipsync.faces.framing import get_framing
+from lipsync.metrics.statistics import mean_interval
+from lipsync.models.occlusion import SIDE
+from lipsync.training.occluders import KINDS, occluder, recompressed
+
+FRAMES = 4  # of a clip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--network", default=OCCLUSION)
+    given = parser.parse_args()
+    network = load_model(given.network)
+    finder, reader = Occlusion(network), PreparedFolder(given.root)
+    unit = (np.arange(SIDE) + 0.5) / SIDE
+    painted = get_framing(network.config["framing"]).mask.weights(unit[None], unit[:, None])
+    keys = reader.keys(given.split)
+    print("| in front | kept | unpainted |\n| --- | ---: | ---: |")
+    for kind in (*KINDS, "none"):
+        rng = np.random.default_rng(0)
+        rows = [shares(finder, painted, pictures(reader, key), kind, rng) for key in keys]
+        found = [mean_interval(np.array(column)) for column in zip(*rows, strict=True)]
+        cells = [interval.text() for interval in found]
+        print(f"| {kind} | {' | '.join(['-', *cells][-2:])} |", flush=True)
+
+
+def pictures(reader: PreparedFolder, key: str) -> np.ndarray:
+    """Frames of a clip, float32 (n, S, S, 3) in [0, 1]."""
+    clip = reader.open(key)
+    numbers = np.linspace(0, len(clip) - 1, FRAMES).astype(int)
+    return clip.read(numbers).astype(np.float32) / 255
+
+
+def shares(
+    finder: Occlusion, painted: np.ndarray, faces: np.ndarray, kind: str, rng: np.random.Generator
+) -> list[float]:
+    """Of the frames of a clip: kept, where something is in front, and unpainted."""
+    others, hidden = np.roll(faces, FRAMES // 2, axis=0), np.zeros(faces.shape[:3], np.float32)
+    faces = faces.copy()
+    if kind != "none":
+        for face, other, mask in zip(faces, others, hidden, strict=True):
+            colour, mask[...] = occluder(rng, face, other, kind)
+            face += mask[..., None] * (colour - face)
+            face[...] = recompressed(rng, face)
+    as_bytes = [list(np.rint(255 * each.clip(0, 1)).astype(np.uint8)) for each in (faces, others)]
+    left = 1 - finder.visible(*as_bytes)
+    step = faces.shape[1] // SIDE
+    covered = hidden[:, step // 2 :: step, step // 2 :: step]
+    found = [np.average(left, weights=painted * (1 - covered))]
+    if kind != "none":
+        found.insert(0, np.average(left, weights=painted * covered + 1e-9))
+    return found
