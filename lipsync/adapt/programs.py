@@ -35,13 +35,15 @@ def run_program(
     Raises:
         LipsyncError: it failed; the one line that it ended with.
     """
-    with log.open("w", encoding="utf-8") as printed:
-        program = subprocess.Popen(
+    with (
+        log.open("w", encoding="utf-8") as printed,
+        subprocess.Popen(
             [sys.executable, "-m", __name__, module, *options],
             stdin=subprocess.PIPE,  # which is closed when this process dies
             stdout=printed,
             stderr=subprocess.STDOUT,
-        )
+        ) as program,
+    ):
         try:
             while program.poll() is None:
                 watch()
