@@ -47,7 +47,8 @@ def bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], No
         if stage not in drawn:
             for finished in drawn.values():
                 finished.close()
-            drawn[stage] = tqdm(desc=stage, total=total, unit=unit, disable=quiet or None)
+            counted = "step" if "adapt: " in stage else unit
+            drawn[stage] = tqdm(desc=stage, total=total, unit=counted, disable=quiet or None)
         drawn[stage].total = total
         drawn[stage].update(done - drawn[stage].n)
 

@@ -36,6 +36,7 @@ CAPTIONS = {
     "evaluation": "scores, pages, bench",
     "faces": "detect, track, crop",
     "features": "audio inputs of networks",
+    "generators": "faces that speak",
     "losses": "losses.py",
     "media": "decode and encode",
     "metrics": "pure functions",

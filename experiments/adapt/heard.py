@@ -23,7 +23,7 @@ from lipsync.adapt.codes import fit_codes
 from lipsync.adapt.footage import gather
 from lipsync.checkpoints import load_model
 from lipsync.data.store import open_clip
-from lipsync.dubbing.lips import Lips
+from lipsync.generators.lips import Lips
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ from lipsync.adapt.footage import gather
 from lipsync.checkpoints import load_model
 from lipsync.data.store import open_clip
 from lipsync.dubbing import dub
-from lipsync.dubbing.lips import Lips
 from lipsync.evaluation import DEFAULT_JUDGE, as_judge, score_video
 from lipsync.faces.detect import get_detector
+from lipsync.generators.lips import Lips
 from lipsync.media import VideoWriter, probe, read_audio, read_frames, write_audio
 from lipsync.metrics.statistics import mean_interval, statistic_interval
 

@@ -22,10 +22,10 @@ from card import BEGIN, HEIGHT, SECONDS, WIDTH, Card, colour_error, flash, round
 from kinds import PICTURES, VIDEOS, make, times
 
 from lipsync.dubbing import dub
-from lipsync.dubbing.lips import load_generator
 from lipsync.dubbing.source import open_source
 from lipsync.errors import LipsyncError, MediaError
 from lipsync.faces.detect import get_detector
+from lipsync.generators.lips import load_generator
 from lipsync.media import read_audio, read_frames, write_audio
 
 MOST_SECONDS, MOST_ROUND, MOST_OFF, MOST_COLOUR = 0.02, 0.04, 2.0, 8.0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lipsync.data.store import open_clip
-from lipsync.dubbing.lips import Lips
+from lipsync.generators.lips import Lips
 from lipsync.windows import FPS
 
 _RIDGE = 10000.0

@@ -14,7 +14,7 @@ from lipsync.data.clips import Clip
 from lipsync.data.inputs import Inputs
 from lipsync.data.references import spread_references
 from lipsync.data.store import open_clip
-from lipsync.dubbing.lips import Lips
+from lipsync.generators.lips import Lips
 from lipsync.metrics.leakage import window_motion
 from lipsync.metrics.quality import edge_energy
 from lipsync.metrics.statistics import Interval, mean_interval

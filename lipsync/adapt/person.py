@@ -22,9 +22,9 @@ from lipsync.checkpoints import load_model, save_model
 from lipsync.checkpoints.files import fingerprint, sha256
 from lipsync.checkpoints.origin import card_of
 from lipsync.data.store import open_clip
-from lipsync.dubbing.gallery import look_of
-from lipsync.dubbing.lips import read_generator
 from lipsync.errors import ConfigError, LipsyncError, check_whole
+from lipsync.generators.gallery import look_of
+from lipsync.generators.lips import read_generator
 from lipsync.models import LipsCode
 
 BASE = "lipscode-open"

@@ -1,12 +1,17 @@
 """The two programs behind an adaptation, data_prep and the training, each a process of its own.
 
 So that neither's memory outlives it, and nothing here imports what prepares footage or trains.
+Each ends with the process that started it, however that ended: a training that nobody waits for
+would cost a core, and meet the run that goes on from it.
 """
 
 from __future__ import annotations
 
+import os
+import runpy
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,13 +35,15 @@ def run_program(
     Raises:
         LipsyncError: it failed; the one line that it ended with.
     """
-    with log.open("w", encoding="utf-8") as printed:
-        program = subprocess.Popen(
-            [sys.executable, "-m", module, *options],
-            stdin=subprocess.DEVNULL,
+    with (
+        log.open("w", encoding="utf-8") as printed,
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, module, *options],
+            stdin=subprocess.PIPE,  # which is closed when this process dies
             stdout=printed,
             stderr=subprocess.STDOUT,
-        )
+        ) as program,
+    ):
         try:
             while program.poll() is None:
                 watch()
@@ -55,3 +62,14 @@ def _last_error(log: Path, module: str) -> str:
     if errors:
         return errors[-1]
     return f"{module} failed: {lines[-1] if lines else 'it printed nothing'}; full log: {log}"
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # nothing is ever written there
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -225,7 +225,7 @@ def _warm() -> None:
     import numpy as np
 
     from lipsync.dubbing import DEFAULT_MODEL
-    from lipsync.dubbing.lips import Lips, load_generator
+    from lipsync.generators.lips import Lips, load_generator
 
     lips = Lips(load_generator(DEFAULT_MODEL, "cpu")[0])
     lips.feature.extract(np.zeros(16_000, np.float32))

@@ -14,8 +14,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from lipsync.dubbing.batch_list import Entry, read_batch
-from lipsync.dubbing.dubbers import Dubber, OtherProcess, Outcome, Report
-from lipsync.dubbing.pipeline import Progress
+from lipsync.dubbing.dubbers import Dubber, OtherProcess, Outcome
+from lipsync.dubbing.pipeline import FRAMES
+from lipsync.dubbing.plan import Progress
 from lipsync.dubbing.result import DubResult
 from lipsync.errors import check_whole
 from lipsync.media import check_target, whole_file
@@ -60,9 +61,10 @@ def dub_batch(
             YAML file, a list of mappings with such keys; relative paths are relative to it.
         jobs: how many dubs are made at a time, each in a process of its own; 1 makes them in this
             one. The files are the same.
-        progress: called with (which dub of how many, frames done, frames in all or None); with
-            several ``jobs`` with (how many dubs, frames done of all of them, frames in all, those
-            of dubs that have not begun estimated from the others).
+        progress: called with (which dub of how many, frames done, frames in all or None), its
+            other stages in the first of these; with several ``jobs`` with (how many dubs, frames
+            done of all of them, frames in all, those of dubs that have not begun estimated from
+            the others).
         **options: for all dubs; those in the list override them.
 
     Raises:
@@ -99,9 +101,12 @@ def _in_turn(entries: Sequence[Entry], ledger: _Ledger, progress: Progress | Non
     dubber = Dubber()
     for number, entry in enumerate(entries):
 
-        def report(done: int, total: int | None, n: int = number, e: Entry = entry) -> None:
+        def report(
+            stage: str, done: int, total: int | None, n: int = number, e: Entry = entry
+        ) -> None:
             if progress is not None:
-                progress(f"{n + 1} of {len(entries)}: {e.output.name}", done, total)
+                also = "" if stage == FRAMES else f", {stage}"
+                progress(f"{n + 1} of {len(entries)}: {e.output.name}{also}", done, total)
 
         yield number, ledger.kept_up(entry, dubber, report)
 
@@ -171,8 +176,10 @@ class _Overall:
         self._done: dict[int, int] = {}
         self._totals: dict[int, int] = {}
 
-    def report_of(self, number: int) -> Report:
-        def report(done: int, total: int | None) -> None:
+    def report_of(self, number: int) -> Progress:
+        def report(stage: str, done: int, total: int | None) -> None:
+            if stage != FRAMES:
+                return
             with self._lock:
                 self._done[number] = done
                 if total is not None:
@@ -208,7 +215,7 @@ class _Ledger:
             self._rows = {}  # all is made again
 
     def kept_up(
-        self, entry: Entry, dubber: Dubber | OtherProcess, report: Report
+        self, entry: Entry, dubber: Dubber | OtherProcess, report: Progress
     ) -> Outcome | None:
         """Make a dub and note it, or nothing if it is there."""
         if entry.output.exists() and self._rows.get(str(entry.output)) == _state(entry):

@@ -32,6 +32,7 @@ def add_dub(commands: Any) -> None:
     about = "with --batch: dubs made at a time, each in a process of its own (default: 1)"
     add("--jobs", type=int, metavar="N", help=about)
     add("--model", help="name or path of a generator, or a folder of adapted ones")
+    add("--adapt", action="store_true", help="adapt the model to the person in FACE first")
     add("--device", help="device of the model, e.g. cuda (default: cpu)")
     add("--batch-size", type=int, metavar="N", help="frames per batch (default: by memory)")
     add("--tolerate-damage", action="store_true", help="continue past damaged parts of a file")

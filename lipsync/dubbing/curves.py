@@ -12,13 +12,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from lipsync.dubbing.faces import FacePlan
-from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.sound import Sound
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
+from lipsync.generators.lips import Lips
 from lipsync.media import whole_file
 from lipsync.tables import read_rows
 
@@ -58,10 +58,17 @@ class Curves(NamedTuple):
         return Curves(self.seconds, values.astype(np.float32))
 
 
-def wanted_curves(options: Options) -> bool:
-    """Whether a dub was asked for something that only curves can give."""
+def wanted_curves(options: Options, lips: Lips) -> bool:
+    """Whether a dub was asked for something that only curves can give.
+
+    Raises:
+        ConfigError: it was, of a generator without a lips code.
+    """
     default = Options()
-    return any(getattr(options, name) != getattr(default, name) for name in ASKING)
+    asked = [name for name in ASKING if getattr(options, name) != getattr(default, name)]
+    if asked and lips.numbers is None:
+        raise ConfigError(f"{asked[0]} needs a model with a lips code, such as lipscode-open")
+    return bool(asked)
 
 
 def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curves:
@@ -74,12 +81,8 @@ def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curve
         fps: rows a second of curves from sound.
 
     Raises:
-        ConfigError: a generator without a code.
         MediaError: a file of curves that does not fit, or a driver that cannot be read.
     """
-    if lips.numbers is None:
-        asked = next(n for n in ASKING if getattr(options, n) != getattr(Options(), n))
-        raise ConfigError(f"{asked} needs a model with a lips code, such as lipscode-open")
     path = Path(options.curves) if options.curves is not None else None
     if path is not None and path.exists():
         if options.driver is not None:

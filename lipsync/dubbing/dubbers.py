@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,19 +13,18 @@ import torch
 from torch import nn
 
 from lipsync.dubbing.batch_list import Entry
-from lipsync.dubbing.lips import load_generator
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.pipeline import dub
+from lipsync.dubbing.plan import Progress
 from lipsync.dubbing.result import DubResult
 from lipsync.errors import LipsyncError
+from lipsync.generators.lips import load_generator
 from lipsync.media.files import remove_unfinished
 from lipsync.plugins import import_plugins, imported
 from lipsync.processes import Child
 
 Outcome = DubResult | str
 """What a dub came to, or why there is none."""
-Report = Callable[[int, int | None], None]
-"""Called with frames done, and frames in all where that is known."""
 _PATIENCE = 10.0  # seconds in which a process may clean up
 _LOOK = 0.2  # seconds after which a thread looks whether it is still wanted
 _log = logging.getLogger(__name__)
@@ -38,11 +36,12 @@ class Dubber:
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], nn.Module] = {}
 
-    def __call__(self, entry: Entry, report: Report) -> Outcome:
+    def __call__(self, entry: Entry, report: Progress) -> Outcome:
         try:
-            given = entry.options | {"model": self._loaded(entry.options)}
-            tell = {"progress": lambda _, done, total: report(done, total)}
-            return dub(entry.face, entry.audio, entry.output, **given, **tell)
+            given = entry.options
+            if not given.get("adapt"):  # else each face has its own
+                given = given | {"model": self._loaded(given)}
+            return dub(entry.face, entry.audio, entry.output, progress=report, **given)
         except LipsyncError as error:
             return str(error)
         except Exception as error:  # whatever it is, the rest of the night's work goes on
@@ -76,7 +75,7 @@ class OtherProcess:
         self._work, self._stop = partial(_work, threads, tuple(imported())), stop
         self._child: Child | None = None
 
-    def __call__(self, entry: Entry, report: Report) -> Outcome:
+    def __call__(self, entry: Entry, report: Progress) -> Outcome:
         child = self._child = self._child or Child(self._work)
         child.send(entry)
         try:
@@ -109,9 +108,9 @@ def _work(threads: int, plugins: tuple[str, ...], connection: Connection) -> Non
     import_plugins(plugins)
     dubber = Dubber()
 
-    def report(done: int, total: int | None) -> None:
+    def report(stage: str, done: int, total: int | None) -> None:
         try:
-            connection.send((done, total))
+            connection.send((stage, done, total))
         except OSError:
             raise SystemExit from None  # nobody waits for it any more; no error of the dub's
 

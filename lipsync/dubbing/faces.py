@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from lipsync.dubbing.follow import Birth, FaceFollower, Followed, MouthCentred
-from lipsync.dubbing.lips import Lips, ReferenceSets, is_published
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.parts import wanted_faces
@@ -31,6 +30,7 @@ from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import POSITIONS, SYNC
 from lipsync.faces.detect import LEAST, CenterFace, Detector, get_detector
 from lipsync.faces.roll import SecondLook
+from lipsync.generators.lips import Lips, ReferenceSets, is_published
 
 _LOOK_STEP = 4  # every so many-th frame of a track is looked at for whose it is
 _HELD_BYTES = 96 * 2**20  # of frames that wait for references; fewer of very large pictures

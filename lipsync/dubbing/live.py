@@ -13,7 +13,6 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.gate import VoiceGate
-from lipsync.dubbing.lips import Lips, load_generator
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.parts import face_sounds
 from lipsync.dubbing.plan import Planned
@@ -23,6 +22,7 @@ from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
+from lipsync.generators.lips import Lips, load_generator
 from lipsync.media.loudness import Leveller
 
 MOST_SECONDS = 30  # of the face's video, whose frames are kept
@@ -64,6 +64,10 @@ class LiveSession:
             raise ConfigError(
                 "face=sync needs the video's own sound, which a live session lacks; choose the "
                 "face by position or number"
+            )
+        if chosen.adapt:
+            raise ConfigError(
+                "a live session does not adapt; give it a model that lipsync adapt wrote"
             )
         if face_sounds(chosen.faces):
             raise ConfigError("a live session dubs one face; give face without a sound")

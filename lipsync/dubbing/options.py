@@ -33,6 +33,9 @@ class Options:
     Attributes:
         model: a generator: its name, its path, or the network itself.
         device: where a generator that is named runs, e.g. ``"cuda"``.
+        adapt: adapt a generator that is named to the person in the face's video first, by the
+            video's own sound, see :func:`lipsync.adapt.adapted_to`; trained once for all sounds.
+            Where that is no improvement it stays as it is, and the result says why. For one face.
         batch_size: frames rendered at a time; by default what the memory allows.
         detector: name of a face detector, or one.
         stride: a face is looked for on every so many frames, and followed in between; by default
@@ -91,6 +94,7 @@ class Options:
 
     model: str | Path | nn.Module = DEFAULT_MODEL
     device: str = "cpu"
+    adapt: bool = False
     batch_size: int | None = option(None, least=1)
     detector: str | Detector = "centerface"
     stride: int | None = option(None, least=1)
@@ -129,9 +133,26 @@ class Options:
             raise ConfigError("curves and driver need a single face; leave out the sounds per face")
         if self.start is not None or self.until is not None:
             self._check_stretch()
+        if self.adapt:
+            self._check_adapt()
         parse_choice(self.reference_frames)
         rgb_of(self.backdrop)
         get_enhancer(self.enhance, self.device)
+
+    def _check_adapt(self) -> None:
+        if isinstance(self.model, nn.Module):
+            raise ConfigError("adapt needs the name or path of a model, not a network")
+        if Path(self.model).is_dir():
+            raise ConfigError(f"{self.model} holds adapted models; leave out adapt")
+        if isinstance(self.faces, dict | Parts):
+            raise ConfigError(
+                "adapt needs a single face; for several, lipsync adapt PEOPLE -o MODELS makes a "
+                "folder that model takes"
+            )
+        if self.reference is not None or self.video_stream is not None:
+            raise ConfigError(
+                "adapt uses the video's default tracks; leave out reference and video_stream"
+            )
 
     def _check_stretch(self) -> None:
         start = seconds_of("from", self.start or 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from lipsync import __version__
 from lipsync.dubbing.options import Options, sorted_options
 from lipsync.dubbing.parts import Parts, face_names, face_sounds
 from lipsync.dubbing.pictures import SYNTHETIC, Pictures, check_output
-from lipsync.dubbing.plan import Plan
+from lipsync.dubbing.plan import Plan, Progress
 from lipsync.dubbing.render import DubbedFrame, Renderer
 from lipsync.dubbing.result import DubResult, ReferencesUsed, extend
 from lipsync.dubbing.speakers import POSITIONS
@@ -22,9 +22,9 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.media import check_target
 from lipsync.media.files import opened
 
+FRAMES = "frames"
+"""The stage of a dub in which its frames are made."""
 _LARGE = 16 * 2**20  # bytes of a frame of which few may wait
-Progress = Callable[[str, int, int | None], None]
-"""Called with the stage's name, frames done, and frames in all where that is known."""
 
 
 def dub(
@@ -49,7 +49,8 @@ def dub(
             soundtrack of the output, or ``None`` for their mix.
         output: the video to write (mp4, m4v, mov, mkv, webm or mxf), in a folder that exists; or
             ``shot/%05d.png``, pictures and their sound in a new folder.
-        progress: called with ("frames", frames done, frames in all or None).
+        progress: called with ("frames", frames done, frames in all or None), and with ``adapt``
+            before that with the stages of the adaptation, ("adapt: train", steps done, steps).
         **options: fields of :class:`lipsync.dubbing.options.Options`, such as ``model``, and of
             :class:`lipsync.dubbing.options.Encoding`.
 
@@ -85,8 +86,9 @@ def dub(
     passed, by_face = 0, dict.fromkeys(face_names(wanted.faces), 0)
     people: Counter[str] = Counter()
     references = ReferencesUsed(plan.faces.references)
-    began, frame = time.perf_counter(), None
     pictures = Pictures(encoding, output, plan)
+    plan.finish(progress)
+    began, frame = time.perf_counter(), None
     with (
         Stages() as stages,
         pictures.writer(track, _comment(plan.model)) as writer,
@@ -106,7 +108,7 @@ def dub(
                     references.add(frame.number, choice)
             people.update(person or "" for person in frame.people)
             if progress is not None:
-                progress("frames", frame.number + 1, total)
+                progress(FRAMES, frame.number + 1, total)
     assert frame is not None  # a sound without samples was refused
     frames = frame.number + 1
     return DubResult(
@@ -122,6 +124,7 @@ def dub(
         length=_length(plan, frames),
         stretch=(plan.stretch.start, plan.stretch.end) if plan.stretch is not None else None,
         model=plan.model,
+        not_adapted=plan.not_adapted,
         references=references,
         sound=sound,
         silent=plan.sound.silent,
@@ -156,6 +159,7 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
         raise ConfigError(f"unknown per-frame options: {', '.join(unknown)}")
     wanted = Options(**options)
     plan = Plan(Path(face), _checked_audio(audio, wanted), wanted)
+    plan.finish()
 
     def frames() -> Iterator[DubbedFrame]:
         with Stages() as stages:

@@ -8,17 +8,17 @@ Plans are made while frames come, a second or three ahead: shots and tracks
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import nn
 
 from lipsync.dubbing.curves import Curves, plan_curves, wanted_curves
 from lipsync.dubbing.faces import FacePlan, Faces
-from lipsync.dubbing.lips import Lips, load_generator
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.parts import face_names, face_sounds
 from lipsync.dubbing.playback import Playback, Shown
@@ -27,9 +27,14 @@ from lipsync.dubbing.source import STILLS, open_source
 from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
 from lipsync.dubbing.stretch import find_stretch
+from lipsync.errors import ConfigError, MediaError
+from lipsync.generators.lips import Lips, load_generator
+from lipsync.media import probe
 from lipsync.media.files import opened
 from lipsync.media.streams import USUAL, Streams
 
+Progress = Callable[[str, int, int | None], None]
+"""Called with the stage's name, frames or steps done, and those in all where that is known."""
 _AROUND = 3.0  # seconds to each side of a stretch in which references are found, too
 
 
@@ -72,6 +77,8 @@ class Plan:
         film = Streams(video=options.video_stream)
         open_source(face, fps=options.fps, seconds=0, tolerate_damage=True, streams=film)
         film, heard = chosen_streams(face, audio, options)
+        if options.adapt:
+            _check_own_sound(face, film)
         self.sounds = [measure(path, tolerant) for path in face_sounds(options.faces)]
         """Of each face."""
         self.sound = measure_mix(self.sounds) if audio is None else measure(audio, tolerant, heard)
@@ -96,9 +103,28 @@ class Plan:
             lasts, length = self.stretch.end, "trim"
         self.playback = Playback(self.source, lasts, length, keep)
         self.faces = FacePlan(self.source, self.lips, options)
+        self.not_adapted = ""
+        """Why the generator stays as it is, where it was to be adapted."""
         self.curves: list[Curves] = []
         """What each mouth does, where that is not left to the generator."""
-        if wanted_curves(options):
+        self._curved = wanted_curves(options, self.lips)
+
+    def finish(self, progress: Progress | None = None) -> None:
+        """Do what takes longer, once all else that can be refused was looked at.
+
+        Args:
+            progress: called with the stages of an adaptation, see :func:`lipsync.adapt.adapted_to`.
+        """
+        options = self.options
+        if options.adapt:
+            from lipsync.adapt import adapted_to  # late: few ask for it
+
+            assert not isinstance(options.model, nn.Module)  # which was refused
+            face = SYNC if options.faces == SYNC else None
+            given = {"face": face, "device": options.device, "progress": progress or (lambda *_: 0)}
+            model, self.not_adapted = adapted_to(self.source.path, options.model, **given)
+            self.lips.model, self.model = load_generator(model, options.device)
+        if self._curved:
             fps = float(self.source.fps)
             self.curves = [plan_curves(self.lips, options, sound, fps) for sound in self.sounds]
 
@@ -144,6 +170,17 @@ class Plan:
     def dubs(self, seconds: float) -> bool:
         """Whether a frame that is first shown then is to be dubbed."""
         return self.stretch is None or self.stretch.holds(seconds)
+
+
+def _check_own_sound(face: Path, film: Streams) -> None:
+    """Refuse a face's file that says nothing in its default sound."""
+    if film.audio is not None:
+        raise ConfigError(
+            f"adapt uses the default sound of {face}; leave out audio_stream, or name a file that "
+            "has only the new sound"
+        )
+    if face.suffix.lower() in STILLS or not probe(face).has_audio:
+        raise MediaError(face, "has no sound of its own to adapt to", "leave out adapt")
 
 
 def chosen_streams(face: Path, audio: Path | None, options: Options) -> tuple[Streams, Streams]:

@@ -17,7 +17,6 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from torch import nn
 
-from lipsync.dubbing.lips import ReferenceSets, is_published
 from lipsync.dubbing.rest import (
     Candidate,
     Seen,
@@ -34,6 +33,7 @@ from lipsync.dubbing.speakers import assign
 from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing
+from lipsync.generators.lips import ReferenceSets, is_published
 
 AHEAD = 2.0  # seconds of a shot that are seen before its first frame is dubbed
 _EVERY = 0.1  # seconds from one candidate to the next

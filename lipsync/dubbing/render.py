@@ -16,13 +16,13 @@ from lipsync.dubbing.blend import match_colours, match_detail
 from lipsync.dubbing.enhance import get_enhancer
 from lipsync.dubbing.faces import Face
 from lipsync.dubbing.ffhq import restored
-from lipsync.dubbing.lips import Lips, is_published
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.occlusion import load_occlusion
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.plan import Planned
 from lipsync.dubbing.references import Choice
 from lipsync.dubbing.restorer import Restorer
+from lipsync.generators.lips import Lips, is_published
 from lipsync.parallel import in_parallel
 
 _BATCH_BYTES = 64 * 2**20  # of frames in a batch; very large pictures come fewer at a time

@@ -68,6 +68,7 @@ class DubResult(Plain):
             longer; "pingpong", "loop", "freeze" or "trim" if the sound was longer.
         stretch: (start, end) of the dubbed range in seconds, if it was not the whole video.
         model: name of the generator.
+        not_adapted: why the generator is not adapted to the person, if it was to be; else "".
         references: its reference frames.
         sound: "copied", or the codec of the sound, and its loudness if one was requested.
         silent: whether the sound is silent, so that the mouth rests throughout.
@@ -104,6 +105,7 @@ class DubResult(Plain):
     tracks: Path | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     wall_seconds: float = 0.0
+    not_adapted: str = ""
     by_face: dict[str, int] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
 
@@ -125,6 +127,7 @@ class DubResult(Plain):
             f"video: {self.codec}{f', {self.kept} kept' if self.kept else ''}; "
             f"sound: {self.sound}{', silent' if self.silent else ''}{beside}; "
             f"synthetic, by {self.model}{f' ({people})' if people else ''}"
+            f"{f'; not adapted: {self.not_adapted}' if self.not_adapted else ''}"
         )
 
 

@@ -23,7 +23,6 @@ from torch import nn
 from lipsync.checkpoints import fingerprint
 from lipsync.checkpoints.origin import trained_with
 from lipsync.devices import to_device
-from lipsync.dubbing.lips import read_generator
 from lipsync.dubbing.references import reference_choice
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation.folder import RunFolder
@@ -37,6 +36,7 @@ from lipsync.evaluation.table import Report
 from lipsync.evaluation.videos import DEFAULT_JUDGE, Scoring
 from lipsync.faces.detect import Detector
 from lipsync.faces.tracks import STRIDE
+from lipsync.generators.lips import read_generator
 from lipsync.metrics.frechet import FrechetDistance
 from lipsync.metrics.functional import VSHIFT
 from lipsync.models.inference import optimise

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lipsync.errors import ConfigError
 from lipsync.translation.job import TranslationJob
 from lipsync.translation.speakers import Turn
 from lipsync.translation.track import speaker_tracks
@@ -36,8 +35,15 @@ def move_lips(
     def report(stage: str, done: int, total: int | None) -> None:
         progress(f"lips: {stage}", done, total)
 
-    if job.options.adapt:
-        options = _adapted(job, options, report)
+    if options.pop("adapt", given.adapt):
+        from lipsync.adapt import adapted_to  # late: it brings PyTorch
+        from lipsync.dubbing import DEFAULT_MODEL
+
+        base = options.get("model", DEFAULT_MODEL)
+        options["model"], reason = adapted_to(
+            job.video, base, face="sync", device=options["device"], progress=report
+        )
+        job.notes += [f"not adapted: {reason}"] if reason else []
     inputs = digest(
         job.video_digest,
         {name: str(value) for name, value in options.items()},
@@ -85,27 +91,3 @@ def _parts(job: TranslationJob, turns: Sequence[Turn]) -> tuple[Any, dict[str, P
             own[turn.speaker].append((round(start, 3), round(end, 3), turn.face))
     parts = Parts(tuple(Part(who, sounds[who], tuple(own[who])) for who in sounds))
     return parts, sounds
-
-
-def _adapted(job: TranslationJob, options: dict[str, Any], report: Any) -> dict[str, Any]:
-    """The options with a model that is adapted to the video, made once for all languages.
-
-    Where the video has too little to adapt to, a note says so, and the model stays as it is.
-    """
-    from lipsync.adapt import adapt  # late: it brings PyTorch
-    from lipsync.adapt.person import BASE
-    from lipsync.checkpoints import load_model
-    from lipsync.checkpoints.files import fingerprint
-
-    base, person = options.get("model", BASE), job.work / "person.safetensors"
-    if person.exists():
-        made = load_model(person).card.get("adapted", {})
-        if made.get("base_weights") == fingerprint(load_model(base)):
-            return options | {"model": person}
-    device = "cuda" if options["device"] != "cpu" else "cpu"
-    try:
-        adapt([job.video], person, base, face="sync", device=device, progress=report)
-    except ConfigError as error:
-        job.notes.append(f"adaptation failed, using the model as it is: {error}")
-        return options | {"model": base}
-    return options | {"model": person}

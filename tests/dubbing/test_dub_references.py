@@ -11,13 +11,13 @@ from dubbing_media import SQUARE, FixedDetector, Hearing, frame, make_video, tin
 from lipsync import cli
 from lipsync.dubbing import LiveSession, dub_frames, render
 from lipsync.dubbing.faces import FacePlan
-from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Shown
 from lipsync.dubbing.references import ALIGNED, IN_BOX, Reach, References, reference_choice
 from lipsync.dubbing.rest import Seen
 from lipsync.dubbing.source import open_source
 from lipsync.errors import ConfigError, MediaError
+from lipsync.generators.lips import Lips
 from lipsync.media import VideoWriter
 from lipsync.models import Wav2Lip
 

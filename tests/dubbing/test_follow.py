@@ -9,7 +9,6 @@ from dubbing_media import BOX, SIZE, SQUARE, FixedDetector, Hearing, frame, make
 
 from lipsync.dubbing import faces
 from lipsync.dubbing.follow import FaceFollower, MouthCentred
-from lipsync.dubbing.lips import Lips
 from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import Shown
@@ -19,6 +18,7 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.faces.crops import steady_box
 from lipsync.faces.detect import Detection
 from lipsync.faces.framing import covering_box, get_framing
+from lipsync.generators.lips import Lips
 
 BOX_FRAMING = get_framing("box")
 NOWHERE = np.full((5, 2), np.nan, np.float32)

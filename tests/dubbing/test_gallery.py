@@ -4,32 +4,17 @@ import json
 
 import numpy as np
 import pytest
-import torch
-from dubbing_media import BOX, SIZE, FixedDetector, frame
+from dubbing_media import BOX, SIZE, FixedDetector, frame, painting
 
 from lipsync.checkpoints import load_model, save_model
 from lipsync.checkpoints.files import fingerprint
 from lipsync.dubbing import dub
-from lipsync.dubbing.gallery import load_gallery, look_of
 from lipsync.errors import CheckpointError
 from lipsync.faces.framing import get_framing
+from lipsync.generators.gallery import load_gallery, look_of
 from lipsync.media import VideoWriter, read_frames
-from lipsync.models import Wav2Lip
 
 STRIPED = np.indices((SIZE[1], SIZE[0])).sum(axis=0) % 24 > 11
-
-
-def painting(level):
-    """A generator that paints everything in one grey."""
-    torch.manual_seed(0)
-    network = Wav2Lip(image_size=96, width=0.06, depth=0.0)
-    last = [part for part in network.output_block.modules() if isinstance(part, torch.nn.Conv2d)][
-        -1
-    ]
-    with torch.no_grad():
-        last.weight.zero_()
-        last.bias.fill_(np.log(level / (1 - level)))
-    return network
 
 
 def striped(k):

@@ -17,7 +17,6 @@ from translation_media import (
 )
 
 from lipsync.checkpoints import load_model, save_model
-from lipsync.checkpoints.files import fingerprint
 from lipsync.errors import ConfigError
 from lipsync.media import probe, read_audio
 from lipsync.translation import Segment, translate
@@ -54,37 +53,39 @@ def test_the_lips_follow_the_track_and_are_done_once(
     assert len(calls) == 3
 
 
-def test_the_model_is_adapted_to_the_video_once(video: Path, output: Path, monkeypatch) -> None:
-    base = load_model("judge-open")  # whatever has weights
+def test_the_model_is_adapted_to_the_video_once(
+    video: Path, output: Path, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LIPSYNC_CACHE", str(tmp_path / "cache"))
     adapted, models = [], []
 
     def fake_adapt(videos, person, model, **options):
         adapted.append((videos, model, options["face"]))
-        save_model(base, person, {"adapted": {"base_weights": fingerprint(base)}})
+        save_model(load_model("judge-open"), person)  # whatever has weights
 
     def fake_dub(face, audio, output, model, **options):
+        assert "adapt" not in options
         models.append(model)
         output.write_bytes(audio.read_bytes())
         return DUBBED
 
-    monkeypatch.setattr("lipsync.adapt.adapt", fake_adapt, raising=False)
-    monkeypatch.setattr("lipsync.dubbing.dub", fake_dub)
-    options, *_ = engines(until="lips", dub={"model": "judge-open"}, adapt=True)
-    for _ in range(2):
-        translate(video, output, options)
-        output.unlink()
-    person = work(output) / "person.safetensors"
-    assert adapted == [([video], "judge-open", "sync")]
-    assert models == [person, person]
-
     def too_little(*_, **__):
         raise ConfigError("only 2.0 s of the footage are usable")
 
-    person.unlink()
-    monkeypatch.setattr("lipsync.adapt.adapt", too_little, raising=False)
+    monkeypatch.setattr("lipsync.adapt.kept.adapt", fake_adapt)
+    monkeypatch.setattr("lipsync.dubbing.dub", fake_dub)
+    for wanted in ({"adapt": True}, {"dub": {"adapt": True}}):
+        options, *_ = engines(until="lips", **wanted)
+        translate(video, output, options)
+        output.unlink()
+    assert adapted == [([video], "lipscode-open", "sync")]
+    assert [model.name for model in models] == 2 * ["lipscode-open-adapted.safetensors"]
+
+    monkeypatch.setenv("LIPSYNC_CACHE", str(tmp_path / "other"))
+    monkeypatch.setattr("lipsync.adapt.kept.adapt", too_little)
     result = translate(video, output, options)
-    assert models[-1] == "judge-open"
-    assert "adaptation failed, using the model as it is: only 2.0 s" in str(result)
+    assert models[-1] == "lipscode-open"
+    assert "note: not adapted: only 2.0 s" in str(result)
 
 
 @pytest.mark.slow

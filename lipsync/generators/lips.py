@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from lipsync.devices import to_device
-from lipsync.dubbing.gallery import Gallery, load_gallery
 from lipsync.errors import ConfigError
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
+from lipsync.generators.gallery import Gallery, load_gallery
 from lipsync.models import LipGAN, Wav2Lip
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import InferenceGenerator, optimise

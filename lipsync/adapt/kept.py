@@ -1,0 +1,79 @@
+"""A generator adapted to the person in one video, trained once and kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from filelock import FileLock
+
+from lipsync import __version__
+from lipsync.adapt.person import BASE, Progress, adapt
+from lipsync.checkpoints.files import fingerprint, sha256, whole_files
+from lipsync.errors import CheckpointError, ConfigError
+from lipsync.generators.lips import read_generator
+from lipsync.speeds import cache_folder
+
+
+def adapted_to(
+    video: str | Path,
+    base: str | Path = BASE,
+    *,
+    face: str | None = None,
+    device: str = "cpu",
+    progress: Progress = lambda stage, done, total: None,
+) -> tuple[str | Path, str]:
+    """The generator to dub a video with: adapted to the person in it, where that is an improvement.
+
+    It is trained by the first call for a video, with the video's own sound, and found in the cache
+    by later ones. The cache goes by the content of the video, the weights of the base, ``face`` and
+    the version of the package. A call that was killed is continued by the next; of several at a
+    time one trains, and the others wait for it.
+
+    Args:
+        video: with the person's own speech.
+        base: name or path of the generator to begin from.
+        face: "sync" for the one of several faces that speaks; None refuses several.
+        device: of the dub; it trains on a GPU where that is one, else on the CPU.
+        progress: called with ("adapt: STAGE", steps done, steps in all), where it trains.
+
+    Returns:
+        The adapted generator's file, and ""; or the base, and the one line that says why it stays
+        as it is: too little footage, several people, no gain. That is remembered, too.
+
+    Raises:
+        MediaError: a video that cannot be read.
+        CheckpointError: a base that cannot be, or a cache that cannot be written.
+        ConfigError: a base that paints no faces.
+        LipsyncError: footage that cannot be prepared, or training that fails.
+    """
+    weights = fingerprint(read_generator(base))
+    try:
+        asked = [sha256(Path(video)), weights, face, __version__]
+        name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+        folder = cache_folder() / "adapted" / name
+        made, refused = folder / f"{Path(base).stem}-adapted.safetensors", folder / "refused.txt"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            if not made.exists() and not refused.exists():
+                try:
+                    adapt(
+                        [video],
+                        made,
+                        base,
+                        face=face,
+                        device="cuda" if device.startswith("cuda") else "cpu",
+                        progress=lambda stage, *counts: progress(f"adapt: {stage}", *counts),
+                    )
+                except ConfigError as error:
+                    with whole_files(refused) as (file,):
+                        file.write_text(str(error), encoding="utf-8")
+            return (made, "") if made.exists() else (base, refused.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(
+            error.filename or cache_folder(),
+            f"cannot be read or written ({reason})",
+            "set LIPSYNC_CACHE to another folder",
+        ) from error
