@@ -40,8 +40,8 @@ def main() -> None:
     for kind in (*KINDS, "none"):
         rng = np.random.default_rng(0)
         rows = [shares(finder, painted, pictures(reader, key), kind, rng) for key in keys]
-        found = [mean_interval(np.array(column)) for column in zip(*rows, strict=True)]
-        cells = [interval.text() for interval in found]
+        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        cells = [mean_interval(column[np.isfinite(column)]).text() for column in columns]
         print(f"| {kind} | {' | '.join(['-', *cells][-2:])} |", flush=True)
 
 
@@ -69,5 +69,10 @@ def shares(
     covered = hidden[:, step // 2 :: step, step // 2 :: step]
     found = [np.average(left, weights=painted * (1 - covered))]
     if kind != "none":
-        found.insert(0, np.average(left, weights=painted * covered + 1e-9))
+        inside = painted * covered
+        found.insert(0, np.average(left, weights=inside) if inside.sum() > 1 else np.nan)
     return found
+
+
+if __name__ == "__main__":
+    main()
