@@ -2,6 +2,7 @@
 
     python experiments/inference_speed/benchmark.py                     # random weights
     python experiments/inference_speed/benchmark.py --model last.ckpt   # real ones, real PSNR
+    ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI python ...                      # as on a CPU without AMX
 
 Prints one row a form: frames a second (median of the runs; forms take turns, so that a busy machine
 slows all alike), speed-up over the plain float32 module, milliseconds of a core that a frame takes
@@ -15,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -25,30 +27,87 @@ from lipsync.checkpoints import load_model
 from lipsync.models import FaceGenerator, Wav2Lip
 from lipsync.models.inference import fastest_dtype, optimise
 
+Form = Callable[[Tensor, Tensor], Tensor]
 
-def onnx_runtime(generator: nn.Module, threads: int) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """The generator in ONNX Runtime; None where it or ``onnx`` is not installed."""
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime
-    except ImportError:
-        return None
-    from lipsync.export import export_onnx
+
+def onnx_runtime(path: Path, threads: int) -> Form:
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "generator.onnx"
-        export_onnx(generator, path)
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(mel: Tensor, faces: Tensor) -> Tensor:
         feed = {"mel": mel.numpy(), "faces": faces.numpy()}
         return torch.from_numpy(session.run(None, feed)[0])
 
     return run
+
+
+def openvino(path: Path, threads: int, mel: Tensor, faces: Tensor) -> Form:
+    """For one batch size, in float32 but for what is quantised."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(path)
+    model.reshape({"mel": list(mel.shape), "faces": list(faces.shape)})
+    wanted = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(model, "CPU", wanted).create_infer_request()
+
+    def run(mel: Tensor, faces: Tensor) -> Tensor:
+        feed = {"mel": mel.numpy(), "faces": faces.numpy()}
+        return torch.from_numpy(request.infer(feed)[0].copy())
+
+    return run
+
+
+def quantised(path: Path, mel: Tensor, faces: Tensor) -> Path:
+    """Convolutions in int8, by the ranges of these inputs, but the one that sees the faces first,
+    and the last two, which make the picture."""
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    ready, made = path.with_suffix(".ready.onnx"), path.with_suffix(".int8.onnx")
+    quant_pre_process(path, ready, skip_symbolic_shape=True)
+    kinds = ["Conv", "ConvTranspose"]
+    nodes = [node for node in onnx.load(ready).graph.node if node.op_type in kinds]
+    exact = [node.name for node in nodes if "faces" in node.input or node in nodes[-2:]]
+
+    class Inputs(quantization.CalibrationDataReader):
+        feeds = iter(
+            {"mel": mel[k : k + 4].numpy(), "faces": faces[k : k + 4].numpy()}
+            for k in range(0, len(mel) - 3, 4)
+        )
+
+        def get_next(self):
+            return next(self.feeds, None)
+
+    quantization.quantize_static(
+        ready, made, Inputs(), per_channel=True, op_types_to_quantize=kinds,
+        activation_type=quantization.QuantType.QUInt8, nodes_to_exclude=exact,
+    )  # fmt: skip
+    return made
+
+
+def exported_forms(
+    generator: nn.Module, threads: int, mel: Tensor, faces: Tensor, ranges: tuple[Tensor, Tensor]
+) -> dict[str, Form]:
+    """The generator in ONNX Runtime and OpenVINO, where they are installed."""
+    if not (find_spec("onnx") and find_spec("onnxruntime")):
+        return {}
+    from lipsync.export import export_onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "generator.onnx"
+        export_onnx(generator, path)
+        forms = {"ONNX Runtime float32": onnx_runtime(path, threads)}
+        if find_spec("openvino"):
+            coarse = quantised(path, *ranges)
+            forms["ONNX Runtime int8"] = onnx_runtime(coarse, threads)
+            forms["OpenVINO float32"] = openvino(path, threads, mel, faces)
+            forms["OpenVINO int8"] = openvino(coarse, threads, mel, faces)
+    return forms
 
 
 def example(generator: FaceGenerator, batch: int) -> tuple[Tensor, Tensor]:
@@ -86,6 +145,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--inputs", help="a torch file {'mel', 'faces'} to use instead of noise")
+    parser.add_argument("--ranges", help="such a file, by whose ranges int8 is set")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -98,13 +158,16 @@ def main() -> None:
         given = torch.load(options.inputs, weights_only=True)
         mel, faces = given["mel"][: options.batch], given["faces"][: options.batch]
 
-    forms: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    ranges = example(generator, 8)
+    if options.ranges:
+        given = torch.load(options.ranges, weights_only=True)
+        ranges = given["mel"], given["faces"]
+    forms: dict[str, Form] = {
         "plain float32": torch.inference_mode()(generator),
         "optimised float32": optimise(generator, torch.float32),
         "optimised bfloat16": optimise(generator, torch.bfloat16),
     }
-    if runtime := onnx_runtime(generator, options.threads):
-        forms["ONNX Runtime float32"] = runtime
+    forms |= exported_forms(generator, options.threads, mel, faces, ranges)
 
     outputs = {name: form(mel, faces) for name, form in forms.items()}  # also warms them up
     seconds: dict[str, list[float]] = {name: [] for name in forms}

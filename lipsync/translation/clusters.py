@@ -9,9 +9,11 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE, mfcc
 
 _LOUD_DB = 25.0  # below its loudest frames a frame is a pause
+_RATE = 100  # frames a second
 _LEAST = 400  # samples that cepstra need
 _NEVER = 1e9  # added to how unlike lines are that cannot be of one person,
 _DOUBTED = 5.0  # and those that probably are not; two voices differ by 3 to 30
+_ANGLE = 20.0  # times one minus the cosine of voiceprints, to count as much
 
 
 def voice_rows(wave: np.ndarray) -> np.ndarray:
@@ -29,7 +31,7 @@ def voice_rows(wave: np.ndarray) -> np.ndarray:
     if len(wave) < _LEAST or not wave.any():
         return np.zeros((0, 13))
     cepstra = mfcc(wave).astype(np.float64)
-    pitch = track_pitch(wave)[:: SAMPLE_RATE // 100 // HOP_LENGTH]
+    pitch = track_pitch(wave)[:: SAMPLE_RATE // _RATE // HOP_LENGTH]
     count = min(len(cepstra), len(pitch))
     voiced = np.where(pitch > 0, pitch, np.nan)[:count]
     energy = cepstra[:count, 0]  # a natural logarithm
@@ -47,10 +49,13 @@ def cluster(
     """Lines in groups of one voice each: the two most alike are joined until few enough are left.
 
     How unlike two groups are is the squared distance of their means in units of their spread, over
-    all that is known of a voice (Mahalanobis, with a diagonal covariance).
+    all that is known of a voice (Mahalanobis, with a diagonal covariance); of voiceprints, one
+    minus the cosine of their sums. It counts by how long both are, as in Ward's method: else one
+    odd line stays alone, and all others are joined.
 
     Args:
-        voices: of each line, :func:`voice_rows`.
+        voices: of each line :func:`voice_rows`, or of each its voiceprint (d,), zeros for unknown
+            (:func:`lipsync.translation.voiceprints.voiceprints`).
         count: groups that are wanted; fewer where there are fewer lines.
         faces: of each line the face that is seen to say it, None where none is: lines of one face
             are one person's.
@@ -70,15 +75,21 @@ def cluster(
         for one, other in pairs:
             a, b = places[names[one]], places[names[other]]
             further[a, b] = further[b, a] = much
-    sums = np.stack([sum((_sums(voices[k]) for k in group), np.zeros((3, 13))) for group in groups])
+    printed = voices[0].ndim == 1
+    each = voices if printed else [_sums(rows) for rows in voices]
+    lasts = [np.linalg.norm(voice) if printed else len(voice) / _RATE for voice in voices]
+    sums = np.stack([np.sum([each[k] for k in group], axis=0) for group in groups])
+    weights = np.array([max(1 / _RATE, sum(lasts[k] for k in group)) for group in groups])
     while len(groups) > count:
-        unlike = _unlike(sums) + further
+        unlike = (_angles(sums) if printed else _unlike(sums)) + further
+        unlike *= np.outer(weights, weights) / np.add.outer(weights, weights)
         np.fill_diagonal(unlike, np.inf)
         a, b = sorted(map(int, np.unravel_index(unlike.argmin(), unlike.shape)))
         groups[a] += groups.pop(b)
         sums[a] += sums[b]
+        weights[a] += weights[b]
         further[a] = further[:, a] = np.maximum(further[a], further[b])
-        sums = np.delete(sums, b, axis=0)
+        sums, weights = np.delete(sums, b, axis=0), np.delete(weights, b)
         further = np.delete(np.delete(further, b, axis=0), b, axis=1)
     ordered = sorted(groups, key=min)
     return [next(g for g, group in enumerate(ordered) if k in group) for k in range(len(voices))]
@@ -101,3 +112,11 @@ def _unlike(sums: np.ndarray) -> np.ndarray:
     units = np.maximum((spread[:, None] + spread[None]) / 2, 1e-3)
     both = known[:, None] & known[None]
     return np.where(both, steps / units, 0.0).sum(axis=-1)
+
+
+def _angles(sums: np.ndarray) -> np.ndarray:
+    """(groups, groups), from voiceprints (groups, d); what is unknown is like all others."""
+    lengths = np.linalg.norm(sums, axis=1)
+    known = np.outer(lengths, lengths) > 0
+    cosines = sums @ sums.T / np.where(known, np.outer(lengths, lengths), 1)
+    return np.where(known, _ANGLE * (1 - cosines), 0.0)

@@ -33,6 +33,8 @@ class Options:
             person's lips, where they are visible. By default one, whose lips move throughout.
             They are called A, B and so on, in order of their first lines; ``tts`` and ``voice`` may
             then be mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
+        speaker_model: an ONNX speaker embedding by which lines of one voice are found, with
+            sherpa-onnx; by default cepstra and pitch tell voices apart.
         audio_stream: audio track to translate, a number from 0 or a language; others are kept. By
             default the file's default track.
         video_stream: video track to dub, a number from 0.
@@ -61,6 +63,7 @@ class Options:
     tts: str | dict | Speaker = AUTO
     voice: str | dict | Voice | None = None
     speakers: int | None = option(None, least=1, most=26)
+    speaker_model: str | Path | None = None
     audio_stream: int | str | None = option(None, least=0)
     video_stream: int | None = option(None, least=0)
     transcript: str | Path | None = None
@@ -86,6 +89,8 @@ class Options:
         check_options(self)
         if self.adapt and self.streams != USUAL:
             raise ConfigError("adapt uses the default tracks; leave out audio_stream, video_stream")
+        if self.speaker_model is not None and self.speakers is None:
+            raise ConfigError("speaker_model tells several people apart; add --speakers 2 or more")
         for name in ("tts", "voice"):
             if isinstance(getattr(self, name), dict) and self.speakers is None:
                 raise ConfigError(

@@ -24,6 +24,7 @@ from lipsync.translation.segments import Transcript
 from lipsync.translation.speakers import NOBODY, Turn, find_turns, speaker_of, unseen
 from lipsync.translation.subtitles import Cue, read_subtitles
 from lipsync.translation.track import fit_lines
+from lipsync.translation.voiceprints import check_speaker_model
 from lipsync.translation.work import load
 
 Progress = Callable[[str, int, int | None], None]
@@ -192,6 +193,8 @@ def _check(video: Path, output: Path, work: Path, options: Options) -> None:
         read_subtitles(path)
     if options.glossary is not None:
         Glossary.read(options.glossary)
+    if options.speaker_model is not None:
+        check_speaker_model(options.speaker_model)
     if options.correct is not None:
         read_corrections(options, work / options.to)
     if options.source == options.to:

@@ -21,7 +21,8 @@ from lipsync.media.loudness import read_speech
 from lipsync.translation.clusters import cluster, voice_rows
 from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.segments import Segment, Transcript
-from lipsync.translation.work import Row, digest, load, save
+from lipsync.translation.voiceprints import voiceprints
+from lipsync.translation.work import Row, digest, file_digest, load, save
 
 if TYPE_CHECKING:
     from lipsync.dubbing.syncing import JudgedShot
@@ -71,7 +72,7 @@ def find_turns(
     folder = job.folder if job.options.subtitles is not None else job.work
     path, lines = folder / "speakers.json", transcript.segments
     of = digest([[line.start, line.end] for line in lines])
-    inputs = digest(job.video_digest, of, job.options.speakers)
+    inputs = digest(job.video_digest, of, job.options.speakers, *_model_digest(job))
     if path.exists():
         found = load(path, "turns")
         edited = found.get("made") != digest(found["turns"])
@@ -85,6 +86,11 @@ def find_turns(
     save(path, {"inputs": inputs, "lines": of, "made": digest(rows)}, "turns", rows)
     report(1, 1)
     return turns, 1
+
+
+def _model_digest(job: TranslationJob) -> list[str]:
+    model = job.options.speaker_model
+    return [] if model is None else [file_digest(Path(model))]
 
 
 def chance(seconds: float) -> float:
@@ -174,7 +180,9 @@ def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list
     ]
     wave = read_speech(job.video, streams=job.options.streams)
     cuts = [(round(line.start * SAMPLE_RATE), round(line.end * SAMPLE_RATE)) for line in lines]
-    voices = [voice_rows(wave[start:end]) for start, end in cuts]
+    waves = [wave[start:end] for start, end in cuts]
+    model = job.options.speaker_model
+    voices = voiceprints(model, waves) if model else [voice_rows(wave) for wave in waves]
     people = cluster(voices, job.options.speakers or 1, said, apart, _silent(pieces, said))
     owners = _owners(pieces, people)
     turns = []

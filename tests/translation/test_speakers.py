@@ -131,6 +131,29 @@ def test_lips_move_while_their_owner_speaks_and_else_are_left_alone(panel, outpu
     assert np.abs(heard[round(8.6 * RATE) : round(9.0 * RATE)]).max() > 0.02
 
 
+def test_lines_off_screen_by_a_speaker_embedding(panel, output, judged, monkeypatch) -> None:
+    """It hears the line that nobody is seen to say in the voice of the first speaker."""
+    translate(panel, output, options(until="speakers"))
+    model, heard = output.with_suffix(".onnx"), []
+    model.write_bytes(b"a network")
+    voices = [
+        np.array([1.0, 0.0]),
+        np.array([0.0, 1.0]),
+        np.array([1.0, 0.1]),
+        np.array([0.9, 0.0]),
+    ]
+    given = lambda path, waves: heard.append((path, [len(w) for w in waves])) or voices  # noqa: E731
+    monkeypatch.setattr("lipsync.translation.speakers.voiceprints", given)
+    monkeypatch.setattr("lipsync.translation.pipeline.check_speaker_model", lambda _: None)
+    result = translate(panel, output, options(until="speakers", speaker_model=model))
+    assert result.speakers == ["A", "B", "A", "A"]
+    lasts = [round((end - start) * 16_000) for _, start, end, _ in LINES]
+    assert heard == [(model, pytest.approx(lasts, abs=1))]
+    again = translate(panel, output, options(until="speakers", speaker_model=model))
+    assert made(again) == {}
+    assert translate(panel, output, options(until="speakers")).speakers == ["A", "B", "A", "B"]
+
+
 def test_what_a_person_corrects_stays(panel, output, judged) -> None:
     translate(panel, output, options(until="speakers"))
     path = work(output) / "speakers.json"

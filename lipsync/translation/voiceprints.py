@@ -1,0 +1,77 @@
+"""Voices as a speaker-embedding network of the user's own hears them, run by sherpa-onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.audio import SAMPLE_RATE
+from lipsync.errors import CheckpointError, StageError
+
+_WANTED = "a speaker embedding of WeSpeaker, 3D-Speaker or NeMo from sherpa-onnx's releases"
+_BOTH = ("output_dim", "sample_rate", "language")
+_KEYS = {
+    "wespeaker": (*_BOTH, "normalize_samples"),
+    "3d-speaker": (*_BOTH, "normalize_samples"),
+    "nemo": (*_BOTH, "feat_dim", "window_size_ms", "window_stride_ms"),
+}
+"""Of each framework the metadata without which sherpa-onnx ends the process."""
+
+
+def check_speaker_model(path: str | Path) -> None:
+    """Refuse a file that is no speaker embedding, or any where sherpa-onnx is not installed.
+
+    Raises:
+        StageError: sherpa-onnx is not installed.
+        CheckpointError: the file is not there, is not ONNX, or is another network.
+    """
+    from lipsync.onnx_files import open_onnx  # late: it brings onnxruntime
+
+    if find_spec("sherpa_onnx") is None:
+        remedy = "pip install 'sherpa-onnx>=1.12.26,<3', or leave out --speaker-model"
+        raise StageError("speakers", "sherpa-onnx is not installed", remedy)
+    has = open_onnx(Path(path), "cpu", _WANTED).get_modelmeta().custom_metadata_map
+    needs = _KEYS.get(has.get("framework", ""), ("framework",))
+    lacking = [key for key in needs if not has.get(key)]
+    if lacking or has.get("framework") not in _KEYS:
+        about = f"has no '{lacking[0]}' in its metadata" if lacking else "is of another framework"
+        raise CheckpointError(path, f"is no speaker embedding: {about}", f"give {_WANTED}")
+
+
+def voiceprints(path: str | Path, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What a network knows of the voice in each line.
+
+    Args:
+        path: the network, see :func:`check_speaker_model`.
+        waves: float32 (n,) at 16 kHz each, lines of speech.
+
+    Returns:
+        float64 (d,) of each line, as long as the line in seconds; zeros where it is silent or too
+        short. Their directions are alike where voices are, and they add up.
+
+    Raises:
+        CheckpointError: the network does not run.
+    """
+    import sherpa_onnx
+
+    check_speaker_model(path)
+    found = []
+    try:
+        config = sherpa_onnx.SpeakerEmbeddingExtractorConfig(model=str(path))
+        extractor = sherpa_onnx.SpeakerEmbeddingExtractor(config)
+        for wave in waves:
+            print_ = np.zeros(extractor.dim)
+            stream = extractor.create_stream()
+            stream.accept_waveform(SAMPLE_RATE, wave)
+            stream.input_finished()
+            if wave.any() and extractor.is_ready(stream):
+                print_ = np.nan_to_num(np.asarray(extractor.compute(stream), np.float64))
+                print_ *= len(wave) / SAMPLE_RATE / max(np.linalg.norm(print_), 1e-9)
+            found.append(print_)
+    except RuntimeError as error:
+        about = " ".join(str(error).split())[:200]
+        raise CheckpointError(path, f"does not run ({about})", f"give {_WANTED}") from None
+    return found
