@@ -76,7 +76,7 @@ def load_occlusion(name: str | Path, framing: Framing, device: str) -> Occlusion
         CheckpointError: it cannot be loaded.
         ConfigError: it is of another kind.
     """
-    from lipsync.checkpoints import load_model
+    from lipsync.checkpoints.loading import load_model
 
     if name == NONE:
         return None
