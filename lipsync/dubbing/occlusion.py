@@ -13,6 +13,8 @@ from lipsync.devices import to_device
 from lipsync.errors import ConfigError
 from lipsync.faces.framing import Framing, get_framing
 from lipsync.models import OcclusionNet
+from lipsync.models.folding import folded
+from lipsync.models.inference import fastest_dtype
 from lipsync.models.occlusion import SIDE
 
 OCCLUSION = "occlusion-open"
@@ -32,8 +34,9 @@ class Occlusion:
     """
 
     def __init__(self, network: OcclusionNet) -> None:
-        self.network = network.eval()
         self._device = next(network.parameters()).device
+        self._dtype = fastest_dtype(self._device.type)
+        self.network = folded(network).to(self._dtype)
         x, y, width = get_framing(network.config["framing"]).mouth
         below, across, down = (share * width for share in _MOUTH)
         unit = (np.arange(SIDE) + 0.5) / SIDE
@@ -52,8 +55,8 @@ class Occlusion:
             float32 (n, 64, 64) in [0, 1].
         """
         pixels = torch.from_numpy(np.stack([np.stack(crops), np.stack(references)]))
-        faces = pixels.to(self._device).permute(0, 1, 4, 2, 3).float() / 255
-        found = self.network(*faces)[:, 0].sigmoid().cpu().numpy()
+        faces = pixels.to(self._device).permute(0, 1, 4, 2, 3).to(self._dtype) / 255
+        found = self.network(*faces)[:, 0].float().sigmoid().cpu().numpy()
         low, high = _BETWEEN
         hidden = np.clip((found - low) / (high - low), 0, 1)
         return 1 - np.stack([self._in_front(one) for one in hidden])
