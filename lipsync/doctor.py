@@ -32,6 +32,7 @@ PACKAGES = (
     "librosa",
     "numpy",
     "onnx",
+    "openvino",
 )
 
 

@@ -1,4 +1,4 @@
-"""How fast networks run on this machine in one precision and another: measured once, and kept.
+"""How fast networks run on this machine in one form and another: measured once, and kept.
 
 A file in the user's cache holds it, by processor, PyTorch and network, so that a machine
 makes the same pictures from run to run; delete it to measure again. It needs no PyTorch to be read.
@@ -37,14 +37,21 @@ def cache_folder() -> Path:
     return base / "lipsync"
 
 
-def quickest(network: str, config: Any, version: str, measure: Callable[[], Milliseconds]) -> str:
+def quickest(
+    network: str,
+    config: Any,
+    version: str,
+    measure: Callable[[], Milliseconds],
+    least_gain: float = _LEAST_GAIN,
+) -> str:
     """The precision to run a network in on this machine.
 
     Args:
         network: its name, for people.
         config: what else tells it apart, plain values.
-        version: of PyTorch.
+        version: of PyTorch and what else runs it.
         measure: called where nothing is known yet; the first precision is the exact one.
+        least_gain: times as fast as that one another must be.
     """
     about = json.dumps([network, config, processor(), version], default=str)
     key = hashlib.sha256(about.encode()).hexdigest()[:16]
@@ -55,7 +62,7 @@ def quickest(network: str, config: Any, version: str, measure: Callable[[], Mill
                 times = measure()
                 exact = next(iter(times))
                 best = min(times, key=times.__getitem__)
-                chosen = best if _LEAST_GAIN * times[best] <= times[exact] else exact
+                chosen = best if least_gain * times[best] <= times[exact] else exact
                 about_it = {"network": network, "processor": processor()}
                 known[key] = about_it | {"times": times, "chosen": chosen}
                 log.info("%s runs in %s here", network, chosen)
@@ -82,7 +89,8 @@ def about_speeds() -> str:
         for row in own
     ]
     return (
-        "; ".join(said) or "not measured yet; the first dub does so if the processor has bfloat16"
+        "; ".join(said)
+        or "not measured yet; the first dub does so where there is bfloat16 or OpenVINO"
     )
 
 

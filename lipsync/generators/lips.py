@@ -15,13 +15,13 @@ from lipsync.errors import ConfigError
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
 from lipsync.generators.gallery import Gallery, load_gallery
+from lipsync.generators.quantised import MOST_WORKERS, fastest
 from lipsync.models import LipGAN, Wav2Lip
 from lipsync.models.generator import FaceGenerator
-from lipsync.models.inference import InferenceGenerator, optimise
+from lipsync.models.inference import InferenceGenerator
 
 _CPU_BATCH, _CUDA_BATCH = 12, 128  # frames of 96 x 96
 _FRAME_BYTES = 24 * 2**20  # on a device, for a frame of 96 x 96 at the published width
-_MOST_WORKERS = 4
 
 
 ReferenceSets = list[tuple[float, list[np.ndarray]]]
@@ -75,7 +75,7 @@ class Lips:
         """
         if self.device.type != "cpu" or not isinstance(self.model, InferenceGenerator):
             return 1
-        return max(1, min(_MOST_WORKERS, torch.get_num_threads()))
+        return max(1, min(MOST_WORKERS, torch.get_num_threads()))
 
     @torch.inference_mode()
     def generate(
@@ -169,7 +169,7 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
         return model, getattr(model, "name", type(model).__name__)
 
     def load(path: str | Path) -> nn.Module:
-        return optimise(to_device(read_generator(path), device))
+        return fastest(to_device(read_generator(path), device))
 
     if Path(model).is_dir():
         return load_gallery(Path(model), load), Path(model).name

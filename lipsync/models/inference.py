@@ -75,22 +75,36 @@ def optimise(generator: FaceGenerator, dtype: torch.dtype | None = None) -> Infe
 
 def _quickest(network: FaceGenerator) -> str:
     """The name of the faster dtype on this CPU."""
+    about = network.config, torch.__version__
+    return quickest(name_of(network), *about, lambda: _times(network))
+
+
+def name_of(network: FaceGenerator) -> str:
+    """Kind and size, for people."""
     size = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-    name = f"{type(network).__name__} {size:.1f} M"
-    return quickest(name, network.config, torch.__version__, lambda: _times(network))
+    return f"{type(network).__name__} {size:.1f} M"
 
 
 def _times(network: FaceGenerator) -> dict[str, float]:
-    """Milliseconds a frame by dtype, the best of some tries in turn.
+    """Milliseconds a frame by dtype."""
+    return milliseconds(
+        {
+            str(dtype).partition(".")[2]: InferenceGenerator(
+                deepcopy(network).to(dtype=dtype), dtype
+            )
+            for dtype in (torch.float32, torch.bfloat16)
+        }
+    )
+
+
+def milliseconds(generators: dict[str, InferenceGenerator]) -> dict[str, float]:
+    """Milliseconds a frame of forms of one generator, the best of some tries in turn.
 
     They are of the processor, in one thread, as dubs generate: a busy machine takes no longer.
     """
-    generators = {
-        str(dtype).partition(".")[2]: InferenceGenerator(deepcopy(network).to(dtype=dtype), dtype)
-        for dtype in (torch.float32, torch.bfloat16)
-    }
-    sound = torch.zeros(_MEASURED, *network.audio_shape)
-    faces = torch.full((_MEASURED, *network.faces_shape), 0.5)
+    one = next(iter(generators.values()))
+    sound = torch.zeros(_MEASURED, *one.audio_shape)
+    faces = torch.full((_MEASURED, *one.faces_shape), 0.5)
     best = dict.fromkeys(generators, float("inf"))
     threads, begin = torch.get_num_threads(), time.thread_time()
     torch.set_num_threads(1)
