@@ -27,7 +27,7 @@ class OcclusionNet(Network):
         ConfigError: sizes of which no network can be built.
     """
 
-    use = "keep what is in front of a mouth in dubs (lipsync dub --in-front FILE)"
+    use = "keep what is in front of a mouth in dubs (lipsync dub --occlusion FILE)"
 
     def __init__(
         self, image_size: int = 128, framing: str = "aligned_jaw", width: float = 1.0
