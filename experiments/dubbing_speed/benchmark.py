@@ -30,8 +30,8 @@ from lipsync.dubbing import dub, pipeline
 from lipsync.dubbing.stages import Stages
 from lipsync.faces.detect import CenterFace
 from lipsync.media import VideoWriter, write_audio
+from lipsync.generators.quantised import fastest
 from lipsync.models import Wav2Lip
-from lipsync.models.inference import optimise
 from lipsync.sample.corpus import make_clip
 
 SIZE = 1280, 720
@@ -85,7 +85,7 @@ def run(form: str, network: nn.Module, face: Path, audio: Path, output: Path) ->
         finally:
             pipeline.Stages = overlapping
     else:
-        result = dub(face, audio, output, model=optimise(network), detector=CenterFace(threads=1))
+        result = dub(face, audio, output, model=fastest(network), detector=CenterFace(threads=1))
     return {
         "fps": result.frames / result.wall_seconds,
         "ms": {name: 1000 * s / result.frames for name, s in result.stage_seconds.items()},
