@@ -29,8 +29,8 @@ from torch import nn
 from lipsync.dubbing import dub, pipeline
 from lipsync.dubbing.stages import Stages
 from lipsync.faces.detect import CenterFace
-from lipsync.media import VideoWriter, write_audio
 from lipsync.generators.quantised import fastest
+from lipsync.media import VideoWriter, write_audio
 from lipsync.models import Wav2Lip
 from lipsync.sample.corpus import make_clip
 
@@ -159,7 +159,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
 
 def one(face: str, audio: str, output: str, model: str | None) -> None:
     """A dub in this process, and its peak memory, as a line of JSON."""
-    network = model if model else optimise(published())
+    network = model if model else fastest(published())
     begun = time.process_time()
     result = dub(face, audio, output, model=network)
     found = {"fps": result.frames / result.wall_seconds}
