@@ -25,6 +25,7 @@ from lipsync.adapt.footage import gather
 from lipsync.checkpoints import load_model
 from lipsync.data.store import open_clip
 from lipsync.dubbing import dub
+from lipsync.errors import ConfigError
 from lipsync.evaluation import DEFAULT_JUDGE, as_judge, score_video
 from lipsync.faces.detect import get_detector
 from lipsync.generators.lips import Lips
@@ -63,7 +64,11 @@ def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> 
         target = folder / f"{name.replace(' ', '')}.safetensors"
         if not target.is_file():
             footage = own if seconds is None else first(own, seconds, folder / target.stem)
-            print(adapt(footage, target, options.base), flush=True)
+            try:
+                print(adapt(footage, target, options.base), flush=True)
+            except ConfigError as refused:  # no better: whoever is dubbed is dubbed by the base
+                print(f"{person.name}, {name}: {refused}", flush=True)
+                target = Path(options.base)
         models[name] = str(target)
     network = load_model(options.base)
     held = gather(judged, folder / "judged", network, sync_check=False)
