@@ -214,7 +214,6 @@ def texture(fake: Tensor, real: Tensor) -> Tensor:
     Args:
         fake, real: (..., 3, H, W) in [0, 1], H and W 16 and more.
     """
-
     fake, real = (
         faces[..., faces.shape[-2] // 2 - _BLOCK :, :].float().flatten(0, -4)
         for faces in (fake, real)
