@@ -66,7 +66,7 @@ def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> 
             footage = own if seconds is None else first(own, seconds, folder / target.stem)
             try:
                 print(adapt(footage, target, options.base), flush=True)
-            except ConfigError as refused:  # no better: whoever is dubbed is dubbed by the base
+            except ConfigError as refused:  # nothing is written: the base stays
                 print(f"{person.name}, {name}: {refused}", flush=True)
                 target = Path(options.base)
         models[name] = str(target)
