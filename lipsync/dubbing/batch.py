@@ -127,8 +127,8 @@ def _side_by_side(
             return number, ledger.kept_up(entries[number], dubber, report)
         finally:
             free.put(dubber)
+            ended[number].set()  # before what may raise: others wait for it
             overall.end(number)
-            ended[number].set()
 
     stop, free = threading.Event(), SimpleQueue[OtherProcess]()
     others = [OtherProcess(jobs, stop) for _ in range(jobs)]

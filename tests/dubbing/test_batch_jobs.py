@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from concurrent.futures import as_completed, wait
 from pathlib import Path
 
 import pytest
 from dubbing_media import FixedDetector, Hearing, make_video, tone
 
 from lipsync import cli
-from lipsync.dubbing import dub_batch
+from lipsync.dubbing import batch, dub_batch
 from lipsync.errors import ConfigError
 from lipsync.media import write_audio
 
@@ -87,6 +88,21 @@ def test_a_process_that_is_killed_costs_the_dub_it_made(path: Path) -> None:
         "l.csv", "l.done.json", "s.wav", *(f"{name}.mp4" for name in FACES),
         "out-a.mp4", "out-c.mp4", "out-d.mp4", "again.mp4",
     }  # fmt: skip
+
+
+def test_a_run_that_is_stopped_ends_though_a_dub_waits_for_one_that_failed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(futures):
+        wait(futures[:4])  # so that the fifth, which reads what the first writes, is taken up
+        return as_completed(futures)
+
+    def stop(*now) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "as_completed", late)
+    with pytest.raises(KeyboardInterrupt):
+        dub_batch(path, jobs=2, progress=stop, **options())
 
 
 def test_a_run_that_is_stopped_leaves_nothing_half_made(path: Path) -> None:
