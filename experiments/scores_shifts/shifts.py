@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="videos <speaker>/<clip>.mp4 and filelists/")
     parser.add_argument("--judge", default=DEFAULT_JUDGE, help="name or path of a judge")
     parser.add_argument("--splits", nargs="+", default=["test", "unseen"])
-    parser.add_argument("--clips", type=int, help="only so many of each split")
+    parser.add_argument("--clips", type=int, help="clips of each split (default: all)")
     parser.add_argument("-o", "--output", type=Path, help="write shifts.json there")
     args = parser.parse_args()
 

@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--million", type=int, default=1_000_000, help="clips of the start")
+    parser.add_argument("--million", type=int, default=1_000_000, help="of a simulated index")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(dir=args.root.parent) as folder:

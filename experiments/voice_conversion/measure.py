@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a trained converter")
     parser.add_argument("root", type=Path, help="prepared GRID")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=20, help="of a speaker, at most")
+    parser.add_argument("--clips", type=int, default=20, help="maximum clips per speaker")
     parser.add_argument("--save", type=Path, help="a folder for the sounds")
     args = parser.parse_args()
     torch.set_num_threads(1)
