@@ -73,7 +73,7 @@ def measure(root: Path, keys: list[str], judge_name: str) -> tuple[dict, dict, s
         except MediaError as error:
             problems[key] = error.problem
             continue
-        ways = {"as it is": wave} | {f"{frames} late": late(wave, frames) for frames in LATE}
+        ways = {"original": wave} | {f"{frames} late": late(wave, frames) for frames in LATE}
         for way, sound in (ways | {"another clip's": other}).items():
             sound = stretch.sound(sound)
             count = min(len(video), judge.count(len(video) + judge.window - 1, len(sound)))

@@ -208,11 +208,11 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(dir=args.root.parent) as folder:
         work = Path(folder)
-        print("| px | form | windows/s | windows with mel/s | cold windows/s | GB an hour |")
+        print("| px | stored as | windows/s | windows with mel/s | cold windows/s | GB per hour |")
         print("| ---: | --- | ---: | ---: | ---: | ---: |")
         for size in args.sizes:
             compare_forms(args.root, size, args.clips, args.seconds, args.runs, work)
-        print("\n| px | quality | PSNR, dB | of the mouth | GB an hour | us to decode |")
+        print("\n| px | quality | PSNR, dB | of the mouth | GB per hour | us to decode |")
         print("| ---: | ---: | ---: | ---: | ---: | ---: |")
         compare_qualities(args.root, args.sizes, args.clips, work)
         start(args.million, work / f"shards-{args.sizes[0]}", work)

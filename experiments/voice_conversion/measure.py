@@ -131,7 +131,7 @@ def main() -> None:
                 "source": wave,
                 "taken apart and put together": as_loud(synthesise(analyse(wave)), wave, RATE),
                 "match_voice": match_voice(wave, RATE, reference),
-                "mean and deviation": convert(wave, RATE, untrained, target),
+                "mean and standard deviation": convert(wave, RATE, untrained, target),
                 "CycleGAN-VC2": converted,
             }
             said = sentence(key.split("/")[1])
