@@ -44,11 +44,12 @@ ABOUT = {
     "chance, which is how often un-dubbed faces are found to speak the new one",
     "third_speech_found": "share in which it finds a speech that is neither the old nor the new: "
     "chance, which is high among sentences that begin alike",
-    "covered_mouth": "share in which it finds the old speech where a plain patch covers what is "
-    "painted: so much of old_speech_found the head and the jaw tell, whatever the lips do",
-    "new_speech_found": "share in which it finds the new speech; beside it real videos with theirs",
+    "covered_mouth": "share in which it finds the old speech with a plain patch over the generated "
+    "area: the part of old_speech_found that head and jaw reveal, whatever the lips do",
+    "new_speech_found": "share in which it finds the new speech; beside it real videos with their "
+    "own speech",
     "closed_in_pauses": "share of frames at rest in pauses of the new speech; beside it un-dubbed "
-    "faces, whose mouths do not know of these pauses",
+    "faces, whose mouths do not follow these pauses",
 }
 """How the numbers read."""
 
