@@ -1,4 +1,4 @@
-"""What every network of the package is: a module that says how it was built."""
+"""Base class of all networks: a module that can be rebuilt from its config."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lipsync.plugins import register
 class Network(nn.Module):
     """Base of all networks that are saved, loaded and exchanged.
 
-    Subclasses set ``config`` to the arguments of their constructor, in plain values: it is stored
-    in checkpoints and model cards, and rebuilds the network. A subclass, even one from outside the
-    package, is registered by its name once its module is imported.
+    Subclasses set ``config`` to their constructor arguments as plain values; it is stored in
+    checkpoints and model cards, and the network is rebuilt from it. Importing a subclass registers
+    it by its class name, including subclasses from outside the package.
 
     Attributes:
         config: constructor arguments.
-        card: the model card; only for networks that were loaded from a file.
-        use: what such weights can be used for, in one line.
-        kinds: class name -> class, for all networks whose modules are imported.
+        card: model card; only set on networks loaded from a file.
+        use: one line on what the weights can be used for.
+        kinds: registry of all imported subclasses, class name -> class.
     """
 
     config: dict[str, Any]
@@ -37,13 +37,13 @@ class Network(nn.Module):
 
 
 def check_network(option: str, network: Any, kind: type[Network], needs: tuple[str, ...]) -> None:
-    """Raise ConfigError for a network that could not be trained, or not be loaded again.
+    """Raise ConfigError for a network that cannot be trained, or cannot be rebuilt from its config.
 
     Args:
-        option: where it was given.
-        network: what was given there.
-        kind: what it must be.
-        needs: what its ``config`` must have.
+        option: name of the option, for error messages.
+        network: value of the option.
+        kind: required base class.
+        needs: keys that its ``config`` must have.
     """
     name = type(network).__name__
     if not isinstance(network, kind):
@@ -53,7 +53,7 @@ def check_network(option: str, network: Any, kind: type[Network], needs: tuple[s
         raise ConfigError(f"{option}: the config of {name} lacks {', '.join(missing)}")
     try:
         json.dumps(config)
-        with torch.device("meta"):  # no memory
+        with torch.device("meta"):  # allocates no memory
             again = type(network)(**config)
     except (TypeError, ValueError) as error:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The U-Net stages that both generators are built from."""
+"""U-Net encoder and decoder stages, shared by the generators."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def encoder_stages(
     out_channels: int,
     **options,
 ) -> nn.ModuleList:
-    """U-Net encoder of a face's pictures: one stage per side, then the valid convolution to 1x1.
+    """U-Net image encoder: one stage per resolution, then a valid convolution to 1x1.
 
-    ``plan[i]`` channels and ``counts[i]`` residual blocks at the i-th side (0: full size).
-    ``options`` go to the residual blocks and, but for ``convs``, to the plain ones.
+    Level ``i`` (0 is full resolution) has ``plan[i]`` channels and ``counts[i]`` residual blocks.
+    ``options`` are passed to the residual blocks and, except for ``convs``, to the plain ones.
     """
     plain = {key: value for key, value in options.items() if key != "convs"}
     first = ConvBlock(in_channels, plan[0], 7, 1, 3, **plain)
@@ -49,10 +49,11 @@ def decoder_stages(
     bottom_stride: int,
     **options,
 ) -> list[nn.Sequential]:
-    """Up-convolutions that mirror :func:`encoder_stages`, from 1x1 to the full size.
+    """Transposed convolutions that mirror :func:`encoder_stages`, from 1x1 to full resolution.
 
-    ``plan``, ``skips`` and ``counts`` are indexed as the encoder's plan, from the full size down;
-    the input of every stage is the one before it with that side's encoder features beside it.
+    ``plan``, ``skips`` and ``counts`` are indexed like the encoder's plan, from full resolution
+    down. Each stage takes the previous output concatenated with the encoder features of the same
+    resolution.
     """
     plain = {key: value for key, value in options.items() if key != "convs"}
     sides = [image_size, *halvings(image_size)]
@@ -66,7 +67,7 @@ def decoder_stages(
             2,
             1,
             transposed=True,
-            output_padding=1 - sides[level] % 2,  # an odd side was rounded up on the way down
+            output_padding=1 - sides[level] % 2,  # the encoder rounded odd sides up
             **plain,
         )
         stages.append(nn.Sequential(up, *residuals(plan[level], counts[level], **options)))

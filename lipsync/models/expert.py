@@ -1,4 +1,4 @@
-"""The lip-sync expert: Wav2Lip's SyncNet on colour faces and mel windows (section 3.1)."""
+"""The lip-sync expert: Wav2Lip's SyncNet on colour faces and mel windows (paper, section 3.1)."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of R, G, B
 
 
 class SyncNet(Network):
-    """Embed a window of lower half faces and its speech; in sync, they point the same way.
+    """Embed a window of lower half faces and of speech; in sync, the two embeddings align.
 
-    The defaults are the published network (16.4 M parameters) with its parameter names. The
-    embeddings are 512 wide whatever ``width`` is, non-negative (a ReLU ends both encoders) and of
-    unit length, so their cosine is in [0, 1].
+    The defaults are the published network (16.4 M parameters) with its parameter names. Embeddings
+    have 512 dimensions for any ``width``, are non-negative (both encoders end in a ReLU) and have
+    unit length, so their cosine similarity is in [0, 1].
 
     Args:
         image_size: side of the whole square faces; the input is their lower halves.
         width: factor on all inner channels, which stay multiples of eight.
         depth: factor on the residual blocks of each stage; 0 leaves none.
         window: frames of a window; 5 (0.2 s) as published.
-        view: input of the face encoder: "rgb", the pixels as published, or "mean_subtracted_grey",
-            see :func:`mean_subtracted`, which hides skin, beard and lighting and so generalises to
-            new faces.
-        feature: audio input: a :class:`lipsync.features.Feature` or the record of one, with its
-            window set to span ``window`` frames; None is the published mel.
-        framing: name of the framing of its faces; see :mod:`lipsync.faces.framing`.
+        view: input of the face encoder: "rgb", the pixels as published, or "mean_subtracted_grey"
+            (:func:`mean_subtracted`), which removes skin, beard and lighting and so generalises
+            better to new faces.
+        feature: audio input: a :class:`lipsync.features.Feature` or the record of one; its window
+            is set to span ``window`` frames. None is the published mel.
+        framing: name of the face framing; see :mod:`lipsync.faces.framing`.
 
     Raises:
-        ConfigError: sizes from which no network can be built, or an unknown view.
+        ConfigError: invalid sizes, or an unknown view.
     """
 
-    lower_half = True  # of the faces is all that it sees
+    lower_half = True
     use = (
         "train a generator (model.expert=FILE), score (lipsync evaluate --judge FILE), "
         "train on (model=syncnet model.init_from=FILE)"
@@ -80,7 +80,7 @@ class SyncNet(Network):
             "framing": framing,
         }
 
-        # 48x96 -> 46x47 by the 5x5 convolution, square from the second halving on
+        # the 5x5 convolution takes 48x96 to 46x47; maps are square from the second halving on
         sides = halvings(image_size // 2 - 1)
         c_in, c_out = scaled(32, width), scaled(64, width)
         layers: list[nn.Module] = [
@@ -98,13 +98,13 @@ class SyncNet(Network):
         self.audio_encoder = sound_encoder(record, width, depth, last=2, out_channels=EMBEDDING)
 
     def forward(self, mel: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Sound and faces of matching windows -> ``(audio, face)``, (B, 512) each."""
+        """Embeddings ``(audio, face)`` of matching windows, (B, 512) each."""
         return self.embed_audio(mel), self.embed_face(faces)
 
     def embed_audio(self, mel: Tensor) -> Tensor:
-        """Sound ``(B, 1, bands, columns)``, published (B, 1, 80, 16) -> ``(B, 512)``, unit length.
+        """Audio ``(B, 1, bands, columns)``, published (B, 1, 80, 16) -> ``(B, 512)``, unit length.
 
-        Embeddings are float32, also under autocast.
+        Embeddings are float32 even under autocast.
         """
         check_shape("SyncNet", "sound", mel, sound_shape(self.config["feature"]))
         return unit_norm(self.audio_encoder(mel).flatten(1))
@@ -113,8 +113,8 @@ class SyncNet(Network):
         """Lower halves of a window -> ``(B, 512)``, float32, unit length.
 
         Args:
-            faces: ``(B, 3 x window, H/2, W)`` RGB in [0, 1]; channel = 3 x time + colour, the
-                result of flattening ``(B, T, 3, H/2, W)`` over T and colour.
+            faces: ``(B, 3 x window, H/2, W)`` RGB in [0, 1]: ``(B, T, 3, H/2, W)`` with T and
+                colour flattened, so channel = 3 x time + colour.
         """
         size, window = self.config["image_size"], self.config["window"]
         check_shape("SyncNet", "faces", faces, (3 * window, size // 2, size))
@@ -122,15 +122,16 @@ class SyncNet(Network):
         return unit_norm(self.face_encoder(seen).flatten(1))
 
     def see(self, faces: Tensor) -> Tensor:
-        """Windows of faces, float ``(B, T, 3, H, W)`` in [0, 1], whole or lower halves -> input."""
+        """Input of :meth:`embed_face` from whole or lower-half faces, (B, T, 3, H, W) in [0, 1]."""
         seen = lower_half(faces) if faces.shape[-2] == faces.shape[-1] else faces
         return seen.flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
 
 def mean_subtracted(faces: Tensor) -> Tensor:
-    """What moves in a window: ``(B, 3 x T, H, W)`` RGB in [0, 1] -> ``(B, T, H, W)``.
+    """Movement within a window: ``(B, 3 x T, H, W)`` RGB in [0, 1] -> ``(B, T, H, W)``.
 
-    The grey frames less their mean, in units of the contrast (standard deviation) of that mean.
+    Grey frames minus their mean over time, divided by the contrast (standard deviation over pixels)
+    of that mean.
     """
     levels = grey(faces)
     mean = levels.mean(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Networks for use only: batch norms put into the layers before them, same numbers, less work."""
+"""Networks for inference: batch norms folded into the preceding layers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """A faster copy of a network in eval mode; float32 gives the same numbers but for rounding.
+    """Faster copy of a network in eval mode, equal in float32 up to rounding.
 
-    Norms are folded away, residual sums of single convolutions too, SyncNet v2's convolutions over
-    space and time become plain ones, and memory is laid out for convolutions.
+    Folds batch norms and the skip connections of single-convolution residual blocks into the
+    weights, turns SyncNet v2's 3-D convolutions into 2-D ones, and sets channels-last memory.
 
     Args:
-        network: of :mod:`lipsync.models`; stays as it is.
+        network: one from :mod:`lipsync.models`; not modified.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     if isinstance(network, SyncNetV2):
@@ -36,7 +36,7 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 def without_norms(layers: nn.Sequential) -> nn.Sequential:
-    """The same layers with each batch norm put into the layer in front of it."""
+    """The layers, with each batch norm folded into the layer before it."""
     kept: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, _NORMS):
@@ -52,7 +52,7 @@ def without_norms(layers: nn.Sequential) -> nn.Sequential:
 
 
 def _fold_residual(block: ConvBlock) -> None:
-    """Let a single convolution add its input itself: one more at the kernel's middle."""
+    """Fold the skip connection of a single convolution into it: add 1 at the kernel centre."""
     if block.residual and len(block.conv_block) == 1:
         weight = block.conv_block[0].weight
         same, (rows, columns) = torch.arange(weight.shape[0]), weight.shape[2:]
@@ -61,9 +61,9 @@ def _fold_residual(block: ConvBlock) -> None:
 
 
 def _without_time(layers: nn.Sequential) -> nn.Sequential:
-    """SyncNet v2's face layers over pictures whose channels are colour and time together.
+    """SyncNet v2's face encoder in 2-D, with time and colour flattened into the input channels.
 
-    Its first convolution takes in all five frames at once, so that time is 1 from there on.
+    Its first convolution spans all five frames, so the time dimension is 1 from there on.
     """
     flat: list[nn.Module] = [nn.Flatten(1, 2)]  # (B, 3, 5, S, S) -> (B, 15, S, S)
     for layer in layers:

@@ -1,4 +1,4 @@
-"""What every face generator is: a U-Net over faces that joins the sound at its bottom."""
+"""Base class of the face generators: a U-Net over faces, with audio joined at the bottleneck."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from lipsync.models.sound import sound_shape
 class FaceGenerator(Network):
     """Base of :class:`~lipsync.models.Wav2Lip` and :class:`~lipsync.models.LipGAN`.
 
-    Subclasses set ``reference_first`` (the order of the pictures in ``faces``) and ``config``
-    (their constructor's arguments, among them ``image_size``, ``framing``, the record of their
-    ``feature`` and, unless it is one, the number of ``references``), and build ``audio_encoder``,
-    ``face_encoder_blocks``, ``face_decoder_blocks`` and ``output_block``, or write :meth:`paint`
-    themselves.
-    The first decoder stage takes the sound's 1x1 map; the output of every stage is concatenated
-    with the encoder's features of that side.
+    Subclasses set ``reference_first`` (whether the references precede the masked target in
+    ``faces``) and ``config``: the constructor arguments, including ``image_size``, ``framing``, the
+    record of their ``feature`` and, if more than one, the number of ``references``. They build
+    ``audio_encoder``, ``face_encoder_blocks``, ``face_decoder_blocks`` and ``output_block``, or
+    override :meth:`paint`.
+
+    The first decoder stage takes the 1x1 audio embedding; the output of each stage is concatenated
+    with the encoder features of the same resolution.
     """
 
     reference_first: ClassVar[bool] = False
@@ -29,33 +30,33 @@ class FaceGenerator(Network):
 
     @property
     def audio_shape(self) -> tuple[int, int, int]:
-        """Shape of one frame's sound: (1, bands, columns)."""
+        """Shape of one frame's audio window: (1, bands, columns)."""
         return sound_shape(self.config["feature"])
 
     @property
     def references(self) -> int:
-        """Number of pictures of the face at other times in the input, besides the masked target."""
+        """Number of reference frames in the input, besides the masked target."""
         return self.config.get("references", 1)
 
     @property
     def faces_shape(self) -> tuple[int, int, int]:
-        """Shape of one frame's pictures: (3 + 3 * references, image_size, image_size)."""
+        """Shape of one frame's image input: (3 + 3 * references, image_size, image_size)."""
         return 3 + 3 * self.references, self.config["image_size"], self.config["image_size"]
 
     def forward(self, mel: Tensor, faces: Tensor) -> Tensor:
-        """Generate speaking faces.
+        """Generate talking faces.
 
         Args:
-            mel: sound of each frame, ``(B, *audio_shape)`` or ``(B, T, *audio_shape)``.
+            mel: audio window of each frame, ``(B, *audio_shape)`` or ``(B, T, *audio_shape)``.
             faces: ``(B, *faces_shape)`` or ``(B, T, *faces_shape)``, RGB in [0, 1]: the target,
-                with its lower half zero, and the references, in the order given by
+                with its lower half zeroed, and the references, in the order given by
                 ``reference_first``.
 
         Returns:
-            ``(B, 3, H, W)`` or ``(B, T, 3, H, W)``, RGB in [0, 1], float32 also under autocast.
+            ``(B, 3, H, W)`` or ``(B, T, 3, H, W)``, RGB in [0, 1], float32 even under autocast.
 
         Raises:
-            ValueError: other shapes, or batches (and times) of ``mel`` and ``faces`` that differ.
+            ValueError: wrong shapes, or ``mel`` and ``faces`` that differ in batch or time.
         """
         name = type(self).__name__
         if faces.ndim != 5:
@@ -76,11 +77,11 @@ class FaceGenerator(Network):
         return self.paint(mel, faces)
 
     def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
-        """:meth:`forward` of single frames, whose shapes are checked."""
+        """:meth:`forward` for single frames, whose shapes have been checked."""
         return self._picture(self._last(self._decoded(mel, faces)), faces)
 
     def _decoded(self, mel: Tensor, faces: Tensor) -> Tensor:
-        """What the decoder gives, beside the encoder's features of the full size."""
+        """Decoder output, concatenated with the encoder features at full resolution."""
         skips = []
         x = faces
         for block in self.face_encoder_blocks:
@@ -92,12 +93,12 @@ class FaceGenerator(Network):
         return x
 
     def _last(self, x: Tensor) -> Tensor:
-        """What the output block makes of what the decoder gave."""
+        """Output of the last layer, before the sigmoid."""
         x = self.output_block(x)
-        # half precision has too few steps near 1 for a picture: leave it before the sigmoid
+        # half precision is too coarse near 1 for images: apply the sigmoid in float32
         return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
     def _picture(self, x: Tensor, faces: Tensor) -> Tensor:
-        """What the output block gave, as a picture: (B, C, H, W) -> (B, 3, H, W) in [0, 1]."""
+        """Image from the output of the last layer: (B, C, H, W) -> (B, 3, H, W) in [0, 1]."""
         del faces
         return torch.sigmoid(x)

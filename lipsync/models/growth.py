@@ -1,4 +1,4 @@
-"""Outer stages, by which a network of larger pictures grows around one of smaller pictures."""
+"""Outer stages that extend a generator to a larger image size around a smaller network."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from torch import Tensor, nn
 from lipsync.errors import ConfigError
 from lipsync.models.blocks import IMAGE_SIZES, ConvBlock, residuals
 
-_LARGEST_STEP = 2  # a stage resamples from side to side without leaving pixels out
+_LARGEST_STEP = 2  # beyond this, bilinear resampling would skip pixels
 
 
 class OuterStage(nn.Module):
-    """Paints at a larger side what the network within has painted at a smaller one.
+    """Outermost U-Net stage that refines the upsampled output of the network inside it.
 
-    It is a U-Net's outermost stage: an encoder of the pictures at its side, a decoder of what the
-    decoder within gives, enlarged, and an output block, whose output is added to the enlarged
-    output of the network within. A new stage adds nothing.
+    It has an encoder for the faces at its own size, a decoder on the inner decoder's upsampled
+    features, and an output block whose result is added to the inner network's upsampled output.
+    The output block is initialised to zero, so a new stage changes nothing.
 
     Args:
-        side: of its pictures.
-        faces: their channels.
-        within: channels of what the decoder within gives.
-        encoder, decoder: channels of its own encoder and decoder.
-        blocks: residual blocks of its decoder.
-        inner: channels of its output block.
+        side: image size of this stage.
+        faces: channels of the face input.
+        within: channels of the inner decoder's features.
+        encoder, decoder: channels of this stage's encoder and decoder.
+        blocks: residual blocks in this stage's decoder.
+        inner: channels of the output block.
         output: channels of the output.
     """
 
@@ -59,16 +59,17 @@ class OuterStage(nn.Module):
     def forward(
         self, x: Tensor, output: Tensor, faces: Tensor, gain: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One stage further out.
+        """Apply this stage.
 
         Args:
-            x: (B, within, S, S) of the decoder within, the skip of its side beside it.
-            output: (B, C, S, S) of the network within.
+            x: (B, within, S, S) features of the inner decoder, including its skip connection.
+            output: (B, C, S, S) output of the inner network.
             faces: (B, faces, side, side) in [0, 1].
-            gain: (B, decoder, 1, 1) added to 1, by which what its decoder gives is multiplied.
+            gain: (B, decoder, 1, 1); the decoder's features are multiplied by 1 + gain.
 
         Returns:
-            The same two at this side: (B, decoder + encoder, side, side), (B, C, side, side).
+            ``x`` and ``output`` at this size: (B, decoder + encoder, side, side) and
+            (B, C, side, side).
         """
         x = self.decoder(resized(x, self.side))
         if gain is not None:
@@ -79,28 +80,28 @@ class OuterStage(nn.Module):
 
 
 def resized(x: Tensor, side: int) -> Tensor:
-    """(B, C, S, S) -> (B, C, side, side), bilinear; to half the side it is the mean of four."""
+    """Bilinear (B, C, S, S) -> (B, C, side, side); halving averages 2 x 2 pixels."""
     if x.shape[-1] == side:
         return x
     return F.interpolate(x, (side, side), mode="bilinear", align_corners=False)
 
 
 def sizes_of(config: Mapping[str, Any]) -> list[int]:
-    """The sides of a network's pictures, from the one that it began with to its own."""
+    """Image sizes that a network has grown through, from its first to its current one."""
     return [*config.get("grown_from", ()), config["image_size"]]
 
 
 def grows(small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
-    """Whether a network of the second config has one of the first within, as far as sizes go."""
+    """Whether, judging by sizes, a network with config ``large`` can contain one with ``small``."""
     given, wanted = sizes_of(small), sizes_of(large)
     return len(given) < len(wanted) and wanted[: len(given)] == given
 
 
 def check_growth(name: str, grown_from: Sequence[int], image_size: int) -> list[int]:
-    """``grown_from`` as a list.
+    """Validate ``grown_from`` and return it as a list.
 
     Raises:
-        ConfigError: sizes that do not grow, or by more than twofold at once.
+        ConfigError: unsupported sizes, sizes that do not increase, or that more than double.
     """
     sizes = [*grown_from, image_size]
     for small, large in pairwise(sizes):

@@ -1,4 +1,4 @@
-"""A generator for use only: norms folded away, memory laid out for convolutions, half precision."""
+"""Generators for inference: folded batch norms, channels-last memory, half precision."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lipsync.models.folding import folded
 from lipsync.models.generator import FaceGenerator
 from lipsync.speeds import quickest
 
-_MEASURED, _TRIES = 4, 5  # frames at a time, and how often at most in each precision
-_SECONDS = 1.0  # of tries, after which two are enough
+_MEASURED, _TRIES = 4, 5  # batch size, and maximum runs per precision
+_SECONDS = 1.0  # past this, two runs are enough
 
 
 class InferenceGenerator(nn.Module):
-    """What :func:`optimise` returns: a generator with float32 in and out, and no gradients."""
+    """Result of :func:`optimise`: a generator with float32 input and output, without gradients."""
 
     def __init__(self, network: FaceGenerator, dtype: torch.dtype) -> None:
         super().__init__()
@@ -55,14 +55,14 @@ class InferenceGenerator(nn.Module):
 
 
 def optimise(generator: FaceGenerator, dtype: torch.dtype | None = None) -> InferenceGenerator:
-    """A faster copy of a generator, on the same device.
+    """Faster copy of a generator, on the same device.
 
     Args:
-        generator: stays as it is.
-        dtype: ``torch.float32`` gives the same pictures but for rounding; ``torch.bfloat16`` is
-            off by a quarter of an 8-bit step (rms, of a trained generator); ``None`` takes
-            bfloat16 where the device has it (:func:`fastest_dtype`) and, on a CPU, it was measured
-            to be faster for such a network (:mod:`lipsync.speeds`).
+        generator: not modified.
+        dtype: ``torch.float32`` gives the same output up to rounding; ``torch.bfloat16`` deviates
+            by a quarter of an 8-bit level (RMS, for a trained generator); ``None`` uses bfloat16
+            where the device supports it (:func:`fastest_dtype`) and, on a CPU, where it measures
+            faster for this network (:mod:`lipsync.speeds`).
     """
     network = folded(generator)
     if dtype is None:
@@ -74,19 +74,19 @@ def optimise(generator: FaceGenerator, dtype: torch.dtype | None = None) -> Infe
 
 
 def _quickest(network: FaceGenerator) -> str:
-    """The name of the faster dtype on this CPU."""
+    """Name of the faster dtype on this CPU."""
     about = network.config, torch.__version__
     return quickest(name_of(network), *about, lambda: _times(network))
 
 
 def name_of(network: FaceGenerator) -> str:
-    """Kind and size, for people."""
+    """Class name and size of a network, for display."""
     size = sum(parameter.numel() for parameter in network.parameters()) / 1e6
     return f"{type(network).__name__} {size:.1f} M"
 
 
 def _times(network: FaceGenerator) -> dict[str, float]:
-    """Milliseconds a frame by dtype."""
+    """Milliseconds per frame, by dtype."""
     return milliseconds(
         {
             str(dtype).partition(".")[2]: InferenceGenerator(
@@ -98,9 +98,10 @@ def _times(network: FaceGenerator) -> dict[str, float]:
 
 
 def milliseconds(generators: dict[str, InferenceGenerator]) -> dict[str, float]:
-    """Milliseconds a frame of forms of one generator, the best of some tries in turn.
+    """Milliseconds per frame of variants of one generator, the best of several interleaved runs.
 
-    They are of the processor, in one thread, as dubs generate: a busy machine takes no longer.
+    Measured as CPU time in one thread, the way dubs are generated, so that other load on the
+    machine does not count.
     """
     one = next(iter(generators.values()))
     sound = torch.zeros(_MEASURED, *one.audio_shape)
@@ -122,14 +123,14 @@ def milliseconds(generators: dict[str, InferenceGenerator]) -> dict[str, float]:
 
 
 def fastest_dtype(device_type: str = "cpu") -> torch.dtype:
-    """bfloat16 where the device has instructions for it, else float32.
+    """bfloat16 where the device supports it in hardware, else float32.
 
-    Without them bfloat16 is emulated and slower than float32.
+    Emulated bfloat16 is slower than float32.
     """
     if device_type == "cuda":
         has = torch.cuda.get_device_capability()[0] >= 8
     elif device_type == "cpu":
-        # older PyTorch cannot tell
+        # missing in older PyTorch
         flags = getattr(torch.cpu, "get_capabilities", dict)()
         has = flags.get("avx512_bf16", False) or flags.get("amx_bf16", False)
     else:

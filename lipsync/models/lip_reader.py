@@ -1,7 +1,6 @@
-"""A lip reader: which words a face says, in sentences of one form (CTC, Graves et al. 2006).
+"""A lip reader for sentences with a fixed grammar (CTC, Graves et al. 2006).
 
-It learns from pixels of the mouth. No training loss uses it, and no gradient leads from what it
-reads to a picture: it scores dubs.
+It is trained on mouth pixels and only scores dubs: no training loss uses it.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from lipsync.errors import ConfigError
 from lipsync.models.base import Network
 
 BLANK = 0
-_NEAR = 5  # frames that the first convolution sees at once
-_SHIFTED = 8  # one in so many channels comes from the frame before, and one from that behind
-_SQUEEZED = 32  # channels in which the last pictures are laid flat
+_NEAR = 5  # frames in the input of the first convolution
+_SHIFTED = 8  # 1/8 of the channels come from the previous frame, 1/8 from the next
+_SQUEEZED = 32  # channels of the last feature map before it is flattened
 
 
 class LipReader(Network):
-    """Reads the words of a sentence from a whole clip of a face.
+    """Read the words of a sentence from a whole clip of a face.
 
-    A sentence has one word from each *slot*, in order, like those of the GRID corpus. Words are
-    spelt in *sounds*, which the lower recurrent layer predicts and the upper one gets as an input
+    A sentence has one word from each *slot*, in order, as in the GRID corpus. Words are spelt in
+    *sounds*, which the lower recurrent layer predicts and the upper one is conditioned on
     (self-conditioned CTC, Nozaki & Komatsu 2021), so that rare words share sounds with others.
 
     Args:
-        slots: the words allowed at each position of a sentence.
-        spelling: word -> its sounds, separated by spaces; None spells all words by their letters.
+        slots: words allowed at each position of a sentence.
+        spelling: word -> its sounds, separated by spaces; None uses the letters of each word.
         image_size: side of the whole square faces; the input is their lower halves.
         framing: how the faces are cropped; see :mod:`lipsync.faces.framing`.
         width: channels of the first convolution.
@@ -39,11 +38,11 @@ class LipReader(Network):
         dropout: dropout rate in every recurrent layer.
 
     Attributes:
-        words: all words, in the order of the outputs after the blank.
-        sounds: all sounds, likewise.
+        words: all words, in output order after the blank.
+        sounds: all sounds, in output order after the blank.
 
     Raises:
-        ConfigError: slots without words, a word in two slots, or a word without a spelling.
+        ConfigError: an empty slot, a word in two slots, or a word without a spelling.
     """
 
     use = "score dubs by what they say (lipsync bench --reader FILE)"
@@ -100,7 +99,7 @@ class LipReader(Network):
         self.say = nn.Linear(2 * hidden, 1 + len(self.words))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probabilities of the blank and of the words, and of the blank and the sounds.
+        """Log probabilities of words and of sounds, each with the blank first.
 
         Args:
             faces: (B, T, 3, S / 2, S) in [0, 1], lower halves.
@@ -116,9 +115,9 @@ class LipReader(Network):
             return self.say(far).log_softmax(dim=-1), sounds.log_softmax(dim=-1)
 
     def look(self, faces: Tensor) -> Tensor:
-        """Features around each frame, minus their mean over the clip: (B, T, numbers).
+        """Visual features per frame, (B, T, D), minus their mean over the clip.
 
-        The mean is the appearance of the face, whatever it says.
+        The mean carries the appearance of the face rather than the speech.
         """
         rows, columns = _mouth_sides(self.config["image_size"])
         left = (faces.shape[-1] - columns) // 2
@@ -136,25 +135,25 @@ class LipReader(Network):
         return self.scale(x - x.mean(dim=1, keepdim=True))
 
     def read(self, faces: Tensor) -> list[str]:
-        """The most likely sentence of a clip (T, 3, S / 2, S) and its mirror image combined."""
+        """The most likely sentence for a clip (T, 3, S / 2, S), summed with its mirror image."""
         with torch.inference_mode():
             scores = self(torch.stack([faces, faces.flip(-1)]))[0]
             return self.likeliest(scores.logsumexp(dim=0))
 
     def likeliest(self, scores: Tensor) -> list[str]:
-        """One word for each slot along the best path through (T, 1 + words) log probabilities.
+        """Viterbi decoding of (T, 1 + words) log probabilities into one word per slot.
 
-        There may be blanks between, before and after the words (Viterbi 1967).
+        Blanks are allowed before, between and after the words.
 
         Raises:
-            ValueError: fewer frames than words.
+            ValueError: fewer frames than slots.
         """
         if len(scores) < len(self.slots):
             raise ValueError(f"{len(scores)} frames are too few for {len(self.slots)} words")
         ends = list(accumulate(len(slot) for slot in self.slots))
-        # Best paths so far: (score, words) that end in a blank after so many words, ...
+        # Best paths so far, (score, words): those ending in a blank, by number of words, ...
         blanks: list[tuple] = [(0.0, ())] + [_NONE] * len(self.slots)
-        spoken = [[_NONE] * len(slot) for slot in self.slots]  # ... or in a word
+        spoken = [[_NONE] * len(slot) for slot in self.slots]  # ... and those ending in each word
         for blank, *rest in scores.tolist():
             best = [max(each) for each in spoken]
             before = [blanks[0], *map(max, blanks[1:], best)]
@@ -176,10 +175,10 @@ _NONE: tuple = (float("-inf"), ())
 
 
 class _Block(nn.Module):
-    """A residual block of each picture that also sees the neighbours of its frame.
+    """Residual block with a temporal shift (Lin et al. 2019).
 
-    A part of the channels is that of the frame before or behind (temporal shift, Lin et al. 2019),
-    so that convolutions of pictures do what those of films would.
+    Some of the channels are taken from the previous or next frame, so that 2-D convolutions act
+    like 3-D ones.
     """
 
     def __init__(self, channels: int, wanted: int, stride: int) -> None:
@@ -195,7 +194,7 @@ class _Block(nn.Module):
         )
 
     def forward(self, x: Tensor, count: int) -> Tensor:
-        """(B x T, channels, H, W) -> (B x T, wanted, H', W'), of clips of T = ``count`` frames."""
+        """(B x T, channels, H, W) -> (B x T, wanted, H', W') for clips of T = ``count`` frames."""
         film, part = x.unflatten(0, (-1, count)), x.shape[1] // _SHIFTED
         shifted = torch.cat(
             [
@@ -210,5 +209,5 @@ class _Block(nn.Module):
 
 
 def _mouth_sides(size: int) -> tuple[int, int]:
-    """Rows and columns of the mouth in the lower half of a face: from its top, in the middle."""
+    """Rows and columns of the mouth crop: top centre of the lower half of a face."""
     return size * 7 // 16, size * 5 // 8

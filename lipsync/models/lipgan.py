@@ -1,4 +1,4 @@
-"""LipGAN (Prajwal et al. 2019, "Towards automatic face-to-face translation"), residual form."""
+"""LipGAN (Prajwal et al. 2019, "Towards automatic face-to-face translation"), residual variant."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ LEAK = 0.2
 
 
 class LipGAN(FaceGenerator):
-    """Move the lips of a reference face to 350 ms of speech.
+    """Generate a face that speaks a 350 ms audio window, given a reference of the person.
 
     Args:
         image_size, width, depth, framing: as in :class:`~lipsync.models.Wav2Lip`; the defaults are
             the published layers.
-        feature: 350 ms of 12 cepstral coefficients, as published; None for just these.
+        feature: audio input; its window must be 12 x 35. None is the published one, 350 ms of 12
+            cepstral coefficients.
 
     Shape: ``mfcc (B[, T], 1, 12, 35)`` and ``faces (B[, T], 6, H, W)`` in [0, 1], **reference
     then masked target** -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
-        ConfigError: sizes from which no network can be built, or an unsuitable feature.
+        ConfigError: invalid sizes, or a feature of another shape.
     """
 
     use = "dub (lipsync dub --model FILE), train on (model=lipgan model.init_from=FILE)"
@@ -63,7 +64,7 @@ class LipGAN(FaceGenerator):
             "feature": record,
             "framing": framing,
         }
-        last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
+        last = len(halvings(image_size))  # level 0 is full resolution, level `last` is 3x3 or 4x4
         plan = [scaled(min(32 * 2**level, 512), width) for level in range(last + 1)]
         up_counts = [repeats(0 if level in (0, last) else 2, depth) for level in range(last + 1)]
         down_counts = [*up_counts]
@@ -84,7 +85,7 @@ class LipGAN(FaceGenerator):
             bottom_stride=halvings(image_size)[-1],
             **two_convs,
         )
-        # the bottom is the plain concatenation of sound and face
+        # the bottleneck is the plain concatenation of audio and face
         self.face_decoder_blocks = nn.ModuleList([nn.Identity(), *up])
         c16 = scaled(16, width)
         self.output_block = nn.Sequential(
@@ -101,7 +102,7 @@ class LipGAN(FaceGenerator):
         return nn.Sequential(
             ConvBlock(1, c128, 3, 1, 1, momentum=MOMENTUM),
             *residuals(c128, repeats(3, depth), **two_convs),
-            nn.ZeroPad2d((0, 0, 1, 0)),  # one row on top
+            nn.ZeroPad2d((0, 0, 1, 0)),  # one row at the top
             ConvBlock(c128, c256, 3, (1, 2), 1, momentum=MOMENTUM),
             *residuals(c256, repeats(2, depth), **two_convs),
             ConvBlock(c256, c512, 3, 2, 1, momentum=MOMENTUM),
@@ -114,10 +115,10 @@ class LipGAN(FaceGenerator):
 
 
 class LipGANDiscriminator(Network):
-    """How far a face is from the speech: the distance of two unit embeddings.
+    """Distance between the unit-length embeddings of a face and its speech.
 
-    Instance norm and leaky ReLU throughout, but no norm on the last convolutions: over the single
-    pixel that they leave, it would erase what they say.
+    Instance norm and leaky ReLU throughout, except no norm on the last convolutions: their output
+    is a single pixel, which instance norm would set to zero.
 
     Args:
         image_size: side of the square faces.
@@ -125,7 +126,7 @@ class LipGANDiscriminator(Network):
         feature: as in :class:`LipGAN`.
 
     Raises:
-        ConfigError: sizes from which no network can be built, or an unsuitable feature.
+        ConfigError: invalid sizes, or a feature of another shape.
     """
 
     use = "train on (model=lipgan model.discriminator_init_from=FILE)"
@@ -164,14 +165,14 @@ class LipGANDiscriminator(Network):
         )
 
     def forward(self, mfcc: Tensor, faces: Tensor) -> Tensor:
-        """Distances in [0, 2], ``(B,)`` float32: small when the face speaks this sound.
+        """Distances in [0, 2], ``(B,)`` float32: small when face and audio are in sync.
 
         Args:
             mfcc: ``(B, 1, 12, 35)``.
             faces: whole faces ``(B, 3, H, W)``, RGB in [0, 1].
         """
         difference = self.embed_audio(mfcc) - self.embed_face(faces)
-        # the square root has no slope at zero
+        # the gradient of the square root is infinite at zero
         return difference.square().sum(1).clamp_min(1e-12).sqrt()
 
     def embed_audio(self, mfcc: Tensor) -> Tensor:
@@ -187,7 +188,7 @@ class LipGANDiscriminator(Network):
 
 
 def _heard(name: str, feature: Any) -> dict[str, Any]:
-    """The record of what is heard, which has one shape only."""
+    """Record of the audio feature, which must have the published window shape."""
     record = sound_record(LIPGAN_MFCC if feature is None else feature)
     if sound_shape(record) != sound_shape(LIPGAN_MFCC):
         raise ConfigError(

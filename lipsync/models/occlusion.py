@@ -1,4 +1,4 @@
-"""A network that sees what is in front of a face: hands, microphones, captions, hair."""
+"""Segmentation of what occludes a face: hands, microphones, captions, hair."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from torch import Tensor, nn
 from lipsync.models.base import Network
 from lipsync.models.blocks import ConvBlock, check_config, scaled
 
-SIDE = 64  # pixels to which pictures are brought
-_CHANNELS = (16, 24, 40, 64, 96)  # of the stages, each of half the side of the one before
+SIDE = 64  # side in pixels to which inputs are resized
+_CHANNELS = (16, 24, 40, 64, 96)  # per stage; each stage halves the resolution
 
 
 class OcclusionNet(Network):
-    """Which pixels of a face are hidden by something in front of it (a small U-Net).
+    """Small U-Net that predicts which pixels of a face are occluded.
 
-    A second input shows the face at another time, so that a beard or glasses count as part of it.
+    A second input shows the same face at another time, so that beards and glasses count as part of
+    the face.
 
     Args:
-        image_size: side of the square faces it is trained on; others are resized.
+        image_size: side of the square faces used in training; other sizes are resized.
         framing: how the faces are cropped; see :mod:`lipsync.faces.framing`.
         width: factor on all inner channels, which stay multiples of eight.
 
     Raises:
-        ConfigError: sizes from which no network can be built.
+        ConfigError: invalid sizes.
     """
 
     use = "keep what is in front of a mouth in dubs (lipsync dub --occlusion FILE)"
@@ -48,11 +49,11 @@ class OcclusionNet(Network):
         self.last = nn.Conv2d(channels[0], 1, 1)
 
     def forward(self, faces: Tensor, references: Tensor) -> Tensor:
-        """Logits of the hidden pixels.
+        """Logits that pixels are occluded.
 
         Args:
-            faces: (B, 3, S, S) in [0, 1], of any size.
-            references: of the same shape, the same people at another time.
+            faces: (B, 3, S, S) in [0, 1], any size.
+            references: the same people at another time, same shape.
 
         Returns:
             (B, 1, 64, 64).

@@ -1,4 +1,4 @@
-"""Discriminators of patches: what is real about a part of a face, place by place."""
+"""Patch discriminators on regions of a face."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from lipsync.models.base import Network
 from lipsync.models.blocks import ConvBlock, check_box, check_config, check_shape, scaled
 
 LEAK = 0.2
-_CHANNELS = (64, 128, 256)  # of the layers, each of half the side of the one before
+_CHANNELS = (64, 128, 256)  # per layer; each layer halves the resolution
 
 
 class PatchDiscriminator(Network):
-    """Distinguish real from generated pictures patch by patch (Isola et al. 2017, section 3.2).
+    """Distinguish real from generated images patch by patch (Isola et al. 2017, section 3.2).
 
-    There is one network for each view of a face, without norms, with patches of 38 pixels.
+    Each view of a face has its own network, without normalisation layers, with a receptive field of
+    38 pixels.
 
     Args:
         image_size: side of the whole square faces.
         width: factor on all inner channels, which stay multiples of eight.
-        views: name -> the view: ``part``, its left, top, right and bottom in the unit crop;
-            ``enlarged``, a factor by which it is enlarged, so that patches cover finer detail;
-            ``frames``, the number of consecutive frames in the input, which shows flicker. The last
-            two are 1 by default.
+        views: name -> view: ``part``, its left, top, right and bottom as fractions of the crop;
+            ``enlarged``, an upsampling factor, so that patches cover finer detail; ``frames``, the
+            number of consecutive frames in the input, which exposes flicker. The last two default
+            to 1.
 
     Raises:
-        ConfigError: sizes or views from which no network can be built.
+        ConfigError: invalid sizes or views.
     """
 
     use = "train on (model.discriminator_init_from=FILE)"
@@ -47,15 +48,15 @@ class PatchDiscriminator(Network):
         )
 
     def look(self, view: str, faces: Tensor) -> list[Tensor]:
-        """Outputs of the layers of a view's network; the last are the logits of patches.
+        """Feature maps of all layers of a view's network; the last holds the patch logits.
 
         Args:
-            view: its name.
-            faces: (N, T, 3, S, S) windows in [0, 1]; a view of several frames takes consecutive
-                groups of so many frames.
+            view: name of the view.
+            faces: (N, T, 3, S, S) windows in [0, 1], split into consecutive groups of the view's
+                number of frames.
 
         Raises:
-            ValueError: faces of another size, or fewer frames than the view takes.
+            ValueError: faces of another size, or fewer frames than the view needs.
         """
         size, seen = self.config["image_size"], self.config["views"][view]
         count, frames = faces.shape[1] // seen["frames"], seen["frames"]
@@ -88,7 +89,7 @@ def _layers(channels: int, width: float) -> nn.ModuleList:
         channels = scaled(each, width)
     layers.append(nn.Conv2d(channels, 1, 3, 1, 1))
     for module in nn.ModuleList(layers).modules():
-        if isinstance(module, nn.Conv2d):  # without norms, the default weights shrink the signal
+        if isinstance(module, nn.Conv2d):  # without norms, the default init shrinks the signal
             nn.init.kaiming_normal_(module.weight, LEAK)
             nn.init.zeros_(module.bias)
     return nn.ModuleList(layers)

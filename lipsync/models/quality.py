@@ -1,4 +1,4 @@
-"""Wav2Lip's visual quality discriminator (section 3.3)."""
+"""Wav2Lip's visual quality discriminator (paper, section 3.3)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ LEAK = 0.01  # PyTorch's default slope, as published
 
 
 class QualityDiscriminator(Network):
-    """Distinguish real from generated faces by their lower halves, frame by frame; no norm layers.
+    """Distinguish real from generated lower half faces, frame by frame; no normalisation layers.
 
     The defaults are the published network (14.1 M parameters) with its parameter names.
 
     Args:
-        image_size: side of the whole square faces; the network cuts out the lower halves.
+        image_size: side of the whole square faces; the network crops the lower halves.
         width: factor on all inner channels, which stay multiples of eight.
-        centred: centre pixels around 0, and initialise weights so that the signal keeps its scale
-            through fourteen layers without norms; False initialises as published, which learns far
+        centred: initialise for pixels centred around 0, and so that the signal keeps its scale
+            through fourteen layers without norms. False initialises as published, which learns far
             more slowly.
 
     Raises:
-        ConfigError: sizes from which no network can be built.
+        ConfigError: invalid sizes.
     """
 
     use = "train on (model=wav2lip model.discriminator_init_from=FILE)"
@@ -41,7 +41,7 @@ class QualityDiscriminator(Network):
 
         c_out = scaled(32, width)
         stages = [[conv(3, c_out, 7)]]
-        # (1, 2) makes the half square, 48x96 -> 48x48; then halvings, 5x5 kernels at first
+        # stride (1, 2) makes the lower half square, 48x96 -> 48x48
         sides = halvings(image_size // 2)
         for stage in range(len(sides) + 1):
             c_in, c_out = c_out, scaled(min(64 * 2**stage, 512), width)
@@ -56,32 +56,31 @@ class QualityDiscriminator(Network):
             self._centre()
 
     def _centre(self) -> None:
-        # Without norms, PyTorch's default weights shrink the signal to 0.4 of itself at each of
-        # fourteen layers, and a new network gives one number for all faces.
+        # Without norms, PyTorch's default init scales the signal by 0.4 in each of fourteen layers,
+        # and an untrained network gives the same output for all faces.
         for module in self.face_encoder_blocks.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, LEAK)
                 nn.init.zeros_(module.bias)
-        # The first layer begins as one of pixels in [-1, 1]: else their mean drowns what differs.
+        # Absorb the rescaling of pixels to [-1, 1], as otherwise their mean dominates.
         first = self.face_encoder_blocks[0][0].conv_block[0]
         with torch.no_grad():
             first.weight *= 2
             first.bias -= 0.5 * first.weight.sum(dim=(1, 2, 3))
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Probabilities in [0, 1], ``(N, 1)``, that whole faces are real; see :meth:`logits`."""
+        """Probabilities in [0, 1], ``(N, 1)``, that faces are real; arguments as :meth:`logits`."""
         return torch.sigmoid(self.logits(faces))
 
     def logits(self, faces: Tensor) -> Tensor:
-        """Input of the sigmoid in :meth:`forward`, for losses that are more stable with logits.
+        """Logits of :meth:`forward`, for numerically stable losses.
 
         Args:
-            faces: whole frames ``(N, 3, H, W)``, or ``(B, 3, T, H, W)`` as published; RGB in
-                [0, 1].
+            faces: whole faces ``(N, 3, H, W)``, or ``(B, 3, T, H, W)`` as published; RGB in [0, 1].
 
         Returns:
-            ``(N, 1)`` float32 also under autocast; N = T x B for the second form, time-major (all
-            clips' frame 0 first).
+            ``(N, 1)`` float32 even under autocast; N = T x B for the second form, time-major
+            (frame 0 of all clips first).
         """
         if faces.ndim == 5:  # (B, 3, T, H, W) -> (T * B, 3, H, W)
             faces = faces.permute(2, 0, 1, 3, 4).flatten(0, 1)

@@ -1,8 +1,7 @@
-"""What networks are told of the sound that they hear, and the encoders of its windows.
+"""Audio feature records in network configs, and the encoders of audio windows.
 
-A network keeps the *record* of its feature in its config: plain values that
-:mod:`lipsync.features` writes and makes the feature again from. Here only ``bands`` and ``window``
-matter: a window of sound is ``(B, 1, bands, window)``.
+A network stores the *record* of its audio feature in its config: plain values from which
+:mod:`lipsync.features` can rebuild the feature. An audio window is ``(B, 1, bands, window)``.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ LIPGAN_MFCC = {
 SYNCNET_MFCC = {
     "name": "syncnet_mfcc", "rate": 100, "bands": 13, "window": 20, "lead": 0, "silence": 0.0
 }  # fmt: skip
-FPS = 25  # of the frames that a window of an expert counts
-_LAST_COLUMNS = 4  # at most, that the last convolution takes in whole
+FPS = 25  # frames per second of an expert's windows
+_LAST_COLUMNS = 4  # maximum width of the last map, which one convolution spans
 
 
 def sound_record(feature: Any) -> dict[str, Any]:
-    """The record of a feature, given as one or as a :class:`lipsync.features.Feature`.
+    """Record of a feature, given as a :class:`lipsync.features.Feature` or as its record.
 
     Raises:
         ConfigError: it is neither.
@@ -39,10 +38,10 @@ def sound_record(feature: Any) -> dict[str, Any]:
 
 
 def spanning_record(feature: Any, frames: int) -> dict[str, Any]:
-    """The record of a feature in windows of so many frames, as experts hear it.
+    """Record of a feature whose window spans the given number of frames, as for experts.
 
     Raises:
-        ConfigError: a window that is no whole number of frames, 2 to 50.
+        ConfigError: not a whole number of frames from 2 to 50.
     """
     if isinstance(frames, bool) or not isinstance(frames, int) or not 2 <= frames <= 50:
         raise ConfigError(f"window={frames}: must be a whole number of frames, 2 to 50")
@@ -51,23 +50,22 @@ def spanning_record(feature: Any, frames: int) -> dict[str, Any]:
 
 
 def sound_shape(record: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Shape of one window of sound."""
+    """Shape of one audio window: (1, bands, columns)."""
     return 1, record["bands"], record["window"]
 
 
 def sound_encoder(
     record: Mapping[str, Any], width: float, depth: float, *, last: int, out_channels: int
 ) -> nn.Sequential:
-    """A window of sound ``(B, 1, bands, window)`` -> ``(B, out_channels, 1, 1)``.
+    """Encoder of audio windows ``(B, 1, bands, window)`` -> ``(B, out_channels, 1, 1)``.
 
-    Spectrograms of 80 bands are seen as pictures, as published; other features as sequences of
-    vectors.
+    Features with 80 bands are treated as images, as published; others as sequences of vectors.
 
     Args:
-        record: of the feature.
+        record: record of the feature.
         width, depth: factors on channels and residual blocks.
-        last: published number of residual blocks on the last map of a mel, where the expert has one
-            more than the generator.
+        last: residual blocks on the last map before scaling by ``depth``; as published, 2 in the
+            expert and 1 in the generator.
     """
     make = _picture_encoder if record["bands"] == MEL["bands"] else _sequence_encoder
     return make(record, width, depth, last, out_channels)
@@ -76,7 +74,7 @@ def sound_encoder(
 def _picture_encoder(
     record: Mapping[str, Any], width: float, depth: float, last: int, out_channels: int
 ) -> nn.Sequential:
-    """80x16 -> 27x16 -> 9x6 -> 3x3 -> 1x1; longer windows are halved in time until 3x4."""
+    """80x16 -> 27x16 -> 9x6 -> 3x3 -> 1x1; longer windows are halved in time down to 3x4."""
     c32, c64, c128, c256, c512 = (scaled(c, width) for c in (32, 64, 128, 256, 512))
     columns = (record["window"] + 2) // 3  # after the stride of 3
     columns, shorten = _shortened(columns)
@@ -99,7 +97,7 @@ def _picture_encoder(
 def _sequence_encoder(
     record: Mapping[str, Any], width: float, depth: float, last: int, out_channels: int
 ) -> nn.Sequential:
-    """Bands become channels, and time is halved until at most four columns are left."""
+    """1-D encoder with bands as channels, halving time until at most four columns are left."""
     c256, c512 = scaled(256, width), scaled(512, width)
 
     def conv(c_in: int, stride: int = 1, residual: bool = False) -> ConvBlock:
@@ -115,7 +113,7 @@ def _sequence_encoder(
 
 
 def _shortened(columns: int, at_least: int = 1) -> tuple[int, int]:
-    """Columns after halvings, rounding up, until there are at most four; and how many it takes."""
+    """Columns after halving (rounding up) down to at most four, and the number of halvings."""
     count = 0
     while columns > _LAST_COLUMNS or count < at_least:
         columns, count = (columns + 1) // 2, count + 1
@@ -123,7 +121,7 @@ def _shortened(columns: int, at_least: int = 1) -> tuple[int, int]:
 
 
 def code_encoder(record: Mapping[str, Any], width: float, numbers: int) -> nn.Sequential:
-    """A window of any feature ``(B, 1, bands, window)`` -> ``(B, numbers)``, of any sign."""
+    """Encoder of any feature, ``(B, 1, bands, window)`` -> ``(B, numbers)``, unbounded."""
     hidden = scaled(512, width)
     layers = _sequence_encoder(record, width, 1.0, 1, hidden)
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(hidden, numbers))

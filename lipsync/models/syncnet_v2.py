@@ -45,7 +45,7 @@ def _head(channels: int) -> nn.Sequential:
 
 
 def _last_side(image_size: int) -> int:
-    """Side of the map that the last face convolution takes in whole: 224 -> 6, 112 -> 2."""
+    """Side of the map that the last face convolution spans: 224 -> 6, 112 -> 2."""
     side = (image_size - 7) // 2 + 1  # 7x7, stride 2
     side = (side - 3) // 2 + 1  # pooling
     side = (side - 3) // 2 + 1  # 5x5, stride 2, padding 1
@@ -54,7 +54,7 @@ def _last_side(image_size: int) -> int:
 
 
 def _last_map(record: Mapping[str, Any]) -> tuple[int, int]:
-    """Rows and columns that the last sound convolution takes in whole: (5, 4) of 13 x 20."""
+    """Rows and columns of the map that the last audio convolution spans: 13 x 20 -> (5, 4)."""
     rows, columns = record["bands"] - 2, (record["window"] - 3) // 2 + 1  # the first pooling
     rows, columns = (rows - 3) // 2 + 1, (columns - 3) // 2 + 1  # the second
     if rows < 1 or columns < 1:
@@ -63,24 +63,24 @@ def _last_map(record: Mapping[str, Any]) -> tuple[int, int]:
 
 
 class SyncNetV2(Network):
-    """Embed a window of faces and its speech; the distance between the two is that of LSE-D.
+    """Embed a window of faces and of speech; LSE-D is the distance between the embeddings.
 
     The defaults are the published ``syncnet_v2.model`` (13.6 M parameters) with its parameter
-    names. The embeddings are 1024 wide whatever ``width`` is, and normalised only with ``unit``.
+    names. Embeddings have 1024 dimensions for any ``width``, and unit length only with ``unit``.
 
     Args:
         image_size: side of the whole square faces, 64 to 512 px.
         width: factor on all inner channels, which stay multiples of eight.
         window: frames of a window; 5 (0.2 s) as published.
-        feature: audio input: a :class:`lipsync.features.Feature` or the record of one, with its
-            window set to span ``window`` frames; None is the published cepstra.
-        framing: name of the framing of its faces; see :mod:`lipsync.faces.framing`. "following" is
-            the published one.
-        unit: normalise the embeddings to unit length, which makes their distance a function of the
-            cosine that contrastive training uses.
+        feature: audio input: a :class:`lipsync.features.Feature` or the record of one; its window
+            is set to span ``window`` frames. None is the published MFCCs.
+        framing: name of the face framing; see :mod:`lipsync.faces.framing`. "following" is the
+            published one.
+        unit: normalise embeddings to unit length, so that their distance is a function of the
+            cosine similarity that contrastive training uses.
 
     Raises:
-        ConfigError: sizes from which no network can be built.
+        ConfigError: invalid sizes.
     """
 
     lower_half = False
@@ -112,7 +112,7 @@ class SyncNetV2(Network):
         c64, c96, c192, c256, c384, c512 = (scaled(c, width) for c in (64, 96, 192, 256, 384, 512))
         self.netcnnaud = nn.Sequential(
             *_conv2d(1, c64, 3, 1),
-            nn.MaxPool2d(1, 1),  # does nothing; keeps the published numbering
+            nn.MaxPool2d(1, 1),  # no-op that keeps the published layer numbers
             *_conv2d(c64, c192, 3, 1),
             nn.MaxPool2d(3, (1, 2)),
             *_conv2d(c192, c384, 3, 1),
@@ -141,7 +141,7 @@ class SyncNetV2(Network):
         return self.embed_audio(mfcc), self.embed_face(faces)
 
     def embed_audio(self, mfcc: Tensor) -> Tensor:
-        """Sound ``(B, 1, bands, columns)``, published (B, 1, 13, 20) -> ``(B, 1024)``."""
+        """Audio ``(B, 1, bands, columns)``, published (B, 1, 13, 20) -> ``(B, 1024)``."""
         check_shape("SyncNetV2", "sound", mfcc, sound_shape(self.config["feature"]))
         return self._length(self.netfcaud(self.netcnnaud(mfcc).flatten(1)))
 
@@ -151,7 +151,7 @@ class SyncNetV2(Network):
         return self._length(self.netfclip(self.netcnnlip(faces).flatten(1)))
 
     def see(self, faces: Tensor) -> Tensor:
-        """Windows of whole faces, float ``(B, T, 3, S, S)`` in [0, 1] -> input of the network."""
+        """Input of :meth:`embed_face` from whole faces, float ``(B, T, 3, S, S)`` in [0, 1]."""
         return faces.transpose(1, 2) * 255
 
     def _length(self, embedding: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Wav2Lip's generator (Prajwal et al. 2020, section 3.2)."""
+"""Wav2Lip's generator (Prajwal et al. 2020, paper section 3.2)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lipsync.models.growth import OuterStage, check_growth, resized, sizes_of
 from lipsync.models.sound import MEL, sound_encoder, sound_record
 
 HEADS = ("paint", "warp")
-_REACH = 0.3  # largest sampling flow of the warping head, in half sides
-_WARPED_AT_FIRST = 2.0  # logit of all that is sampled, against 0 of the colours, in a new network
+_REACH = 0.3  # maximum flow of the warp head, in half image sides
+_WARPED_AT_FIRST = 2.0  # initial logit of the warped references together; the painted colours' is 0
 
 
 class Wav2Lip(FaceGenerator):
-    """Generate the masked lower half of a face so that it speaks a mel window.
+    """Inpaint the masked lower half of a face, conditioned on an audio window and references.
 
     The defaults are the published network (36.3 M parameters) with its parameter names.
 
@@ -33,22 +33,22 @@ class Wav2Lip(FaceGenerator):
         depth: factor on the residual blocks of each stage; 0 leaves none.
         feature: audio input of each frame: a :class:`lipsync.features.Feature` or the record of
             one; None is the published mel.
-        framing: name of the framing of its faces; see :mod:`lipsync.faces.framing`.
-        head: output of the last layer: "paint", colours, as published; or "warp", colours, a flow
-            by which each reference is sampled, and the weights of all of these in every pixel,
-            which generalises to new faces.
-        references: number of pictures of the face at other times in the input; one as published.
-        grown_from: sides of the smaller networks that it wraps, smallest first: the U-Net has the
-            first of these, and a :class:`.growth.OuterStage` leads to each further one, the last to
+        framing: name of the face framing; see :mod:`lipsync.faces.framing`.
+        head: output of the last layer: "paint" predicts colours, as published; "warp" predicts
+            colours, a flow that warps each reference, and per-pixel weights that blend them, which
+            generalises better to new faces.
+        references: number of reference frames in the input; one as published.
+        grown_from: image sizes of the smaller networks inside, smallest first: the U-Net has the
+            first, and a :class:`.growth.OuterStage` adds each further one, the last adding
             ``image_size``. Training can start from their weights (``model.init_from``). Flows are
-            in half sides, so that the warping head samples references at full resolution from the
-            start.
+            relative to the image size, so the warp head samples references at full resolution from
+            the start.
 
     Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 3 + 3 * references, H, W)``
     in [0, 1], masked target then references -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
-        ConfigError: sizes from which no network can be built, or an unknown head.
+        ConfigError: invalid sizes, or an unknown head.
     """
 
     use = "dub (lipsync dub --model FILE), train on (model=wav2lip model.init_from=FILE)"
@@ -79,8 +79,8 @@ class Wav2Lip(FaceGenerator):
             "references": references,
             "grown_from": check_growth("Wav2Lip", grown_from, image_size),
         }
-        image_size, *outer = sizes_of(self.config)  # of the U-Net, and around it
-        last = len(halvings(image_size))  # level 0 is the full size, level `last` 3x3 or 4x4
+        image_size, *outer = sizes_of(self.config)  # of the U-Net, and of the outer stages
+        last = len(halvings(image_size))  # level 0 is full resolution, level `last` is 3x3 or 4x4
         levels = range(last + 1)
         encoder = [scaled(min(16 * 2**level, 512), width) for level in levels]
         decoder = [
@@ -112,7 +112,7 @@ class Wav2Lip(FaceGenerator):
         self.output_block = nn.Sequential(
             ConvBlock(decoder[0] + encoder[0], c32, 3, 1, 1), last_layer
         )
-        if head == "warp":  # begin with the references as they are, in equal shares
+        if head == "warp":  # start from the unwarped references, equally weighted
             nn.init.zeros_(last_layer.weight[3:].data)
             nn.init.zeros_(last_layer.bias[3:].data)
             last_layer.bias.data[3 : 3 + references] = _WARPED_AT_FIRST - math.log(references)
@@ -127,19 +127,19 @@ class Wav2Lip(FaceGenerator):
         return self._picture(self._outward(self._decoded(mel, at_sides[0]), at_sides), faces)
 
     def _at_sides(self, faces: Tensor) -> list[Tensor]:
-        """Faces as the U-Net sees them, then as each of the outer stages does."""
+        """Faces resized for the U-Net and for each outer stage, smallest first."""
         at_sides = [faces]
         for side in reversed(sizes_of(self.config)[:-1]):
             at_sides.insert(0, resized(at_sides[0], side))
         return at_sides
 
     def _outward(self, x: Tensor, at_sides: list[Tensor], gains: Iterable[Tensor] = ()) -> Tensor:
-        """What the last layer gives at the full size, of what the U-Net's decoder gave.
+        """Output of the last layer at full resolution.
 
         Args:
-            x: (B, C, S, S), S the U-Net's side.
+            x: (B, C, S, S) decoder output of the U-Net.
             at_sides: see :meth:`_at_sides`.
-            gains: for each of the outer stages, see :class:`.growth.OuterStage`; none without.
+            gains: one per outer stage, see :class:`.growth.OuterStage`; missing ones are no gain.
         """
         output, gains = self._last(x), iter(gains)
         for stage, faces in zip(self.outer, at_sides[1:], strict=True):
@@ -152,7 +152,7 @@ class Wav2Lip(FaceGenerator):
         count, side = self.references, x.shape[-1]
         at = (2 * torch.arange(side, device=x.device, dtype=x.dtype) + 1) / side - 1
         picture, logits, flows = torch.sigmoid(x[:, :3]), x[:, 3 : 3 + count], self.flows(x)
-        behind: float | Tensor = 0.0  # logit of what is there already: a softmax layer by layer
+        behind: float | Tensor = 0.0  # log-sum-exp of the logits so far: a running softmax
         for i in range(count):
             across, down = at.view(1, 1, -1) + flows[:, i, 0], at.view(1, -1, 1) + flows[:, i, 1]
             sampled = F.grid_sample(
@@ -168,12 +168,12 @@ class Wav2Lip(FaceGenerator):
         return picture
 
     def flows(self, x: Tensor) -> Tensor:
-        """Offsets at which the warping head samples the references for every pixel, in half sides.
+        """Flow of the warp head, in half image sides: where each pixel samples the references.
 
         Args:
-            x: (B, 3 + 3 * references, H, W) of the output block.
+            x: (B, 3 + 3 * references, H, W) output of the last layer.
 
         Returns:
-            (B, references, 2, H, W): to the right, and down.
+            (B, references, 2, H, W), positive to the right and downwards.
         """
         return _REACH * torch.tanh(x[:, 3 + self.references :]).unflatten(1, (-1, 2))

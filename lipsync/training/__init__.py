@@ -1,4 +1,4 @@
-"""Lightning modules and what surrounds them. Only this package knows Lightning's trainer."""
+"""Lightning modules, callbacks and the training run. Only this package uses Lightning's trainer."""
 
 from lipsync.training.expert import ExpertTraining
 from lipsync.training.generator import GeneratorTraining

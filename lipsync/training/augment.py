@@ -1,4 +1,4 @@
-"""What may happen to training batches: pictures here, sound as its features have it."""
+"""Augmentation of training batches: images here, audio by each feature's own augmentation."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from lipsync.features import Feature
 from lipsync.features.augment import Augmentation, Change
 from lipsync.metrics.quality import LUMA
 
-_GRIDS = (3, 5, 8, 12, 18)  # cells along a side of what two faces exchange
-_SHADES = ((2, 3), (4, 6), (8, 12))  # rows and columns of the fields of light and shade
+_GRIDS = (3, 5, 8, 12, 18)  # grid sizes of the low frequencies that two faces exchange
+_SHADES = ((2, 3), (4, 6), (8, 12))  # rows and columns of the random shading fields
 
 
 @dataclass
 class PictureAugment:
-    """What may happen to a clip's pictures at full strength; 0 turns a kind off.
+    """Image augmentation at full strength; 0 turns an augmentation off.
+
+    All frames of a clip are augmented alike.
 
     Attributes:
-        flip: probability of a mirror image (not ramped).
-        grey: probability of a grey picture.
-        brightness: largest change of the level, as a share of full scale.
-        contrast: largest relative change of the contrast.
-        colour: largest relative change of single channels.
-        gamma: largest change of the tone curve, as a power of two.
-        shade: strength of light and shade over the picture, alike in all frames of a clip: the
-            deviation of its logarithm; other beards, skins and lights.
-        blend: probability that a face's coarse colours and shapes become those of another clip of
-            the batch, alike in all frames of a clip: other skins, beards, hair and backgrounds,
-            while it moves as it did.
-        negative: probability of a negative picture: lips darker or lighter than the skin.
+        flip: probability of a horizontal flip (not ramped).
+        grey: probability of conversion to grey.
+        brightness: maximum change of brightness, as a fraction of full scale.
+        contrast: maximum relative change of contrast.
+        colour: maximum relative change of a single channel.
+        gamma: maximum change of gamma, as a power of two.
+        shade: standard deviation of the log gain of a smooth random shading field: other skin
+            tones, beards and lighting.
+        blend: probability that a face's low frequencies are blended towards those of another clip
+            in the batch: other skin, beards, hair and backgrounds with the same movement.
+        negative: probability of inverting the image, so that lips may be darker or lighter than
+            the skin.
         blur: probability of a slight blur.
-        noise: largest deviation of noise in each pixel, as a share of full scale.
-        resample: probability that a picture is moved, scaled, turned or bent at all, which costs a
-            little of its sharpness.
-        shift: largest translation, as a share of the side.
-        scale: largest relative change of size.
-        rotate: largest rotation, in degrees.
-        warp: largest elastic displacement, as a share of the side: other shapes of face.
+        noise: maximum standard deviation of pixel noise, as a fraction of full scale.
+        resample: probability of applying any geometric augmentation, which costs a little
+            sharpness.
+        shift: maximum translation, as a fraction of the side.
+        scale: maximum relative change of size.
+        rotate: maximum rotation, in degrees.
+        warp: maximum elastic displacement, as a fraction of the side: other face shapes.
     """
 
     flip: float = 0.5
@@ -65,12 +67,12 @@ class PictureAugment:
     warp: float = 0.0
 
     def __call__(self, faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
-        """Augment pictures.
+        """Augment images.
 
         Args:
-            faces: float (C, N, 3, H, W) in [0, 1]: N pictures of C clips, those of a clip alike.
+            faces: float (C, N, 3, H, W) in [0, 1]: N frames of each of C clips.
             strength: 0 to 1.
-            rng: random generator on the pictures' device.
+            rng: random generator on the device of ``faces``.
 
         Returns:
             The same shape and range.
@@ -84,12 +86,12 @@ class PictureAugment:
         def chosen(probability: float) -> Tensor:
             return torch.rand((clips,), generator=rng, device=rng.device) < probability
 
-        # Grey, contrast, colour and brightness are one map of a pixel: gain * mix @ rgb + level.
+        # Grey, contrast, colour and brightness as one affine map: gain * mix @ rgb + level
         grey = chosen(self.grey * strength).to(faces).view(-1, 1, 1)
         mix = torch.lerp(torch.eye(3).to(faces), torch.tensor([LUMA] * 3).to(faces), grey)
         gain = (1 + uniform(self.contrast, 1, 1)) * (1 + uniform(self.colour, 3, 1))
         level = 0.5 - 0.5 * gain + uniform(self.brightness, 1, 1)
-        with torch.autocast(faces.device.type, enabled=False):  # pixels need more than 8 bits
+        with torch.autocast(faces.device.type, enabled=False):  # bfloat16 has only 8 bits
             faces = ((gain * mix)[:, None] @ faces.flatten(-2)).add_(level[:, None]).clamp_(0, 1)
         faces = faces.view(clips, -1, 3, height, width)
         if self.gamma:
@@ -125,13 +127,13 @@ class PictureAugment:
 
 @dataclass
 class Augment:
-    """Augmentation that arrives gradually.
+    """Augmentation whose strength ramps up.
 
     Args:
         ramp: batches until full strength.
-        pictures: of faces; None leaves them as they are.
-        sound: by the name of a feature, amounts of its own augmentation; features that are not
-            named get their defaults. None leaves all sound as it is.
+        pictures: image augmentation; None for none.
+        sound: feature name -> settings of that feature's own augmentation; features that are not
+            listed use their defaults. None turns audio augmentation off.
     """
 
     ramp: int = 0
@@ -139,7 +141,7 @@ class Augment:
     sound: Mapping[str, Mapping[str, Any]] | None = field(default_factory=dict)
 
     def strength(self, batch: int) -> float:
-        """Between 0 and 1."""
+        """Strength at a training batch, 0 to 1."""
         return min(1.0, batch / self.ramp) if self.ramp else 1.0
 
     def faces(self, faces: Tensor, batch: int, rng: torch.Generator) -> Tensor:
@@ -149,7 +151,7 @@ class Augment:
     def sounds(
         self, clips: int, batch: int, rng: torch.Generator
     ) -> Callable[[Feature, Tensor], Tensor]:
-        """A change for each clip: what hears the same feature hears the same change of it."""
+        """Draw an augmentation per clip, shared by all networks that use the same feature."""
         drawn: dict[str, Change] = {}
 
         def change(feature: Feature, windows: Tensor) -> Tensor:
@@ -165,7 +167,7 @@ class Augment:
         """The augmentation of a feature.
 
         Raises:
-            ConfigError: it has no such amounts.
+            ConfigError: it has no such settings.
         """
         amounts = (self.sound or {}).get(feature.name) or {}
         known = {each.name for each in fields(feature.augmentation)}
@@ -177,13 +179,13 @@ class Augment:
         return feature.augmentation(**amounts)
 
     def check(self, features: Iterable[Feature]) -> None:
-        """Raise ConfigError where amounts are given that a feature's augmentation has not."""
+        """Raise ConfigError for settings that a feature's augmentation does not have."""
         for feature in features:
             self.of(feature)
 
 
 def _blended(faces: Tensor, rng: torch.Generator) -> Tensor:
-    """Pictures (C, N, 3, H, W) with what is coarse in the mean of the clip before, in its mean."""
+    """Shift the low frequencies of clips (C, N, 3, H, W) towards those of the previous clip."""
     size = faces.shape[-2:]
     grid = _GRIDS[int(torch.randint(len(_GRIDS), (), generator=rng, device=rng.device))]
     amount = torch.rand((len(faces), 1, 1, 1), generator=rng, device=rng.device).to(faces)
@@ -193,7 +195,7 @@ def _blended(faces: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _shaded(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
-    """Pictures (C, N, 3, H, W) under a gain that is smooth at three scales, one a clip."""
+    """Multiply clips (C, N, 3, H, W) by a smooth random gain field at three scales."""
     clips, size = len(faces), faces.shape[-2:]
     field = faces.new_zeros((clips, 1, *size))
     for rows, columns in _SHADES:
@@ -207,7 +209,7 @@ def _shaded(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
 @torch.autocast("cpu", enabled=False)
 @torch.autocast("cuda", enabled=False)
 def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:
-    """Apply one map to all pictures of a clip; in full precision, to hundredths of a pixel.
+    """Warp all frames of a clip alike, in float32, as half precision misplaces pixels.
 
     Args:
         faces: (C, N, 3, H, W).
@@ -215,7 +217,7 @@ def _warp(faces: Tensor, matrix: Tensor, bend: Tensor | None = None) -> Tensor:
         bend: (C, 2, n, n) displacements on a coarse grid, in half widths.
     """
     clips, count, channels, height, width = faces.shape
-    # Work in units of the width, so that rotation does not shear the (wide) lower half.
+    # Use units of the width on both axes, so that rotation does not shear non-square images.
     aspect = height / width
     matrix = matrix * torch.tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]]).to(matrix)
     grid = F.affine_grid(matrix, [clips, 1, height, width], align_corners=False)

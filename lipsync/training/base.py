@@ -1,4 +1,4 @@
-"""What every training shares: steps that accumulate, clip and check, counted in batches."""
+"""Base LightningModule: gradient accumulation, clipping and checks, all counted in batches."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 
 
 class Training(pl.LightningModule, ABC):
-    """A LightningModule under manual optimisation; one optimiser a network.
+    """A LightningModule with manual optimisation and one optimiser per network.
 
     Args:
-        optimizer: makes an optimiser from parameters.
-        schedule: makes a per-batch schedule from ``(optimizer, total)``.
-        loss: weights of the objective's terms.
-        augment: what happens to training batches; None leaves them as they are.
-        seed: of the random numbers in training steps.
-        accumulate: batches whose gradients are averaged into one step of the optimisers.
-        clip: largest norm of the gradient of a network; None leaves it as it is.
+        optimizer: factory of an optimiser, called with parameter groups.
+        schedule: factory of a per-batch schedule, called with ``(optimizer, total)``.
+        loss: weights of the loss terms.
+        augment: augmentation of training batches; None for none.
+        seed: random seed of training steps.
+        accumulate: batches whose gradients are averaged into one optimiser step.
+        clip: maximum gradient norm per network; None for no clipping.
     """
 
     automatic_optimization = False
@@ -61,8 +61,8 @@ class Training(pl.LightningModule, ABC):
         self.augment, self.seed = augment, seed
         self.accumulate, self.clip = accumulate, clip
         self.finite_losses = FiniteLosses()
-        self.schedule_batches: int | None = None  # length of the schedule; None: of the run
-        self.resumed_schedule: int | None = None  # the same of a run that is gone on with
+        self.schedule_batches: int | None = None  # length of the schedule; None: the whole run
+        self.resumed_schedule: int | None = None  # the same, of the run being resumed
 
     @property
     def batches_done(self) -> int:
@@ -72,21 +72,21 @@ class Training(pl.LightningModule, ABC):
         return self._trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
     def check_augmentation(self, features: Sequence[Feature]) -> None:
-        """Raise ConfigError where the sound's augmentation names what these features have not."""
+        """Raise ConfigError for audio augmentation settings that these features do not have."""
         if self.augment is not None:
             self.augment.check(features)
 
     def augment_rng(self) -> torch.Generator:
-        """The random generator of this batch's augmentation, another one in every process."""
+        """Random generator for this batch's augmentation, different in each process."""
         rank = self.global_rank if self._trainer else 0
         return batch_rng(self.seed, self.batches_done, rank, device=self.device)
 
     def descend(self, optimizer: Any, loss: Tensor, batch: dict[str, Any]) -> None:
-        """Add the gradient of a loss, and step where ``accumulate`` batches have given theirs.
+        """Accumulate the gradient of a loss, and step after every ``accumulate`` batches.
 
         Raises:
-            TrainingError: a loss that is not finite, the weights being as they were; on a GPU that
-                of the batch before.
+            TrainingError: the loss is not finite. On a GPU this is detected one batch later, see
+                :class:`.finite.FiniteLosses`.
         """
         self.finite_losses.check(loss, self.batches_done, batch["key"])
         if self.batches_done % self.accumulate == 0:
@@ -98,11 +98,11 @@ class Training(pl.LightningModule, ABC):
 
     @property
     def completes_step(self) -> bool:
-        """Whether this batch is the last of those whose gradients are accumulated."""
+        """Whether the optimisers step after this batch."""
         return (self.batches_done + 1) % self.accumulate == 0
 
     def _gradients_of_this_process(self) -> AbstractContextManager:
-        """Processes exchange gradients once a step, and not for every batch of it."""
+        """Do not synchronise gradients between processes until the last accumulated batch."""
         block = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         return block()
 
@@ -111,7 +111,7 @@ class Training(pl.LightningModule, ABC):
             update_scale(self.trainer.precision_plugin)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Gradients of float16 have their true size here, and not before."""
+        """Clip here, where float16 gradients have been unscaled."""
         if self.clip is not None:
             self.clip_gradients(optimizer, self.clip, "norm")
 
@@ -124,15 +124,15 @@ class Training(pl.LightningModule, ABC):
         return _as_list(self.optimizers())
 
     def log_training(self, values: dict[str, Tensor], batch_size: int) -> None:
-        """Log what a step came to under ``train/``, terms unweighted."""
+        """Log the values of a step under ``train/``, loss terms unweighted."""
         logged = {f"train/{name}": value.detach() for name, value in values.items()}
         self.log_dict(logged, batch_size=batch_size)
 
     def check_data(self, train: Any) -> None:
-        """Raise ConfigError where a training set cannot teach anything."""
+        """Raise ConfigError if the training set is unusable for this objective."""
 
     def networks(self) -> Iterator[nn.Module]:
-        """All networks that a training step calls, also those that are frozen."""
+        """All networks that a training step calls, including frozen ones."""
         yield from (part for part in self.children() if hasattr(part, "config"))
         yield from (part.network for part in self.modules() if isinstance(part, Frozen))
 
@@ -142,16 +142,16 @@ class Training(pl.LightningModule, ABC):
 
     @abstractmethod
     def finish(self, stage: str) -> dict[str, float]:
-        """The numbers of an evaluation, named ``<stage>/...``; the metrics are reset."""
+        """Compute and reset the metrics; names start with ``<stage>/``."""
 
     def on_validation_model_eval(self) -> None:
-        """Every process validates, and goes on with, the same statistics of norms.
+        """Average batch norm statistics over processes, before validation and further training.
 
-        PyTorch would give all of them those of the first one before each forward of training, but
-        not under manual optimisation.
+        DDP's own broadcast of the first process's buffers does not happen under manual
+        optimisation.
         """
         super().on_validation_model_eval()
-        torch.backends.cudnn.benchmark = False  # whole clips come in many sizes
+        torch.backends.cudnn.benchmark = False  # whole clips vary in length
         if self.trainer.state.fn == "fit":
             self.finite_losses.finish()
             average_over_processes(list(running_statistics(self).values()))
@@ -161,7 +161,7 @@ class Training(pl.LightningModule, ABC):
         self.choose_convolutions()
 
     def choose_convolutions(self) -> None:
-        """Let cuDNN try which of its algorithms is fastest: batches of training are of one size."""
+        """Let cuDNN benchmark its algorithms: training batches all have the same shape."""
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -177,7 +177,7 @@ class Training(pl.LightningModule, ABC):
         self.log_dict(self.finish("test"))
 
     def make_optimizers(self) -> list[Optimizer]:
-        """One for each network that learns."""
+        """One optimiser per trained network."""
         return [self.make_optimizer(parameter_groups(self))]
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
@@ -189,7 +189,7 @@ class Training(pl.LightningModule, ABC):
         return optimizers, schedules
 
     def on_train_start(self) -> None:
-        """Say what becomes of the learning rate where a run is resumed with another schedule."""
+        """Warn of a jump in learning rate if a run is resumed with a schedule of another length."""
         self.choose_convolutions()
         then, now = self.resumed_schedule, self.schedule_batches
         if then in (None, now) or self.global_rank:
@@ -207,10 +207,10 @@ class Training(pl.LightningModule, ABC):
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
-        """What a checkpoint says of the networks in it; see :func:`.weights.architecture`."""
+        """Description of the networks for the checkpoint; see :func:`.weights.architecture`."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to overwrite good weights by such as are not finite."""
+        """Refuse to overwrite good weights with non-finite ones."""
         for name, value in checkpoint["state_dict"].items():
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise TrainingError(
@@ -238,7 +238,7 @@ def _as_list(one_or_more: Any) -> list[Any]:
 
 
 def taken(metric: Metric) -> float:
-    """The value of a metric, which begins again."""
+    """Compute a metric and reset it."""
     value = float(metric.compute())
     metric.reset()
     return value

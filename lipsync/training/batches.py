@@ -1,4 +1,4 @@
-"""From a loader's uint8 batches to what the models read; the only place that scales pixels."""
+"""From the loader's uint8 batches to network inputs; the only place where pixels are scaled."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def to_float(faces: Tensor) -> Tensor:
 
 
 def generator_faces(generator: Any, target: Tensor, reference: Tensor) -> Tensor:
-    """What a generator sees: the masked target and, beside every frame, the same references.
+    """Image input of a generator: the masked target and, for every frame, the same references.
 
     Args:
-        generator: a :class:`lipsync.models.FaceGenerator`, whose framing tells what is masked, and
-            whose class the order of the two.
-        target: (..., T, 3, H, W), what is to be painted; it is masked here.
+        generator: a :class:`lipsync.models.FaceGenerator`; its framing defines the mask, and its
+            class the order of target and references.
+        target: (..., T, 3, H, W), unmasked; it is masked here.
         reference: (..., R, 3, H, W), the same face at other times.
 
     Returns:
@@ -35,7 +35,7 @@ def generator_faces(generator: Any, target: Tensor, reference: Tensor) -> Tensor
 
 
 def framing_of(generator: Any) -> Framing:
-    """The framing of a network's faces."""
+    """Face framing of a network."""
     return get_framing(generator.config["framing"])
 
 
@@ -46,5 +46,5 @@ def batch_rng(
     purpose: str = "augment",
     device: torch.device | str = "cpu",
 ) -> torch.Generator:
-    """The random generator of one training step, on a device: a function of the other four."""
+    """Random generator of one training step on ``device``, determined by the other arguments."""
     return torch.Generator(device).manual_seed(seed_of(seed, purpose, batch, rank))

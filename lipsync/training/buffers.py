@@ -1,4 +1,4 @@
-"""Running statistics of norms over several processes, each of which sees its own batches."""
+"""Running statistics of norm layers in distributed training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 
 def running_statistics(network: nn.Module) -> dict[str, Tensor]:
-    """Name -> running means and variances of the norms in a network."""
+    """Running means and variances of a network's norm layers, by name."""
     return {
         f"{name}.{kind}" if name else kind: value
         for name, norm in network.named_modules()
@@ -20,7 +20,7 @@ def running_statistics(network: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def average_over_processes(tensors: list[Tensor]) -> None:
-    """Give every process the mean of all of them, in place; nothing where there is only one."""
+    """Average tensors over all processes, in place; does nothing in a single process."""
     if not tensors or not distributed.is_initialized() or distributed.get_world_size() == 1:
         return
     flat = torch.cat([tensor.flatten().double() for tensor in tensors])

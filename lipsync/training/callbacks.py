@@ -1,4 +1,4 @@
-"""Pictures while a model trains: curves of an expert, sheets of faces of a generator."""
+"""Images logged during training: curves of an expert, face sheets of a generator."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ import matplotlib.pyplot as plt
 
 
 class Pictures(Callback):
-    """Keeps a picture of every validation as a PNG and shows it to loggers that take pictures."""
+    """Save an image after every validation as a PNG, and log it where a logger supports images."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     def show(self, trainer: pl.Trainer, name: str, picture: np.ndarray) -> None:
-        """Keep ``picture``, uint8 (H, W, 3) RGB."""
+        """Save and log ``picture``, uint8 (H, W, 3) RGB."""
         if not trainer.is_global_zero:
             return
         self.path.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def batches_seen(trainer: pl.Trainer) -> int:
 
 
 class ExpertCurves(Pictures):
-    """Mean cosine against the lag, and off-sync accuracy against the gap of the negatives."""
+    """Mean cosine similarity by lag, and off-sync accuracy by gap of the negatives."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         results = pl_module.results
@@ -68,11 +68,11 @@ class ExpertCurves(Pictures):
 
 
 class GeneratorSheet(Pictures):
-    """Rows target / input / reference / generated / with swapped audio, five frames a clip.
+    """Rows: target, input, reference, generated, generated with swapped audio; five frames a clip.
 
     Args:
         path: folder of the PNGs.
-        clips: how many validation clips, evenly spaced over the split.
+        clips: number of validation clips, evenly spaced over the split.
     """
 
     def __init__(self, path: str | Path, clips: int = 3) -> None:
@@ -93,20 +93,20 @@ class GeneratorSheet(Pictures):
 
 
 def _middle(windows: torch.Tensor, clips: int) -> torch.Tensor:
-    """Of several windows a clip (clips * K, ...) the middle one of each."""
+    """First five frames of the middle window of each clip, from windows (clips * K, ...)."""
     each = windows.unflatten(0, (clips, -1))
     return each[:, each.shape[1] // 2, :5]
 
 
 def face_sheet(steps: Mapping[str, Step], framing: Framing) -> np.ndarray:
-    """What :meth:`GeneratorTraining.paint_systems` gives as one picture, uint8 (H, W, 3).
+    """Result of :meth:`GeneratorTraining.paint_systems` as one image, uint8 (H, W, 3).
 
-    Rows: target, input, reference, generated, generated for another clip's sound.
+    Rows: target, input, reference, generated, generated with another clip's audio.
     """
     real = steps["real"].fake
     shown = ("copied_reference", "generated", "swapped_audio")
     rows = [real, framing.hide(real), *(steps[system].fake for system in shown)]
-    # Each (N, T, 3, H, W) -> (3, H, N * T * W), one under the other.
+    # Each row (N, T, 3, H, W) -> (3, H, N * T * W).
     lines = [torch.cat(list(row.flatten(0, 1)), dim=-1) for row in rows]
     sheet = torch.cat(lines, dim=-2).clamp(0, 1).mul(255).round().to(torch.uint8)
     return sheet.permute(1, 2, 0).cpu().numpy()

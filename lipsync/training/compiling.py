@@ -1,4 +1,4 @@
-"""torch.compile for all that training calls of a network."""
+"""torch.compile for a network's forward and the other methods that training calls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _METHODS = ("logits", "look", "embed_audio", "embed_face", "generate")  # beside
 
 
 def compile_network(network: nn.Module, **options: Any) -> None:
-    """Compile a network in place: when it is called, and where one of its methods is.
+    """Compile a network's forward and other entry points, in place.
 
     Args:
-        network: of :mod:`lipsync.models`; its parameters and their names stay as they are.
-        options: of :func:`torch.compile`.
+        network: one from :mod:`lipsync.models`; parameters and their names do not change.
+        options: passed to :func:`torch.compile`.
     """
     network.compile(**options)
     for name in _METHODS:

@@ -18,23 +18,23 @@ from lipsync.data.datasets import Windows
 
 log = logging.getLogger(__name__)
 
-_CLIPS = 24  # looked at before training
-_LAG, _PEAK, _RISE = 2, 0.2, 0.1  # frames; correlation there; and how far above that at 0
+_CLIPS = 24  # checked before training
+_LAG, _PEAK, _RISE = 2, 0.2, 0.1  # frames; correlation there; its excess over that at lag 0
 _SILENT = 0.3  # share of windows
-_PATIENCE = 1500  # batches; experts of this package leave chance after 100 to 1000
+_PATIENCE = 1500  # batches; experts usually leave chance level after 100 to 1000
 _CHANCE = 0.55  # accuracy
-_DEAF = 0.1  # dB that another clip's sound costs a generator
-_WON, _LOST = 0.98, 20.0  # accuracy of a discriminator; loss of one that has diverged
-_SHOWN = 50  # batches from one look at the discriminator to the next
-_STEADY = 4  # looks in a row
+_DEAF = 0.1  # PSNR in dB that a generator loses with another clip's audio
+_WON, _LOST = 0.98, 20.0  # accuracy of a saturated discriminator; loss of a diverged one
+_SHOWN = 50  # batches between checks of the discriminator
+_STEADY = 4  # consecutive checks
 
 
 class Diagnostics(Callback):
-    """Says in one line what is wrong, why, and what to do; each kind once a run.
+    """Warn in one line of what is wrong, why, and what to do; once per run and problem.
 
-    Before training: sound that is not in time with the mouths, and silence. While training: an
-    expert that stays at chance, a generator that copies its reference, a discriminator that has
-    won or diverged.
+    Before training: audio out of sync with the mouths, and silence. During training: an expert that
+    stays at chance, a generator that copies its reference, a discriminator that has saturated or
+    diverged.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Diagnostics(Callback):
         self.lag = 0
         self.silent = 0.0
         self._won = 0
-        self._worst: Tensor | None = None  # loss of the discriminator since the last look
+        self._worst: Tensor | None = None  # maximum discriminator loss since the last check
 
     def tell(self, kind: str, text: str) -> None:
         if kind not in self.findings:
@@ -56,7 +56,7 @@ class Diagnostics(Callback):
             self.check_data(dataset)
 
     def check_data(self, dataset: Windows) -> None:
-        """Look at some clips, evenly spaced over the list."""
+        """Check some clips, evenly spaced over the list."""
         places = np.linspace(0, len(dataset.keys) - 1, min(_CLIPS, len(dataset.keys)))
         clips = [dataset.clip(dataset.keys[int(i)]) for i in places]
         fit = sound_lag(clips)
@@ -92,7 +92,7 @@ class Diagnostics(Callback):
         if loss > _LOST:
             text = f"its loss is {loss:.3g}, chance is 0.69; {rate}"
             self.tell("discriminator diverged", text)
-        # LipGAN's says how often it is right on either kind of wrong pair.
+        # LipGAN's discriminator has one accuracy per kind of negative.
         accuracies = [v for k, v in values.items() if k.startswith("train/discriminator_accuracy")]
         won = bool(accuracies) and float(min(accuracies)) >= _WON and loss <= _LOST
         self._won = self._won + 1 if won else 0

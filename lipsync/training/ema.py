@@ -1,4 +1,4 @@
-"""A moving average of a network's weights: validated, saved and loaded in their place."""
+"""Exponential moving average of weights, used for validation and checkpoints."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from lipsync.training.buffers import average_over_processes, running_statistics
 
 
 class MovingAverage(Callback):
-    """Exponential moving average of the network that is trained for use: generator,
-    lip reader or expert.
+    """Exponential moving average of the main network: generator, lip reader or expert.
 
-    ``average = decay * average + (1 - decay) * weights`` after every step of the optimisers, which
-    can be several batches; running statistics of norms are averaged alike, and counters copied.
-    While training starts the decay is lower, ``(1 + n) / (10 + n)`` at step ``n``, so that the
-    random first weights are soon forgotten. Validation, tests and the weights in checkpoints are
-    the average's; a checkpoint keeps the weights to train on beside.
+    ``average = decay * average + (1 - decay) * weights`` after every optimiser step, which can be
+    several batches; norm statistics are averaged too, and integer buffers copied. The decay starts
+    lower, ``(1 + n) / (10 + n)`` at step ``n`` from 0, so that the initial weights are soon
+    forgotten. Validation, testing and saved weights use the average; checkpoints also keep the raw
+    weights for resuming.
 
     Args:
         decay: between 0 and 1.
@@ -30,7 +29,7 @@ class MovingAverage(Callback):
     def __init__(self, decay: float) -> None:
         self.decay = decay
         self.average: dict[str, Tensor] = {}
-        self.weights: dict[str, Tensor] | None = None  # while the average stands in for them
+        self.weights: dict[str, Tensor] | None = None  # raw weights while the average is swapped in
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.average:
@@ -80,7 +79,7 @@ class MovingAverage(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if trainer.state.fn == "fit" and "weights_in_training" in checkpoint:
-            self.average = _copy(_network(pl_module))  # the state dict that was just loaded
+            self.average = _copy(_network(pl_module))  # from the state dict just loaded
             _network(pl_module).load_state_dict(checkpoint["weights_in_training"])
 
 

@@ -1,4 +1,4 @@
-"""Training of a lip-sync expert, or of a judge: whatever embeds windows of faces and of sound."""
+"""Training of lip-sync experts and judges, which embed windows of faces and of audio."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _SEEN_AND_HEARD = ("image_size", "framing", "feature", "window")
 
 
 class ExpertTraining(Training):
-    """Learns to tell sound that belongs to a face window from sound of the same clip that does not.
+    """Train an expert to distinguish in-sync from off-sync audio of the same clip.
 
     Args:
         expert: a :class:`lipsync.models.SyncNet`, or a :class:`lipsync.models.SyncNetV2` with unit
             embeddings.
         loss: name -> weight, or a term with a weight; see :func:`.terms.weighted_terms`.
         terms: name -> :class:`.terms.Term`, called on audio, face (C, K, D) and first frames.
-        min_gap: least distance of off-sync pairs in the scores, in frames.
-        init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
-            trains from scratch.
-        options: of :class:`Training`.
+        min_gap: minimum offset of off-sync pairs in the validation metrics, in frames.
+        init_from: initial weights, as for :func:`lipsync.checkpoints.load_model`; None trains from
+            scratch.
+        options: see :class:`Training`.
 
     Raises:
-        ConfigError: terms or a gap that cannot work.
+        ConfigError: invalid terms or gap.
         CheckpointError: weights of another network, or of other sizes.
     """
 
@@ -67,12 +67,12 @@ class ExpertTraining(Training):
         if init_from is not None:
             start_from(self.expert, init_from, "expert")
         self.min_gap = min_gap
-        self.register_buffer("threshold", torch.tensor(0.5))  # of the cosine, fixed on val
+        self.register_buffer("threshold", torch.tensor(0.5))  # on the cosine, chosen on val
         self.report, self.bce = LagReport(min_gap), MeanMetric()
         self.results: dict[str, Any] = {}  # of the last evaluation, for plots
 
     def inputs(self, evaluation: bool = False) -> Inputs:
-        """What a sample holds."""
+        """Contents of a sample."""
         config = self.expert.config
         return Inputs(
             image_size=config["image_size"],
@@ -82,11 +82,11 @@ class ExpertTraining(Training):
         )
 
     def span(self, evaluation: bool) -> Span:
-        """The sound of a sample."""
+        """Audio of a sample."""
         return Span(self.feature, self.window)
 
     def check_data(self, train: Any) -> None:
-        """Raise ConfigError for training samples that hold no negatives."""
+        """Raise ConfigError if training samples contain no negatives."""
         if train.windows < 2:
             raise ConfigError(
                 f"data.train.windows={train.windows}: the windows of a clip serve as each "
@@ -94,26 +94,26 @@ class ExpertTraining(Training):
             )
 
     def embed(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
-        """Float faces (C, K, T, 3, rows, W) and sound (C, K, ...) -> audio, face (C, K, D)."""
+        """Float faces (C, K, T, 3, rows, W) and audio (C, K, ...) -> audio, face (C, K, D)."""
         clips = len(sound)
         seen = self.expert.see(faces.flatten(0, 1))
         audio, face = self.encode(sound.flatten(0, 1), seen)
         return audio.unflatten(0, (clips, -1)), face.unflatten(0, (clips, -1))
 
     def shrink(self, faces: Tensor) -> Tensor:
-        """Pictures as they are augmented, which costs less the smaller they are."""
+        """Resize faces before augmentation, to save time; here a no-op."""
         return faces
 
     def encode(self, sound: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Sound (B, 1, bands, columns) and the network's input of faces -> audio, face (B, D)."""
+        """Audio (B, 1, bands, columns) and the expert's face input -> audio, face (B, D)."""
         return self.expert(sound, seen)
 
     def compared(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
-        """Windows whose terms are averaged: audio, face (C, K, D) and first frames (C, K)."""
+        """Sets of windows over which terms are averaged: audio, face (C, K, D), start (C, K)."""
         return [(*self.embed(faces, sound), batch["start"])]
 
     def embed_clip(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 frames (n, rows, W, 3) and sound of every window (k, ...) -> audio, face (k, D)."""
+        """uint8 frames (n, rows, W, 3) and audio of all windows (k, ...) -> audio, face (k, D)."""
         parts = []
         for first in range(0, len(sound), _CHUNK):
             heard = sound[first : first + _CHUNK]

@@ -1,4 +1,4 @@
-"""Losses that are not finite stop a run; on a GPU without a wait for each of them."""
+"""Stop a run on a non-finite loss, without synchronising the GPU on every batch."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from lipsync.errors import TrainingError
 
 @dataclass
 class FiniteLosses:
-    """Raises for a loss that is not finite: at once on a processor, one batch later on a GPU.
+    """Raise for a non-finite loss: at once on a CPU, one batch later on a GPU.
 
-    There the value is copied while the GPU works on, and read when the next batch comes. By then
-    the optimisers have stepped, but the checkpoints are older and whole.
+    On a GPU the value is copied asynchronously and read at the next batch. By then the optimisers
+    have stepped, but the last checkpoint predates the bad loss.
     """
 
     _copies: list[tuple[int, Tensor, Callable[[], None], list[str]]] = field(default_factory=list)
 
     def check(self, loss: Tensor, batch: int, clips: list[str]) -> None:
-        """Look at the losses of earlier batches, and take on one of batch number ``batch``.
+        """Check the losses of earlier batches, and queue one of batch ``batch``.
 
         Raises:
-            TrainingError: with the batch and the clips of the loss that is not finite.
+            TrainingError: names the batch and the clips of a non-finite loss.
         """
         if self._copies and self._copies[0][0] != batch:
             self.finish()
@@ -35,7 +35,7 @@ class FiniteLosses:
             self.finish()
 
     def finish(self) -> None:
-        """Look at all losses that were taken on; call before validation."""
+        """Check all queued losses; call before validation."""
         copies, self._copies = self._copies, []
         for batch, value, wait, clips in copies:
             wait()
@@ -49,7 +49,7 @@ class FiniteLosses:
 
 
 def _copied(value: Tensor) -> tuple[Tensor, Callable[[], None]]:
-    """A copy in the processor's memory, and what waits for it to be there."""
+    """An asynchronous copy in host memory, and a function that waits for it."""
     if value.device.type != "cuda":
         return value, lambda: None
     copy = torch.empty_like(value, device="cpu", pin_memory=True)

@@ -1,4 +1,4 @@
-"""A run's folder: what an earlier run left in it, and the checkpoint to go on from."""
+"""A run's output folder: results of earlier runs, and the checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEFT = (
 
 
 def set_aside(output: Path) -> None:
-    """Move what an earlier run left in ``output`` to ``output/earlier-N``; nothing is lost."""
+    """Move the results of an earlier run in ``output`` to ``output/earlier-N``."""
     left = [output / name for name in _LEFT if (output / name).exists()]
     if not left:
         return
@@ -34,10 +34,10 @@ def set_aside(output: Path) -> None:
 
 
 def resume_path(ckpt_path: str | None, output: Path) -> Path | None:
-    """The checkpoint that ``ckpt_path`` means; None trains from scratch.
+    """Path of the checkpoint to resume from; None trains from scratch.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: the checkpoint does not exist.
     """
     if ckpt_path is None:
         return None
@@ -48,14 +48,14 @@ def resume_path(ckpt_path: str | None, output: Path) -> Path | None:
 
 
 def check_resume(path: Path, about: dict[str, Any], batches_per_epoch: int) -> None:
-    """Raise CheckpointError unless a run of the networks ``about`` can go on from ``path``.
+    """Raise CheckpointError unless a run of the networks ``about`` can resume from ``path``.
 
-    An epoch has to be as long as it was, since that is what training counts. The tensors stay on
-    disk, so that this takes no time, and is done before any data are read.
+    Epochs must have the same length, since Lightning's progress is counted in epochs. The file is
+    memory-mapped, so this is fast and can run before any data are read.
     """
     try:
         there = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    except Exception as error:  # the unpickler lets all kinds through
+    except Exception as error:  # the unpickler can raise anything
         problem, remedy = "is damaged, cut short, or not a checkpoint", "name another one"
         raise CheckpointError(path, problem, remedy) from error
     if not isinstance(there, dict) or "lipsync" not in there:
@@ -75,11 +75,11 @@ def check_resume(path: Path, about: dict[str, Any], batches_per_epoch: int) -> N
 
 
 def keep_best(states: dict[str, Any], folder: Path) -> None:
-    """Let a run whose folder was moved or renamed keep its best score, which Lightning drops.
+    """Keep the best score of a run whose folder was moved; Lightning would drop it.
 
     Args:
-        states: of a checkpoint's callbacks; changed in place.
-        folder: where the run keeps its checkpoints now.
+        states: callback states from a checkpoint; changed in place.
+        folder: the run's current checkpoint folder.
     """
     for state in states.values():
         if isinstance(state, dict) and state.get("dirpath"):

@@ -1,4 +1,4 @@
-"""A trained network that others learn from, and that itself stays as it is."""
+"""A frozen, trained network used in the training of another."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lipsync.models import LongSyncNet
 
 
 class Frozen(nn.Module):
-    """Holds a network outside of checkpoints, optimisers and training mode.
+    """Keep a network out of checkpoints, optimisers and training mode.
 
-    It moves between devices with the module that it belongs to.
+    It moves between devices with its parent module.
 
     Args:
-        network: a network, or what :func:`lipsync.checkpoints.load_model` takes.
-        window: frames of the windows about which one of long windows is asked; None takes its
-            moments, which need no longer samples than a published expert does.
+        network: a network, or anything that :func:`lipsync.checkpoints.load_model` accepts.
+        window: frames per window of a :class:`lipsync.models.LongSyncNet`; None uses single
+            moments, for which samples need be no longer than for a published expert.
 
     Raises:
-        ConfigError: a window that the network cannot have.
+        ConfigError: a window length that the network does not support.
 
     Attributes:
-        network: in eval mode, without gradients of its own.
-        sha256: hash of its weights, whatever file they came from.
+        network: in eval mode, with ``requires_grad`` off.
+        sha256: hash of its weights, independent of the file format.
     """
 
     def __init__(self, network: nn.Module | str | Path, window: int | None = None) -> None:
@@ -44,7 +44,7 @@ class Frozen(nn.Module):
                 f"{type(network).__name__} has {network.config.get('window')} frames"
             )
         network.eval().requires_grad_(False)
-        self.__dict__["network"] = network.to(memory_format=layout(network))  # no submodule
+        self.__dict__["network"] = network.to(memory_format=layout(network))  # not a submodule
         self.sha256 = fingerprint(network)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> Frozen:
@@ -56,6 +56,6 @@ class Frozen(nn.Module):
 
 
 def layout(network: nn.Module) -> torch.memory_format:
-    """Channels last, but where weights have five dimensions."""
+    """Channels-last, unless the network has 3-D convolutions."""
     deep = any(parameter.ndim == 5 for parameter in network.parameters())
     return torch.contiguous_format if deep else torch.channels_last

@@ -34,28 +34,28 @@ _SEEN_AND_HEARD = ("image_size", "framing", "feature")
 
 
 class GeneratorTraining(Training):
-    """Teaches a generator to paint the lower half of a face so that it speaks the given sound.
+    """Train a generator to inpaint the lower half of a face so that it speaks the given audio.
 
-    The objective is the weighted sum of its terms. One forward of the generator serves the
-    discriminator's step and its own.
+    The loss is the weighted sum of its terms. A single generator forward serves both the
+    discriminator's and the generator's step.
 
     Args:
         generator: a :class:`lipsync.models.FaceGenerator`.
         loss: name -> weight, or a term with a weight; see :func:`.terms.weighted_terms`.
         terms: name -> :class:`.terms.Term`, for the weights in ``loss``.
-        discriminator: None trains without, and leaves adversarial terms out.
-        discriminator_optimizer: makes its optimiser; None takes ``optimizer`` for both.
-        metrics: name -> :class:`.measures.Measure`, what a validation measures.
-        expert: a lip-sync expert, its path or name, for terms that ask one and name none.
-        judge: the same for metrics; it is no part of the objective, and checkpoints are selected by
-            what it finds.
-        frames: frames of a window, at least; terms and measures that hear longer windows get them.
-        init_from, discriminator_init_from: weights to begin with: what
-            :func:`lipsync.checkpoints.load_model` takes; None trains from scratch.
-        options: of :class:`Training`.
+        discriminator: None trains without one, and drops adversarial terms.
+        discriminator_optimizer: factory of its optimiser; None uses ``optimizer`` for both.
+        metrics: name -> :class:`.measures.Measure`, computed in validation.
+        expert: a lip-sync expert, or its path or name: the default for terms that need one.
+        judge: the same for metrics; it is not part of the loss, and its distance counts in the
+            score by which checkpoints are selected.
+        frames: minimum frames per window; longer where a term or metric needs more.
+        init_from, discriminator_init_from: initial weights, as for
+            :func:`lipsync.checkpoints.load_model`; None trains from scratch.
+        options: see :class:`Training`.
 
     Raises:
-        ConfigError: terms that cannot work, or networks that see different faces.
+        ConfigError: invalid terms, or networks with different face sizes or framings.
         CheckpointError: weights of another network, or of other sizes.
     """
 
@@ -97,7 +97,7 @@ class GeneratorTraining(Training):
             measure.attach(name, networks, dict(used.items()))
         self.measures = [measure for measure in self.metrics.values() if measure.active]
         self.check_augmentation(self.features())
-        self.trained_with: dict[str, list[str]] | None = {}  # before this training
+        self.trained_with: dict[str, list[str]] | None = {}  # of the initial weights
         if init_from is not None:
             self.trained_with = start_from(generator, init_from, "generator")
         if discriminator is not None and discriminator_init_from is not None:
@@ -105,12 +105,12 @@ class GeneratorTraining(Training):
         self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
 
     def features(self) -> list[Any]:
-        """What is heard in training."""
+        """Audio features used in training."""
         spans = (term.span() for term in self.terms.values())
         return [feature_of(self.generator), *(span.feature for span in spans if span is not None)]
 
     def inputs(self, evaluation: bool = False) -> Inputs:
-        """What a sample holds."""
+        """Contents of a sample."""
         hearers = [*self.terms.items(), *(self.metrics.items() if evaluation else ())]
         spans = {name: span for name, part in hearers if (span := part.span()) is not None}
         config = self.generator.config
@@ -125,11 +125,11 @@ class GeneratorTraining(Training):
         )
 
     def forward(self, sound: Tensor, target: Tensor, reference: Tensor) -> Tensor:
-        """Paint frames: sound (N, T, ...), target (N, T, 3, S, S), reference (N, R, 3, S, S)."""
+        """Generate from sound (N, T, ...), target (N, T, 3, S, S), reference (N, R, 3, S, S)."""
         return self.generator(sound, generator_faces(self.generator, target, reference))
 
     def prepare(self, batch: dict[str, Any]) -> Step:
-        """A batch on its device as a step, its pictures float; nothing is painted yet."""
+        """Turn a batch into a step with float images, augmented in training; nothing generated."""
         clips = len(batch["faces"])
         target, reference = to_float(batch["faces"]), to_float(batch["reference"])
         sounds = {n: batch[n] for n in ("sound", "shifted_sound") if n in batch}
@@ -152,7 +152,7 @@ class GeneratorTraining(Training):
         )
 
     def painted(self, step: Step) -> Step:
-        """A training step with what the generator paints."""
+        """A training step, with the generator's output."""
         return replace(step, fake=self(step.sound, step.target, step.reference))
 
     def _changed(
@@ -162,7 +162,7 @@ class GeneratorTraining(Training):
         clips: int,
         rng: torch.Generator,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Sound augmented; what hears the same feature hears the same change of it."""
+        """Augment audio, alike for all networks that use the same feature."""
         change = self.augment.sounds(clips, self.batches_done, rng)
         own = feature_of(self.generator)
         return {n: change(own, v) for n, v in sounds.items()}, {
@@ -193,7 +193,7 @@ class GeneratorTraining(Training):
             weights = self.weights(step.batch)
             terms = self.term_values(step, weights)
             loss = losses.weighted_sum(terms, weights)
-            if not loss.requires_grad:  # all weights are 0 for now
+            if not loss.requires_grad:  # all weights are currently 0
                 loss = loss + 0.0 * fake.mean()
             self.descend(optimizer, loss, batch)
         self.step_schedules()
@@ -202,15 +202,15 @@ class GeneratorTraining(Training):
 
     @property
     def scheduled(self) -> list[str]:
-        """Terms whose weight follows a schedule of their own."""
+        """Names of terms with their own weight schedule."""
         return [n for n, term in self.terms.items() if type(term).factor is not Term.factor]
 
     def weights(self, batch: int) -> dict[str, float]:
-        """The weights of the terms at a batch."""
+        """Weights of the terms at a batch."""
         return {n: w * self.terms[n].factor(batch) for n, w in self.loss_weights.items()}
 
     def term_values(self, step: Step, weights: Mapping[str, float]) -> dict[str, Tensor]:
-        """Every term, unweighted; those whose weight is 0 for now without a gradient."""
+        """Unweighted value of every term; those with weight 0 are computed without gradients."""
         found = {}
         for name, term in self.terms.items():
             with torch.set_grad_enabled(torch.is_grad_enabled() and weights[name] > 0):
@@ -218,7 +218,7 @@ class GeneratorTraining(Training):
         return found
 
     def paint_systems(self, batch: dict[str, Any]) -> dict[str, Step]:
-        """A step of every system in :data:`.measures.SYSTEMS` for an evaluation batch."""
+        """Steps of all systems in :data:`.measures.SYSTEMS` for an evaluation batch."""
         step = self.prepare(batch)
         swapped = batch["swapped_sound"].flatten(0, 1)
         painted = {
@@ -231,9 +231,9 @@ class GeneratorTraining(Training):
 
     @torch.no_grad()
     def paint_clip(self, clip: Clip, frames: int) -> Tensor:
-        """The first frames of a clip as generated: (frames, 3, S, S) in [0, 1].
+        """Generate the first frames of a clip: (frames, 3, S, S) in [0, 1].
 
-        All are painted beside the same frames of these, evenly spaced.
+        The references are evenly spaced frames among them, the same for every frame.
         """
         target = to_float(torch.from_numpy(clip.read(range(frames))).to(self.device))
         count = self.generator.references
@@ -251,7 +251,7 @@ class GeneratorTraining(Training):
             measure.update(steps)
 
     def finish(self, stage: str) -> dict[str, float]:
-        """Also ``<stage>/score``, which checkpoints are selected by and sweeps minimise."""
+        """Adds ``<stage>/score``, by which checkpoints are selected and which sweeps minimise."""
         values: dict[str, float] = {}
         for measure in self.measures:
             values |= measure.compute(stage == "val")

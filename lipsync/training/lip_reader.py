@@ -1,4 +1,4 @@
-"""Training of a lip reader, on whole clips whose words are known."""
+"""Training of a lip reader on whole clips with transcripts."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from lipsync.training.weights import architecture, start_from
 
 
 class LipReaderTraining(Training):
-    """Learns which words a face says, and in which sounds (CTC).
+    """Train a lip reader with CTC on words and on their sounds.
 
     Args:
         reader: a :class:`lipsync.models.LipReader`.
         loss: weights of ``words`` and ``sounds``.
-        stretch: share by which sentences become quicker or slower at most.
-        jumps: share of the frames that are left out or shown twice.
-        masks: runs of frames of which nothing is seen, and the frames of the longest.
-        init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
-            trains from scratch.
-        options: of :class:`Training`.
+        stretch: maximum relative change of speed.
+        jumps: fraction of frames that are dropped or repeated.
+        masks: number of masked runs of frames, and the maximum length of each.
+        init_from: initial weights, as for :func:`lipsync.checkpoints.load_model`; None trains from
+            scratch.
+        options: see :class:`Training`.
 
     Raises:
-        ConfigError: another network.
+        ConfigError: not a lip reader.
         CheckpointError: weights of another network, or of other sizes.
     """
 
@@ -59,7 +59,7 @@ class LipReaderTraining(Training):
         self.word_error = WordErrorRate()
 
     def inputs(self, evaluation: bool = False) -> Inputs:
-        """What a sample holds."""
+        """Contents of a sample."""
         config = self.reader.config
         return Inputs(
             image_size=config["image_size"],
@@ -77,14 +77,14 @@ class LipReaderTraining(Training):
         self.log_training(values | {"loss": loss}, len(said))
 
     def changed(self, faces: Tensor, lengths: Tensor) -> Tensor:
-        """Clips at another pace, of other looks, and with frames of which nothing is seen.
+        """Augment clips: change their speed and appearance, and mask runs of frames.
 
         Args:
-            faces: uint8 (B, T, rows, S, 3).
-            lengths: (B,) frames of each; those behind repeat the last.
+            faces: uint8 (B, T, rows, S, 3), padded by repeating the last frame.
+            lengths: (B,) frames of each clip without padding.
 
         Returns:
-            (B, longer, 3, rows, S) in [0, 1]: a slow sentence has room, too.
+            (B, T', 3, rows, S) in [0, 1], with T' > T to make room for slowed-down sentences.
         """
         rng = self.augment_rng()
 
@@ -97,7 +97,7 @@ class LipReaderTraining(Training):
         jumps = (drawn < self.jumps / 2).float() - (drawn > 1 - self.jumps / 2).float()
         places = ((1 + jumps) * pace).cumsum(dim=1) - pace * (1 + jumps[:, :1])
         last = lengths.to(places)[:, None] - 1
-        spare = (count - last / pace).clamp_min(0)  # frames of rest, before and behind
+        spare = (count - last / pace).clamp_min(0)  # frames of padding, split before and after
         places = (places - chance(clips, 1) * spare * pace).round()
         places = torch.minimum(places.clamp_min(0), last).long()
         shown = to_float(faces[torch.arange(clips, device=faces.device)[:, None], places])
@@ -111,7 +111,7 @@ class LipReaderTraining(Training):
         return torch.where(hidden[..., None, None, None], shown.mean(1, keepdim=True), shown)
 
     def ctc(self, scores: Tensor, targets: list[list[int]]) -> Tensor:
-        """The loss of log probabilities (B, T, 1 + n), a label."""
+        """CTC loss of log probabilities (B, T, 1 + n), averaged per label."""
         lengths = torch.tensor([len(each) for each in targets])
         padded = pad_sequence([torch.tensor(each) for each in targets], batch_first=True)
         return F.ctc_loss(
@@ -124,10 +124,10 @@ class LipReaderTraining(Training):
         )
 
     def said(self, batch: dict[str, Any]) -> list[list[int]]:
-        """Numbers of the words of each sentence.
+        """Word labels of each sentence.
 
         Raises:
-            ClipError: a sentence of another form.
+            ClipError: a sentence that does not fit the slots.
         """
         numbers = {word: number for number, word in enumerate(self.reader.words, start=1)}
         found = []
@@ -144,7 +144,7 @@ class LipReaderTraining(Training):
         return found
 
     def spelt(self, said: list[list[int]]) -> list[list[int]]:
-        """Numbers of the sounds of each sentence, from those of its words."""
+        """Sound labels of each sentence, from its word labels."""
         reader = self.reader
         numbers = {sound: number for number, sound in enumerate(reader.sounds, start=1)}
         return [

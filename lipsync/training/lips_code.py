@@ -1,4 +1,4 @@
-"""Training of a generator that speaks through a lips code."""
+"""Training of a generator that is conditioned on a lips code."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ _EDITOR = (
     "face_encoder_blocks", "face_decoder_blocks", "output_block", "outer", "reader", "bottom",
     "gains",
 )  # fmt: skip
-_PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # that can learn alone
+_PARTS = {"editor": _EDITOR, "sound": ("audio_encoder",)}  # parts that can be trained alone
 
 
 class LipsCodeTraining(GeneratorTraining):
-    """Teaches the editor to paint true codes, and the audio encoder to hear them.
+    """Train the editor to render true lips codes, and the audio encoder to predict them.
 
-    The coder reads the target through an augmentation of its own, alike in all frames of a clip, so
-    that a code cannot carry looks, light or pose; some noise on it keeps near codes near in the
-    picture.
+    The coder encodes the target under its own augmentation, alike in all frames of a clip, so that
+    the code cannot carry appearance, lighting or pose. Noise on the code makes the editor smooth in
+    it.
 
     Args:
         generator: a :class:`lipsync.models.LipsCode`.
         args: see :class:`GeneratorTraining`.
-        learns: "all": pictures are painted from the code of the true mouth, and what is heard is
-            drawn towards it. "editor": the same, with the coder and the audio encoder as they are.
-            "sound": coder and editor stay as they are, and pictures are painted from what is heard.
-        view: what happens to pictures before the coder reads them.
-        poses: what happens to each reference on its own before the editor sees it: moved a little,
-            it teaches that heads turn between two moments.
-        noise: deviation of the noise on codes that are painted, whose own is 1.
-        crossed: share of the windows whose face above what is painted is that of another moment,
-            the first reference: so the mouth follows from the code alone.
+        learns: "all": faces are generated from the code of the true mouth, which the code predicted
+            from audio is trained to match. "editor": the same, with coder and audio encoder frozen.
+            "sound": coder and editor frozen, and faces generated from the code predicted from
+            audio.
+        view: augmentation of the coder's input.
+        poses: augmentation of each reference on its own; small shifts mimic head movement between
+            reference and target.
+        noise: standard deviation of the noise added to codes, which themselves have deviation 1.
+        crossed: fraction of windows whose unmasked region is replaced by that of the first
+            reference, so that the mouth can only be inferred from the code.
         options: see :class:`GeneratorTraining`.
 
     Raises:
-        ConfigError: another generator, or options that cannot work.
+        ConfigError: not a :class:`lipsync.models.LipsCode`, or invalid options.
     """
 
     def __init__(
@@ -77,10 +78,10 @@ class LipsCodeTraining(GeneratorTraining):
             generator.requires_grad_(False)
             for part in self._learning():
                 part.requires_grad_(True)
-        self.train()  # the other parts stay in eval mode
+        self.train()  # puts frozen parts in eval mode
 
     def _learning(self) -> list[nn.Module]:
-        """The parts of the generator that learn where not all do."""
+        """Parts of the generator that are trained, where not all are."""
         return [getattr(self.generator, name) for name in _PARTS[self.learns]]
 
     def train(self, mode: bool = True) -> LipsCodeTraining:
@@ -108,7 +109,7 @@ class LipsCodeTraining(GeneratorTraining):
         return replace(step, fake=fake, flows=flows, code=code.detach(), heard=heard)
 
     def _crossed(self, step: Step) -> Tensor:
-        """The targets, the last of them beneath the face of another moment."""
+        """Targets; the last ones have the unmasked region of the first reference."""
         count = round(len(step.target) * self.crossed)
         target, framing = step.target.clone(), framing_of(self.generator)
         above = step.reference[len(target) - count :, :1].expand_as(target[len(target) - count :])
@@ -118,7 +119,7 @@ class LipsCodeTraining(GeneratorTraining):
         return target
 
     def _posed(self, step: Step) -> Tensor:
-        """The references, each moved on its own."""
+        """References, each augmented on its own."""
         if self.poses is None or not self.training:
             return step.reference
         alone = step.reference.flatten(0, 1)[:, None]

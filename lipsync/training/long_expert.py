@@ -1,4 +1,4 @@
-"""Training of a lip-sync expert of long windows, on stretches of clips."""
+"""Training of a lip-sync expert for long windows, on stretches of clips."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lipsync.training.expert import ExpertTraining
 
 
 class LongExpertTraining(ExpertTraining):
-    """Learns from stretches: all windows in one are compared, at several lengths at once.
+    """Train on stretches, comparing all windows within one at several window lengths.
 
-    Every moment of a stretch is embedded once; see :class:`lipsync.models.LongSyncNet`. Scores are
-    of windows of the network's own length.
+    Every moment of a stretch is embedded once; see :class:`lipsync.models.LongSyncNet`. Validation
+    metrics are for windows of the network's own length.
 
     Args:
         expert: a :class:`lipsync.models.LongSyncNet`.
-        loss: as of :class:`.ExpertTraining`; a term is the mean over ``windows``.
-        frames: of a stretch, 6 to 50; the clips of a set must be that long.
-        windows: lengths that are compared, in frames.
-        options: of :class:`.ExpertTraining`.
+        loss: as in :class:`.ExpertTraining`; a term is averaged over ``windows``.
+        frames: length of a stretch, 6 to 50; clips must be at least this long.
+        windows: window lengths to compare, in frames.
+        options: see :class:`.ExpertTraining`.
 
     Raises:
-        ConfigError: numbers that cannot work, or another network.
+        ConfigError: invalid lengths, or another network.
     """
 
     def __init__(
@@ -51,27 +51,27 @@ class LongExpertTraining(ExpertTraining):
                 f"negatives {self.min_gap} frames away fit into model.frames={frames}"
             )
         self.frames, self.windows = frames, tuple(windows)
-        self.window = expert.moment  # what a clip is embedded in
+        self.window = expert.moment  # clips are embedded moment by moment
         self._moment = feature_of(expert).spanning(self.window)
         self._stretch = feature_of(expert).spanning(frames)
 
     def span(self, evaluation: bool) -> Span:
-        """The sound of a stretch, or of moments where a sample is a whole clip."""
+        """Audio of a stretch, or of moments in evaluation, where a sample is a whole clip."""
         return Span(self._moment, self.window) if evaluation else Span(self._stretch, self.frames)
 
     def check_data(self, train: Any) -> None:
-        """A stretch holds its own negatives: one a sample will do."""
+        """Accept any number of windows: a stretch contains its own negatives."""
 
     def shrink(self, faces: Tensor) -> Tensor:
-        """As small as the network sees them."""
+        """Resize faces to the network's input size."""
         return self.expert.shrink(faces)
 
     def encode(self, sound: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Moments, which are not of unit length."""
+        """Embeddings of moments, not normalised."""
         return self.expert.audio_moments(sound), self.expert.face_moments(seen)
 
     def compared(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
-        """Stretches (C, K, T, 3, rows, W) and their sound -> windows of every length."""
+        """Stretches (C, K, T, 3, rows, W) and their audio -> windows of every length."""
         frames = faces.flatten(0, 1).unfold(1, self.window, 1).movedim(-1, 2)
         heard = self.expert.cut_sound(sound.flatten(0, 1))
         audio, face = self.embed(frames, heard)  # (stretches, moments, d)
@@ -82,11 +82,11 @@ class LongExpertTraining(ExpertTraining):
         return found
 
     def embed_clip(self, faces: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows of the network's own length, one a frame."""
+        """Embeddings of windows of the network's own length, one per starting frame."""
         audio, face = super().embed_clip(faces, sound)
         return self.expert.join(audio), self.expert.join(face)
 
 
 def _first_frames(windows: Tensor) -> Tensor:
-    """(C, K): windows follow each other frame by frame."""
+    """First frames (C, K) of windows that start at successive frames."""
     return torch.arange(windows.shape[1], device=windows.device).expand(windows.shape[:2])

@@ -1,8 +1,7 @@
-"""What a validation measures of a generator: small modules listed in YAML under ``model.metrics``.
+"""Validation metrics of a generator: small modules listed in YAML under ``model.metrics``.
 
-Every measure is told what each of the :data:`SYSTEMS` painted, so that no number stands alone: the
-generator's own pictures, its pictures for another clip's sound, the reference pasted in unchanged,
-and the true frames.
+Each is computed for all :data:`SYSTEMS`, which put its values in context: generated frames, frames
+generated with another clip's audio, the unchanged reference, and the true frames.
 """
 
 from __future__ import annotations
@@ -35,42 +34,43 @@ SYSTEMS = ("generated", "swapped_audio", "copied_reference", "real")
 
 
 class Measure(nn.Module, ABC):
-    """One measure: a step of each system in, named numbers out.
+    """A validation metric: takes a step of each system, and returns named numbers.
 
     Attributes:
-        active: whether it measures; one that lacks what it needs is not asked.
+        active: False if something it needs is missing; it is then skipped.
     """
 
     active = True
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
-        """Told once under which name it is listed, and beside which networks and terms.
+        """Called once with the name it is listed under, and the networks and terms of the training.
 
-        The networks are those that terms are told of, and ``judge``, its path or name.
+        The networks are those passed to :meth:`.terms.Term.attach`, and ``judge``, its path or
+        name.
 
         Raises:
-            ConfigError: they do not fit.
+            ConfigError: the networks do not fit.
         """
 
     def span(self) -> Span | None:
-        """Sound of whole windows that it hears, in ``step.spans`` under the measure's name."""
+        """Request for the audio of whole windows, given in ``step.spans`` under its name."""
         return None
 
     @abstractmethod
     def update(self, steps: Mapping[str, Step]) -> None:
-        """Add a batch: a step of every system, alike but for ``fake``."""
+        """Add a batch: one step per system, which differ only in ``fake``."""
 
     @abstractmethod
     def compute(self, validating: bool) -> dict[str, float]:
-        """The numbers, without their stage; what was added is forgotten.
+        """Compute and reset; names do not include the stage.
 
         Args:
-            validating: on the validation set, where thresholds are fixed.
+            validating: on the validation set, where thresholds are chosen.
         """
 
 
 class PerSystem(Measure):
-    """A measure that is a mean over pictures, ``<name>_<system>``; subclasses write ``value``."""
+    """Mean of :meth:`value` for each system, named ``<name>_<system>``."""
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
         self.name = name
@@ -78,7 +78,7 @@ class PerSystem(Measure):
 
     @abstractmethod
     def value(self, step: Step) -> Tensor:
-        """One number for a batch, or one for each of its windows."""
+        """One value for a batch, or one per window."""
 
     def update(self, steps: Mapping[str, Step]) -> None:
         for system, step in steps.items():
@@ -90,14 +90,14 @@ class PerSystem(Measure):
 
 
 class L1(PerSystem):
-    """Mean absolute difference of the lower halves."""
+    """Mean absolute error on the lower half."""
 
     def value(self, step: Step) -> Tensor:
         return losses.lower_reconstruction(step.fake, step.target)
 
 
 class PSNR(Measure):
-    """PSNR of the lower halves in dB, and audio sensitivity: what other sound takes off it."""
+    """PSNR of the lower half in dB, and audio sensitivity: its loss with another clip's audio."""
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
         self.name = name
@@ -116,10 +116,10 @@ class PSNR(Measure):
 
 
 class TermValue(PerSystem):
-    """What a term of the objective comes to, such as the sync loss by the training's own expert.
+    """Value of a loss term, such as the sync loss of the training's own expert.
 
     Args:
-        term: its name under ``model.loss``; where that term has no weight nothing is measured.
+        term: its name under ``model.loss``; inactive if the term has no weight.
     """
 
     def __init__(self, term: str) -> None:
@@ -128,7 +128,7 @@ class TermValue(PerSystem):
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
         super().attach(name, networks, terms)
-        self.__dict__["term"] = terms.get(self.of)  # no part of this module
+        self.__dict__["term"] = terms.get(self.of)  # not a submodule
         self.active = self.of in terms
 
     def value(self, step: Step) -> Tensor:
@@ -136,11 +136,11 @@ class TermValue(PerSystem):
 
 
 class JudgeDistance(PerSystem):
-    """Distance of faces and sound by a judge that is no part of the objective.
+    """Distance between face and audio embeddings of a judge that is not part of the loss.
 
     Args:
-        judge: an expert of the generator's framing, of any size, or its path or name; None takes
-            the training's, and where that has none measures nothing.
+        judge: an expert with the generator's framing and any size, or its path or name; None uses
+            ``model.judge``, and is inactive if that is not set.
 
     Raises:
         CheckpointError: a judge that cannot be loaded.
@@ -187,17 +187,17 @@ class JudgeDistance(PerSystem):
 
 
 class Sharpness(PerSystem):
-    """Energy of edges at the mouth, see :func:`lipsync.metrics.quality.edge_energy`."""
+    """Edge energy at the mouth, see :func:`lipsync.metrics.quality.edge_energy`."""
 
     def value(self, step: Step) -> Tensor:
         return edge_energy(step.fake.flatten(0, 1))
 
 
 class SilentMotion(Measure):
-    """What is left of the old mouth: its motion under silence as a share of the target's.
+    """Leakage of the target's mouth: motion generated from silence, relative to the target's.
 
-    The generator is given the windows once more, with the feature's ``silence`` for their sound.
-    ``silent_motion_generated`` is 0 where the mouth rests. Motion is that of
+    The generator runs once more with all audio set to the feature's ``silence``.
+    ``silent_motion_generated`` is 0 if the mouth stays at rest. Motion is defined by
     :func:`lipsync.metrics.leakage.window_motion`.
     """
 
@@ -219,10 +219,10 @@ class SilentMotion(Measure):
 
 
 class TrueCode(Measure):
-    """Of a lips code: PSNR of what is painted from the true one, and what is heard of it.
+    """Metrics of a lips code: PSNR of faces generated from true codes, and correlation with audio.
 
-    ``psnr_true_code`` is in dB, on the lower halves; ``code_correlation`` is Pearson's r of the
-    heard numbers with the true ones, their mean.
+    ``psnr_true_code`` is in dB on the lower half; ``code_correlation`` is Pearson's r between codes
+    predicted from audio and true codes, averaged over dimensions.
     """
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
@@ -245,9 +245,9 @@ class TrueCode(Measure):
 
 
 class DiscriminatorAccuracy(Measure):
-    """Which of a real face's two sounds is its own? Asked of LipGAN's discriminator.
+    """AUC and accuracy of LipGAN's discriminator on true against shifted audio of real faces.
 
-    The threshold of its distance is fixed on the validation set.
+    The distance threshold is chosen on the validation set.
     """
 
     def attach(self, name: str, networks: Mapping[str, Any], terms: Mapping[str, Term]) -> None:
@@ -262,7 +262,7 @@ class DiscriminatorAccuracy(Measure):
         own, shifted = (
             self.term.distance(sound, real.target) for sound in (real.sound, real.shifted)
         )
-        self.answers.update(-own, -shifted)  # scores: higher is more in sync
+        self.answers.update(-own, -shifted)  # scores: higher means more in sync
 
     def compute(self, validating: bool) -> dict[str, float]:
         self.answers.threshold = None if validating else -float(self.threshold)
@@ -274,13 +274,13 @@ class DiscriminatorAccuracy(Measure):
 
 
 def selection_score(values: Mapping[str, float]) -> float:
-    """What checkpoints are selected by, and sweeps make small: 0 is the real video.
+    """Score by which checkpoints are selected, and which sweeps minimise; 0 for real video.
 
-    The sum of three parts that know nothing of the objective: the error of the lower half, 1 being
-    that of the reference pasted in; the judge's distance beyond that of the real videos, 1 being
-    that of the pasted reference; and how much sharper or softer than real the mouth is, 1 being a
-    factor of e. A part that was not measured, or a judge that cannot tell the pasted reference from
-    the real, counts nothing.
+    The sum of three parts that are independent of the loss: the L1 error of the lower half,
+    relative to that of the copied reference; the judge's distance in excess of that of real video,
+    relative to the excess of the copied reference; and the absolute log ratio of the mouth's
+    sharpness to that of real video. Metrics that were not computed count 0, as does a judge that
+    does not separate the copied reference from real video.
     """
 
     def excess(name: str) -> tuple[float, float]:
@@ -297,5 +297,5 @@ def selection_score(values: Mapping[str, float]) -> float:
             score += generated / copied
     if "sharpness_generated" in values:
         ratio = values["sharpness_generated"] / max(values["sharpness_real"], 1e-12)
-        score += abs(torch.tensor(max(ratio, 1e-6)).log().item()) / 2  # energy: of a square
+        score += abs(torch.tensor(max(ratio, 1e-6)).log().item()) / 2  # energy is squared amplitude
     return score

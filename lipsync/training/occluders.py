@@ -1,9 +1,8 @@
-"""Things drawn in front of faces, and things drawn on them.
+"""Synthetic occluders in front of faces, and variations of the faces themselves.
 
-In front are hands, rods, blobs, boards, captions and strands of hair. Each is a layer of colour and
-how much of it covers each pixel, so what is hidden is known exactly. Skin is that of the face,
-textures are pieces of other pictures. On faces are open mouths, beards and other light,
-which hide nothing.
+Occluders are hands, rods, blobs, boards, captions and strands of hair. Each is a colour layer with
+an opacity, so the true mask is known exactly. Skin tones come from the face, textures from other
+images. Open mouths, beards and relighting vary the face without occluding it.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ Layer = tuple[np.ndarray, np.ndarray]
 """Colour, float32 (S, S, 3) in [0, 1], and opacity (S, S)."""
 
 Mouth = tuple[float, float, float]
-"""Across, down and width of a mouth in the unit crop."""
+"""Centre x, centre y and width of a mouth, as fractions of the crop."""
 
 _FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX)
-_SHIFT = 4  # binary places of coordinates that OpenCV draws at
+_SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 
 
 def occluder(
     rng: np.random.Generator, face: np.ndarray, other: np.ndarray, kind: str | None = None
 ) -> Layer:
-    """Draw something to lay over a face.
+    """Draw a random occluder for a face.
 
     Args:
         rng: random generator.
-        face: float32 (S, S, 3) in [0, 1], of which it may have the skin.
-        other: of the same shape, of which it may have the texture.
-        kind: one of :data:`KINDS`; None draws one.
+        face: float32 (S, S, 3) in [0, 1], a source of skin tone.
+        other: another image of the same shape, a source of texture.
+        kind: one of :data:`KINDS`; None picks one at random.
     """
     draw = KINDS[kind or str(rng.choice(list(KINDS)))]
     colour, opacity = draw(rng, face, other)
@@ -42,7 +41,7 @@ def occluder(
 
 
 def speaking(rng: np.random.Generator, face: np.ndarray, mouth: Mouth) -> np.ndarray:
-    """A face (S, S, 3) with an open mouth: lips, teeth, a tongue, and the dark behind them."""
+    """Draw an open mouth on a face (S, S, 3): lips, teeth, tongue and the dark inside."""
     size = len(face)
     wide = mouth[2] * size * rng.uniform(0.35, 0.6)
     high = wide * rng.uniform(0.1, 0.9)
@@ -70,7 +69,7 @@ def speaking(rng: np.random.Generator, face: np.ndarray, mouth: Mouth) -> np.nda
 
 
 def bearded(rng: np.random.Generator, mouth: Mouth, size: int) -> Layer:
-    """A beard about a mouth, for all pictures of a face."""
+    """A beard around the mouth, to be laid over all images of a face."""
     v, u = np.mgrid[:size, :size] / size
     u, v = (u - mouth[0]) / mouth[2], (v - mouth[1]) / mouth[2]
     within = ((u / rng.uniform(0.9, 1.4)) ** 2 + ((v - 0.3) / rng.uniform(0.6, 1.3)) ** 2) < 1
@@ -83,7 +82,7 @@ def bearded(rng: np.random.Generator, mouth: Mouth, size: int) -> Layer:
 
 
 def relit(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """A picture (S, S, 3) in other light: a lamp from one side, a tint, a fade."""
+    """An image (S, S, 3) relit: uneven light, a tint, and sometimes a fade to black or white."""
     lit = picture * _shade(rng, len(picture)) * rng.normal(1, 0.06, 3)
     if rng.random() < 0.3:
         lit += rng.uniform(0, 0.7) * (rng.integers(2) - lit)
@@ -91,13 +90,13 @@ def relit(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def _blend(picture: np.ndarray, colour: np.ndarray, where: np.ndarray, share: float = 1.0) -> None:
-    """Paint a colour with soft edges, in place."""
+    """Blend in a colour with soft edges, in place."""
     soft = cv2.GaussianBlur(where.astype(np.float32), (0, 0), 0.006 * len(picture))
     picture += share * soft[..., None] * (colour - picture)
 
 
 def recompressed(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """A picture (S, S, 3) in [0, 1] as a camera and a codec leave it: coarser, then as JPEG."""
+    """Degrade an image (S, S, 3) in [0, 1] like a camera and codec: downsample, then JPEG."""
     size = len(picture)
     side = round(size * rng.uniform(0.4, 1.0))
     small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
@@ -108,7 +107,7 @@ def recompressed(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def _hand(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer:
-    """A palm and some fingers that come from an edge of the picture, each with its own shade."""
+    """A hand that reaches in from an edge of the image: arm, palm and fingers."""
     size = len(face)
     skin = _skin(rng, face if rng.random() < 0.7 else other)
     centre, towards = _from_an_edge(rng, size)
@@ -119,7 +118,7 @@ def _hand(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Laye
     fingers = int(rng.integers(1, 6))
     for k in range(-1, fingers):
         part = np.zeros((size, size), np.float32)
-        if k < 0:  # the palm, and the arm behind it
+        if k < 0:  # palm and arm
             end = centre - towards * size
             cv2.line(part, *_points(centre, end), 1.0, round(thick * 3), cv2.LINE_AA, _SHIFT)
         else:
@@ -137,7 +136,7 @@ def _hand(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Laye
 
 
 def _rod(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer:
-    """A microphone, a cup's handle, a pen: a rod with a thick end or without."""
+    """A rod, such as a microphone, a cup's handle or a pen, with or without a thick end."""
     size = len(face)
     end, towards = _from_an_edge(rng, size)
     opacity = np.zeros((size, size), np.float32)
@@ -153,7 +152,7 @@ def _rod(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer
 
 
 def _blob(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer:
-    """Any smooth shape."""
+    """A random smooth shape."""
     size = len(face)
     cells = int(rng.integers(3, 7))
     field = cv2.resize(
@@ -166,7 +165,7 @@ def _blob(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Laye
 
 
 def _board(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer:
-    """A card, a telephone, a banner: a turned rectangle."""
+    """A rotated rectangle, such as a card, a phone or a banner."""
     size = len(face)
     sides = rng.uniform(0.15, 0.8, 2) * size
     box = (tuple((rng.random(2) * size).tolist()), tuple(sides.tolist()), rng.uniform(-60, 60))
@@ -177,7 +176,7 @@ def _board(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Lay
 
 
 def _caption(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer:
-    """A line or two of outlined letters, as burnt into the picture."""
+    """One or two lines of outlined text, like burnt-in captions."""
     size = len(face)
     ink, edge = np.zeros((2, size, size), np.float32)
     font = _FONTS[rng.integers(len(_FONTS))]
@@ -197,7 +196,7 @@ def _caption(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> L
 
 
 def _strands(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> Layer:
-    """Hair that falls over the face."""
+    """Strands of hair over the face."""
     size = len(face)
     opacity = np.zeros((size, size), np.float32)
     x, lean = rng.uniform(0, 1), rng.normal(0, 0.4)
@@ -212,7 +211,7 @@ def _strands(rng: np.random.Generator, face: np.ndarray, other: np.ndarray) -> L
 
 
 def _from_an_edge(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A point about the mouth, and the unit direction in which something comes to it."""
+    """A point near the mouth, and the unit direction from which an occluder reaches it."""
     end = (np.array([0.5, 0.6]) + rng.normal(0, 0.22, 2)) * size
     angle = rng.choice([-np.pi / 2, -np.pi / 2, 0.0, np.pi]) + rng.normal(0, 0.6)
     return end, np.array([np.cos(angle), np.sin(angle)])
@@ -223,14 +222,14 @@ def _points(*points: np.ndarray) -> list[list[int]]:
 
 
 def _skin(rng: np.random.Generator, face: np.ndarray) -> np.ndarray:
-    """The colour of the cheeks, lighter or darker."""
+    """Median cheek colour, randomly lightened or darkened."""
     row = len(face) // 4
     cheeks = face[row - len(face) // 10 : row + len(face) // 10, len(face) // 4 : -len(face) // 4]
     return np.median(cheeks, axis=(0, 1)) * rng.uniform(0.6, 1.25) * rng.normal(1, 0.04, 3)
 
 
 def _plain(rng: np.random.Generator, bright: bool) -> np.ndarray:
-    """A colour, mostly without much hue."""
+    """A random colour, usually grey."""
     level = rng.uniform(0.7, 1.0) if bright else rng.uniform(0.0, 0.3)
     hue = rng.uniform(0, 1, 3) if rng.random() < 0.3 else np.ones(3)
     return (level * hue).astype(np.float32)
@@ -239,7 +238,7 @@ def _plain(rng: np.random.Generator, bright: bool) -> np.ndarray:
 def _surface(
     rng: np.random.Generator, face: np.ndarray, other: np.ndarray, plain: float
 ) -> np.ndarray:
-    """One colour with a probability, else a piece of another picture, enlarged and turned."""
+    """A plain colour with probability ``plain``, else a rotated, scaled piece of another image."""
     size = len(face)
     if rng.random() < plain:
         return _plain(rng, rng.random() < 0.4) * _shade(rng, size) + _grain(rng, size)
@@ -251,13 +250,13 @@ def _surface(
 
 
 def _shade(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Light that changes slowly over the picture, (S, S, 1) about 1."""
+    """Smooth random shading, (S, S, 1) around 1."""
     coarse = 1 + rng.uniform(0, 0.3) * rng.standard_normal((3, 3)).astype(np.float32)
     return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)[..., None]
 
 
 def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Slight noise of pixels, (S, S, 1)."""
+    """Slight pixel noise, (S, S, 1)."""
     return rng.uniform(0, 0.06) * rng.standard_normal((size, size, 1)).astype(np.float32)
 
 

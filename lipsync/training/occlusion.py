@@ -1,4 +1,4 @@
-"""Training of a network that sees what is in front of faces, on things drawn over them."""
+"""Training of an occlusion network on faces with synthetic occluders."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from lipsync.training.weights import architecture, start_from
 
 
 class OcclusionTraining(Training):
-    """Learns which pixels of a face are hidden, from faces with something drawn over them.
+    """Train a network to segment occluded pixels of a face.
 
     Args:
         network: an :class:`lipsync.models.OcclusionNet`.
-        loss: the weight of ``hidden``, the binary cross-entropy of pixels.
-        covered: share of the pictures with something over them.
-        also: share of these whose reference has the same over it, a little elsewhere; as many
-            references have something else over them.
-        varied: share of the pictures that are given a beard, an open mouth, another light, each by
-            itself: what hides nothing.
-        init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes; None
-            trains from scratch.
-        options: of :class:`Training`.
+        loss: weight of ``hidden``, the per-pixel binary cross-entropy.
+        covered: fraction of faces with an occluder.
+        also: fraction of these whose reference has the same occluder, slightly shifted; also the
+            fraction of all references with another occluder.
+        varied: probability of each variation that occludes nothing: a beard, an open mouth,
+            relighting.
+        init_from: initial weights, as for :func:`lipsync.checkpoints.load_model`; None trains from
+            scratch.
+        options: see :class:`Training`.
 
     Raises:
-        ConfigError: another network.
+        ConfigError: not an occlusion network.
         CheckpointError: weights of another network, or of other sizes.
     """
 
@@ -65,7 +65,7 @@ class OcclusionTraining(Training):
         self.false_share = MeanMetric()
 
     def inputs(self, evaluation: bool = False) -> Inputs:
-        """What a sample holds."""
+        """Contents of a sample."""
         config = self.network.config
         return Inputs(image_size=config["image_size"], framing=config["framing"], references=1)
 
@@ -84,10 +84,10 @@ class OcclusionTraining(Training):
         self.log_training({"hidden": value, "loss": loss}, len(faces))
 
     def covering(self, pair: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Put things over faces (B, 2, 3, S, S), each beside its reference, and recompress all.
+        """Add occluders to pairs of face and reference (B, 2, 3, S, S), and recompress them.
 
         Returns:
-            Faces and references (B, 3, S, S) in [0, 1], and what is hidden, (B, 1, 64, 64).
+            Faces and references (B, 3, S, S) in [0, 1], and the occlusion masks (B, 1, 64, 64).
         """
         pictures = pair.movedim(2, -1).float().cpu().numpy().copy()
         others = np.roll(pictures[:, 0], len(pictures) // 2 or 1, axis=0)
@@ -136,5 +136,5 @@ class OcclusionTraining(Training):
 
 
 def _lay(picture: np.ndarray, colour: np.ndarray, opacity: np.ndarray) -> None:
-    """Put a layer over a picture (S, S, 3), in place."""
+    """Composite a layer over an image (S, S, 3), in place."""
     picture += opacity[..., None] * (colour - picture)

@@ -1,4 +1,4 @@
-"""What optimisers are given: groups of parameters, and schedules counted in batches."""
+"""Parameter groups and per-batch learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
-    """What a module learns, for an optimiser, in one group with weight decay and one without.
+    """Trainable parameters in two groups: with and without weight decay.
 
-    Only weights of convolutions and of linear maps decay. Scales of norms, biases and temperatures,
-    all that has fewer than two dimensions, would be drawn away from where they do nothing.
+    Only the weights of convolutions and linear layers decay; parameters with fewer than two
+    dimensions (norm scales, biases, temperatures) do not.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     groups = [
@@ -27,9 +27,9 @@ def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
 def warmup_cosine(
     optimizer: Optimizer, total: int, warmup: int = 200, final: float = 0.02
 ) -> LambdaLR:
-    """Rise linearly over ``warmup`` batches, then fall along a cosine to ``final`` of the rate.
+    """Linear warm-up over ``warmup`` batches, then cosine decay to ``final`` times the base rate.
 
-    Beyond ``total`` batches the final rate stays.
+    The rate is constant beyond ``total`` batches.
     """
 
     def factor(batch: int) -> float:
@@ -42,5 +42,5 @@ def warmup_cosine(
 
 
 def planned_rate(schedule: LambdaLR) -> float:
-    """The learning rate that a schedule has for this batch, whatever the optimiser has now."""
+    """Learning rate that a schedule prescribes for this batch, whatever the optimiser's is now."""
     return schedule.base_lrs[0] * schedule.lr_lambdas[0](schedule.last_epoch)

@@ -1,4 +1,4 @@
-"""Mixed precision for several optimisers whose gradients are accumulated."""
+"""Mixed precision with several optimisers and gradient accumulation."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pytorch_lightning.plugins import MixedPrecision, Precision
 
 
 class SharedScaler(torch.amp.GradScaler):
-    """Scales losses of float16 for several optimisers, by a scale that changes between batches.
+    """Float16 loss scaler shared by several optimisers, updated only after all have stepped.
 
-    Lightning updates the scale after every optimiser. That of a discriminator comes between the
-    gradients that its generator has accumulated, and the one that completes them.
+    Lightning updates the scale after each optimiser: after the discriminator's step, the generator
+    would accumulate gradients of different scales.
     """
 
     def update(self, new_scale: Any = None) -> None:
-        """Leave the scale as it is; :meth:`update_shared` changes it."""
+        """Do nothing; :meth:`update_shared` updates the scale."""
 
     def update_shared(self) -> None:
-        """Change the scale after all optimisers have stepped, if any has."""
+        """Update the scale after all optimisers have stepped, if any has."""
         if self._per_optimizer_states:
             super().update()
 
 
 def trainer_precision(name: str) -> tuple[str | None, list[Precision]]:
-    """What the trainer is given for a precision: a name or, for float16, a plugin."""
+    """The trainer's ``precision`` and ``plugins`` for a precision: float16 needs a plugin."""
     if name != "16-mixed":
         return name, []
     return None, [MixedPrecision(name, "cuda", SharedScaler("cuda"))]
 
 
 def update_scale(plugin: Precision) -> None:
-    """Call where all optimisers have stepped."""
+    """Update the loss scale, if any, after all optimisers have stepped."""
     scaler = getattr(plugin, "scaler", None)
     if isinstance(scaler, SharedScaler):
         scaler.update_shared()

@@ -1,4 +1,4 @@
-"""Several processes a run, also where one program trains many runs in turn."""
+"""Runs with several processes, including within sweeps."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _MEETING = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE
 
 @contextmanager
 def processes_of(trainer: pl.Trainer) -> Iterator[None]:
-    """A run's processes end with it, and in a sweep every run has its own.
+    """Give each run of a sweep its own processes, and end them when the run ends.
 
-    When this process fails, those that Lightning has started would wait for it: they are ended.
+    If this process fails, the processes that Lightning started would wait for it forever, so they
+    are killed.
     """
     with _own_command_line():
         try:
@@ -33,15 +34,15 @@ def processes_of(trainer: pl.Trainer) -> Iterator[None]:
             others = getattr(trainer.strategy.launcher, "procs", [])
             failed = isinstance(error, RuntimeError) and any(map(_has_failed, others))
             for other in others:
-                other.send_signal(signal.SIGKILL)  # what they know, this one knew
-            if failed:  # and the connection to it with it
+                other.send_signal(signal.SIGKILL)  # they hold no state of their own
+            if failed:  # the error here is only the lost connection
                 text = "failed, so this one stops too"
                 raise TrainingError("another process", text, "see its own message") from error
             raise
 
 
 def _has_failed(process: subprocess.Popen) -> bool:
-    """Whether a process is at its end, or comes to it at once, with an error."""
+    """Whether a process ends with an error within a few seconds."""
     try:
         return process.wait(timeout=5) != 0
     except subprocess.TimeoutExpired:
@@ -50,11 +51,11 @@ def _has_failed(process: subprocess.Popen) -> bool:
 
 @contextmanager
 def _own_command_line() -> Iterator[None]:
-    """Make a run of a sweep start its own processes, and leave nothing to the next one.
+    """Isolate the processes and environment of one run of a sweep from the next.
 
-    Lightning starts the other processes of a node with the program's command line, which in a sweep
-    is that of all runs; and it leaves in the environment where they meet, in which it then sees
-    processes that something else has started. Outside of sweeps nothing is changed.
+    Lightning starts a node's other processes with the program's command line, which in a sweep is
+    that of all runs. It also leaves the rendezvous in the environment, and would take it for an
+    external launcher's in the next run. Outside sweeps nothing changes.
     """
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
@@ -64,7 +65,7 @@ def _own_command_line() -> Iterator[None]:
     environment = {name: os.environ.get(name) for name in _MEETING}
     sys.argv = [arguments[0], *hydra.overrides.task]
     with read_write(hydra):
-        hydra.run.dir = hydra.runtime.output_dir  # of the other processes
+        hydra.run.dir = hydra.runtime.output_dir  # for the other processes
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Activations that are computed again for the backward pass instead of kept: memory for time."""
+"""Activation checkpointing: recompute activations in the backward pass to save memory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _STAGES = (nn.Sequential, OuterStage)
 
 
 def recompute_stages(network: nn.Module) -> None:
-    """Let each stage of a network keep no more than its input for the backward pass.
+    """Make each stage of a network keep only its input for the backward pass.
 
-    Stages are the outermost sequences of layers, and outer stages. Values, gradients and the
-    running statistics of norms stay the same.
+    Stages are the outermost ``Sequential`` and ``OuterStage`` modules. Outputs, gradients and norm
+    statistics do not change.
 
     Args:
-        network: of :mod:`lipsync.models`, changed in place; its parameters and their names stay.
+        network: one from :mod:`lipsync.models`, changed in place; parameters and their names do not
+            change.
     """
     for stage in _stages(network):
         stage.forward = partial(_recomputed, stage, stage.forward)
@@ -52,7 +53,7 @@ def _recomputed(stage: nn.Module, forward: Any, *inputs: Any) -> Any:
 
 @contextmanager
 def _statistics_as_they_are(stage: nn.Module) -> Iterator[None]:
-    """Norms in training that do not count what they see once more."""
+    """Keep norms from updating their running statistics during recomputation."""
     norms = [part for part in stage.modules() if isinstance(part, _NormBase)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:

@@ -1,4 +1,4 @@
-"""One training run, from a composed configuration to the number that a sweep optimises."""
+"""One training run, from a composed config to the score that a sweep optimises."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ _FROM_WORKER = r"in DataLoader worker.*\nlipsync\.errors\.\w+: (.+)"
 
 
 def run(config: DictConfig) -> float:
-    """Train as ``config`` says; returns the best value of what the checkpoint callback monitors.
+    """Train according to ``config``; returns the best value of the monitored metric.
 
     Raises:
-        ConfigError: options that cannot work; before any data is read where that can be known.
+        ConfigError: invalid options, where possible before any data is read.
     """
     settings = config.trainer
     check_settings(settings)
@@ -70,7 +70,7 @@ def run(config: DictConfig) -> float:
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module, data = load_parts(config, per_epoch, checkpoint)
-    if issubclass(data.make_train.func, Windows):  # voices need no lists
+    if issubclass(data.make_train.func, Windows):  # voice conversion needs no lists
         data.check_splits(["train", "val", *(["test"] if config.test else [])])
     module.schedule_batches = settings.schedule_batches
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
@@ -86,7 +86,7 @@ def run(config: DictConfig) -> float:
         callbacks.append(MovingAverage(settings.ema))
     precision, plugins = trainer_precision(resolve_precision(settings.precision, settings.gpus > 0))
     loggers = make_loggers(config.logger, output)
-    # Each network's step leaves the other's parameters without a gradient.
+    # Each network's step leaves the other's parameters without gradients.
     several = (settings.gpus or settings.processes) * settings.nodes > 1
     strategy = "ddp_find_unused_parameters_true" if several else "auto"
     trainer = pl.Trainer(
@@ -97,9 +97,9 @@ def run(config: DictConfig) -> float:
         sync_batchnorm=settings.sync_batchnorm and strategy != "auto",
         max_epochs=epochs,
         limit_train_batches=per_epoch,
-        use_distributed_sampler=False,  # the data module shares the draws out itself
+        use_distributed_sampler=False,  # the data module splits samples between processes itself
         num_sanity_val_steps=0,
-        inference_mode=False,  # metrics and buffers live on from one stage into the next
+        inference_mode=False,  # metrics and buffers are reused between stages
         log_every_n_steps=min(50, per_epoch),
         logger=loggers,
         callbacks=callbacks,
@@ -139,7 +139,7 @@ def run(config: DictConfig) -> float:
 
 
 def make_profiler(name: str | None, folder: Path) -> Profiler | None:
-    """A profiler of Lightning's that writes what it found into a folder."""
+    """A Lightning profiler that writes its report to a folder."""
     if name is None:
         return None
     kind = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}[
@@ -151,16 +151,16 @@ def make_profiler(name: str | None, folder: Path) -> Profiler | None:
 def load_parts(
     config: DictConfig, batches_per_epoch: int, checkpoint: Path | None = None
 ) -> tuple[Any, Any]:
-    """The LightningModule and the LightningDataModule that a configuration describes.
+    """Build the LightningModule and the LightningDataModule of a config.
 
     Args:
-        config: composed.
-        batches_per_epoch: training steps between two validations.
-        checkpoint: what the run is to go on from.
+        config: composed config.
+        batches_per_epoch: training batches between validations.
+        checkpoint: checkpoint to resume from.
 
     Raises:
         LipsyncError: networks that cannot be built, or do not fit each other or the checkpoint;
-            before any data are read.
+            raised before any data is read.
     """
     import_plugins(config.plugins, "plugins")
     module = build(config.model)
@@ -172,7 +172,7 @@ def load_parts(
 
 
 def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, path: Path) -> None:
-    """Evaluate on the test split and keep the numbers as JSON."""
+    """Evaluate on the test split and write the metrics as JSON."""
     results = trainer.test(
         module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
     )
@@ -181,7 +181,7 @@ def _test(trainer: pl.Trainer, module: Any, data: Any, checkpoint: str | None, p
 
 
 def show_test(path: Path, untrained: Path) -> None:
-    """Log the numbers of the test split, beside those before training where they are known."""
+    """Log the test metrics, next to those before training if known."""
     trained = json.loads(path.read_text())
     before = json.loads(untrained.read_text()) if untrained.is_file() else {}
     log.info("%-32s %9s %9s", "test split", "trained", "untrained" if before else "")
@@ -192,7 +192,7 @@ def show_test(path: Path, untrained: Path) -> None:
 
 @contextmanager
 def _errors_of_workers() -> Iterator[None]:
-    """A damaged clip is one line also where a loader's worker met it: PyTorch sends tracebacks."""
+    """Turn the traceback that PyTorch raises for a LipsyncError in a worker back into one line."""
     try:
         yield
     except (LipsyncError, RuntimeError) as error:
@@ -204,7 +204,7 @@ def _errors_of_workers() -> Iterator[None]:
 
 @contextmanager
 def _signals(trainer: pl.Trainer) -> Iterator[None]:
-    """Exit with the code of the signal that stopped training, which Lightning forgets."""
+    """Exit with the code of the signal that stopped training, which Lightning discards."""
     try:
         yield
     except SIGTERMException:
@@ -217,15 +217,15 @@ def _signals(trainer: pl.Trainer) -> Iterator[None]:
 
 
 def _quieten() -> None:
-    """Keep the log to what a person acts on, and to one process."""
+    """Silence warnings that need no action, and the log of all processes but the first."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     if rank_zero_only.rank:
         logging.getLogger("lipsync").setLevel(logging.WARNING)
     for text in (
         ".*does not have many workers.*",
-        ".*exists and is not empty.*",  # the folder of a run that goes on
-        ".*`lr_scheduler.step..` before `optimizer.step.*",  # batches that are accumulated
+        ".*exists and is not empty.*",  # when resuming
+        ".*`lr_scheduler.step..` before `optimizer.step.*",  # with gradient accumulation
         ".*isinstance.treespec, LeafSpec.*",
-        ".*on epoch level in distributed setting.*",  # our metrics are reduced before
+        ".*on epoch level in distributed setting.*",  # our metrics are already reduced
     ):
         warnings.filterwarnings("ignore", text)

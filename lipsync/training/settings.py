@@ -1,4 +1,4 @@
-"""Options of the trainer: which cannot work, and what they come to."""
+"""Trainer options: validation, and the values derived from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROFILERS = (None, "simple", "advanced", "pytorch")
 
 
 def check_settings(settings: DictConfig) -> None:
-    """Raise ConfigError for trainer options that cannot work, alone, together or here."""
+    """Raise ConfigError for options that are invalid, conflict, or are unsupported here."""
     for name, least in WHOLE_NUMBERS.items():
         check_whole(f"trainer.{name}", settings[name], least)
     if settings.schedule_batches is not None:
@@ -73,21 +73,22 @@ def check_devices(gpus: int) -> None:
 
 
 def computes_in_bfloat16(on_gpu: bool) -> bool:
-    """Whether the hardware itself does, so that it is no slower than float32."""
+    """Whether the hardware supports bfloat16 natively, so that it is no slower than float32."""
     return fastest_dtype("cuda" if on_gpu else "cpu") == torch.bfloat16
 
 
 def resolve_precision(name: str, on_gpu: bool) -> str:
-    """``auto`` becomes bfloat16 where the hardware computes in it, else float32."""
+    """Resolve ``auto`` to bfloat16 where the hardware supports it, else to float32."""
     if name != "auto":
         return name
     return "bf16-mixed" if computes_in_bfloat16(on_gpu) else "32-true"
 
 
 def split_batches(batches: int, val_every: int, accumulate: int = 1) -> tuple[int, int]:
-    """Epochs and batches an epoch: equal epochs of about ``val_every``, ``batches`` or just over.
+    """Number of epochs and batches per epoch, for equal epochs of about ``val_every`` batches.
 
-    An epoch is a whole number of steps of ``accumulate`` batches: gradients do not outlive it.
+    The total is ``batches`` or slightly more. An epoch is a multiple of ``accumulate`` batches,
+    since gradients are not accumulated across epochs.
 
     >>> split_batches(1200, 500)
     (3, 400)

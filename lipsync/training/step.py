@@ -1,4 +1,4 @@
-"""One step of a generator, as the terms of its objective and the measures of validation see it."""
+"""One step of a generator, as passed to loss terms and validation metrics."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Step:
-    """Windows that were painted; N windows of T frames each.
+    """A batch of N windows of T frames each.
 
     Attributes:
         batch: training batches before this one.
-        target: (N, T, 3, S, S) true pictures, RGB in [0, 1].
-        reference: (N, R, 3, S, S) other moments of the same faces, R for all frames of a window.
-        fake: as ``target``, what was painted; on evaluation also what stands beside it.
-        sound: (N, T, 1, bands, columns) beside every frame.
-        spans: by the name of who hears it, (N, 1, bands, columns) beside whole windows.
-        shifted: as ``sound``, of the same clip at another time; None where nobody asked for it.
-        code: (N, T, numbers) of the targets' mouths, for generators that speak through a lips code.
-        heard: as ``code``, what the sound is thought to say.
-        flows: (N x T, R, 2, S, S) of a warping head, in half sides; None where nobody keeps them.
+        target: (N, T, 3, S, S) true frames, RGB in [0, 1].
+        reference: (N, R, 3, S, S) the same faces at other times, shared by all frames of a window.
+        fake: like ``target``, the generated frames; in evaluation, those of any system.
+        sound: (N, T, 1, bands, columns) audio of each frame.
+        spans: name of a term or metric -> (N, 1, bands, columns) audio of whole windows.
+        shifted: like ``sound``, from another time of the same clip; None if not requested.
+        code: (N, T, numbers) lips codes of the target's mouth; None without a lips code.
+        heard: like ``code``, predicted from audio.
+        flows: (N x T, R, 2, S, S) flows of a warp head, in half image sides; None if not kept.
     """
 
     batch: int

@@ -32,7 +32,7 @@ TRADE_OFF = ("val/l1_generated", "val/sync_generated")
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a sweep: its folder, its overrides, and its numbers at its best validation."""
+    """One run of a sweep: folder, overrides, and metrics at its best validation."""
 
     path: Path
     overrides: dict[str, str]
@@ -40,10 +40,10 @@ class Run:
 
 
 def read_sweep(folder: Path) -> list[Run]:
-    """The runs below ``folder`` that have validated at least once, in order of their names.
+    """All runs below ``folder`` with at least one validation, sorted by name.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: there are none.
     """
     runs = []
     for hydra in sorted(folder.glob("**/.hydra"), key=lambda path: _number_first(path.parent)):
@@ -59,7 +59,7 @@ def read_sweep(folder: Path) -> list[Run]:
 
 
 def table(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: what differs between the runs, then the main numbers that they have."""
+    """Header and rows of the table: overrides that vary between runs, then the main metrics."""
     names = sorted({name for run in runs for name in run.overrides})
     varied = [n for n in names if len({run.overrides.get(n) for run in runs}) > 1]
     shown = [name for name in MAIN if any(name in run.numbers for run in runs)]
@@ -73,7 +73,7 @@ def table(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
 
 
 def write(folder: Path, runs: list[Run]) -> list[Path]:
-    """Write table and plot into ``folder``; returns the files."""
+    """Write tables and plot to ``folder``; returns the files."""
     heads, rows = table(runs)
     lines = [heads, ["---"] * len(heads), *rows]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -107,7 +107,7 @@ def _plot(path: Path, runs: list[Run], varied: list[str]) -> None:
         axes.annotate(label, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=8)
     axes.set(xlabel="L1 of the lower half", ylabel="sync loss", title="lower left is better")
     axes.grid(alpha=0.3)
-    axes.margins(x=0.25)  # room for what is written beside the points
+    axes.margins(x=0.25)  # room for the labels
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

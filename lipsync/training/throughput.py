@@ -1,4 +1,4 @@
-"""What the time of training goes into."""
+"""Training throughput and data loading time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pytorch_lightning.callbacks import Callback
 
 log = logging.getLogger(__name__)
 
-WAITING = 0.05  # share of the time for data that is worth a word
+WAITING = 0.05  # fraction of time spent on data above which to warn
 
 
 class Throughput(Callback):
-    """Logs samples a second, and the share of the time that is spent waiting for data.
+    """Log samples per second, and the fraction of time spent waiting for data.
 
-    A sample is a window, of one frame for LipGAN.
+    A sample is one window (for LipGAN, one frame).
 
     Args:
-        every: batches over which both are measured.
+        every: batches per measurement.
     """
 
     def __init__(self, every: int = 50) -> None:
@@ -60,7 +60,7 @@ class Throughput(Callback):
         self._waited = self._worked = self._samples = 0.0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._ended = None  # what comes before the next batch is validation
+        self._ended = None  # do not count validation as waiting
 
 
 def _samples(batch: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Loggers of a run; at wandb every run is one of its own, and stays it when it is resumed."""
+"""Loggers of a run; each run is one wandb run, also when it is resumed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from lipsync.errors import ConfigError
 
 
 def make_loggers(parts: DictConfig | None, output: Path) -> list[Logger]:
-    """The loggers that a configuration describes; one that is set to null is left out.
+    """Build the loggers of a config; those set to null are skipped.
 
-    A wandb run has its id in ``output/wandb/id``, so that it goes on when training in that folder
-    does. In a sweep the name of a run ends with the number of its point, and the sweep is a group.
+    A wandb run's id is kept in ``output/wandb/id``, so that it continues when training in that
+    folder resumes. In a sweep, names of runs end with their job number, and the sweep is a group.
     """
     return [
         build(part, **_own_run(part, output)) for part in (parts or {}).values() if part is not None
@@ -52,7 +52,7 @@ def _run_id(output: Path) -> str:
 
 @contextmanager
 def finished(loggers: list[Logger]) -> Iterator[None]:
-    """End the wandb run with the run, also one that fails; the next of a sweep has its own."""
+    """End the wandb run with this run, even on failure, so that a sweep's next run gets its own."""
     if not any(isinstance(logger, WandbLogger) for logger in loggers):
         yield
         return

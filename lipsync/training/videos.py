@@ -1,4 +1,4 @@
-"""Short videos with sound while a generator trains."""
+"""Short videos with sound, logged while a generator trains."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from lipsync.windows import FPS
 
 
 class ClipVideo(Pictures):
-    """The first validation clip after every validation: true frames left, generated right.
+    """Video of the first validation clip after every validation: true left, generated right.
 
-    An mp4 with the clip's sound lies in ``path``; wandb shows it, TensorBoard the pictures as an
-    animation and the sound beside it.
+    Written to ``path`` as an mp4 with the clip's audio. wandb logs the video; TensorBoard logs an
+    animation and, separately, the audio.
 
     Args:
         path: folder of the videos.
-        seconds: their length.
+        seconds: maximum length.
     """
 
     def __init__(self, path: str | Path, seconds: float = 3.0) -> None:
@@ -60,7 +60,7 @@ class ClipVideo(Pictures):
 
 
 def _add_animation(logger: TensorBoardLogger, tag: str, video: np.ndarray, step: int) -> None:
-    """An animated GIF among the images (TensorBoard has no videos, and add_video needs moviepy)."""
+    """Log an animated GIF as an image, as TensorBoard's add_video needs moviepy."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     first, *others = (Image.fromarray(frame) for frame in video)

@@ -1,4 +1,4 @@
-"""Weights that training begins from, and checkpoints that it leaves."""
+"""Initial weights, compatibility checks and checkpoint writing."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ _SIZES = {"image_size", "grown_from"}
 
 
 def architecture(network: nn.Module, prefix: str) -> dict[str, Any]:
-    """What a checkpoint tells ``load_model`` of the network under ``prefix`` in its state dict."""
+    """Checkpoint entry from which ``load_model`` rebuilds the network stored under ``prefix``."""
     return {"class": type(network).__name__, "config": dict(network.config), "prefix": prefix}
 
 
 def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, list[str]] | None:
-    """Give a network that is about to be trained the weights of a file.
+    """Initialise a network from the weights in a file.
 
-    Returns what trained them, see :func:`lipsync.checkpoints.origin.trained_with`. The weights may
-    be those of a smaller network that the network has grown from: its outer stages stay new.
+    The weights may belong to a smaller network that this one grows from; its outer stages then keep
+    their initialisation.
 
     Args:
         network: a network of :mod:`lipsync.models`.
-        source: what :func:`lipsync.checkpoints.load_model` takes.
-        part: ``generator``, ``discriminator`` or ``expert``: where the network stands in the
-            options, and which network of a training checkpoint is meant.
+        source: anything that :func:`lipsync.checkpoints.load_model` accepts.
+        part: ``generator``, ``discriminator`` or ``expert``: the network's name in the config, and
+            which network of a training checkpoint to load.
+
+    Returns:
+        Origin of the weights, see :func:`lipsync.checkpoints.origin.trained_with`.
 
     Raises:
-        CheckpointError: a file that cannot be read, or that holds another network or other sizes;
-            then it says which options would fit.
+        CheckpointError: an unreadable file, or one with another network or other sizes; the message
+            then names the options that fit.
     """
     given = load_model(source, part="discriminator" if part == "discriminator" else None)
     found, wanted = type(given).__name__, type(network).__name__
@@ -48,12 +51,12 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, l
     other = {key: value for key, value in given.config.items() if network.config[key] != value}
     if "feature" in other:
         there, here = given.config["feature"], network.config["feature"]
-        if there | {"lead": here["lead"]} == here:  # no size: training can change it
+        if there | {"lead": here["lead"]} == here:  # lead does not affect sizes: can be retrained
             told = "%s was trained with model.%s.feature.lead=%s, this run is not"
             log.info(told, source, part, there["lead"])
             del other["feature"]
     grown = "grown_from" in network.config and grows(given.config, network.config)
-    if grown:  # around the given network
+    if grown:
         other = {key: value for key, value in other.items() if key not in _SIZES}
     if other:
         there = ", ".join(f"{key} {value}" for key, value in other.items())
@@ -73,7 +76,7 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, l
 
 
 def _written(value: Any) -> str:
-    """A value as an option of the command line has it."""
+    """A value in command-line syntax."""
     return str(value).replace(" ", "")
 
 
@@ -82,11 +85,11 @@ def _option(part: str, key: str) -> str:
 
 
 def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:
-    """Raise CheckpointError where training would go on as something else than it began.
+    """Raise CheckpointError if a checkpoint's networks differ from those of this run.
 
     Args:
-        checkpoint: what a checkpoint says of the networks in it (``lipsync``).
-        run: the same of this run.
+        checkpoint: the checkpoint's description of its networks (entry ``lipsync``).
+        run: the same for this run.
     """
     for part in sorted({*checkpoint, *run}):
         then, now = checkpoint.get(part), run.get(part)
@@ -103,13 +106,13 @@ def _shown(value: Any) -> str:
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are whole or absent: written beside their place, then moved there."""
+    """Write checkpoints atomically: to a temporary file, which is then renamed."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         path = Path(path)
-        part = path.with_name(f".{path.name}.part")  # what a kill leaves, the next one replaces
+        part = path.with_name(f".{path.name}.part")  # a leftover is overwritten next time
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.save(checkpoint, part)

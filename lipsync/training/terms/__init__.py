@@ -1,4 +1,4 @@
-"""The terms of the objectives: what a network answers for."""
+"""Loss terms."""
 
 from lipsync.training.terms.adversarial import Adversarial, Patches, SyncAdversarial
 from lipsync.training.terms.base import Term, weighted_terms

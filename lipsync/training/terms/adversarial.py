@@ -1,4 +1,4 @@
-"""Terms with an opponent: a discriminator that learns beside the generator."""
+"""Adversarial terms, with a discriminator that is trained along with the generator."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lipsync.training.terms.sync import check_alike
 
 
 class AdversarialTerm(Term):
-    """A term that asks the discriminator of the training, and says what that has to learn."""
+    """A term computed by the discriminator, which also defines the discriminator's own loss."""
 
     shifted = 0
-    """Frames to sound of the same clip that counts as out of sync; 0 where none is needed."""
+    """Minimum shift in frames of off-sync audio from the same clip; 0 if not needed."""
 
     asks = "forward"
-    """The method of a discriminator that it calls."""
+    """Method of the discriminator that this term calls."""
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
         if not hasattr(networks["discriminator"], self.asks):
@@ -36,15 +36,15 @@ class AdversarialTerm(Term):
             )
         pair = {role: networks[role] for role in ("generator", "discriminator")}
         check_alike("both follow data.image_size", **pair)
-        self.__dict__["discriminator"] = networks["discriminator"]  # not a part of this module
+        self.__dict__["discriminator"] = networks["discriminator"]  # not a submodule
 
     @abstractmethod
     def discriminator_loss(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the discriminator has to make small, ``step.fake`` detached; and values to log."""
+        """Loss of the discriminator, given a detached ``step.fake``, and values to log."""
 
 
 class Adversarial(AdversarialTerm):
-    """Real or generated, frame by frame: cross-entropy, as published (Wav2Lip, section 3.3)."""
+    """Cross-entropy on real or generated, frame by frame, as published (Wav2Lip, section 3.3)."""
 
     asks = "logits"
 
@@ -64,14 +64,14 @@ class Adversarial(AdversarialTerm):
 
 
 class Patches(AdversarialTerm):
-    """Real or generated, patch by patch, in one view of a :class:`PatchDiscriminator`.
+    """Cross-entropy on real or generated, patch by patch, in one view of a `PatchDiscriminator`.
 
-    Cross-entropy; and features matching, the mean absolute difference of what the layers of the
-    discriminator give for the painted and for the true pictures (Wang et al. 2018, section 3.3).
+    Optionally adds feature matching: the mean absolute difference between the discriminator's
+    features of generated and of true images (Wang et al. 2018, section 3.3).
 
     Args:
-        view: one of the discriminator's.
-        matching: weight of the second, beside the first; only of use where places are the same.
+        view: name of one of the discriminator's views.
+        matching: weight of feature matching, relative to the cross-entropy.
         weight: see :class:`Term`.
     """
 
@@ -90,7 +90,7 @@ class Patches(AdversarialTerm):
             )
 
     def look(self, faces: Tensor) -> list[Tensor]:
-        """What the layers of the view give for windows (N, T, 3, S, S), the last logits."""
+        """Feature maps of the view's network for windows (N, T, 3, S, S); the last are logits."""
         frames = self.discriminator.config["views"][self.view]["frames"]
         if faces.shape[1] < frames:
             raise ConfigError(
@@ -118,15 +118,15 @@ class Patches(AdversarialTerm):
 
 
 class SyncAdversarial(AdversarialTerm):
-    """LipGAN's: the discriminator learns how far a face is from its sound (Prajwal et al. 2019).
+    """LipGAN's contrastive term: a discriminator that measures sync (Prajwal et al. 2019).
 
-    Real faces with their sound are near, and every batch, as a coin falls, generated faces or real
-    faces with shifted sound are not.
+    Positives are real faces with their audio. Negatives are, at random per batch, either generated
+    faces or real faces with shifted audio.
 
     Args:
-        margin: distance of the embeddings from which a pair counts as fully out of sync.
-        min_gap: least distance of shifted sound, in frames.
-        seed: of the coin.
+        margin: embedding distance beyond which a negative contributes no loss.
+        min_gap: minimum shift of the audio, in frames.
+        seed: of the choice of negatives.
         weight: see :class:`Term`.
     """
 
@@ -137,12 +137,12 @@ class SyncAdversarial(AdversarialTerm):
         self.margin, self.shifted, self.seed = margin, min_gap, seed
 
     def distance(self, sound: Tensor, faces: Tensor) -> Tensor:
-        """How far faces (N, T, 3, S, S) are from sound (N, T, 1, bands, columns): (N * T,)."""
+        """Distance between faces (N, T, 3, S, S) and sound (N, T, 1, bands, columns): (N * T,)."""
         return self.discriminator(sound.flatten(0, 1), faces.flatten(0, 1))
 
     def discriminator_loss(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         real = self.distance(step.sound, step.target)
-        if seed_of(self.seed, "coin", step.batch) % 2:  # in all processes alike
+        if seed_of(self.seed, "coin", step.batch) % 2:  # the same in all processes
             kind, other = "shifted", self.distance(step.shifted, step.target)
         else:
             kind, other = "generated", self.distance(step.sound, step.fake)

@@ -1,4 +1,4 @@
-"""What a term of an objective is, and how terms are listed under ``model.loss``."""
+"""Base class of loss terms, and how they are listed under ``model.loss``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lipsync.training.frozen import Frozen
 
 
 class Term(nn.Module):
-    """One term of an objective: called on a step, it returns one value to minimise.
+    """One loss term: called on a step, it returns a scalar to minimise.
 
-    A term of a generator is called on a :class:`~lipsync.training.step.Step`, one of an expert on
-    ``(audio, face, start)``. A frozen network that it needs is wrapped in
+    Generator terms are called on a :class:`~lipsync.training.step.Step`, expert terms on
+    ``(audio, face, start)``. Wrap any frozen network in
     :class:`~lipsync.training.frozen.Frozen`.
 
     Args:
-        weight: for a term that is given by its class under ``model.loss``; not used for terms whose
-            weight is a number there.
+        weight: weight of a term given by its class under ``model.loss``; ignored if the weight is
+            given there as a number.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -29,26 +29,26 @@ class Term(nn.Module):
         self.weight = weight
 
     def factor(self, batch: int) -> float:
-        """Factor of its weight at a training batch, 0 to 1."""
+        """Factor on the weight at a training batch, 0 to 1."""
         del batch
         return 1.0
 
     def span(self) -> Span | None:
-        """Request for the sound of whole windows, given in ``step.spans`` under the term's name."""
+        """Request for the audio of whole windows, given in ``step.spans`` under the term's name."""
         return None
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
-        """Called once with the name of the term and the networks of the training.
+        """Called once with the term's name and the networks of the training.
 
-        These are ``generator``, ``discriminator`` if there is one, and ``expert``, its path or
-        name; or the ``expert`` that is being trained.
+        In generator training these are ``generator``, ``discriminator`` if there is one, and
+        ``expert`` (a network, path or name); in expert training, the ``expert`` being trained.
 
         Raises:
             ConfigError: the networks do not fit the term.
         """
 
     def validated(self, value: float, batch: int) -> None:
-        """Called with the term's mean over the generated pictures of a validation."""
+        """Called after validation with the term's mean over generated frames."""
 
     def hashes(self) -> list[str]:
         """Hashes of the frozen networks in this term."""
@@ -58,17 +58,16 @@ class Term(nn.Module):
 def weighted_terms(
     loss: Mapping[str, Any], terms: Mapping[str, Term] | None, missing: tuple[str, ...] = ()
 ) -> tuple[nn.ModuleDict, dict[str, float]]:
-    """The terms that have a weight, and their weights, from ``model.loss`` and ``model.terms``.
+    """Terms with a non-zero weight, and their weights, from ``model.loss`` and ``model.terms``.
 
     Args:
-        loss: name -> weight of the term of that name in ``terms``, or a :class:`Term` with a weight
-            of its own.
+        loss: name -> weight of the term of that name in ``terms``, or a :class:`Term` with its own
+            weight.
         terms: name -> term.
-        missing: terms that are left out, since what they need is not there.
+        missing: names of terms to drop because something they need is missing.
 
     Raises:
-        ConfigError: a weight that is no number or negative, of a term that there is not, or one
-            term listed twice; no term with a weight at all.
+        ConfigError: an invalid weight, an unknown or duplicate term, or no term with a weight.
     """
     known, weights = dict(terms or {}), {}
     for name, value in loss.items():

@@ -1,4 +1,4 @@
-"""Term of a lips code: what is heard is what the mouth does."""
+"""Loss on the lips code predicted from audio."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lipsync.training.terms.base import Term
 
 
 class CodeError(Term):
-    """Mean absolute difference of the code that is heard from that of the mouth.
+    """Mean absolute difference between the code predicted from audio and that of the mouth.
 
     Args:
-        velocity: weight of the same for their changes from frame to frame.
+        velocity: weight of the same difference between frame-to-frame changes.
         weight: see :class:`Term`.
     """
 

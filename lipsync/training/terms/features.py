@@ -1,4 +1,4 @@
-"""Feature loss: a frozen network sees of the painted windows what it sees of the true ones."""
+"""Feature loss: match a frozen network's activations on generated and true windows."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _VGG = "vgg:"
 
 
 class Features(Term):
-    """Difference of a frozen network's activations, see :func:`lipsync.losses.feature_difference`
-    (Johnson et al. 2016, section 3.1), the mean over its layers.
+    """Difference between a frozen network's activations, averaged over layers.
 
-    By default it is the face encoder of the lip-sync expert, which sees all frames of a window at
-    once, so that how a mouth moves counts, too.
+    See :func:`lipsync.losses.feature_difference` and Johnson et al. 2016, section 3.1. The default
+    network is the lip-sync expert's face encoder, which takes whole windows and so is sensitive to
+    how the mouth moves.
 
     Args:
-        network: an expert, its path or name; ``vgg:PATH``, the weights of torchvision's VGG, which
-            sees frame by frame; None takes the training's expert.
-        layers: numbers of the layers that are compared, from 0; of the expert's face encoder, or of
+        network: an expert, or its path or name; or ``vgg:PATH``, weights of torchvision's VGG,
+            which is applied frame by frame. None uses the training's expert.
+        layers: indices of the layers to compare, from 0: layers of the expert's face encoder, or
             the five stages of VGG. None compares all.
         weight: see :class:`Term`.
 
     Raises:
         CheckpointError: a network that cannot be loaded.
-        ConfigError: layers that there are not.
+        ConfigError: layers that do not exist.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Features(Term):
     def span(self) -> Span | None:
         return (
             None if self.frames_alone else window_span(self.frozen.network)
-        )  # asks for its frames
+        )  # requested for its number of frames
 
     def forward(self, step: Step) -> Tensor:
         with torch.no_grad():
@@ -93,7 +93,7 @@ class Features(Term):
         return network.stages if self.frames_alone else network.face_encoder
 
     def _activations(self, faces: Tensor) -> list[Tensor]:
-        """What the chosen layers say of windows (N, T, 3, S, S)."""
+        """Activations of the chosen layers on windows (N, T, 3, S, S)."""
         network, found = self.frozen.network, []
         every = list(self._encoder())
         chosen = every if self.layers is None else [every[k] for k in self.layers]

@@ -1,4 +1,4 @@
-"""Term of a warping head: what a picture does not tell of its flow is smooth, and short."""
+"""Regulariser of a warp head: smooth and short flows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lipsync.training.terms.base import Term
 
 
 class Flow(Term):
-    """How much the flow of a warping head changes from pixel to pixel, and how far it reaches.
+    """Total variation and mean absolute value of the flow, in pixels.
 
-    Even skin and plain backgrounds look right wherever they are fetched from. There a flow is
-    whatever the network likes, and on a face with hair, a beard or a patterned background it shows.
+    On even skin and plain backgrounds the image does not constrain the flow, and the resulting
+    artefacts show on faces with hair, a beard or a patterned background.
 
     Args:
-        reach: weight of the flow's length, in pixels, beside its change between neighbours.
+        reach: weight of the mean absolute flow, relative to the total variation.
         weight: see :class:`Term`.
     """
 

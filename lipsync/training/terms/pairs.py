@@ -1,4 +1,4 @@
-"""Terms of an expert, on the windows of clips: audio and face (C, K, D), first frames (C, K)."""
+"""Expert terms on the windows of a clip: audio and face (C, K, D), first frames (C, K)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lipsync.training.terms.base import Term
 
 
 def check_gap(option: str, gap: int) -> None:
-    """Raise ConfigError for a distance between windows that leaves no negatives."""
+    """Raise ConfigError for a gap that leaves no negatives."""
     check_whole(option, gap, 1, MAX_LAG)
 
 
 class PairsBCE(Term):
-    """The published objective, see :func:`lipsync.losses.pairs_bce`.
+    """The published loss, see :func:`lipsync.losses.pairs_bce`.
 
     Args:
-        min_gap: least distance of a negative window, in frames.
+        min_gap: minimum offset of a negative window, in frames.
         weight: see :class:`Term`.
     """
 
@@ -39,8 +39,8 @@ class ClipInfoNCE(Term):
     """InfoNCE over the windows of one clip, see :func:`lipsync.losses.clip_info_nce`.
 
     Args:
-        min_gap: windows nearer than this to the right one are no negatives, in frames.
-        temperature: at first; it is learnt, between 0.01 and 1.
+        min_gap: windows offset by fewer frames than this are not used as negatives.
+        temperature: initial value; it is learnt, between 0.01 and 1.
         weight: see :class:`Term`.
     """
 
@@ -51,18 +51,18 @@ class ClipInfoNCE(Term):
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
 
     def forward(self, audio: Tensor, face: Tensor, start: Tensor) -> Tensor:
-        with torch.no_grad():  # the parameter itself, so that it can come back from its bounds
+        with torch.no_grad():  # clamp the parameter itself, so that its gradient survives
             self.log_temperature.clamp_(math.log(0.01), 0.0)
         temperature = self.log_temperature.exp()
         return losses.clip_info_nce(audio, face, start, temperature, self.min_gap)
 
 
 class PairsSigmoid(Term):
-    """In sync or not by one learnt scale and bias, see :func:`lipsync.losses.pairs_sigmoid`.
+    """Binary loss with a learnt scale and bias, see :func:`lipsync.losses.pairs_sigmoid`.
 
     Args:
-        min_gap: least distance of a negative window, in frames.
-        scale, threshold: at first; a cosine at the threshold is as likely in sync as not.
+        min_gap: minimum offset of a negative window, in frames.
+        scale, threshold: initial values; a cosine at the threshold has probability 0.5.
         weight: see :class:`Term`.
     """
 

@@ -1,4 +1,4 @@
-"""Terms that compare what was painted with the true pictures."""
+"""Terms that compare generated with true images."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lipsync.training.terms.base import Term
 
 
 class Reconstruction(Term):
-    """Mean absolute difference of the pictures."""
+    """Mean absolute error of the images."""
 
     def forward(self, step: Step) -> Tensor:
         return losses.reconstruction(step.fake, step.target)
 
 
 class LowerReconstruction(Term):
-    """The same on the rows that the generator paints, see :attr:`Framing.hidden_from`."""
+    """Mean absolute error on the rows that the generator fills in, see `Framing.hidden_from`."""
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
         self.framing = framing_of(networks["generator"])
@@ -31,14 +31,14 @@ class LowerReconstruction(Term):
 
 
 class Texture(Term):
-    """As much fine detail as the true pictures have; see :func:`lipsync.losses.texture`."""
+    """Match the amount of fine detail in the true images; see :func:`lipsync.losses.texture`."""
 
     def forward(self, step: Step) -> Tensor:
         return losses.texture(step.fake, step.target)
 
 
 class Structure(Term):
-    """1 - MS-SSIM of the pictures."""
+    """1 - MS-SSIM of the images."""
 
     def forward(self, step: Step) -> Tensor:
         return losses.structure(step.fake, step.target)

@@ -1,4 +1,4 @@
-"""Wav2Lip's sync term: a frozen lip-sync expert has to find the painted windows in sync."""
+"""Wav2Lip's sync loss, by a frozen lip-sync expert on generated windows."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from lipsync.training.terms.base import Term
 
 
 class Sync(Term):
-    """Cross-entropy of the expert's cosine, as published (Wav2Lip, section 3.2).
+    """Cross-entropy of the expert's cosine similarity, as published (Wav2Lip, section 3.2).
 
     Args:
-        expert: a trained :class:`lipsync.models.SyncNet`, or its path or name; None takes the
+        expert: a trained :class:`lipsync.models.SyncNet`, or its path or name; None uses the
             training's.
-        threshold: its weight is 0 until this term is below it on the validation set; None counts it
-            from the first batch.
-        ramp: batches over which the weight then grows to its full value.
-        window: frames that a :class:`lipsync.models.LongSyncNet` compares with their sound at once;
-            None takes its moments of five. Samples get as long.
+        threshold: the weight is 0 until this term falls below the threshold in validation; None
+            applies it from the first batch.
+        ramp: batches over which the weight then rises to its full value.
+        window: window length in frames of a :class:`lipsync.models.LongSyncNet`, and minimum length
+            of samples; None uses its moments of five frames.
         weight: see :class:`Term`.
 
     Raises:
         CheckpointError: an expert that cannot be loaded.
-        ConfigError: numbers that cannot work.
+        ConfigError: invalid numbers.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Sync(Term):
             raise ConfigError(f"sync threshold={threshold}: must be above 0, or null")
         self.expert = None if expert is None else Frozen(expert, window)
         self.threshold, self.ramp, self.window = threshold, ramp, window
-        self.start = -1  # batch of the switch-on; -1: not yet
+        self.start = -1  # batch at which the term was switched on; -1: not yet
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
         self.name = name
@@ -78,7 +78,7 @@ class Sync(Term):
         return min(1.0, (batch - start + 1) / self.ramp) if self.ramp else 1.0
 
     def embed(self, step: Step, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """The expert's (N, D) embeddings of a step's sound, and of windows of faces beside it."""
+        """The expert's embeddings (N, D) of a step's audio and of ``faces``."""
         expert = self.expert.network
         return expert(step.spans[self.name], expert.see(faces[:, : expert.config["window"]]))
 
@@ -91,7 +91,7 @@ class Sync(Term):
             self.start = batch
 
     def get_extra_state(self) -> Tensor:
-        """The batch of the switch-on, for checkpoints."""
+        """Batch at which the term was switched on, for checkpoints."""
         return torch.tensor(self.start)
 
     def set_extra_state(self, state: Tensor) -> None:
@@ -99,11 +99,11 @@ class Sync(Term):
 
 
 class SyncShortfall(Sync):
-    """How much less in sync the painted windows are than the true ones, by the expert's cosine.
+    """How far the cosine similarity of generated windows falls short of that of the true ones.
 
-    The published term asks for a cosine of 1, which true windows do not have: a generator that is
-    long trained against it exaggerates. Here it is asked for no more than they have. Options are
-    those of :class:`Sync`.
+    The published term pushes the cosine towards 1, which even true windows do not reach, so that
+    after long training mouths move exaggeratedly. This term stops at the value of the true window.
+    Options are those of :class:`Sync`.
     """
 
     def forward(self, step: Step) -> Tensor:
@@ -114,12 +114,12 @@ class SyncShortfall(Sync):
 
 
 def window_span(expert: nn.Module) -> Span:
-    """The sound that an expert hears beside a window."""
+    """Audio of one of an expert's windows."""
     return Span(feature_of(expert), expert.config["window"])
 
 
 def check_expert(option: str, network: nn.Module) -> None:
-    """Raise ConfigError for a network that does not compare windows of faces with sound."""
+    """Raise ConfigError for a network that does not compare faces with audio."""
     if not hasattr(network, "see") or "window" not in getattr(network, "config", {}):
         kind = type(network).__name__
         raise ConfigError(
@@ -128,7 +128,7 @@ def check_expert(option: str, network: nn.Module) -> None:
 
 
 def check_alike(remedy: str, **networks: nn.Module) -> None:
-    """Raise ConfigError unless all networks see faces of one size and framing."""
+    """Raise ConfigError unless all networks use the same face size and framing."""
     for what in ("image_size", "framing"):
         seen = {name: net.config[what] for name, net in networks.items() if what in net.config}
         if len(set(seen.values())) > 1:

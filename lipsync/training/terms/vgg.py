@@ -1,4 +1,4 @@
-"""VGG from a file of the user's own, as a network that others learn from."""
+"""VGG for the feature loss, from a file of weights that the user provides."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _REMEDY = "give the state dict of torchvision's vgg11, 13, 16 or 19, without bat
 
 
 class VGG(nn.Module):
-    """The convolutions of VGG (Simonyan and Zisserman 2015).
+    """Convolutional layers of VGG (Simonyan and Zisserman 2015).
 
     Args:
-        convolutions: channels in and out of the convolutions of each stage.
+        convolutions: input and output channels of the convolutions in each stage.
 
     Attributes:
-        stages: they end with the ReLU before the next pooling.
+        stages: each ends with the ReLU before the next pooling.
     """
 
     def __init__(self, convolutions: list[list[tuple[int, int]]]) -> None:
@@ -38,15 +38,15 @@ class VGG(nn.Module):
         self.register_buffer("spread", torch.tensor(_SPREAD).view(3, 1, 1), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """RGB (B, 3, H, W) in [0, 1] -> what its last stage says of them."""
+        """RGB (B, 3, H, W) in [0, 1] -> features of the last stage."""
         return self.stages((pictures - self.mean) / self.spread)
 
 
 def read_vgg(path: Path) -> VGG:
-    """The network whose state dict a file holds, ``features.N.weight`` and ``.bias`` by layer.
+    """Network from a state dict file with ``features.N.weight`` and ``.bias`` per layer.
 
     Raises:
-        CheckpointError: a file that cannot be read, or holds something else; it is not executed.
+        CheckpointError: an unreadable file, or other contents; pickled code is never executed.
     """
     check_is_file(path)
     state = read_safetensors(path)[0] if is_safetensors(path) else read_torch(path)
@@ -61,7 +61,7 @@ def read_vgg(path: Path) -> VGG:
         whole = isinstance(weight, Tensor) and {*parts} == {"weight", "bias"}
         if not whole or weight.shape[1:] != (channels, 3, 3):
             raise CheckpointError(path, f"its layer features.{number} is not VGG's", _REMEDY)
-        if number != expected:  # a pooling lies between
+        if number != expected:  # a pooling layer in between
             stages.append([])
         stages[-1].append((channels, len(weight)))
         channels, expected = len(weight), number + 2
