@@ -1,14 +1,14 @@
 """Train, measure and use lip-sync models: SyncNet experts, LipGAN and Wav2Lip generators.
 
-Conventions that hold everywhere inside the package:
+Conventions throughout the package:
 
-* pixels are **RGB**, uint8 ``(height, width, 3)`` on disk and in loaders, float in [0, 1] from the
-  transfer to the device on, laid out ``(batch, time, channel, height, width)``; the published
-  weights are BGR, and only :mod:`lipsync.checkpoints` knows that;
-* video is 25 frames a second, sound 16 kHz mono float32 in [-1, 1];
-* a mel spectrogram has 80 bins and 80 columns a second; a window is 5 frames or 16 columns.
+* pixels are **RGB**: uint8 ``(height, width, 3)`` on disk and in loaders, float in [0, 1] once on
+  the device, laid out ``(batch, time, channel, height, width)``; the published weights expect BGR,
+  which only :mod:`lipsync.checkpoints` deals with;
+* video is 25 frames per second, audio 16 kHz mono float32 in [-1, 1];
+* a mel spectrogram has 80 bins and 80 columns per second; a window is 5 frames or 16 columns.
 
-Imports are light: torch is loaded with the first model.
+Importing the package is cheap: torch is imported with the first model.
 """
 
 from __future__ import annotations

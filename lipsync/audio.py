@@ -1,6 +1,6 @@
-"""Sound to features: the mel spectrogram of Wav2Lip, the MFCC of SyncNet v2 and of LipGAN. Pure.
+"""Audio features: Wav2Lip's mel spectrogram, and the MFCCs of SyncNet v2 and LipGAN. Pure.
 
-All take a mono float32 wave at 16 kHz with values in [-1, 1].
+All functions take a mono float32 wave at 16 kHz with values in [-1, 1].
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _MEL_RANGE = (55.0, 7600.0)  # Hz
 def melspectrogram(wave: np.ndarray) -> np.ndarray:
     """Mel spectrogram in decibels, scaled to [-4, 4], as Wav2Lip's published code computes it.
 
-    Pre-emphasis 0.97; magnitude STFT (n_fft 800, hop 200, Hann, centred); 80 Slaney mel filters of
-    55 to 7600 Hz; 20 log10 with a floor of -100 dB, less 20 dB; [-100, 0] dB maps to [-4, 4].
+    Pre-emphasis 0.97; magnitude STFT (n_fft 800, hop 200, Hann, centred); 80 Slaney mel filters
+    from 55 to 7600 Hz; 20 log10 with a floor of -100 dB, minus 20 dB; [-100, 0] dB maps to [-4, 4].
 
     Args:
         wave: float32 (n,), n > 0.
@@ -37,7 +37,7 @@ def melspectrogram(wave: np.ndarray) -> np.ndarray:
         float32 (80, 1 + n // 200).
 
     Raises:
-        ValueError: if the wave is not one-dimensional, or is empty.
+        ValueError: the wave is not one-dimensional, or is empty.
     """
     wave = _check(wave)
     spectrum = librosa.stft(
@@ -53,7 +53,7 @@ def melspectrogram(wave: np.ndarray) -> np.ndarray:
 
 
 def mel_centres() -> np.ndarray:
-    """Centres of the mel bins in Hz, ascending: float64 (80,)."""
+    """Centre frequencies of the mel bins in Hz, ascending: float64 (80,)."""
     return librosa.mel_frequencies(N_MELS + 2, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1])[1:-1]
 
 
@@ -61,8 +61,8 @@ def mfcc(wave: np.ndarray) -> np.ndarray:
     """13 cepstral coefficients at 100 frames per second, the input of SyncNet v2.
 
     25 ms windows every 10 ms, n_fft 512, 26 triangular filters from 0 to 8000 Hz on the HTK mel
-    scale, log, DCT-II (orthonormal), lifter 22; the log energy of the frame replaces c0. Computed
-    on the int16 scale, as in the published SyncNet evaluation (Davis and Mermelstein 1980).
+    scale, log, DCT-II (orthonormal), lifter 22; the log energy of the frame replaces c0 (Davis and
+    Mermelstein 1980). Computed on the int16 scale, as in the published SyncNet evaluation.
 
     Returns:
         float32 (frames, 13), where frames = 1 + ceil((n - 400) / 160).
@@ -71,10 +71,10 @@ def mfcc(wave: np.ndarray) -> np.ndarray:
 
 
 def lipgan_mfcc(wave: np.ndarray) -> np.ndarray:
-    """The 12 cepstral coefficients of LipGAN: 40 filters of 300 to 3700 Hz, c0 dropped.
+    """LipGAN's 12 cepstral coefficients: 40 filters from 300 to 3700 Hz, c0 dropped.
 
     Returns:
-        float32 (frames, 12) at 100 frames a second; a 350 ms window is 35 rows.
+        float32 (frames, 12) at 100 frames per second; a 350 ms window is 35 rows.
     """
     full = _cepstra(_int16(wave), n_filters=40, low=300.0, high=3700.0, energy=False)
     return full[:, 1:]
@@ -87,7 +87,7 @@ def _check(wave: np.ndarray) -> np.ndarray:
 
 
 def _int16(wave: np.ndarray) -> np.ndarray:
-    """Whole numbers on the int16 scale: a wave read from 16-bit PCM gives back its very samples."""
+    """Integer values on the int16 scale; a wave decoded from 16-bit PCM gives its exact samples."""
     samples = _check(wave).astype(np.float64) * 32768.0
     if np.array_equal(samples, np.rint(samples)):
         return samples
@@ -96,7 +96,7 @@ def _int16(wave: np.ndarray) -> np.ndarray:
 
 @cache
 def _mel_filters() -> csr_array:
-    # Sparse: a dense product would round differently with the number of BLAS threads.
+    # Sparse, as the rounding of a dense product depends on the number of BLAS threads.
     return csr_array(
         librosa.filters.mel(
             sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=N_MELS, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1]
@@ -127,7 +127,7 @@ def _cepstra(
 
 @cache
 def _triangles(n_filters: int, n_fft: int, low: float, high: float) -> np.ndarray:
-    """(n_filters, n_fft//2 + 1) triangular filters, corners on whole FFT bins, HTK mel scale."""
+    """Triangular filters (n_filters, n_fft//2 + 1) on the HTK mel scale, corners at FFT bins."""
     first, last = librosa.hz_to_mel(np.array([low, high]), htk=True)
     mels = np.linspace(first, last, n_filters + 2)
     hertz = librosa.mel_to_hz(mels, htk=True)

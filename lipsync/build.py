@@ -1,4 +1,4 @@
-"""Objects from YAML: what Hydra's ``instantiate`` makes, and errors on one line."""
+"""Instantiate objects from YAML by Hydra's ``instantiate``, with one-line errors."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lipsync.plugins import not_imported
 
 
 def build(part: DictConfig, **more: Any) -> Any:
-    """The object that a configuration describes by ``_target_``.
+    """Instantiate the object that a config describes by ``_target_``.
 
     Args:
-        part: a node of a composed configuration.
+        part: a node of a composed config.
         more: further arguments.
 
     Raises:
-        ConfigError: a value that is missing, or a ``_target_`` that cannot be imported or does not
-            take what the configuration gives it; names the key.
-        Exception: what a constructor raises is let through, so that a plug-in's author sees where.
+        ConfigError: a missing value, or a ``_target_`` that cannot be imported or called with the
+            given arguments; names the key.
+        Exception: errors raised in a constructor pass through with their traceback.
     """
     try:
         return instantiate(part, _convert_="object", **more)
@@ -36,12 +36,12 @@ def build(part: DictConfig, **more: Any) -> Any:
         cause, text = error.__cause__, str(error)
         if cause is None:
             raise
-        if isinstance(cause, LipsyncError):  # Hydra would make a page of its one line
+        if isinstance(cause, LipsyncError):  # Hydra would wrap its one line in many
             raise cause from None
         key, target = _told(r"full_key: (\S+)", text), _told(r"target '([^']+)'", text)
         if text.startswith("Error locating"):
             module, _, name = target.rpartition(".")
-            if getattr(cause.__cause__, "name", None) == target:  # tried as a module, in vain
+            if getattr(cause.__cause__, "name", None) == target:  # also tried as a module
                 raise ConfigError(f"{key}._target_={target}: {module} has no {name}") from error
             raise ConfigError(f"{key}._target_={target}: {not_imported(cause)}") from error
         if isinstance(cause, TypeError) and _of_the_call(cause):
@@ -55,7 +55,7 @@ def _told(pattern: str, text: str) -> str:
 
 
 def _of_the_call(error: TypeError) -> bool:
-    """Whether arguments do not fit a signature, and nothing in the constructor went wrong."""
+    """Whether the call itself failed, with arguments that do not fit the signature."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

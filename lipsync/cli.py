@@ -1,7 +1,7 @@
 """The command ``lipsync``: dub, adapt, translate, voice, evaluate, bench, and more.
 
-What is imported at the top is light, so that ``lipsync --help`` is quick. Options that are not
-given are not passed on: the defaults live in the functions alone.
+Only cheap modules are imported at the top, so that ``lipsync --help`` is fast. Options that are not
+given are not passed on, so that defaults are defined in the functions alone.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _CONFIGURED = {
         "train a model: model=NAME data=NAME and the options of conf/train.yaml",
     ),
 }
-"""Commands with options of Hydra's, each with its module and what it does."""
+"""Commands configured by Hydra: name -> module and help text."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; bad input is one line on stderr and exit code 2, Ctrl-C exit code 130."""
+    """Run a command. Bad input gives one line on stderr and exit code 2; Ctrl-C exit code 130."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in _CONFIGURED:
-        # in this process's place, so that what starts further ones finds the module's own command
+        # replace this process, so that child processes are started with the module's own command
         command = [sys.executable, "-m", _CONFIGURED[words[0]][0], *words[1:]]
         os.execv(command[0], command)
     options = vars(_parser().parse_args(words))
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A wrong command line is one line, as all bad input is."""
+    """Parser whose errors are one line, as for all bad input."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")

@@ -1,4 +1,4 @@
-"""Commands that Hydra configures: options that do not compose are bad input like any other."""
+"""Hydra commands whose config errors are reported like any other bad input."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from lipsync.failures import sweep_failures
 
 _PACKAGE = Path(__file__).resolve().parent
 CONF = str(_PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf")
-"""The folder of the options: in a wheel it lies in the package, in the repository beside it."""
+"""Folder of the Hydra configs: inside the package in a wheel, next to it in the repository."""
 
-_EXTRAS = {  # of Hydra's plugins, the extra that installs them
+_EXTRAS = {  # Hydra plugin -> the extra that installs it
     "joblib": "sweep",
     "optuna": "optuna",
     "submitit_local": "slurm",
     "submitit_slurm": "slurm",
     "ray": "sweep-ray",
 }
-# options that are paths
+# options that take paths
 _FOLDERS = {"source", "output", "root", "path", "dir", "init_from", "base"}
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Run a function that ``hydra.main`` has wrapped, and that turns its own errors into exits.
+    """Run a function wrapped by ``hydra.main`` that exits on its own errors.
 
-    Unknown or misspelt options, groups and values become one line on stderr and exit code 2, where
-    Hydra itself prints several and exits with 1. So does a sweep with points that failed, at its
-    end and with a line for each. Paths need no quotes beyond the shell's, see :func:`quoted`.
+    Unknown or misspelt options, groups and values give one line on stderr and exit code 2, where
+    Hydra itself prints several and exits with 1. A sweep with failed points ends in the same way,
+    with one line per point. Paths need no quoting beyond the shell's, see :func:`quoted`.
     """
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, for us to say it shorter
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, so that we can shorten the message
     sweeping = bool({"-m", "--multirun"}.intersection(sys.argv))
     sys.argv[1:] = [quoted(argument, sweeping) for argument in sys.argv[1:]]
     with exit_on_error():
@@ -49,7 +49,7 @@ def run_command(main: Callable[[], None]) -> None:
         except Exception as error:
             if not (failures := sweep_failures()):
                 raise
-            if not isinstance(error, LipsyncError):  # Optuna's, where every trial failed
+            if not isinstance(error, LipsyncError):  # raised by Optuna if every trial failed
                 failures.append(f"{type(error).__name__}: {error}")
             raise LipsyncError(_summary(failures)) from error
         if failures := sweep_failures():
@@ -57,33 +57,33 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def check_given(config: DictConfig, usage: str, *names: str) -> None:
-    """Raise ConfigError, which shows how the command is used, unless all of these are given."""
+    """Raise ConfigError with the command's usage unless all of these options are given."""
     if missing := [name for name in names if OmegaConf.is_missing(config, name)]:
         raise ConfigError(f"{' and '.join(missing)} not given: {usage}")
 
 
 def quoted(argument: str, sweeping: bool = False) -> str:
-    """A command-line argument with its value in quotes where Hydra would not take it as it is.
+    """Quote the value of a command-line argument if Hydra would not take it literally.
 
-    Hydra knows no accents, tildes, quotes, ``&``, ``#`` or ``=`` in a value, and takes commas,
-    brackets and numbers apart; any of these may be in a folder's name.
+    Hydra rejects accents, tildes, quotes, ``&``, ``#`` and ``=`` in values, and interprets commas,
+    brackets and numbers; folder names may contain any of these.
 
     Args:
         argument: ``option=value``, or a flag.
-        sweeping: commas part the values of a sweep, unless a file has just that name.
+        sweeping: commas separate the values of a sweep, unless a file of that exact name exists.
     """
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith(("-", "~")):
         return argument
     named = key.rpartition(".")[2].lstrip("+") in _FOLDERS
     if named or "/" in value:
-        # which shells do not do behind "="
+        # shells do not expand ~ after "="
         value = re.sub("^~(?=/|$)", lambda _: str(Path.home()), value)
     try:
         parsed = OverridesParser.create().parse_override(f"{key}={value}")
     except HydraException:
         if not named and re.fullmatch(r"\[.*\]|\{.*\}", value):
-            return argument  # a list or mapping with a slip, which Hydra says
+            return argument  # a malformed list or mapping, which Hydra reports
     else:
         sweep = parsed.is_sweep_override()
         meant = "\\" in value or value[:1] in ("'", '"') or (sweep and sweeping)

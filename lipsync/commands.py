@@ -1,6 +1,6 @@
-"""What the commands of ``lipsync`` share: a parser with --plugin, progress bars, printed results.
+"""Shared parts of the ``lipsync`` commands: parsers with --plugin, progress bars, printed results.
 
-Light: it is imported before anybody knows which command runs.
+Must be cheap to import, as it is imported whichever command runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def add_command(commands: Any, name: str, run: Callable[..., None], about: str) -> Any:
-    """A parser for ``lipsync NAME``, which calls ``run`` with the options that were given."""
+    """Add a parser for ``lipsync NAME``, which calls ``run`` with the given options only."""
     parser = commands.add_parser(
         name,
         help=about,
@@ -27,7 +27,7 @@ def add_command(commands: Any, name: str, run: Callable[..., None], about: str) 
 
 
 def add_output_style(parser: argparse.ArgumentParser) -> None:
-    """The options --json and --quiet."""
+    """Add the options --json and --quiet."""
     parser.add_argument(
         "--json", action="store_true", default=False, help="print the result as JSON"
     )
@@ -38,7 +38,7 @@ def add_output_style(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], None]]:
-    """A progress callback that draws one bar a stage, where stderr is a terminal."""
+    """A progress callback that draws one bar per stage if stderr is a terminal."""
     from tqdm import tqdm
 
     drawn: dict[str, tqdm] = {}
@@ -60,7 +60,7 @@ def bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], No
 
 
 def print_result(result: Any, as_json: bool, quiet: bool) -> None:
-    """A result as JSON or as text."""
+    """Print a result as JSON or as text."""
     if as_json:
         print_json(result.as_dict())
     elif not quiet:
@@ -68,5 +68,5 @@ def print_result(result: Any, as_json: bool, quiet: bool) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Plain values as indented JSON."""
+    """Print plain values as indented JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Completion of the commands in shells, by shtab."""
+"""Shell completion of the commands, by shtab."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _FOLDERS = {"DIR", "FOLDER"}
 _FILES = {
     "AUDIO", "BASE", "CSV", "FACE", "FILE", "JSON", "LIST", "MODEL", "OUT", "SOUND", "VIDEO", "YAML"
 }  # fmt: skip
-"""What options are called in the help that are files."""
+"""Metavars of options that take files."""
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """A script for bash, zsh or tcsh.
+    """Completion script for bash, zsh or tcsh.
 
     Raises:
         ConfigError: shtab is not installed.
@@ -30,7 +30,7 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
 
 
 def _mark(parser: argparse.ArgumentParser, files: Any, folders: Any) -> None:
-    """Say which options of a parser and its commands are files and folders."""
+    """Mark the options of a parser and its subcommands that take files or folders."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""Devices on which networks run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def to_device(network: N, device: str) -> N:
-    """Move a network.
+    """Move a network to a device.
 
     Raises:
-        ConfigError: there is no such device, or it is not present.
+        ConfigError: the device is unknown or not available.
     """
     try:
         return network.to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:  # PyTorch raises either, by its build
+    except (RuntimeError, AssertionError) as error:  # which of the two depends on PyTorch's build
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device {device} is not available ({reason}); use cpu") from None

@@ -1,4 +1,4 @@
-"""What is installed here, and what a file of weights is."""
+"""Describe the installation, or a file of weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PACKAGES = (
 
 
 def about_installation() -> dict[str, str]:
-    """Versions, devices, bundled models and the engines of translation, one line each."""
+    """Versions, devices, bundled models and translation engines, one line each."""
     facts = {
         "lipsync": __version__,
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
@@ -55,7 +55,7 @@ def about_installation() -> dict[str, str]:
 
 
 def _gpus(torch_version: str) -> str:
-    """What torch can compute on, asked of the driver where that is enough: torch takes seconds."""
+    """GPUs that torch can use; asks the driver where possible, as importing torch takes seconds."""
     built_without = torch_version.endswith("+cpu") or sys.platform == "darwin"
     if shutil.which("nvidia-smi") is None:
         if built_without or torch_version == "not installed":
@@ -74,12 +74,12 @@ def _gpus(torch_version: str) -> str:
 
 
 def about_file(path_or_name: str | Path) -> dict[str, Any]:
-    """What a file of weights, or a bundled model, is, and what it can be used for.
+    """Describe a file of weights or a bundled model, and what it can be used for.
 
     Raises:
-        CheckpointError: it is none that is known here.
+        CheckpointError: not a known kind of model.
     """
-    from lipsync.checkpoints import describe, network_class  # they bring PyTorch
+    from lipsync.checkpoints import describe, network_class  # imports PyTorch
     from lipsync.evaluation.calibration import Calibration
     from lipsync.models import Network
 
@@ -97,7 +97,7 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
 
 
 def _heard(config: Mapping[str, Any]) -> str:
-    """What a network hears, from the record of its feature."""
+    """Describe a network's audio input, from the record of its feature."""
     from lipsync.windows import FPS
 
     feature = dict(config["feature"])
@@ -115,7 +115,7 @@ def _heard(config: Mapping[str, Any]) -> str:
 
 
 def _seen(kind: type[Network], config: Mapping[str, Any]) -> str:
-    """What a network sees, from its config."""
+    """Describe a network's face input, from its config."""
     size, window = config["image_size"], config.get("window")
     words = [
         f"{'lower halves of ' * getattr(kind, 'lower_half', False)}faces of {size} x {size} px"

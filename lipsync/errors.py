@@ -19,19 +19,19 @@ class ConfigError(LipsyncError):
 
 
 class _About(LipsyncError):
-    """An error about one thing: ``<subject>: <problem>; <remedy>``."""
+    """An error with the message ``<subject>: <problem>; <remedy>``."""
 
     def __init__(self, subject: str | Path, problem: str, remedy: str = "") -> None:
         self.subject, self.problem, self.remedy = str(subject), problem, remedy
         text = f"{subject}: {problem}" + (f"; {remedy}" if remedy else "")
-        super().__init__(" ".join(text.split()))  # one line, whatever the file is called
+        super().__init__(" ".join(text.split()))  # one line, even if the file name has line breaks
 
-    def __reduce__(self) -> tuple:  # to and from other processes
+    def __reduce__(self) -> tuple:  # for pickling between processes
         return type(self), (self.subject, self.problem, self.remedy)
 
 
 class MediaError(_About):
-    """A video, picture or sound that cannot be read or written."""
+    """A video, image or audio file that cannot be read or written."""
 
 
 class ClipError(_About):
@@ -47,11 +47,11 @@ class StageError(_About):
 
 
 class TrainingError(_About):
-    """A run that cannot continue: the batch, what happened there, and what to try."""
+    """A training run that cannot continue: the batch, what happened, and what to try."""
 
 
 def check_whole(option: str, value: Any, least: int, most: int | None = None) -> None:
-    """Raise ConfigError unless the value of an option is a whole number within bounds."""
+    """Raise ConfigError unless an option's value is a whole number within inclusive bounds."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):
         bounds = f"{least} or more" if most is None else f"{least} to {most}"
@@ -76,6 +76,6 @@ def exit_on_error(*others: type[LipsyncError]) -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output, head perhaps, has had enough
+    except BrokenPipeError:  # the reader of our output, such as head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

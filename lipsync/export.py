@@ -1,4 +1,4 @@
-"""Networks for other programs: ONNX, the published format, the package's own."""
+"""Export of networks: ONNX, the published format, or the package's own."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def export(
     share: float = 0.5,
     card: str | Path | None = None,
 ) -> str:
-    """Write a model in the format that ``output`` names; returns what was written.
+    """Write a model in the format given by ``output``; returns a one-line summary.
 
     Args:
-        model: what :func:`lipsync.checkpoints.load_model` takes.
+        model: anything that :func:`lipsync.checkpoints.load_model` accepts.
         output: ``.onnx``, ``.safetensors``, or ``.pth`` for the published format; or a repository
-            of the hub, ``hf://org/repo``, see :func:`lipsync.checkpoints.push_to_hub`.
-        mix: another model, trained on from this one (or this one from it): write what lies between.
-        share: of ``mix`` in it, 0 to 1; see :func:`interpolated`.
-        card: a YAML file of what users should know (name, data, licence, metrics, limits, ...), for
-            the card of a ``.safetensors`` and the page of a repository.
+            on the hub, ``hf://org/repo``, see :func:`lipsync.checkpoints.push_to_hub`.
+        mix: another model, one of the two fine-tuned from the other; writes an interpolation.
+        share: share of ``mix`` in the interpolation, 0 to 1; see :func:`interpolated`.
+        card: YAML file with the model card (name, data, licence, metrics, limits, ...), stored in a
+            ``.safetensors`` or shown on the page of a repository.
 
     Raises:
-        CheckpointError: a model that cannot be read, or not be written in this format.
-        ConfigError: another suffix, networks that cannot be mixed, another share, or a card that is
-            no YAML or has no place in the format.
+        CheckpointError: a model that cannot be read, or cannot be written in this format.
+        ConfigError: an unknown suffix, networks that cannot be mixed, an invalid share, or a card
+            that is not YAML or that the format cannot hold.
     """
     uploads, path = str(output).startswith(SCHEME), Path(output)
     writers: dict[str, Callable[..., Any]] = {
@@ -89,16 +89,17 @@ def _uploaded(address: str) -> str:
 
 
 def interpolated(first: Network, second: Network, share: float) -> Network:
-    """A network whose every weight lies between those of two (Wang et al. 2019, Deep Network
-    Interpolation), such as a generator and what a discriminator has made of it.
+    """Interpolate the weights of two networks (Deep Network Interpolation, Wang et al. 2019).
+
+    For example, of a generator before and after training with a discriminator.
 
     Args:
-        first, second: of one class and configuration, the one trained on from the other: networks
-            with beginnings of their own have nothing useful between them.
-        share: of ``second``: 0 gives ``first``, 1 ``second``.
+        first, second: networks of the same class and config, one fine-tuned from the other;
+            between networks trained from different initialisations there is nothing useful.
+        share: share of ``second``: 0 gives ``first``, 1 ``second``.
 
     Raises:
-        ConfigError: networks that differ in class or configuration, or a share outside [0, 1].
+        ConfigError: networks that differ in class or config, or a share outside [0, 1].
     """
     if type(first) is not type(second) or first.config != second.config:
         kinds = " and ".join(f"{type(m).__name__} {m.config}" for m in (first, second))
@@ -115,13 +116,13 @@ def interpolated(first: Network, second: Network, share: float) -> Network:
 
 
 def export_onnx(model: nn.Module, path: str | Path) -> None:
-    """Write a network of :mod:`lipsync.models` as ONNX, in eval mode, with a free batch size.
+    """Write a network of :mod:`lipsync.models` as ONNX, in eval mode, with a dynamic batch size.
 
-    Inputs and outputs are as the network's ``forward`` has them (pixels RGB), without time; the
-    norm layers are folded into the convolutions. The metadata says class and config.
+    Inputs and outputs are those of the network's ``forward`` (RGB pixels), without a time
+    dimension; norm layers are folded into the convolutions. The metadata holds class and config.
 
     Raises:
-        CheckpointError: a place that cannot be written, or the package ``onnx`` is not installed.
+        CheckpointError: the file cannot be written, or the package ``onnx`` is not installed.
     """
     path = Path(path)
     try:
@@ -133,7 +134,7 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
     mode, device = model.training, next(model.parameters()).device
     with whole_files(path) as (file,):
         try:
-            # the exporter that needs nothing but onnx; the newer one needs onnxscript as well
+            # the legacy exporter, as the newer one also needs onnxscript
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 torch.onnx.export(
@@ -155,7 +156,7 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
 
 
 def _interface(model: nn.Module) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Names and shapes (without batch) of a network's inputs, names of its outputs."""
+    """Names and shapes (without batch) of a network's inputs, and names of its outputs."""
     config = getattr(model, "config", {})
     size, window = config.get("image_size", 0), config.get("window", 0)
     references = config.get("references", 1)

@@ -1,4 +1,4 @@
-"""Points of a Hydra sweep that fail: each is reported, and the others go on."""
+"""Failed points of a Hydra sweep: each is reported, and the others continue."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from lipsync.errors import LipsyncError
 
 _OF_INPUT = (LipsyncError, HydraException, OmegaConfBaseException)
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-_folder: Path | None = None  # of the failures of the sweep that this process has started
+_folder: Path | None = None  # where the current sweep's failures are kept
 
 
 class SweepFailures(Callback):
-    """Keep the error of every failed point as ``failed/N.txt`` in the sweep's folder.
+    """Write the error of every failed point to ``failed/N.txt`` in the sweep's folder.
 
-    Launchers send this object to the processes that train, wherever these are. Hydra's own sweeper
-    stops at the first chunk of jobs with a failure, so it is told of None instead; Optuna's gets
-    the error, and marks the trial as failed.
+    Launchers pickle this callback and send it to the processes that train. Hydra's basic sweeper
+    would stop at the first failure, so it is given a completed job that returned None; Optuna's
+    gets the error, and marks the trial as failed.
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         global _folder
-        HydraConfig.instance().set_config(config)  # the folder can be named after choices
+        HydraConfig.instance().set_config(config)  # the folder's name may refer to hydra.choices
         OmegaConf.set_readonly(config.hydra, None)
         self.folder = _folder = Path(config.hydra.sweep.dir).absolute() / "failed"
         given = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
@@ -58,11 +58,11 @@ class SweepFailures(Callback):
 
 
 def sweep_failures() -> list[str]:
-    """What failed in the sweep that this process has started: a line a point, in order."""
+    """Failures of the sweep started by this process, one line per point, in order."""
     return read_failures(_folder) if _folder else []
 
 
 def read_failures(folder: Path) -> list[str]:
-    """The lines kept in a ``failed`` folder."""
+    """The lines in a ``failed`` folder."""
     files = sorted(folder.glob("*.txt"), key=lambda path: int(path.stem))
     return [path.read_text().strip() for path in files]

@@ -1,4 +1,4 @@
-"""Languages by their ISO 639-1 code, and what each engine calls them."""
+"""Languages by ISO 639-1 code, and their codes in each engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lipsync.errors import ConfigError
 
 @dataclass(frozen=True)
 class Language:
-    """``code`` is ISO 639-1, ``iso3`` ISO 639-3, ``flores`` the code of NLLB-200."""
+    """``code`` is ISO 639-1, ``iso3`` ISO 639-3, ``flores`` the NLLB-200 code."""
 
     code: str
     name: str
@@ -47,8 +47,7 @@ def _read_table() -> dict[str, Language]:
 
 
 LANGUAGES = _read_table()
-# Containers name languages by ISO 639-2: where its terminological code is not that of the table,
-# and its bibliographic one.
+# Containers use ISO 639-2: terminological codes that differ from ISO 639-3, and bibliographic ones.
 _TERMS = {
     "ar": "ara", "fa": "fas", "lv": "lav", "mn": "mon", "ms": "msa", "ne": "nep", "no": "nor",
     "ps": "pus", "sq": "sqi", "sw": "swa", "uz": "uzb",
@@ -61,9 +60,9 @@ _BOOKS = {
 
 
 def language(code: str) -> Language:
-    """Look a language up by its ISO 639-1 code, or by its NLLB-200 code (``hin_Deva``).
+    """Look up a language by its ISO 639-1 or NLLB-200 code (``hin_Deva``).
 
-    NLLB-200 knows languages that have no two-letter code; they pass under their NLLB code.
+    Languages without a two-letter code can be given by any well-formed NLLB-200 code.
 
     Raises:
         ConfigError: it is neither.
@@ -83,7 +82,7 @@ def language(code: str) -> Language:
 
 
 def track_code(code: str) -> str:
-    """What a track of a container calls a language: its ISO 639-2 code, "und" if there is none."""
+    """ISO 639-2 code of a language for container tracks; "und" if there is none."""
     name = code.strip().lower().replace("_", "-").partition("-")[0]  # of "pt-BR", "hin_Deva"
     for known in LANGUAGES.values():
         term = _TERMS.get(known.code, known.iso3)

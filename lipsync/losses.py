@@ -1,4 +1,4 @@
-"""The terms of the objectives. A total is ``sum(weight[name] * term[name])``, nothing more."""
+"""Loss functions. A total loss is simply ``sum(weight[name] * term[name])``."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from torch import Tensor
 
 from lipsync.windows import lower_half
 
-_SCALES = 0.0448, 0.2856, 0.3001  # weights of MS-SSIM's first three
-_REACH = 5  # pixels to either side of the middle of its windows
+_SCALES = 0.0448, 0.2856, 0.3001  # weights of MS-SSIM's first three scales
+_REACH = 5  # radius of MS-SSIM's windows, in pixels
 _LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
-_BLOCK = 8  # pixels, of textures
-_PERIOD, _CELLS = 4, 4  # pixels from one dot of a grid to the next, and dots that are averaged
-_GRID = 3.0  # weight of grids beside that of the amount of detail
-_NO_DETAIL = 1e-5  # squares of differences below it are noise
-_NO_ACTIVITY = 1e-3  # mean size of a layer's activations below which it says nothing
+_BLOCK = 8  # block size of texture, in pixels
+_PERIOD, _CELLS = 4, 4  # period of grid artefacts in pixels, and number of periods averaged
+_GRID = 3.0  # weight of grid artefacts relative to the amount of detail
+_NO_DETAIL = 1e-5  # noise floor of squared differences
+_NO_ACTIVITY = 1e-3  # floor of a layer's mean absolute activation
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """``sum(weights[name] * terms[name])`` over the weights that are not zero.
+    """``sum(weights[name] * terms[name])`` over the non-zero weights.
 
     Raises:
-        KeyError: if a weighted term is missing.
+        KeyError: a weighted term is missing.
     """
     total = [weight * terms[name] for name, weight in weights.items() if weight]
     return torch.stack(total).sum() if total else next(iter(terms.values())) * 0.0
 
 
 def reconstruction(fake: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute difference of pictures in [0, 1], any shape."""
+    """Mean absolute error of images in [0, 1], any shape."""
     return F.l1_loss(fake, real)
 
 
 def lower_reconstruction(fake: Tensor, real: Tensor) -> Tensor:
-    """The same over the lower halves, which a generator has to fill in: (..., H, W)."""
+    """Mean absolute error over the lower halves of (..., H, W), which a generator fills in."""
     return F.l1_loss(lower_half(fake), lower_half(real))
 
 
 def cosine_bce(audio: Tensor, face: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy of the cosine of two embeddings, as published (Wav2Lip, section 3.2).
+    """Binary cross-entropy of cosine similarities, as published (Wav2Lip, section 3.2).
 
     Args:
-        audio, face: (N, D) unit embeddings with a cosine in [0, 1], as after a final ReLU.
+        audio, face: (N, D) unit embeddings with cosines in [0, 1], as after a final ReLU.
         target: (N,) 1 for pairs in sync, 0 for others.
     """
     cosine = (audio * face).sum(dim=1).float()
@@ -52,11 +52,12 @@ def cosine_bce(audio: Tensor, face: Tensor, target: Tensor) -> Tensor:
 
 
 def _bce(probability: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropies of probabilities; NaN in, NaN out.
+    """Elementwise cross-entropy of probabilities that passes NaN through.
 
-    PyTorch ends the program there, on a GPU for good, where training would name the clips.
+    On NaN, PyTorch's own raises an error, or a fatal assertion on a GPU, before training could name
+    the clips.
     """
-    with torch.autocast(probability.device.type, enabled=False):  # on a GPU it is refused there
+    with torch.autocast(probability.device.type, enabled=False):  # unsupported under CUDA autocast
         given = probability.float().nan_to_num(0.5)
         each = F.binary_cross_entropy(given, target.float(), reduction="none")
     return each + 0.0 * probability
@@ -65,8 +66,8 @@ def _bce(probability: Tensor, target: Tensor) -> Tensor:
 def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tensor:
     """The published expert loss over the windows of clips: half positives, half negatives.
 
-    Every face window is compared with its own sound, and with the sounds of all windows of its clip
-    that are at least ``min_gap`` frames away; the mean over these replaces a random draw.
+    Every face window is compared with its own audio, and with the audio of all windows of its clip
+    at least ``min_gap`` frames away; the mean over these replaces the published random draw.
 
     Args:
         audio, face: (C, K, D) unit embeddings of K windows of each of C clips, cosines in [0, 1].
@@ -75,7 +76,7 @@ def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tenso
     """
     cosines = _cosines(audio, face).clamp(0.0, 1.0)  # (C, K faces, K sounds)
     far = _distances(start) >= min_gap
-    usable = far.any(dim=2)  # (C, K); a mean of these, without an index that a GPU would wait for
+    usable = far.any(dim=2)  # (C, K); applied as a mask, as indexing would synchronise the GPU
     own = cosines.diagonal(dim1=1, dim2=2)
     positive = _bce(own, torch.ones_like(own))
     each = _bce(cosines, torch.zeros_like(cosines))
@@ -86,17 +87,17 @@ def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tenso
 def clip_info_nce(
     audio: Tensor, face: Tensor, start: Tensor, temperature: Tensor, min_gap: int
 ) -> Tensor:
-    """Contrastive loss over the windows of one clip, both ways (InfoNCE, van den Oord et al. 2018).
+    """Symmetric InfoNCE over the windows of one clip (van den Oord et al. 2018).
 
-    Which of the clip's K sounds belongs to this face window, and which face to this sound? Other
-    clips are never negatives, so neither voice nor appearance can give the answer away. Windows
-    closer than ``min_gap`` frames to the correct one are left out.
+    Classifies which of the clip's K audio windows matches a face window, and vice versa. Negatives
+    never come from other clips, so neither voice nor appearance gives the answer away. Windows
+    closer than ``min_gap`` frames to the positive are left out.
 
     Args:
         audio, face: (C, K, D) unit embeddings.
         start: (C, K) first frames of the windows.
-        temperature: scalar that divides the cosines.
-        min_gap: in frames; 2 leaves out the windows one frame away.
+        temperature: scalar by which cosines are divided.
+        min_gap: minimum distance of a negative, in frames; 2 excludes immediate neighbours.
     """
     near = _distances(start) < min_gap
     same = torch.eye(start.shape[1], dtype=torch.bool, device=start.device)
@@ -111,10 +112,10 @@ def clip_info_nce(
 def pairs_sigmoid(
     audio: Tensor, face: Tensor, start: Tensor, scale: Tensor, bias: Tensor, min_gap: int
 ) -> Tensor:
-    """Sigmoid loss over the windows of one clip (SigLIP, Zhai et al. 2023): in sync, yes or no?
+    """Pairwise sigmoid loss over the windows of one clip (SigLIP, Zhai et al. 2023).
 
-    All clips share one scale and bias, so that one threshold, ``-bias / scale``, applies to unseen
-    people, too. Positives and negatives have the same weight.
+    All clips share one scale and bias, so that a single threshold, ``-bias / scale``, also applies
+    to unseen people. Positives and negatives have the same total weight.
 
     Args:
         audio, face: (C, K, D) unit embeddings.
@@ -130,8 +131,8 @@ def pairs_sigmoid(
 
 
 def _cosines(audio: Tensor, face: Tensor) -> Tensor:
-    """(C, K, D) twice -> (C, K faces, K sounds)."""
-    with torch.autocast(audio.device.type, enabled=False):  # it would leave three digits
+    """Cosines of unit embeddings, (C, K, D) each -> (C, K faces, K sounds)."""
+    with torch.autocast(audio.device.type, enabled=False):  # half precision leaves three digits
         return face.float() @ audio.float().transpose(1, 2)
 
 
@@ -141,7 +142,7 @@ def _distances(start: Tensor) -> Tensor:
 
 
 def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
-    """Binary cross-entropy of a discriminator's logits: real pictures 1, generated 0."""
+    """Binary cross-entropy of a discriminator's logits: real images 1, generated 0."""
     return (
         F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
         + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
@@ -149,7 +150,7 @@ def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def adversarial_bce(fake: Tensor) -> Tensor:
-    """Adversarial loss of the generator, from the discriminator's logits of its pictures."""
+    """Adversarial loss of the generator, from the discriminator's logits on generated images."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
@@ -159,19 +160,18 @@ def discriminator_square(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def adversarial_square(fake: Tensor) -> Tensor:
-    """Adversarial loss of the generator that belongs to :func:`discriminator_square`."""
+    """Least-squares adversarial loss of the generator, for :func:`discriminator_square`."""
     return (fake - 1).square().mean()
 
 
 def structure(fake: Tensor, real: Tensor) -> Tensor:
-    """1 - MS-SSIM of pictures in [0, 1], (..., 3, H, W), H and W 64 and more.
+    """1 - MS-SSIM of images in [0, 1], (..., 3, H, W), H and W at least 64.
 
-    Three scales are used instead of the published five, whose coarsest needs 176 pixels; the
-    weights are the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003). The
-    windows are computed as matrix products over rows and columns, which are faster on a CPU than a
-    convolution.
+    Uses three scales instead of the published five, which need at least 176 pixels; the weights are
+    the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003). Windows are
+    applied as matrix products over rows and columns, which are faster on a CPU than a convolution.
     """
-    with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
+    with torch.autocast(fake.device.type, enabled=False):  # variances are differences of squares
         fake, real = fake.float().flatten(0, -4), real.float().flatten(0, -4)
         similarity = fake.new_ones(len(fake))
         for scale, weight in enumerate(_SCALES):
@@ -190,7 +190,7 @@ def structure(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def _windows(side: int, device: torch.device) -> Tensor:
-    """Gaussian windows of 11 pixels within a side: (side - 10, side), each row of sum 1."""
+    """Matrix (side - 10, side) of 11-pixel Gaussian windows; each row sums to 1."""
     at = torch.arange(side, device=device, dtype=torch.float32)
     away = at - at[: side - 2 * _REACH, None] - _REACH
     windows = torch.exp(-(away**2) / (2 * 1.5**2)) * (away.abs() <= _REACH)
@@ -198,21 +198,21 @@ def _windows(side: int, device: torch.device) -> Tensor:
 
 
 def texture(fake: Tensor, real: Tensor) -> Tensor:
-    """Difference in the amount of fine detail, wherever in a block it lies.
+    """Difference in the amount of fine detail per block, regardless of its position in the block.
 
-    The root mean square of the differences between pixels two apart, horizontal and vertical, is
-    taken in blocks of 8 x 8 pixels, every 4 pixels; the loss is the mean absolute difference of
-    these between generated and true pictures. Where the position of a detail is uncertain, L1
-    rewards blurring it; this loss penalises that, but not a detail elsewhere in its block. With
-    differences between neighbouring pixels, a checkerboard pattern, a common artefact of networks,
-    would count as detail. Computed in grey, on the lower halves and the 8 rows above.
+    In blocks of 8 x 8 pixels with stride 4, the root mean square difference is taken between pixels
+    two apart, horizontally and vertically; the loss is the mean absolute difference of these values
+    between generated and true images. Where the position of a detail is uncertain, L1 rewards
+    blurring it; this loss penalises blur, but not a detail elsewhere in its block. Differences
+    between adjacent pixels would count checkerboard artefacts as detail. Computed on grey images,
+    over the lower half and the 8 rows above.
 
-    Networks that upsample in steps of two can fake detail by a grid of dots. To penalise it, the
-    error of fine detail averaged over positions 4 pixels apart is added; only patterns that repeat
-    at that distance survive this average.
+    Networks that upsample in steps of two can fake detail by a grid of dots. This is penalised by a
+    second term: the error in fine detail, averaged over positions 4 pixels apart, which only
+    patterns of that period survive.
 
     Args:
-        fake, real: (..., 3, H, W) in [0, 1], H and W 16 and more.
+        fake, real: (..., 3, H, W) in [0, 1], H and W at least 16.
     """
     fake, real = (
         faces[..., faces.shape[-2] // 2 - _BLOCK :, :].float().flatten(0, -4)
@@ -234,7 +234,7 @@ def texture(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def _repeated(error: Tensor) -> Tensor:
-    """The part of the fine detail in (B, 3, H, W) that repeats itself every 4 pixels."""
+    """The part of the fine detail in (B, 3, H, W) that repeats every 4 pixels."""
     fine = error - F.avg_pool2d(error, _PERIOD + 1, 1, _PERIOD // 2, count_include_pad=False)
     cells = torch.full((3, 1, _CELLS, _CELLS), _CELLS**-2.0, device=fine.device)
     return F.conv2d(fine, cells, dilation=_PERIOD, groups=3)
@@ -243,10 +243,10 @@ def _repeated(error: Tensor) -> Tensor:
 def feature_difference(fake: Tensor, real: Tensor) -> Tensor:
     """Mean absolute difference of activations, relative to the mean magnitude of the true ones.
 
-    So layers and networks count equally, whatever the scale of their activations.
+    The normalisation makes layers and networks with different scales comparable.
 
     Args:
-        fake, real: of the same shape; no gradient flows through ``real``.
+        fake, real: any shape, the same; no gradient flows through ``real``.
     """
     real = real.detach().float()
     return (fake.float() - real).abs().mean() / real.abs().mean().clamp_min(_NO_ACTIVITY)
@@ -255,13 +255,13 @@ def feature_difference(fake: Tensor, real: Tensor) -> Tensor:
 def margin_contrastive(distance: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:
     """Contrastive loss of pairs (Hadsell et al. 2006), used by LipGAN's discriminator.
 
-    The mean of ``distance ** 2`` where the target is 1, ``max(0, margin - distance) ** 2`` where it
-    is 0.
+    The mean of ``distance ** 2`` for positives and ``max(0, margin - distance) ** 2`` for
+    negatives.
 
     Args:
-        distance: (N,) of the two embeddings of each pair, 0 or more.
+        distance: (N,) distances between the two embeddings of each pair, 0 or more.
         target: (N,) 1 for pairs in sync, 0 for others.
-        margin: distance from which a pair that is not in sync has no loss.
+        margin: distance beyond which a negative has no loss.
     """
     near, far = distance.square(), (margin - distance).clamp_min(0.0).square()
     return torch.where(target > 0.5, near, far).mean()

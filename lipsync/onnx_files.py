@@ -1,4 +1,4 @@
-"""ONNX networks that users bring: opened, described, and refused in one line."""
+"""ONNX networks provided by users, with one-line errors."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import onnxruntime
 from lipsync.errors import CheckpointError
 
 KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
-"""Types of numbers that an input may have."""
+"""Supported input types."""
 _log = logging.getLogger(__name__)
 
 
 def open_onnx(path: Path, device: str, wanted: str) -> onnxruntime.InferenceSession:
-    """A network that is ready to run.
+    """Open an ONNX file for inference.
 
     Args:
         path: the file.
-        device: ``"cuda"`` uses the GPU where ``onnxruntime-gpu`` is installed.
-        wanted: what the file should be, for the error.
+        device: ``"cuda"`` uses the GPU if ``onnxruntime-gpu`` is installed.
+        wanted: what the file should be, for error messages.
 
     Raises:
-        CheckpointError: a file that is not there, or is not ONNX.
+        CheckpointError: the file does not exist, or is not ONNX.
     """
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "no such file"
         raise CheckpointError(path, problem, f"give {wanted}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # threads that spin while they wait take the cores from everyone else
+    # spinning threads would take CPU time from the rest of the pipeline
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
@@ -43,18 +43,18 @@ def open_onnx(path: Path, device: str, wanted: str) -> onnxruntime.InferenceSess
             _log.warning("%s runs on the CPU; for a GPU: pip install onnxruntime-gpu", path)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # its classes have nothing else in common
+    except Exception as error:  # onnxruntime's errors have no narrower common base
         problem = f"cannot be read as ONNX ({one_line(error)})"
         raise CheckpointError(path, problem, f"give {wanted}") from None
 
 
 def described(values: Sequence[Any]) -> str:
-    """Inputs or outputs of a session, such as ``input (1, 3, 512, 512) float``."""
+    """Describe a session's inputs or outputs, such as ``input (1, 3, 512, 512) float``."""
     return ", ".join(
         f"{one.name} ({', '.join(map(str, one.shape))}) {one.type[7:-1]}" for one in values
     )
 
 
 def one_line(error: Exception) -> str:
-    """An error of the runtime, shortened."""
+    """Shorten an error of the runtime to one line."""
     return " ".join(str(error).split())[:200]

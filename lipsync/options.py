@@ -1,4 +1,4 @@
-"""Options in dataclasses and YAML files: the values that each may have stand beside its default."""
+"""Options in dataclasses and YAML files: allowed values are declared along with the default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lipsync.errors import ConfigError
 _NONE = type(None)
 _KINDS = {"str": str, "int": Integral, "float": Real, "bool": bool, "dict": dict}
 _KINDS |= {"list": list, "None": _NONE}
-_PLAIN = (str, Number, date, dict, list, _NONE)  # what YAML gives
+_PLAIN = (str, Number, date, dict, list, _NONE)  # types that YAML yields
 
 
 def option(
@@ -26,16 +26,16 @@ def option(
     least: float = -float("inf"),
     most: float = float("inf"),
 ) -> Any:
-    """A dataclass field with its default, and its choices or bounds (inclusive) beside None."""
+    """A dataclass field with a default, and choices or inclusive bounds; None is always allowed."""
     metadata = {"choices": tuple(choices), "least": least, "most": most}
     return field(default=default, metadata=metadata)
 
 
 def check_options(options: Any) -> None:
-    """Check every field of a dataclass by its annotation and what :func:`option` says of it.
+    """Check every field of a dataclass against its annotation and its :func:`option` limits.
 
     Raises:
-        ConfigError: names the option, what it may be, and what it is.
+        ConfigError: names the option, the allowed values, and the given one.
     """
     for known in fields(options):
         name, value, limits = known.name, getattr(options, known.name), known.metadata
@@ -53,16 +53,16 @@ def check_options(options: Any) -> None:
 
 
 def check_kind(name: str, value: Any, annotation: str) -> None:
-    """Refuse a plain value of none of the kinds that an annotation names.
+    """Check that a plain value has one of the types in an annotation.
 
-    Objects pass where the annotation names a class.
+    Other objects pass if the annotation names a class.
 
     Raises:
-        ConfigError: names the option, the kinds and the value.
+        ConfigError: names the option, the allowed types and the value.
     """
     words = [word.partition("[")[0] for word in annotation.split(" | ")]
     kinds = [word for word in words if word in _KINDS]
-    if isinstance(value, bool):  # which is an int to Python
+    if isinstance(value, bool):  # a subclass of int
         fits = "bool" in kinds
     elif isinstance(value, _PLAIN):
         fits = isinstance(value, tuple(_KINDS[word] for word in kinds))
@@ -74,10 +74,10 @@ def check_kind(name: str, value: Any, annotation: str) -> None:
 
 
 def read_options_file(path: str | Path) -> dict[str, Any]:
-    """The options in a YAML file, by their names; ``-`` in a name is ``_``.
+    """Read options from a YAML file, by name; ``-`` in a name becomes ``_``.
 
     Raises:
-        ConfigError: it cannot be read, or holds no options.
+        ConfigError: the file cannot be read, or contains no options.
     """
     try:
         found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -91,10 +91,10 @@ def read_options_file(path: str | Path) -> dict[str, Any]:
 
 
 def check_names(where: str | Path, given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse names that are not known.
+    """Check that all option names are known.
 
     Raises:
-        ConfigError: names the first of them, and all that are known.
+        ConfigError: names the first unknown one, and all known ones.
     """
     known = sorted(known)
     if unknown := sorted(set(given) - set(known)):

@@ -1,4 +1,4 @@
-"""Work on several items at once, in threads: networks and codecs let go of Python's lock."""
+"""Parallel work in threads: networks and codecs release the GIL."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def in_parallel(
     workers: int,
     start: Callable[[], None] | None = None,
 ) -> Iterator[R]:
-    """``work(item)`` for each item, in order, ``workers`` of them at a time.
+    """Yield ``work(item)`` for each item, in order, computed by ``workers`` threads.
 
     Args:
-        items: read as far ahead as there are workers.
-        work: called in threads.
-        workers: how many threads.
-        start: called once in each thread before its work.
+        items: read ahead by the number of workers.
+        work: called in the threads.
+        workers: number of threads.
+        start: called once in each thread, first.
     """
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers, "lipsync", initializer=start) as pool:

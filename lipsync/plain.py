@@ -1,4 +1,4 @@
-"""Results as plain values, for JSON."""
+"""Conversion of results to plain values, for JSON."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 
 class Plain:
-    """A dataclass that can be given as plain values."""
+    """A dataclass that can be converted to plain values."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Its fields as plain values, for JSON; see :func:`plain`."""
+        """Fields as plain values, for JSON; see :func:`plain`."""
         return _fields(self)
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses and mappings as dicts, tuples as lists, paths and fractions as text.
+    """Convert dataclasses and mappings to dicts, tuples to lists, paths and fractions to strings.
 
-    Numbers that are not finite, of which JSON has none, are None.
+    Non-finite numbers, which JSON does not have, become None.
     """
     if isinstance(value, Plain):
         return value.as_dict()

@@ -1,4 +1,4 @@
-"""Modules from outside the package, imported for the parts that they define."""
+"""Plug-ins: modules from outside the package, imported for the classes they register."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from lipsync.errors import ConfigError
 
 VARIABLE = "LIPSYNC_PLUGINS"
 NAME_IT = f"load its module with --plugin (lipsync), plugins= (train.py, data_prep) or {VARIABLE}"
-"""What to do about a network or feature whose name is not known."""
+"""Remedy for an unknown network or feature, for error messages."""
 _imported: list[str] = []
 
 
 def import_plugins(modules: str | Iterable[str] | None, option: str = "--plugin") -> None:
-    """Import the modules that are named, and those in the environment's ``LIPSYNC_PLUGINS``.
+    """Import the given modules, and those in the environment variable ``LIPSYNC_PLUGINS``.
 
-    A network or feature is known by its name once its module is imported. Only the user names
-    modules: nothing in a checkpoint decides what is imported.
+    Importing a module registers its networks and features by name. Only the user can name modules:
+    a checkpoint never decides what is imported.
 
     Args:
-        modules: dotted names, as a list or with commas between; the working directory is searched
+        modules: dotted names, as a list or separated by commas; the working directory is searched
             after ``sys.path``.
-        option: where they were given, for errors.
+        option: option that names them, for error messages.
 
     Raises:
-        ConfigError: one cannot be imported.
+        ConfigError: a module cannot be imported.
     """
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
@@ -49,12 +49,12 @@ def import_plugins(modules: str | Iterable[str] | None, option: str = "--plugin"
 
 
 def imported() -> list[str]:
-    """The modules that were named so far, which other processes of a run have to import, too."""
+    """Plug-ins imported so far, which a run's other processes must import too."""
     return _imported
 
 
 def not_imported(error: BaseException) -> str:
-    """Why a module could not be imported, and what to do, on one line."""
+    """One line on why a module could not be imported, and what to do."""
     while error.__cause__ is not None:
         error = error.__cause__
     problem = " ".join(f"{type(error).__name__}: {error}".split())
@@ -67,10 +67,11 @@ def not_imported(error: BaseException) -> str:
 
 
 def register(kinds: dict[str, Any], name: str, kind: type) -> None:
-    """Let a class be known by a name, which no class defined elsewhere may have.
+    """Register a class under a name.
 
     Raises:
-        ConfigError: another one has it, so that checkpoints of that one would become this.
+        ConfigError: a class defined elsewhere has this name, and its checkpoints would be loaded as
+            this class.
     """
     other = kinds.setdefault(name, kind)
     if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):

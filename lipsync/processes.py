@@ -1,4 +1,4 @@
-"""A process that does what it is sent, and ends with the one that started it."""
+"""Worker processes that end with their parent."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from typing import Any
 
 
 class Child:
-    """A spawned process, and a pipe to it.
+    """A spawned process with a pipe to it.
 
-    ``concurrent.futures`` gives a whole pool up when a worker is killed, ``multiprocessing.Pool``
-    waits for ever. Here the death of a process is seen, and costs what it was doing.
+    When a worker is killed, ``concurrent.futures`` abandons the whole pool, and
+    ``multiprocessing.Pool`` waits for ever. Here its death is detected, and only its current task
+    is lost.
 
     Args:
-        work: called in the process with its end of the pipe. Picklable.
-        environment: variables that are other ones while it loads.
+        work: called in the process with its end of the pipe; picklable.
+        environment: environment variables to set for the process.
 
     Attributes:
-        connection: this end of the pipe.
+        connection: the parent's end of the pipe.
     """
 
     def __init__(
         self, work: Callable[[Connection], None], environment: Mapping[str, str] | None = None
     ) -> None:
-        context = multiprocessing.get_context("spawn")  # forking under torch's threads can hang
+        context = multiprocessing.get_context("spawn")  # forking with torch's threads can hang
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_run, args=(theirs, work), daemon=True)
         given = dict(environment or {})
@@ -39,7 +40,7 @@ class Child:
         finally:
             for name, value in kept.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
-        theirs.close()  # so that its death is seen as an end of file
+        theirs.close()  # so that the child's death closes the pipe
 
     @property
     def pid(self) -> int:
@@ -47,15 +48,15 @@ class Child:
         return self._process.pid
 
     def send(self, value: Any) -> None:
-        """Send it something; nothing happens if it is dead, which :meth:`receive` says."""
+        """Send a value; if the process is dead, does nothing, and :meth:`receive` raises."""
         with suppress(BrokenPipeError):
             self.connection.send(value)
 
     def receive(self) -> Any:
-        """What it sends next.
+        """Receive the next value.
 
         Raises:
-            EOFError: it is dead; the message is its exit code.
+            EOFError: the process is dead; the message has its exit code.
         """
         try:
             return self.connection.recv()
@@ -64,7 +65,7 @@ class Child:
             raise EOFError(f"exit code {self._process.exitcode}") from None
 
     def end(self, patience: float = 0.0) -> None:
-        """Close the pipe, and kill it if it has not ended within ``patience`` seconds."""
+        """Close the pipe, and kill the process if it does not end within ``patience`` seconds."""
         self.connection.close()
         self._process.join(patience)
         self._process.kill()
@@ -73,13 +74,13 @@ class Child:
 
 def _run(connection: Connection, work: Callable[[Connection], None]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # the parent wants nothing more, or was interrupted and says so itself
+    # the parent has closed the pipe, or was interrupted and reports that itself
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         work(connection)
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its processes, and the next run must not meet them."""
+    """Exit when the parent dies, as a killed parent cannot stop its children."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

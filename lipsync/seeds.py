@@ -1,4 +1,4 @@
-"""Seeds derived from a run's seed: a function of what they are for, and no two alike."""
+"""Independent seeds derived from a run's seed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 @lru_cache(maxsize=2**14)
 def seed_of(seed: int, purpose: str, *numbers: int) -> int:
-    """A seed of 64 bits for one use of random numbers.
+    """Derive a 64-bit seed for one use of random numbers.
 
-    Sums and products of seed and numbers collide; a :class:`numpy.random.SeedSequence` mixes them.
+    Uses :class:`numpy.random.SeedSequence`, as sums or products of seed and numbers would collide.
 
     Args:
-        seed: of the run, 0 or more.
-        purpose: keeps uses that count alike apart, such as ``augment`` and ``sample``.
-        numbers: what is counted, 0 or more and below 2**32: batch, draw, process.
+        seed: seed of the run, 0 or more.
+        purpose: distinguishes uses with the same numbers, such as ``augment`` and ``sample``.
+        numbers: indices such as batch, draw and process, each 0 or more and below 2**32.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()), *numbers))
     return int(sequence.generate_state(1, np.uint64)[0])

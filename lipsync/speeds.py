@@ -1,7 +1,8 @@
-"""How fast networks run on this machine in one form and another: measured once, and kept.
+"""Speed of networks on this machine by precision: measured once, then cached.
 
-A file in the user's cache holds it, by processor, PyTorch and network, so that a machine
-makes the same pictures from run to run; delete it to measure again. It needs no PyTorch to be read.
+The cache is a file in the user's cache folder, keyed by CPU, PyTorch version and network, so that
+the choice of precision, and with it the output, is the same from run to run. Delete the file to
+measure again. Reading it does not import PyTorch.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 Milliseconds = dict[str, float]
-"""Of a frame, by precision."""
-_LEAST_GAIN = 1.1  # times as fast as the exact precision that a coarser one must be
+"""Milliseconds per frame, by precision."""
+_LEAST_GAIN = 1.1  # minimum speed-up over the exact precision
 log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """``$LIPSYNC_CACHE``, or ``lipsync`` in this system's folder for a user's caches."""
+    """``$LIPSYNC_CACHE``, or ``lipsync`` in the user's cache folder on this system."""
     if given := os.environ.get("LIPSYNC_CACHE"):
         return Path(given).expanduser()
     if sys.platform == "win32":
@@ -44,14 +45,15 @@ def quickest(
     measure: Callable[[], Milliseconds],
     least_gain: float = _LEAST_GAIN,
 ) -> str:
-    """The precision to run a network in on this machine.
+    """Choose the precision in which to run a network on this machine.
 
     Args:
-        network: its name, for people.
-        config: what else tells it apart, plain values.
-        version: of PyTorch and what else runs it.
-        measure: called where nothing is known yet; the first precision is the exact one.
-        least_gain: times as fast as that one another must be.
+        network: display name; part of the key.
+        config: plain values, also part of the key.
+        version: version of PyTorch or another runtime.
+        measure: called if there is no measurement yet; the first precision it returns is the exact
+            one.
+        least_gain: minimum speed-up over the exact precision.
     """
     about = json.dumps([network, config, processor(), version], default=str)
     key = hashlib.sha256(about.encode()).hexdigest()[:16]
@@ -72,7 +74,7 @@ def quickest(
 
 
 def measured() -> dict[str, dict[str, Any]]:
-    """What is known of this and other machines that share the cache, by a key each."""
+    """Cached measurements by key, of all machines that share the cache."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         found = json.loads(_path().read_text(encoding="utf-8"))
         return {key: row for key, row in found.items() if row["chosen"] in row["times"]}
@@ -80,7 +82,7 @@ def measured() -> dict[str, dict[str, Any]]:
 
 
 def about_speeds() -> str:
-    """What was measured on this processor, in a line."""
+    """Measurements on this CPU, in one line."""
     own = [row for row in measured().values() if row["processor"] == processor()]
     said = [
         f"{row['network']} in {row['chosen']} ("
@@ -95,7 +97,7 @@ def about_speeds() -> str:
 
 
 def processor() -> str:
-    """The name of this machine's processor."""
+    """Name of this machine's CPU."""
     with suppress(OSError, StopIteration):
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
             named = next(line for line in lines if line.startswith("model name"))
@@ -109,11 +111,11 @@ def _path() -> Path:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Processes of one batch measure in turn, so that the second one finds what the first found."""
-    from filelock import FileLock  # late: it takes longer than all else here
+    """Lock the cache, so that concurrent processes measure only once."""
+    from filelock import FileLock  # slow to import
 
     with ExitStack() as stack:
-        with suppress(OSError):  # a cache that cannot be written
+        with suppress(OSError):  # the cache is not writable
             _path().parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(_path().with_suffix(".lock")))
         yield
@@ -126,5 +128,5 @@ def _save(known: dict[str, dict[str, Any]]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         temporary.replace(path)
-    except OSError as error:  # it is measured again the next time
+    except OSError as error:  # it is measured again next time
         log.info("%s cannot be written (%s)", path, error.strerror)

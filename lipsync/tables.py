@@ -1,4 +1,4 @@
-"""Text files and tables as people save them: byte-order marks, CRLF, UTF-16, any separator."""
+"""Reading of text and CSV files as people save them: BOMs, CRLF, UTF-16, any separator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lipsync.errors import MediaError
 
-_MARKS = (  # the longer first: UTF-32's little-endian mark begins with UTF-16's
+_MARKS = (  # longest first: UTF-32's little-endian mark starts with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -18,10 +18,10 @@ _MARKS = (  # the longer first: UTF-32's little-endian mark begins with UTF-16's
 
 
 def read_text(path: str | Path) -> str:
-    """A text in UTF-8, UTF-16 or UTF-32 with ``\\n`` between its lines.
+    """Read text in UTF-8, UTF-16 or UTF-32, with line endings converted to ``\\n``.
 
     Raises:
-        MediaError: it cannot be read, or is in another encoding; the message names the line.
+        MediaError: the file cannot be read, or has another encoding; the message names the line.
     """
     path = Path(path)
     try:
@@ -31,7 +31,7 @@ def read_text(path: str | Path) -> str:
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     if encoding is None:
         encoding = "utf-8"
-        if b"\0" in data[:2]:  # UTF-16 without a mark: ASCII's other byte is 0
+        if b"\0" in data[:2]:  # UTF-16 without a mark: the high byte of ASCII is 0
             encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
     try:
         text = data.decode(encoding)
@@ -47,14 +47,14 @@ def read_text(path: str | Path) -> str:
 
 
 def read_table(path: str | Path, *columns: str) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file under its header, each with the number of its line.
+    """Rows of a CSV file with a header, each with its line number.
 
     Args:
-        path: of the file.
-        columns: which it needs; others may be there.
+        path: path of the file.
+        columns: required columns; others are allowed.
 
     Raises:
-        MediaError: it cannot be read, has no such header, or a row of more or fewer cells.
+        MediaError: the file cannot be read, lacks a column, or has a row of another length.
     """
     (_, head), *rows = read_rows(path) or [(0, [])]
     if not set(columns) <= set(head) or len(set(head)) < len(head):
@@ -68,13 +68,13 @@ def read_table(path: str | Path, *columns: str) -> list[tuple[int, dict[str, str
 
 
 def read_rows(path: str | Path) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not blank, each with the number of its (last) line.
+    """Non-blank rows of a CSV file, each with its (last) line number.
 
-    Cells are stripped. The separator is a comma, a semicolon or a tab, whichever the first line
-    has most of.
+    Cells are stripped. The separator is a comma, semicolon or tab, whichever is most frequent in
+    the first line.
 
     Raises:
-        MediaError: it cannot be read, or a quote is not closed.
+        MediaError: the file cannot be read, or a quote is not closed.
     """
     lines = read_text(path).split("\n")
     first = next((line for line in lines if line.strip()), "")

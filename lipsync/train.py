@@ -1,6 +1,6 @@
 """Train a model: ``python -m lipsync.train model=wav2lip``; options: conf/train.yaml.
 
-In a clone of the repository ``python train.py`` is the same.
+In a clone of the repository, ``python train.py`` does the same.
 """
 
 import hydra
@@ -14,10 +14,10 @@ from lipsync.errors import LipsyncError, exit_on_error
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="train")
 def main(config: DictConfig) -> float:
-    from lipsync.training.run import run  # takes seconds, a misspelt option should not
+    from lipsync.training.run import run  # slow to import; misspelt options should fail fast
 
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
-    with exit_on_error(*[LipsyncError] * sweeping):  # a sweep goes on with its next point
+    with exit_on_error(*[LipsyncError] * sweeping):  # a sweep continues with its next point
         return run(config)
 
 

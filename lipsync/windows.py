@@ -1,11 +1,10 @@
-"""All arithmetic between video frames and columns of sound. Pure: integers and arrays in and out.
+"""All arithmetic between video frames and audio columns. Pure: integers and arrays in and out.
 
-Where a generator's mel window begins differs between published training and published inference:
-training starts a frame's mel one frame *earlier*. :func:`mel_start` serves both, and the choice has
-a name, ``lead`` (frames): :data:`PUBLISHED_TRAINING_LEAD` or :data:`PUBLISHED_INFERENCE_LEAD`. Our
-own generators use :data:`CENTRED_LEAD`, which puts the frame in the middle of the sound it hears. A
-network carries its lead in the record of its feature (:mod:`lipsync.features`), so that dubbing
-feeds it what it was trained on.
+Published training and published inference start a frame's mel window at different places: training
+one frame *earlier*. The parameter ``lead`` (in frames) covers both:
+:data:`PUBLISHED_TRAINING_LEAD` and :data:`PUBLISHED_INFERENCE_LEAD`. Our own generators use
+:data:`CENTRED_LEAD`, which centres the audio window on the frame. A network stores its lead in the
+record of its feature (:mod:`lipsync.features`), so that inference matches training.
 """
 
 from __future__ import annotations
@@ -26,42 +25,42 @@ CENTRED_LEAD = 2
 
 
 def mel_start(frame: int, fps: float = FPS, lead: int = 0) -> int:
-    """First mel column of the window that belongs to ``frame``.
+    """First mel column of the window for ``frame``.
 
     Args:
         frame: index of a video frame, 0 or more.
-        fps: frames a second of the video that ``frame`` counts.
-        lead: how many frames (of 1/25 s) before the frame its sound begins.
+        fps: frame rate of the video.
+        lead: number of frames (of 1/25 s) by which the window starts before the frame.
 
     Returns:
-        A column index; negative where the window begins before the sound.
+        A column index; negative if the window starts before the audio.
     """
     return int(np.floor(MEL_RATE * (frame / fps - lead / FPS) + 1e-9))
 
 
 def mfcc_start(frame: float, fps: float = FPS) -> int:
-    """First of LipGAN's 35 rows of cepstra that belong to ``frame``: ``4 * frame - 16`` at 25 fps.
+    """First of LipGAN's 35 MFCC rows for ``frame``: ``4 * frame - 16`` at 25 fps.
 
-    A row hears 25 ms from ``10 * row`` ms on, so 35 rows hear 365 ms; their middle is put as near
-    to the middle of the frame's time on the screen as rows allow (2.5 ms after it at 25 fps).
+    A row covers 25 ms from ``10 * row`` ms on, so 35 rows cover 365 ms. They are centred on the
+    middle of the frame's display time as closely as possible (2.5 ms after it at 25 fps).
 
     Args:
         frame: index of a video frame, 0 or more.
-        fps: frames a second of the video that ``frame`` counts.
+        fps: frame rate of the video.
 
     Returns:
-        A row index; negative where the window begins before the sound.
+        A row index; negative if the window starts before the audio.
     """
     middle = MFCC_RATE * (frame + 0.5) / fps
     return int(np.floor(middle - 18.25 + 0.5 + 1e-9))  # 18.25 rows are half of 365 ms
 
 
 def cut_columns(columns: np.ndarray, start: int, length: int, silence: float) -> np.ndarray:
-    """``columns[:, start : start + length]``, filled with ``silence`` where there is no sound.
+    """``columns[:, start : start + length]``, padded with ``silence`` beyond both ends.
 
     Args:
         columns: (bands, n).
-        start: first column, of any sign.
+        start: first column; may be negative.
 
     Returns:
         (bands, length).
@@ -76,10 +75,7 @@ def cut_columns(columns: np.ndarray, start: int, length: int, silence: float) ->
 
 
 def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> int | None:
-    """A random window start among ``count`` that lies at least ``gap`` frames from ``start``.
-
-    Returns None where there is none.
-    """
+    """Random start in [0, count) at least ``gap`` frames from ``start``; None if there is none."""
     below, above = max(0, start - gap + 1), max(0, count - start - gap)
     if below + above == 0:
         return None
@@ -88,5 +84,5 @@ def draw_apart(rng: np.random.Generator, count: int, start: int, gap: int) -> in
 
 
 def lower_half(faces: Any) -> Any:  # any array or tensor
-    """The lower half of pictures laid out (..., height, width): ``[..., height // 2 :, :]``."""
+    """Lower half of images (..., height, width): ``[..., height // 2 :, :]``."""
     return faces[..., faces.shape[-2] // 2 :, :]

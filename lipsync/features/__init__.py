@@ -1,4 +1,4 @@
-"""What a network hears: sound as columns, and which of them belong to a frame."""
+"""Audio features: columns extracted from audio, and the window of columns for each frame."""
 
 from lipsync.features.base import Feature, feature_of, get_feature
 from lipsync.features.cepstra import LipGANMFCC, SyncNetMFCC

@@ -1,4 +1,4 @@
-"""What may happen to a feature's windows in training, on the device that they are on."""
+"""Augmentation of feature windows in training, on their device."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from torch import Tensor
 from lipsync.audio import mel_centres
 
 Change = Callable[[Tensor], Tensor]
-"""Windows (clips, ..., bands, columns) -> the same shape; the same change for any such tensor."""
-_SLOW = 22  # cepstral coefficients; the harmonics of voices of up to some 300 Hz are faster
-_COEFFICIENTS = 13  # at most
-_HIDDEN = 1280  # bands at most, of the largest encoder
+"""Maps windows (clips, ..., bands, columns) to the same shape; reusable for several tensors."""
+_SLOW = 22  # cepstral coefficients of the envelope; harmonics of pitches up to 300 Hz are above
+_COEFFICIENTS = 13  # maximum number of cepstral coefficients
+_HIDDEN = 1280  # maximum number of bands, that of the largest encoder
 _DECIBEL = 8 / 100  # the mel's 8 units span 100 dB
 
 
 class Augmentation(ABC):
-    """The amounts of each kind at full strength; 0 turns a kind off."""
+    """Settings at full strength; 0 turns an augmentation off."""
 
     @abstractmethod
     def draw(self, clips: int, strength: float, rng: torch.Generator) -> Change:
-        """Draw one change for each of some clips.
+        """Draw a random change per clip.
 
         Args:
-            clips: how many.
+            clips: number of clips.
             strength: 0 to 1.
-            rng: on the device of the windows to be changed.
+            rng: random generator on the device of the windows.
         """
 
 
 @dataclass
 class MelAugment(Augmentation):
-    """Changes of mel windows in [-4, 4].
+    """Augmentation of mel windows in [-4, 4].
 
     Attributes:
-        gain: largest change of loudness, in dB.
-        tilt: largest change of the spectrum's slope, in dB from the lowest band to the highest.
-        noise: largest standard deviation of noise on the mel, in dB.
-        warp: largest relative change of all frequencies: other vocal tracts (Jaitly & Hinton 2013).
-        mask: largest band that is silenced, in bins (Park et al. 2019).
-        ripple: largest change of each of five slow ripples of the spectrum, in dB: other rooms,
-            microphones and timbres.
-        pitch: probability that the harmonics make way for those of another pitch.
+        gain: maximum change of loudness, in dB.
+        tilt: maximum change of spectral slope, in dB from the lowest band to the highest.
+        noise: maximum standard deviation of noise added to the mel, in dB.
+        warp: maximum relative scaling of frequency: other vocal tracts (Jaitly & Hinton 2013).
+        mask: maximum width of the frequency mask, in bins (SpecAugment, Park et al. 2019).
+        ripple: maximum amplitude of each of five slow ripples over the spectrum, in dB: other
+            rooms, microphones and timbres.
+        pitch: probability of replacing the harmonics by those of another pitch.
     """
 
     gain: float = 10.0
@@ -74,7 +74,7 @@ class MelAugment(Augmentation):
             bands, shape = mel.shape[-2], (clips, *[1] * (mel.ndim - 1))
 
             def spread(curve: Tensor) -> Tensor:
-                """(clips, bands) beside the windows."""
+                """Broadcast (clips, bands) over the windows."""
                 return curve.view(*shape[:-2], bands, 1)
 
             slope = torch.linspace(-0.5, 0.5, bands, device=mel.device)
@@ -101,12 +101,12 @@ class MelAugment(Augmentation):
 
 @dataclass
 class CepstraAugment(Augmentation):
-    """Changes of cepstra, on their own scale (c0 is about 15, the others within 20 of 0).
+    """Augmentation of cepstra, on their own scale (c0 is about 15, the others within 20 of 0).
 
     Attributes:
-        offset: largest constant added to each coefficient, which is what another channel or vocal
-            tract does.
-        noise: largest standard deviation of noise.
+        offset: maximum constant added to each coefficient, like the effect of another channel or
+            vocal tract.
+        noise: maximum standard deviation of noise.
     """
 
     offset: float = 2.0
@@ -127,11 +127,11 @@ class CepstraAugment(Augmentation):
 
 @dataclass
 class HiddenAugment(Augmentation):
-    """Changes of hidden states, whose bands have no order and scales of their own.
+    """Augmentation of hidden states, whose bands are unordered and differ in scale.
 
     Attributes:
-        noise: largest standard deviation of noise, as a share of each band's own in the windows.
-        drop: largest share of the bands that are set to zero.
+        noise: maximum standard deviation of noise, relative to that of each band in the windows.
+        drop: maximum fraction of bands set to zero.
     """
 
     noise: float = 0.1
@@ -154,14 +154,14 @@ class HiddenAugment(Augmentation):
 
 @cache
 def _cosines(bands: int, device: torch.device | str = "cpu") -> Tensor:
-    """Cosines over the bands of a mel, from none to ``bands - 1`` half turns (DCT-II)."""
+    """DCT-II basis over the bands of a mel, (bands, bands)."""
     turns = torch.arange(bands, device=device)
     return torch.cos(math.pi * turns[:, None] * (turns + 0.5) / bands)
 
 
 @cache
 def lifter(bands: int, device: torch.device | str = "cpu") -> Tensor:
-    """The matrix (bands, bands) that leaves a mel's spectral envelope, without its harmonics."""
+    """Projection matrix (bands, bands) of a mel onto its spectral envelope, without harmonics."""
     slow = _cosines(bands, device)[:_SLOW]
     slow = slow / slow.norm(dim=1, keepdim=True)
     return slow.T @ slow
@@ -173,7 +173,7 @@ def _centres(device: torch.device | str = "cpu") -> Tensor:
 
 
 def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
-    """Move what a mel holds at a frequency to ``factor`` (clips,) times that."""
+    """Scale the frequencies of a mel by ``factor`` (clips,)."""
     centres = _centres(mel.device)
     last = len(centres) - 1
     asked = (centres / factor[:, None]).clamp(centres[0], centres[-1])  # (clips, bands)
@@ -189,16 +189,16 @@ def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
 @torch.autocast("cpu", enabled=False)
 @torch.autocast("cuda", enabled=False)
 def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
-    """Give a mel (clips, ..., bands, n) the harmonics of other pitches (clips,), in Hz.
+    """Replace the harmonics of a mel (clips, ..., bands, n) by those of pitches (clips,) in Hz.
 
-    The cepstrum's slow part, the envelope, stays; what is left in each column tells how strongly
-    it is voiced, and that much of a comb at the new pitch takes its place.
+    The envelope is kept. The residual in each column, a measure of voicing, is replaced by a comb
+    of the same strength at the new pitch.
     """
     bands = mel.shape[-2]
     envelope = lifter(bands, mel.device) @ mel
     voiced = (mel - envelope)[..., : bands // 2, :].std(dim=-2, keepdim=True)
     centres = _centres(mel.device)
-    apart = torch.gradient(centres)[0] / pitch[:, None]  # from band to band, in harmonics
+    apart = torch.gradient(centres)[0] / pitch[:, None]  # spacing of bands, in harmonics
     comb = torch.cos(2 * math.pi * centres / pitch[:, None]) * torch.exp(-((2 * apart) ** 2))
     comb = comb.view(len(mel), *[1] * (mel.ndim - 3), bands, 1).to(mel)
     return envelope + 2**0.5 * voiced * comb

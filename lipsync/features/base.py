@@ -1,4 +1,4 @@
-"""The base of all features: extraction, window arithmetic, and the record in a model's config."""
+"""Base class of audio features: extraction, window arithmetic, and the record in model configs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from lipsync.windows import FPS, cut_columns
 class Feature(ABC):
     """How sound is converted to columns, and which window of columns belongs to a video frame.
 
-    A subclass is registered by its ``name`` once its module is imported. A network keeps the
-    :attr:`record` of its feature in its config, and every stage that feeds the network builds the
-    feature from it (:func:`feature_of`).
+    Importing a subclass registers it by its ``name``. A network stores the :attr:`record` of its
+    feature in its config, and every stage that feeds the network rebuilds the feature from it
+    (:func:`feature_of`).
 
     Args:
         window: columns of a window; None takes the default of the class.
@@ -32,15 +32,15 @@ class Feature(ABC):
 
     Attributes:
         name: name under which it is stored and recorded.
-        rate: columns per second; a column begins every ``SAMPLE_RATE / rate`` samples.
-        bands: numbers in a column.
-        silence: value of columns beyond the ends of the sound.
+        rate: columns per second; a column starts every ``SAMPLE_RATE / rate`` samples.
+        bands: values per column.
+        silence: padding value of columns beyond the ends of the audio.
         reach: samples from the start of a column's hop to the last sample it depends on.
-        context: columns by which a piece of sound must start earlier to give the same columns as
+        context: columns by which a piece of audio must start earlier to give the same columns as
             the whole.
-        chunk: number of columns computed together: pieces of sound start at multiples of it.
+        chunk: number of columns computed together; pieces of audio start at multiples of it.
         repeats_end: whether the last window is repeated where a window would extend beyond the
-            sound.
+            audio.
         augmentation: augmentation of its windows in training.
     """
 
@@ -100,7 +100,7 @@ class Feature(ABC):
 
     @property
     def asked(self) -> str:
-        """How it is written in YAML, for messages: its name, or a mapping."""
+        """The feature as written in YAML, for messages: its name, or a mapping."""
         options = self.options()
         if options == type(self)().options():
             return self.name
@@ -122,11 +122,11 @@ class Feature(ABC):
 
     @abstractmethod
     def extract(self, wave: np.ndarray) -> np.ndarray:
-        """float32 (samples,) mono at 16 kHz, in [-1, 1] -> float32 (bands, columns)."""
+        """Mono float32 (samples,) at 16 kHz in [-1, 1] -> float32 (bands, columns)."""
 
     def columns(self, samples: int) -> int:
         """Number of columns for a number of samples."""
-        # Every whole hop gives one more, whatever a feature does at the end: a short piece tells.
+        # Each whole hop adds one column; how the end is handled is measured on a short piece.
         short = samples % self.hop + self.rate // 2 * self.hop
         found = self.extract(np.zeros(short, np.float32)).shape[1]
         return max(0, found + (samples - short) // self.hop) if samples else 0
@@ -139,7 +139,7 @@ class Feature(ABC):
     def cut(
         self, values: np.ndarray, frames: Sequence[int] | np.ndarray, fps: float = FPS
     ) -> np.ndarray:
-        """The windows of single frames, filled with ``silence`` beyond the ends of the sound.
+        """Windows of single frames, padded with ``silence`` beyond the ends of the audio.
 
         Args:
             values: (bands, columns), as returned by :meth:`extract`; may be memory-mapped.
@@ -152,36 +152,36 @@ class Feature(ABC):
         starts = np.array([self.start(int(frame) / fps, fps) for frame in frames])
         first, end = int(starts.min()), int(starts.max()) + self.window
         heard = cut_columns(values, first, end - first, self.silence)
-        # every window there is, as a view; which of them are asked for, as a copy
+        # all windows as a view, then a copy of the requested ones
         shape = (end - first - self.window + 1, len(heard), self.window)
         windows = as_strided(heard, shape, (heard.strides[1], *heard.strides), writeable=False)
         return windows[starts - first][:, None]
 
     def spanning(self, frames: int) -> Feature:
-        """The same feature with windows that span so many frames at 25 fps, as experts need it."""
+        """The same feature with windows that span ``frames`` frames at 25 fps, as for experts."""
         columns = int(np.floor(frames * self.rate / FPS + 1e-9))
         return type(self)(window=columns, lead=0, **self.options())
 
     def count(self, frames: int, columns: int, window: int) -> int:
-        """Number of windows of ``window`` frames at 25 fps that lie within the sound; may be 0.
+        """Number of windows of ``window`` frames at 25 fps within the audio; may be 0.
 
-        Windows begin at frames 0, 1, ..., count - 1.
+        Windows start at frames 0, 1, ..., count - 1.
         """
         # The largest f with floor(rate * f / 25) + self.window <= columns.
         by_sound = int(np.ceil((columns - self.window + 1) * FPS / self.rate + self.lead - 1e-9))
         return max(0, min(frames - window + 1, by_sound))
 
     def look_ahead(self) -> float:
-        """Seconds of sound after the start of a frame that are needed to generate it."""
-        last = self.start(100.0) + self.window - 1 + self.chunk - 1  # of its chunk, at worst
+        """Look-ahead: seconds of audio after the start of a frame needed to generate it."""
+        last = self.start(100.0) + self.window - 1 + self.chunk - 1  # worst case within a chunk
         return (last * self.hop + self.reach) / SAMPLE_RATE - 100.0
 
 
 def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
-    """A feature from its name, or from the record in a network's config.
+    """Build a feature from its name, or from the record in a network's config.
 
     Raises:
-        ConfigError: no such feature, or a record that is not of the feature known by that name.
+        ConfigError: an unknown feature, or a record that does not fit the feature of that name.
     """
     if isinstance(given, Feature):
         return given
@@ -204,10 +204,10 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
 
 
 def feature_of(network: nn.Module) -> Feature:
-    """What a network hears, from its config.
+    """Audio feature of a network, from its config.
 
     Raises:
-        ConfigError: the config does not say, or names a feature that is not known.
+        ConfigError: the config has no feature, or an unknown one.
     """
     if (record := getattr(network, "config", {}).get("feature")) is None:
         raise ConfigError(f"the config of {type(network).__name__} contains no feature")

@@ -1,4 +1,4 @@
-"""The cepstra that LipGAN and SyncNet v2 hear."""
+"""MFCC features of LipGAN and SyncNet v2."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ class SyncNetMFCC(Feature):
 class LipGANMFCC(Feature):
     """LipGAN's 12 coefficients, see :func:`lipsync.audio.lipgan_mfcc`; 35 columns are 365 ms.
 
-    The middle of a window is put as near to the middle of the frame's time on the screen as
-    columns allow, whatever the frame rate: 2.5 ms after it at 25 fps, where that is a lead of four
-    frames.
+    A window is centred on the middle of the frame's display time as closely as possible at any
+    frame rate. At 25 fps it is 2.5 ms late, with a lead of four frames.
     """
 
     name = "lipgan_mfcc"

