@@ -1,4 +1,4 @@
-"""Are the clips and speakers of a set's splits apart?"""
+"""Check that the splits of a set do not overlap."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 
 def check_apart(splits: Mapping[str, Sequence[str]], root: str | Path) -> None:
-    """Log how many speakers of each split are in ``train`` too.
+    """Refuse splits that share clips, and log how many speakers each shares with ``train``.
 
     Args:
-        splits: the keys of each, ``speaker/clip``; ``train`` among them.
-        root: of the set, for messages.
+        splits: split -> keys, ``speaker/clip``; includes ``train``.
+        root: root of the set, for messages.
 
     Raises:
-        ConfigError: a clip is in two splits; names the splits, the first clip and their number.
+        ConfigError: two splits share clips; names the splits, the number of clips and the first.
     """
     for (first, a), (second, b) in combinations(splits.items(), 2):
         if shared := sorted(set(a) & set(b)):

@@ -1,7 +1,7 @@
-"""NumPy files of a prepared set, opened at a fraction of what np.load costs.
+"""Fast reading of the NumPy files of a prepared set, at a fraction of the cost of np.load.
 
-Rows are read by position and not through a memory map: mapped pages bring their neighbours along,
-which reads a whole clip for five frames where the system reads far ahead, as network disks do.
+Rows are read by position, not through a memory map: with a large read-ahead, as on network disks,
+touching the pages of five frames would read the whole clip.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-_START = 10  # bytes: magic, version and length of the header
+_START = 10  # bytes of magic, version and header length
 _PAGE = 4096
 
 
 class Header(NamedTuple):
-    """Where a file's numbers begin, and how they lie."""
+    """Shape, memory order and type of an array, and the byte at which its data begin."""
 
     shape: tuple[int, ...]
     columns_first: bool
@@ -34,26 +34,26 @@ class Header(NamedTuple):
 
 
 def read_header(path: Path) -> Header:
-    """The header of a ``.npy`` file that holds as much as it says.
+    """Read the header of a ``.npy`` file, and check that the file is as long as it declares.
 
     Raises:
-        OSError: it cannot be opened.
-        ValueError: it is damaged, or holds objects.
+        OSError: the file cannot be opened.
+        ValueError: the file is damaged, or contains objects.
     """
     with _opened(path) as (_, header):
         return header
 
 
 def read_rows(path: Path, rows: Sequence[int] | np.ndarray, top: int = 0) -> np.ndarray:
-    """``np.load(path)[rows, top:]``: consecutive rows in one read, and nothing else.
+    """``np.load(path)[rows, top:]``, reading only these rows, consecutive ones in a single read.
 
     Args:
-        path: an array of two axes or more, in C order.
-        rows: 0 or more each; at least one.
-        top: what is left out at the beginning of each row.
+        path: file with an array of two or more dimensions, in C order.
+        rows: row indices, 0 or more; at least one.
+        top: number of elements to skip along the second dimension.
 
     Raises:
-        OSError, ValueError: as of :func:`read_header`; or there are not so many rows.
+        OSError, ValueError: as for :func:`read_header`; or a row beyond the end.
     """
     rows = np.asarray(rows)
     with _opened(path) as (file, header):
@@ -61,7 +61,7 @@ def read_rows(path: Path, rows: Sequence[int] | np.ndarray, top: int = 0) -> np.
         line = header.dtype.itemsize * math.prod(header.shape[2:])
         step, size = line * header.shape[1], line * (header.shape[1] - top)
         breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
-        if len(breaks) > 2 and hasattr(os, "posix_fadvise"):  # a disk looks for all at once
+        if len(breaks) > 2 and hasattr(os, "posix_fadvise"):  # lets the disk fetch all runs at once
             for i, j in pairwise(breaks):
                 place = header.begin + int(rows[i]) * step
                 os.posix_fadvise(file.fileno(), place, (j - i) * step, os.POSIX_FADV_WILLNEED)
@@ -70,17 +70,17 @@ def read_rows(path: Path, rows: Sequence[int] | np.ndarray, top: int = 0) -> np.
             file.seek(header.begin + int(rows[i]) * step + line * top)
             part = data[i * size : j * size]
             while part:
-                if not (count := file.readinto(part)):  # bytes, 2 GB at most
+                if not (count := file.readinto(part)):  # bytes, at most 2 GB per call
                     raise ValueError(f"it has {header.shape[0]} rows, not {rows.max() + 1}")
                 part = part[count:]
     return found
 
 
 def map_array(path: Path) -> np.ndarray:
-    """A ``.npy`` file as a read-only array; pages are read when they are touched.
+    """Memory-map a ``.npy`` file as a read-only array.
 
     Raises:
-        OSError, ValueError: as of :func:`read_header`.
+        OSError, ValueError: as for :func:`read_header`.
     """
     with _opened(path) as (file, header):
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -89,10 +89,10 @@ def map_array(path: Path) -> np.ndarray:
 
 
 def parse_array(data: bytes | memoryview) -> np.ndarray:
-    """The bytes of a ``.npy`` file as a read-only array.
+    """Read-only array from the bytes of a ``.npy`` file.
 
     Raises:
-        ValueError: they are damaged, or hold objects.
+        ValueError: the bytes are damaged, or contain objects.
     """
     header = _parsed(bytes(data[: _START + int.from_bytes(data[8:_START], "little")]))
     flat = np.frombuffer(data, header.dtype, math.prod(header.shape), header.begin)
@@ -100,9 +100,9 @@ def parse_array(data: bytes | memoryview) -> np.ndarray:
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
-    """As ``np.save``; an OSError says its cause, such as a full disk."""
+    """Like ``np.save``, but an OSError keeps its cause, such as a full disk."""
     with path.open("wb") as file:
-        # not the file itself: NumPy's way to real files forgets why one could not be written
+        # not the file itself: for real files, NumPy loses the cause of a failed write
         np.save(SimpleNamespace(write=file.write), array)
 
 
@@ -117,7 +117,7 @@ def _opened(path: Path) -> Iterator[tuple[io.FileIO, Header]]:
         yield file, header
 
 
-@lru_cache(maxsize=4096)  # files of one shape have the same bytes here
+@lru_cache(maxsize=4096)  # headers of equal shapes are identical
 def _parsed(data: bytes) -> Header:
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):

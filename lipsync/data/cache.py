@@ -1,7 +1,7 @@
-"""Files that a node keeps of what it read from afar, at most so many bytes; the oldest go.
+"""A size-limited, least-recently-used cache of remote files on a node's local disk.
 
-All processes of a node share one folder without locks: a file appears whole or not at all, and
-whoever adds one makes room among those that share its bucket.
+All processes of a node share one folder without locks: files are added atomically, and the process
+that adds one evicts others from the same bucket.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lipsync.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-_LEAVES = 256  # folders that the files are spread over
-_BUCKET = 1 << 28  # bytes: least limit of a bucket, many times a clip
+_LEAVES = 256  # subfolders over which files are spread
+_BUCKET = 1 << 28  # minimum limit of a bucket in bytes, many times the size of a clip
 
 
 class Cache:
-    """A folder of files by name.
+    """A cache folder.
 
     Args:
-        folder: on a disk of this node.
-        gigabytes: most that it may hold.
+        folder: a folder on this node's disk.
+        gigabytes: maximum size.
 
     Raises:
-        ConfigError: no number of gigabytes, or a folder that cannot be written.
+        ConfigError: an invalid size, or a folder that cannot be written.
     """
 
     def __init__(self, folder: str | Path, gigabytes: float) -> None:
@@ -41,16 +41,16 @@ class Cache:
         self._full = False
 
     def get(self, name: str) -> Path | None:
-        """A file that is kept; None where there is none."""
+        """Path of a cached file; None if it is not cached."""
         path = self._path(name)
         try:
-            os.utime(path)  # the least recently used goes first
+            os.utime(path)  # mark as recently used
         except OSError:
             return None
         return path
 
     def read(self, name: str) -> bytes | None:
-        """What a file holds; None where there is none, or it had to make room just now."""
+        """Contents of a cached file; None if it is not cached, or was just evicted."""
         path = self.get(name)
         try:
             return path and path.read_bytes()
@@ -58,7 +58,7 @@ class Cache:
             return None
 
     def put(self, name: str, data: bytes | memoryview) -> None:
-        """Keep a file, where the disk has room."""
+        """Cache a file, if the disk has room."""
         path = self._path(name)
         making = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -83,7 +83,7 @@ class Cache:
                     found += [
                         (s.st_mtime_ns, s.st_size, e.path) for e in entries if (s := e.stat())
                     ]
-            except FileNotFoundError:  # no such leaf yet, or another process made room
+            except FileNotFoundError:  # no such subfolder yet, or another process evicted a file
                 continue
         held = sum(size for _, size, _ in found)
         for _, size, path in sorted(found):

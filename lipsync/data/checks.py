@@ -1,4 +1,4 @@
-"""What can be told of prepared clips without any model: is the sound in time, is there any?"""
+"""Checks of prepared clips that need no model: audio lag and silence."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from lipsync.data.pauses import loudness
 from lipsync.features import Mel
 from lipsync.windows import MEL_STEP
 
-REACH = 20  # frames to either side over which the sound is moved
-SILENCE = -3.5  # mean of a mel window, in the mel's units of [-4, 4]: some -95 dB
-_FRAMES = 500  # of a clip whose pictures are looked at: 20 seconds
+REACH = 20  # maximum lag in frames, either way
+SILENCE = -3.5  # mean of a silent mel window, in the mel's range [-4, 4]: about -95 dB
+_FRAMES = 500  # maximum frames examined per clip: 20 seconds
 
 
 def sound_lag(clips: Sequence[Clip], reach: int = REACH) -> np.ndarray:
-    """How well loudness fits the mouth's motion when the sound is moved.
+    """Correlation of loudness with mouth motion, by lag of the audio.
 
-    Mouths move while there is speech: the correlation of the picture's change in the lower half
-    with the loudness, over a clip's first 20 seconds, averaged over clips. On two dozen GRID clips
-    it peaks at the true lag to the frame, whoever speaks.
+    Motion is the change of the image in the mouth region; the correlation is taken over the first
+    20 seconds of each clip and averaged over clips. On two dozen GRID clips it peaks exactly at the
+    true lag, whoever speaks.
 
     Args:
-        clips: prepared clips; those with nothing that moves or sounds count as 0.
-        reach: frames to either side.
+        clips: prepared clips; those without motion or sound count as 0.
+        reach: maximum lag in frames, either way.
 
     Returns:
-        float (2 * reach + 1,): correlation for a sound that is late by -reach ... reach frames.
+        float (2 * reach + 1,): correlation for audio late by -reach ... reach frames.
     """
     total = np.zeros(2 * reach + 1)
     for clip in clips:
@@ -42,7 +42,7 @@ def sound_lag(clips: Sequence[Clip], reach: int = REACH) -> np.ndarray:
 
 
 def silent_share(clips: Sequence[Clip]) -> float:
-    """Share of the windows of some clips that hold no sound."""
+    """Fraction of silent windows in some clips."""
     silent = windows = 0
     for clip in clips:
         columns = clip.feature(Mel()).mean(axis=0)
@@ -53,7 +53,7 @@ def silent_share(clips: Sequence[Clip]) -> float:
 
 
 def _motion(clip: Clip) -> np.ndarray:
-    """(frames,) mean absolute change of the mouth's region since the frame before, at first."""
+    """(frames,) mean absolute change of the mouth region per frame, in the first 20 seconds."""
     size, frames = clip.size, range(min(len(clip), _FRAMES))
     mouth = clip.read(frames)[:, size // 2 : size * 15 // 16, size // 5 : size * 4 // 5]
     grey = mouth.astype(np.float32).mean(axis=-1)

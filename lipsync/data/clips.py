@@ -1,4 +1,4 @@
-"""One clip of a set: its pictures and the features of its sound, read when they are asked for."""
+"""One clip of a set: its frames and audio features, read lazily."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lipsync.features import Feature
 from lipsync.media import read_audio
 
 PREPARE = "prepare the clip again with `python -m data_prep`"
-_COMPUTED = 64  # features of clips in the published layout that a process keeps
+_COMPUTED = 64  # computed features (of clips in the published layout) cached per process
 
 
 class Clip:
@@ -32,7 +32,7 @@ class Clip:
         path: the clip's folder.
     """
 
-    _adding = "add it with {}"  # what a feature that is missing is added by
+    _adding = "add it with {}"  # remedy for a missing feature
 
     def __init__(self, key: str, path: Path) -> None:
         self.key, self.path = key, path
@@ -44,7 +44,7 @@ class Clip:
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What is known of it, such as its source."""
+        """Metadata, such as its source."""
         return {}
 
     @property
@@ -62,7 +62,7 @@ class Clip:
         return self.faces[np.asarray(frames), top:]
 
     def feature(self, feature: Feature) -> np.ndarray:
-        """float32 (bands, columns) of the whole sound, whatever its window; do not write to it.
+        """float32 (bands, columns) of the whole clip, for any window; do not write to it.
 
         Raises:
             ClipError: the feature is not stored; the message names the command that adds it.
@@ -121,7 +121,7 @@ class PreparedClip(Clip):
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What ``clip.json`` says."""
+        """Contents of ``clip.json``."""
         try:
             return json.loads((self.path / "clip.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -156,12 +156,12 @@ class PreparedClip(Clip):
 class PublishedClip(Clip):
     """A clip in the published layout: JPEG frames ``0.jpg, 1.jpg, ...`` and ``audio.wav``.
 
-    Only the frames that are asked for are decoded. A feature of the sound that is not stored beside
-    them is computed of the whole sound, which takes most of a sample's time: ``python -m data_prep
-    features=[NAME] output=ROOT`` stores it.
+    Only requested frames are decoded. An audio feature that is not stored with them is computed
+    from the whole audio, which takes most of a sample's time; store it with ``python -m data_prep
+    features=[NAME] output=ROOT``.
 
     Args:
-        key, path: as of :class:`Clip`.
+        key, path: as in :class:`Clip`.
         side: side in pixels to which frames are resized.
     """
 
@@ -186,7 +186,7 @@ class PublishedClip(Clip):
     def _load(self, feature: Feature) -> np.ndarray:
         if (self.path / feature.file).is_file():
             return super()._load(feature)
-        alike = type(feature)(**feature.options())  # whatever its window
+        alike = type(feature)(**feature.options())  # with the default window, for the cache
         return _computed(self.path / "audio.wav", self.key, alike)
 
     @property
@@ -197,7 +197,7 @@ class PublishedClip(Clip):
         return self._count
 
     def _decode(self, number: int) -> np.ndarray:
-        # imdecode, not imread: OpenCV's own file access fails on some names.
+        # imdecode, not imread: OpenCV's own file access fails on some file names.
         path = self.path / f"{number}.jpg"
         try:
             data = np.fromfile(path, np.uint8)
@@ -224,7 +224,7 @@ def _computed(path: Path, key: str, feature: Feature) -> np.ndarray:
 
 @contextmanager
 def _named(key: str, name: str) -> Iterator[None]:
-    """Name the clip and its file where it cannot be read."""
+    """Raise errors in reading a file as a ClipError that names clip and file."""
     try:
         yield
     except (OSError, ValueError) as error:

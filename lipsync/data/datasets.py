@@ -1,9 +1,9 @@
-"""Prepared clips as training and evaluation samples. Everything stays uint8 until the device.
+"""Training and evaluation samples from prepared clips. Pixels stay uint8 until the device.
 
-:class:`Windows` is endless: ``dataset[draw]`` is a function of the seed and the draw number, see
-:mod:`lipsync.data.draws`. :class:`Clips` is finite and involves no random numbers. What a sample
-holds follows from the :class:`Inputs` of the networks that are trained. A clip that is damaged or
-too short raises :class:`~lipsync.errors.ClipError` with its name; nothing is skipped silently.
+:class:`Windows` is endless: ``dataset[draw]`` is determined by the seed and the draw number, see
+:mod:`lipsync.data.draws`. :class:`Clips` is finite and deterministic. The contents of a sample
+follow from the :class:`Inputs` of the networks. A clip that is damaged or too short raises
+:class:`~lipsync.errors.ClipError` with its name; nothing is skipped silently.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from lipsync.windows import FPS, draw_apart
 
 log = logging.getLogger(__name__)
 
-_TRIES = 10  # clips that are tried where one after the other is damaged
-_INSTEAD = 1 << 40  # draws from one to the one that stands in for it, more than any run has
+_TRIES = 10  # maximum number of clips to try if they are damaged
+_INSTEAD = 1 << 40  # offset of the draw that replaces another; more than any run has draws
 
 
 @runtime_checkable
 class Reader(Protocol):
-    """Where clips come from; :class:`lipsync.data.store.PreparedFolder` reads prepared sets."""
+    """Source of clips; :class:`lipsync.data.store.PreparedFolder` is the one for prepared sets."""
 
     def keys(self, split: str) -> list[str]:
-        """The ``speaker/clip`` names of a split."""
+        """Keys of a split, ``speaker/clip``."""
 
     def open(self, key: str) -> Clip:
-        """One of them."""
+        """Open a clip by its key."""
 
 
 class Split(Dataset):
-    """The clips of one split. Nothing stays open: a set of any size is read equally fast."""
+    """The clips of one split. No files are kept open, so sets may have any size."""
 
     def __init__(self, reader: Reader, split: str, inputs: Inputs) -> None:
         self.reader, self.inputs = reader, inputs
         self.keys = reader.keys(split)
         self.skipped = 0
-        # a wrong set is an error now, not in a worker
+        # fail here on an unsuitable set, not in a worker
         self.undamaged(self.keys[:_TRIES], self._check)
 
     def _check(self, key: str) -> None:
@@ -60,12 +60,12 @@ class Split(Dataset):
                 f"'{inputs.framing}'; set data.framing={first.framing}, or prepare the data again "
                 f"with framing={inputs.framing}"
             )
-        inputs.count(first)  # and so is a feature that is missing
+        inputs.count(first)  # raises if a feature is missing
 
     def undamaged(self, numbers: Iterable[Any], sample: Callable[[Any], Any]) -> Any:
-        """The first sample that can be read; of a shard's clip that cannot, the next stands in.
+        """The first sample that can be read, replacing damaged clips of shards by the next number.
 
-        Which clips are damaged is a matter of the set, so that runs stay the same.
+        Damage belongs to the set, so runs remain reproducible.
         """
         for number in numbers:
             try:
@@ -77,7 +77,7 @@ class Split(Dataset):
         raise damaged
 
     def clip(self, key: str) -> Clip:
-        """One of the clips, opened."""
+        """Open a clip."""
         clip, size = self.reader.open(key), self.inputs.image_size
         if clip.size != size:
             raise ConfigError(
@@ -88,30 +88,30 @@ class Split(Dataset):
 
 
 class Windows(Split):
-    """Endless training samples: windows of one clip, with what networks see and hear of them.
+    """Endless training samples: windows of one clip, with the inputs of all networks.
 
-    The windows of a clip serve as each other's negatives, so any loss on pairs can be formed from
-    one sample.
+    The windows of a clip serve as each other's negatives, so any pairwise loss can be computed
+    within one sample.
 
     Args:
-        reader, split: where the clips are, and which.
-        inputs: what a sample holds.
-        windows: windows a sample, K; a shorter clip repeats some.
-        seed: of everything random.
-        balance: 0 for equal shares of clips to 1 for equal shares of speakers.
-        references: how other frames are drawn for networks that see some; None is the default.
-        silence: share of the samples, of clips that pause, whose windows are drawn from pauses and
-            whose ``sound`` is the feature's silence, so that a mouth that hears nothing rests; what
-            is heard beside whole windows stays as it was.
+        reader, split: source of the clips, and the split.
+        inputs: contents of a sample.
+        windows: windows per sample, K; a shorter clip repeats some.
+        seed: random seed.
+        balance: from 0 for equal shares of clips to 1 for equal shares of speakers.
+        references: how reference frames are drawn; None is the default.
+        silence: fraction of samples whose windows are drawn from pauses, if the clip has any, and
+            whose ``sound`` is the feature's silence, so that generators learn to rest in silence;
+            ``sound_<name>`` is not changed.
 
     Returns per draw:
-        ``faces`` uint8 (K, T, rows, S, 3); where asked for ``reference`` (K, R, rows, S, 3), other
-        frames, one set for a whole window, ``sound`` float32 (K, T, 1, bands, columns),
-        ``shifted_sound`` and ``sound_<name>`` (K, 1, bands, columns); ``start`` int64 (K,),
-        ascending; ``key``.
+        ``faces`` uint8 (K, T, rows, S, 3); ``start`` int64 (K,), ascending; ``key``; and as
+        requested ``reference`` (K, R, rows, S, 3), shared by all frames of a window; ``sound`` and
+        ``shifted_sound`` float32 (K, T, 1, bands, columns); ``sound_<name>`` float32 (K, 1, bands,
+        columns).
 
     Raises:
-        ConfigError: numbers that cannot work, or a set of another size or framing.
+        ConfigError: invalid numbers, or a set of another size or framing.
         ClipError: its first clip lacks a feature or is too short.
     """
 
@@ -170,23 +170,22 @@ class Clips(Split):
     """Evaluation samples: evenly spaced windows of each clip, or whole clips.
 
     Args:
-        reader, split, inputs: as of :class:`Windows`.
-        windows: windows taken from each clip; None takes all there are.
-        most: of clips; of more, so many are drawn once, the same in every run and process. None
-            takes all.
-        seconds: where whole clips are taken, longer ones are cut into parts of no more, of nearly
-            equal length, so that memory does not grow with theirs; every part counts as a clip.
-            To find their lengths, all clips are opened at the start, some 0.1 ms each where
-            the disk is quick.
+        reader, split, inputs: as in :class:`Windows`.
+        windows: windows per clip; None takes whole clips.
+        most: maximum number of clips; a fixed random subset, the same in every run and process.
+            None takes all.
+        seconds: whole clips longer than this are split into parts of about equal length, to bound
+            memory; each part counts as a clip. This opens all clips at the start to find their
+            lengths, at about 0.1 ms each on a fast disk.
 
     Returns per clip:
-        With ``windows`` what :class:`Windows` gives, references evenly spread over the rest of the
-        clip, shifted sound half a clip away, and ``swapped_sound``, of another moment of another
-        clip. Without, ``faces`` uint8 (frames, rows, S, 3), ``sound_<name>`` (windows, 1, bands,
+        With ``windows``, the same as :class:`Windows`, with references evenly spread over the rest
+        of the clip, shifted audio half a clip away, and ``swapped_sound`` from another clip.
+        Without, ``faces`` uint8 (frames, rows, S, 3), ``sound_<name>`` (windows, 1, bands,
         columns), ``start`` and ``key``.
 
     Raises:
-        ConfigError, ClipError: as of :class:`Windows`.
+        ConfigError, ClipError: as for :class:`Windows`.
     """
 
     def __init__(
@@ -216,8 +215,8 @@ class Clips(Split):
             self.keys = [self.keys[i] for i in np.sort(chosen)]
         if windows is None:
             counts = [-(-len(self.clip(key)) // self.longest) for key in self.keys]
-            self.parts = np.repeat(np.arange(len(counts)), counts)  # -> the clip of each
-            self.firsts = np.cumsum([0, *counts])  # clip -> its first part
+            self.parts = np.repeat(np.arange(len(counts)), counts)  # part -> clip
+            self.firsts = np.cumsum([0, *counts])  # clip -> first part
 
     def __len__(self) -> int:
         return len(self.keys if self.windows is not None else self.parts)
@@ -258,16 +257,16 @@ class Clips(Split):
         return sample
 
     def _elsewhere(self, place: int) -> Clip:
-        """A clip that says something else: half a list away.
+        """A clip with other speech: half a list away.
 
-        Neighbours in a list are often of one sentence or speaker, and sentences of one form (GRID)
-        say alike things at the same moment: a mouth need not move differently for these.
+        Neighbours in a list often share sentence or speaker, and sentences with a fixed grammar
+        (GRID) have similar speech at the same time.
         """
         return self.clip(self.keys[(place + max(1, len(self.keys) // 2)) % len(self.keys)])
 
 
 def _check_length(clip: Clip, count: int, gap: int) -> None:
-    """Raise ClipError unless every window among ``count`` has another ``gap`` frames away."""
+    """Raise ClipError unless each of ``count`` windows has another at least ``gap`` frames away."""
     if count < 2 * gap:
         problem = f"{count} windows, negatives {gap} frames away need {2 * gap}"
         raise ClipError(clip.key, problem, TOO_SHORT)

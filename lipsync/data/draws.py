@@ -1,9 +1,8 @@
-"""Which clip a training run sees when: endless, balanced over speakers, and a function of a number.
+"""Order of clips in training: endless, balanced over speakers, and a function of the draw number.
 
 Every training sample has a *draw* number, counted over the whole run: sample ``i`` of batch ``b``
-is draw ``b * batch_size + i``. All that is random about a sample follows from the seed and its
-draw, so a run is the same with any number of loader workers, and continues exactly where it was
-cut off.
+is draw ``b * batch_size + i``. All randomness of a sample follows from the seed and its draw
+number, so a run is the same with any number of loader workers, and resumes exactly.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ _WORD = 2**64 - 1
 class ClipDraws:
     """Draw number -> index of a clip.
 
-    A speaker's share of the draws is in proportion to ``clips ** (1 - balance)``, as in temperature
-    sampling of languages: equal shares of clips with ``balance`` 0, of speakers with 1. Draws come
-    in rounds, in random order within each; after every round each speaker has had its share of all
-    draws so far, to within one. Each speaker's clips come in random order, all of them once before
-    any comes again.
+    A speaker's share of the draws is proportional to ``clips ** (1 - balance)``, as in temperature
+    sampling of languages: clips have equal shares with ``balance`` 0, speakers with 1. Draws come
+    in rounds, in random order within each; after each round every speaker has had its share of all
+    draws so far, to within one. A speaker's clips come in random order, without repetition until
+    all have been drawn.
 
-    Only a few numbers a clip and a speaker are kept, so that a million clips are no burden.
+    Only a few numbers are stored per clip and speaker, so a million clips are no problem.
 
     Args:
-        speakers: the speaker of every clip.
-        seed: of the order.
+        speakers: speaker of every clip.
+        seed: random seed.
         balance: 0 to 1.
 
     Raises:
-        ConfigError: a balance out of this range.
+        ConfigError: a balance outside this range.
     """
 
     def __init__(self, speakers: Sequence[str], seed: int = 0, balance: float = 1.0) -> None:
@@ -45,17 +44,17 @@ class ClipDraws:
             raise ConfigError(f"data.train.balance={balance}: must be 0 to 1")
         numbers = {name: i for i, name in enumerate(sorted(set(speakers)))}
         of_clips = np.fromiter((numbers[name] for name in speakers), np.int64, len(speakers))
-        self.clips = np.argsort(of_clips, kind="stable")  # by speaker
+        self.clips = np.argsort(of_clips, kind="stable")  # grouped by speaker
         counts = np.bincount(of_clips)
-        self.firsts = _sums(counts)  # where the clips of each speaker begin, and their end
+        self.firsts = _sums(counts)  # start of each speaker's clips, and the end
         self.seed = seed
         weights = counts ** (1.0 - balance)
         whole = np.array_equal(weights, np.rint(weights))
-        if not whole:  # to 30 bits, which is exact for a billion draws
+        if not whole:  # rounded to 30 bits, which is exact for a billion draws
             weights = np.maximum(1, np.rint(weights * (2**30 / weights.sum())))
         self.shares = _sums(weights.astype(np.int64))
         total = int(self.shares[-1])
-        # In a round of this length no speaker's turns are below 0, however its share is rounded.
+        # Long enough that rounding never makes a speaker's turns in a round negative.
         self.length = total if whole else -(-2 * total // int(weights.min()))
         self._round: tuple[int, np.ndarray, np.ndarray] | None = None
 
@@ -64,36 +63,36 @@ class ClipDraws:
         before, slots = self._turns(number)
         slot = shuffled(place, self.length, seed_of(self.seed, "round", number))
         speaker = int(np.searchsorted(slots, slot, side="right")) - 1
-        turn = int(before[speaker]) + slot - int(slots[speaker])  # of this speaker, ever
+        turn = int(before[speaker]) + slot - int(slots[speaker])  # over the whole run
         first, end = int(self.firsts[speaker]), int(self.firsts[speaker + 1])
         cycle, position = divmod(turn, end - first)
         key = seed_of(self.seed, "clips", speaker, cycle)
         return int(self.clips[first + shuffled(position, end - first, key)])
 
     def _turns(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Every speaker's turns before a round, and where those in it begin among its slots."""
+        """Each speaker's number of turns before a round, and its first slot in the round."""
         if self._round is None or self._round[0] != number:
             before, after = (self._turns_before(n) for n in (number, number + 1))
             self._round = number, before, _sums(after - before)
         return self._round[1:]
 
     def _turns_before(self, number: int) -> np.ndarray:
-        # floor(draws * share) at both ends of a speaker's part of [0, 1); no product leaves int64
+        # floor(draws * share) at both ends of each speaker's interval; products fit into int64
         whole, rest = divmod(number * self.length, int(self.shares[-1]))
         return np.diff(whole * self.shares + rest * self.shares // self.shares[-1])
 
 
 def shuffled(position: int, size: int, key: int) -> int:
-    """Where ``position`` comes in the permutation of ``range(size)`` that ``key`` names.
+    """Image of ``position`` under a pseudorandom permutation of ``range(size)`` with this key.
 
-    A Feistel network on the next even number of bits, walked until it is back in the range
-    (Black & Rogaway 2002): a permutation of any size that takes no memory.
+    A Feistel network on the next even number of bits with cycle walking (Black & Rogaway 2002),
+    which needs no memory for any size.
     """
     bits = ((size - 1).bit_length() + 1) // 2
     mask = (1 << bits) - 1
     while True:
         left, right = position >> bits, position & mask
-        for turn in range(_ROUNDS):  # with the finaliser of splitmix64 as the round function
+        for turn in range(_ROUNDS):  # round function: the finaliser of splitmix64
             mixed = (key + (right * _ROUNDS + turn + 1) * 0x9E3779B97F4A7C15) & _WORD
             mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _WORD
             mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _WORD
@@ -108,13 +107,13 @@ def _sums(counts: np.ndarray) -> np.ndarray:
 
 
 class DrawSampler(Sampler[int]):
-    """The draw numbers of one epoch, for one of ``world`` processes.
+    """Draw numbers of one epoch, for one of ``world`` processes.
 
     Args:
-        per_epoch: draws an epoch over all processes; a multiple of ``world``.
-        rank: this process.
+        per_epoch: draws per epoch over all processes; a multiple of ``world``.
+        rank: rank of this process.
         world: number of processes.
-        again: only the first so many draws, again and again; None for draws without end.
+        again: repeat the first ``again`` draws; None for endless draws.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the networks of a training ask of prepared clips, and how windows are cut from one."""
+"""Inputs that the networks of a training need, and how they are cut from prepared clips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOO_SHORT = "take it out of the split list"
 
 @dataclass(frozen=True)
 class Span:
-    """Sound that is heard beside a whole window: what, and how many frames the window has."""
+    """Audio of a whole window: the feature, and the number of frames that it spans."""
 
     feature: Feature
     frames: int
@@ -26,18 +26,17 @@ class Span:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the networks of a training ask of a clip.
+    """Inputs that the networks of a training need from a clip.
 
     Attributes:
-        image_size: side of the crops, pixels.
-        framing: name of the framing that the crops are cut by.
-        frames: frames of a window, at least.
-        sound: heard beside every frame; None for networks that hear whole windows only.
-        spans: heard beside whole windows, by the name of who hears it.
-        references: other frames of the clip to look at beside each window; 0 for none.
-        shifted: frames to the nearest sound of the clip that counts as out of sync, where samples
-            have such sound; 0 for none.
-        lower_half: whether only the lower halves of the pictures are seen.
+        image_size: side of the crops in pixels.
+        framing: name of the face framing.
+        frames: minimum frames per window.
+        sound: audio feature of each frame; None if only whole windows have audio.
+        spans: audio of whole windows, by the name of the network or term that uses it.
+        references: reference frames per window; 0 for none.
+        shifted: minimum shift in frames of off-sync audio; 0 for no such audio.
+        lower_half: whether to read only the lower halves of faces.
     """
 
     image_size: int
@@ -51,17 +50,17 @@ class Inputs:
 
     @cached_property
     def window(self) -> int:
-        """Frames of a window that serves everyone."""
+        """Frames per window, long enough for all spans."""
         return max([self.frames, *(span.frames for span in self.spans.values())])
 
     def count(self, clip: Clip) -> int:
-        """How many windows a clip holds, at frames 0, 1, ...; at least one.
+        """Number of windows in a clip, starting at frames 0, 1, ...; at least one.
 
-        A window has all the sound of every span that begins with it. Sound beside single frames
-        may be filled up with silence, but every frame begins within the sound.
+        The audio of every span lies within the clip. The audio of single frames may be padded with
+        silence, but every frame starts within the audio.
 
         Raises:
-            ClipError: it is too short for a window; says how short.
+            ClipError: the clip is too short for a window; says by how much.
         """
         counts = [len(clip) - self.window + 1]
         for span in self.spans.values():
@@ -88,23 +87,23 @@ class Inputs:
         )
 
     def seen(self, clip: Clip, frames: Sequence[int]) -> np.ndarray:
-        """Pictures of frames, in any layout: uint8 (*that of the frames, rows, S, 3)."""
+        """Faces for an array of frame numbers: uint8 (*frames.shape, rows, S, 3)."""
         frames = np.asarray(frames)
         read = clip.read(frames.ravel(), clip.size // 2 if self.lower_half else 0)
         return read.reshape(*frames.shape, *read.shape[1:])
 
     def pictures(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
-        """Windows that begin at frames: uint8 (K, window, rows, S, 3)."""
+        """Face windows that start at the given frames: uint8 (K, window, rows, S, 3)."""
         return self.seen(clip, np.asarray(starts)[:, None] + np.arange(self.window))
 
     def heard(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
-        """Sound of every frame of windows: float32 (K, window, 1, bands, columns)."""
+        """Audio of each frame in the windows: float32 (K, window, 1, bands, columns)."""
         frames = np.asarray(starts)[:, None] + np.arange(self.window)
         cut = self.sound.cut(clip.feature(self.sound), frames.ravel())
         return cut.reshape(*frames.shape, *cut.shape[1:])
 
     def spanned(self, clip: Clip, starts: Sequence[int]) -> dict[str, np.ndarray]:
-        """Sound of whole windows: ``sound_<name>`` float32 (K, 1, bands, columns)."""
+        """Audio of whole windows: ``sound_<name>`` float32 (K, 1, bands, columns)."""
         return {
             f"sound_{name}": span.feature.cut(clip.feature(span.feature), starts)
             for name, span in self.spans.items()

@@ -1,4 +1,4 @@
-"""A set without some of its speakers, on whom it is then tested."""
+"""Leave-speakers-out splits of a set."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lipsync.errors import ConfigError
 
 
 class WithoutSpeakers:
-    """A reader whose ``train`` and ``val`` lack some speakers; ``test`` is all their clips.
+    """A reader that holds speakers out of ``train`` and ``val``; ``test`` is all of their clips.
 
     Args:
-        reader: of the whole set, whose keys are ``speaker/clip``.
-        speakers: who is left out.
+        reader: reader of the whole set, with keys ``speaker/clip``.
+        speakers: held-out speakers.
 
     Raises:
-        ConfigError: a speaker whom the set does not have.
+        ConfigError: a speaker that is not in the set.
     """
 
     def __init__(self, reader: Reader, speakers: Sequence[str]) -> None:
@@ -31,10 +31,10 @@ class WithoutSpeakers:
             )
 
     def keys(self, split: str) -> list[str]:
-        """The clips of a split.
+        """Keys of a split.
 
         Raises:
-            ConfigError: none is left.
+            ConfigError: no clip is left.
         """
         if split == "test":
             every = [key for each in SPLITS for key in self.reader.keys(each)]
@@ -49,7 +49,7 @@ class WithoutSpeakers:
         return left
 
     def open(self, key: str) -> Clip:
-        """One of the clips."""
+        """Open a clip."""
         return self.reader.open(key)
 
 

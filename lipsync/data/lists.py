@@ -1,4 +1,4 @@
-"""Split lists: a ``speaker/clip`` a line."""
+"""Split lists: one ``speaker/clip`` per line."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _REMARKS = re.compile(r"( +[A-Z]+:\S*)+$")
 
 
 def parse_split(path: str | Path, text: str | None) -> list[str]:
-    """The keys in a split list.
+    """Parse the keys in a split list.
 
-    A line may carry more after its key, as published lists do (``key NF:12 MV:3``).
+    Annotations after a key, as in published lists (``key NF:12 MV:3``), are ignored.
 
     Args:
-        path: of the list, for messages.
-        text: what it says; None where there is no such list.
+        path: path of the list, for messages.
+        text: contents of the list; None if it does not exist.
 
     Raises:
-        ConfigError: if the list is missing or empty.
+        ConfigError: the list is missing or empty.
     """
     if text is None:
         raise ConfigError(

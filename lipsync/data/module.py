@@ -1,4 +1,4 @@
-"""The LightningDataModule over a prepared set."""
+"""LightningDataModule of a prepared set."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from lipsync.errors import ConfigError, check_whole
 class ClipDataModule(pl.LightningDataModule):
     """Endless training draws and finite evaluation sets from one prepared set.
 
-    What samples hold follows from the networks: the training module's ``inputs()``.
+    The contents of samples follow from the training module's ``inputs()``.
 
     Args:
         root: a prepared set, see :mod:`lipsync.data.store`, or its URL.
-        train: makes the training set from ``(reader, split, inputs)``.
-        evaluation: makes a validation or test set from the same.
-        reader: makes what reads the set from ``(root, image_size)``; None for prepared sets.
-        shards: options of :class:`~lipsync.data.shards.PreparedShards`, for sets of that form.
+        train: factory of the training set, called with ``(reader, split, inputs)``.
+        evaluation: factory of validation and test sets, called likewise.
+        reader: factory of the reader, called with ``(root, image_size)``; None for prepared sets.
+        shards: options of :class:`~lipsync.data.shards.PreparedShards`, for sets in shards.
         image_size: side of the face crops in pixels.
-        framing: name of the framing that they are cut by.
-        batch_size: training samples a step, in each process.
-        eval_batch_size: evaluation samples a step; 1 for whole clips.
-        batches_per_epoch: training steps between two validations.
-        val_clips: most clips to validate on; of more, so many are drawn once. None takes all.
-        overfit: batches that are trained on again and again, to see whether a training can learn at
-            all; None for samples without end.
-        leave_out: speakers who are no part of train and val, and who make up test, with all their
-            clips: for leave-one-speaker-out tables.
+        framing: name of the face framing.
+        batch_size: training samples per batch, in each process.
+        eval_batch_size: evaluation samples per batch; 1 for whole clips.
+        batches_per_epoch: training batches between validations.
+        val_clips: maximum number of validation clips, a fixed random subset; None for all.
+        overfit: train on this many batches repeatedly, to test whether a training can learn at
+            all; None for endless samples.
+        leave_out: speakers held out of train and val, all of whose clips become the test split, for
+            leave-one-speaker-out evaluation.
         workers: loader processes; 0 loads in the training process.
 
     Raises:
-        ConfigError: a number that cannot work.
+        ConfigError: an invalid number.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.batches_per_epoch, self.workers = batches_per_epoch, workers
         self.val_clips, self.overfit = val_clips, overfit
         self.leave_out = tuple(leave_out)
-        self.batches_done = 0  # by the run that goes on
+        self.batches_done = 0  # of the run being resumed
         for name, value in (("val_clips", val_clips), ("overfit", overfit)):
             if value is not None:
                 check_whole(f"data.{name}", value, 1)
@@ -83,10 +83,10 @@ class ClipDataModule(pl.LightningDataModule):
             check_whole(f"data.{name}", getattr(self, name), least)
 
     def reader(self) -> Reader:
-        """What reads the set.
+        """Reader of the set.
 
         Raises:
-            ConfigError: it is no reader.
+            ConfigError: ``reader`` did not make a reader.
         """
         reader = self.make_reader(self.root, self.image_size)
         if not isinstance(reader, Reader):
@@ -95,7 +95,7 @@ class ClipDataModule(pl.LightningDataModule):
         return WithoutSpeakers(reader, self.leave_out) if self.leave_out else reader
 
     def check_splits(self, splits: Sequence[str]) -> None:
-        """Check these splits; log how many speakers they, and test if there, share with train.
+        """Check splits, and log how many speakers they (and test, if present) share with train.
 
         Raises:
             ConfigError: a split is missing or empty, or a clip is in two of them.
@@ -105,7 +105,7 @@ class ClipDataModule(pl.LightningDataModule):
         for split, found in keys.items():
             if not found:
                 raise ConfigError(f"{self.root}: the reader finds no clip in the split {split}")
-        with suppress(ConfigError, LookupError, OSError):  # what is not asked for may be missing
+        with suppress(ConfigError, LookupError, OSError):  # test may be missing if not requested
             keys.setdefault("test", reader.keys("test"))
         check_apart(keys, self.root)
 
@@ -122,7 +122,7 @@ class ClipDataModule(pl.LightningDataModule):
             self.test = self.make_evaluation(reader, "test", inputs)
 
     def state_dict(self) -> dict[str, int]:
-        """For checkpoints: the batches that a run has trained on."""
+        """For checkpoints: number of batches trained on."""
         return {"batches_done": self.trainer.lightning_module.batches_done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -133,7 +133,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch = self.batch_size * world
         again = self.overfit and self.overfit * batch
         draws = DrawSampler(self.batches_per_epoch * batch, rank, world, again)
-        # Of a run that goes on, Lightning tells the epoch once loader processes have their draws.
+        # When resuming, Lightning sets the epoch only after loader processes have their draws.
         draws.set_epoch(self.batches_done // self.batches_per_epoch)
         return self._loader(self.train, self.batch_size, sampler=draws)
 
@@ -169,5 +169,5 @@ class ClipDataModule(pl.LightningDataModule):
         )
 
     def _place(self) -> tuple[int, int]:
-        """Rank of this process, and how many there are."""
+        """Rank of this process, and number of processes."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

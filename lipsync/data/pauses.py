@@ -1,4 +1,4 @@
-"""How loud a clip is, and where it pauses: windows in which a mouth should be at rest."""
+"""Loudness of a clip, and its pauses: windows in which the mouth should be at rest."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lipsync.windows import mel_start
 
 PAUSE = 25.0  # dB below the clip's loudest moment
 _DECIBEL = 8 / 100  # the mel's 8 units span 100 dB
-_AROUND = 3  # mel columns to each side of a frame's beginning, about a frame
-_BEFORE, _AFTER = 2, 3  # frames around a window that have to be as quiet: mouths open early
+_AROUND = 3  # mel columns to each side of a frame's start, about one frame
+_BEFORE, _AFTER = 2, 3  # frames around a window that must be quiet too, as mouths open early
 
 
 def loudness(clip: Clip) -> np.ndarray:
-    """(frames,) mean of the mel about the beginning of each frame, in its units of [-4, 4]."""
+    """(frames,) mean of the mel around the start of each frame, in the mel's range [-4, 4]."""
     columns = np.pad(clip.feature(Mel()).mean(axis=0), _AROUND, mode="edge")
     level = np.convolve(columns, np.ones(2 * _AROUND) / (2 * _AROUND), mode="valid")
     starts = np.array([mel_start(i) for i in range(len(clip))])
@@ -23,15 +23,15 @@ def loudness(clip: Clip) -> np.ndarray:
 
 
 def pausing_windows(clip: Clip, count: int, window: int) -> np.ndarray:
-    """First frames of the windows in which, and shortly before and after, nobody speaks.
+    """First frames of windows without speech in them or shortly before and after.
 
     Args:
-        clip: whose stored mel tells; speech is what is less than :data:`PAUSE` below its loudest.
-        count: windows that there are, at frames 0, 1, ...
-        window: frames of each.
+        clip: a clip with a stored mel; anything within :data:`PAUSE` of its loudest is speech.
+        count: number of windows, starting at frames 0, 1, ...
+        window: frames per window.
 
     Returns:
-        int64, ascending; none where the clip does not pause.
+        int64, ascending; empty if the clip has no pauses.
     """
     level = loudness(clip)
     spoken = np.cumsum(np.concatenate([[0], level > level.max() - PAUSE * _DECIBEL]))

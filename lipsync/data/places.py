@@ -1,6 +1,6 @@
-"""A folder of files, on a disk or behind any URL that fsspec knows: ``s3://``, ``gs://``, ``http://``.
+"""A folder of files, on disk or at any URL that fsspec supports: ``s3://``, ``gs://``, ``http://``.
 
-Keys and addresses of a service come from where its own programs have them
+Credentials and endpoints are configured as for each service's own tools
 (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, ``GOOGLE_APPLICATION_CREDENTIALS``, ...).
 """
 
@@ -20,31 +20,31 @@ import fsspec
 
 from lipsync.errors import ConfigError, LipsyncError
 
-for _library in ("aiobotocore", "botocore"):  # they say where they found credentials, every time
+for _library in ("aiobotocore", "botocore"):  # these log where they found credentials every time
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 
 
 def is_url(root: str | Path) -> bool:
-    """Whether a place is behind a URL; ``file://`` is."""
+    """Whether a place is a URL, including ``file://``."""
     return "://" in str(root)
 
 
 def local_or_url(root: str | Path) -> str | Path:
-    """A URL as it is, anything else as a path."""
+    """A URL unchanged, anything else as a path."""
     return str(root) if is_url(root) else Path(root)
 
 
 class Place:
-    """A folder whose files are read and written whole, or read in parts.
+    """A local or remote folder whose files are read (whole or in parts) and written.
 
     Args:
-        root: a path, or a URL.
-        option: what names it on the command line, for messages.
+        root: a path or URL.
+        option: the command-line option that names it, for messages.
 
     Raises:
-        ConfigError: a URL that nothing here can open; says what to install.
+        ConfigError: an unsupported URL; says what to install.
     """
 
     def __init__(self, root: str | Path, option: str = "") -> None:
@@ -56,18 +56,18 @@ class Place:
             _ = self._files
 
     @property
-    def _files(self) -> tuple[Any, str]:  # instances are fsspec's to keep, apart in every process
+    def _files(self) -> tuple[Any, str]:  # fsspec caches instances per process
         return fsspec.url_to_fs(self.root)
 
     def path(self, name: str) -> str:
-        """Where a file lies, to be shown."""
+        """Location of a file, for display."""
         return f"{self.root}/{name}"
 
     def read(self, name: str, begin: int | None = None, end: int | None = None) -> bytes:
-        """A file, or its bytes from ``begin`` to ``end``; fewer where the file ends before.
+        """Read a file, or its bytes from ``begin`` to ``end``; fewer if the file ends earlier.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             LipsyncError: it cannot be read; one line.
         """
         files, root = self._files
@@ -78,7 +78,7 @@ class Place:
                 beyond = getattr(error, "status", 0) == 416 or "not satisfiable" in str(error)
                 if begin is None or not beyond:
                     raise
-                data = b""  # all of the part lies beyond the file's end
+                data = b""  # the whole range is beyond the end of the file
         if end is not None and len(data) > end - begin:
             raise ConfigError(
                 f"{self.path(name)}: the server ignores HTTP range requests; use one that "
@@ -87,7 +87,7 @@ class Place:
         return data
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file.
+        """Whether a file exists.
 
         Raises:
             LipsyncError: it cannot be read; one line.
@@ -99,7 +99,7 @@ class Place:
         return True
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of the files that lie directly in it; empty where a server has no lists.
+        """Sizes in bytes of the files directly in this folder; empty for HTTP, which has no lists.
 
         Raises:
             LipsyncError: it cannot be listed; one line.
@@ -109,17 +109,17 @@ class Place:
             return {}
         try:
             with self._named("listed"):
-                files.invalidate_cache()  # others write, too
+                files.invalidate_cache()  # other processes may have written
                 found = files.ls(root, detail=True)
         except FileNotFoundError:
             return {}
         return {each["name"].rpartition("/")[2]: each["size"] for each in found}
 
     def walk(self) -> dict[str, str]:
-        """All files below it, by their paths, each with what changes when the file does.
+        """All files below this folder: path -> a version that changes when the file does.
 
         Raises:
-            ConfigError: there is no such place, or it cannot be listed; one line.
+            ConfigError: the folder is empty, does not exist or cannot be listed; one line.
         """
         files, root = self._files
         try:
@@ -134,10 +134,10 @@ class Place:
         return {path.removeprefix(root): _version(about) for path, about in sorted(found.items())}
 
     def fetch(self, name: str, target: Path) -> None:
-        """Copy a file to this disk.
+        """Copy a file to the local disk.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             LipsyncError: it cannot be read; one line.
         """
         files, root = self._files
@@ -146,7 +146,10 @@ class Place:
             files.get_file(f"{root}/{name}", str(target))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless there is one; of several who try at once, one does.
+        """Write a file unless it exists; of several concurrent writers only one succeeds.
+
+        Returns:
+            Whether this call wrote it.
 
         Raises:
             LipsyncError: it cannot be written; one line.
@@ -166,7 +169,7 @@ class Place:
                 return False
 
     def put(self, name: str, source: Path) -> None:
-        """Move a file of this disk here, whole or not at all.
+        """Move a local file here, atomically.
 
         Raises:
             LipsyncError: it cannot be written; one line.
@@ -181,7 +184,7 @@ class Place:
                 shutil.move(source, making)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, whole or not at all.
+        """Write a file atomically.
 
         Raises:
             LipsyncError: it cannot be written; one line.
@@ -202,14 +205,14 @@ class Place:
 
     @contextmanager
     def _named(self, what: str, name: str = "") -> Iterator[None]:
-        """Whatever a file system raises, as one line with the place, the cause and a remedy."""
+        """Turn any file system error into one line with place, cause and remedy."""
         try:
             yield
         except LipsyncError:
             raise
-        except Exception as error:  # every file system has its own, behind libraries of its own
+        except Exception as error:  # each file system has its own error classes
             if isinstance(error, FileNotFoundError) and what in ("read", "listed", "removed"):
-                raise  # for the caller, who knows what it means
+                raise  # for the caller to handle
             where = f"{self.name}/{name}" if name else self.name
             text = " ".join(str(getattr(error, "strerror", None) or error).split())
             raise ConfigError(
@@ -235,7 +238,7 @@ class Place:
 
 @contextmanager
 def _making(target: Path) -> Iterator[Path]:
-    """Where to write a file until it is whole; several processes may write the same."""
+    """A temporary path, renamed to ``target`` on success; safe for concurrent writers."""
     target.parent.mkdir(parents=True, exist_ok=True)
     making = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
@@ -246,16 +249,16 @@ def _making(target: Path) -> Iterator[Path]:
 
 
 def _version(about: dict[str, Any]) -> str:
-    """Of a file, by what its file system says of it."""
+    """Version of a file from its size and whatever its file system reports."""
     changes = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified")
     return f"{about.get('size')} " + str(next((about[n] for n in changes if about.get(n)), ""))
 
 
 def free_folder(option: str, folder: str | Path) -> Path:
-    """A folder of this machine for files of our own, made where it is missing.
+    """A writable local folder, created if necessary.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: it cannot be created or written.
     """
     folder = Path(folder).expanduser()
     try:

@@ -1,4 +1,4 @@
-"""Which other frames of its clip a window is shown: in training drawn, in evaluation spread."""
+"""Choice of reference frames: random in training, evenly spread in evaluation."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from lipsync.data.clips import Clip
 from lipsync.data.inputs import TOO_SHORT, Inputs
 from lipsync.errors import ClipError, ConfigError, check_whole
 
-GAP = 5  # frames from a reference to the nearest frame of its window, where the clip has such
-_SIDE = 16  # of the thumbnails that are compared
-_POSE = np.s_[:, : _SIDE // 2]  # the upper half, which is never painted
+GAP = 5  # frames from a reference to the nearest frame of its window, if the clip is long enough
+_SIDE = 16  # side of the thumbnails that are compared
+_POSE = np.s_[:, : _SIDE // 2]  # the upper half, which is never masked
 _MOUTH = np.s_[:, _SIDE // 2 :, _SIDE // 4 : -_SIDE // 4]
 
 
 @dataclass(frozen=True)
 class ReferenceDraws:
-    """Draws single frames that show the head as in a window, and another mouth.
+    """Draw reference frames with a similar head pose to the window but a different mouth.
 
-    Of some random frames the half that is most alike above the mouth is kept, and of these the one
-    that differs most about it is taken: what cannot be seen in the reference must be heard.
+    Of several random frames, the half most similar above the mouth is kept, and of these the one
+    that differs most at the mouth is taken, so that the mouth must be inferred from audio.
 
     Args:
-        candidates: random frames that each reference is chosen from; with 1 it is random.
-        random: share of the references that are random all the same.
-        dropout: where there are several, probability that one beyond the first repeats the first.
+        candidates: random frames from which each reference is chosen; 1 for a random reference.
+        random: fraction of references that are random all the same.
+        dropout: probability that a reference beyond the first is replaced by the first.
 
     Raises:
-        ConfigError: numbers that cannot work.
+        ConfigError: invalid numbers.
     """
 
     candidates: int = 4
@@ -53,19 +53,20 @@ class ReferenceDraws:
         starts: Sequence[int],
         faces: np.ndarray,
     ) -> np.ndarray:
-        """References of K windows.
+        """Draw references for K windows.
 
         Args:
             rng: random generator.
-            clip, inputs: where they are from, and how many each window has.
+            clip: clip of the windows.
+            inputs: defines window length and number of references.
             starts: (K,) first frames of the windows.
-            faces: uint8 (K, T, S, S, 3) the windows.
+            faces: uint8 (K, T, S, S, 3), the windows.
 
         Returns:
             uint8 (K, references, S, S, 3).
 
         Raises:
-            ClipError: the clip has no frame outside of a window.
+            ClipError: the clip has no frame outside a window.
         """
         drawn = [
             self._candidates(rng, clip, inputs, int(start))
@@ -85,7 +86,7 @@ class ReferenceDraws:
         self, rng: np.random.Generator, clip: Clip, inputs: Inputs, start: int
     ) -> np.ndarray:
         count = 1 if rng.random() < self.random else self.candidates
-        for gap in (GAP, 1):  # of a short clip any other frame
+        for gap in (GAP, 1):  # in a short clip, any other frame
             before = max(0, start - gap + 1)
             skipped = start + inputs.window - 1 + gap - before
             if (others := before + max(0, len(clip) - before - skipped)) > 0:
@@ -95,17 +96,18 @@ class ReferenceDraws:
 
 
 def spread_references(clip: Clip, inputs: Inputs, starts: np.ndarray) -> np.ndarray:
-    """References of windows at even distances over the rest of the clip, always the same.
+    """References evenly spaced over the rest of the clip, deterministic.
 
     Args:
-        clip, inputs: where they are from, and how many each window has.
+        clip: clip of the windows.
+        inputs: defines window length and number of references.
         starts: (K,) first frames of the windows.
 
     Returns:
         uint8 (K, references, S, S, 3).
 
     Raises:
-        ClipError: the clip has no frame outside of a window.
+        ClipError: the clip has no frame outside a window.
     """
     rest = len(clip) - inputs.window
     if rest < 1:
@@ -120,7 +122,7 @@ def _alone(clip: Clip) -> ClipError:
 
 
 def _other_mouth(pictures: np.ndarray, target: np.ndarray) -> int:
-    """Of pictures (n, S, S, 3) the one to look at beside ``target`` (S, S, 3)."""
+    """Index of the best reference for ``target`` (S, S, 3) among images (n, S, S, 3)."""
     if len(pictures) == 1:
         return 0
     small = np.stack([_thumbnail(picture) for picture in (target, *pictures)])

@@ -1,4 +1,4 @@
-"""Whole clips and what is said in them, for networks that read lips."""
+"""Whole clips with transcripts, for lip reading."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ GRID_SLOTS = (
     ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
     ("again", "now", "please", "soon"),
 )
-"""The sentences of the GRID corpus: command, colour, preposition, letter, digit, adverb."""
+"""Grammar of the GRID corpus: command, colour, preposition, letter, digit, adverb."""
 _DIGITS = "z123456789"
 _GRID = re.compile(r"[blps][bgrw][abiw][a-vx-z][z1-9][anps]")
 
 
 def grid_sentence(key: str) -> str | None:
-    """What a clip of GRID says, which its name spells; None where it does not.
+    """Transcript of a GRID clip, from its name; None for other names.
 
     Example:
         >>> grid_sentence("s1/bbaf2n")
@@ -46,30 +46,30 @@ def grid_sentence(key: str) -> str | None:
 
 
 def read_transcripts(path: str | Path) -> dict[str, str]:
-    """Clip -> what it says, of a CSV with the columns ``name`` (``speaker/clip``) and ``text``.
+    """Transcripts by clip, from a CSV with the columns ``name`` (``speaker/clip``) and ``text``.
 
     Raises:
-        MediaError: a file that cannot be read, or of other columns.
+        MediaError: the file cannot be read, or lacks a column.
     """
     rows = read_table(path, "name", "text")
     return {row["name"]: " ".join(row["text"].lower().split()) for _, row in rows}
 
 
 class Sentences(Split):
-    """Whole clips that say something known; clips of which nobody knows what are left out.
+    """Whole clips with transcripts; clips without one are left out.
 
     Args:
-        reader, split, inputs: as of :class:`lipsync.data.datasets.Windows`.
-        transcripts: a file as of :func:`read_transcripts`; None takes what the names of GRID spell.
-        frames: the most that a clip may have; shorter ones are filled up with their last frame.
-        most: of clips; of more, the first.
+        reader, split, inputs: as in :class:`lipsync.data.datasets.Windows`.
+        transcripts: a file for :func:`read_transcripts`; None derives them from GRID file names.
+        frames: maximum frames per clip; shorter clips are padded with their last frame.
+        most: maximum number of clips; takes the first ones.
 
     Returns per clip:
-        ``faces`` uint8 (frames, rows, S, 3); ``start`` int64 (1,), its first frame; ``length``, how
-        many of the frames are the clip's; ``text``, words with a space between; ``key``.
+        ``faces`` uint8 (frames, rows, S, 3); ``start`` int64 (1,), always 0; ``length``, number of
+        frames without padding; ``text``, words separated by spaces; ``key``.
 
     Raises:
-        ConfigError: a set of another size or framing, or in which no clip says anything known.
+        ConfigError: a set of another size or framing, or without transcripts.
         ClipError: a clip with more frames.
     """
 
@@ -116,12 +116,12 @@ class Sentences(Split):
 
 
 class DrawnSentences(Sentences):
-    """The same without end, in a random order, for training.
+    """The same clips, endless and in random order, for training.
 
     Args:
-        reader, split, inputs, transcripts, frames: as of :class:`Sentences`.
-        seed: of the order.
-        balance: 0 for equal shares of clips to 1 for equal shares of speakers.
+        reader, split, inputs, transcripts, frames: as in :class:`Sentences`.
+        seed: random seed of the order.
+        balance: from 0 for equal shares of clips to 1 for equal shares of speakers.
     """
 
     def __init__(

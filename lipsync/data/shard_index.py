@@ -1,7 +1,7 @@
-"""The index of a set in shards: where each clip lies in which tar file, and each of its members.
+"""Index of a set in shards: position of each clip, and of its members, in the tar files.
 
-It is one ``.npz`` file of plain arrays, some 60 bytes a clip, so that a million clips are found
-within seconds. All that it says can be read from the tar files, too: it saves going through them.
+One ``.npz`` file of plain arrays, about 60 bytes per clip, so that a million clips load within
+seconds. It can be rebuilt from the tar files, and saves scanning them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME = "index.npz"
 
 
 class Member(NamedTuple):
-    """A file of a clip: bytes from the clip's begin, how many, and their CRC-32."""
+    """A file of a clip: offset from the clip's start and size in bytes, and CRC-32."""
 
     begin: int
     size: int
@@ -33,13 +33,13 @@ class Index:
 
     Attributes:
         keys: UTF-8 bytes (clips,).
-        shard: int32 (clips,), number of a clip's shard.
-        begin: int64 (clips,), bytes from the shard's begin to the clip's.
-        length: int64 (clips,), bytes of the clip, all members with their tar headers.
-        frames: int32 (clips,).
-        size: int32 (clips,), side of the pictures.
-        members: (clips, kinds) of ``(begin, size, check)``; a size of 0 where a clip has none.
-        kinds: what comes behind the key in a member's name, such as ``mel.npy``.
+        shard: int32 (clips,), index of the clip's shard.
+        begin: int64 (clips,), offset of the clip in the shard, in bytes.
+        length: int64 (clips,), size of the clip in bytes, including tar headers.
+        frames: int32 (clips,), number of frames.
+        size: int32 (clips,), side of the faces in pixels.
+        members: (clips, kinds, 3) of ``(begin, size, check)``; size 0 if a clip has no such member.
+        kinds: part of member names after the key, such as ``mel.npy``.
         shards: names of the tar files.
         made: what the shards were made from, and how.
     """
@@ -59,20 +59,20 @@ class Index:
         return len(self.keys)
 
     def find(self, key: str) -> int | None:
-        """Number of a clip; None where there is none of that key."""
+        """Index of the clip with a key; None if there is none."""
         name = np.bytes_(key.encode())
         place = int(np.searchsorted(self.keys, name))
         return place if place < len(self) and self.keys[place] == name else None
 
     def member(self, clip: int, kind: str) -> Member | None:
-        """A file of a clip; None where it has none of that kind."""
+        """Member of a clip; None if it has none of that kind."""
         column = self._columns.get(kind)
         if column is None or not self.members[clip, column, 1]:
             return None
         return Member(*self.members[clip, column].tolist())
 
     def only(self, keys: Container[bytes]) -> Index:
-        """The index without the clips of other keys."""
+        """The index restricted to these keys."""
         chosen = np.array([key in keys for key in self.keys.tolist()], bool)
         names = ("keys", "shard", "begin", "length", "frames", "size", "members")
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
@@ -82,21 +82,21 @@ class Index:
         return {str(kind): i for i, kind in enumerate(self.kinds)}
 
     def names(self, clip: int) -> list[str]:
-        """The kinds of a clip's files."""
+        """Kinds of a clip's members."""
         return [kind for kind, i in self._columns.items() if self.members[clip, i, 1]]
 
     def to_bytes(self) -> bytes:
-        """As a file."""
+        """Serialise to the contents of a file."""
         file = io.BytesIO()
         np.savez_compressed(file, **{f.name: getattr(self, f.name) for f in fields(self)})
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Index:
-        """From a file.
+        """Load from the contents of a file.
 
         Raises:
-            ValueError: it is none, or damaged.
+            ValueError: not an index, or damaged.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -107,12 +107,12 @@ class Index:
 
     @classmethod
     def of(cls, shard: str, clips: Sequence[dict[str, Any]], made: str) -> Index:
-        """Of the clips of one shard.
+        """Build the index of one shard.
 
         Args:
-            shard: its name.
-            clips: of each ``key``, ``begin``, ``length``, ``frames``, ``size``, and ``members``, a
-                :class:`Member` by its kind.
+            shard: name of the shard.
+            clips: for each clip ``key``, ``begin``, ``length``, ``frames``, ``size``, and
+                ``members``, kind -> :class:`Member`.
             made: see above.
         """
         clips = sorted(clips, key=lambda clip: clip["key"].encode())
@@ -134,7 +134,7 @@ class Index:
 
     @classmethod
     def merged(cls, parts: Sequence[Index]) -> Index:
-        """Of several shards together."""
+        """Merge the indices of several shards."""
         kinds = sorted({str(kind) for part in parts for kind in part.kinds})
         members = []
         for part in parts:

@@ -1,21 +1,21 @@
-"""Prepared clips in shards: tar files as WebDataset lays them out, with an index beside them.
+"""Prepared clips in shards: tar files in WebDataset layout, with an index.
 
 ::
 
-    <root>/shard-00000.tar    of every clip, one after the other:
-                                <speaker>/<clip>.json       what is known of it
+    <root>/shard-00000.tar    for each clip in turn:
+                                <speaker>/<clip>.json       metadata
                                 <speaker>/<clip>.flac       16 kHz mono, 16 bit
-                                <speaker>/<clip>.mel.npy    float32; and so every stored feature
-                                <speaker>/<clip>.ends.npy   uint32 (frames, 2): where each picture
-                                                            ends, and its CRC-32
-                                <speaker>/<clip>.mjpeg      the pictures, one JPEG after the other
-    <root>/index.npz          where each of them lies, see :mod:`lipsync.data.shard_index`
+                                <speaker>/<clip>.mel.npy    float32; likewise each stored feature
+                                <speaker>/<clip>.ends.npy   uint32 (frames, 2): end offset and
+                                                            CRC-32 of each frame
+                                <speaker>/<clip>.mjpeg      the frames as concatenated JPEGs
+    <root>/index.npz          position of each member, see :mod:`lipsync.data.shard_index`
     <root>/filelists/{train,val,test}.txt
 
-A clip of a local shard is read in parts, as the samples ask for them. One behind a URL is fetched
-whole, in one request, and kept on this node's disk where a cache is given. Which clip is drawn when
-is decided as for folders, see :mod:`lipsync.data.draws`; so is everything else that follows.
-``python -m data_prep convert`` makes shards of folders, and folders of shards.
+From a local shard only the parts of a clip that a sample needs are read. From a URL a clip is
+fetched whole, in one request, and kept on this node's disk if a cache is given. The order of clips
+is the same as for folders, see :mod:`lipsync.data.draws`. ``python -m data_prep convert`` converts
+folders to shards and back.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from lipsync.errors import ClipError, ConfigError
 log = logging.getLogger(__name__)
 
 CONVERT = "convert the set again with `python -m data_prep convert`"
-_OPEN = 64  # shards that a process keeps open
+_OPEN = 64  # open shards per process
 
 Read = Callable[[int, int], bytes | memoryview]
-"""The bytes of a clip from ``begin`` to ``end``; fewer where it is cut off."""
+"""Reads bytes ``begin`` to ``end`` of a clip; fewer if the shard is truncated."""
 
 
 class DamagedShard(ClipError):
-    """A clip that cannot be read from its shard; training goes on with another."""
+    """A clip that cannot be read from its shard; training continues with another."""
 
 
 class PreparedShards:
@@ -66,12 +66,12 @@ class PreparedShards:
         root: a folder or a URL.
         cache: folder on this node for clips that have been read; None for no cache.
         cache_gb: maximum size of the cache.
-        cached: ``clips``, as stored, from URLs only; or ``pixels``, decoded, from local shards,
-            too: six to twelve times as large, and read as fast as folders.
+        cached: ``clips``, as stored, for URLs only; or ``pixels``, decoded, also for local shards:
+            six to twelve times as large, but as fast to read as folders.
         damaged: ``skip`` clips that cannot be read, or raise an ``error``.
 
     Raises:
-        ConfigError: no set at ``root``, or options that cannot work.
+        ConfigError: no set at ``root``, or invalid options.
     """
 
     def __init__(
@@ -104,14 +104,14 @@ class PreparedShards:
             ) from None
         except ValueError as error:
             raise ConfigError(f"{self.place.path(NAME)}: {error}; {CONVERT}") from None
-        self.token = f"{zlib.crc32(data):08x}"  # in the names of what is cached
+        self.token = f"{zlib.crc32(data):08x}"  # prefix of cached file names
         self.lost = self._lost()
 
     def __str__(self) -> str:
         return self.root
 
     def keys(self, split: str) -> list[str]:
-        """The ``speaker/clip`` names of a split, without those in truncated shards.
+        """Keys of a split, ``speaker/clip``, without lost clips.
 
         Raises:
             ConfigError: the list is missing or empty, or all its clips are lost.
@@ -130,14 +130,14 @@ class PreparedShards:
         return there
 
     def splits(self) -> list[str]:
-        """Names of its split lists, as far as they can be found out."""
+        """Names of the split lists; empty if the server cannot list files."""
         return sorted(name[:-4] for name in Place(f"{self.root}/filelists").sizes())
 
     def open(self, key: str) -> ShardClip:
-        """A clip.
+        """Open a clip.
 
         Raises:
-            ClipError: if there is no clip with that key.
+            ClipError: there is no clip with this key.
         """
         number = self.index.find(key)
         if number is None:
@@ -145,7 +145,7 @@ class PreparedShards:
         return ShardClip(key, number, self)
 
     def source(self, number: int) -> Read:
-        """The object that reads a clip."""
+        """A function that reads bytes of a clip."""
         index, shard = self.index, str(self.index.shards[self.index.shard[number]])
         first, length = int(index.begin[number]), int(index.length[number])
         if self.place.local is not None:
@@ -168,7 +168,7 @@ class PreparedShards:
         return kind(key, f"{what} in {shard}", CONVERT)
 
     def _lost(self) -> set[str]:
-        """Keys of the clips in shards that are missing, or beyond the end of one."""
+        """Keys of clips in missing shards or beyond the end of truncated ones."""
         names = [str(name) for name in self.index.shards]
         sizes = self.place.sizes()
         if not sizes:
@@ -187,7 +187,7 @@ class PreparedShards:
 
 
 class ShardClip(Clip):
-    """A clip of a shard; see :class:`PreparedShards`."""
+    """A clip in a shard; see :class:`PreparedShards`."""
 
     _adding = "add it to the folders that they were made from with {}, and convert those again"
 
@@ -203,7 +203,7 @@ class ShardClip(Clip):
             raise self._problem(f"it cannot be read ({error.strerror or error})") from None
 
     def _member(self, kind: str) -> bytes | memoryview | None:
-        """A file of the clip, compared with its checksum; None where it has none."""
+        """A member of the clip, verified by its checksum; None if there is none."""
         member = self.shards.index.member(self.number, kind)
         if member is None:
             return None
@@ -259,7 +259,7 @@ class ShardClip(Clip):
         if (path := cache.get(name)) is not None:
             try:
                 return read_rows(path, frames, top)
-            except (OSError, ValueError):  # it had to make room just now
+            except (OSError, ValueError):  # it was just evicted
                 return self._decoded(frames, top)
         faces, file = self._decoded(np.arange(len(self)), 0), io.BytesIO()
         np.save(file, faces)
@@ -267,7 +267,7 @@ class ShardClip(Clip):
         return faces[frames, top:]
 
     def _decoded(self, frames: np.ndarray, top: int) -> np.ndarray:
-        """Decoded from row ``top`` on; neighbours are read together."""
+        """Decode frames from row ``top`` on; runs of consecutive frames are read together."""
         found = np.empty((len(frames), self.size - top, self.size, 3), np.uint8)
         pictures, start = self._pictures, self.shards.index.member(self.number, "mjpeg").begin
         breaks = [0, *(np.flatnonzero(np.diff(frames) != 1) + 1).tolist(), len(frames)]
@@ -290,7 +290,7 @@ class ShardClip(Clip):
 
     @cached_property
     def _pictures(self) -> np.ndarray:
-        """int64 (1 + frames, 2): where each picture ends, and its CRC-32; the first is none."""
+        """int64 (1 + frames, 2): end offset and CRC-32 of each frame, after a row of zeros."""
         ends = self.array("ends.npy")
         if ends is None or ends.shape != (len(self), 2):
             raise self._problem("ends.npy is missing or belongs to another clip")
@@ -310,5 +310,5 @@ def _descriptor(path: str) -> io.FileIO:
 
 
 def _opened(path: str) -> int:
-    """A file, opened once; positions play no part, so that forked processes may share it."""
+    """Descriptor of a file, opened once; safe across forks, as all reads give their position."""
     return _descriptor(path).fileno()

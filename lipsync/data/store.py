@@ -1,18 +1,18 @@
-"""Prepared sets: face crops, sound, features of the sound, and metadata of the clips.
+"""Prepared sets: face crops, audio, audio features and metadata of clips.
 
-Large sets may be in shards (:mod:`lipsync.data.shards`); otherwise a clip is a folder::
+Large sets may be in shards (:mod:`lipsync.data.shards`); otherwise each clip is a folder::
 
     <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps
                             audio.wav    16 kHz mono, 16 bit
-                            mel.npy      float32 (80, columns), memory-mapped; and so every feature
-                                         that the set holds, under its :attr:`file` name
+                            mel.npy      float32 (80, columns), memory-mapped; likewise every other
+                                         stored feature, under its :attr:`file` name
                             clip.json    source, fps, framing, boxes, offset, confidence, hash
-    <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
+    <root>/filelists/{train,val,test}.txt   one "speaker/clip" per line
 
-Raw pixels in one file let a loader read any five frames without decoding anything; a set takes 2.5
-GB per hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
-clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read directly: only the
-frames that a sample needs are decoded, and features that are not stored are computed.
+Raw pixels in one file let a loader read any five frames without decoding; a set takes 2.5 GB per
+hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A clip
+folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read directly: only the frames
+that a sample needs are decoded, and features that are not stored are computed.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from lipsync.media import write_audio
 
 SPLITS = ("train", "val", "test")
 STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
-"""Features that every prepared set holds: those of the published networks."""
+"""Features stored in every prepared set: those of the published networks."""
 
 
 def open_set(
     root: str | Path, image_size: int = 96, **shards: Any
 ) -> PreparedFolder | PreparedShards:
-    """The reader of a prepared set, in folders or shards.
+    """Reader of a prepared set, in folders or shards.
 
     Args:
         root: a folder, or the URL of a set in shards.
@@ -61,9 +61,9 @@ def open_set(
 
 
 class PreparedFolder:
-    """The reader of a prepared set in folders: its splits and its clips.
+    """Reader of a prepared set in folders.
 
-    Any object with ``keys`` and ``open`` can take its place; see ``docs/extending.md``.
+    Any object with ``keys`` and ``open`` can replace it; see ``docs/extending.md``.
 
     Args:
         root: the prepared set.
@@ -74,15 +74,15 @@ class PreparedFolder:
         self.root, self.image_size = Path(root), image_size
 
     def keys(self, split: str) -> list[str]:
-        """The ``speaker/clip`` names of a split; see :func:`read_split`."""
+        """Keys of a split, ``speaker/clip``; see :func:`read_split`."""
         return read_split(self.root, split)
 
     def splits(self) -> list[str]:
-        """Names of its split lists."""
+        """Names of the split lists."""
         return sorted(path.stem for path in self.root.glob("filelists/*.txt"))
 
     def open(self, key: str) -> Clip:
-        """A clip; see :func:`open_clip`."""
+        """Open a clip; see :func:`open_clip`."""
         return open_clip(self.root, key, side=self.image_size)
 
     def __str__(self) -> str:
@@ -90,10 +90,10 @@ class PreparedFolder:
 
 
 def clip_path(root: str | Path, key: str) -> Path:
-    """``root / key``, refusing keys that would leave ``root``.
+    """``root / key``, for keys that stay within ``root``.
 
     Raises:
-        ClipError: if the key is absolute, empty, or has a ``..`` in it.
+        ClipError: the key is absolute, empty, or contains ``..``.
     """
     parts = PurePosixPath(key).parts
     if not parts or key.startswith("/") or ".." in parts or "\0" in key:
@@ -110,7 +110,7 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
         side: side in pixels to which frames of the *published* layout are resized.
 
     Raises:
-        ClipError: if there is no such clip.
+        ClipError: there is no such clip.
     """
     if (shards := _shards(root)) is not None:
         return shards.open(key)
@@ -123,7 +123,7 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
 
 
 def _shards(root: str | Path) -> PreparedShards | None:
-    """The reader of a set in shards, opened once; None where it is a folder of clips."""
+    """Reader of a set in shards, cached; None for a set in folders."""
     if is_url(root):
         return _opened(str(root), 0)
     try:
@@ -146,13 +146,13 @@ def write_clip(
     info: dict[str, Any],
     features: Sequence[Feature] | Mapping[str, np.ndarray] = STORED,
 ) -> Path:
-    """Write a clip atomically; an older clip with that key is replaced.
+    """Write a clip atomically, replacing any clip with this key.
 
     Args:
         root: the prepared set.
         key: ``speaker/clip``.
         faces: uint8 (frames, S, S, 3) RGB at 25 fps.
-        wave: float32 (samples,) at 16 kHz, sample 0 at the time of frame 0.
+        wave: float32 (samples,) at 16 kHz, starting with frame 0.
         info: metadata of the clip, JSON-serialisable; ``frames`` and ``size`` are added.
         features: audio features to compute and store; or a mapping of file names to arrays, which
             are stored unchanged.
@@ -162,7 +162,7 @@ def write_clip(
     """
     target = clip_path(root, key)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A fixed name: what a killed run left behind is gone once the clip is written again.
+    # A fixed name, so that leftovers of a killed run are replaced when the clip is written again.
     making = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
@@ -186,7 +186,7 @@ def write_clip(
 
 
 def add_feature(clip: Clip, feature: Feature) -> bool:
-    """Compute a feature of a clip's sound and store it; False where it is stored already."""
+    """Compute and store an audio feature of a clip; False if it was already stored."""
     target = clip.path / feature.file
     if target.is_file():
         return False
@@ -197,7 +197,7 @@ def add_feature(clip: Clip, feature: Feature) -> bool:
 
 
 def read_split(root: str | Path, split: str) -> list[str]:
-    """The keys in ``<root>/filelists/<split>.txt``; see :func:`lipsync.data.lists.parse_split`."""
+    """Keys in ``<root>/filelists/<split>.txt``; see :func:`lipsync.data.lists.parse_split`."""
     if (shards := _shards(root)) is not None:
         return shards.keys(split)
     path = Path(root) / "filelists" / f"{split}.txt"
