@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of pictures, under a network that is named."""
+"""Fréchet distance between two sets of images, in the features of a named network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
         11.0
     """
     mean_a, cov_a, mean_b, cov_b = (x.double().cpu() for x in (mean_a, cov_a, mean_b, cov_b))
-    # tr (AB)^(1/2) by the eigenvalues of A^(1/2) B A^(1/2), which is symmetric.
+    # tr (AB)^(1/2) from the eigenvalues of A^(1/2) B A^(1/2), which is symmetric.
     values, vectors = torch.linalg.eigh(cov_a)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     product = (root @ cov_b @ root).numpy()
@@ -37,23 +37,25 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
 
 
 class FrechetDistance(Metric):
-    """Fréchet distance of generated and real pictures in the features of a network you supply.
+    """Fréchet distance of generated and real images in the features of a network you supply.
 
-    It is FID only with FID's own Inception network; with any other it is a different metric, so
-    ``compute`` states the name of the network and the number of features on each side. It falls
-    with the number of features: compare equal numbers.
+    This is FID only with FID's own Inception network; with any other it is a different metric, so
+    ``compute`` also returns the network's name and the number of feature vectors on each side. The
+    distance falls as these numbers grow: compare equal numbers only.
 
     Args:
-        network: pictures -> features (n, d); not registered as a submodule. ``None``: ``update``
-            is given the features.
-        name: of the network, e.g. ``"expert-grid faces"``.
+        network: images -> features (n, d); not registered as a submodule. ``None``: ``update``
+            takes features.
+        name: name of the network, e.g. ``"expert-grid faces"``.
+        features: number of features, d.
 
-    ``update(pictures, real)``: a batch, and whether it is of real ones. ``compute()`` returns
-    ``distance`` (float), ``network``, ``generated`` and ``real``, the numbers of features.
+    ``update(pictures, real)``: a batch, and whether its images are real. ``compute()`` returns
+    ``distance`` (float), ``network``, and the numbers of feature vectors ``generated`` and
+    ``real``.
 
     Raises:
         ValueError: from ``update``, features that are not (n, d) or not finite; from ``compute``,
-            fewer than two features on a side.
+            fewer than two feature vectors on a side.
     """
 
     higher_is_better = False
@@ -68,7 +70,7 @@ class FrechetDistance(Metric):
     ) -> None:
         super().__init__(**kwargs)
         self.name, self.features = name, features
-        self.__dict__["network"] = network  # past nn.Module's registration
+        self.__dict__["network"] = network  # not a submodule
         for side in ("generated", "real"):
             self.add_state(f"{side}_n", torch.tensor(0), dist_reduce_fx="sum")
             zeros = torch.zeros(features, dtype=torch.float64)

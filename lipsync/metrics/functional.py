@@ -1,4 +1,4 @@
-"""Pure functions on embeddings, scores and pictures; no networks, no state.
+"""Pure functions on embeddings and scores; no networks, no state.
 
 ``sync_score`` is the offset search of the published SyncNet evaluation (Chung and Zisserman, "Out
 of time", 2016, section 4); its numbers are the LSE-D and LSE-C of Prajwal et al., "A lip sync
@@ -19,26 +19,26 @@ MEDIAN_TAPS = 9  # length of the median filter over the per-frame confidence, as
 
 
 class SyncResult(NamedTuple):
-    """What :func:`sync_score` finds for one clip of ``n`` windows."""
+    """Result of :func:`sync_score` for one clip of ``n`` windows."""
 
     distance: float
     """LSE-D: the mean distance at the best offset; lower is better."""
     confidence: float
     """LSE-C: the median over the candidate offsets minus ``distance``; higher is better."""
     offset: int
-    """In frames; positive where the sound of a window is found that many windows earlier."""
+    """In frames; positive if the audio of a window is found that many windows earlier."""
     frame_confidence: Tensor
     """(n,) confidence of every window at ``offset``, median filtered over 9 windows."""
     fine_offset: float
-    """``offset`` to a fraction of a frame, see :func:`fine_offset`; not in published evaluation."""
+    """``offset`` at sub-frame resolution, see :func:`fine_offset`; not in published evaluation."""
 
 
 @torch.no_grad()
 def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> SyncResult:
     r"""Distance, confidence and offset of one clip, as in the published SyncNet evaluation.
 
-    With video embeddings :math:`v_i`, audio embeddings :math:`a_j` (zero outside of the clip) and
-    candidates :math:`c = 0 \dots 2s`, :math:`s` being ``vshift``:
+    With video embeddings :math:`v_i`, audio embeddings :math:`a_j` (zero outside the clip) and
+    candidates :math:`c = 0 \dots 2s`, where :math:`s` is ``vshift``:
 
     .. math::
         d_{ic} = \lVert v_i - a_{i + c - s} + 10^{-6} \rVert_2, \qquad
@@ -47,13 +47,13 @@ def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Sy
     distance :math:`= \min_c m_c`, confidence :math:`= \operatorname{median}_c m_c - \min_c m_c`,
     offset :math:`= s - \arg\min_c m_c`.
 
-    ``fine_offset`` is ours: the offset between frames, see :func:`fine_offset`.
+    ``fine_offset`` is our addition: the offset at sub-frame resolution, see :func:`fine_offset`.
 
     Args:
-        video_emb: (n, d) one embedding for each window of frames, one window per frame; a tensor or
-            an array.
-        audio_emb: (n, d) the embedding of the sound of each window.
-        vshift: candidate offsets on either side, in frames.
+        video_emb: (n, d) embeddings of the face windows, one window per frame; a tensor or an
+            array.
+        audio_emb: (n, d) embeddings of the audio of each window.
+        vshift: maximum offset either way, in frames.
 
     Returns:
         A :class:`SyncResult`; distances are in the judge's own units.
@@ -63,7 +63,7 @@ def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Sy
 
     Example:
         >>> video = torch.eye(40)
-        >>> result = sync_score(video, video.roll(3, dims=0))  # the sound comes 3 windows late
+        >>> result = sync_score(video, video.roll(3, dims=0))  # audio 3 windows late
         >>> result.offset, round(result.distance, 3)
         (-3, 0.075)
     """
@@ -86,17 +86,18 @@ def best_offset(distances: Tensor) -> SyncResult:
 
 
 def fine_offset(distances: Tensor, best: int) -> float:
-    """The offset between frames: the vertex of a parabola through three mean squared distances.
+    """Sub-frame offset: the vertex of a parabola through three mean squared distances.
 
-    Squares, since those of embeddings of one length are a straight function of their cosine, which
-    is round at its peak. At either end of the candidates there is nothing to interpolate.
+    Squared distances of unit-length embeddings are linear in their cosine, which is smooth at its
+    peak. At the first and last candidate there is no interpolation.
 
     Args:
-        distances: (n, 2 * vshift + 1), as :class:`OffsetSearch` gives them.
-        best: the column with the least mean distance.
+        distances: (n, 2 * vshift + 1), as returned by :class:`OffsetSearch`.
+        best: column with the smallest mean distance.
 
     Returns:
-        Frames, with the sign of ``SyncResult.offset`` and at most half a frame from it.
+        Offset in frames, with the sign convention of ``SyncResult.offset`` and within half a frame
+        of it.
     """
     offset = distances.shape[1] // 2 - best
     if not 0 < best < distances.shape[1] - 1:
@@ -109,23 +110,23 @@ def fine_offset(distances: Tensor, best: int) -> float:
 
 @torch.no_grad()
 def offset_curve(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> Tensor:
-    """The mean distances of which :func:`sync_score` takes the minimum.
+    """Mean distance at each candidate offset, of which :func:`sync_score` takes the minimum.
 
-    Args and errors as there. Returns (2 * vshift + 1,) for the offsets ``vshift, vshift - 1, ...,
-    -vshift``.
+    Arguments and errors as for :func:`sync_score`. Returns (2 * vshift + 1,) for the offsets
+    ``vshift, vshift - 1, ..., -vshift``.
     """
     return _offset_distances(video_emb, audio_emb, vshift).mean(dim=0)
 
 
 def _offset_distances(video_emb: Tensor, audio_emb: Tensor, vshift: int) -> Tensor:
-    """(n, 2 * vshift + 1): every window's distance to the sound at each candidate offset."""
+    """(n, 2 * vshift + 1): distance of every window to the audio at each candidate offset."""
     search = OffsetSearch(vshift)
     search.update(video_emb, audio_emb)
     return search.distances()
 
 
 def _median_filter(values: Tensor) -> Tensor:
-    """(n,) -> (n,) running median; zeros stand beyond the ends, as in ``scipy.signal.medfilt``."""
+    """(n,) -> (n,) running median, zero-padded like ``scipy.signal.medfilt``."""
     padded = F.pad(values, (MEDIAN_TAPS // 2, MEDIAN_TAPS // 2))
     return padded.unfold(0, MEDIAN_TAPS, 1).median(dim=1).values
 
@@ -139,7 +140,7 @@ def _check_scores(pos_scores: Tensor, neg_scores: Tensor) -> None:
 
 
 def off_sync_accuracy(pos_scores: Tensor, neg_scores: Tensor, threshold: float) -> Tensor:
-    """Share of pairs classified correctly, in-sync and off-sync pairs having equal weight.
+    """Balanced accuracy: in-sync and off-sync pairs have equal weight.
 
     ``0.5 * (share of pos_scores >= threshold + share of neg_scores < threshold)``; chance is 0.5.
 
@@ -152,7 +153,7 @@ def off_sync_accuracy(pos_scores: Tensor, neg_scores: Tensor, threshold: float) 
         A scalar in [0, 1].
 
     Raises:
-        ValueError: scores that are not (n,), are empty, or hold NaN.
+        ValueError: scores that are not (n,), are empty, or contain NaN.
 
     Example:
         >>> off_sync_accuracy(torch.tensor([0.9, 0.4]), torch.tensor([0.1, 0.2]), 0.5)
@@ -167,8 +168,8 @@ def off_sync_accuracy(pos_scores: Tensor, neg_scores: Tensor, threshold: float) 
 def best_threshold(pos_scores: Tensor, neg_scores: Tensor) -> float:
     """The threshold with the best :func:`off_sync_accuracy` on these scores.
 
-    Args and errors as for :func:`off_sync_accuracy`. The threshold lies halfway between two
-    neighbouring scores; of several best ones the lowest is taken.
+    Arguments and errors as for :func:`off_sync_accuracy`. The threshold lies halfway between two
+    adjacent scores; on ties the lowest is taken.
 
     Example:
         >>> best_threshold(torch.tensor([0.8, 0.6]), torch.tensor([0.1, 0.2]))
@@ -177,7 +178,7 @@ def best_threshold(pos_scores: Tensor, neg_scores: Tensor) -> float:
     _check_scores(pos_scores, neg_scores)
     pos, neg = pos_scores.double().sort().values, neg_scores.double().sort().values
     levels = torch.cat([pos, neg]).unique()
-    # A threshold below all scores, then between neighbours, then above all.
+    # Candidates: below all scores, between adjacent ones, and above all.
     cuts = torch.cat([levels[:1] - 1, (levels[:-1] + levels[1:]) / 2, levels[-1:] + 1])
     hits = 1 - torch.searchsorted(pos, cuts) / len(pos)
     rejections = torch.searchsorted(neg, cuts) / len(neg)
@@ -185,10 +186,10 @@ def best_threshold(pos_scores: Tensor, neg_scores: Tensor) -> float:
 
 
 def auc(pos_scores: Tensor, neg_scores: Tensor) -> Tensor:
-    """Area under the ROC curve: the chance that an in-sync pair scores above an off-sync one.
+    """Area under the ROC curve: the probability that an in-sync pair scores above an off-sync one.
 
-    Ties count one half (the Mann-Whitney U statistic over ``p * q``). Args and errors as for
-    :func:`off_sync_accuracy`; returns a scalar in [0, 1], 0.5 being chance.
+    Ties count one half (the Mann-Whitney U statistic over ``p * q``). Arguments and errors as for
+    :func:`off_sync_accuracy`; returns a scalar in [0, 1], where chance is 0.5.
 
     Example:
         >>> auc(torch.tensor([0.9, 0.4]), torch.tensor([0.1, 0.4]))

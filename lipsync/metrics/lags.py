@@ -1,4 +1,4 @@
-"""How an expert scores pairs of pictures and sound against the lag between them."""
+"""An expert's scores of face and audio pairs, by the lag between them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ GAPS = (1, 2, 3, 5, 8, 12)
 
 
 def lag_scores(audio: Tensor, face: Tensor, max_lag: int = MAX_LAG) -> Tensor:
-    """Cosine of every face window with the sound ``lag`` windows later.
+    """Cosine similarity of every face window with the audio ``lag`` windows later.
 
     Args:
-        audio, face: (n, d) unit embeddings of the windows of one clip, one a frame.
-        max_lag: largest lag on either side, in frames.
+        audio, face: (n, d) unit embeddings of the windows of one clip, one per frame.
+        max_lag: maximum lag either way, in frames.
 
     Returns:
-        (n, 2 * max_lag + 1): column ``c`` is lag ``c - max_lag``; NaN where there is no such sound.
+        (n, 2 * max_lag + 1): column ``c`` is lag ``c - max_lag``; NaN beyond the ends of the audio.
     """
     n = len(face)
     scores = face.new_full((n, 2 * max_lag + 1), float("nan"), dtype=torch.float32)
@@ -35,20 +35,20 @@ def lag_scores(audio: Tensor, face: Tensor, max_lag: int = MAX_LAG) -> Tensor:
 
 
 class LagReport(Metric):
-    """Off-sync accuracy, also against the gap, and the offsets of clips, for one expert.
+    """Off-sync accuracy of an expert, overall and by gap, and the offsets of clips.
 
-    Off-sync accuracy is the share of pairs called rightly with one threshold, pairs in sync and off
-    sync weighing the same; off-sync pairs lie ``min_gap`` frames apart or more, in the same clip.
+    Off-sync accuracy is the balanced accuracy at a single threshold; off-sync pairs come from the
+    same clip, at least ``min_gap`` frames apart.
 
     Args:
-        min_gap: least gap of the off-sync pairs of the headline number, in frames.
-        max_lag: largest lag looked at.
-        threshold: cosine above which a pair is in sync; None takes the best for the data at hand,
-            which is right for a validation set alone.
+        min_gap: minimum gap of the off-sync pairs in the headline number, in frames.
+        max_lag: maximum lag, in frames.
+        threshold: cosine above which a pair counts as in sync; None takes the best one for the
+            data, which is only appropriate on a validation set.
 
-    ``compute()`` returns a dict: ``accuracy``, ``threshold``, ``auc``, ``offset_within_1`` (share
-    of clips whose best lag is within a frame of 0), ``gaps`` {gap: accuracy at that gap alone}, and
-    ``profile`` (2 * max_lag + 1,), the mean cosine against the lag.
+    ``compute()`` returns a dict: ``accuracy``, ``threshold``, ``auc``, ``offset_within_1``
+    (fraction of clips whose best lag is within a frame of 0), ``gaps`` {gap: accuracy at that gap},
+    and ``profile`` (2 * max_lag + 1,), the mean cosine by lag.
     """
 
     full_state_update = False
@@ -68,7 +68,7 @@ class LagReport(Metric):
         self.offsets: list[Tensor]
 
     def update(self, audio: Tensor, face: Tensor) -> None:
-        """Add one clip: (n, d) unit embeddings of its windows in order."""
+        """Add one clip: (n, d) unit embeddings of its windows, in order."""
         scores = lag_scores(audio, face, self.max_lag)
         self.scores.append(scores)
         best = scores.nanmean(dim=0).nan_to_num(-1.0).argmax()

@@ -1,9 +1,9 @@
-"""How much of the old mouth is left in a dub: leakage. Pure functions on what a mouth does in time.
+"""Leakage: how much of the original mouth movement remains in a dub. Pure functions.
 
-A generator that copies its reference replays the mouth of the video that is dubbed, whatever it
-hears (the expression leakage of KeySync, Bigata et al. 2025, there measured under silence). The dub
-and its source are cut by one steady square, frame by frame at the same time, and looked at in
-:func:`mouth_region`. The square keeps still, so a head that moves counts in both.
+A generator that copies its reference replays the mouth of the dubbed video, whatever the audio
+(called expression leakage in KeySync, Bigata et al. 2025, and measured there under silence). Dub
+and source are cropped by the same fixed square, and compared frame by frame in
+:func:`mouth_region`. The square does not move, so head movement counts in both.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from torch import Tensor
 
 from lipsync.metrics.quality import LUMA, luma, motion
 
-_LEAST = 5  # frames; of fewer, a number is chance
-_BLOCK = 4  # pixels to a side that are averaged before mouths are compared
+_LEAST = 5  # frames below which nothing is reported
+_BLOCK = 4  # mouths are compared in blocks of this side, in pixels
 
 
 def mouth_region(pictures: Any) -> Any:
-    """The mouth of face crops (..., S, S), an array or a tensor -> (..., S / 4, S / 3).
+    """The mouth of face crops, an array or a tensor: (..., S, S) -> (..., S / 4, S / 3).
 
-    It holds the lips, open or closed, and lies where a dub shows the generated picture and hardly
-    anything of the one below it.
+    It contains the lips, open or closed, and lies where a dub shows almost only generated pixels.
     """
     side = pictures.shape[-1]
     return pictures[..., side * 7 // 12 : side * 5 // 6, side // 3 : side * 2 // 3]
@@ -32,11 +31,11 @@ def mouth_region(pictures: Any) -> Any:
 
 @dataclass
 class MouthTrace:
-    """What the mouth of one video does: little is kept of a frame.
+    """Mouth movement over one video, in little memory.
 
     Attributes:
-        motion: one a step, mean absolute change of the mouth's luma, in levels of 255.
-        mouths: one a frame, its luma in blocks of 4 x 4 pixels, float32 (rows, columns).
+        motion: per step between frames, mean absolute change of the mouth's luma, in 8-bit levels.
+        mouths: per frame, the mouth's luma averaged over 4 x 4 pixels, float32 (rows, columns).
     """
 
     motion: list[float] = field(default_factory=list)
@@ -44,7 +43,7 @@ class MouthTrace:
     _last: np.ndarray | None = None
 
     def add(self, face: np.ndarray) -> None:
-        """The next frame's face, uint8 (S, S, 3) RGB; always of one size, 48 pixels or more."""
+        """Add the next frame's face, uint8 (S, S, 3) RGB, of constant size, at least 48 pixels."""
         mouth = mouth_region(luma(face))
         if self._last is not None:
             self.motion.append(motion(self._last, mouth))
@@ -55,13 +54,13 @@ class MouthTrace:
 
 
 def motion_share(made: np.ndarray, source: np.ndarray) -> float:
-    """The mouth's motion in a dub as a share of its motion in the source: 0 where it rests.
+    """Mouth motion in a dub relative to that in the source; 0 if the mouth is at rest.
 
     Args:
-        made, source: (n,) motion from each frame to the next at the same times, in levels.
+        made, source: (n,) motion between successive frames at the same times, in levels.
 
     Returns:
-        The ratio of the means, 0 or more; NaN where the source's mouth does not move.
+        The ratio of the means, 0 or more; NaN if the source's mouth does not move.
     """
     _check(made, source)
     whole = float(source.mean()) if len(source) else 0.0
@@ -69,14 +68,14 @@ def motion_share(made: np.ndarray, source: np.ndarray) -> float:
 
 
 def motion_correlation(made: np.ndarray, source: np.ndarray) -> float:
-    """Pearson's correlation over time of the mouth's motion in a dub with that in the source.
+    """Pearson's correlation over time between mouth motion in a dub and in the source.
 
     Args:
         made, source: (n,) as for :func:`motion_share`.
 
     Returns:
-        In [-1, 1]: 1 where the old mouth is replayed; 0 where the dub's motion does not change.
-        NaN where the source's does not, or for fewer than five steps.
+        In [-1, 1]: 1 if the original mouth is replayed; 0 if the dub's motion is constant. NaN if
+        the source's motion is constant, or for fewer than five steps.
     """
     _check(made, source)
     if len(source) < _LEAST or source.std() == 0:
@@ -89,20 +88,20 @@ def motion_correlation(made: np.ndarray, source: np.ndarray) -> float:
 def closed_in_pauses(
     mouths: np.ndarray, pauses: np.ndarray, source: np.ndarray, source_pauses: np.ndarray
 ) -> float:
-    """Share of the frames in pauses of the new sound in which the mouth is at rest.
+    """Fraction of the frames in pauses of the new audio in which the mouth is at rest.
 
-    The mouth at rest is the mean over the source's own pauses. A mouth is taken for closed where it
-    is no further from that, in mean absolute difference, than half of the source's mouths in speech
-    are: of mouths that speak, one half counts as closed.
+    The mouth at rest is the mean over the source's own pauses. A mouth counts as closed if its mean
+    absolute difference from that is at most the median over the source's speaking frames; by this
+    definition, half of the speaking mouths count as closed.
 
     Args:
-        mouths: (n, rows, columns) of the dub, :attr:`MouthTrace.mouths`.
-        pauses: (n,) bool, where the new sound is silent, see :func:`.quality.silent_frames`.
-        source: (m, rows, columns) of the video that was dubbed.
-        source_pauses: (m,) bool, where its own sound is silent.
+        mouths: (n, rows, columns) mouths of the dub, :attr:`MouthTrace.mouths`.
+        pauses: (n,) bool, where the new audio is silent, see :func:`.quality.silent_frames`.
+        source: (m, rows, columns) mouths of the source.
+        source_pauses: (m,) bool, where the source's own audio is silent.
 
     Returns:
-        In [0, 1]; NaN where the pauses of either, or the source's speech, are under five frames.
+        In [0, 1]; NaN if either one's pauses, or the source's speech, have fewer than five frames.
     """
     if min(pauses.sum(), source_pauses.sum(), (~source_pauses).sum()) < _LEAST:
         return float("nan")
@@ -116,12 +115,13 @@ def closed_in_pauses(
 def leakage(
     made: MouthTrace, source: MouthTrace, pauses: np.ndarray, source_pauses: np.ndarray
 ) -> dict[str, float]:
-    """The three numbers of a dub beside its source, by name, those that are defined.
+    """The three leakage metrics of a dub, by name; undefined ones are left out.
 
     Args:
-        made, source: the mouths of both, from the same time on; the longer one's end is left out.
-        pauses: bool, one a frame of ``made``, where the new sound is silent.
-        source_pauses: bool, one a frame of ``source``, where its own is.
+        made, source: mouths of dub and source, starting at the same time; excess steps of the
+            longer one are ignored.
+        pauses: bool per frame of ``made``, where the new audio is silent.
+        source_pauses: bool per frame of ``source``, where its own audio is silent.
     """
     steps = min(len(made.motion), len(source.motion))
     sides = [np.array(trace.motion[:steps]) for trace in (made, source)]
@@ -133,9 +133,9 @@ def leakage(
 
 
 def window_motion(faces: Tensor) -> Tensor:
-    """Mean motion of the mouth within each window: (N, T, 3, S, S) in [0, 1] -> (N,).
+    """Mean mouth motion within each window: (N, T, 3, S, S) in [0, 1] -> (N,).
 
-    The mean absolute change of its luma from frame to frame, of the range of a pixel.
+    The mean absolute change of luma between successive frames, as a fraction of full scale.
     """
     colours = mouth_region(faces).float().unbind(dim=2)  # three (N, T, S/4, S/3)
     levels = sum(weight * colour for weight, colour in zip(LUMA, colours, strict=True))

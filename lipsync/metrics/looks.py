@@ -1,7 +1,7 @@
-"""What one video's faces look like, frame by frame, where no true picture is needed.
+"""No-reference image metrics of the faces in one video.
 
-Numbers to read beside those of the real video: less detail is blur and more is noise, and a real
-mouth flickers a little too.
+Compare them with those of real video: less detail means blur and more means noise, and even real
+mouths flicker a little.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from lipsync.metrics.quality import (
 )
 from lipsync.windows import lower_half
 
-_SIGMAS = (1.0, 2.0, 4.0)  # pixels, of the Gaussians that part the bands
+_SIGMAS = (1.0, 2.0, 4.0)  # of the Gaussians that separate the bands, in pixels
 BANDS = ("detail_fine", "detail_middle", "detail_coarse")
 
 
 def detail_bands(levels: np.ndarray) -> dict[str, float]:
-    """How much detail there is at three sizes: standard deviations of bands of luma (H, W).
+    """Amount of detail at three scales: standard deviations of frequency bands of luma (H, W).
 
-    ``detail_fine`` is what a Gaussian of one pixel takes away (pores, teeth, noise),
-    ``detail_middle`` what is left of that after one of two pixels is taken off, ``detail_coarse``
-    the same of two and four (lips, shadows). In grey levels; 0 for a flat picture.
+    The bands are differences of Gaussians: ``detail_fine`` between the image and sigma 1 pixel
+    (pores, teeth, noise), ``detail_middle`` between 1 and 2, ``detail_coarse`` between 2 and 4
+    (lips, shadows). In 8-bit levels; 0 for a flat image.
     """
     smooth = [levels, *(cv2.GaussianBlur(levels, (0, 0), sigma) for sigma in _SIGMAS)]
     bands = zip(BANDS, pairwise(smooth), strict=True)
@@ -43,10 +43,10 @@ def detail_bands(levels: np.ndarray) -> dict[str, float]:
 def texture_flicker(
     flow: Callable[..., np.ndarray], before: np.ndarray, now: np.ndarray
 ) -> np.ndarray:
-    """What changes from a frame to the next besides what moves, (H, W) in grey levels.
+    """Change between successive frames after motion compensation, (H, W) in 8-bit levels.
 
-    The frame before is moved onto this one by the optical flow between them; what differs then is
-    light and texture. At points that come into the picture it is 0.
+    The previous frame is warped onto the current one by optical flow; the remaining difference is
+    light and texture. It is 0 where the flow comes from outside the image.
 
     Args:
         flow: ``calc`` of an OpenCV flow, such as ``cv2.DISOpticalFlow``.
@@ -62,21 +62,21 @@ def texture_flicker(
 
 
 def mouth_contrast(levels: np.ndarray) -> float:
-    """From the dark to the light parts of a mouth: of luma (S, S), the range of its middle 96 %.
+    """Contrast of the mouth in luma (S, S): range from the 2nd to the 98th percentile.
 
-    Teeth beside the dark behind them give much of it, closed or smeared lips little.
+    High for teeth against a dark mouth, low for closed or smeared lips.
     """
     dark, light = np.percentile(mouth_region(levels), [2, 98])
     return float(light - dark)
 
 
 class FaceLook:
-    """Looks at faces in turn and keeps two of them.
+    """Accumulate metrics over the faces of a video; keeps only two frames.
 
-    Frames are brought in with :meth:`add`; :meth:`numbers` then gives ``seam`` of the face,
-    ``mouth_contrast`` of the mouth, and of the lower half ``sharpness``, the :data:`BANDS`,
-    ``jitter``, ``flicker`` (the mean of :func:`texture_flicker`) and ``silent_motion``: those that
-    are defined.
+    After :meth:`add` for each frame, :meth:`numbers` returns ``seam`` for the face,
+    ``mouth_contrast`` for the mouth, and for the lower half ``sharpness``, the :data:`BANDS`,
+    ``jitter``, ``flicker`` (the mean of :func:`texture_flicker`) and ``silent_motion``. Undefined
+    ones are left out.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class FaceLook:
         self._movement: list[float] = []
 
     def add(self, face: np.ndarray) -> None:
-        """The next frame's face, uint8 (S, S, 3) RGB."""
+        """Add the next frame's face, uint8 (S, S, 3) RGB."""
         levels = luma(face)
         mouths = [lower_half(seen) for seen in (*self._last, levels)]
         found = {
@@ -106,7 +106,7 @@ class FaceLook:
         self._last = [*self._last[-1:], levels]
 
     def numbers(self, wave: np.ndarray) -> dict[str, float]:
-        """The means over the frames so far; ``wave`` is the sound beside them, at 16 kHz."""
+        """Means over the frames so far; ``wave`` is their audio at 16 kHz."""
         means = {
             name: float(np.mean(known))
             for name, values in self._found.items()

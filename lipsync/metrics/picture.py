@@ -1,4 +1,4 @@
-"""Accumulated picture metrics; each is right for any split of batches and under DDP."""
+"""Accumulated image metrics, independent of batching and correct under DDP."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lipsync.windows import lower_half
 
 
 class LowerHalfPSNR(PeakSignalNoiseRatio):
-    """PSNR in dB over the lower half of the rows of all pictures together.
+    """PSNR in dB over the lower halves of all images together.
 
-    The squared error is pooled before the logarithm, so the number does not depend on how pictures
-    are batched (a mean of PSNRs would, and is never lower).
+    The squared error is pooled before the logarithm, so the result does not depend on batching (a
+    mean of PSNRs would, and is never lower).
 
     ``update(pred, target)``: (..., height, width), float in [0, 1]. ``compute()``: a scalar.
 
     Raises:
         ValueError: from ``update``, shapes that differ or pixels that are not float; from
-            ``compute``, where no picture was given.
+            ``compute``, if there were no images.
 
     Example:
         >>> metric = LowerHalfPSNR()
@@ -53,14 +53,14 @@ class PictureQuality(Metric):
     """Similarity of generated faces to the true ones, for whole faces and lower halves.
 
     ``update(pred, target)``: (n, 3, H, W), float in [0, 1]. ``compute()`` returns means over
-    pictures, as scalars: ``psnr`` in dB, ``ssim`` and ``ms_ssim`` (see
-    :mod:`lipsync.metrics.quality`), each also as ``..._lower`` over the lower half; and
-    ``pictures``, the number of pictures. Identical pictures count as 100 dB, so that they do not
-    make the mean PSNR infinite.
+    images, as scalars: ``psnr`` in dB, ``ssim`` and ``ms_ssim`` (see
+    :mod:`lipsync.metrics.quality`), each also as ``..._lower`` for the lower half; and
+    ``pictures``, the number of images. Identical images count as 100 dB, as otherwise the mean PSNR
+    would be infinite.
 
     Raises:
-        ValueError: from ``update``, shapes that differ or pictures that are too small; from
-            ``compute``, where no picture was given.
+        ValueError: from ``update``, shapes that differ or images that are too small; from
+            ``compute``, if there were no images.
     """
 
     higher_is_better = True

@@ -1,8 +1,7 @@
-"""How pictures look: likeness to true ones, and what needs no true ones beside it. Pure functions.
+"""Image quality: full-reference and no-reference metrics. Pure functions.
 
-Faces are square crops in which the mouth lies in the lower half. Likeness is taken picture by
-picture; the rest are numbers to read beside those of the real videos, which are no perfect zero
-either.
+Faces are square crops with the mouth in the lower half. Full-reference metrics are computed per
+image. No-reference metrics are to be compared with those of real video, which are not zero either.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-KERNEL = 11  # pixels that the Gaussian of SSIM spans
-SILENCE_DB = -30.0  # below a clip's loud frames, a frame counts as silent
-_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, Wang et al. 2003
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue
-_LEAST_SILENCE = 5  # frames; motion in fewer is chance
+KERNEL = 11  # width of SSIM's Gaussian window, in pixels
+SILENCE_DB = -30.0  # level of a silent frame, relative to a clip's loud frames
+_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # per scale, Wang et al. 2003
+LUMA = (0.299, 0.587, 0.114)  # weights of R, G, B
+_LEAST_SILENCE = 5  # steps between silent frames below which motion is not reported
 
 
 def _check(pred: Tensor, target: Tensor) -> None:
@@ -31,22 +30,22 @@ def _check(pred: Tensor, target: Tensor) -> None:
 
 
 def picture_psnr(pred: Tensor, target: Tensor) -> Tensor:
-    """PSNR in dB of each picture: (n, 3, H, W) in [0, 1] twice -> (n,); infinity where equal."""
+    """PSNR in dB per image: (n, 3, H, W) in [0, 1] each -> (n,); infinite for equal images."""
     _check(pred, target)
     return -10 * torch.log10((pred.float() - target.float()).square().mean(dim=(1, 2, 3)))
 
 
 def ssim(pred: Tensor, target: Tensor) -> Tensor:
-    """Structural similarity of each picture (Wang et al. 2004; Gaussian of 11 pixels, sigma 1.5).
+    """Structural similarity per image (Wang et al. 2004; 11-pixel Gaussian window, sigma 1.5).
 
     Args:
-        pred, target: (n, 3, H, W), float in [0, 1], 11 pixels to a side or more.
+        pred, target: (n, 3, H, W), float in [0, 1], H and W at least 11.
 
     Returns:
-        (n,) in [-1, 1], 1 where equal.
+        (n,) in [-1, 1], 1 for equal images.
 
     Raises:
-        ValueError: shapes that differ, or pictures that are smaller than the Gaussian.
+        ValueError: shapes that differ, or images smaller than the window.
     """
     _check(pred, target)
     if min(pred.shape[-2:]) < KERNEL:
@@ -54,23 +53,23 @@ def ssim(pred: Tensor, target: Tensor) -> Tensor:
     found = structural_similarity_index_measure(
         pred.float(), target.float(), data_range=1.0, reduction="none"
     )
-    assert isinstance(found, Tensor)  # of a call that asks for nothing beside it
+    assert isinstance(found, Tensor)  # a tuple only with further options
     return found.reshape(-1)
 
 
 def ms_ssim_scales(height: int, width: int) -> int:
-    """How many of the five scales of MS-SSIM pictures of a size are large enough for, 1 to 5."""
+    """Number of MS-SSIM scales, 1 to 5, for which an image is large enough."""
     side = min(height, width)
     fitting = [k for k in range(1, 6) if side // max(1, (k - 1) ** 2) >= KERNEL]
     return max(fitting, default=1)
 
 
 def ms_ssim(pred: Tensor, target: Tensor) -> Tensor:
-    """Multi-scale structural similarity of each picture (Wang, Simoncelli and Bovik 2003).
+    """Multi-scale structural similarity per image (Wang, Simoncelli and Bovik 2003).
 
-    Faces are small: the first :func:`ms_ssim_scales` scales are taken and their published weights
-    brought to the sum 1; three for 96 x 96 and for its lower half. Arguments, result and errors as
-    for :func:`ssim`, but the result lies in [0, 1].
+    Faces are small, so only the first :func:`ms_ssim_scales` scales are used, with the published
+    weights normalised to a sum of 1: three scales for 96 x 96 and for its lower half. Arguments,
+    result and errors as for :func:`ssim`, but the result lies in [0, 1].
     """
     _check(pred, target)
     height, width = pred.shape[-2:]
@@ -88,7 +87,7 @@ def ms_ssim(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def luma(faces: np.ndarray) -> np.ndarray:
-    """uint8 (..., H, W, 3) RGB -> float32 (..., H, W), 8-bit levels of BT.601 luma."""
+    """BT.601 luma in 8-bit levels: uint8 (..., H, W, 3) RGB -> float32 (..., H, W)."""
     return np.asarray(faces, np.float32) @ np.array(LUMA, np.float32)
 
 
@@ -100,23 +99,23 @@ def sharpness(levels: np.ndarray) -> float:
 
 
 def motion(before: np.ndarray, now: np.ndarray) -> float:
-    """Mean absolute change from one frame's luma (H, W) to the next, in levels."""
+    """Mean absolute change of luma (H, W) between two frames, in levels."""
     return float(np.abs(now - before).mean())
 
 
 def jitter(before: np.ndarray, now: np.ndarray, after: np.ndarray) -> float:
-    """Mean absolute second difference over three frames' luma (H, W), in levels.
+    """Mean absolute second difference of luma (H, W) over three frames, in levels.
 
-    Steady movement changes little in it; flicker from frame to frame counts four times.
+    Steady movement contributes little; frame-to-frame flicker counts four times.
     """
     return float(np.abs(before - 2 * now + after).mean())
 
 
 def seam_strength(levels: np.ndarray) -> float:
-    """How much a face's upper and lower half fall apart where a generator joins them.
+    """Visibility of the seam between a face's upper and lower half.
 
-    The mean step of luma (H, W) across the middle row, over the mean step across the rows near it
-    (two to five rows away): about 1 without a seam. NaN where there is no step at all.
+    The mean step of luma (H, W) across the middle, divided by the mean step two to five rows away:
+    about 1 without a seam. NaN if there are no steps at all.
     """
     steps = np.abs(np.diff(levels, axis=0)).mean(axis=1)  # steps[i]: from row i to row i + 1
     middle = levels.shape[0] // 2 - 1
@@ -127,13 +126,13 @@ def seam_strength(levels: np.ndarray) -> float:
 def silent_frames(wave: np.ndarray, frames: int, samples: int = 640) -> np.ndarray:
     """Which video frames are silent: (frames,) bool.
 
-    A frame is silent where its root mean square lies 30 dB or more below that of the clip's loud
-    frames (95th percentile); frames beyond the sound are.
+    A frame is silent if its RMS level is at least 30 dB below that of the clip's loud frames (95th
+    percentile); frames beyond the end of the audio are silent.
 
     Args:
-        wave: float32 (n,), sample 0 at the time of frame 0.
-        frames: how many.
-        samples: of a frame; 640 for 16 kHz and 25 fps.
+        wave: float32 (n,), starting with frame 0.
+        frames: number of frames.
+        samples: samples per frame; 640 for 16 kHz and 25 fps.
     """
     padded = np.zeros(frames * samples, np.float32)
     padded[: min(len(wave), len(padded))] = wave[: len(padded)]
@@ -142,14 +141,14 @@ def silent_frames(wave: np.ndarray, frames: int, samples: int = 640) -> np.ndarr
 
 
 def silent_motion(movement: np.ndarray, silent: np.ndarray) -> float:
-    """Mean movement of a mouth that has nothing to say.
+    """Mean motion of the mouth in silence.
 
     Args:
-        movement: (n - 1,) :func:`motion` from each frame to the next.
-        silent: (n,) :func:`silent_frames`; a step counts where both its frames are silent.
+        movement: (n - 1,) :func:`motion` between successive frames.
+        silent: (n,) :func:`silent_frames`; a step counts if both of its frames are silent.
 
     Returns:
-        Levels a frame; NaN where fewer than five steps are silent.
+        Levels per frame; NaN if fewer than five steps are silent.
     """
     quiet = silent[1:] & silent[:-1]
     if quiet.sum() < _LEAST_SILENCE:
@@ -158,14 +157,14 @@ def silent_motion(movement: np.ndarray, silent: np.ndarray) -> float:
 
 
 def landmark_distance(pred: np.ndarray, target: np.ndarray, scale: np.ndarray) -> float:
-    """Mean distance of landmarks, as a share of a length in the face (LMD, Chen et al. 2018).
+    """Mean landmark distance, normalised by a length in the face (LMD, Chen et al. 2018).
 
     Args:
         pred, target: (frames, points, 2) in pixels; frames with NaN are left out.
-        scale: (frames,) the length in pixels, such as that between the eyes.
+        scale: (frames,) length in pixels, such as the distance between the eyes.
 
     Returns:
-        The mean over frames and points; NaN where no frame has landmarks in both.
+        The mean over frames and points; NaN if no frame has landmarks in both.
 
     Raises:
         ValueError: shapes that differ.
@@ -181,10 +180,10 @@ def landmark_distance(pred: np.ndarray, target: np.ndarray, scale: np.ndarray) -
 
 
 def edge_energy(faces: Tensor) -> Tensor:
-    """How sharp the mouth is: mean square of the Laplacian of its luma, (n, 3, S, S) -> (n,).
+    """Sharpness of the mouth: mean squared Laplacian of luma, (n, 3, S, S) -> (n,).
 
-    In the middle of the lower half; a number to read beside that of the real pictures, of which its
-    root is the sharpness in use here.
+    Computed in the middle of the lower half. Compare with real images; its square root is the
+    amplitude that the selection score compares.
     """
     side = faces.shape[-1]
     mouth = faces[..., side * 7 // 12 : side * 11 // 12, side * 7 // 24 : side * 17 // 24].float()

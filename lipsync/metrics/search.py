@@ -1,4 +1,4 @@
-"""The offset search as a stream: windows come in any portions and are not kept."""
+"""Streaming offset search: windows come in chunks of any size and are not stored."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 VSHIFT = 15  # candidate offsets on either side, in frames, as published
-_PORTION = 512  # windows compared at a time, which bounds the memory of the differences
+_PORTION = 512  # windows compared at a time, to bound memory
 
 
 class OffsetSearch:
-    """Distances of every window to the sound at each candidate offset, windows read once.
+    """Distance of every window to the audio at each candidate offset, in one pass.
 
-    Beyond either end of the sound stand zeros, as published. To embeddings of unit length and
-    either sign a zero would be as near as a cosine of one half; there, what is missing is as far
-    as what has nothing to do with a window, a cosine of 0.
+    The audio is zero-padded at both ends, as published. For signed unit-length embeddings, though,
+    a zero vector would be as close as a cosine of 0.5; for those, missing audio gets the distance
+    of an unrelated embedding, a cosine of 0.
 
-    Held are the last ``2 * vshift`` windows and one row of distances (31 numbers) a window, so an
-    hour of video takes 11 MB, where its embeddings would take hundreds.
+    Memory holds the last ``2 * vshift`` windows and a row of distances (31 numbers) per window: 11
+    MB per hour of video, where the embeddings would take hundreds.
 
     Args:
-        vshift: candidate offsets on either side, in frames.
+        vshift: maximum offset either way, in frames.
 
     Raises:
         ValueError: ``vshift`` below 1.
@@ -34,7 +34,7 @@ class OffsetSearch:
             raise ValueError(f"vshift must be at least 1, got {vshift}")
         self.vshift = vshift
         self.windows = 0
-        self._video = torch.empty(0)  # (waiting, d) windows whose later sound is to come
+        self._video = torch.empty(0)  # (waiting, d) windows still waiting for later audio
         self._audio = torch.empty(0)  # from `vshift` before the first waiting window on
         self._rows: list[Tensor] = []
 
@@ -57,7 +57,7 @@ class OffsetSearch:
         if not self.windows:
             self._signed_units = _signed_units(video, audio)
             self._video = video[:0]
-            self._audio = video.new_zeros(self.vshift, video.shape[1])  # before the clip: zeros
+            self._audio = video.new_zeros(self.vshift, video.shape[1])  # padding before the clip
         self.windows += len(video)
         self._video = torch.cat([self._video, video])
         self._audio = torch.cat([self._audio, audio])
@@ -65,10 +65,10 @@ class OffsetSearch:
 
     @torch.no_grad()
     def distances(self) -> Tensor:
-        """(n, 2 * vshift + 1) for all windows so far, zeros standing after the last; ends it.
+        """Finish, and return the distances (n, 2 * vshift + 1) of all windows.
 
         Raises:
-            ValueError: there was no window.
+            ValueError: there were no windows.
         """
         if not self.windows:
             raise ValueError("sync_score needs at least one window, got none")
@@ -77,7 +77,7 @@ class OffsetSearch:
         return torch.cat(self._rows)
 
     def _compare(self, count: int) -> None:
-        """Measure the first ``count`` waiting windows and let go of them."""
+        """Compare the first ``count`` waiting windows, and drop them."""
         shifts = range(2 * self.vshift + 1)
         for first in range(0, count, _PORTION):
             video = self._video[first : min(first + _PORTION, count)]
@@ -92,7 +92,7 @@ class OffsetSearch:
 
 
 def _signed_units(*embeddings: Tensor) -> bool:
-    """Whether embeddings (n, d) have unit length, and negative components."""
+    """Whether embeddings (n, d) have unit length and some negative components."""
     norms = torch.cat([torch.linalg.vector_norm(e, dim=1) for e in embeddings])
     is_signed = any(bool((e < 0).any()) for e in embeddings)
     return is_signed and torch.allclose(norms, torch.ones_like(norms), atol=1e-3)

@@ -1,13 +1,12 @@
-"""How far a mean can be trusted: intervals for few items, and two systems on the same items.
+"""Confidence intervals for few items, and paired comparison of two systems.
 
-Items are clips or pairs, never the windows inside of one; where several are of one speaker, name
-the speakers as ``clusters``, for these and not their clips are what was drawn at random.
+Items are clips or pairs, never the windows within one. If speakers have several items, pass the
+speakers as ``clusters``, since it is speakers that were sampled, not their clips.
 
-Intervals of means are Student's, those of shares Wilson's (1927). A difference is called clear by
-the larger of two p-values, of the paired t-test and of the sign-flip test (Fisher 1935), and never
-of fewer than six items. Two systems that do not differ are then told apart in at most 6 of 100
-cases; tests/metrics simulates it. Differences that are lopsided though their mean is 0 are called
-clear more often, of few items in one case of ten.
+Intervals of means are Student's, those of proportions Wilson's (1927). A difference is called clear
+by the larger of two p-values, of the paired t-test and of the sign-flip test (Fisher 1935), and
+never with fewer than six items. The false positive rate is then at most 6 %, as simulated in
+tests/metrics; for skewed differences with mean 0 it is higher, with few items up to 10 %.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from lipsync.plain import Plain
 
 LEVEL = 0.95
 LEAST = 6
-"""Items, or speakers, under which no difference is called clear."""
-_ALL_FLIPPED = 12  # items of which every change of signs is tried
-_MOST_FLIPPED, _WAYS = 200, 5000  # items of which so many are
+"""Minimum number of items, or speakers, for a difference to be called clear."""
+_ALL_FLIPPED = 12  # up to this many items, all sign flips are enumerated
+_MOST_FLIPPED, _WAYS = 200, 5000  # up to this many items, so many random sign flips are drawn
 Clusters = Sequence[Hashable] | np.ndarray
 
 
@@ -35,8 +34,8 @@ Clusters = Sequence[Hashable] | np.ndarray
 class Interval(Plain):
     """A mean (or another statistic) of ``n`` items, and its 95 % interval from ``low`` to ``high``.
 
-    Of a single item, or of fewer than six that are all alike, there is no interval: ``low`` and
-    ``high`` are NaN.
+    For a single item, or fewer than six identical ones, there is no interval: ``low`` and ``high``
+    are NaN.
     """
 
     mean: float
@@ -45,7 +44,7 @@ class Interval(Plain):
     n: int
 
     def text(self, digits: int = 3) -> str:
-        """``1.234 [1.200, 1.270]``, or the mean alone where there is no interval."""
+        """``1.234 [1.200, 1.270]``, or only the mean if there is no interval."""
         if not np.isfinite(self.low):
             return f"{self.mean:.{digits}f}"
         return f"{self.mean:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
@@ -56,9 +55,9 @@ class Comparison(Plain):
     """Two systems on the same items.
 
     Attributes:
-        difference: the mean of ``second - first``.
-        share_higher: the share of items in which it is above 0.
-        p: of there being no difference; NaN of fewer than six items or speakers.
+        difference: mean of ``second - first``.
+        share_higher: fraction of items for which it is positive.
+        p: p-value of no difference; NaN for fewer than six items or speakers.
     """
 
     difference: Interval
@@ -77,7 +76,7 @@ class Comparison(Plain):
         return "clear" if self.clear else "not told apart"
 
     def as_dict(self) -> dict[str, Any]:
-        """Its fields as plain values, and the verdict."""
+        """Fields as plain values, and the verdict."""
         return super().as_dict() | {"verdict": self.verdict}
 
 
@@ -86,14 +85,14 @@ def statistic_interval(
     statistic: Callable[[np.ndarray], np.ndarray],
     clusters: Clusters | None = None,
 ) -> Interval:
-    """The interval of a smooth statistic of sums over items, such as a ratio of two of them.
+    """Interval of a smooth statistic of sums over items, such as a ratio of two sums.
 
-    What an item contributes is found by leaving it out (the jackknife).
+    Each item's contribution is estimated by the jackknife.
 
     Args:
-        items: (n, k) what each of the items adds to the k sums.
+        items: (n, k) contributions of each item to the k sums.
         statistic: (m, k) sums -> (m,) values.
-        clusters: (n,) the speaker, or another cluster, of each item.
+        clusters: (n,) speaker, or another cluster, of each item.
 
     Raises:
         ValueError: no items, or items that are not (n, k) and finite.
@@ -115,7 +114,7 @@ def statistic_interval(
 def mean_interval(
     values: Sequence[float] | np.ndarray, clusters: Clusters | None = None
 ) -> Interval:
-    """The mean of values (n,), one an item, with its interval; clusters as everywhere here.
+    """Mean of values (n,), one per item, with its interval; clusters as elsewhere in this module.
 
     Raises:
         ValueError: no values, or NaN among them.
@@ -129,10 +128,10 @@ def mean_interval(
 
 
 def share_interval(hits: Sequence[bool] | np.ndarray, clusters: Clusters | None = None) -> Interval:
-    """The share of items that are true, with its interval, which is never of width 0.
+    """Fraction of true items, with its interval, whose width is never 0.
 
-    Items of one cluster count as fewer, by how much more the clusters differ than items would
-    (Kish's design effect); where all items are alike, each cluster counts as one.
+    With clusters, the number of items is divided by Kish's design effect; if all items are equal,
+    each cluster counts as one item.
 
     Raises:
         ValueError: no items.
@@ -162,14 +161,14 @@ def compare_paired(
     second: Mapping[str, float],
     clusters: Mapping[str, Hashable] | None = None,
 ) -> Comparison:
-    """Compare two systems on the items for which both have a number.
+    """Compare two systems on the items for which both have a value.
 
-    Pairing removes the differences in difficulty between items, so it reveals differences that two
+    Pairing removes the variation in difficulty between items, and so reveals differences that two
     separate intervals would hide.
 
     Args:
-        first, second: item's name -> number; names that only one has are left out.
-        clusters: item's name -> its speaker, or another cluster.
+        first, second: item -> value; items that only one has are left out.
+        clusters: item -> speaker, or another cluster.
 
     Raises:
         ValueError: no name in common.
@@ -196,7 +195,7 @@ def compare_paired(
 
 
 def holm(found: Mapping[str, Comparison]) -> dict[str, Comparison]:
-    """The comparisons of one table, their p-values raised for how many they are (Holm 1979)."""
+    """The comparisons of a table, with p-values corrected for their number (Holm 1979)."""
     order = sorted((c.p, name) for name, c in found.items() if not np.isnan(c.p))
     raised, least = {}, 0.0
     for place, (p, name) in enumerate(order):
@@ -207,10 +206,10 @@ def holm(found: Mapping[str, Comparison]) -> dict[str, Comparison]:
 
 @dataclass(frozen=True)
 class _Spread:
-    """What items or clusters contribute to the error of a mean: ``units``, with mean 0.
+    """Contributions of items or clusters to the error of a mean: ``units``, with mean 0.
 
-    ``labels`` is the unit of each item; ``effective`` is how many clusters of one size would be as
-    good.
+    ``labels`` is the unit of each item; ``effective`` is the equivalent number of equally large
+    clusters.
     """
 
     units: np.ndarray
@@ -237,7 +236,7 @@ class _Spread:
 
     @property
     def error(self) -> float:
-        """The standard error of the mean; 0 of a single unit."""
+        """Standard error of the mean; 0 for a single unit."""
         count = len(self.units)
         return float(np.sqrt((self.units**2).sum() / (count - 1) / count)) if count > 1 else 0.0
 
@@ -249,14 +248,14 @@ class _Spread:
         return Interval(mean, mean - half, mean + half, n)
 
     def p(self, mean: float) -> float:
-        """Of the t-test that the true mean is 0."""
+        """P-value of the t-test that the true mean is 0."""
         if self.error <= 1e-12 * abs(mean):
             return 0.0 if mean else 1.0
         return float(2 * stdtr(self.freedom, -abs(mean) / self.error))
 
 
 def _sign_flips(totals: np.ndarray) -> float:
-    """P-value of totals whose signs are all of chance; 0 of so many that the t-test is as good."""
+    """P-value of the sign-flip test; 0 for so many items that the t-test suffices."""
     if len(totals) > _MOST_FLIPPED:
         return 0.0
     sums = np.abs(_signs(len(totals)) @ totals)
@@ -265,7 +264,7 @@ def _sign_flips(totals: np.ndarray) -> float:
 
 @cache
 def _signs(count: int) -> np.ndarray:
-    """(ways, count) of 1 and -1, the first way all 1: every way, or many that are drawn."""
+    """Sign vectors (ways, count) of 1 and -1, the first all 1: all of them, or a random sample."""
     if count <= _ALL_FLIPPED:
         return np.array([(1, *rest) for rest in product((1, -1), repeat=count - 1)])
     signs = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (_WAYS, count))

@@ -1,4 +1,4 @@
-"""Accumulated sync metrics; each is right for any split of batches and under DDP."""
+"""Accumulated sync metrics, independent of batching and correct under DDP."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Judge = Callable[..., tuple[Tensor, Tensor]]
 
 
 class SyncScore(Metric):
-    """Mean LSE-D and LSE-C over clips, and the share of clips whose offset is within one frame.
+    """Mean LSE-D and LSE-C over clips, and the fraction of clips with an offset within one frame.
 
     Args:
         judge: called with the arguments of ``update``; returns (video_emb, audio_emb). It is not
-            registered as a submodule: a network that the training module owns is neither saved
-            twice nor moved by the metric. ``None``: ``update`` is given the embeddings.
-        vshift: candidate offsets on either side, in frames.
+            registered as a submodule, so a network owned by the training module is neither saved
+            twice nor moved by the metric. ``None``: ``update`` takes the embeddings.
+        vshift: maximum offset either way, in frames.
 
     ``update(video_emb, audio_emb)``: the windows (n, d) of one clip, or (clips, n, d).
 
     ``compute()`` returns scalars ``distance``, ``confidence``, ``within_one`` in [0, 1], and
-    ``clips``, how many there were.
+    ``clips``, the number of clips.
 
     Raises:
-        ValueError: from ``update``, as :func:`lipsync.metrics.functional.sync_score` does; from
-            ``compute``, where no clip was given.
+        ValueError: from ``update``, as for :func:`lipsync.metrics.functional.sync_score`; from
+            ``compute``, if there were no clips.
 
     Example:
         >>> metric = SyncScore()
@@ -53,7 +53,7 @@ class SyncScore(Metric):
     def __init__(self, judge: Judge | None = None, vshift: int = MF.VSHIFT, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.vshift = vshift
-        self.__dict__["judge"] = judge  # past nn.Module's registration, see the class docstring
+        self.__dict__["judge"] = judge  # not a submodule
         for name in ("distance", "confidence", "within_one"):
             self.add_state(name, torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("clips", torch.tensor(0), dist_reduce_fx="sum")
@@ -82,14 +82,14 @@ class OffSyncAccuracy(Metric):
     """Accuracy and AUC of a judge that distinguishes in-sync from off-sync pairs.
 
     Args:
-        threshold: a score at or above it is called in sync. ``None``: the best threshold of the
-            scores themselves, an optimistic number; fix it on a validation set to report a test.
+        threshold: scores at or above it count as in sync. ``None`` takes the best threshold for
+            the scores themselves, which is optimistic; for a test set, choose it on validation.
 
     ``update(pos_scores, neg_scores)``: (p,) and (q,), higher meaning more in sync; either may be
     empty. ``compute()`` returns scalars ``accuracy``, ``auc`` and the ``threshold`` used.
 
     Raises:
-        ValueError: from ``compute``, where one of the two sides has no scores, or NaN.
+        ValueError: from ``compute``, if either side has no scores, or NaN.
 
     Example:
         >>> metric = OffSyncAccuracy(threshold=0.5)
