@@ -1,15 +1,14 @@
-"""Dubbing: a face that speaks another sound.
+"""Dubbing: make a face speak new audio.
 
     >>> from lipsync.dubbing import dub
     >>> dub("face.mp4", "speech.wav", "dubbed.mp4").frames  # doctest: +SKIP
     75
 
-Frames are read (``source``, ``playback``, ``sound``), planned (``plan``: whose face is dubbed,
-where it lies, what the generator is shown and hears), rendered (``render``) and written
-(``pipeline``), all at the same time and in one pass: none is kept longer than the seconds that a
-plan looks ahead.
+Frames are read (``source``, ``playback``, ``sound``), planned (``plan``: which face is dubbed,
+where it is, and the generator's inputs), rendered (``render``) and written (``pipeline``), all
+concurrently and in one pass: frames are kept only for the few seconds of the plan's look-ahead.
 
-What it offers is listed in ``__init__.pyi``, and imported when it is asked for.
+Public names are listed in ``__init__.pyi`` and imported lazily.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""``dub_batch``: a list of dubs, in one process or several, continued where it was interrupted."""
+"""``dub_batch``: a list of dubs, in one process or several; resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from lipsync.plain import Plain
 
 @dataclass
 class BatchResult(Plain):
-    """What a list came to, in its order.
+    """Result of a list, in its order.
 
     Attributes:
         path: the list.
-        done: what was dubbed now.
-        skipped: outputs that an earlier run had made.
-        failed: a line for each that could not be dubbed: where it stands, and why.
+        done: dubs made in this run.
+        skipped: outputs of an earlier run.
+        failed: one line per failed dub: its place in the list, and the reason.
     """
 
     path: Path
@@ -50,10 +50,10 @@ class BatchResult(Plain):
 def dub_batch(
     path: str | Path, *, jobs: int = 1, progress: Progress | None = None, **options: Any
 ) -> BatchResult:
-    """Make all dubs of a list, loading each model once in every process.
+    """Make all dubs in a list, loading each model once per process.
 
     Finished dubs with the same options and files are skipped; ``LIST.done.json`` records them. A
-    failed dub does not stop the others. One that reads a file which an earlier one writes waits for
+    failed dub does not stop the others. A dub that reads a file written by an earlier one waits for
     it.
 
     Args:
@@ -61,10 +61,10 @@ def dub_batch(
             YAML file, a list of mappings with such keys; relative paths are relative to it.
         jobs: number of dubs made in parallel, each in its own process; 1 makes them in this
             process. The output files are the same.
-        progress: called with (number of the dub and its stage, frames done, frames in all or None);
-            with several ``jobs`` with (number of dubs, frames done of all dubs, frames in all,
-            which are estimated for dubs that have not begun).
-        **options: for all dubs; those in the list override them.
+        progress: called with (number of the dub and its stage, frames done, total frames or None);
+            with several ``jobs`` called with (number of dubs, frames done over all dubs, total
+            frames, estimated for dubs that have not started).
+        **options: options for all dubs; those in the list override them.
 
     Raises:
         MediaError, ConfigError: a list that cannot be read, or with invalid options; nothing is
@@ -93,7 +93,7 @@ def dub_batch(
 
 
 Outcomes = Generator[tuple[int, Outcome | None], None, None]
-"""Numbers of dubs and what each came to; None where it was there already."""
+"""Index and outcome of each dub; None if it was already done."""
 
 
 def _in_turn(entries: Sequence[Entry], ledger: _Ledger, progress: Progress | None) -> Outcomes:
@@ -118,7 +118,7 @@ def _side_by_side(
     overall = _Overall(len(entries), progress)
 
     def work(number: int) -> tuple[int, Outcome | None]:
-        for earlier in before[number]:  # which were taken up before this one
+        for earlier in before[number]:  # these were started before this one
             ended[earlier].wait()
         dubber = free.get()
         try:
@@ -126,7 +126,7 @@ def _side_by_side(
             return number, ledger.kept_up(entries[number], dubber, report)
         finally:
             free.put(dubber)
-            ended[number].set()  # before what may raise: others wait for it
+            ended[number].set()  # first, as other dubs wait for it and the next line may raise
             overall.end(number)
 
     stop, free = threading.Event(), SimpleQueue[OtherProcess]()
@@ -149,12 +149,12 @@ def _side_by_side(
 
 
 def _earlier(entries: Sequence[Entry]) -> list[set[int]]:
-    """Of each dub, the earlier ones which must have ended, as both use a file that one writes."""
+    """For each dub, the earlier dubs it must wait for, as both use a file that one writes."""
     used: dict[str, set[int]] = {}
     wrote: dict[str, set[int]] = {}
     found = []
     for number, entry in enumerate(entries):
-        read = {os.path.abspath(path) for path in entry.read}  # noqa: PTH100 links stay
+        read = {os.path.abspath(path) for path in entry.read}  # noqa: PTH100 keeps symlinks
         written = {os.path.abspath(path) for path in entry.written}  # noqa: PTH100
         needed = [wrote.get(path, set()) for path in read]
         needed += [used.get(path, set()) for path in written]
@@ -167,7 +167,7 @@ def _earlier(entries: Sequence[Entry]) -> list[set[int]]:
 
 
 class _Overall:
-    """The frames of all dubs as one progress, whichever thread tells of them."""
+    """Overall progress of all dubs; thread-safe."""
 
     def __init__(self, dubs: int, progress: Progress | None) -> None:
         self._dubs, self._progress = dubs, progress
@@ -188,7 +188,7 @@ class _Overall:
         return report
 
     def end(self, number: int) -> None:
-        """A dub that has ended, well or not, has no more frames than it has made."""
+        """End a dub, successful or not: its total is the number of frames it has made."""
         with self._lock:
             self._totals[number] = self._done.get(number, 0)
             self._tell()
@@ -203,7 +203,7 @@ class _Overall:
 
 
 class _Ledger:
-    """Which dubs are done: a row an output, with what it was made of."""
+    """Record of finished dubs: output -> options and files it was made from."""
 
     def __init__(self, path: Path) -> None:
         check_target(path)
@@ -211,12 +211,12 @@ class _Ledger:
         try:
             self._rows = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            self._rows = {}  # all is made again
+            self._rows = {}  # everything is made again
 
     def kept_up(
         self, entry: Entry, dubber: Dubber | OtherProcess, report: Progress
     ) -> Outcome | None:
-        """Make a dub and note it, or nothing if it is there."""
+        """Make and record a dub; None if it is already done."""
         if entry.output.exists() and self._rows.get(str(entry.output)) == _state(entry):
             return None
         outcome = dubber(entry, report)
@@ -229,7 +229,7 @@ class _Ledger:
 
 
 def _state(entry: Entry) -> dict[str, Any]:
-    """Options and files of a dub, and when those were changed."""
+    """Options and files of a dub, with sizes and modification times."""
     options = {name: str(value) for name, value in sorted(entry.options.items())}
     stamps = {}
     for file in (entry.output, *entry.read):

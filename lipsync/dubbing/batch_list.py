@@ -1,4 +1,4 @@
-"""The list of a batch: CSV or YAML, a dub a row, checked before any work."""
+"""The list of a batch: CSV or YAML, one dub per row, validated before any work."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lipsync.errors import ConfigError, LipsyncError
 from lipsync.tables import read_rows, read_text
 
 _FILES = ("face", "audio", "output")
-_SOUNDS = "faces"  # where it is a mapping to sounds, an audio may be left out
-_PATHS = ("tracks", "reference", "driver", "curves")  # options that are files, too
+_SOUNDS = "faces"  # if it maps faces to sounds, audio is optional
+_PATHS = ("tracks", "reference", "driver", "curves")  # further options that are files
 _NAMES_OR_PATHS = ("model", "enhance", "occlusion")
-_WRITTEN = ("tracks", "curves")  # of those that are not there yet
+_WRITTEN = ("tracks", "curves")  # written if they do not exist
 _BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A dub of the list: ``where`` it stands, its files, its options."""
+    """A dub in the list: its place (``where``), files and options."""
 
     where: str
     face: Path
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def read(self) -> list[Path]:
-        """The files that it is made of."""
+        """Files that it reads."""
         named = [
             Path(self.options[name]) for name in (*_PATHS, *_NAMES_OR_PATHS) if self._is_path(name)
         ]
@@ -43,7 +43,7 @@ class Entry:
 
     @property
     def written(self) -> list[Path]:
-        """The files that it may write."""
+        """Files that it may write."""
         return [self.output, *(Path(self.options[n]) for n in _WRITTEN if self._is_path(n))]
 
     def _is_path(self, name: str) -> bool:
@@ -51,11 +51,11 @@ class Entry:
 
 
 def read_batch(path: Path, common: dict[str, Any]) -> list[Entry]:
-    """The dubs of a list, checked as far as that needs no media.
+    """Read a list, with all checks that do not need the media.
 
     Args:
         path: the list.
-        common: options of all dubs, which those of the list override.
+        common: options for all dubs; those in the list override them.
 
     Raises:
         MediaError, ConfigError: the message names the line, or the entry of a YAML file.
@@ -94,7 +94,7 @@ def _csv_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _value(where: str, name: str, text: str) -> Any:
-    """A cell as the option takes it."""
+    """A cell converted to the option's type."""
     kinds = str(KNOWN[name].type).split(" | ") if name in KNOWN else ["str"]
     try:
         if "str" in kinds:

@@ -1,4 +1,4 @@
-"""Bring a generated face to the colours and the detail of the real one before it is pasted."""
+"""Match the colours and detail of a generated face to the real one before pasting."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ import numpy as np
 
 from lipsync.faces.painting import Mask
 
-_SURROUND = 0.16  # of the face's side: how far the surround's colour is carried inwards
-_COARSE = 24  # pixels to a side at which colours are compared
-_MOST = 0.15  # of full scale, by which a colour is moved at most
-_ALIKE = 0.05  # of full scale: pixels that differ by so much count half
-_SCALES = (1.0, 2.0)  # pixels: detail that these blurs remove, the finest first, is matched
-_MOST_DETAIL = 1.5  # times as much at most
+_SURROUND = 0.16  # distance over which colour is propagated inwards, as a fraction of the side
+_COARSE = 24  # resolution at which colours are compared, in pixels
+_MOST = 0.15  # maximum colour shift, as a fraction of full scale
+_ALIKE = 0.05  # difference at which pixels count half, as a fraction of full scale
+_SCALES = (1.0, 2.0)  # sigmas in pixels of the blurs that define the bands of detail, finest first
+_MOST_DETAIL = 1.5  # maximum amplification of detail
 
 
 @cache
 def _rim(mask: Mask, size: int) -> np.ndarray:
-    """Where a face of ``size`` pixels shows both pictures, float32 (size, size, 1) weights."""
+    """Weights of the blend zone of the mask, float32 (size, size, 1)."""
     unit = (np.arange(size) + 0.5) / size
     weights = mask.weights(unit[None], unit[:, None])
     return (4 * weights * (1 - weights)).astype(np.float32)[..., None]
 
 
 def _spread(picture: np.ndarray) -> np.ndarray:
-    """A picture's large shapes alone, (_COARSE, _COARSE[, channels])."""
+    """Downsample and blur an image to (_COARSE, _COARSE[, channels])."""
     coarse = cv2.resize(picture, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(coarse, (0, 0), _SURROUND * _COARSE, borderType=cv2.BORDER_REPLICATE)
 
 
 def match_colours(face: np.ndarray, crop: np.ndarray, mask: Mask) -> np.ndarray:
-    """The generated face in the colours that the picture has around it.
+    """Match the colours of a generated face to its surroundings.
 
-    Along the rim of the mask, where both pictures are seen, they should be alike. Their difference
-    there, smoothed, is carried into the face: a tint or a shade that the generator missed goes, the
-    mouth's own detail stays. Pixels that differ much show another thing, such as the background
-    beside a cheek that was painted wider, and count little (weights of Cauchy's M-estimator).
+    In the blend zone along the rim of the mask, generated and original pixels should agree. Their
+    smoothed difference there is propagated into the face, which corrects tint and shading but
+    leaves the detail of the mouth. Pixels that differ strongly show different things, such as the
+    background beside a cheek generated too wide, and get little weight (Cauchy's M-estimator).
 
     Args:
         face: float32 (S, S, 3) in [0, 1], generated.
-        crop: uint8 (S, S, 3), the picture as it was.
-        mask: by which the face is pasted, see :attr:`lipsync.faces.framing.Framing.mask`.
+        crop: uint8 (S, S, 3), the original.
+        mask: mask for pasting, see :attr:`lipsync.faces.framing.Framing.mask`.
 
     Returns:
         float32 (S, S, 3) in [0, 1].
@@ -61,17 +61,17 @@ def match_colours(face: np.ndarray, crop: np.ndarray, mask: Mask) -> np.ndarray:
 def match_detail(
     face: np.ndarray, crop: np.ndarray, references: Iterable[np.ndarray], mask: Mask
 ) -> np.ndarray:
-    """The generated face with as much fine detail as real ones have.
+    """Amplify the fine detail of a generated face to that of real ones.
 
-    Generators blend and resample, which softens all that they paint by much the same share. Each of
-    two bands of detail is amplified until the face has as much of it as the references have on
-    average, or as the picture had where that is less, as in a blurred frame. Nothing is softened.
+    Generators blend and resample, which softens everything about equally. Each of two frequency
+    bands is amplified until the face has as much detail as the references on average, or as the
+    original if that has less, as in a blurred frame. Nothing is ever softened.
 
     Args:
         face: float32 (S, S, 3) in [0, 1], generated.
-        crop: uint8 (S, S, 3), the picture as it was.
-        references: of the same size, what the generator was shown.
-        mask: by which the face is pasted: what is compared lies within it.
+        crop: uint8 (S, S, 3), the original.
+        references: reference crops given to the generator, of the same size.
+        mask: mask for pasting; detail is compared within it.
 
     Returns:
         float32 (S, S, 3) in [0, 1].
@@ -86,19 +86,19 @@ def match_detail(
 
 @cache
 def _inside(mask: Mask, size: int) -> np.ndarray:
-    """How much of each place is generated, float32 (size, size), of sum 1."""
+    """Mask weights normalised to a sum of 1, float32 (size, size)."""
     unit = (np.arange(size) + 0.5) / size
     weights = mask.weights(unit[None], unit[:, None]).astype(np.float32)
     return weights / weights.sum()
 
 
 def _bands(picture: np.ndarray) -> list[np.ndarray]:
-    """What each of the blurs removes that the one before leaves."""
+    """Frequency bands: differences between successive blurs, finest first."""
     stages = [picture, *(cv2.GaussianBlur(picture, (0, 0), scale) for scale in _SCALES)]
     return [finer - coarser for finer, coarser in pairwise(stages)]
 
 
 def _amounts(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean amount of detail in each band, in the picture's units."""
+    """Mean absolute detail in each band, in the image's units."""
     grey = cv2.cvtColor(picture.astype(np.float32, copy=False), cv2.COLOR_RGB2GRAY)
     return np.array([float((np.abs(band) * weights).sum()) for band in _bands(grey)])

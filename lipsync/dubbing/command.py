@@ -1,4 +1,4 @@
-"""``lipsync dub``: the options, and what is done with them."""
+"""The command ``lipsync dub``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from lipsync.commands import add_command, add_output_style, bars, print_result
 from lipsync.errors import ConfigError
 
-# As the functions take them, which are too heavy to import here; a test compares.
+# Copies of values in modules that are too slow to import here; a test compares them.
 CODECS = (
     "auto", "h264", "hevc", "hevc10", "av1", "vp9", "prores", "prores4444", "dnxhr", "h264_nvenc",
     "hevc_nvenc",
@@ -133,7 +133,7 @@ def add_dub(commands: Any) -> None:
 
 
 class _Faces(argparse.Action):
-    """One face, or a mapping of faces to their sounds, which make AUDIO optional."""
+    """One face, or a mapping of faces to their sounds, which makes AUDIO optional."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
@@ -159,7 +159,7 @@ class _Faces(argparse.Action):
 
 
 class _Batch(argparse.Action):
-    """A list names what is otherwise required."""
+    """A list, which makes FACE, AUDIO and the output optional."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None

@@ -1,4 +1,4 @@
-"""The curves of a dub: the lips code of every frame, to be looked at, edited and used again."""
+"""Curves of a dub: the lips code of every frame, for inspection, editing and reuse."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from lipsync.generators.lips import Lips
 from lipsync.media import whole_file
 from lipsync.tables import read_rows
 
-_AT_ONCE = 64  # windows of sound, or faces, whose code is read together
+_AT_ONCE = 64  # batch size, in audio windows or faces
 ASKING = ("curves", "driver", "amplitude", "smoothing")
-"""The options that need a model with a lips code."""
+"""Options that need a model with a lips code."""
 
 
 class Curves(NamedTuple):
@@ -39,17 +39,17 @@ class Curves(NamedTuple):
     values: np.ndarray
 
     def at(self, seconds: float) -> np.ndarray:
-        """The code at a time, float32 (numbers,): linear between rows, held beyond them."""
+        """Code at a time, float32 (numbers,): linear between rows, constant beyond the ends."""
         rows = (np.interp(seconds, self.seconds, column) for column in self.values.T)
         return np.fromiter(rows, np.float32, self.values.shape[1])
 
     def styled(self, rest: np.ndarray, amplitude: float = 1.0, smoothing: float = 0.0) -> Curves:
-        """Larger or smaller, and smoother.
+        """Scale and smooth the curves.
 
         Args:
-            rest: (numbers,), the code of a mouth that hears nothing, which stays as it is.
-            amplitude: factor on what differs from it.
-            smoothing: deviation of a Gaussian over time, in seconds; 0 for none.
+            rest: (numbers,), the code for silence.
+            amplitude: factor on the deviation from rest.
+            smoothing: standard deviation of a Gaussian over time, in seconds; 0 for none.
         """
         values = rest + amplitude * (self.values - rest)
         if smoothing and len(values) > 1:
@@ -59,10 +59,10 @@ class Curves(NamedTuple):
 
 
 def wanted_curves(options: Options, lips: Lips) -> bool:
-    """Whether a dub was asked for something that only curves can give.
+    """Whether the options require curves.
 
     Raises:
-        ConfigError: it was, of a generator without a lips code.
+        ConfigError: they do, but the generator has no lips code.
     """
     default = Options()
     asked = [name for name in ASKING if getattr(options, name) != getattr(default, name)]
@@ -72,13 +72,13 @@ def wanted_curves(options: Options, lips: Lips) -> bool:
 
 
 def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curves:
-    """The curves that a dub follows; written to ``options.curves`` where there is no such file yet.
+    """Curves that a dub follows; written to ``options.curves`` if that file does not exist.
 
     Args:
         lips: a generator with a lips code.
-        options: of the dub.
-        sound: what is spoken, read through once more.
-        fps: rows a second of curves from sound.
+        options: options of the dub.
+        sound: the new audio; read once more in full.
+        fps: rows per second of curves from audio.
 
     Raises:
         MediaError: a file of curves that does not fit, or a driver that cannot be read.
@@ -99,7 +99,7 @@ def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curve
 
 
 def of_sound(lips: Lips, sound: Sound, options: Options, fps: float) -> Curves:
-    """What a generator hears in a sound, a row a frame."""
+    """Curves predicted from audio, one row per frame."""
     speech = Speech(lips.feature, sound.heard(options.gate))
     times = np.arange(max(1, int(np.ceil(sound.seconds * fps)))) / fps
     codes = [
@@ -110,10 +110,10 @@ def of_sound(lips: Lips, sound: Sound, options: Options, fps: float) -> Curves:
 
 
 def of_video(lips: Lips, options: Options) -> Curves:
-    """What the mouth does in the driver's video, a row for every frame with a face.
+    """Curves of the mouth in the driver's video, one row per frame with a face.
 
     Raises:
-        MediaError: it cannot be read, or no face is found in it.
+        MediaError: the video cannot be read, or no face is found in it.
     """
     assert options.driver is not None
     source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
@@ -134,7 +134,7 @@ def of_video(lips: Lips, options: Options) -> Curves:
 
 
 def write_curves(path: Path, curves: Curves) -> None:
-    """As CSV: seconds, then the numbers of the code."""
+    """Write curves as CSV: seconds, then the numbers of the code."""
     with whole_file(path) as unfinished, unfinished.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["seconds", *(f"c{i + 1}" for i in range(curves.values.shape[1]))])
@@ -143,15 +143,15 @@ def write_curves(path: Path, curves: Curves) -> None:
 
 
 def read_curves(path: Path, numbers: int | None = None, seconds: float = 0.0) -> Curves:
-    """Curves from CSV.
+    """Read curves from CSV.
 
     Args:
-        path: as :func:`write_curves` writes it.
-        numbers: of a row, as a model takes them; None for any.
-        seconds: of the sound that they are for.
+        path: a file in the format of :func:`write_curves`.
+        numbers: size of the model's code; None for any.
+        seconds: length of the audio.
 
     Raises:
-        MediaError: it cannot be read, has another count of numbers, or ends before the sound.
+        MediaError: the file cannot be read, has another code size, or ends before the audio.
     """
     try:
         _, *rows = read_rows(path)

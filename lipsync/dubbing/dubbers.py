@@ -1,4 +1,4 @@
-"""What makes the dubs of a list: this process, or another one, whose death costs one dub."""
+"""Workers for the dubs of a list: this process, or another, whose death loses only one dub."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from lipsync.plugins import import_plugins, imported
 from lipsync.processes import Child
 
 Outcome = DubResult | str
-"""What a dub came to, or why there is none."""
-_PATIENCE = 10.0  # seconds in which a process may clean up
-_LOOK = 0.2  # seconds after which a thread looks whether it is still wanted
+"""Result of a dub, or the reason why it failed."""
+_PATIENCE = 10.0  # seconds for a process to clean up
+_LOOK = 0.2  # polling interval in seconds for the stop event
 _log = logging.getLogger(__name__)
 
 
 class Dubber:
-    """Makes dubs in this process; keeps the last generator, as lists are mostly of one."""
+    """Makes dubs in this process; caches the last generator, as most lists use only one."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], nn.Module] = {}
@@ -39,12 +39,12 @@ class Dubber:
     def __call__(self, entry: Entry, report: Progress) -> Outcome:
         try:
             given = entry.options
-            if not given.get("adapt"):  # else each face has its own
+            if not given.get("adapt"):  # otherwise each face has its own model
                 given = given | {"model": self._loaded(given)}
             return dub(entry.face, entry.audio, entry.output, progress=report, **given)
         except LipsyncError as error:
             return str(error)
-        except Exception as error:  # whatever it is, the rest of the night's work goes on
+        except Exception as error:  # must not stop the rest of the list
             _log.exception("%s", entry.where)
             problem = " ".join(f"{type(error).__name__}: {error}".split())
             return f"failed unexpectedly ({problem})"
@@ -63,11 +63,11 @@ class Dubber:
 
 
 class OtherProcess:
-    """A :class:`Dubber` in a process of its own; in a new one where that has died.
+    """A :class:`Dubber` in a separate process, which is restarted if it dies.
 
     Args:
-        jobs: how many such there are, which share the threads of this process.
-        stop: when it is set, a dub that is being made is given up, and nothing is left of it.
+        jobs: number of such processes, which share the threads.
+        stop: when set, the current dub is abandoned and its files removed.
     """
 
     def __init__(self, jobs: int, stop: threading.Event) -> None:
@@ -112,7 +112,7 @@ def _work(threads: int, plugins: tuple[str, ...], connection: Connection) -> Non
         try:
             connection.send((stage, done, total))
         except OSError:
-            raise SystemExit from None  # nobody waits for it any more; no error of the dub's
+            raise SystemExit from None  # the parent is gone; not an error of the dub
 
     while True:
         connection.send(dubber(connection.recv(), report))

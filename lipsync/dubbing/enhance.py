@@ -1,4 +1,4 @@
-"""A last touch on generated faces: sharpening, a face restorer, or a function of your own."""
+"""Enhancement of generated faces: sharpening, a face restorer, or a function of your own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lipsync.dubbing.restorer import SUFFIX, Restorer, load_restorer
 from lipsync.errors import ConfigError
 
 Enhancer = Callable[[np.ndarray], np.ndarray]
-"""float32 (n, S, S, 3) RGB in [0, 1], n faces -> the same faces, float32 (n, S', S', 3); S' may be
-larger than S. Called from several threads."""
+"""Maps faces, float32 (n, S, S, 3) RGB in [0, 1], to float32 (n, S', S', 3), where S' may be larger
+than S. Called from several threads."""
 
-_AMOUNT = 0.8  # of the detail that is added
-_FACTOR = 2  # by which a face is enlarged first, so that its edges do not become steps
+_AMOUNT = 0.8  # strength of the unsharp mask
+_FACTOR = 2  # upsampling before sharpening, to avoid jagged edges
 
 
 def sharpen(faces: np.ndarray) -> np.ndarray:
-    """Twice the size, with an unsharp mask: the built-in enhancer."""
+    """The built-in enhancer: upsample by two and apply an unsharp mask."""
     return np.stack([_sharper(face) for face in faces])
 
 
@@ -34,11 +34,11 @@ ENHANCERS: dict[str, Enhancer | None] = {"none": None, "sharpen": sharpen}
 
 
 def get_enhancer(enhance: str | Path | Enhancer, device: str = "cpu") -> Enhancer | Restorer | None:
-    """An enhancer by its name, a restorer by its path; a function is one already.
+    """Get an enhancer by name or a restorer by path; functions are returned unchanged.
 
     Raises:
-        ConfigError: a name that there is not.
-        CheckpointError: a file that is no face restorer.
+        ConfigError: an unknown name.
+        CheckpointError: a file that is not a face restorer.
     """
     if callable(enhance):
         return enhance

@@ -1,4 +1,4 @@
-"""Whose faces are dubbed in a video, where they lie, and what is shown beside them."""
+"""Which faces of a video are dubbed, where they are, and their reference frames."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from lipsync.faces.detect import LEAST, CenterFace, Detector, get_detector
 from lipsync.faces.roll import SecondLook
 from lipsync.generators.lips import Lips, ReferenceSets, is_published
 
-_LOOK_STEP = 4  # every so many-th frame of a track is looked at for whose it is
-_HELD_BYTES = 96 * 2**20  # of frames that wait for references; fewer of very large pictures
+_LOOK_STEP = 4  # stride in frames at which a track is examined to identify the person
+_HELD_BYTES = 96 * 2**20  # maximum memory of frames that wait for references
 
 
 class Face(NamedTuple):
-    """A face that is dubbed in a frame.
+    """A face to be dubbed in a frame.
 
     Attributes:
-        transform: float64 (2, 3), where its crop lies, see :mod:`lipsync.faces.framing`.
-        crop: uint8 (S, S, 3) RGB, the face as it is.
-        choice: the frames that the generator is shown beside it,
-        references: and the faces in them.
-        weight: of the dubbed picture, in (0, 1]; less than 1 where it fades in or out.
-        person: whose face it is, of a gallery of people; None for nobody's there.
-        landmarks: (5, 2) pixels of the frame; NaN where they are unknown.
+        transform: float64 (2, 3), from crop to frame, see :mod:`lipsync.faces.framing`.
+        crop: uint8 (S, S, 3) RGB, the original face.
+        choice: reference frames for the generator.
+        references: crops of the face in these frames.
+        weight: opacity of the dub, in (0, 1]; less than 1 while it fades in or out.
+        person: person of the gallery; None if the face is not in it.
+        landmarks: (5, 2) in pixels of the frame; NaN if unknown.
     """
 
     transform: np.ndarray
@@ -59,7 +59,7 @@ class Face(NamedTuple):
 
 
 Faces = tuple[Face | None, ...]
-"""Of a frame, each face that speaks; None where it is not dubbed."""
+"""One entry per speaking face; None where it is not dubbed in the frame."""
 
 
 _Waiting = tuple[Shown, list[Seen | None], tuple[Followed, ...]]
@@ -74,16 +74,16 @@ class _Place(NamedTuple):
 
 
 class FacePlan:
-    """Where the faces that speak lie in every frame of a video, and what is shown beside them.
+    """Positions of the speaking faces in every frame of a video, and their references.
 
     Args:
         source: the video or picture.
         lips: the generator.
-        options: checked.
-        whole: look through the whole video before the first frame is given.
+        options: options of the dub.
+        whole: read the whole video before the first frame is returned.
 
     Raises:
-        MediaError, ConfigError: tracks or reference frames that cannot be used.
+        MediaError, ConfigError: unusable tracks or reference frames.
     """
 
     def __init__(self, source: Source, lips: Lips, options: Options, whole: bool = False) -> None:
@@ -102,7 +102,7 @@ class FacePlan:
             sound = options.reference or source.path
             saved, knows = find_speaker(source, detector, stride, saved, sound)
         self.written = None if there else tracks
-        """A file that :meth:`save` writes the tracks to."""
+        """File to which :meth:`save` writes the tracks."""
         self._looks = Looks(detector, stride, saved=saved, record=self.written is not None)
         centred = lips.framing.name == "box" and not is_published(lips.model)
         framing = MouthCentred() if centred else lips.framing
@@ -133,7 +133,7 @@ class FacePlan:
         self._ahead: float = min(round(AHEAD * fps), room) if how == AUTO else 0
         if whole:
             self._ahead = float("inf")
-        self._places: dict[int, list[_Place | None]] = {}  # by source's frame
+        self._places: dict[int, list[_Place | None]] = {}  # by frame of the source
         self._people: dict[Birth, str | None] = {}
 
     def _detector(self, options: Options) -> Detector:
@@ -144,13 +144,14 @@ class FacePlan:
         return SecondLook(detector, search=True) if self.lips.framing.needs_landmarks else detector
 
     def find(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Faces]]:
-        """Every frame with its faces.
+        """Yield every frame with its faces.
 
         Args:
-            frames: the source's in their order, from any on, then any of them again.
+            frames: consecutive frames of the source, from any frame on, then repeated frames in any
+                order.
 
         Raises:
-            MediaError, ConfigError: as :class:`FaceFollower` and :class:`Looks`.
+            MediaError, ConfigError: as for :class:`FaceFollower` and :class:`Looks`.
         """
         coming, again = iter(frames), []
         followed: deque[Shown] = deque()
@@ -158,7 +159,7 @@ class FacePlan:
 
         def pictures() -> Iterator[np.ndarray]:
             for number, shown in enumerate(coming):
-                if shown.index < number:  # the source has ended, and is shown again
+                if shown.index < number:  # the source has ended and repeats
                     again.append(shown)
                     return
                 followed.append(shown)
@@ -187,7 +188,7 @@ class FacePlan:
         return seen
 
     def _recognise(self, waiting: Sequence[_Waiting]) -> None:
-        """Whose face each track of the first frame that waits is, by what is known of it by now."""
+        """Identify the people in the first waiting frame, from all waiting frames of each track."""
         if self.lips.gallery is None:
             return
         for k, one in enumerate(waiting[0][1]):
@@ -235,9 +236,9 @@ class FacePlan:
             return None
 
         def read(number: int) -> np.ndarray:
-            """The face in a frame of an earlier shot."""
+            """Read the face in an earlier frame again."""
             earlier = self._crop(self.source.span(number, number + 1)[0], self._places[number][k])
-            assert earlier is not None  # only faces that were seen are referred to
+            assert earlier is not None  # references always contain the face
             return earlier
 
         references = self._references[k].crops(place.choice, crop, read)
@@ -252,7 +253,7 @@ class FacePlan:
         )
 
     def save(self) -> None:
-        """Write the tracks, where they were asked for."""
+        """Write the tracks, if requested."""
         if self.written is not None:
             source = self.source
             self._looks.save(self.written, source.path, source.size, source.new_rate)

@@ -1,4 +1,4 @@
-"""Dubbed faces as face restorers take them: aligned as in FFHQ, with the whole head."""
+"""Face restoration of dubbed faces, in the FFHQ alignment that restorers expect."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lipsync.dubbing.restorer import Restorer
 from lipsync.faces.align import TEMPLATE, aligned_transforms, crop_aligned
 from lipsync.faces.framing import Framing
 
-# Eyes, nose tip and corners of the mouth in the aligned pictures of FFHQ, which restorers are
-# trained on, in the unit square.
+# Eyes, nose tip and mouth corners in aligned FFHQ images, on which restorers are trained, as
+# fractions of the side.
 FFHQ = (
     np.array(
         [
@@ -27,8 +27,8 @@ FFHQ = (
     )
     / 512
 )
-_MOST = 512  # pixels to a side of what is laid over a frame
-_STEP = 32  # of them: it comes in few different sizes
+_MOST = 512  # maximum side in pixels of what is pasted
+_STEP = 32  # sides are rounded up to multiples of this, to limit the number of sizes
 
 
 def restored(
@@ -38,17 +38,18 @@ def restored(
     framing: Framing,
     match: bool,
 ) -> list[np.ndarray]:
-    """Restored faces, each cut as the generator's crops are.
+    """Restore faces, and crop them like the generator's.
 
     Args:
         restorer: the network.
-        pictures: of each face its frame, uint8 (H, W, 3), with what was generated in it.
-        faces: where they lie.
-        framing: the generator's.
-        match: bring them to the colours that they had around what was generated.
+        pictures: for each face its frame with the generated face pasted in, uint8 (H, W, 3).
+        faces: positions of the faces.
+        framing: the generator's framing.
+        match: match colours along the mask to those before restoration.
 
     Returns:
-        float32 (S', S', 3) in [0, 1], S' as large as the crop in the frame, 512 at most.
+        float32 (S', S', 3) in [0, 1] for each face, where S' is the size of the crop in the frame,
+        at most 512.
     """
     squares = [ffhq_square(face, framing) for face in faces]
     side = restorer.side
@@ -68,10 +69,10 @@ def restored(
 
 
 def ffhq_square(face: Face, framing: Framing) -> np.ndarray:
-    """Where the square of FFHQ lies about a face, float64 (2, 3): from unit square to frame.
+    """Transform of a face's FFHQ square, float64 (2, 3): from unit square to frame.
 
-    By the place of the crop, which does not tremble, where the framing is aligned by landmarks
-    itself; else by the landmarks where they are known.
+    Derived from the crop, which is temporally smoothed, if the framing is aligned by landmarks;
+    otherwise from the landmarks, if known.
     """
     template = getattr(framing, "template", TEMPLATE)
     marks = template @ face.transform[:, :2].T + face.transform[:, 2]
@@ -81,7 +82,7 @@ def ffhq_square(face: Face, framing: Framing) -> np.ndarray:
 
 
 def _as_crop(picture: np.ndarray, square: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """What lies in a crop of a picture (S, S, 3) that fills ``square``."""
+    """Crop a face from an image (S, S, 3) that covers ``square``."""
     whole = np.vstack([square, [0, 0, 1]])
     inside = np.linalg.solve(whole, np.vstack([transform, [0, 0, 1]]))[:2]
     across = float(np.hypot(*transform[:, 0]))

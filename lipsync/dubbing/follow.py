@@ -1,9 +1,9 @@
-"""Where the faces that speak lie in every frame, a second behind the newest frame.
+"""Positions of the speaking faces in every frame, with about a second of look-ahead.
 
-Frames come one by one and pass through stages, each a generator that looks a little ahead: cuts
-between shots; whose face it is (:mod:`lipsync.dubbing.shot_faces`); the crop that a framing places
-by the faces around; and its mean over the frames around. So a crop neither lags nor shakes, and
-nothing is mixed across a cut or a gap.
+Frames pass one by one through stages, each a generator with a small look-ahead: shot detection;
+selection of the face (:mod:`lipsync.dubbing.shot_faces`); placing of the crop from the faces in
+neighbouring frames; and temporal smoothing. Crops therefore neither lag nor jitter, and nothing is
+mixed across a cut or a gap.
 """
 
 from __future__ import annotations
@@ -24,26 +24,24 @@ from lipsync.faces.detect import Detection
 from lipsync.faces.framing import Framing, SteadyBox
 from lipsync.faces.shots import ShotMeter, Step, find_cuts
 
-_STEADY = 0.5  # seconds to each side that a framing is shown
-_SMOOTH = 0.2  # seconds to each side over which its transforms are averaged
-_CUT_AFTER = 2  # frames after a cut by which it is certain
-_OFF_CENTRE = 0.04  # of the crop's side, by which mouths of frontal faces are beside its middle
-_HELD_BYTES = 256 * 2**20  # of frames that wait; very large pictures are smoothed over less
+_STEADY = 0.5  # seconds to each side used by a framing
+_SMOOTH = 0.2  # seconds to each side over which transforms are averaged
+_CUT_AFTER = 2  # frames after a cut needed to confirm it
+_OFF_CENTRE = 0.04  # tolerance of the mouth's position, as a fraction of the crop's side
+_HELD_BYTES = 256 * 2**20  # memory for waiting frames; shortens the windows for very large frames
 
 T = TypeVar("T")
 
 
 class Followed(NamedTuple):
-    """A frame, and where a face that speaks lies in it.
+    """A frame, and the position of one speaking face in it.
 
     Attributes:
         frame: uint8 (H, W, 3).
-        transform: float64 (2, 3), see :mod:`lipsync.faces.framing`; None where no face is to be
-            dubbed.
-        face: (14,) its box and landmarks in pixels, these NaN where they are unknown.
-        track: which face of which shot it is.
-        weight: in (0, 1], less where the face is about to be dubbed no more, or was not just
-            before, within a shot.
+        transform: float64 (2, 3), see :mod:`lipsync.faces.framing`; None if no face is dubbed.
+        face: (14,) box and landmarks in pixels; landmarks are NaN if unknown.
+        track: identifies the face within its shot.
+        weight: opacity in (0, 1], below 1 near the start or end of the dubbed part within a shot.
     """
 
     frame: np.ndarray
@@ -54,9 +52,10 @@ class Followed(NamedTuple):
 
 
 class MouthCentred(SteadyBox):
-    """The steady box, moved sideways where the mouth is not in its middle, as on a turned head.
+    """The steady box, shifted sideways to centre the mouth, as for a turned head.
 
-    A generator that was trained on steady boxes paints the mouth there, beside the real one else.
+    A generator trained on steady boxes paints the mouth in the centre, and so would otherwise paint
+    it beside the real one.
     """
 
     def transforms(
@@ -72,16 +71,16 @@ class MouthCentred(SteadyBox):
 
 
 class FaceFollower:
-    """Follows the faces that speak through the frames of one video.
+    """Follow the speaking faces through the frames of one video.
 
     Args:
-        looks: where faces are seen.
+        looks: detections.
         framing: places the crops.
-        fps: frames a second.
-        wanted: which they are; rules but "sync" are asked when a shot begins, when they change, and
-            when the face that was chosen is gone.
-        min_face: height in pixels of a detector's box below which a face is left alone.
-        knows: whether a track is the one of the rule "sync" in a frame.
+        fps: frames per second.
+        wanted: rules that select the faces; rules other than "sync" are applied when a shot starts,
+            when they change, and when the selected face is gone.
+        min_face: minimum height in pixels of a detector's box; smaller faces are left alone.
+        knows: whether a track is the one selected by the rule "sync" in a frame.
     """
 
     def __init__(
@@ -98,13 +97,13 @@ class FaceFollower:
         self._faces = partial(ShotFaces, looks, framing, wanted, min_face, knows)
 
     def follow(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[Followed, ...]]:
-        """Every frame, uint8 (H, W, 3), with each of the faces.
+        """Yield every frame, uint8 (H, W, 3), with each of the faces.
 
         Raises:
-            MediaError, ConfigError: a face has no landmarks, and the framing needs them.
+            MediaError, ConfigError: the framing needs landmarks, and a face has none.
         """
         coming = iter(frames)
-        held = deque(islice(coming, 1))  # frames that wait
+        held = deque(islice(coming, 1))  # waiting frames
         if not held:
             return
         reaches = self._reaches(held[0].nbytes)
@@ -117,7 +116,7 @@ class FaceFollower:
             yield tuple(Followed(frame, *one) for one in several)
 
     def _smoothed(self, decided: Iterable[Decided], steady: int, smooth: int) -> Iterator[tuple]:
-        """What :class:`Followed` says of one face, but the frame."""
+        """All fields of :class:`Followed` for one face, except the frame."""
         placed = map(self._place, _around(decided, steady))
         for before, now, after in _around(placed, smooth):
             if now.track is None:
@@ -133,8 +132,7 @@ class FaceFollower:
             yield transform, now.face, now.track, weight
 
     def _reaches(self, frame_bytes: int) -> tuple[int, int]:
-        """Frames to each side that a framing is shown, and that are averaged over, as far as the
-        memory allows."""
+        """Frames to each side for framing and for smoothing, as far as memory allows."""
         wanted = [max(1, round(seconds * self._fps)) for seconds in (_STEADY, _SMOOTH)]
         fixed = self.looks.stride + _CUT_AFTER
         room = max(self.looks.stride + 8, _HELD_BYTES // frame_bytes)
@@ -145,7 +143,7 @@ class FaceFollower:
     def _find_cuts(
         self, frames: Iterable[np.ndarray], held: deque[np.ndarray]
     ) -> Iterator[tuple[int, list[Detection] | None, bool]]:
-        """Each frame's number, the faces found in it, and whether it begins a shot."""
+        """Yield each frame's number, the faces found in it, and whether it starts a shot."""
         meter, known = ShotMeter(), self.looks.cuts
 
         def measure(frame: np.ndarray) -> tuple[np.ndarray, Step]:
@@ -164,7 +162,7 @@ class FaceFollower:
             yield number, self.looks.at(number, now[0]), cut and number > 0
 
     def _place(self, window: tuple[list[Decided], Decided, list[Decided]]) -> Decided:
-        """A face's crop by the frames around it that show the same face without a gap."""
+        """Place a face's crop, using neighbouring frames that show the same face without a gap."""
         before, now, after = window
         if now.track is None:
             return now
@@ -172,7 +170,7 @@ class FaceFollower:
         run = [*left[::-1], now, *right]
         faces = np.stack([one.face for one in run if one.face is not None])
         marks = faces[:, 4:].reshape(-1, 5, 2)
-        # averaged over the frames around it once it is given out
+        # no smoothing here, as transforms are averaged later
         places = self._framing.transforms(faces[:, :4], marks, radius=0)
         return now._replace(place=places[len(left)])
 
@@ -182,9 +180,9 @@ def _same_track(now: Decided, side: Iterable[Decided]) -> list[Decided]:
 
 
 def _around(items: Iterable[T], reach: int) -> Iterator[tuple[list[T], T, list[T]]]:
-    """Each item with those before it and after it, ``reach`` at most."""
+    """Yield each item with up to ``reach`` items before and after it."""
     before: deque[T] = deque(maxlen=reach)
-    after: deque[T | None] = deque()  # None follows the last
+    after: deque[T | None] = deque()  # padded with None at the end
     for item in chain(items, repeat(None, reach)):
         after.append(item)
         if len(after) > reach:

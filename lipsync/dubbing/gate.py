@@ -1,10 +1,9 @@
-"""A gate on speech: where nobody speaks the generator hears silence, and the mouth rests.
+"""Noise gate: replaces pauses by silence in the generator's input, so that the mouth rests.
 
-Breath, room and hiss between words are sound to a generator, and it moves the lips to them. The
-gate measures how loud each 10 ms are, against the loud and the quiet parts, and lets what is no
-speech fall to digital silence, which is what every generator here was shown around its clips. It
-opens before and closes after the speech by as much as lips need. Only what the generator hears is
-gated; the sound in the file is not.
+Generators move the lips to breath, room noise and hiss between words. The gate compares the level
+of every 10 ms with the loud and quiet parts of the audio, and replaces everything that is not
+speech by digital silence, as found around clips in training. It opens a little before speech and
+closes a little after it, as lips do. Only the generator's input is gated, not the soundtrack.
 """
 
 from __future__ import annotations
@@ -16,24 +15,25 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.media.loudness import BLOCK, FLOOR_DB, LOUD, QUIET, levels_db
 
-DEPTH_DB = -32.0  # below the loud parts nothing is speech, nor below FLOOR_DB of full scale,
-_SHARE = 0.35  # nor in the lower part of the way from the quiet parts to the loud ones,
-_APART_DB = 12.0  # where these are so far apart that there are pauses at all
+# Speech is above FLOOR_DB of full scale, and
+DEPTH_DB = -32.0  # above this level relative to the loud parts, and
+_SHARE = 0.35  # above this fraction of the range from quiet to loud parts,
+_APART_DB = 12.0  # if that range is at least this large, so that there are pauses at all
 _BEFORE, _AFTER = 8, 12  # blocks by which the gate opens early and closes late
-_MEMORY = 3000  # blocks, 30 s, over which loudness is judged
+_MEMORY = 3000  # blocks over which levels are measured: 30 s
 _FADE = 4  # blocks
 
 
 class VoiceGate:
-    """Gates 16 kHz sound as it comes, 80 ms behind it.
+    """Streaming gate for 16 kHz audio, with a delay of 80 ms.
 
     Args:
-        least_db: the level of speech at least, where the whole sound is known, see
-            :func:`least_db`; else the gate learns it from what comes.
+        least_db: minimum level of speech, if the whole audio is known, see :func:`least_db`;
+            otherwise the gate estimates it as audio arrives.
     """
 
     delay = _BEFORE * BLOCK / SAMPLE_RATE
-    """Seconds of sound that :meth:`push` holds back."""
+    """Delay of :meth:`push` in seconds."""
 
     def __init__(self, least_db: float | None = None) -> None:
         self._given = least_db
@@ -46,14 +46,14 @@ class VoiceGate:
         self._count = 0
 
     def push(self, wave: np.ndarray) -> np.ndarray:
-        """Take float32 (n,) in, give as much as is decided out."""
+        """Take float32 (n,) audio, and return as much gated audio as is decided."""
         wave = np.concatenate([self._rest, wave])
         whole = len(wave) // BLOCK * BLOCK
         self._rest = wave[whole:]
         return self._decide(wave[:whole].reshape(-1, BLOCK), hold=_BEFORE)
 
     def finish(self) -> np.ndarray:
-        """The rest of the sound."""
+        """Return the rest of the audio."""
         short = len(self._rest)
         last = np.pad(self._rest, (0, BLOCK - short))[None] if short else np.zeros((0, BLOCK))
         out = self._decide(last.astype(np.float32), hold=0)
@@ -92,6 +92,6 @@ class VoiceGate:
 
 
 def least_db(quiet: float, loud: float) -> float:
-    """The least level of speech in a sound with quiet and loud parts of these levels."""
+    """Minimum level of speech, given the levels of quiet and loud parts."""
     between = quiet + _SHARE * (loud - quiet) if loud - quiet > _APART_DB else -np.inf
     return float(max(between, loud + DEPTH_DB, FLOOR_DB))

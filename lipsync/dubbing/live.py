@@ -1,4 +1,4 @@
-"""Live use: sound is pushed as it is spoken, dubbed frames are pulled as soon as they can be."""
+"""Live dubbing: push audio as it is spoken, and pull dubbed frames as soon as they are ready."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.generators.lips import Lips, load_generator
 from lipsync.media.loudness import Leveller
 
-MOST_SECONDS = 30  # of the face's video, whose frames are kept
-MOST_BYTES = 2**30  # of these frames; very large pictures come fewer
+MOST_SECONDS = 30  # maximum length of the face's video, whose frames are kept
+MOST_BYTES = 2**30  # maximum memory for these frames
 
 
 class LiveSession:
-    """A face that speaks the sound pushed to it, frame by frame.
+    """A face that speaks the audio pushed to it, frame by frame.
 
     The face's video (at most 30 s and 1 GiB of frames) is read and tracked first, and then played
-    back and forth, or shown as a still. A frame can be generated once the sound in its audio window
-    has arrived: :attr:`latency` seconds after the frame's own time, plus the time it takes to
-    generate.
+    back and forth, or shown as a still. A frame can be generated once the audio in its window has
+    arrived: :attr:`latency` seconds after the frame's own time, plus the time to generate it.
 
     Args:
         face: a short video, or a still picture.
         **options: those of :class:`lipsync.dubbing.options.Options`; ``tracks``, ``no_face``,
             ``reference``, ``tail`` and ``batch_size`` (frames are made one at a time) do not apply,
-            ``length`` is pingpong, loop or freeze, and ``faces`` one and not sync.
+            ``length`` must be pingpong, loop or freeze, and ``faces`` a single face other than
+            sync.
 
     Raises:
-        MediaError: the face cannot be read, or none is found.
-        CheckpointError, ConfigError: as :func:`lipsync.dubbing.dub`.
+        MediaError: the face cannot be read, or no face is found.
+        CheckpointError, ConfigError: as for :func:`lipsync.dubbing.dub`.
 
     Example:
         >>> session = LiveSession("face.png", model="wav2lip-grid")  # doctest: +SKIP
@@ -91,12 +91,12 @@ class LiveSession:
                 "use a video or picture with a frontal face",
             )
         self._options = chosen
-        # what the first sound would wait for: a library takes two seconds to be loaded
+        # warm up, as loading a library takes two seconds
         self.lips.feature.extract(np.zeros(SAMPLE_RATE, np.float32))
         self.restart()
 
     def restart(self) -> None:
-        """Start again with new sound, for instance when another person connects; keeps the face."""
+        """Restart with new audio, for example when another person connects; keeps the face."""
         frames = len(self._frames)
         self._order = chain(range(frames), continued(frames, self._options.length))
         self._speech = Speech(self.lips.feature)
@@ -106,14 +106,14 @@ class LiveSession:
 
     @property
     def latency(self) -> float:
-        """Seconds of sound after a frame's own time that are needed to generate it."""
+        """Seconds of audio after a frame's own time needed to generate it."""
         delay = self._gate.delay if self._gate is not None else self._leveller.delay
         return self.lips.feature.look_ahead() + delay
 
     def push(self, wave: np.ndarray) -> Iterator[DubbedFrame]:
-        """Take sound, float32 (n,) mono at 16 kHz, and yield the frames that it completes.
+        """Take audio, float32 (n,) mono at 16 kHz, and yield the frames that become ready.
 
-        The sound is taken at once; frames are generated as they are consumed. Those not consumed
+        The audio is taken at once; frames are generated as they are consumed. Those not consumed
         are yielded by the next call.
         """
         wave = np.asarray(wave, np.float32)
@@ -126,7 +126,7 @@ class LiveSession:
         return self._ready(float("inf"))
 
     def finish(self) -> Iterator[DubbedFrame]:
-        """The remaining frames, up to the end of the sound."""
+        """Yield the remaining frames, up to the end of the audio."""
         self._hear(self._leveller.finish())
         if self._gate is not None:
             self._speech.push(self._gate.finish())

@@ -1,4 +1,4 @@
-"""Where faces are seen: by a detector on every so many frames, or as saved before."""
+"""Face detections: by a detector with a stride, or read from a file."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from lipsync.media import whole_file
 from lipsync.media.files import naming_target
 
 VERSION = 1
-_A_SECOND = 5  # looks, where no stride is given
+_A_SECOND = 5  # default detections per second
 
 
 def usual_stride(fps: float) -> int:
-    """Frames from one look to the next: five looks a second."""
+    """Default stride in frames: five detections per second."""
     return max(1, round(fps / _A_SECOND))
 
 
 class Looks:
-    """Faces in the frames that are looked at, and the cuts between shots.
+    """Face detections in every ``stride``-th frame, and the cuts between shots.
 
     Args:
-        detector: finds the faces; not asked where there are ``saved`` ones.
-        stride: frames from one look to the next.
-        saved: what :func:`read_tracks` gives.
-        record: keep all that is found, for :meth:`save`.
+        detector: face detector; not used if there are ``saved`` detections.
+        stride: frames between detections.
+        saved: result of :func:`read_tracks`.
+        record: keep all detections, for :meth:`save`.
     """
 
     def __init__(
@@ -46,25 +46,25 @@ class Looks:
         self._saved: dict[int, list[Detection]] | None = None
         self._file = saved.get("path") if saved is not None else None
         self.cuts: set[int] | None = None
-        """First frames of shots, where they are known beforehand."""
+        """First frames of shots, if known beforehand."""
         self._found: dict[int, list[Detection]] | None = {} if record else None
         self._new_cuts: list[int] = []
         self.detected = 0
-        """Times that the detector was asked."""
-        self._frames = 0  # from the first on, in which faces are known; 0 if nothing says
+        """Number of frames in which the detector was run."""
+        self._frames = 0  # number of frames covered so far; 0 if unknown
         if saved is not None:
             self._frames = saved.get("frames", 0)
             self.stride = saved["stride"]
             self.cuts = set(saved["cuts"])
             self._saved = dict(saved["looks"])
-            if record:  # what was given is what was found
+            if record:  # to write the given detections again
                 self._found, self._new_cuts = dict(self._saved), list(saved["cuts"])
 
     def at(self, number: int, frame: np.ndarray) -> list[Detection] | None:
-        """The faces in a frame, best first; ``None`` for one that is not looked at.
+        """Faces in a frame, best first; ``None`` for frames that the stride skips.
 
         Raises:
-            MediaError: what was saved ends before this frame.
+            MediaError: the saved detections end before this frame.
         """
         if self._saved is not None:
             if self._file is not None and 0 < self._frames <= number:
@@ -78,14 +78,14 @@ class Looks:
         if number % self.stride:
             return None
         self.detected += 1
-        assert self._detector is not None  # there are no saved tracks
+        assert self._detector is not None  # required without saved detections
         faces = self._detector.detect(frame)
         if self._found is not None:
             self._found[number] = faces
         return faces
 
     def refuse_without_landmarks(self, number: int, framing: str) -> NoReturn:
-        """Say that the face in a frame has no landmarks, which a framing needs."""
+        """Raise for a face without the landmarks that a framing needs."""
         needed = f"the model's framing {framing} needs landmarks (eyes, nose, mouth)"
         if self._saved is not None and self._file is not None:
             raise MediaError(
@@ -97,12 +97,12 @@ class Looks:
         raise ConfigError(f"{needed}, but detector {name} finds none; use detector=centerface")
 
     def note_cut(self, number: int) -> None:
-        """Remember that a shot begins here."""
+        """Record that a shot starts at this frame."""
         if self._found is not None and self._saved is None:
             self._new_cuts.append(number)
 
     def recorded(self) -> dict[str, Any]:
-        """What was found so far, as :func:`read_tracks` gives it."""
+        """Detections so far, in the form returned by :func:`read_tracks`."""
         return {
             "stride": self.stride,
             "cuts": list(self._new_cuts),
@@ -113,16 +113,16 @@ class Looks:
     def save(
         self, path: Path, video: Path, size: tuple[int, int], fps: Fraction | None = None
     ) -> None:
-        """Write what was found as JSON, whole or not at all.
+        """Write the detections as JSON, atomically.
 
         Args:
             path: the file.
-            video: where the frames are from.
-            size: their width and height.
-            fps: the rate that the video was brought to; ``None`` for its own frames.
+            video: the video.
+            size: width and height of its frames.
+            fps: frame rate to which the video was resampled; ``None`` if it was not.
 
         Raises:
-            MediaError: it cannot be written.
+            MediaError: the file cannot be written.
         """
         found = self.recorded()
         looks = [[number, [_as_list(face) for face in faces]] for number, faces in found["looks"]]
@@ -145,23 +145,22 @@ class Looks:
 def read_tracks(
     path: str | Path, size: tuple[int, int], fps: Fraction | None = None
 ) -> dict[str, Any]:
-    """Faces that were saved, or written by hand.
+    """Read detections that were saved, or written by hand.
 
-    The file is JSON: ``size`` [width, height], ``stride`` (the usual step between frames that are
-    looked at), ``cuts`` (first frames of shots; may be left out) and ``looks``, a list of [frame,
-    faces], a face being [x0, y0, x1, y1] in pixels from forehead to chin, then if known a score and
-    ten numbers: x and y of the eyes, the nose tip and the corners of the mouth (of each pair the
-    one first that is at the left when the face is upright), which aligned framings need.
-    ``frames`` (how many were looked through) and ``fps`` (null for the video's own frames) are
-    checked where they are given.
+    The file is JSON: ``size`` [width, height]; ``stride``, the usual step between frames with
+    detections; ``cuts``, first frames of shots (optional); and ``looks``, a list of [frame, faces].
+    A face is [x0, y0, x1, y1] in pixels from forehead to chin, optionally followed by a score and
+    ten numbers: x and y of the eyes, the nose tip and the mouth corners (the left one in the image
+    of an upright face first), which aligned framings need. ``frames`` (number of frames covered)
+    and ``fps`` (null if not resampled) are checked if given.
 
     Args:
         path: the file.
-        size: width and height of the video that they are for.
-        fps: the rate that the video is brought to; ``None`` for its own frames.
+        size: width and height of the video.
+        fps: frame rate to which the video is resampled; ``None`` if it is not.
 
     Raises:
-        MediaError: it is not such a file, or is of a video of another size or rate.
+        MediaError: not such a file, or one for a video of another size or rate.
     """
     try:
         data = json.loads(Path(path).read_text())

@@ -1,17 +1,17 @@
-"""What is put on whole frames: a visible mark, and the source beside its dub."""
+"""Whole-frame output: a visible watermark, and side-by-side previews."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-_WIDEST = 4096  # pixels that H.264 decoders of phones take
+_WIDEST = 4096  # maximum width for H.264 decoders in phones, in pixels
 
 
 def watermark(frame: np.ndarray, text: str) -> np.ndarray:
-    """The frame with a line of text at its lower right, white on a dark band that shines through.
+    """Add a line of white text on a translucent dark band at the lower right of a frame.
 
-    The letters are as high as a thirtieth of the frame, less where the text would not fit.
+    The letters are a thirtieth of the frame's longer side high, or less if the text would not fit.
     """
     height, width = frame.shape[:2]
     scale = max(height, width) / 30 / 22
@@ -40,7 +40,7 @@ def side_by_side_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Two frames of one size beside each other, shrunk where both together would be too wide."""
+    """Two frames of one size side by side, downsampled if together they would be too wide."""
     width, height = side_by_side_size(left.shape[1::-1])
     pair = [left, right]
     if (width, height) != (2 * left.shape[1], left.shape[0]):

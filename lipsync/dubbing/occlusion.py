@@ -1,4 +1,4 @@
-"""What is in front of a face stays in front of its dub: hands, microphones, captions, hair."""
+"""Keep occluders in front of dubbed faces: hands, microphones, captions, hair."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from lipsync.models.occlusion import SIDE
 OCCLUSION = "occlusion-open"
 NONE = "none"
 
-_BETWEEN = 0.35, 0.65  # probabilities from which a pixel is shown less, and not at all
-_WIDER = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))  # what is in front by two pixels
-_OUTSIDE = 0.25  # of what is in front lies outside of the mouth; teeth and tongues lie inside
-_MOUTH = 0.28, 0.56, 0.56  # of a mouth's width: how far below its corners the middle is, and radii
+_BETWEEN = 0.35, 0.65  # probabilities between which the dub fades out
+_WIDER = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))  # dilation by two pixels
+_OUTSIDE = 0.25  # minimum fraction of an occluder outside the mouth; teeth and tongue lie inside
+_MOUTH = 0.28, 0.56, 0.56  # centre below the mouth corners, and radii, relative to mouth width
 
 
 class Occlusion:
-    """Finds what is in front of faces.
+    """Finds occluders in front of faces.
 
     Args:
-        network: trained on faces of the framing that it is used for.
+        network: trained on faces with the framing of the generator.
     """
 
     def __init__(self, network: OcclusionNet) -> None:
@@ -45,11 +45,11 @@ class Occlusion:
 
     @torch.inference_mode()
     def visible(self, crops: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> np.ndarray:
-        """How much of each place of faces is seen, and not hidden by something.
+        """Visibility maps of faces: 0 where an occluder hides the face, 1 elsewhere.
 
         Args:
             crops: n uint8 (S, S, 3) RGB.
-            references: of each the same face at another time.
+            references: for each, the same face at another time.
 
         Returns:
             float32 (n, 64, 64) in [0, 1].
@@ -62,7 +62,7 @@ class Occlusion:
         return 1 - np.stack([self._in_front(one) for one in hidden])
 
     def _in_front(self, hidden: np.ndarray) -> np.ndarray:
-        """What comes from outside the mouth, a little wider."""
+        """Drop components that lie inside the mouth, and dilate the others."""
         count, places = cv2.connectedComponents((hidden > 0).astype(np.uint8))
         kept = np.zeros_like(hidden)
         for number in range(1, count):
@@ -73,11 +73,11 @@ class Occlusion:
 
 
 def load_occlusion(name: str | Path, framing: Framing, device: str) -> Occlusion | None:
-    """The network of a name or path; None for "none", and for another framing than its own.
+    """Load an occlusion network by name or path; None for "none", or if its framing differs.
 
     Raises:
         CheckpointError: it cannot be loaded.
-        ConfigError: it is of another kind.
+        ConfigError: not an occlusion network.
     """
     from lipsync.checkpoints.loading import load_model
 

@@ -1,4 +1,4 @@
-"""What can be chosen about a dub, and what cannot work; options in a YAML file."""
+"""Options of a dub, their validation, and option files in YAML."""
 
 from __future__ import annotations
 
@@ -28,67 +28,68 @@ DEFAULT_MODEL = "lipscode-open"
 
 @dataclass(frozen=True)
 class Options:
-    """What makes the frames of a dub.
+    """Options that determine the frames of a dub.
 
     Attributes:
         model: a generator: its name, its path, or the network itself.
-        device: where a generator that is named runs, e.g. ``"cuda"``.
-        adapt: adapt a generator that is named to the person in the face's video first, by the
-            video's own sound, see :func:`lipsync.adapt.adapted_to`; trained once for all sounds.
-            Where that is no improvement it stays as it is, and the result says why. For one face.
-        batch_size: frames rendered at a time; by default what the memory allows.
-        detector: name of a face detector, or one.
-        stride: a face is looked for on every so many frames, and followed in between; by default
-            five times a second.
-        faces: whose lips move, where a picture has several: the "largest" (less, the further from
-            the middle), "left", "right", "top", "bottom", "centre", a number (from left to right,
-            beginning with 0), the one at a point "X,Y" in pixels, all chosen when a shot begins and
-            followed to its end; or "sync", whose lips fit the sound of the face's video, or a
-            ``reference``, in turn. Several at once by their sounds: ``{"left": "a.wav", "right":
-            "b.wav"}``, which all begin at once; a face without a sound is left alone, and
-            what is heard is their mix, unless there is a sound for that, too.
-        reference: a sound on the clock of the face's video, for ``faces="sync"``.
-        reference_frames: which frames of the face's video the generator is shown beside the one
-            that it paints: "auto", frames of the shot in which the mouth rests and the head is
-            held alike; "itself", the very frame, whose mouth a generator may copy; or frame numbers
-            (from 0, counted at ``fps`` where that is given), of which the best is used. By default
-            "itself" for the published networks of Wav2Lip and LipGAN, else "auto".
-        min_face: height of a face, forehead to chin, in pixels, below which it is left alone;
-            faces from the side are, too, and those that lean by more than 35 degrees where the
-            model's framing is "box".
+        device: device for a generator given by name, e.g. ``"cuda"``.
+        adapt: first adapt a generator given by name to the person in the face's video, using the
+            video's own audio, see :func:`lipsync.adapt.adapted_to`; trained once, and reused for
+            any audio. If this is no improvement, the generator is used unadapted, and the result
+            says why. For a single face.
+        batch_size: frames rendered at a time; by default as memory allows.
+        detector: a face detector, or its name.
+        stride: detect faces every ``stride`` frames, and interpolate in between; by default five
+            detections per second.
+        faces: which face is dubbed if there are several: the "largest" (weighted towards the
+            middle), "left", "right", "top", "bottom", "centre", a number (from left to right,
+            starting at 0), or the one at a point "X,Y" in pixels, all selected when a shot starts
+            and followed to its end; or "sync", whichever face's lips match the audio of the face's
+            video, or ``reference``, at the time. For several faces, a mapping to their audio:
+            ``{"left": "a.wav", "right": "b.wav"}``, all starting at once; other faces are left
+            alone, and the soundtrack is ``audio`` if given, else their mix.
+        reference: audio in sync with the face's video, for ``faces="sync"``.
+        reference_frames: frames of the face's video that the generator is given as references:
+            "auto", frames of the same shot with the mouth at rest and a similar head pose;
+            "itself", the frame being dubbed, whose mouth a generator may copy; or frame numbers
+            (from 0, counted at ``fps`` if given), of which the best is used. By default "itself"
+            for the published networks of Wav2Lip and LipGAN, else "auto".
+        min_face: minimum height of a face, forehead to chin, in pixels; smaller faces are left
+            alone, as are profiles, and, if the model's framing is "box", faces tilted by more than
+            35 degrees.
         no_face: frames without a face "pass" unchanged, "hold" the last dubbed frame, or are an
             "error".
-        tracks: a JSON file of face boxes: used where it exists, else written.
-        driver: a video whose speaker's mouth is followed in place of the sound, from its first
-            frame on; the sound is only played. As the next three, for models with a lips code.
-        curves: a CSV file of the lips code, a row a frame: used where it exists, else written.
-        amplitude: factor on how far the mouth leaves its rest.
-        smoothing: of the mouth's motion, the deviation of a Gaussian in seconds.
-        length: what follows where the sound is longer than the video: "pingpong" (backwards, then
-            forwards again), "loop", "freeze" (the last frame), or "trim" (the sound is cut).
-        tail: what becomes of the video behind the sound's end: "cut", or "keep" (in silence).
-        start, until: dub only this stretch, in seconds from the first frame or as "mm:ss"; frames
-            outside it pass unchanged with their own sound. The new sound begins at ``start`` (or
-            0), and lasts to its end where there is no ``until``. "from" in files of options.
-        fps: frames a second; by default those of the video, and 25 for a still picture.
-        audio_stream: which sound is taken of an audio file that has several, a number from 0 or a
-            language; of one that has not, of the face's video. By default the default one.
-        video_stream: which video is taken of the face's file, a number from 0.
-        backdrop: what a transparent face is laid on: "white", "grey", "black", "green", "#rrggbb".
-        gate: let the mouth rest where nobody speaks, see :class:`lipsync.dubbing.gate.VoiceGate`.
-        match: bring generated faces to the colours around them and, but those of the published
+        tracks: a JSON file of face boxes; read if it exists, else written.
+        driver: a video whose speaker's mouth is followed instead of the audio, from its first frame
+            on; the audio is only played. Like the next three, for models with a lips code.
+        curves: a CSV file of the lips code, one row per frame; read if it exists, else written.
+        amplitude: factor on how far the mouth opens.
+        smoothing: temporal smoothing of the mouth, standard deviation of a Gaussian in seconds.
+        length: if the audio is longer than the video: "pingpong" (backwards, then forwards again),
+            "loop", "freeze" (the last frame), or "trim" (the audio).
+        tail: if the video is longer than the audio: "cut" it, or "keep" it (silent).
+        start, until: dub only this range, in seconds from the first frame or as "mm:ss"; frames
+            outside it pass unchanged with their own audio. The new audio starts at ``start``, or 0;
+            without ``until`` the range ends with it. ``start`` is "from" in option files.
+        fps: frames per second; by default that of the video, and 25 for a still picture.
+        audio_stream: audio track, a number from 0 or a language, of the audio file if it has
+            several, else of the face's video. By default the file's default track.
+        video_stream: video track of the face's file, a number from 0.
+        backdrop: background of transparent faces: "white", "grey", "black", "green", "#rrggbb".
+        gate: let the mouth rest in pauses, see :class:`lipsync.dubbing.gate.VoiceGate`.
+        match: match generated faces to the surrounding colours and, except for the published
             networks, to the detail of their references.
         enhance: "none", "sharpen", the path of a face restorer in ONNX, see
             :class:`lipsync.dubbing.restorer.Restorer`, or a function, see
             :mod:`lipsync.dubbing.enhance`.
-        occlusion: name or path of a network of ``model=occlusion`` that finds hands, microphones,
-            captions and hair in front of faces, which dubs leave where they are; "none" turns it
-            off, as do models of another framing than the network's.
-        watermark: a text to show in the picture.
-        tolerate_damage: take a damaged video or sound as far as it can be decoded.
+        occlusion: name or path of a network of ``model=occlusion`` that detects hands, microphones,
+            captions and hair in front of faces, which the dub then leaves in place; "none" turns it
+            off, as does a generator with another framing.
+        watermark: text of a visible watermark.
+        tolerate_damage: decode damaged video or audio as far as possible.
 
     Raises:
-        ConfigError: options that cannot work.
+        ConfigError: invalid options.
         CheckpointError: a face restorer that cannot be used.
     """
 
@@ -163,10 +164,10 @@ class Options:
 
 
 def seconds_of(name: str, time: float | str) -> float:
-    """Seconds, from a number or from ``ss``, ``mm:ss`` or ``hh:mm:ss``, with or without a fraction.
+    """Parse seconds from a number or ``ss``, ``mm:ss`` or ``hh:mm:ss``, optionally with a fraction.
 
     Raises:
-        ConfigError: it is none of these; ``name`` is the option.
+        ConfigError: none of these; ``name`` is the option.
     """
     match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", str(time))
     if match is None:
@@ -177,28 +178,28 @@ def seconds_of(name: str, time: float | str) -> float:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a dub is written.
+    """Options of the output file.
 
     Attributes:
-        codec: "auto", the usual one of the container (H.264; VP9 in WebM, DNxHR in MXF), or
-            "h264", "hevc", "hevc10" (10 bits), "av1" (10 bits), "vp9", "prores" (422 HQ),
-            "prores4444", "dnxhr" (HQX), "h264_nvenc", "hevc_nvenc". What has 10 bits of them keeps
-            those of the source; prores4444 and vp9 keep its transparency.
-        crf: quality, 0 (lossless) to 51; lower is better. ProRes and DNxHR have their own.
-        preset: of the encoder, from "ultrafast" to "slower" (and smaller).
-        audio_codec: "auto" copies the sound without loss where the container takes it and the
-            whole of it is used, and else encodes AAC (Opus in WebM, PCM in MXF); or "copy", "aac",
-            "mp3", "opus", "flac", "pcm".
-        audio_bitrate: bits a second of encoded sound.
-        loudness: integrated loudness (EBU R 128) that the new sound is brought to, in LUFS, such as
-            -23, its true peaks limited to -1 dBTP; by default it stays as loud as it is.
-        audio_language: of the new sound, an ISO 639 code such as "es", for players.
+        codec: "auto", the container's usual one (H.264; VP9 in WebM, DNxHR in MXF), or "h264",
+            "hevc", "hevc10" (10 bits), "av1" (10 bits), "vp9", "prores" (422 HQ), "prores4444",
+            "dnxhr" (HQX), "h264_nvenc", "hevc_nvenc". Codecs with 10 bits or more keep the source's
+            bit depth; prores4444 and vp9 keep its transparency.
+        crf: quality, 0 (lossless) to 51; lower is better. Ignored by ProRes and DNxHR.
+        preset: encoder preset, from "ultrafast" to "slower" (and smaller).
+        audio_codec: "auto" copies the audio without loss if the container supports it and all of it
+            is used, and otherwise encodes AAC (Opus in WebM, PCM in MXF); or "copy", "aac", "mp3",
+            "opus", "flac", "pcm".
+        audio_bitrate: bits per second of encoded audio.
+        loudness: integrated loudness (EBU R 128) of the new audio in LUFS, such as -23, with true
+            peaks limited to -1 dBTP; by default unchanged.
+        audio_language: language of the new audio, an ISO 639 code such as "es", for players.
         preview: write the source and the dub side by side.
-        layer: write the new mouth alone, on nothing, to be laid over the source; the codec must
-            keep transparency, or the output be a sequence of PNG.
+        layer: write only the new mouth, on a transparent background, for compositing over the
+            source; needs a codec with transparency, or a PNG sequence.
 
     Raises:
-        ConfigError: options that cannot work.
+        ConfigError: invalid options.
     """
 
     codec: str = option("auto", choices=VIDEO_CODECS)
@@ -226,14 +227,14 @@ class Encoding:
 
 
 KNOWN = {known.name: known for kind in (Options, Encoding) for known in fields(kind)}
-"""All options of :func:`lipsync.dubbing.dub`, by their names."""
+"""All options of :func:`lipsync.dubbing.dub`, by name."""
 
 
 def sorted_options(given: dict[str, Any]) -> tuple[Options, Encoding]:
-    """Options by their names, checked.
+    """Sort options by name into the two classes, with validation.
 
     Raises:
-        ConfigError: one that there is not, or that cannot work.
+        ConfigError: unknown or invalid options.
     """
     check_names("dub", given, KNOWN)
     own = {name: value for name, value in given.items() if name in Options.__dataclass_fields__}
@@ -242,7 +243,7 @@ def sorted_options(given: dict[str, Any]) -> tuple[Options, Encoding]:
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """Options for :func:`lipsync.dubbing.dub`, by their names there; ``-`` in a name is ``_``.
+    """Read options for :func:`lipsync.dubbing.dub` from a file; ``-`` in a name becomes ``_``.
 
     Example of a file::
 
@@ -251,19 +252,19 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         crf: 20
 
     Raises:
-        ConfigError: the file cannot be read, is no list of options, or names one that there is not.
+        ConfigError: the file cannot be read, contains no options, or an unknown one.
     """
     return checked_settings(path, read_options_file(path))
 
 
 def checked_settings(path: str | Path, found: dict[str, Any]) -> dict[str, Any]:
-    """Options that the file ``path`` gives, by their names.
+    """Check the options ``found`` in the file ``path``.
 
     Raises:
-        ConfigError: one that there is not, or a value that is of another kind than it takes.
+        ConfigError: an unknown option, or a value of the wrong type.
     """
     given = {name.replace("-", "_"): value for name, value in found.items()}
-    if "from" in given:  # a word of Python's
+    if "from" in given:  # a Python keyword
         given["start"] = given.pop("from")
     check_names(path, given, KNOWN)
     for name, value in given.items():

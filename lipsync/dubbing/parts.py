@@ -1,4 +1,4 @@
-"""Which faces speak, what each of them says, and when."""
+"""Which faces speak, with what audio, and when."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lipsync.errors import ConfigError
 
 @dataclass(frozen=True)
 class Part:
-    """What one person says in a video.
+    """One person's speech in a video.
 
     Attributes:
-        name: of the person, for the result.
-        sound: a file with this voice alone, on the clock of the video.
-        turns: (start, end, face): from when to when a face is this person's and is dubbed, and
-            which it is, see :func:`lipsync.dubbing.speakers.checked_face`; in seconds.
+        name: name of the person, for the result.
+        sound: a file with this voice alone, in sync with the video.
+        turns: (start, end, face): time ranges in seconds in which the person is dubbed, and their
+            face in each, see :func:`lipsync.dubbing.speakers.checked_face`.
     """
 
     name: str
@@ -26,23 +26,23 @@ class Part:
     turns: tuple[tuple[float, float, str], ...]
 
     def face(self, seconds: float) -> str | None:
-        """Which face is this person's at a time; None where none is."""
+        """The person's face at a time; None outside their turns."""
         return next((face for start, end, face in self.turns if start <= seconds < end), None)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Several people who speak in turn; where none of them is seen, all lips are left alone."""
+    """Several people who speak in turn; frames without any of them pass unchanged."""
 
     parts: tuple[Part, ...]
 
 
 Faces = str | int | dict | Parts
-"""One face; sounds by faces; or what each person says when."""
+"""One face; a mapping of faces to audio files; or the parts of several people."""
 
 
 def check_faces(faces: Faces) -> None:
-    """Refuse faces that cannot be told apart, or have no sound.
+    """Check that faces are distinct, and each has audio.
 
     Raises:
         ConfigError: names the face.
@@ -66,10 +66,10 @@ def check_faces(faces: Faces) -> None:
 
 
 def face_names(faces: Faces) -> tuple[str, ...]:
-    """The faces, or the people whose they are.
+    """Names of the faces, or of the people.
 
     Raises:
-        ConfigError: there is no such face.
+        ConfigError: an invalid face.
     """
     if isinstance(faces, Parts):
         return tuple(part.name for part in faces.parts)
@@ -77,14 +77,14 @@ def face_names(faces: Faces) -> tuple[str, ...]:
 
 
 def face_sounds(faces: Faces) -> tuple[Path, ...]:
-    """The sound of each face; empty where there is one for all."""
+    """Audio file of each face; empty if there is one for all."""
     if isinstance(faces, Parts):
         return tuple(part.sound for part in faces.parts)
     return tuple(map(Path, faces.values())) if isinstance(faces, dict) else ()
 
 
 def wanted_faces(faces: Faces) -> Callable[[float], tuple[str | None, ...]]:
-    """Which faces speak at a time, in seconds of the video."""
+    """A function from time in seconds to the faces that speak."""
     if isinstance(faces, Parts):
         parts = faces.parts
         return lambda seconds: tuple(part.face(seconds) for part in parts)

@@ -1,4 +1,4 @@
-"""``dub``: read, plan, render, write, all at the same time. ``dub_frames``: the frames alone."""
+"""``dub``: read, plan, render and write, concurrently. ``dub_frames``: only the frames."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from lipsync.media import check_target
 from lipsync.media.files import opened
 
 FRAMES = "frames"
-"""The stage of a dub in which its frames are made."""
-_LARGE = 16 * 2**20  # bytes of a frame of which few may wait
+"""Name of the stage in which frames are made, for progress."""
+_LARGE = 16 * 2**20  # size of a frame in bytes above which queues are kept short
 
 
 def dub(
@@ -35,32 +35,32 @@ def dub(
     progress: Progress | None = None,
     **options: Any,
 ) -> DubResult:
-    """Dub the face in a video or picture with a sound.
+    """Dub the face in a video or picture with new audio.
 
     The output has the size and upright orientation of the face's video, its frame rate (or, if that
-    varies, its timestamps), and the length of the sound, to the nearest frame. A longer video is
+    varies, its timestamps), and the length of the audio, to the nearest frame. A longer video is
     cut (see ``tail``); a shorter one is continued (see ``length``). With ``start`` or ``until``
     only that range is dubbed, and the output is as long as the video. Memory does not grow with the
     length.
 
     Args:
         face: a video, or a still picture.
-        audio: a sound file, or a video with sound. If ``faces`` have their own sounds: the
+        audio: an audio file, or a video with sound. If ``faces`` have their own audio: the
             soundtrack of the output, or ``None`` for their mix.
         output: the video to write (mp4, m4v, mov, mkv, webm or mxf), in a folder that exists; or
-            ``shot/%05d.png``, pictures and their sound in a new folder.
-        progress: called with ("frames", frames done, frames in all or None), and with ``adapt``
-            before that with the stages of the adaptation, ("adapt: train", steps done, steps).
+            ``shot/%05d.png``, a PNG sequence and its audio in a new folder.
+        progress: called with ("frames", frames done, total frames or None); with ``adapt``, first
+            called with the stages of the adaptation, ("adapt: train", steps done, total steps).
         **options: fields of :class:`lipsync.dubbing.options.Options`, such as ``model``, and of
             :class:`lipsync.dubbing.options.Encoding`.
 
     Raises:
         MediaError: an input that cannot be read, has no face or no sound, or is too short; an
-            output that cannot be written. Nothing is left of the output then.
+            output that cannot be written. No partial output is left.
         CheckpointError: a model that cannot be loaded.
-        ConfigError: options that cannot work.
+        ConfigError: invalid options.
 
-    The container's comment says that the video is synthetic and what made it.
+    The container's comment says that the video is synthetic, and names the model.
     """
     face, output = Path(face), Path(output)
     wanted, encoding = sorted_options(options)
@@ -109,7 +109,7 @@ def dub(
             people.update(person or "" for person in frame.people)
             if progress is not None:
                 progress(FRAMES, frame.number + 1, total)
-    assert frame is not None  # a sound without samples was refused
+    assert frame is not None  # empty audio was refused
     frames = frame.number + 1
     return DubResult(
         output=output,
@@ -141,7 +141,7 @@ def dub(
 
 
 def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> Iterator[DubbedFrame]:
-    """The frames of a dub one by one, as they are made, for display, streaming or another encoder.
+    """Yield the frames of a dub as they are made, for display, streaming or another encoder.
 
     Args:
         face: a video, or a still picture.
@@ -149,7 +149,7 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
         **options: those of :class:`lipsync.dubbing.options.Options`.
 
     Raises:
-        MediaError, CheckpointError, ConfigError: as :func:`dub`.
+        MediaError, CheckpointError, ConfigError: as for :func:`dub`.
 
     Stages run ahead of the consumer by a bounded number of frames; close the iterator to stop them
     early.
@@ -175,7 +175,7 @@ def _checked_audio(audio: str | Path | None, options: Options) -> Path | None:
 
 
 def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
-    """The frames of the dubbed video, each stage in a thread of its own."""
+    """Frames of the dubbed video; each stage runs in its own thread."""
     renderer = Renderer(plan.lips, plan.options, plan.source.size)
     width, height = plan.source.size
     room = 1 if 3 * width * height > _LARGE else 2
@@ -186,10 +186,10 @@ def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
 
 
 def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFrame]:
-    """The frames; refuses a video without a face, and gaps where that was asked for.
+    """Pass frames on, checking that a face is found, and, if requested, that there are no gaps.
 
     Raises:
-        MediaError: there is none.
+        MediaError: no face, or a gap.
     """
     path, gap = plan.source.path, None
     missing = set() if isinstance(plan.options.faces, Parts) else set(range(len(plan.sounds)))
@@ -230,10 +230,10 @@ def _comment(model: str) -> str:
 
 
 def named_model(video: str | Path) -> str | None:
-    """The generator that a video says it was dubbed with; None where it says nothing.
+    """Name of the generator in a dubbed video's metadata; None if there is none.
 
     Raises:
-        MediaError: not readable.
+        MediaError: the video cannot be read.
     """
     with opened(video) as container:
         tags = {key.lower(): value for key, value in container.metadata.items()}

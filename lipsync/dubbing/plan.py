@@ -1,8 +1,8 @@
-"""The plan of a dub: for every frame that is shown, whose faces are dubbed and with what.
+"""The plan of a dub: for every output frame, the faces to dub, their references and audio.
 
-Plans are made while frames come, a second or three ahead: shots and tracks
-(:mod:`lipsync.dubbing.follow`), who speaks (:mod:`lipsync.dubbing.speakers`,
-:mod:`lipsync.dubbing.syncing`), the references (:mod:`lipsync.dubbing.references`) and the sound
+Planning is streaming, with one to three seconds of look-ahead: shots and tracks
+(:mod:`lipsync.dubbing.follow`), the speaker (:mod:`lipsync.dubbing.speakers`,
+:mod:`lipsync.dubbing.syncing`), references (:mod:`lipsync.dubbing.references`) and audio
 (:mod:`lipsync.dubbing.speech`).
 """
 
@@ -34,19 +34,19 @@ from lipsync.media.files import opened
 from lipsync.media.streams import USUAL, Streams
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the stage's name, frames or steps done, and those in all where that is known."""
-_AROUND = 3.0  # seconds to each side of a stretch in which references are found, too
+"""Called with the stage's name, frames or steps done, and the total if known."""
+_AROUND = 3.0  # seconds around a stretch that are also searched for references
 
 
 class Planned(NamedTuple):
-    """A frame of the dubbed video before it is rendered.
+    """A frame of the dubbed video before rendering.
 
     Attributes:
-        number: its place, from 0.
-        shown: its picture, and when it is shown.
-        faces: those whose lips may move, each ``None`` where they do not.
-        sounds: of each, float32 (bands, columns), what the generator hears, or (numbers,), the lips
-            code that it paints; ``None`` without a face.
+        number: index from 0.
+        shown: source frame and timing.
+        faces: speaking faces; ``None`` for those not dubbed in this frame.
+        sounds: input of the generator for each face: an audio window, float32 (bands, columns), or
+            a lips code (numbers,); ``None`` without a face.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Planned(NamedTuple):
     faces: Faces
     sounds: tuple[np.ndarray | None, ...]
     passes: bool = False
-    """Whether it is outside the stretch that is dubbed, and shown as it is."""
+    """Whether it is outside the dubbed stretch, and passes unchanged."""
 
 
 class Plan:
@@ -62,29 +62,29 @@ class Plan:
 
     Args:
         face: a video, or a still picture.
-        audio: a sound, or a video with one; ``None`` for the mix of those that faces have.
-        options: what is wanted.
+        audio: an audio file, or a video with sound; ``None`` for the mix of the faces' own audio.
+        options: options of the dub.
 
     Raises:
-        MediaError, CheckpointError, ConfigError: as :func:`lipsync.dubbing.dub`.
+        MediaError, CheckpointError, ConfigError: as for :func:`lipsync.dubbing.dub`.
     """
 
     def __init__(self, face: Path, audio: Path | None, options: Options) -> None:
         self.options = options
         partly = options.start is not None or options.until is not None
         tolerant, keep = options.tolerate_damage, options.tail == "keep" or partly
-        # the face first: it is what is wrong more often
+        # check the face first, as it is more often at fault
         film = Streams(video=options.video_stream)
         open_source(face, fps=options.fps, seconds=0, tolerate_damage=True, streams=film)
         film, heard = chosen_streams(face, audio, options)
         if options.adapt:
             _check_own_sound(face, film)
         self.sounds = [measure(path, tolerant) for path in face_sounds(options.faces)]
-        """Of each face."""
+        """Audio of each face."""
         self.sound = measure_mix(self.sounds) if audio is None else measure(audio, tolerant, heard)
-        """What is played."""
+        """Soundtrack."""
         self.replaced = film
-        """What the dub has in place of: the picture and the sound of the face's video."""
+        """Tracks of the face's file that the dub replaces."""
         if audio is not None and audio.exists() and audio.samefile(face):
             self.replaced = replace(film, audio=heard.audio)
         self.sounds = self.sounds or [self.sound]
@@ -97,29 +97,29 @@ class Plan:
         for sound in self.sounds:
             sound.check(self.lips.feature)
         self.stretch = find_stretch(options, self.source, self.sound)
-        """What is dubbed, where that is not the whole."""
+        """Dubbed stretch; None for the whole video."""
         lasts, length = self.sound.seconds, options.length
         if self.stretch is not None:
             lasts, length = self.stretch.end, "trim"
         self.playback = Playback(self.source, lasts, length, keep)
         self.faces = FacePlan(self.source, self.lips, options)
         self.not_adapted = ""
-        """Why the generator stays as it is, where it was to be adapted."""
+        """Why the generator was not adapted although requested; else empty."""
         self.curves: list[Curves] = []
-        """What each mouth does, where that is not left to the generator."""
+        """Curves that each mouth follows; empty to follow the audio."""
         self._curved = wanted_curves(options, self.lips)
 
     def finish(self, progress: Progress | None = None) -> None:
-        """Do what takes longer, once all else that can be refused was looked at.
+        """Do the slow preparations, after all cheaper checks.
 
         Args:
             progress: called with the stages of an adaptation, see :func:`lipsync.adapt.adapted_to`.
         """
         options = self.options
         if options.adapt:
-            from lipsync.adapt import adapted_to  # late: few ask for it
+            from lipsync.adapt import adapted_to  # rarely needed
 
-            assert not isinstance(options.model, nn.Module)  # which was refused
+            assert not isinstance(options.model, nn.Module)  # refused by Options
             face = SYNC if options.faces == SYNC else None
             given = {"face": face, "device": options.device, "progress": progress or (lambda *_: 0)}
             model, self.not_adapted = adapted_to(self.source.path, options.model, **given)
@@ -129,7 +129,7 @@ class Plan:
             self.curves = [plan_curves(self.lips, options, sound, fps) for sound in self.sounds]
 
     def frames(self, shown: Iterator[Shown]) -> Iterator[Planned]:
-        """The frames of the dubbed video, from those that :attr:`playback` shows."""
+        """Plan the frames that :attr:`playback` yields."""
         stretch, fps = self.stretch, float(self.source.fps)
         endless = self.options.tail == "keep" or stretch is not None or len(self.sounds) > 1
         endless = endless or self.sound is not self.sounds[0]
@@ -155,7 +155,7 @@ class Plan:
             yield Planned(number, one, faces, sounds, passes)
 
     def _with_faces(self, shown: Iterator[Shown]) -> Iterator[tuple[Shown, Faces]]:
-        """Faces are not looked for far from the stretch, unless a file or a sound asks for them."""
+        """Find faces; only near the stretch, unless tracks or sync need the whole video."""
         options, stretch = self.options, self.stretch
         if stretch is None or options.tracks is not None or SYNC in face_names(options.faces):
             yield from self.faces.find(shown)
@@ -168,12 +168,12 @@ class Plan:
                 yield from ((one, (None,) * len(self.sounds)) for one in part)
 
     def dubs(self, seconds: float) -> bool:
-        """Whether a frame that is first shown then is to be dubbed."""
+        """Whether a frame that starts at this time is to be dubbed."""
         return self.stretch is None or self.stretch.holds(seconds)
 
 
 def _check_own_sound(face: Path, film: Streams) -> None:
-    """Refuse a face's file that says nothing in its default sound."""
+    """Check that the face's file has a default audio track, for adaptation."""
     if film.audio is not None:
         raise ConfigError(
             f"adapt uses the default sound of {face}; leave out audio_stream, or name a file that "
@@ -184,12 +184,12 @@ def _check_own_sound(face: Path, film: Streams) -> None:
 
 
 def chosen_streams(face: Path, audio: Path | None, options: Options) -> tuple[Streams, Streams]:
-    """The tracks that are read of the face's file, and of the audio file.
+    """Tracks to read from the face's file and from the audio file.
 
-    The chosen sound is that of the audio file if this has several, else of the face's video.
+    ``audio_stream`` refers to the audio file if it has several tracks, else to the face's video.
 
     Raises:
-        MediaError: it is not there.
+        MediaError: there is no such track.
     """
     film, chosen = Streams(video=options.video_stream), options.audio_stream
     if chosen is None:

@@ -1,4 +1,4 @@
-"""The face's frames in the order in which the dubbed video shows them, and when."""
+"""Source frames in the order and timing of the dubbed video."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from lipsync.dubbing.rewind import take
 from lipsync.dubbing.source import Source
 
 LENGTHS = ("pingpong", "loop", "freeze", "trim")
-_LOOK_BEYOND = 10  # seconds decoded beyond the last frame that is shown
+_LOOK_BEYOND = 10  # seconds decoded beyond the last frame used
 
 
 class Shown(NamedTuple):
-    """One frame of the dubbed video before it is dubbed."""
+    """One frame of the output video before dubbing."""
 
-    index: int  # type: ignore[assignment]  # in place of a tuple's method
-    """Which frame of the source it is."""
+    index: int  # type: ignore[assignment]  # shadows a method of tuple
+    """Index of the frame in the source."""
     start: float
     seconds: float
-    """When it is shown and for how long; a constant rate's ``start`` is its number / fps."""
+    """Start and duration; at a constant rate ``start`` is the frame number / fps."""
     picture: np.ndarray
     """uint8 (height, width, 3) RGB."""
 
 
 class Playback:
-    """A source as a video of given length: its frames, and how they go on where it ends.
+    """A source played for a given time, and continued when it ends.
 
     Args:
         source: a video or a still.
-        seconds: how long the dubbed video is to be, to the nearest frame; infinity for the source's
-            own length.
-        length: how it goes on, see :func:`continued`.
-        keep: show all of a source that lasts longer.
+        seconds: length of the dubbed video, to the nearest frame; infinity for the source's own
+            length.
+        length: how the source is continued, see :func:`continued`.
+        keep: play a longer source to its end.
     """
 
     def __init__(self, source: Source, seconds: float, length: str, keep: bool = False) -> None:
         self.source, self.seconds, self.length, self.keep = source, seconds, length, keep
         self.frames = 0
-        """Frames of the source that were shown."""
+        """Number of source frames used so far."""
         self.longer = False
-        """Whether the source lasts longer than ``seconds``."""
+        """Whether the source is longer than ``seconds``."""
 
     def __iter__(self) -> Iterator[Shown]:
         starts: list[float] = []
@@ -65,7 +65,7 @@ class Playback:
             yield from self._go_on(starts, last)
 
     def _go_on(self, starts: list[float], last: np.ndarray) -> Iterator[Shown]:
-        """The source's last frame, and what follows where it ends."""
+        """Yield the source's last frame and its continuation."""
         source, frames = self.source, len(starts)
         typical = 1 / float(source.fps)
         durations = [*np.diff(starts).tolist(), typical]
@@ -82,12 +82,12 @@ class Playback:
         yield Shown(index, begin, durations[index], picture)
 
     def _last(self, begin: float, usual: float) -> float:
-        """How long the last frame is shown: where the rate varies, it ends with the sound."""
+        """Duration of the last frame; with a variable rate it ends with the audio."""
         ends_with_sound = self.source.variable and not (self.keep and self.longer)
         return max(self.seconds - begin, 0.001) if ends_with_sound else usual
 
     def expected(self) -> tuple[int | None, float | None]:
-        """Frames and seconds that it will come to; ``None`` where the source does not tell."""
+        """Expected number of frames and seconds; ``None`` if unknown."""
         source, endless = self.source, self.seconds == float("inf")
         have = None
         if source.still is not None:
@@ -109,7 +109,7 @@ class Playback:
         return wanted, float(wanted / source.fps)
 
     def heard(self) -> float:
-        """Seconds of the sound that are played at most: with ``trim``, those of the source."""
+        """Maximum seconds of audio played: with ``trim``, the length of the source."""
         if self.length != "trim":
             return float("inf")
         frames, times = 1 / float(self.source.fps), self.source.times
@@ -118,7 +118,7 @@ class Playback:
         return float("inf") if times is None else float(times[-1] - times[0]) + frames
 
     def _full(self, number: int, start: float) -> bool:
-        """Whether the video is long enough without frame ``number``, which begins at ``start``."""
+        """Whether the video is long enough without frame ``number``, which starts at ``start``."""
         if not number or self.seconds == float("inf"):
             return False
         if self.source.variable:
@@ -126,16 +126,16 @@ class Playback:
         return number >= round(self.seconds * self.source.fps)
 
     def _look_beyond(self, coming: Iterator[tuple[float, np.ndarray]], start: float) -> None:
-        """Decode on a little: a short video with damage is refused wherever that sits."""
+        """Decode a little further, so that damage in a short video is found wherever it is."""
         if not self.source.tolerate_damage:
             next((None for time, _ in coming if time > start + _LOOK_BEYOND), None)
 
 
 def continued(frames: int, length: str) -> Iterator[int]:
-    """The indices that follow where a source of ``frames`` frames has been shown once, for ever.
+    """Endless frame indices that continue a source of ``frames`` frames after its end.
 
-    ``pingpong`` plays backwards, forwards ... without showing an end twice; ``loop`` begins again;
-    ``freeze`` holds the last frame; ``trim`` ends.
+    ``pingpong`` plays backwards, then forwards, and so on, without repeating the end frames;
+    ``loop`` starts again; ``freeze`` holds the last frame; ``trim`` yields nothing.
     """
     if length == "trim":
         return

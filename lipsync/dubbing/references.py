@@ -1,11 +1,11 @@
-"""Which other frames of a face the generator is shown beside the one that it paints.
+"""Selection of reference frames for the generator.
 
-A generator that copies its reference replays the mouth that it is shown. So the reference must not
-depend on the mouth of the frame that is dubbed: within a shot it is a frame in which the mouth
-rests, near in pose, and it stays until the pose differs clearly or a much better one has come,
-which then fades in; one that shows quite another pose or light is left at once. Pose is told by
-eyes and nose alone. Where nothing near in pose was seen, the reference that is nearest is used;
-where nothing else was seen at all, the frame itself.
+A generator that copies its reference replays the reference's mouth, so the choice must not depend
+on the mouth of the frame being dubbed. Within a shot, the reference is a frame with the mouth at
+rest and a similar head pose. It is kept until the pose differs clearly or a much better candidate
+appears, which is then cross-faded in; if pose or lighting become very different, the reference
+changes at once. Pose is measured on eyes and nose only. If no candidate has a similar pose, the
+nearest is used; if there is no other frame at all, the frame itself.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing
 from lipsync.generators.lips import ReferenceSets, is_published
 
-AHEAD = 2.0  # seconds of a shot that are seen before its first frame is dubbed
-_EVERY = 0.1  # seconds from one candidate to the next
-_MOST = 40  # candidates that are kept of a face
-_FACES = 4  # faces whose candidates are kept when they are seen no more
-_KEPT = 256  # crops of references of earlier shots, which are shown again
-_HOLD = 0.4  # seconds for which a reference stays at least
-_FADE = 0.12  # seconds in which one reference gives way to another
-_LIGHT = 25.0  # levels of 255 by which one is brighter, which weighs as much
-_MARGIN = 0.5  # by which another reference must be better before it takes over,
-_URGENT = 1.5  # and by which it takes over at once: that in use shows another pose or light
+AHEAD = 2.0  # look-ahead in seconds within a shot
+_EVERY = 0.1  # seconds between candidates
+_MOST = 40  # maximum number of candidates per face
+_FACES = 4  # number of past faces whose candidates are kept
+_KEPT = 256  # cached crops of references, for repeated frames
+_HOLD = 0.4  # minimum time in seconds to keep a reference
+_FADE = 0.12  # cross-fade between references, in seconds
+_LIGHT = 25.0  # difference in brightness, in 8-bit levels, that costs 1
+_MARGIN = 0.5  # cost by which another reference must be better to replace the current one,
+_URGENT = 1.5  # and to replace it at once, as pose or lighting have changed
 
 AUTO, ITSELF, FAR = "auto", "itself", "far"
 
@@ -54,17 +54,16 @@ def reference_choice(
 ) -> str | tuple[int, ...]:
     """How references are chosen for a generator: "auto", "itself", or frame numbers.
 
-    Where nothing is asked for, the networks of the papers are shown the frame itself, as their
-    authors do.
+    By default, published networks get the frame itself, as in their authors' code.
     """
     return parse_choice(given) or (ITSELF if is_published(model) else AUTO)
 
 
 def parse_choice(given: str | int | list[int] | None) -> str | tuple[int, ...] | None:
-    """What ``reference_frames`` asks for: "auto", "itself", frame numbers, or None.
+    """Parse ``reference_frames``: "auto", "itself", frame numbers, or None.
 
     Raises:
-        ConfigError: it is none of these.
+        ConfigError: none of these.
     """
     if given is None or given in (AUTO, ITSELF):
         return given
@@ -82,13 +81,13 @@ def parse_choice(given: str | int | list[int] | None) -> str | tuple[int, ...] |
 
 
 class Reach(NamedTuple):
-    """How far apart poses are, in sides of the crop.
+    """Thresholds on distances between poses, as fractions of the crop's side.
 
     Attributes:
-        near: up to which two are alike.
-        scale: beyond that, what weighs as much as a mouth that is open by the usual amount; twice
-            as far weighs four times as much.
-        far: beyond which a reference is said to be far.
+        near: distance up to which poses count as equal.
+        scale: excess distance that costs as much as a mouth opened by the usual amount; the cost is
+            quadratic.
+        far: distance beyond which a reference is reported as far.
     """
 
     near: float
@@ -96,35 +95,35 @@ class Reach(NamedTuple):
     far: float
 
 
-IN_BOX = Reach(0.03, 0.06, 0.12)  # heads move within their box
-ALIGNED = Reach(0.004, 0.012, 0.04)  # the eyes are held in their places: what moves, turns
+IN_BOX = Reach(0.03, 0.06, 0.12)  # heads move within the box
+ALIGNED = Reach(0.004, 0.012, 0.04)  # with alignment, only head rotation moves landmarks
 
 
 class Choice(NamedTuple):
-    """What a frame is shown: sets of frame numbers, each with its share in the picture."""
+    """References of a frame: sets of frame numbers, each with its blend weight."""
 
     shares: tuple[tuple[float, tuple[int, ...]], ...]
     fallback: str = ""
-    """Why it is not what is wanted: "itself", "far" in pose, or nothing."""
+    """Why there was no suitable reference: "itself", "far" (in pose), or empty."""
 
 
 class _Bank:
-    """The candidates of one face, and which of them are in use."""
+    """Candidates of one face, and the references in use."""
 
     def __init__(self, reach: Reach) -> None:
         self.reach = reach
         self.candidates: list[Candidate] = []
-        # of each: pose, light, and how far its mouth is from rest, usually 1
+        # per candidate: pose, light, and distance of the mouth from rest, typically 1
         self.poses, self.lights, self.unrest = np.zeros((0, 3, 2)), np.zeros(0), np.zeros(0)
         self.used: list[Candidate] = []
-        self.before: tuple[int, ...] = ()  # in use until the last change,
-        self.since = 0  # which is so many frames ago
-        self.seen = self.chosen = 0  # frames
+        self.before: tuple[int, ...] = ()  # references before the last change
+        self.since = 0  # frames since the last change
+        self.seen = self.chosen = 0  # numbers of frames
 
     def add(self, candidate: Candidate) -> None:
         self.candidates.append(candidate)
         self.unrest = unrest(self.candidates)
-        if len(self.candidates) > _MOST:  # of the two most alike the one at rest stays
+        if len(self.candidates) > _MOST:  # of the two most similar, drop the one less at rest
             poses = np.stack([np.nan_to_num(c.pose).ravel() for c in self.candidates])
             mouths = np.stack([c.mouth.ravel() for c in self.candidates])
             mouths = mouths / max(float(mouths.std()), 1e-6) / mouths.shape[1] ** 0.5
@@ -155,7 +154,8 @@ class _Bank:
         return Choice(((1 - share, self.before), (share, numbers)), fallback)
 
     def _change(self, costs: np.ndarray, away: np.ndarray, count: int, margin: float) -> None:
-        """Take the best candidate, and ``count - 1`` near it whose mouths differ, if need be."""
+        """If it is worth changing, take the best candidate and ``count - 1`` others near it in pose
+        with different mouths."""
         kept = next((i for i, c in enumerate(self.candidates) if c in self.used[:1]), None)
         best = int(costs.argmin())
         worse = costs[kept] - costs[best] if kept is not None else np.inf
@@ -174,14 +174,14 @@ class _Bank:
 
 
 class References:
-    """Chooses the references of frames that come in their order.
+    """Chooses references for frames in order.
 
     Args:
-        how: what :func:`reference_choice` gives.
-        count: references that a face is shown at a time.
-        fps: frames a second.
-        given: the faces to choose from, where their frames are named.
-        reach: how far poses may be apart, which depends on how faces are framed.
+        how: result of :func:`reference_choice`.
+        count: references per frame.
+        fps: frames per second.
+        given: faces to choose from, if frames were given by number.
+        reach: thresholds on pose, which depend on the framing.
     """
 
     def __init__(
@@ -197,13 +197,13 @@ class References:
         self._every, self._fade, self._hold = (max(1, round(span * fps)) for span in spans)
         self._banks: dict[object, _Bank] = {}
         self._given: _Bank | None = None
-        self._crops: dict[int, np.ndarray] = {}  # of candidates, by their numbers
+        self._crops: dict[int, np.ndarray] = {}  # of candidates, by frame number
         for one in given:
             self._given = self._given or _Bank(reach)
             self._add(self._given, one)
 
     def see(self, track: object, one: Seen) -> None:
-        """A face that is to be dubbed, and may serve others as reference."""
+        """Add a face that is to be dubbed as a possible reference for other frames."""
         if self._how != AUTO:
             return
         bank = self._banks.setdefault(track, _Bank(self._reach))
@@ -218,7 +218,7 @@ class References:
         bank.seen += 1
 
     def choose(self, track: object, one: Seen) -> Choice:
-        """What a face that was seen is shown."""
+        """Choose references for a face that was added by :meth:`see`."""
         if self._how == ITSELF:
             return Choice(((1.0, (one.number,) * self._count),))
         bank = self._given or self._banks[track]
@@ -231,12 +231,12 @@ class References:
     def crops(
         self, choice: Choice, own: np.ndarray, read: Callable[[int], np.ndarray]
     ) -> ReferenceSets:
-        """The faces of a choice, in the light of the frame.
+        """Reference crops of a choice, matched to the lighting of the frame.
 
         Args:
-            choice: for a frame that was just chosen for, or is shown again.
-            own: the crop of that frame.
-            read: gets the crop of a frame that is not at hand any more.
+            choice: result of :meth:`choose`, now or, for repeated frames, earlier.
+            own: crop of the frame itself.
+            read: reads the crop of a frame that is no longer in memory.
         """
         if self._how == ITSELF:
             return [(1.0, [own] * self._count)]
@@ -260,10 +260,10 @@ def see_frames(
     framing: Framing,
     size: int,
 ) -> list[list[Seen]]:
-    """The face of each rule in frames of a video, in crops of ``size``.
+    """Read the face of each rule in given frames of a video, as crops of ``size``.
 
     Raises:
-        MediaError: there is no such frame, or no face in one.
+        MediaError: there is no such frame, or it has no face.
     """
     path = source.path
     seen: list[list[Seen]] = [[] for _ in rules]
@@ -294,7 +294,7 @@ def _pictures(source: Source, numbers: Sequence[int]) -> list[np.ndarray]:
         count = 1
     elif source.times is not None and not source.resampled:
         count = len(source.times)
-    else:  # the file does not tell how many there are
+    else:  # the number of frames is unknown
         for count, (_, frame) in enumerate(source.frames(), start=1):
             if count - 1 in numbers:
                 found[count - 1] = frame

@@ -1,4 +1,4 @@
-"""Planned frames become dubbed ones: generated, matched, enhanced and pasted."""
+"""Rendering of planned frames: generate, match, enhance and paste."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lipsync.dubbing.restorer import Restorer
 from lipsync.generators.lips import Lips, is_published
 from lipsync.parallel import in_parallel
 
-_BATCH_BYTES = 64 * 2**20  # of frames in a batch; very large pictures come fewer at a time
+_BATCH_BYTES = 64 * 2**20  # maximum size of the frames in a batch
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class DubbedFrame:
     """A frame of a dubbed video.
 
     Attributes:
-        number: its place, from 0.
-        start, seconds: when it is shown and for how long.
+        number: index from 0.
+        start, seconds: start and duration.
         picture: uint8 (H, W, 3) RGB.
         original: the same before dubbing.
-        transforms: of each face that speaks, float64 (2, 3), where its crop lies, see
-            :mod:`lipsync.faces.framing`; ``None`` where it was not dubbed.
-        visible: of each that was dubbed, how much of each place of the crop nothing hides, float32
-            (N, N) in [0, 1]; None where that was not looked for.
-        references: of each, which frames of the face's video the generator was shown beside it.
-        people: of each that was dubbed, whose it is, where the model is a gallery of people.
+        transforms: for each speaking face, float64 (2, 3) from crop to frame, see
+            :mod:`lipsync.faces.framing`; ``None`` if it was not dubbed.
+        references: for each speaking face, the reference frames; ``None`` if it was not dubbed.
+        visible: for each dubbed face, the visibility map of the crop, float32 (N, N) in [0, 1];
+            None without occlusion detection.
+        people: for each dubbed face, the person, if the model is a gallery of people.
     """
 
     number: int
@@ -62,11 +62,11 @@ class DubbedFrame:
 
 
 class Made(NamedTuple):
-    """What was made for a face.
+    """Generated images of a face.
 
     Attributes:
-        layers: float32 (S, S, 3) RGB in [0, 1], pictures that are laid over one another.
-        visible: where they are seen, see :class:`DubbedFrame`.
+        layers: images to paste one after the other, float32 (S, S, 3) RGB in [0, 1].
+        visible: visibility map, see :class:`DubbedFrame`.
     """
 
     layers: tuple[np.ndarray, ...]
@@ -74,15 +74,15 @@ class Made(NamedTuple):
 
 
 Generated = tuple[Planned, list[Made]]
-"""A frame, and what was made for those of its faces that are dubbed."""
+"""A frame, and the generated images of its dubbed faces."""
 
 
 class Renderer:
-    """A generator and what is done with its faces.
+    """Generates faces and pastes them into frames.
 
     Args:
         lips: the generator.
-        options: those of the dub.
+        options: options of the dub.
         size: width and height of the frames.
     """
 
@@ -93,10 +93,10 @@ class Renderer:
         self._occlusion = load_occlusion(options.occlusion, lips.framing, options.device)
         most = max(1, _BATCH_BYTES // (3 * size[0] * size[1]))
         self.batch = min(options.batch_size or lips.batch_size(), most)
-        """Frames that are rendered at a time."""
+        """Frames rendered at a time."""
 
     def generate(self, frames: Iterator[Planned]) -> Iterator[Generated]:
-        """Their faces, a batch at a time or several side by side."""
+        """Generate faces in batches, on a CPU several in parallel."""
         workers = self.lips.workers()
         lots = iter(lambda: list(islice(frames, self.batch)), [])
         if workers == 1:
@@ -153,7 +153,7 @@ class Renderer:
         return restored(restorer, pasted, faces, framing, self.options.match)
 
     def paste(self, frames: Iterable[Generated]) -> Iterator[DubbedFrame]:
-        """The faces put back into their frames."""
+        """Paste faces into their frames."""
         held: np.ndarray | None = None
         for planned, made in frames:
             number, shown, faces, _, passes = planned
@@ -184,7 +184,7 @@ class Renderer:
         return cv2.addWeighted(dubbed, face.weight, picture, 1 - face.weight, 0)
 
     def render(self, planned: Planned) -> DubbedFrame:
-        """One frame by itself."""
+        """Render a single frame."""
         return next(self.paste(self._generate([planned])))
 
 

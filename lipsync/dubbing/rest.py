@@ -1,4 +1,4 @@
-"""What a face is worth as a reference: its pose, its light, and how much its mouth rests."""
+"""Pose, lighting and mouth of a face, to judge it as a reference."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from lipsync.faces.framing import get_framing
 
-_VIEW = 64  # pixels to a side at which a mouth is looked at
-_LIPS = (0.52, 0.92, 0.36, 0.64)  # top, bottom, left and right of the mouth where it is aligned,
-_LIPS_IN_CROP = (0.58, 0.87, 0.38, 0.62)  # and in a crop of a face without landmarks
-_SAME_LEVEL = 10.0  # of 255, by which the upper face may be brighter in the same light,
-_SAME_CONTRAST = 0.15  # and the logarithm of the ratio of contrasts
+_VIEW = 64  # side in pixels at which mouths are compared
+_LIPS = (0.52, 0.92, 0.36, 0.64)  # top, bottom, left and right of the mouth if aligned,
+_LIPS_IN_CROP = (0.58, 0.87, 0.38, 0.62)  # and in the crop of a face without landmarks
+_SAME_LEVEL = 10.0  # tolerated difference in brightness of the upper face, in 8-bit levels,
+_SAME_CONTRAST = 0.15  # and in the logarithm of its contrast
 
 
 class Seen(NamedTuple):
@@ -25,26 +25,26 @@ class Seen(NamedTuple):
     crop: np.ndarray
     """uint8 (S, S, 3)."""
     transform: np.ndarray
-    """(2, 3), that of the crop."""
+    """(2, 3), transform of the crop."""
     face: np.ndarray
     """(14,) box and landmarks."""
 
 
 class Candidate(NamedTuple):
-    """What is kept of a face that may be a reference."""
+    """Properties of a face that may be used as a reference."""
 
     number: int
     pose: np.ndarray
-    """(3, 2) eyes and nose in the unit crop; NaN where unknown."""
+    """(3, 2) eyes and nose in the unit crop; NaN if unknown."""
     light: float
     """Mean level of the crop's upper half."""
     mouth: np.ndarray
-    """float32 (rows, columns) levels about their mean."""
+    """float32 (rows, columns) grey levels minus their mean."""
     openness: float
 
 
 def as_candidate(one: Seen) -> Candidate:
-    """Look at a face."""
+    """Measure a face."""
     return Candidate(one.number, pose_of(one), light_of(one.crop), *_look_at_mouth(one))
 
 
@@ -55,12 +55,12 @@ def pose_of(one: Seen) -> np.ndarray:
 
 
 def apart(poses: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """How far poses (..., 3, 2) are from one, in sides of the crop; 0 where one is not known."""
+    """Distance of poses (..., 3, 2) from one, in crop sides; 0 if either is unknown."""
     return np.sqrt(np.nan_to_num(np.square(poses - pose)).sum(axis=-1).mean(axis=-1))
 
 
 def rms(values: np.ndarray) -> float:
-    """Root of the mean square."""
+    """Root mean square."""
     return float(np.sqrt(np.square(values).mean()))
 
 
@@ -70,17 +70,16 @@ def light_of(crop: np.ndarray) -> float:
 
 
 def in_light_of(reference: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """A reference as if it were filmed in the light of the frame that it is shown beside.
+    """Match the lighting of a reference to that of the frame being dubbed.
 
-    Each channel of the upper face is brought to the mean and the contrast of the frame's own, as
-    fades, exposure and coloured light change them. Small differences, which a change of pose makes
-    as well, stay.
+    Mean and contrast of each channel, measured on the upper face, are matched to compensate for
+    fades, exposure and coloured light. Small differences, as also caused by pose, are ignored.
 
     Args:
-        reference, own: uint8 (S, S, 3), crops of one face.
+        reference, own: uint8 (S, S, 3), crops of the same face.
 
     Returns:
-        uint8 (S, S, 3); the reference itself where the light is the same.
+        uint8 (S, S, 3); the reference itself if the lighting is the same.
     """
     side = len(own)
     upper = np.s_[: round(0.4 * side), round(0.25 * side) : round(0.75 * side)]
@@ -96,16 +95,16 @@ def in_light_of(reference: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def _beyond(values: np.ndarray, small: float) -> np.ndarray:
-    """0 for values up to ``small``, themselves from twice that on, and between them no step."""
+    """Soft threshold: 0 up to ``small``, the value itself from twice that, continuous between."""
     return values * np.clip(np.abs(values) / small - 1, 0, 1)
 
 
 def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:
-    """The mouth as float32 (rows, columns) about its mean, and how open it is.
+    """The mouth as float32 (rows, columns) minus its mean, and its openness.
 
-    Lips that are closed are one soft line; teeth and the dark behind them are steps from light to
-    dark. They are counted from top to bottom, in units of those of the face above, so that neither
-    blur nor contrast counts.
+    Closed lips are one soft line; teeth and the dark mouth make strong vertical gradients. Openness
+    is the sum of absolute vertical gradients, normalised by those of the upper face to cancel blur
+    and contrast.
     """
     marks = one.face[4:].reshape(1, 5, 2)
     view, lips = one.crop, _LIPS_IN_CROP
@@ -126,10 +125,10 @@ def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:
 
 
 def unrest(candidates: list[Candidate]) -> np.ndarray:
-    """How far each mouth is from rest, the mean of the least open quarter; usually 1.
+    """Distance of each mouth from rest, normalised to a median of 1.
 
-    The least open of all is not taken for rest: lips that are pressed together, or a hand before
-    them, are more even than lips at rest.
+    Rest is the mean of the least open quarter, not the single least open mouth, which may be
+    pressed lips or a hand in front of the mouth.
     """
     mouths = np.stack([c.mouth for c in candidates])
     openness = np.array([c.openness for c in candidates])

@@ -1,4 +1,4 @@
-"""Face restorers of the user's own: ONNX networks such as GFPGAN, CodeFormer and RestoreFormer."""
+"""Face restorers from user-supplied ONNX files: GFPGAN, CodeFormer, RestoreFormer and others."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lipsync.errors import CheckpointError
 from lipsync.onnx_files import KINDS, described, one_line, open_onnx
 
 SUFFIX = ".onnx"
-_SIDE = 512  # of a network that takes any
-_AT_ONCE = 4  # faces at a time, where the network takes any number
-_WEIGHT = 1.0  # CodeFormer's w: as true to the given face, and so to its mouth, as it can be
+_SIDE = 512  # input side for networks with dynamic shapes
+_AT_ONCE = 4  # batch size for networks with a dynamic batch size
+_WEIGHT = 1.0  # CodeFormer's w: maximum fidelity to the input face, and so to its mouth
 _USUAL = f"a restorer takes and gives (n, 3, {_SIDE}, {_SIDE}), and at most one number beside it"
 _WANTED = "a face restorer such as GFPGAN or CodeFormer, exported to ONNX"
 
@@ -23,9 +23,9 @@ _WANTED = "a face restorer such as GFPGAN or CodeFormer, exported to ONNX"
 class Restorer:
     """A face restorer.
 
-    Its input is a picture (n, 3, S, S), RGB in [-1, 1], aligned as in FFHQ; S is 512 where it takes
-    any. One more input of a single number is the weight of CodeFormer, and set to 1. Its first
-    output is the restored picture.
+    Its input is an image (n, 3, S, S), RGB in [-1, 1], aligned as in FFHQ; S is 512 if dynamic. A
+    second, scalar input is taken to be CodeFormer's fidelity weight, and set to 1. Its first output
+    is the restored image.
 
     Args:
         path: the ONNX file.
@@ -51,7 +51,7 @@ class Restorer:
         if (isinstance(channels, int) and channels != 3) or height != width:
             self._refuse("its input is " + described([picture]))
         self.side = height
-        """S, in pixels."""
+        """Input side S in pixels."""
         self._name, self._kind = picture.name, KINDS[picture.type]
         self._more = {
             one.name: np.full([1] * len(one.shape), _WEIGHT, KINDS[one.type]) for one in numbers
@@ -63,16 +63,16 @@ class Restorer:
         raise CheckpointError(self.path, problem, _USUAL)
 
     def _most(self) -> int:
-        """Faces that it can be given at a time, by trial on grey ones.
+        """Batch size, determined by a trial on grey images.
 
-        Many networks that are exported with a free batch size work for a single face only.
+        Many networks exported with a dynamic batch size only work for a single face.
         """
         problem = ""
         for faces in (self._batch,) if self._batch else (2, 1):
             grey = np.full((faces, self.side, self.side, 3), 128, np.uint8)
             try:
                 shape = self._run(grey).shape
-            except Exception as error:  # of the runtime, whose classes have nothing in common
+            except Exception as error:  # onnxruntime's errors have no narrower common base
                 problem = f"does not run ({one_line(error)})"
                 continue
             if shape == (faces, 3, self.side, self.side):
@@ -81,7 +81,7 @@ class Restorer:
         self._refuse(problem)
 
     def restore(self, faces: np.ndarray) -> np.ndarray:
-        """Restored faces, a few at a time.
+        """Restore faces, in batches.
 
         Args:
             faces: uint8 (n, S, S, 3) RGB, aligned as in FFHQ.
@@ -111,14 +111,14 @@ def _loaded(path: Path, device: str, changed: int, size: int) -> Restorer:
 
 
 def load_restorer(path: str | Path, device: str = "cpu") -> Restorer:
-    """A restorer; the same one again as long as its file does not change.
+    """Load a restorer; cached as long as its file does not change.
 
     Raises:
-        CheckpointError: as :class:`Restorer`.
+        CheckpointError: as for :class:`Restorer`.
     """
     path = Path(path)
     if not path.is_file():
-        return Restorer(path, device)  # which says what is wrong
+        return Restorer(path, device)  # raises
     stat = path.stat()
     return _loaded(path, device, stat.st_mtime_ns, stat.st_size)
 

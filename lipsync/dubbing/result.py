@@ -1,4 +1,4 @@
-"""What a dub came to."""
+"""Result of a dub."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lipsync.dubbing.references import FAR, ITSELF, Choice
 from lipsync.plain import Plain
 
 Spans = list[tuple[int, int]]
-"""(start, end) of frames, the end not included."""
+"""(start, end) frame ranges, end exclusive."""
 
 
 @dataclass
 class ReferencesUsed:
-    """Frames of the face's video that were references of the generator.
+    """Frames of the face's video that were used as references.
 
     Attributes:
         choice: "auto", "itself", or the given numbers.
@@ -132,7 +132,7 @@ class DubResult(Plain):
 
 
 def extend(spans: Spans, number: int) -> None:
-    """Add a frame to the last span, or begin one."""
+    """Add a frame to the last span, or start a new one."""
     if spans and spans[-1][1] == number + 1:  # another face of the same frame
         return
     if spans and spans[-1][1] == number:

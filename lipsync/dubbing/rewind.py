@@ -1,4 +1,4 @@
-"""Frames of a source out of their order: backwards, each is decoded once, too."""
+"""Frames of a source out of order; even backwards each frame is decoded only once."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from lipsync.dubbing.source import Source
 from lipsync.media.frames import key_times
 from lipsync.media.spilled import SpilledFrames, has_room
 
-_HELD_BYTES = 256 * 2**20  # of frames in memory
+_HELD_BYTES = 256 * 2**20  # maximum memory for frames
 
 
 def take(
     source: Source, indices: Iterable[int], before: tuple[int, np.ndarray] | None = None
 ) -> Iterator[np.ndarray]:
-    """Frames by their indices; quick where these run upwards, or downwards by one.
+    """Yield frames by index; fast for indices that go up or down by one.
 
-    Downwards, groups of pictures are decoded one after another: as many as 256 MB of frames hold;
-    those of a longer group lie in a temporary file until it has been shown, where there is room for
-    it.
+    Going down, one group of pictures is decoded at a time, up to 256 MB of frames in memory; frames
+    of a longer group go to a temporary file, if there is room for it.
 
     Args:
-        source: whose they are.
-        indices: as many as are wanted, in any order.
-        before: the index and the frame that were shown last.
+        source: the source.
+        indices: frame indices in any order; may be endless.
+        before: index and frame shown last.
     """
     kept = _Kept(before[0], [before[1]]) if before is not None else _Kept(0, [])
     stream: Iterator[tuple[float, np.ndarray]] = iter(())
@@ -35,7 +34,7 @@ def take(
     keys: np.ndarray | None = None
     for index in indices:
         if index not in kept:
-            kept = _Kept(0, [])  # before others take their room
+            kept = _Kept(0, [])  # free memory first
             if index == last - 1:
                 keys = _keys(source) if keys is None else keys
                 kept = _back_from(source, index, keys)
@@ -49,7 +48,7 @@ def take(
 
 @dataclass(frozen=True)
 class _Kept:
-    """Frames that can be had at once: the number of the first, and all."""
+    """A run of frames in memory or on disk, with the index of the first."""
 
     first: int
     frames: list[np.ndarray] | SpilledFrames
@@ -59,7 +58,7 @@ class _Kept:
 
 
 def _keys(source: Source) -> np.ndarray:
-    """Which of the file's own frames decoding can begin at, the first among them."""
+    """Indices of key frames in the file, always including the first frame."""
     if source.times is None:
         return np.zeros(1, int)
     found = np.searchsorted(source.times, key_times(source.path, source.streams) - 1e-6)
@@ -67,7 +66,7 @@ def _keys(source: Source) -> np.ndarray:
 
 
 def _back_from(source: Source, index: int, keys: np.ndarray) -> _Kept:
-    """Frames up to ``index``, from a key frame on."""
+    """Decode frames up to ``index``, starting at a key frame."""
     starts = np.zeros(1, int)
     if source.times is not None:
         own = source.own_frames(0, index + 1)
@@ -80,7 +79,7 @@ def _back_from(source: Source, index: int, keys: np.ndarray) -> _Kept:
         frames = source.span(first, index + 1)
     elif has_room(size * (index + 1 - first)):
         frames = SpilledFrames(source.between(first, index + 1))
-    else:  # decoded again for every lot
+    else:  # the group is decoded again for every chunk
         first = index + 1 - room
         frames = source.span(first, index + 1)
     return _Kept(first, frames)

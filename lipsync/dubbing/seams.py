@@ -1,4 +1,4 @@
-"""How visible the edge of a pasted mouth is, beside the picture as it was."""
+"""Visibility of the seam around a pasted mouth."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from lipsync.faces.painting import Mask, unit_points
 from lipsync.metrics.quality import luma
 
-LEVELS = (0.02, 0.15, 0.3, 0.5, 0.7, 0.85, 0.98)  # of the mask, where lines are drawn
-_LEAST = 1.0  # level of luma; smaller steps of an original are taken for this
+LEVELS = (0.02, 0.15, 0.3, 0.5, 0.7, 0.85, 0.98)  # contour levels of the mask to examine
+_LEAST = 1.0  # floor of the original's steps, in levels of luma
 
 
 def seam(
@@ -18,24 +18,24 @@ def seam(
     mask: Mask,
     along: str = "mask",
 ) -> float:
-    """The largest step across a line of the mask, over that of the original at the same places.
+    """Largest mean step across a contour of the mask, relative to the original at the same place.
 
     Args:
         original, picture: uint8 (H, W, 3) RGB, before and after.
-        transform: (2, 3) of the crop that the generated face was pasted into.
-        mask: by which it was pasted.
-        along: "mask": lines of equal weight of the mask; "box": the edge of the crop's lower half,
-            for a face that was pasted without a mask.
+        transform: (2, 3) transform of the crop.
+        mask: mask used for pasting.
+        along: "mask": contours of the mask; "box": the edge of the crop's lower half, for a face
+            that was pasted without a mask.
 
     Returns:
-        About 1, or less, without a seam; NaN where the crop lies outside of the picture.
+        1 or less without a seam; NaN if the crop lies outside the image.
     """
     weight = _weights(original.shape[:2], transform, mask if along == "mask" else None)
     steps = [_normal_steps(luma(one), weight) for one in (original, picture)]
     size = np.hypot(*np.gradient(weight))
     ratios = []
     for level in LEVELS if along == "mask" else (0.5,):
-        # pixels through which the line goes
+        # pixels on the contour
         line = (np.abs(weight - level) <= size) & (size > 1e-3)
         if line.sum() >= 8:
             before, after = (float(step[line].mean()) for step in steps)
@@ -52,7 +52,7 @@ def _weights(shape: tuple[int, int], transform: np.ndarray, mask: Mask | None) -
 
 
 def _normal_steps(levels: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """How much luma changes a pixel in the direction in which the weight does."""
+    """Absolute gradient of luma per pixel, in the direction of the weight's gradient."""
     down, across = np.gradient(levels)
     to_down, to_across = np.gradient(weight)
     length = np.maximum(np.hypot(to_down, to_across), 1e-6)

@@ -1,7 +1,7 @@
-"""Which face each of those that speak is in a frame, by the looks around it.
+"""Selection of the speaking faces in each frame from the detections around it.
 
-Detections on some frames are joined to tracks, a shot at a time, and interpolated; a frame is
-decided when the look after it is known.
+Detections, made with a stride, are joined to tracks within a shot and interpolated; a frame is
+decided once the next detection is known.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from lipsync.faces.detect import Detection
 from lipsync.faces.framing import Framing
 from lipsync.faces.tracks import FaceTrack, join
 
-_BRIDGE = 2  # strides over which a face that was not seen is taken to be there still
-_VOTES = 3  # looks around a frame of which most must show a face that can be dubbed
+_BRIDGE = 2  # strides over which a gap in detections is bridged
+_VOTES = 3  # detections around a frame of which a majority must be suitable for dubbing
 
 Birth = tuple[int, int]
-"""The frame in which a track begins, and the place of its face among those found there."""
+"""Identifies a track: its first frame, and the index of its face among the detections there."""
 Wanted = Callable[[int], Sequence[str | None]]
-"""The rule by which each face that speaks is chosen in a frame, see
+"""Maps a frame number to the selection rule of each speaking face, see
 :func:`lipsync.dubbing.speakers.checked_face`; None for one that does not speak then."""
 
 
 class Decided(NamedTuple):
-    """Whose face it is in a frame of a shot, and where; the transform is that of this frame."""
+    """The face selected in a frame of a shot; ``place`` is its transform before smoothing."""
 
     shot: int
     track: Birth | None = None
@@ -42,17 +42,17 @@ class Decided(NamedTuple):
 class _Shot:
     start: int
     end: int | None = None
-    looks: list[int] = field(default_factory=list)  # the first, and the last so far
+    looks: list[int] = field(default_factory=list)  # first and latest frame with detections
     tracks: dict[Birth, FaceTrack] = field(default_factory=dict)
     followed: dict[int, tuple[str, Birth]] = field(default_factory=dict)
-    """Of each face that speaks, the rule by which it was chosen, and its track."""
+    """For each speaking face, the rule that selected it, and its track."""
 
 
 class ShotFaces:
-    """Decides frame by frame, shot by shot.
+    """Selects faces frame by frame, shot by shot.
 
     Args:
-        looks, framing, wanted, min_face, knows: as of :class:`lipsync.dubbing.follow.FaceFollower`.
+        looks, framing, wanted, min_face, knows: as in :class:`lipsync.dubbing.follow.FaceFollower`.
         size: width and height of the frames.
     """
 
@@ -72,7 +72,7 @@ class ShotFaces:
     def decide(
         self, found: Iterable[tuple[int, list[Detection] | None, bool]]
     ) -> Iterator[list[Decided]]:
-        """Whose faces they are in each frame, decided when the look after it is known."""
+        """Yield the faces of each frame, once the next detection is known."""
         stride, number = self.looks.stride, -1
         for number, faces, cut in found:
             if cut:
@@ -106,7 +106,7 @@ class ShotFaces:
         ]
 
     def _pick(self, shot: _Shot, number: int, faces: dict[Birth, np.ndarray]) -> list[Birth | None]:
-        """Which track each face is in a frame."""
+        """Select the track of each speaking face in a frame."""
         wanted = self._wanted(number)
         held: list[Birth | None] = []
         for k, rule in enumerate(wanted):
@@ -149,8 +149,8 @@ class ShotFaces:
                 del track.frames[:old], track.detections[:old]
 
     def _face(self, shot: _Shot, track: FaceTrack, number: int) -> np.ndarray | None:
-        """A track's box and landmarks (14,) in a frame: linear between looks, held for half a
-        stride at its ends, and up to the shot's ends where no look lies between."""
+        """A track's box and landmarks (14,) in a frame: linear between detections, constant for
+        half a stride beyond them, and up to the shot's ends if there are no detections between."""
         frames = track.frames
         after = int(np.searchsorted(frames, number))
         hold = self.looks.stride // 2
@@ -167,7 +167,7 @@ class ShotFaces:
         return a + (number - left) / (right - left) * (b - a)
 
     def _fit(self, track: FaceTrack, number: int) -> bool:
-        """Whether the looks around a frame show a face that can be dubbed."""
+        """Whether most detections around a frame are suitable for dubbing."""
         distance = np.abs(np.array(track.frames) - number)
         near = np.argsort(distance, kind="stable")[:_VOTES]
         turns = self._framing.needs_landmarks

@@ -1,4 +1,4 @@
-"""The new sound: measured once, then read again as it is needed, for the lips and for the file."""
+"""The new audio: measured once, then streamed as input of the generator and as soundtrack."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from lipsync.media.loudness import FLOOR_DB, Loudness
 from lipsync.media.programme import levelling
 from lipsync.media.streams import USUAL, Streams
 
-OUTPUT_RATE = 48_000  # samples a second of sound that is encoded
+OUTPUT_RATE = 48_000  # sample rate of encoded audio
 AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
-_PEAK = 0.99  # of a mix
-_TOGETHER_SAMPLES = 4800  # of a mix that are summed together
-_TOGETHER = 0.02  # seconds that picture and sound may end apart
+_PEAK = 0.99  # maximum peak of a mix
+_TOGETHER_SAMPLES = 4800  # block size of a mix
+_TOGETHER = 0.02  # tolerance in seconds between the ends of video and audio
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A file's sound.
+    """The audio of a file.
 
     Attributes:
-        path: a sound, or a video with one.
-        seconds: how long it lasts.
-        gain_db: by how much louder it is heard, see :meth:`Loudness.gain_db`.
-        least_db: level of its speech at least once it is, see :class:`VoiceGate`.
+        path: an audio file, or a video with sound.
+        seconds: length.
+        gain_db: gain for the generator's input, see :meth:`Loudness.gain_db`.
+        least_db: minimum level of speech after the gain, see :class:`VoiceGate`.
         silent: whether it never rises above ``FLOOR_DB``; the mouth rests throughout.
         tolerate_damage: enable error concealment.
-        streams: which of its file's sounds it is.
-        mixed: further sounds that are played with it.
-        scale: factor on all of them, so that their sum does not clip.
+        streams: track of the file.
+        mixed: further audio files that are mixed in.
+        scale: factor on the mix, to prevent clipping.
     """
 
     path: Path
@@ -62,11 +62,11 @@ class Sound:
     scale: float = 1.0
 
     def heard(self, gate: bool, endless: bool = False) -> Iterator[np.ndarray]:
-        """float32 (n,) at 16 kHz for the generator.
+        """Blocks float32 (n,) at 16 kHz, as input of the generator.
 
         Args:
-            gate: let what is not speech be silence, see :class:`VoiceGate`.
-            endless: silence follows, for ever.
+            gate: replace everything but speech by silence, see :class:`VoiceGate`.
+            endless: follow with endless silence.
         """
         gain = np.float32(10 ** (self.gain_db / 20))
         how: dict[str, Any] = {"tolerate_damage": self.tolerate_damage, "streams": self.streams}
@@ -82,19 +82,19 @@ class Sound:
         return blocks
 
     def channels(self, codec: str) -> int:
-        """One, two or six, as it is written."""
+        """Number of output channels: one, two or six."""
         own = sound_channels(self.path, codec, self.streams)
         return max(own, *(sound_channels(path, codec) for path in self.mixed), 0)
 
     def blocks(self, channels: int) -> Iterator[np.ndarray]:
-        """float32 (channels, n) at ``OUTPUT_RATE``, as it is played."""
+        """Blocks of the soundtrack, float32 (channels, n) at ``OUTPUT_RATE``."""
         how: dict[str, Any] = {"channels": channels, "tolerate_damage": self.tolerate_damage}
         every = [audio_blocks(self.path, OUTPUT_RATE, streams=self.streams, **how)]
         every += [audio_blocks(path, OUTPUT_RATE, **how) for path in self.mixed]
         return every[0] if not self.mixed else mix(every, channels, self.scale)
 
     def check(self, feature: Feature) -> None:
-        """Raise MediaError where it is shorter than one window of what the generator hears."""
+        """Raise MediaError if it is shorter than one window of the generator's feature."""
         least = (feature.window - 1) / feature.rate
         if self.seconds < least:
             problem = (
@@ -112,20 +112,20 @@ class Sound:
         loudness: float | None = None,
         heard: float = float("inf"),
     ) -> tuple[Soundtrack, str]:
-        """The sound for a video, and what was done to it: "copied", or the codec's name and
-        whatever was done to its loudness.
+        """The soundtrack of a video, and a description: "copied", or the codec's name and any
+        change of loudness.
 
         Args:
-            target: the video that is written.
-            picture_seconds: how long its picture will last, as far as that is known.
-            codec: one of ``AUDIO_CHOICES``. "auto" copies where the container takes the sound as it
-                is and its end is within 20 ms of the picture's, and else encodes AAC.
-            bit_rate: of encoded sound.
-            loudness: LUFS that it is brought to.
-            heard: seconds of it that are played, as its loudness is that of what is played.
+            target: the output video.
+            picture_seconds: expected length of the video, if known.
+            codec: one of ``AUDIO_CHOICES``. "auto" copies if the container supports the codec and
+                audio and video end within 20 ms of each other, and otherwise encodes AAC.
+            bit_rate: bit rate of encoded audio.
+            loudness: target loudness in LUFS.
+            heard: seconds that are played, over which loudness is measured.
 
         Raises:
-            ConfigError: it was to be copied, and cannot be.
+            ConfigError: ``codec`` is "copy", and the audio cannot be copied.
         """
         fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _TOGETHER
         as_it_is = not self.mixed and can_copy(self.path, target, self.streams)
@@ -152,7 +152,7 @@ class Sound:
 
 
 def _begin(blocks: Iterable[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
-    """The first ``seconds`` of a sound at ``OUTPUT_RATE``."""
+    """The first ``seconds`` of audio at ``OUTPUT_RATE``."""
     left = seconds * OUTPUT_RATE
     for block in blocks:
         yield block[:, : int(min(left, block.shape[1]))]
@@ -166,7 +166,7 @@ def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:
 
 
 def measure(path: Path, tolerate_damage: bool = False, streams: Streams = USUAL) -> Sound:
-    """Read a sound through once, without keeping it.
+    """Measure audio in one streaming pass.
 
     Raises:
         MediaError: it cannot be read.
@@ -185,7 +185,7 @@ def measure(path: Path, tolerate_damage: bool = False, streams: Streams = USUAL)
 
 
 def measure_mix(sounds: Sequence[Sound]) -> Sound:
-    """Sounds that are played together, as long as the longest, quieter where their sum would clip.
+    """A mix of several sounds, as long as the longest, and attenuated if it would clip.
 
     Raises:
         MediaError: one cannot be read.
@@ -202,21 +202,21 @@ def measure_mix(sounds: Sequence[Sound]) -> Sound:
 def mix(
     sounds: Sequence[Iterable[np.ndarray]], channels: int, scale: float = 1.0
 ) -> Iterator[np.ndarray]:
-    """The sum of sounds that begin together, in blocks (channels, n), until all have ended."""
+    """Sum of sounds that start together, in blocks (channels, n), until all have ended."""
     queues = [Reader(blocks, channels) for blocks in sounds]
     while any(queue.more() for queue in queues):
         yield np.float32(scale) * np.sum([q.take(_TOGETHER_SAMPLES) for q in queues], axis=0)
 
 
 class Reader:
-    """Blocks (channels, n) in pieces of any size; silence where they have ended."""
+    """Reads blocks (channels, n) in pieces of any size, with silence after the end."""
 
     def __init__(self, blocks: Iterable[np.ndarray], channels: int) -> None:
         self._blocks, self._channels = iter(blocks), channels
         self._rest = np.zeros((channels, 0), np.float32)
 
     def more(self) -> bool:
-        """Whether they have not ended."""
+        """Whether there are more samples."""
         while not self._rest.shape[1]:
             block = next(self._blocks, None)
             if block is None:

@@ -1,4 +1,4 @@
-"""The face's video or picture: its frames, their times, its rate."""
+"""The face's video or picture: frames, timestamps and frame rate."""
 
 from __future__ import annotations
 
@@ -25,60 +25,60 @@ from lipsync.media.pictures import read_rgba
 from lipsync.media.streams import USUAL, Streams
 
 STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
-_SET_BACK = 0.1  # seconds by which a clock that goes back begins again, as of joined recordings
-_OFF_GRID = 0.002  # seconds by which times of a constant rate may be rounded
+_SET_BACK = 0.1  # backward jump in seconds that means a clock restart, as in joined recordings
+_OFF_GRID = 0.002  # tolerance in seconds for timestamps of a constant rate
 
 
 @dataclass(frozen=True)
 class Source:
-    """A video with its own times, or a still picture.
+    """A video with its own timestamps, or a still picture.
 
-    Frames are upright RGB uint8 (height, width, 3), of a :meth:`deepened` one RGBA uint16.
+    Frames are upright RGB uint8 (height, width, 3), or RGBA uint16 after :meth:`deepened`.
     """
 
     path: Path
     fps: Fraction
-    """Of a variable rate, the mean."""
+    """Frame rate; for a variable rate, the mean."""
     size: tuple[int, int]
     """(width, height)"""
     still: np.ndarray | None = None
     variable: bool = False
     times: np.ndarray | None = None
-    """(n,) seconds of the file's own frames on the container's clock, as far as they were asked
-    for; None if unknown."""
+    """(n,) timestamps of the file's own frames in seconds on the container's clock, as far as
+    requested; None if unknown."""
     resampled: bool = False
     tolerate_damage: bool = False
     backdrop: str = "white"
-    """Colour behind what is transparent."""
+    """Background colour of transparent parts."""
     hdr: str = ""
-    """What it is tone-mapped from: "PQ", "HLG", or nothing."""
+    """Transfer function that is tone-mapped: "PQ", "HLG", or empty."""
     bits: bool = False
-    """Whether it has more than 8 bits of each colour."""
+    """Whether it has more than 8 bits per channel."""
     alpha: bool = False
-    """Whether parts of it may be transparent."""
+    """Whether it may have transparency."""
     deep: bool = False
     streams: Streams = USUAL
-    """Which of its tracks are read."""
+    """Tracks to read."""
 
     def deepened(self) -> Source:
-        """The same with all bits and its transparency."""
+        """The same source with full bit depth and transparency."""
         if self.still is None:
             return replace(self, deep=True)
         return replace(self, deep=True, still=read_rgba(self.path).astype(np.uint16) * 257)
 
     @property
     def new_rate(self) -> Fraction | None:
-        """The rate that the video is brought to; ``None`` where it keeps its own frames."""
+        """Frame rate to which the video is resampled; ``None`` if it is not."""
         return self.fps if self.resampled else None
 
     def seconds(self, number: int) -> float:
-        """When a frame is shown, after the first."""
+        """Time of a frame in seconds after the first."""
         if self.variable and self.times is not None and number < len(self.times):
             return float(self.times[number] - self.times[0])
         return float(number / self.fps)
 
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
-        """All frames with their seconds after the first; a still gives one."""
+        """Yield all frames with their time in seconds after the first; a still yields one."""
         if self.still is not None:
             yield 0.0, self.still
             return
@@ -96,7 +96,7 @@ class Source:
                     "export it again at a constant size",
                 )
             first = time if first is None else first
-            if last is not None and time < last - _SET_BACK:  # it goes on from where it was
+            if last is not None and time < last - _SET_BACK:  # the clock restarted: continue
                 first -= last + step - time
             elif last is not None:
                 step = time - last
@@ -104,14 +104,14 @@ class Source:
             yield (time - first if self.variable else float(number / self.fps)), frame
 
     def span(self, start: int, end: int) -> list[np.ndarray]:
-        """Frames ``start`` to ``end``, the end not included.
+        """Frames ``start`` to ``end``, end exclusive.
 
-        Found by seeking; where the file gives no times, all frames before them are decoded.
+        Uses seeking; without timestamps, all earlier frames are decoded too.
         """
         return list(self.between(start, end))
 
     def between(self, start: int, end: int) -> Iterator[np.ndarray]:
-        """:meth:`span` one by one."""
+        """Yield the frames of :meth:`span` one by one."""
         if self.still is not None:
             yield from repeat(self.still, end - start)
         elif self.times is None or (end > len(self.times) and not self.resampled):
@@ -136,10 +136,10 @@ class Source:
         )
 
     def own_frames(self, start: int, end: int) -> list[int]:
-        """The file's frames that ``start`` to ``end`` are, as ``resample_frames`` picks them."""
+        """Frames of the file for ``start`` to ``end``, as selected by ``resample_frames``."""
         if not self.resampled:
             return list(range(start, end))
-        assert self.times is not None  # or nothing is known of its frames
+        assert self.times is not None  # callers check
         middles = (self.times[:-1] + self.times[1:]) / 2 - self.times[0]
         return np.searchsorted(middles, np.arange(start, end) / float(self.fps), "right").tolist()
 
@@ -156,16 +156,16 @@ def open_source(
     """Open a video or a picture as the face of a dub.
 
     Args:
-        path: a video, or a picture (by its suffix); an animated one is a video.
-        fps: frames a second: of a picture 25 by default, of a video its own, and a variable rate
-            stays one; given for a video, it is brought to that rate.
-        seconds: decoding stops after so much of the video.
-        tolerate_damage: take a damaged video as far as it can be decoded.
-        backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
-        streams: which of its tracks are read.
+        path: a video or picture, by its suffix; animated pictures are videos.
+        fps: frame rate to which a video is resampled; by default a video keeps its own, even if
+            variable, and a picture has 25.
+        seconds: read timestamps of only this much of the video.
+        tolerate_damage: decode a damaged video as far as possible.
+        backdrop: background of transparent parts, see :func:`lipsync.media.colour.rgb_of`.
+        streams: tracks to read.
 
     Raises:
-        MediaError: missing, a folder, not decodable, or without video, or without those tracks.
+        MediaError: the file is missing, a folder or not decodable, or lacks video or these tracks.
     """
     path = Path(path)
     if path.suffix.lower() in STILLS and not is_animated(path):
@@ -182,7 +182,7 @@ def open_source(
     about |= {"streams": streams, "hdr": info.hdr, "bits": info.deep, "alpha": info.alpha}
     times = frame_times(path, seconds, streams)
     if fps is not None:
-        # repeated times are frames left out, and damage may hide some: then only counting is exact
+        # with repeated timestamps or damage, only decoding and counting frames is exact
         exact = times.size and (np.diff(times) > 0).all() and not tolerate_damage
         return Source(
             path, frame_rate(fps), size, times=times if exact else None, resampled=True, **about
@@ -192,10 +192,10 @@ def open_source(
 
 
 def own_rate(times: np.ndarray, said: Fraction) -> tuple[Fraction, bool]:
-    """The rate of frames shown at ``times`` seconds, and whether it varies.
+    """Frame rate for timestamps ``times`` in seconds, and whether it varies.
 
-    A rate is constant where no frame lies more than 2 ms off it, by the container's word or by that
-    of the usual step between frames; a rate that varies is given as its mean.
+    The rate is constant if no frame deviates by more than 2 ms from either the container's declared
+    rate or the rate given by the median step. For a variable rate the mean is returned.
     """
     if len(times) < 3:
         return said, False

@@ -1,4 +1,4 @@
-"""Which of the faces in a picture speaks, and which faces are better left alone."""
+"""Selection rules for the speaking face, and faces that are unsuitable for dubbing."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from lipsync.faces.roll import roll
 POSITIONS = ("largest", "left", "right", "top", "bottom", "centre")
 SYNC = "sync"
 _OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
-_TAKE_OVER = 1.6  # times the side of the face that is followed, which a larger face needs
-_PROFILE = 0.12  # share of the way between the eyes beyond which a nose tip means a profile
-_EYES = 0.22  # of the box's width; eyes that seem closer to each other are seen from the side
-_MOST_ROLL = 35.0  # degrees, of a face whose crop is not turned with it
+_TAKE_OVER = 1.6  # ratio of sides at which a larger face replaces the followed one
+_PROFILE = 0.12  # minimum distance of the nose tip from either eye, as a fraction between the eyes
+_EYES = 0.22  # minimum distance between the eyes in a frontal face, relative to the box's width
+_MOST_ROLL = 35.0  # maximum roll in degrees of a face in an upright crop
 
 
 def checked_face(face: str | int) -> str:
-    """A rule behind ``--face``: which face, where a picture has several.
+    """Validate a selection rule, as for ``--face``.
 
     Args:
-        face: "largest" (less, the further from the middle), "left", "right", "top", "bottom",
-            "centre", "sync", a number: faces from left to right, beginning with 0; or "X,Y": the
-            face at this point, in pixels.
+        face: "largest" (weighted towards the middle), "left", "right", "top", "bottom", "centre",
+            "sync"; a number, counting faces from left to right from 0; or "X,Y", the face at this
+            point in pixels.
 
     Raises:
-        ConfigError: there is no such rule.
+        ConfigError: an invalid rule.
     """
     if isinstance(face, int) or re.fullmatch(r"-?\d+", face):
         if int(face) < 0:
@@ -48,16 +48,20 @@ def assign(
     size: tuple[int, int],
     held: Sequence[int | None] = (None,),
 ) -> list[int | None]:
-    """Which face each rule stands for; none stands for the face of another.
+    """Assign a different face to each rule.
 
-    A face that is alone is "left" in the left half of the picture and "right" in the right one
-    where both are asked for, "top" and "bottom" likewise.
+    If both "left" and "right" are wanted but there is only one face, it is "left" in the left half
+    of the image and "right" in the right half; likewise for "top" and "bottom".
 
     Args:
-        wanted: rules of :func:`checked_face` but "sync", the first choosing first; None for none.
-        boxes: (4,) each, the faces.
-        size: width and height of the picture.
-        held: the faces that rules stand for already.
+        wanted: rules of :func:`checked_face` except "sync", in order of precedence; None for no
+            face.
+        boxes: boxes (4,) of the faces.
+        size: width and height of the image.
+        held: faces that are already assigned to the rules.
+
+    Returns:
+        Index of the face for each rule; None if there is none.
     """
     chosen = list(held)
     for k, rule in enumerate(wanted):
@@ -103,22 +107,22 @@ def _merit(face: str, box: np.ndarray, size: tuple[int, int]) -> float:
 
 
 def side(box: np.ndarray) -> float:
-    """The side of a square of a box's area."""
+    """Square root of a box's area."""
     return float(np.sqrt(np.prod(np.maximum(box[2:] - box[:2], 0))))
 
 
 def much_larger(other: np.ndarray, followed: np.ndarray) -> bool:
-    """Whether a face is so much larger than the one that is followed that it takes over."""
+    """Whether a face is so much larger than the followed one that it should replace it."""
     return side(other) > _TAKE_OVER * side(followed)
 
 
 def can_be_dubbed(face: Detection, least: float, turns: bool) -> bool:
-    """Whether a face is large enough, not seen from the side, and upright in its crop.
+    """Whether a face is large enough, not in profile, and upright in its crop.
 
     Args:
-        face: what a detector found.
-        least: height of its box in pixels below which it is too small.
-        turns: whether the crop is turned with the face, as by landmarks.
+        face: a detection.
+        least: minimum height of its box in pixels.
+        turns: whether the crop rotates with the face, as with alignment by landmarks.
     """
     if face.box[3] - face.box[1] < least or is_profile(face):
         return False
@@ -126,11 +130,11 @@ def can_be_dubbed(face: Detection, least: float, turns: bool) -> bool:
 
 
 def is_profile(face: Detection) -> bool:
-    """Whether the nose hides an eye: its tip is not between the eyes, or these nearly meet."""
+    """Whether a face is in profile: the nose tip is not between the eyes, or they nearly meet."""
     if not np.isfinite(face.landmarks).all():
         return False
     left, right, nose = face.landmarks[:3]
-    x, y = eyes = right - left  # along them, so that a face that is rolled is no profile
+    x, y = eyes = right - left  # measured along this axis, so that roll does not matter
     down = face.landmarks[3:].mean(axis=0) - (left + right) / 2
     apart = np.hypot(x, y)
     swapped = x * down[1] - y * down[0] < 0

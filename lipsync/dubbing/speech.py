@@ -1,4 +1,4 @@
-"""What a generator hears beside each frame, computed while the sound comes."""
+"""Streaming computation of a generator's audio window for each frame."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.features import Feature
 from lipsync.windows import cut_columns
 
-_AT_ONCE = 40  # columns computed at a time, half a second of mel
-_LEAST = 4  # columns of a piece of sound; of fewer there may be too little for a spectrum
+_AT_ONCE = 40  # columns computed at a time; half a second of mel
+_LEAST = 4  # minimum number of columns to compute; a spectrum needs enough samples
 
 
 class Speech:
-    """Windows of a sound that arrives in pieces; what lies behind is forgotten.
+    """Windows of audio that arrives in pieces; past audio is dropped.
 
     Args:
-        feature: what the generator hears.
-        blocks: float32 (n,) at 16 kHz, read as windows need them; none for sound that is pushed.
+        feature: the generator's audio feature.
+        blocks: float32 (n,) at 16 kHz, read as needed; None if audio is pushed.
     """
 
     def __init__(self, feature: Feature, blocks: Iterable[np.ndarray] | None = None) -> None:
@@ -28,12 +28,12 @@ class Speech:
         self._wave, self._wave_at = (
             np.zeros(0, np.float32),
             0,
-        )  # kept samples, and the first's place
+        )  # samples in memory, and the position of the first
         self._columns, self._columns_at = np.zeros((feature.bands, 0), np.float32), 0
         self._finished = False
 
     def push(self, wave: np.ndarray) -> None:
-        """More sound, float32 (n,)."""
+        """Add audio, float32 (n,)."""
         self._wave = np.concatenate([self._wave, wave])
         feature, heard = self.feature, self._wave_at + len(self._wave)
         whole = (heard - feature.reach) // feature.hop + 1
@@ -41,21 +41,21 @@ class Speech:
             self._compute(whole)
 
     def finish(self) -> None:
-        """There is no more sound."""
+        """Signal the end of the audio."""
         if not self._finished and len(self._wave):
             self._compute(None)
         self._finished = True
 
     def has(self, seconds: float, fps: float) -> bool:
-        """Whether the sound has come as far as a frame that begins at ``seconds`` needs it."""
+        """Whether all audio for a frame that starts at ``seconds`` has arrived."""
         start = self.feature.start(seconds, fps)
         return self._finished or start + self.feature.window <= self._done
 
     def window(self, seconds: float, fps: float) -> np.ndarray:
-        """(bands, columns): the sound of a frame; frames must be asked for in their order.
+        """Audio window of a frame, (bands, columns); frames must be requested in order.
 
         Raises:
-            ValueError: it has not come yet.
+            ValueError: the audio has not arrived yet.
         """
         while not self.has(seconds, fps):
             block = next(self._blocks, None) if self._blocks is not None else None
@@ -74,21 +74,21 @@ class Speech:
 
     @property
     def ended(self) -> bool:
-        """Whether there is no more sound."""
+        """Whether the audio has ended."""
         return self._finished
 
     @property
     def seconds(self) -> float:
-        """How much sound has come."""
+        """Seconds of audio received so far."""
         return (self._wave_at + len(self._wave)) / SAMPLE_RATE
 
     @property
     def _done(self) -> int:
-        """Columns that have been computed, from the begin of the sound."""
+        """Number of columns computed since the start of the audio."""
         return self._columns_at + self._columns.shape[1]
 
     def _compute(self, until: int | None) -> None:
-        """Columns up to ``until``; all that the kept sound gives where that is ``None``."""
+        """Compute columns up to ``until``; with ``None``, up to the end of the audio in memory."""
         feature, done = self.feature, self._done
         if until is not None:
             until -= until % feature.chunk
@@ -106,7 +106,7 @@ class Speech:
         self._wave, self._wave_at = self._wave[keep - self._wave_at :], keep
 
     def _forget(self, start: int) -> None:
-        """Drop columns that no later window holds; the last window may be asked for again."""
+        """Drop columns that no later window needs; the last window can still be requested again."""
         spare = min(start, self._done) - 2 * self.feature.window - self._columns_at
         if spare > 4 * _AT_ONCE:
             self._columns = self._columns[:, spare:]

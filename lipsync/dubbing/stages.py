@@ -1,8 +1,8 @@
-"""Stages of a pipeline that work at the same time: each an iterator in a thread of its own.
+"""Concurrent stages of a pipeline, each an iterator in its own thread.
 
-A stage is a generator over the one before it. Between two threads lies a short queue, so that a
-fast stage waits for a slow one and memory stays bounded. Decoding, networks and encoding let go of
-Python's lock while they work, so that threads are enough to keep all cores busy.
+A stage is a generator over the previous one. Threads are connected by short queues, so that fast
+stages wait for slow ones and memory is bounded. Decoding, networks and encoding release the GIL, so
+threads suffice to keep all cores busy.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END = object()
-_LOOK = 0.1  # seconds after which a waiting thread looks whether it is still wanted
+_LOOK = 0.1  # polling interval in seconds of waiting threads for the stop event
 
 
 class Stages:
-    """Stages that end together, and how long each was at work.
+    """A set of stages, with the time that each was busy.
 
-    Use it as a context: when the block ends, well or by an error or Ctrl-C, every thread is told to
-    stop and waited for.
+    Use as a context manager: when the block ends, also by an error or Ctrl-C, all threads are
+    stopped and joined.
 
     Args:
-        overlap: ``False`` runs all in the calling thread, in turn.
+        overlap: ``False`` runs all stages in the calling thread.
     """
 
     def __init__(self, overlap: bool = True) -> None:
@@ -52,16 +52,16 @@ class Stages:
         items: Iterable[T] = (),
         room: int = 2,
     ) -> Iterator[R]:
-        """The items of ``stage(items)``, made ahead of their use in a thread.
+        """Run ``stage(items)`` ahead of its consumer, in a thread.
 
         Args:
-            name: under which its seconds are counted, those it waits for ``items`` left out.
+            name: name under which busy time is counted, without the time waiting for ``items``.
             stage: a generator function.
-            items: what it reads: usually the iterator of an earlier stage.
-            room: items that may wait between this stage and the next.
+            items: input, usually the iterator of an earlier stage.
+            room: maximum number of items queued for the next stage.
 
         Yields:
-            What the stage yields. What it raises is raised here.
+            The items of the stage. Its exceptions are raised here.
         """
         self.seconds[name] = 0.0
         made = self._timed(name, stage, items)
@@ -69,7 +69,7 @@ class Stages:
 
     @contextmanager
     def working(self, name: str) -> Iterator[None]:
-        """Count the block as work of a stage that the calling thread does itself."""
+        """Count the block as busy time of a stage that runs in the calling thread."""
         start = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
@@ -88,7 +88,7 @@ class Stages:
                     return
                 yield item
 
-        working = (item for item in stage(watched()))  # a generator, whatever the stage gives
+        working = (item for item in stage(watched()))  # a generator, even if the stage returns none
         try:
             while True:
                 start, waited = time.perf_counter(), 0.0
@@ -118,7 +118,7 @@ class Stages:
                     if not offer((item, None)):
                         return
                 offer((_END, None))
-            except BaseException as error:  # whatever it is, the reader is told
+            except BaseException as error:  # passed on to the consumer
                 offer((_END, error))
             finally:
                 made.close()

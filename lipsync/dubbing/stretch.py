@@ -1,4 +1,4 @@
-"""A stretch of a video that is dubbed while the rest passes unchanged."""
+"""Dubbing of a stretch of a video, while the rest passes unchanged."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from lipsync.dubbing.source import Source
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import USUAL_CODEC, EncodedSound, audio_blocks, probe, sound_channels
 
-_FADE = 0.1  # seconds in which the new mouth takes over from the old one, and hands back
-_SOUND_FADE = 0.005  # seconds, so that nothing clicks
+_FADE = 0.1  # fade of the new mouth at both ends, in seconds
+_SOUND_FADE = 0.005  # cross-fade of the audio in seconds, to avoid clicks
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """``start`` and ``end`` in seconds from the first frame; the new sound begins at ``start``."""
+    """``start`` and ``end`` in seconds from the first frame; the new audio starts at ``start``."""
 
     start: float
     end: float
 
     def holds(self, seconds: float) -> bool:
-        """Whether a frame that is first shown then is dubbed."""
+        """Whether a frame that starts at this time is dubbed."""
         return self.start - 1e-6 <= seconds < self.end - 1e-6
 
     def weight(self, seconds: float, fps: float) -> float:
-        """Of the dubbed picture in a frame of the stretch, in (0, 1]: less at the ends."""
+        """Opacity of the dub in a frame of the stretch, in (0, 1]; fades at the ends."""
         to_end = self.end - seconds
         from_start = seconds - self.start + 1 / fps if self.start else to_end
         return min(1.0, max(min(from_start, to_end) / (_FADE + 1 / fps), 1e-3))
 
 
 def find_stretch(options: Options, source: Source, sound: Sound) -> Stretch | None:
-    """What ``start`` and ``until`` say; ``None`` where the whole video is dubbed.
+    """The stretch given by ``start`` and ``until``; ``None`` if the whole video is dubbed.
 
-    Without ``until`` it lasts as long as the new sound.
+    Without ``until`` it is as long as the new audio.
 
     Raises:
-        ConfigError: of a still picture.
-        MediaError: the video ends before it begins.
+        ConfigError: the source is a still picture.
+        MediaError: the video ends before the stretch starts.
     """
     if options.start is None and options.until is None:
         return None
@@ -68,13 +68,13 @@ def stretch_track(
     codec: str,
     bit_rate: int | None,
 ) -> tuple[EncodedSound, str]:
-    """The video's own sound with the new one in the stretch; the codec's name.
+    """The video's own audio with the new audio in the stretch, and the codec's name.
 
-    Where the new sound ends before the stretch there is silence, as there is before and behind it
-    in a video without sound.
+    If the new audio ends before the stretch, the rest of the stretch is silent; so is the video
+    outside the stretch if it has no audio of its own.
 
     Raises:
-        ConfigError: the sound was to be copied.
+        ConfigError: ``codec`` is "copy".
     """
     if codec == "copy":
         raise ConfigError(
@@ -96,7 +96,7 @@ def stretch_track(
 def spliced(
     old: Iterable[np.ndarray], new: Iterable[np.ndarray], stretch: Stretch, channels: int
 ) -> Iterator[np.ndarray]:
-    """Blocks (channels, n) at 48 kHz of a sound with another in a stretch of it, without end."""
+    """Endless blocks (channels, n) at 48 kHz of ``old``, with ``new`` in the stretch."""
     start, end = (round(seconds * OUTPUT_RATE) for seconds in (stretch.start, stretch.end))
     fade, at = round(_SOUND_FADE * OUTPUT_RATE), 0
     before, within = Reader(old, channels), Reader(new, channels)

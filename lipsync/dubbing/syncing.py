@@ -1,4 +1,4 @@
-"""Whose lips fit the sound: an expert compares every face of a video with it."""
+"""Active speaker detection: a lip-sync expert compares every face in a video with the audio."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from lipsync.models.folding import folded
 from lipsync.windows import FPS, cut_columns
 
 EXPERT = "judge-open"
-_LAGS = 7  # frames (of 1/25 s) to each side at which the sound is tried
-_STEADY = 0.5  # seconds around a moment that a framing is shown
-_SMOOTH = 15  # frames over which a face's own lag is looked for
-_TURN = 5.0  # what a change of speakers costs; a second of clear speech is worth 5 to 15
-UNSEEN = -1e3  # what a face that is not there is worth, in each frame
-_AT_ONCE = 16  # moments that are embedded together
+_LAGS = 7  # maximum lag of the audio either way, in frames of 1/25 s
+_STEADY = 0.5  # seconds around a moment used by the framing
+_SMOOTH = 15  # smoothing window in frames when estimating a face's lag
+_TURN = 5.0  # cost of a change of speaker; a second of clear speech scores 5 to 15
+UNSEEN = -1e3  # score per frame of a face that is absent
+_AT_ONCE = 16  # batch size in moments
 _SPEAKS = Callable[[tuple[int, int], int], bool]
 
 
 @dataclass
 class _Candidate:
-    """A face of one shot, the moments that it is judged by, and what the expert sees in them."""
+    """A face in one shot, with the crops and embeddings of its moments."""
 
     track: FaceTrack
     birth: tuple[int, int]
-    starts: np.ndarray = field(default_factory=lambda: np.zeros(0))  # seconds, one a frame
+    starts: np.ndarray = field(default_factory=lambda: np.zeros(0))  # seconds, one per frame
     crops: dict[int, list[np.ndarray]] = field(default_factory=dict)
     moments: list[torch.Tensor] = field(default_factory=list)
 
 
 @dataclass
 class JudgedShot:
-    """The faces of a shot, and how well each fits the sound.
+    """The faces in a shot, and how well each matches the audio.
 
     Attributes:
-        start, end: its frames, the end not included.
-        births: the tracks, each by the frame in which it begins and its place among those there.
-        worth: float64 (faces, frames), how much better each fits the sound than at other lags, 0
-            or so by chance; ``UNSEEN`` where it is not there.
-        tracks: where the faces are.
+        start, end: frame range, end exclusive.
+        births: identifies each track by its first frame and the index of its face there.
+        worth: float64 (faces, frames) sync scores, relative to other lags; about 0 by chance, and
+            ``UNSEEN`` where the face is absent.
+        tracks: tracks of the faces.
     """
 
     start: int
@@ -74,27 +74,27 @@ def find_speaker(
     saved: dict[str, Any] | None,
     reference: str | Path,
 ) -> tuple[dict[str, Any], _SPEAKS]:
-    """Read a video through and find which face fits a sound, and when.
+    """Read a whole video, and find which face matches the audio at each time.
 
-    Of faces that are seen at the same time one speaks, and they may take turns; a face that is
-    alone does.
+    Of several simultaneous faces exactly one speaks at a time, possibly in turn; a face that is
+    alone is assumed to speak.
 
     Args:
         source: the video.
-        detector: finds the faces.
-        stride: frames from one look to the next.
-        saved: faces that are known already, which the detector is not asked for.
-        reference: a sound on the clock of the video.
+        detector: face detector.
+        stride: frames between detections.
+        saved: known detections, used instead of the detector.
+        reference: audio in sync with the video.
 
     Returns:
-        The faces, as :func:`lipsync.dubbing.looks.read_tracks` gives them, and whether a track that
-        begins with a (frame, face) is the speaker's in a frame.
+        The detections, in the form returned by :func:`lipsync.dubbing.looks.read_tracks`, and a
+        function that tells whether a track, identified by (first frame, face), speaks in a frame.
 
     Raises:
         MediaError: the reference cannot be read, or has no sound.
     """
     known, times, shots = judge_faces(source, detector, stride, saved, reference, alone=False)
-    speaker: list[tuple[int, int] | None] = [None] * len(times)  # None: whoever is there
+    speaker: list[tuple[int, int] | None] = [None] * len(times)  # None: any face
     for shot in shots:
         speaker[shot.start : shot.end] = [shot.births[k] for k in _turns(shot.worth)]
 
@@ -112,21 +112,22 @@ def judge_faces(
     reference: str | Path,
     alone: bool = True,
 ) -> tuple[dict[str, Any], np.ndarray, list[JudgedShot]]:
-    """Read a video through and compare all of its faces with a sound.
+    """Read a whole video, and score all of its faces against the audio.
 
     Args:
-        source, detector, stride, saved, reference: as of :func:`find_speaker`.
-        alone: judge shots too in which no two faces are seen at the same time.
+        source, detector, stride, saved, reference: as in :func:`find_speaker`.
+        alone: also score shots without simultaneous faces.
 
     Returns:
-        The faces, as there; the seconds (n,) of the frames; the shots that were judged.
+        The detections, as for :func:`find_speaker`; times (n,) of the frames in seconds; and the
+        scored shots.
 
     Raises:
-        MediaError: as there.
+        MediaError: as for :func:`find_speaker`.
     """
     streams = source.streams if Path(reference) == source.path else USUAL
     how: dict[str, Any] = {"tolerate_damage": source.tolerate_damage, "streams": streams}
-    # refuses what has no sound before the long work
+    # raises if there is no audio, before the slow work
     next(audio_blocks(reference, SAMPLE_RATE, **how))
     looks = Looks(detector, stride, record=True)
     times, cuts = _scan(source, looks if saved is None else None)
@@ -153,13 +154,13 @@ def judge_faces(
 
 
 def _meet(one: _Candidate, other: _Candidate) -> bool:
-    """Whether two faces are seen at the same time."""
+    """Whether two faces overlap in time."""
     a, b = one.track.frames, other.track.frames
     return a[0] <= b[-1] and b[0] <= a[-1]
 
 
 def _scan(source: Source, looks: Looks | None) -> tuple[list[float], list[int]]:
-    """Look at all frames, for faces only if asked to: their seconds, and where shots begin."""
+    """Read all frames, detecting faces if ``looks`` is given; returns times and cuts."""
     times, meter = [], ShotMeter()
     for number, (time, frame) in enumerate(source.frames()):
         times.append(time)
@@ -170,7 +171,7 @@ def _scan(source: Source, looks: Looks | None) -> tuple[list[float], list[int]]:
 
 
 def _candidates(known: dict[str, Any], frames: int) -> list[list[_Candidate]]:
-    """The faces of each shot; tracks are joined as they will be when frames are followed."""
+    """Faces in each shot; detections are joined to tracks exactly as when dubbing."""
     edges = [0, *sorted(known["cuts"]), frames]
     shots = []
     for start, end in pairwise(edges):
@@ -183,9 +184,9 @@ def _candidates(known: dict[str, Any], frames: int) -> list[list[_Candidate]]:
 
 @torch.inference_mode()
 def _look(source: Source, faces: list[_Candidate], times: np.ndarray, expert: LongSyncNet) -> None:
-    """Cut the faces out in one more pass over the video, and embed their moments, one a frame.
+    """Crop the faces in a second pass over the video, and embed their moments, one per frame.
 
-    So only the faces of the last moments are held.
+    Only the crops of the latest moments are kept in memory.
     """
     framing = get_framing(expert.config["framing"])
     wanted: dict[int, list[tuple[_Candidate, int, np.ndarray]]] = {}
@@ -214,7 +215,7 @@ def _look(source: Source, faces: list[_Candidate], times: np.ndarray, expert: Lo
 def _transforms(
     track: FaceTrack, numbers: list[int], times: np.ndarray, framing: Framing
 ) -> np.ndarray:
-    """Where a face's crops lie in the frames of one window, by half a second to either side."""
+    """Transforms of a face in the frames of one moment, framed with half a second either side."""
     start, end = track.frames[0], track.frames[-1] + 1
     ends = times[numbers[0]] - _STEADY, times[numbers[-1]] + _STEADY
     first, last = np.clip(np.searchsorted(times, ends), start, [end - 1, end])
@@ -231,8 +232,8 @@ def _worth(
     feature: Feature,
     expert: LongSyncNet,
 ) -> np.ndarray:
-    """How much better than at other lags a face fits the sound at its own lag, in each frame (n,)
-    of the video; ``UNSEEN`` where it is not."""
+    """Sync score of a face at its best overall lag, relative to other lags, in each frame (n,) of
+    the video; ``UNSEEN`` where it is absent."""
     worth = np.full(len(times), -1.0)  # too short for a moment
     if face.moments:
         places = face.starts[0] + np.arange(-_LAGS, len(face.starts) + _LAGS) / FPS
@@ -252,7 +253,7 @@ def _worth(
 
 
 def _turns(worth: np.ndarray) -> list[int]:
-    """Who speaks in each frame: the best path through ``worth`` (faces, n)."""
+    """The speaker in each frame: Viterbi path through the scores ``worth`` (faces, n)."""
     total, before = worth[:, 0], []
     for now in worth.T[1:]:
         best = int(total.argmax())

@@ -1,1 +1,1 @@
-"""Faces: where they are (detect), which one is followed (tracks), and what is cut out (crops)."""
+"""Faces: detection, tracking, cropping and pasting."""

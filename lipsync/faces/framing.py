@@ -1,9 +1,9 @@
-"""What a network sees of a face: where its crop lies in each frame, and how it is put back.
+"""Face framings: how a face is cropped for a network, and pasted back.
 
-A crop is a square in which the network's face lies always alike. Its place in a frame is a
-transform: float64 (2, 3), from the unit crop (u, v in [0, 1] from its top left corner) to pixels
-of the frame measured from the corner of the picture, ``x, y = m @ [u, v, 1]``. So it does not
-depend on the crop's size in pixels. A framing also says from which row on its faces are painted.
+A crop is a square in which faces have a standard position. It is described by a transform: float64
+(2, 3), from the unit crop (u, v in [0, 1] from its top left corner) to pixels of the frame measured
+from the corner of the image, ``x, y = m @ [u, v, 1]``, independent of the crop's size in pixels. A
+framing also defines which rows of the crop are masked and generated.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lipsync.faces.painting import Mask, is_upright, paste
 
 
 class Framing(ABC):
-    """One way to cut a face out and to put it back.
+    """A way to crop a face and paste it back.
 
     Attributes:
-        name: as a network's config and a prepared set's clips state it.
-        needs_landmarks: whether boxes alone do not do.
-        hidden_from: where the rows begin that a network does not see and paints, in the unit crop.
-        mask: where a generated face is seen once it is put back.
+        name: name, as recorded in network configs and prepared clips.
+        needs_landmarks: whether boxes alone are not enough.
+        hidden_from: first masked row, as a fraction of the crop; rows from there on are generated.
+        mask: blending mask for pasting.
     """
 
     name: str
@@ -39,39 +39,39 @@ class Framing(ABC):
     def transforms(
         self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = RADIUS
     ) -> np.ndarray:
-        """Where the crops of a clip lie.
+        """Transforms of the crops in a clip.
 
         Args:
-            boxes: (n, 4) of a detector, pixels x0, y0, x1, y1; NaN where there is no face.
-            landmarks: (n, 5, 2) eyes, nose tip, corners of the mouth.
+            boxes: (n, 4) detector boxes, x0, y0, x1, y1 in pixels; NaN where there is no face.
+            landmarks: (n, 5, 2) eyes, nose tip, mouth corners.
             radius: frames to each side over which landmarks are averaged; 0 for none.
 
         Returns:
-            float64 (n, 2, 3). Frames without a face get what lies between their neighbours'.
+            float64 (n, 2, 3), interpolated in frames without a face.
 
         Raises:
-            ValueError: no frame has a face, or a face has no landmarks and they are needed.
+            ValueError: no frame has a face, or a face lacks landmarks that are needed.
         """
 
     @staticmethod
     def cut(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
-        """The crop of a frame, uint8 (H, W, 3) -> uint8 (size, size, 3); see :func:`crop`."""
+        """Crop a frame: uint8 (H, W, 3) -> uint8 (size, size, 3); see :func:`crop`."""
         if is_upright(transform):
             return crop(frame, covering_box(transform), size)
         return crop_aligned(frame, transform, size, cv2.INTER_CUBIC)
 
     @property
     def mouth(self) -> tuple[float, float, float]:
-        """About where a mouth is: across, down and its width, in the unit crop."""
+        """Approximate centre x, centre y and width of the mouth, in the unit crop."""
         corners = getattr(self, "template", TEMPLATE)[3:]
         return *corners.mean(axis=0).tolist(), float(np.ptp(corners[:, 0]))
 
     def painted(self, faces: Any) -> Any:
-        """The rows of faces (..., H, W), an array or a tensor, that are painted; a view of them."""
+        """View of the generated rows of faces (..., H, W), an array or a tensor."""
         return faces[..., round(self.hidden_from * faces.shape[-2]) :, :]
 
     def hide(self, faces: Any) -> Any:
-        """Copies of faces (..., H, W), an array or a tensor, black where they are painted."""
+        """Mask faces (..., H, W), an array or a tensor: a copy with the generated rows zero."""
         hidden = faces.copy() if isinstance(faces, np.ndarray) else faces.clone()
         self.painted(hidden)[...] = 0
         return hidden
@@ -83,13 +83,13 @@ class Framing(ABC):
         transform: np.ndarray,
         visible: np.ndarray | None = None,
     ) -> np.ndarray:
-        """The frame with a generated face in its place, see :func:`lipsync.faces.painting.paste`.
+        """Paste a generated face into a frame, see :func:`lipsync.faces.painting.paste`.
 
         Args:
-            frame: uint8 (H, W, 3) RGB; not changed.
-            face: float32 (S, S, 3) RGB in [0, 1], of any side.
-            transform: (2, 3), that of the crop.
-            visible: float32 (N, N) in [0, 1], how much of each place of the crop nothing hides.
+            frame: uint8 (H, W, 3) RGB; not modified.
+            face: float32 (S, S, 3) RGB in [0, 1], any size.
+            transform: (2, 3), transform of the crop.
+            visible: float32 (N, N) in [0, 1], visibility map of the crop; 0 where it is occluded.
         """
         return paste(frame, face, transform, self.mask, visible)
 
@@ -106,7 +106,7 @@ class SteadyBox(Framing):
 
 
 class Aligned(Framing):
-    """Turned, moved and scaled in every frame so that the landmarks lie on a template."""
+    """Aligned in every frame by a similarity transform of the landmarks to a template."""
 
     needs_landmarks = True
 
@@ -129,10 +129,10 @@ class Aligned(Framing):
 
 
 class Following(Framing):
-    """SyncNet v2's published square, which follows the face: the box and 40 % of its side more.
+    """SyncNet v2's published square, which follows the face: the box plus a margin of 40 %.
 
-    The box's middle and side go through a median filter of 13 frames. The margin is below and at
-    the sides; the top stays at the box's.
+    The box's centre and side are median filtered over 13 frames. The margin is added at the bottom
+    and the sides; the top stays that of the box.
     """
 
     name = "following"
@@ -154,7 +154,7 @@ class Following(Framing):
 
 
 def _with_face(boxes: np.ndarray) -> np.ndarray:
-    """bool (n,): which rows of (n, 4) boxes are known."""
+    """bool (n,): which of the boxes (n, 4) are known."""
     found = np.isfinite(boxes).all(axis=1)
     if not found.any():
         raise ValueError("no frame has a face")
@@ -162,7 +162,7 @@ def _with_face(boxes: np.ndarray) -> np.ndarray:
 
 
 def _between(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Rows (n, k) that are not known, linear between those that are, held beyond them."""
+    """Interpolate unknown rows of (n, k) linearly; constant beyond the known ones."""
     if known.all():
         return values
     at, all_of_them = np.flatnonzero(known), np.arange(len(values))
@@ -179,18 +179,18 @@ def box_transforms(boxes: np.ndarray) -> np.ndarray:
 
 
 def covering_box(transform: np.ndarray) -> np.ndarray:
-    """The upright box (4,) around a crop; where it is not turned, the crop itself."""
+    """The upright bounding box (4,) of a crop."""
     corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) @ transform.T
     return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
 
 
-# 1.3 times as near: the mouth, corner to corner, is 0.36 of the crop's side; the upper lip lies
-# just below the middle row, the chin above 0.98, and the eyes at 0.14.
+# Zoomed in by 1.3: the mouth, corner to corner, is 0.36 of the crop's side; the upper lip is just
+# below the middle row, the chin above 0.98, and the eyes at 0.14.
 _ZOOM, _FROM, _TO = 1.3, np.array([0.5, 0.59]), np.array([0.5, 0.55])
 TIGHT = _ZOOM * (TEMPLATE - _FROM) + _TO
 _TIGHT_MASK = Mask(centre=(0.5, 0.55), radii=(0.42, 0.45), feather=0.25, top=(0.42, 0.52))
-# 1.25 times as near, and lower: the mouth is 0.34 of the crop's side, all from the nose down is
-# painted, and the chin of an open mouth still lies within the crop. The eyes are at 0.05.
+# Zoomed in by 1.25, and lower: the mouth is 0.34 of the crop's side, everything from the nose down
+# is generated, and the chin of an open mouth is still within the crop. The eyes are at 0.05.
 JAW = 1.25 * TEMPLATE + np.array([0.5 - 1.25 * 0.5, -0.296])
 _JAW_MASK = Mask(centre=(0.5, 0.55), radii=(0.4, 0.43), feather=0.25, top=(0.3, 0.4))
 
@@ -207,10 +207,10 @@ FRAMINGS: dict[str, Framing] = {
 
 
 def get_framing(name: str) -> Framing:
-    """A framing by its name.
+    """Get a framing by name.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: an unknown name.
     """
     if name not in FRAMINGS:
         raise ConfigError(f"no framing is named '{name}'; there are {', '.join(FRAMINGS)}")

@@ -1,8 +1,8 @@
-"""Whether a face that is followed is still the same one.
+"""Detection of identity changes within a track.
 
-A face, set upright by its landmarks, is described by its gradients (HOG, Dalal and Triggs 2005).
-That does not know people, but tells one face from another within the same moment: a head that
-turns changes little by little, and a face that takes the place of another changes at once.
+An aligned face is described by histograms of oriented gradients (HOG, Dalal and Triggs 2005). These
+do not recognise people, but tell faces apart over short times: a turning head changes gradually,
+whereas a face that replaces another changes abruptly.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ import numpy as np
 
 from lipsync.faces.align import aligned_transforms, crop_aligned
 
-SIDE = 32  # of the picture that is described, pixels
+SIDE = 32  # side of the aligned image in pixels
 _HOG = cv2.HOGDescriptor((SIDE, SIDE), (16, 16), (8, 8), (8, 8), 9)
-_LEVELS = 400  # of int8 for a component of 1, which none comes near to
-_SAME = 0.6  # least similarity of one face at two looks in a row
-_OTHER = 0.7  # most similarity of two faces
-_APART = 0.1  # by which faces are more like themselves than like each other
-_LOOKS = 2  # to each side that are compared
+_LEVELS = 400  # int8 scale; real components are far below 1
+_SAME = 0.6  # minimum similarity of a face in successive detections
+_OTHER = 0.7  # maximum similarity of two different faces
+_APART = 0.1  # minimum margin between the two
+_LOOKS = 2  # detections compared on each side
 
 
 def describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
-    """What a face looks like.
+    """Descriptor of a face.
 
     Args:
         frame: uint8 (H, W, 3) RGB.
-        landmarks: (5, 2) pixels.
+        landmarks: (5, 2) in pixels.
 
     Returns:
-        int8 (324,), to be compared by its cosine; None where landmarks are unknown.
+        int8 (324,), to be compared by cosine similarity; None if landmarks are unknown.
     """
     if not np.isfinite(landmarks).all():
         return None
     try:
         (transform,) = aligned_transforms(landmarks[None], radius=0)
-    except ValueError:  # all on one point
+    except ValueError:  # all landmarks coincide
         return None
     grey = cv2.cvtColor(crop_aligned(frame, transform, SIDE), cv2.COLOR_RGB2GRAY)
     values = np.asarray(_HOG.compute(grey)).ravel()
@@ -47,15 +47,15 @@ def describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
 
 
 def changes(described: Sequence[np.ndarray | None]) -> list[int]:
-    """Where another face begins among the looks at one that was followed.
+    """Find where a track changes to another face.
 
-    There the looks on either side are like each other, and unlike those of the other side.
+    At a change, detections on the same side are similar, and those on opposite sides are not.
 
     Args:
-        described: by :func:`describe`, in order of time; those that are None do not count.
+        described: results of :func:`describe` in order of time; None is ignored.
 
     Returns:
-        Ascending places in ``described``, each 1 or more.
+        Ascending indices into ``described`` of the first detection of each new face.
     """
     seen = [(i, one) for i, one in enumerate(described) if one is not None and one.any()]
     if len(seen) < 2:

@@ -1,4 +1,4 @@
-"""Paste a generated face back: a soft mask shaped like the lower face, pixels outside untouched."""
+"""Paste a generated face back with a soft mask; pixels outside the mask are untouched."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Mask:
-    """Where the generated picture is seen, in the unit crop: an ellipse about mouth and chin.
+    """Blending mask in the unit crop: a soft ellipse around mouth and chin.
 
     Attributes:
-        centre: of the ellipse.
-        radii: across and down; it ends within the crop.
-        feather: share of its radius over which it fades, inwards from its rim.
-        top: rows over which it fades in; a generator fills in the rows from ``hidden_from`` on.
+        centre: x and y of the ellipse's centre.
+        radii: horizontal and vertical; the ellipse lies within the crop.
+        feather: width of the fade, inwards from the rim, as a fraction of the radius.
+        top: rows between which the mask fades in from the top; generators fill in the rows from
+            ``hidden_from`` on.
     """
 
     centre: tuple[float, float] = (0.5, 0.55)
@@ -26,18 +27,18 @@ class Mask:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom, outside of which all is 0."""
+        """Left, top, right and bottom, outside which the mask is 0."""
         (x, y), (across, down) = self.centre, self.radii
         return x - across, self.top[0], x + across, y + down
 
     def weights(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Weight of the generated picture at points of the crop.
+        """Weight of the generated image at points of the crop.
 
         Args:
-            u, v: positions in the unit crop, right and down, of shapes that broadcast together.
+            u, v: positions in the unit crop, right and down, with broadcastable shapes.
 
         Returns:
-            float32 of the common shape, in [0, 1].
+            float32 of the broadcast shape, in [0, 1].
         """
         v = np.asarray(v, np.float32)
         across = (np.asarray(u, np.float32) - self.centre[0]) / self.radii[0]
@@ -53,7 +54,7 @@ def _smooth_step(x: np.ndarray) -> np.ndarray:
 
 
 def is_upright(transform: np.ndarray) -> bool:
-    """Whether the crop's sides are those of the frame: a box, neither turned nor mirrored."""
+    """Whether a crop is an axis-aligned box, neither rotated nor mirrored."""
     (a, b, _), (c, d, _) = transform
     return bool(b == 0 and c == 0 and a > 0 and d > 0)
 
@@ -61,11 +62,11 @@ def is_upright(transform: np.ndarray) -> bool:
 def unit_points(
     transform: np.ndarray, left: int, top: int, right: int, bottom: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where pixels [top:bottom, left:right] of a frame lie in the unit crop.
+    """Positions of the pixels [top:bottom, left:right] of a frame in the unit crop.
 
     Returns:
-        u and v of the pixels' middles; (1, width) and (height, 1) where the crop is a box, else
-        both (height, width).
+        u and v of the pixel centres; (1, width) and (height, 1) if the crop is a box, else both
+        (height, width).
     """
     x = np.arange(left, right)[None] + 0.5 - transform[0, 2]
     y = np.arange(top, bottom)[:, None] + 0.5 - transform[1, 2]
@@ -83,15 +84,15 @@ def paste(
     mask: Mask,
     visible: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The frame with a generated face laid over it.
+    """Blend a generated face into a frame.
 
     Args:
-        frame: uint8 (H, W, 3) RGB; not changed.
-        face: float32 (S, S, 3) RGB in [0, 1], of any side.
+        frame: uint8 (H, W, 3) RGB; not modified.
+        face: float32 (S, S, 3) RGB in [0, 1], any size.
         transform: (2, 3) from the unit crop to pixels of the frame; may reach beyond it.
-        mask: where the face is seen.
-        visible: float32 (N, N) in [0, 1], how much of each place of the crop nothing hides; None
-            where nothing hides any.
+        mask: blending mask.
+        visible: float32 (N, N) in [0, 1], visibility map of the crop; 0 where it is occluded. None
+            if nothing is.
 
     Returns:
         uint8 (H, W, 3); equal to ``frame`` wherever the mask or ``visible`` is 0.
@@ -116,7 +117,7 @@ def paste(
         size = picture.shape[0]
         return cv2.warpAffine(
             picture,
-            size * np.hstack([to_crop, first]) - [0, 0, 0.5],  # OpenCV counts from pixels' middles
+            size * np.hstack([to_crop, first]) - [0, 0, 0.5],  # OpenCV measures from pixel centres
             (right - left, bottom - top),
             flags=interpolation | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,

@@ -1,4 +1,4 @@
-"""Faces that lean to the side or lie: looked at once more with the picture turned upright."""
+"""Tilted faces: a second detection on an image rotated upright."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ import numpy as np
 from lipsync.faces.align import crop_aligned
 from lipsync.faces.detect import Detection, Detector
 
-_LEAST = 12.0  # degrees of roll from which on a second look finds landmarks better
-_LOOKS = 2  # a face upside down is seen badly at first; the second look may be off by a third
-_SIDE = 192  # pixels to a side of the turned picture, which holds the face twice over
-_NEAR = 0.15  # of that side: a face found further from its middle is another one
+_LEAST = 12.0  # minimum roll in degrees for a second detection
+_LOOKS = 2  # maximum repetitions; an upside-down face is detected badly at first
+_SIDE = 192  # side in pixels of the rotated image, which is twice as large as the face
+_NEAR = 0.15  # faces further from its centre, as a fraction of that side, are other faces
 
 
 def roll(landmarks: np.ndarray) -> float:
-    """By how much (5, 2) landmarks are turned in the picture.
+    """Roll angle of landmarks (5, 2).
 
     Returns:
-        Degrees clockwise in [-180, 180], from the direction eyes to mouth; NaN where unknown.
+        Degrees clockwise in [-180, 180], from the direction eyes to mouth; NaN if unknown.
     """
     x, y = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
     return float(np.degrees(np.arctan2(-x, y)))
 
 
 class SecondLook(Detector):
-    """A detector whose landmarks are as good on rolled faces as on upright ones.
+    """A detector whose landmarks are as accurate on tilted faces as on upright ones.
 
-    CenterFace finds faces at any roll where they have 30 pixels and more in what it looks at, but
-    places their landmarks, upright by less than a hundredth of the face's side, by 0.03 at 40
-    degrees and by 0.1 upside down. A small picture of each rolled face is turned upright and looked
-    at again; its box is then upright in the frame, about the face and as large as it was in the
-    turned picture. Upright faces cost nothing more.
+    CenterFace finds faces of at least 30 pixels (after downsampling) at any roll, but the error of
+    its landmarks, relative to the face's side, grows from below 0.01 for upright faces to 0.03 at
+    40 degrees and 0.1 upside down. A small image of each tilted face is rotated upright and
+    detected again; the resulting box is upright in the frame, with the size it had in the rotated
+    image. There is no extra cost for upright faces.
 
     Args:
-        detector: finds the faces; one without landmarks is left as it is.
-        search: where nothing is found, look at the frame turned by quarters too. Finds most of the
-            rolled faces that are missed, and makes frames without a face four times as slow.
+        detector: the face detector; detections without landmarks are left unchanged.
+        search: if no face is found, also search the frame rotated by multiples of 90 degrees. Finds
+            most of the tilted faces that are otherwise missed, but makes frames without a face four
+            times as slow.
     """
 
     def __init__(self, detector: Detector, *, search: bool = False) -> None:
@@ -58,7 +59,7 @@ class SecondLook(Detector):
         return [self._again(frame, face, 0) for face in self._detector.detect_all(frame, known)]
 
     def _turned(self, frame: np.ndarray, quarter: int) -> list[Detection]:
-        """Faces in the frame turned counter-clockwise by quarters, as they lie in the frame."""
+        """Faces found in the frame rotated counter-clockwise by quarter turns, in frame pixels."""
         faces = self._detector.detect(np.ascontiguousarray(np.rot90(frame, quarter)))
         if not quarter:
             return faces
@@ -68,7 +69,7 @@ class SecondLook(Detector):
         return [_placed(face, face, np.column_stack([linear, shift]), frame) for face in faces]
 
     def _again(self, frame: np.ndarray, face: Detection, turned: float) -> Detection:
-        """The face by further looks; it was found in a picture turned by ``turned`` degrees."""
+        """Refine a face that was found in an image rotated by ``turned`` degrees."""
         for _ in range(_LOOKS):
             angle = roll(face.landmarks)
             if not abs((angle - turned + 180) % 360 - 180) > _LEAST:
@@ -80,7 +81,7 @@ class SecondLook(Detector):
         return face
 
     def _look(self, frame: np.ndarray, face: Detection, angle: float) -> Detection | None:
-        """The face in a square twice its side that is turned by ``angle`` degrees; None if lost."""
+        """Detect the face in a square of twice its side, rotated by ``angle``; None if lost."""
         side = 2 * float(np.sqrt(np.prod(face.box[2:] - face.box[:2])))
         linear = side * _rotation(angle)
         shift = (face.box[:2] + face.box[2:]) / 2 - linear @ [0.5, 0.5]
@@ -97,14 +98,14 @@ class SecondLook(Detector):
 
 
 def _rotation(degrees: float) -> np.ndarray:
-    """(2, 2), clockwise in a picture."""
+    """Rotation matrix (2, 2), clockwise in the image."""
     a = np.radians(degrees)
     return np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
 
 
 def _placed(face: Detection, found: Detection, matrix: np.ndarray, frame: np.ndarray) -> Detection:
-    """``face`` as it was found in a turned picture, whose pixels ``matrix`` (2, 3) takes to the
-    frame's. The box stays upright and as large as it was there."""
+    """``face`` updated by ``found`` in a rotated image, which ``matrix`` (2, 3) maps to the frame.
+    The box stays upright, with the size it had there."""
     linear, shift = matrix[:, :2], matrix[:, 2]
     middle = linear @ ((found.box[:2] + found.box[2:]) / 2) + shift
     half = (found.box[2:] - found.box[:2]) / 2 * np.hypot(*linear[:, 0])

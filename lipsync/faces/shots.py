@@ -1,13 +1,13 @@
-"""Where one shot ends and the next begins, from thumbnails of the frames.
+"""Shot boundary detection on thumbnails of the frames.
 
-Thumbnails are compared without their brightness and contrast, so that dark footage has the cuts of
-bright footage, and light that is switched, dimmed or flashes has none. A cut changes the whole
-picture at once, and for good. A moving head or camera changes it as much from one frame to the next
-as before and after. So a frame begins a shot where it differs from the last one strongly, many
-times more than frames around it do, and where frames on either side of it differ as strongly.
+Thumbnails are normalised for brightness and contrast, so that dark footage is treated like bright
+footage, and switched, dimmed or flashing lights are not cuts. A cut changes the whole image
+abruptly and permanently, whereas a moving head or camera changes successive frames by similar
+amounts. A frame therefore starts a shot if it differs strongly from the previous one, many times
+more than neighbouring frames do, and if frames on either side of it differ as strongly.
 
-In a dissolve no frame differs much from the next, but all are mixtures of two that are a second or
-less apart and differ strongly. What moves in between is none.
+In a dissolve, successive frames differ little, but each is a mixture of two strongly different
+frames, at most 40 frames apart. Movement does not produce such mixtures.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-SIDE = 32  # of the thumbnails that are compared, pixels
-MIN_DIFFERENCE = 0.35  # of a cut, in mean deviations; two pictures of nothing in common have 1.2
+SIDE = 32  # side of the thumbnails in pixels
+MIN_DIFFERENCE = 0.35  # of a cut, in mean absolute deviations; unrelated images have about 1.2
 MIN_RATIO = 3.0  # of a cut's difference to the median of the four around it
-MIN_DISSOLVED = 0.5  # difference of what is before a dissolve from what is behind it
-MAX_RESIDUE = 0.22  # of a mixture, in parts of that; motion leaves 0.3 and more
-_AROUND = 2  # frames to each side that a difference is compared with
-_STILL = 0.05  # difference that noise makes
-_FLAT = 4.0  # levels of 255: least mean deviation that a picture is taken to have
-_SHAKE = 4  # pixels of a thumbnail by which a camera moves from a frame to the next
-_SPANS = (12, 24, 40)  # frames from before a dissolve to behind it
+MIN_DISSOLVED = 0.5  # minimum difference between the frames before and after a dissolve
+MAX_RESIDUE = 0.22  # maximum relative residue of a mixture; motion leaves 0.3 or more
+_AROUND = 2  # neighbouring frames to each side for comparison
+_STILL = 0.05  # difference caused by noise
+_FLAT = 4.0  # floor of the mean absolute deviation, in 8-bit levels
+_SHAKE = 4  # maximum camera shake between frames, in pixels of the thumbnail
+_SPANS = (12, 24, 40)  # lengths of dissolves to test, in frames
 
 
 class Step(NamedTuple):
-    """How a frame differs from those before it.
+    """Differences between a frame and earlier ones.
 
     Attributes:
-        one, two: difference from the frame before it, and from the one before that; of a large one
-            what is left where the camera only moved.
-        residue: how badly the frame ``back`` frames ago is a mixture of this one and one as long
-            before it, in [0, 1]; 1 where the two are alike.
-        back: half the span of the best such mixture.
+        one, two: difference from the previous frame, and from the one before that; large values of
+            ``one`` are compensated for camera shake.
+        residue: relative residue of the frame ``back`` frames ago as a mixture of this frame and
+            the one ``2 * back`` ago, in [0, 1]; 1 if these two are similar.
+        back: half the span of the best mixture.
     """
 
     one: float
@@ -50,15 +50,15 @@ class Step(NamedTuple):
 
 
 class ShotMeter:
-    """Takes frames one by one and keeps the :class:`Step` of each."""
+    """Computes the :class:`Step` of each frame in a stream."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self._plain: deque[np.ndarray] = deque(maxlen=max(_SPANS) + 1)  # the newest first
+        self._plain: deque[np.ndarray] = deque(maxlen=max(_SPANS) + 1)  # newest first
         self._even: deque[np.ndarray] = deque(maxlen=max(_SPANS) + 1)
 
     def add(self, frame: np.ndarray) -> None:
-        """Measure an RGB uint8 (H, W, 3) frame; the size may change from frame to frame."""
+        """Add an RGB uint8 (H, W, 3) frame; frames may differ in size."""
         plain = thumbnail(frame)
         plain -= plain.mean(axis=(0, 1))
         self._plain.appendleft(plain)
@@ -71,7 +71,7 @@ class ShotMeter:
         self.steps.append(Step(round(one, 3), round(two, 3), round(residue, 3), back))
 
     def _difference(self, back: int) -> float:
-        """Of the newest frame from an earlier one, 0 where there is none."""
+        """Difference between the newest frame and an earlier one; 0 if there is none."""
         if back >= len(self._even):
             return 0.0
         return float(np.abs(self._even[0] - self._even[back]).mean())
@@ -81,7 +81,7 @@ class ShotMeter:
             return 1.0
         first, change = self._plain[span], self._plain[0] - self._plain[span]
         size = float((change**2).sum()) + 1e-6
-        # the parts of the newest frame at three quarters, half and a quarter of the span
+        # share of the newest frame at three quarters, half and a quarter of the span
         late, half, early = (
             float(((self._plain[back] - first) * change).sum()) / size
             for back in (span // 4, span // 2, 3 * span // 4)
@@ -93,7 +93,7 @@ class ShotMeter:
 
 
 def _moved(picture: np.ndarray, other: np.ndarray) -> float:
-    """The difference of two thumbnails where a camera that shook is taken into account."""
+    """Minimum difference between two thumbnails over small shifts, to compensate camera shake."""
     inside = picture[_SHAKE:-_SHAKE, _SHAKE:-_SHAKE]
     high, wide = inside.shape[:2]
     shifts = range(2 * _SHAKE + 1)
@@ -105,18 +105,18 @@ def _moved(picture: np.ndarray, other: np.ndarray) -> float:
 
 
 def thumbnail(frame: np.ndarray) -> np.ndarray:
-    """float32 (32, 32, 3), the frame without its detail."""
-    # Every k-th pixel first: averaging a 4K frame whole would take as long as decoding it.
+    """Downsample a frame to float32 (32, 32, 3)."""
+    # Take every k-th pixel first, as averaging a whole 4K frame takes as long as decoding it.
     step = max(1, min(frame.shape[:2]) // (4 * SIDE))
     coarse = np.ascontiguousarray(frame[::step, ::step])
     return cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def find_cuts(steps: list[Step] | np.ndarray) -> list[int]:
-    """The first frames of all shots but the first; of a dissolve the frame in its middle.
+    """First frames of all shots but the first; for a dissolve, the frame in its middle.
 
     Args:
-        steps: from :attr:`ShotMeter.steps`, or (frames, 2) or (frames, 4) numbers of such.
+        steps: :attr:`ShotMeter.steps`, or the same as an array (frames, 2) or (frames, 4).
 
     Returns:
         Ascending frame numbers, each 1 or more.
@@ -140,14 +140,14 @@ def _is_cut(values: np.ndarray, i: int) -> bool:
         return False
     near = [k for k in range(i - _AROUND, i + _AROUND + 1) if k != i and 1 <= k < len(values)]
     usual = float(np.median(values[near, 0])) if near else 0.0
-    # A flash: the frames before and behind it are alike.
+    # Exclude flashes, where the frames before and after are similar.
     pairs = [k for k in (i, i + 1) if 2 <= k < len(values)]
     lasting = (values[pairs, 1] >= difference / 2).all()
     return bool(lasting and difference >= MIN_RATIO * max(usual, _STILL))
 
 
 def shot_spans(cuts: list[int], frames: int) -> list[tuple[int, int]]:
-    """Shots as (first frame, frame after the last), which together are all ``frames``.
+    """Split ``frames`` frames into shots (first frame, frame after the last).
 
     Example:
         >>> shot_spans([10, 25], 40)

@@ -1,4 +1,4 @@
-"""Following faces through a video: detect on a stride, link, choose the main face, fill between."""
+"""Face tracking: detect with a stride, link detections, select the main face, interpolate."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lipsync.faces.detect import Detection, Detector, iou
 from lipsync.parallel import in_parallel
 
 STRIDE = 5
-_LINK_IOU = 0.25  # of a face with itself one stride later; heads move, other heads are elsewhere
-_GROWTH = 1.4  # at most, of a face that moves so fast that it does not overlap
-_BRIDGE = 2  # strides; a track is lost after a longer gap without detections
+_LINK_IOU = 0.25  # minimum IoU of a face with itself one stride later
+_GROWTH = 1.4  # maximum change of size of a face that moves too fast to overlap
+_BRIDGE = 2  # strides; a track ends after a longer gap in detections
 
 
 @dataclass
 class FaceTrack:
-    """One face through time: the frames where it was detected, and what was found there."""
+    """One face over time: frame numbers and detections."""
 
     frames: list[int] = field(default_factory=list)
     detections: list[Detection] = field(default_factory=list)
@@ -28,7 +28,7 @@ class FaceTrack:
         self.detections.append(detection)
 
     def at(self, frame: int) -> np.ndarray:
-        """The box (4,) in a later frame at the speed between the last two detections."""
+        """Predict the box (4,) in a later frame, at the speed between the last two detections."""
         box = self.detections[-1].box
         if len(self.frames) < 2:
             return box
@@ -37,7 +37,7 @@ class FaceTrack:
         return box + np.tile(speed * (frame - self.frames[-1]), 2)
 
     def weight(self, centre: np.ndarray) -> float:
-        """How much of the video this face is: its side, summed over its frames, less off centre."""
+        """Prominence of the face: side x score, summed over detections, less when off centre."""
         total = 0.0
         for detection in self.detections:
             low, high = detection.box[:2], detection.box[2:]
@@ -49,13 +49,13 @@ class FaceTrack:
 
 @dataclass(frozen=True)
 class BoxTrack:
-    """The followed face, frame by frame.
+    """The tracked face, frame by frame.
 
     Attributes:
-        boxes: float32 (frames, 4), pixels; NaN where there is no face.
-        scores: float32 (frames,), the detector's, interpolated; NaN where there is no face.
-        landmarks: float32 (frames, 5, 2), pixels, interpolated; NaN where unknown.
-        faces: the most faces seen in one frame.
+        boxes: float32 (frames, 4) in pixels; NaN where there is no face.
+        scores: float32 (frames,) detector scores, interpolated; NaN where there is no face.
+        landmarks: float32 (frames, 5, 2) in pixels, interpolated; NaN where unknown.
+        faces: maximum number of faces in one frame.
     """
 
     boxes: np.ndarray
@@ -70,13 +70,13 @@ class BoxTrack:
 
     @property
     def share(self) -> float:
-        """The part of the frames that has a face, in [0, 1]."""
+        """Fraction of frames with a face, in [0, 1]."""
         return float(self.found.mean()) if len(self.boxes) else 0.0
 
     def quarter_turns(self) -> int:
-        """Turns of ``np.rot90`` (counter-clockwise) that set the face upright; 0 if unknown.
+        """Number of ``np.rot90`` turns (counter-clockwise) to make the face upright; 0 if unknown.
 
-        From the median direction, eyes to mouth, of the landmarks.
+        Based on the median direction from eyes to mouth.
         """
         down = self.landmarks[:, 3:].mean(axis=1) - self.landmarks[:, :2].mean(axis=1)
         down = down[np.isfinite(down[:, 0])]
@@ -89,15 +89,15 @@ class BoxTrack:
 def detect_track(
     frames: Iterable[np.ndarray], detector: Detector, stride: int = STRIDE, *, relay: bool = False
 ) -> BoxTrack:
-    """Follow the main face through frames that are read once, as they come.
+    """Track the main face through a stream of frames.
 
     The detector runs on every ``stride``-th frame and on the last one.
 
     Args:
         frames: RGB uint8 (H, W, 3), all of one size; a list of one for a still picture.
-        detector: finds the faces.
-        stride: frames from one detection to the next.
-        relay: let another face take over where the main one is away, as after a cut.
+        detector: face detector.
+        stride: frames between detections.
+        relay: switch to another face while the main one is absent, as after a cut.
     """
     count, size = 0, (1, 1)
 
@@ -130,14 +130,14 @@ def follow(
     *,
     relay: bool = False,
 ) -> BoxTrack:
-    """Choose the main face among detections and interpolate it.
+    """Select the main face among detections, and interpolate it.
 
     Args:
-        seen: (frame number, faces) of the frames that were looked at, in order.
-        frames: length of the video.
+        seen: (frame number, faces) of the frames with detections, in order.
+        frames: length of the video in frames.
         size: width and height of a frame.
-        stride: the usual step between two numbers in ``seen``.
-        relay: let another face take over where the main one is away.
+        stride: usual step between the numbers in ``seen``.
+        relay: switch to another face while the main one is absent.
     """
     centre = np.array(size, np.float32) / 2
     tracks = sorted(link(seen, stride), key=lambda t: t.weight(centre), reverse=True)
@@ -156,7 +156,7 @@ def follow(
 
 
 def link(seen: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[FaceTrack]:
-    """Join detections that overlap from one look to the next, the best overlap first."""
+    """Link detections that overlap between successive frames, best overlap first."""
     tracks: list[FaceTrack] = []
     for number, faces in seen:
         live = [t for t in tracks if number - t.frames[-1] <= _BRIDGE * stride]
@@ -165,18 +165,18 @@ def link(seen: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[
 
 
 def join(live: list[FaceTrack], number: int, faces: list[Detection]) -> list[tuple[FaceTrack, int]]:
-    """Continue tracks by the faces of one more frame, the best overlap first.
+    """Continue tracks with the faces in the next frame, best overlap first.
 
-    A face is where the track was seen last, or where it would be at the speed that it had. One that
-    was seen only once may have any speed: what is left over within a face's side is taken for it.
+    A face may overlap the track's last box or its predicted one. A track with a single detection
+    has no known speed, and may take any remaining face within its own side.
 
     Args:
-        live: tracks that may go on; they are changed.
-        number: of the frame.
-        faces: what was found there.
+        live: tracks that may continue; modified.
+        number: frame number.
+        faces: detections in the frame.
 
     Returns:
-        The tracks that begin here, each with the place of its face in ``faces``.
+        New tracks that start here, each with the index of its face in ``faces``.
     """
     pairs = []
     boxes = np.stack([face.box for face in faces]) if faces else np.empty((0, 4))
@@ -197,7 +197,8 @@ def join(live: list[FaceTrack], number: int, faces: list[Detection]) -> list[tup
 
 
 def _nearness(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """1 where boxes (n, 4) have the place of ``box``, 0 from a side of it on or for other sizes."""
+    """1 for boxes (n, 4) at the position of ``box``, falling to 0 at one side away; 0 for other
+    sizes."""
     side = np.sqrt(np.prod(box[2:] - box[:2]))
     sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
     away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]) - (box[:2] + box[2:])).T) / 2
@@ -206,10 +207,10 @@ def _nearness(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def fill(track: FaceTrack, start: int, end: int) -> np.ndarray:
-    """A track's values in every frame of a span: linear between detections, held beyond them.
+    """A track's values in every frame of a span: linear between detections, constant beyond them.
 
     Args:
-        track: with detections within the span only.
+        track: a track with detections only within the span.
         start, end: first frame, and the frame after the last.
 
     Returns:
@@ -229,11 +230,11 @@ def fill(track: FaceTrack, start: int, end: int) -> np.ndarray:
 
 
 def smooth_boxes(boxes: np.ndarray, radius: int = 2) -> np.ndarray:
-    """Mean of the boxes within ``radius`` frames to each side, so without a lag.
+    """Centred moving average of boxes, without lag.
 
     Args:
         boxes: (frames, 4), NaN where there is no face.
-        radius: in frames; at a border or a gap only the frames that are there count.
+        radius: frames to each side; missing frames at the ends and in gaps are ignored.
 
     Returns:
         (frames, 4), NaN where ``boxes`` is NaN.

@@ -1,1 +1,1 @@
-"""Generators at work: faces and their sound in, faces that speak out; folders of adapted ones."""
+"""Inference with generators, and with folders of adapted ones."""

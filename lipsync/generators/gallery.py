@@ -1,7 +1,8 @@
-"""A folder of adapted generators over one base: each face is painted by that of its own person.
+"""A folder of generators adapted from one base model: each face uses that of its own person.
 
-People are told apart by their looks in the crops, not by a network for faces: good for the footage
-that they were adapted to and what was filmed like it, not for other light, hair or glasses.
+People are recognised by simple image features of the crops, not by a face recognition network. This
+works for the footage that was adapted to and similar recordings, but not across changes of
+lighting, hair or glasses.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from lipsync.errors import CheckpointError
 Load = Callable[[str | Path], nn.Module]
 
 ALIKE = 0.5
-"""Cosine of two looks from which they are one person's: measured in experiments/adapt."""
-_SEEN = 0.625  # of a crop's rows, from its top: all above the mouth
-_SIDE, _CELL, _BINS = 48, 8, 8  # of that as it is looked at, and of histograms of its gradients
-_EVEN = 0.05  # of a mean cell's strength, added to each so that a blank one stays small
-_MEAN = np.frombuffer(  # histograms of the eleven people in the footage of lipscode-open, 8 bits
+"""Minimum cosine between two looks of the same person, as measured in experiments/adapt."""
+_SEEN = 0.625  # fraction of a crop's rows used, from the top: everything above the mouth
+_SIDE, _CELL, _BINS = 48, 8, 8  # image side and cell size in pixels, and bins per histogram
+_EVEN = 0.05  # regularises the normalisation of cells, relative to the mean cell
+_MEAN = np.frombuffer(  # mean over the eleven people in lipscode-open's training footage, 8 bits
     b85decode(
         b";V&5v5)mVRN?34tTvJg$*JvgpAsHcOcq|(mB_&nSNLWu_XKZUqi7XTj5EC!hg&-3V6Bj7YS0*-2Tvu6Jpq6AK6ATeK"
         b"MGy)OBWix5U~64UPft5i)GQPZ4G<oXUlR!k4H7o-q;e=8Bpo?Do`qdWG$t!aOD-=rSXX$RY&#ehB`9%$?miq74+|Gm"
@@ -38,20 +39,20 @@ _MEAN = np.frombuffer(  # histograms of the eleven people in the footage of lips
 
 
 def look_of(crops: np.ndarray) -> np.ndarray:
-    """How a face looks above its mouth: histograms of gradients, beside those of a mean face.
+    """Descriptor of a face above the mouth: histograms of gradients, minus those of a mean face.
 
     Args:
-        crops: uint8 (n, S, S, 3) RGB, of one face.
+        crops: uint8 (n, S, S, 3) RGB, crops of one face.
 
     Returns:
-        float32 (288,), of length 1.
+        float32 (288,), unit length.
     """
     look = np.mean([_gradients(crop[: round(_SEEN * len(crop))]) for crop in crops], axis=0) - _MEAN
     return (look / max(float(np.linalg.norm(look)), 1e-6)).astype(np.float32)
 
 
 def _gradients(picture: np.ndarray) -> np.ndarray:
-    """Of cells of a picture, how strong gradients of each direction are: (288,)."""
+    """Histograms of gradient orientations over the cells of an image, normalised: (288,)."""
     small = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     down, right = np.gradient(small.mean(axis=-1, dtype=np.float32))
     turned = np.arctan2(down, right) % np.pi / np.pi
@@ -64,12 +65,12 @@ def _gradients(picture: np.ndarray) -> np.ndarray:
 
 
 class Gallery:
-    """Whose face it is, and the generator for it.
+    """Recognises people, and holds their generators.
 
     Args:
-        looks: of each person, see :func:`look_of`.
-        files: their generators, loaded when they are first asked for.
-        load: from a file to a generator at work.
+        looks: person -> descriptor, see :func:`look_of`.
+        files: person -> generator file, loaded at first use.
+        load: loads a generator for inference from a file.
     """
 
     def __init__(self, looks: dict[str, np.ndarray], files: dict[str, Path], load: Load) -> None:
@@ -78,7 +79,7 @@ class Gallery:
         self._loaded: dict[str, nn.Module] = {}
 
     def who(self, crops: np.ndarray) -> str | None:
-        """The person in crops (n, S, S, 3) of one face; None where nobody looks like it."""
+        """The person in crops (n, S, S, 3) of one face; None if not recognised."""
         alike = self._looks @ look_of(crops)
         best = int(alike.argmax())
         return self.names[best] if alike[best] >= ALIKE else None
@@ -91,10 +92,10 @@ class Gallery:
 
 
 def load_gallery(folder: Path, load: Load) -> nn.Module:
-    """The base of the adapted generators in a folder, which knows them as ``gallery``.
+    """Load the base of the adapted generators in a folder; they are its attribute ``gallery``.
 
     Raises:
-        CheckpointError: no such file in it, files of several bases, or a base that is not there.
+        CheckpointError: no adapted models in the folder, several base models, or a missing base.
     """
     files = {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
     cards = {name: read_weights(path).card.get("adapted", {}) for name, path in files.items()}

@@ -1,4 +1,4 @@
-"""A generator at work: faces and their sound in, faces that speak out."""
+"""Inference with a generator on batches of faces and audio windows."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ from lipsync.models import LipGAN, Wav2Lip
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import InferenceGenerator
 
-_CPU_BATCH, _CUDA_BATCH = 12, 128  # frames of 96 x 96
-_FRAME_BYTES = 24 * 2**20  # on a device, for a frame of 96 x 96 at the published width
+_CPU_BATCH, _CUDA_BATCH = 12, 128  # frames of 96 x 96 pixels
+_FRAME_BYTES = 24 * 2**20  # device memory for a frame of 96 x 96 at the published width
 
 
 ReferenceSets = list[tuple[float, list[np.ndarray]]]
-"""What a face is shown: sets of R crops, uint8 (S, S, 3), each with its share in the picture."""
+"""References of a face: sets of R crops, uint8 (S, S, 3), each with its blend weight."""
 
 
 class Lips:
-    """A generator and what it needs to know.
+    """A generator with its feature, framing and number of references.
 
     Args:
-        model: called with sound (B, *audio_shape) and faces (B, 3 + 3 R, S, S), the target and R
-            references in the order that ``reference_first`` tells (target first where it does not
-            say); returns (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S,
-            ``config["references"]`` R (1 where it does not say), ``config["feature"]`` the record
-            of what it hears, ``config["framing"]`` how its faces are cut ("box" where it does not
-            say).
+        model: called with audio (B, *audio_shape) and faces (B, 3 + 3 R, S, S), the masked target
+            and R references in the order given by ``reference_first`` (default: target first);
+            returns (B, 3, S, S) in [0, 1]. ``config["image_size"]`` is S, ``config["references"]``
+            is R (default 1), ``config["feature"]`` is the record of its audio feature, and
+            ``config["framing"]`` its face framing (default "box").
 
     Raises:
-        ConfigError: a feature or a framing that there is not.
+        ConfigError: an unknown feature or framing.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -52,14 +51,14 @@ class Lips:
         self.references = int(config.get("references", 1))
         self.reference_first = bool(getattr(model, "reference_first", False))
         self.numbers: int | None = config.get("numbers")
-        """Of its lips code; None for a generator that has none."""
+        """Size of the lips code; None for a generator without one."""
         self.gallery: Gallery | None = getattr(model, "gallery", None)
-        """Generators of people in place of this one, where there are any."""
+        """Generators adapted to people, if any, used in place of this one."""
         parameter = next(model.parameters(), None)
         self.device = parameter.device if parameter is not None else torch.device("cpu")
 
     def batch_size(self) -> int:
-        """Frames to generate at a time: few on a CPU; on a GPU, what half its free memory holds."""
+        """Batch size in frames: small on a CPU; on a GPU, what fits in half the free memory."""
         share = (96 / self.size) ** 2
         if self.device.type != "cuda":
             return max(1, int(_CPU_BATCH * share))
@@ -67,11 +66,12 @@ class Lips:
         return max(1, min(int(_CUDA_BATCH * share), int(free / 2 / _FRAME_BYTES * share)))
 
     def workers(self) -> int:
-        """Batches generated at a time, each with one thread: as many as there are cores for them.
+        """Number of batches to generate in parallel, each in one thread.
 
-        Networks that are split over threads wait at every layer for the slowest, which beside
-        the other stages of a pipeline is always late; whole batches side by side do not.
-        Models that are not :func:`optimised <lipsync.models.inference.optimise>` may keep state.
+        A network split over threads waits for the slowest thread at every layer, and the other
+        stages of the pipeline always delay one of them; separate batches avoid this. Returns 1 for
+        models that are not :func:`optimised <lipsync.models.inference.optimise>`, as they may keep
+        state.
         """
         if self.device.type != "cpu" or not isinstance(self.model, InferenceGenerator):
             return 1
@@ -85,18 +85,19 @@ class Lips:
         references: list[ReferenceSets],
         people: list[str | None] | None = None,
     ) -> np.ndarray:
-        """Faces that speak.
+        """Generate talking faces.
 
         Args:
-            sounds: n windows (bands, columns), as ``feature`` cuts them, or lips codes (numbers,).
-            crops: n uint8 (S, S, 3) RGB, the faces as they are.
-            references: what each is shown; its shares sum to 1.
-            people: whose they are, of :attr:`gallery`; None for nobody's there.
+            sounds: n audio windows (bands, columns), as cut by ``feature``, or lips codes
+                (numbers,).
+            crops: n uint8 (S, S, 3) RGB, the original faces.
+            references: references of each face, with weights that sum to 1.
+            people: person in :attr:`gallery` for each face; None for the base generator.
 
         Returns:
             float32 (n, S, S, 3) RGB in [0, 1].
         """
-        # one row for every list of references of every face
+        # one row per face and set of references
         rows = [
             (k, share, [crop, *others])
             for k, (crop, shown) in enumerate(zip(crops, references, strict=True))
@@ -119,7 +120,7 @@ class Lips:
         return mixed
 
     def _made(self, heard: Tensor, seen: Tensor, people: Sequence[str | None]) -> Tensor:
-        """What the generators of the people in each row make of it."""
+        """Run each row through its person's generator."""
         if len(set(people)) > 1:
             rows = {one: [k for k, name in enumerate(people) if name == one] for one in people}
             parts = [self._made(heard[r], seen[r], [one]) for one, r in rows.items()]
@@ -131,23 +132,23 @@ class Lips:
 
     @torch.inference_mode()
     def codes_of_sound(self, windows: np.ndarray) -> np.ndarray:
-        """The lips code of n windows (n, bands, columns), float32 (n, numbers)."""
+        """Lips codes predicted from audio windows (n, bands, columns): float32 (n, numbers)."""
         heard = torch.from_numpy(windows[:, None]).to(self.device)
         return self.model.code_of_sound(heard).float().cpu().numpy()
 
     @torch.inference_mode()
     def codes_of_faces(self, crops: np.ndarray) -> np.ndarray:
-        """The lips code of the mouths in uint8 (n, S, S, 3) crops, float32 (n, numbers)."""
+        """Lips codes of the mouths in crops, uint8 (n, S, S, 3): float32 (n, numbers)."""
         faces = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float() / 255
         return self.model.code_of_faces(faces).float().cpu().numpy()
 
 
 def is_published(model: nn.Module) -> bool:
-    """Whether a generator is the network of its paper: all but its weights is the default.
+    """Whether a generator has a published architecture, that is, a default config.
 
-    Such weights are shown the frame itself as reference, as their authors do.
+    Such networks get the frame itself as reference, as in their authors' code.
     """
-    network = getattr(model, "network", model)  # of an optimised one
+    network = getattr(model, "network", model)  # unwrap an optimised one
     if type(network) not in (Wav2Lip, LipGAN):
         return False
     with torch.device("meta"):
@@ -155,15 +156,16 @@ def is_published(model: nn.Module) -> bool:
 
 
 def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Module, str]:
-    """A network that makes faces speak, and its name.
+    """Load a generator for inference; returns it and its name.
 
     Args:
-        model: a generator's name or path, or a folder of adapted ones; a network is taken as it is.
-        device: where one that is named runs.
+        model: name or path of a generator, or a folder of adapted ones; a network is returned
+            unchanged.
+        device: device for a generator given by name or path.
 
     Raises:
         CheckpointError: it cannot be loaded.
-        ConfigError: it is of another kind, or there is no such device.
+        ConfigError: not a generator, or an unavailable device.
     """
     if isinstance(model, nn.Module):
         return model, getattr(model, "name", type(model).__name__)
@@ -177,7 +179,7 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
 
 
 def read_generator(model: str | Path) -> FaceGenerator:
-    """A generator by its name or path, as it was trained; errors as of :func:`load_generator`."""
+    """Load a generator as it was trained, unoptimised; errors as for :func:`load_generator`."""
     from lipsync.checkpoints import load_model
 
     module = load_model(model)

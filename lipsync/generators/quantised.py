@@ -1,6 +1,6 @@
-"""Generators in int8, by OpenVINO: a candidate of the measured choice where it is installed.
+"""int8 generators with OpenVINO, if installed: used where they measure faster.
 
-The ranges of the layers come from generated faces and speech, so nobody has to provide any.
+Activation ranges are calibrated on synthetic faces and speech, so no calibration data is needed.
 """
 
 from __future__ import annotations
@@ -37,21 +37,20 @@ from lipsync.sample.corpus import make_clip
 from lipsync.speeds import cache_folder, quickest
 
 NAME = "OpenVINO int8"
-LEAST_PSNR = 55.0  # dB between its pictures and those of float32
-MOST_WORKERS = 4  # batches at a time
-_LEAST_GAIN = 1.15  # times as fast as torch's fastest form that it must be
-_PEOPLE, _JUDGED, _FRAMES = 8, 2, 6  # generated: in all, of which not for the ranges, frames each
-_VERSION = 1  # of the recipe; raise it whenever it makes other networks
+LEAST_PSNR = 55.0  # minimum PSNR in dB against the float32 output
+MOST_WORKERS = 4  # maximum number of parallel batches
+_LEAST_GAIN = 1.15  # minimum speed-up over torch's fastest precision
+_PEOPLE, _JUDGED, _FRAMES = 8, 2, 6  # synthetic people, how many are held out, and frames of each
+_VERSION = 1  # version of the quantisation recipe; increment when its output changes
 log = logging.getLogger(__name__)
 
 
 def fastest(generator: FaceGenerator) -> InferenceGenerator:
-    """A faster copy: :func:`lipsync.models.inference.optimise`'s, or one in int8.
+    """Faster copy of a generator: from :func:`lipsync.models.inference.optimise`, or in int8.
 
-    int8 is taken on a CPU with OpenVINO where it was measured to be 1.15 times as fast on this
-    machine, and this network's pictures have 55 dB or more against float32's. Generators with a
-    lips code are left out. The first call for a network quantises it, later ones find it in the
-    cache.
+    int8 is used on a CPU with OpenVINO if it measures at least 1.15 times as fast on this machine,
+    and its output has at least 55 dB PSNR against float32. Generators with a lips code are
+    excluded. The first call for a network quantises it; later calls use the cache.
     """
     fast = optimise(generator)
     on_cpu = next(generator.parameters()).device.type == "cpu"
@@ -68,7 +67,7 @@ def fastest(generator: FaceGenerator) -> InferenceGenerator:
         if chosen == NAME:
             streams = max(1, min(MOST_WORKERS, torch.get_num_threads()))
             return _compiled(generator, _kept(generator), streams)
-    except (LipsyncError, OSError, RuntimeError) as error:  # a cache that is full or damaged
+    except (LipsyncError, OSError, RuntimeError) as error:  # e.g. a full or damaged cache
         log.info("%s is not run in %s: %s", name_of(fast.network), NAME, error)
     return fast
 
@@ -79,10 +78,10 @@ def _versions() -> str:
 
 
 def _kept(generator: FaceGenerator) -> Path:
-    """The quantised network in the cache, made where it is missing.
+    """Path of the quantised network in the cache, created if missing.
 
     Raises:
-        LipsyncError: its pictures differ too much, or the cache cannot be written.
+        LipsyncError: its output differs too much, or the cache cannot be written.
     """
     asked = [fingerprint(generator), generator.config, _versions(), _VERSION]
     key = hashlib.sha256(json.dumps(asked, default=str).encode()).hexdigest()[:16]
@@ -103,18 +102,18 @@ def _kept(generator: FaceGenerator) -> Path:
 
 
 class _Unfit(Exception):
-    """A network that int8 changes too much, or that cannot be converted."""
+    """A network whose output changes too much in int8, or that cannot be converted."""
 
 
 def _make(generator: FaceGenerator, path: Path) -> None:
-    """Write a generator in int8, by generated people; others judge it."""
+    """Quantise a generator to int8 on synthetic people, and evaluate it on held-out ones."""
     network: Any = folded(generator)
     sound, faces = _examples(network)
     held = _JUDGED * _FRAMES
     try:
         quantise(network, path, sound[held:], faces[held:])
         found = _compiled(generator, path, 1)(sound[:held], faces[:held])
-    except Exception as error:  # any network, through three libraries: not tried at each dub
+    except Exception as error:  # recorded, so as not to try again for every dub
         raise _Unfit(f"it cannot be converted ({error})") from error
     with torch.inference_mode():
         wrong = (found - network(sound[:held], faces[:held])).square().mean()
@@ -124,14 +123,14 @@ def _make(generator: FaceGenerator, path: Path) -> None:
 
 
 def quantise(network: FaceGenerator, path: Path, sound: Tensor, faces: Tensor) -> None:
-    """Write a network as ONNX with its convolutions in int8, by the ranges on these inputs.
+    """Write a network as ONNX with convolutions in int8, calibrated on these inputs.
 
-    The first convolution of the faces and the last two, which make the picture, stay in float, and
-    so do sums and concatenations.
+    The first convolution on the faces and the last two, which produce the image, stay in float, as
+    do sums and concatenations.
 
     Args:
         network: on the CPU, in eval mode.
-        path: to write.
+        path: output file.
         sound: (n, *audio_shape).
         faces: (n, *faces_shape).
     """
@@ -141,7 +140,7 @@ def quantise(network: FaceGenerator, path: Path, sound: Tensor, faces: Tensor) -
 
     kinds = ["Conv", "ConvTranspose"]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the quantiser, about empty means
+        warnings.simplefilter("ignore")  # the quantiser warns about empty means
         plain, ready = Path(folder) / "plain.onnx", Path(folder) / "ready.onnx"
         export_onnx(network, plain)
         quant_pre_process(plain, ready, skip_symbolic_shape=True)
@@ -165,13 +164,13 @@ def quantise(network: FaceGenerator, path: Path, sound: Tensor, faces: Tensor) -
 
 
 def _compiled(generator: FaceGenerator, path: Path, streams: int) -> InferenceGenerator:
-    """A generator that paints with the network in a file, ``streams`` batches at a time."""
+    """A generator that runs the network in a file, with ``streams`` batches in parallel."""
     openvino = _openvino()
     options = {
         "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": streams,
         "ENABLE_CPU_PINNING": False,
-        "INFERENCE_PRECISION_HINT": "f32",  # of what is not quantised
+        "INFERENCE_PRECISION_HINT": "f32",  # for layers that are not quantised
     }
     network: Any = folded(generator)
     network.paint = _painter(openvino.Core().compile_model(path, "CPU", options))
@@ -179,7 +178,7 @@ def _compiled(generator: FaceGenerator, path: Path, streams: int) -> InferenceGe
 
 
 def _openvino() -> Any:
-    """The package, imported without its telemetry: it would report each import."""
+    """Import OpenVINO without its telemetry, which would report every import."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
@@ -187,7 +186,7 @@ def _openvino() -> Any:
 
 
 def _painter(compiled: Any) -> Callable[[Tensor, Tensor], Tensor]:
-    """:meth:`FaceGenerator.paint` by a compiled network, from any thread."""
+    """A thread-safe :meth:`FaceGenerator.paint` that runs a compiled network."""
     requests = threading.local()
 
     def paint(sound: Tensor, faces: Tensor) -> Tensor:
@@ -200,7 +199,7 @@ def _painter(compiled: Any) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _examples(network: FaceGenerator) -> tuple[Tensor, Tensor]:
-    """Generated faces that speak, as a dub shows them: (n, *audio_shape), (n, *faces_shape)."""
+    """Inputs from synthetic talking faces, as in a dub: (n, *audio_shape), (n, *faces_shape)."""
     feature, size, others = feature_of(network), network.config["image_size"], network.references
     hide = get_framing(network.config.get("framing", "box")).hide
     sounds, pictures = [], []
