@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-_METHODS = ("logits", "look", "embed_audio", "embed_face", "generate")  # beside forward
+_METHODS = ("logits", "look", "embed_audio", "embed_face", "generate")  # besides forward
 
 
 def compile_network(network: nn.Module, **options: Any) -> None:

@@ -29,7 +29,7 @@ from lipsync.training.terms import Term, weighted_terms
 from lipsync.training.terms.adversarial import AdversarialTerm
 from lipsync.training.weights import architecture, start_from
 
-_CHUNK = 25  # frames of a clip painted at a time
+_CHUNK = 25  # batch size in frames when generating a clip
 _SEEN_AND_HEARD = ("image_size", "framing", "feature")
 
 

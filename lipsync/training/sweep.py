@@ -1,9 +1,8 @@
 """A sweep's folder as a table and a plot: ``python -m lipsync.training.sweep FOLDER``.
 
-Every run below the folder gives a row: what was overridden, and its validation numbers where the
-number that it selects by was best. Written beside the runs: ``sweep.csv`` (all numbers),
-``sweep.md`` (the main ones) and, for generators, ``sweep.png``: L1 against the sync loss, the
-trade-off that their weights make.
+One row per run below the folder: its overrides, and its metrics at its best validation. Writes
+``sweep.csv`` (all metrics), ``sweep.md`` (the main ones) and, for generators, ``sweep.png`` with L1
+against the sync loss, between which the loss weights trade off.
 """
 
 from __future__ import annotations
