@@ -199,7 +199,7 @@ def test_by_default_expert_open_checks_in_any_framing_and_leaves_nothing_out(
     video(tmp_path / "in/s/a.mp4", moving(30))
     for framing in ("box", "aligned_jaw"):
         options = Options(framing=framing)
-        summary = prepare(tmp_path / "in", tmp_path / framing, options, workers=0, progress=False)
+        summary = prepare(tmp_path / "in", tmp_path / "out", options, workers=0, progress=False)
         assert summary.sync == "sync, by expert-open: 1 unsure"  # lips that do not move
         (kept,) = summary.kept
         assert kept.frames == 30
