@@ -58,7 +58,7 @@ def mel_centres() -> np.ndarray:
 
 
 def mfcc(wave: np.ndarray) -> np.ndarray:
-    """13 cepstral coefficients at 100 frames a second, as SyncNet v2 reads them.
+    """13 cepstral coefficients at 100 frames per second, the input of SyncNet v2.
 
     25 ms windows every 10 ms, n_fft 512, 26 triangular filters from 0 to 8000 Hz on the HTK mel
     scale, log, DCT-II (orthonormal), lifter 22; the log energy of the frame replaces c0. Computed

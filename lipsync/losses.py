@@ -36,7 +36,7 @@ def reconstruction(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def lower_reconstruction(fake: Tensor, real: Tensor) -> Tensor:
-    """The same on the lower halves, which a generator has to generate: (..., H, W)."""
+    """The same over the lower halves, which a generator has to fill in: (..., H, W)."""
     return F.l1_loss(lower_half(fake), lower_half(real))
 
 
@@ -44,7 +44,7 @@ def cosine_bce(audio: Tensor, face: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy of the cosine of two embeddings, as published (Wav2Lip, section 3.2).
 
     Args:
-        audio, face: (N, D) unit embeddings with a cosine in [0, 1], as a final ReLU makes them.
+        audio, face: (N, D) unit embeddings with a cosine in [0, 1], as after a final ReLU.
         target: (N,) 1 for pairs in sync, 0 for others.
     """
     cosine = (audio * face).sum(dim=1).float()
@@ -63,10 +63,10 @@ def _bce(probability: Tensor, target: Tensor) -> Tensor:
 
 
 def pairs_bce(audio: Tensor, face: Tensor, start: Tensor, min_gap: int) -> Tensor:
-    """The published expert loss on the windows of clips: positives and negatives half and half.
+    """The published expert loss over the windows of clips: half positives, half negatives.
 
-    Every face window is compared with its own sound, and with the sounds of the windows of its clip
-    that are ``min_gap`` frames away or more; their mean takes the place of one drawn at random.
+    Every face window is compared with its own sound, and with the sounds of all windows of its clip
+    that are at least ``min_gap`` frames away; the mean over these replaces a random draw.
 
     Args:
         audio, face: (C, K, D) unit embeddings of K windows of each of C clips, cosines in [0, 1].
@@ -89,8 +89,8 @@ def clip_info_nce(
     """Contrastive loss over the windows of one clip, both ways (InfoNCE, van den Oord et al. 2018).
 
     Which of the clip's K sounds belongs to this face window, and which face to this sound? Other
-    clips are never negatives, so that neither voice nor appearance can give the answer. Windows
-    closer than ``min_gap`` frames to the right one are left out.
+    clips are never negatives, so neither voice nor appearance can give the answer away. Windows
+    closer than ``min_gap`` frames to the correct one are left out.
 
     Args:
         audio, face: (C, K, D) unit embeddings.
@@ -141,7 +141,7 @@ def _distances(start: Tensor) -> Tensor:
 
 
 def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
-    """Binary cross-entropy of a discriminator's logits, real pictures 1 and generated 0."""
+    """Binary cross-entropy of a discriminator's logits: real pictures 1, generated 0."""
     return (
         F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
         + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
@@ -166,10 +166,10 @@ def adversarial_square(fake: Tensor) -> Tensor:
 def structure(fake: Tensor, real: Tensor) -> Tensor:
     """1 - MS-SSIM of pictures in [0, 1], (..., 3, H, W), H and W 64 and more.
 
-    Three scales instead of the published five, whose coarsest needs 176 pixels; their weights are
-    the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003). Its windows are
-    weighted sums of rows and of columns, that is matrix products, which are quicker on a CPU than
-    a convolution.
+    Three scales are used instead of the published five, whose coarsest needs 176 pixels; the
+    weights are the published ones, normalised to a sum of 1 (Wang, Simoncelli & Bovik 2003). The
+    windows are computed as matrix products over rows and columns, which are faster on a CPU than a
+    convolution.
     """
     with torch.autocast(fake.device.type, enabled=False):  # a variance is what squares differ by
         fake, real = fake.float().flatten(0, -4), real.float().flatten(0, -4)
@@ -203,13 +203,13 @@ def texture(fake: Tensor, real: Tensor) -> Tensor:
     The root mean square of the differences between pixels two apart, horizontal and vertical, is
     taken in blocks of 8 x 8 pixels, every 4 pixels; the loss is the mean absolute difference of
     these between generated and true pictures. Where the position of a detail is uncertain, L1
-    rewards blurring it; this loss penalises that, but not a detail elsewhere in its block. Between
-    neighbouring pixels a chequered pattern, which networks paint easily, would count as detail.
-    Computed in grey, on the lower halves and the 8 rows above.
+    rewards blurring it; this loss penalises that, but not a detail elsewhere in its block. With
+    differences between neighbouring pixels, a checkerboard pattern, a common artefact of networks,
+    would count as detail. Computed in grey, on the lower halves and the 8 rows above.
 
-    Dots in a grid are the cheapest detail of networks that double their size step by step: the
-    error of fine detail, averaged over places 4 pixels apart, is added, in which only what repeats
-    itself so is left.
+    Networks that upsample in steps of two can fake detail by a grid of dots. To penalise it, the
+    error of fine detail averaged over positions 4 pixels apart is added; only patterns that repeat
+    at that distance survive this average.
 
     Args:
         fake, real: (..., 3, H, W) in [0, 1], H and W 16 and more.
@@ -241,19 +241,19 @@ def _repeated(error: Tensor) -> Tensor:
 
 
 def feature_difference(fake: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute difference of activations, as a share of the true ones' mean size.
+    """Mean absolute difference of activations, relative to the mean magnitude of the true ones.
 
-    So layers count alike, however large their numbers are, and so do networks.
+    So layers and networks count equally, whatever the scale of their activations.
 
     Args:
-        fake, real: of one shape; no gradient goes through ``real``.
+        fake, real: of the same shape; no gradient flows through ``real``.
     """
     real = real.detach().float()
     return (fake.float() - real).abs().mean() / real.abs().mean().clamp_min(_NO_ACTIVITY)
 
 
 def margin_contrastive(distance: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:
-    """Contrastive loss of pairs (Hadsell et al. 2006), as LipGAN's discriminator learns it.
+    """Contrastive loss of pairs (Hadsell et al. 2006), used by LipGAN's discriminator.
 
     The mean of ``distance ** 2`` where the target is 1, ``max(0, margin - distance) ** 2`` where it
     is 0.

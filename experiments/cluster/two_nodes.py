@@ -81,7 +81,7 @@ def done(url: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--videos", type=int, default=100)
-    parser.add_argument("--files", type=int, default=5, help="whose clips a shard holds")
+    parser.add_argument("--files", type=int, default=5, help="videos per shard")
     asked = parser.parse_args()
     from ray.cluster_utils import Cluster
 

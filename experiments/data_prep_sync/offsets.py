@@ -65,7 +65,9 @@ def main() -> None:
 
     judge = as_judge(arguments.judge)
     shifts = list(range(-15, 16, arguments.step))
-    print("| split | clips | found within a frame | worst offset | in place after correction |")
+    print(
+        "| split | clips | found within a frame | at the worst shift | in sync after correction |"
+    )
     print("| --- | --- | --- | --- | --- |")
     figure, axes = plt.subplots(figsize=(7, 3.5))
     for split in arguments.splits:

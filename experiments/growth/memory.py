@@ -39,10 +39,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipes", nargs="+")
     parser.add_argument("--batches", type=int, nargs=2, default=(2, 8), metavar="SIZE")
-    parser.add_argument("--options", nargs="*", default=[], help="of every training")
+    parser.add_argument("--options", nargs="*", default=[], help="train.py options for all runs")
     args = parser.parse_args()
     few, many = args.batches
-    print("| recipe | recompute | peak, MB | batches of | MB a sample more |")
+    print("| recipe | recompute | peak, MB | batch size | MB per further sample |")
     print("| --- | --- | --- | --- | --- |")
     for recipe in args.recipes:
         with initialize_config_dir(str(REPOSITORY / "conf"), version_base=None):

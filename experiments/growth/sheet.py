@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("split")
     parser.add_argument("models", nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--grown", type=int, help="also the first, grown to this size, untrained")
+    parser.add_argument("--grown", type=int, help="also grow the first to this size, untrained")
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--frame", type=int, default=30)
     args = parser.parse_args()

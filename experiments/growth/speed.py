@@ -53,7 +53,7 @@ def main() -> None:
             core[name].append(time.process_time() - work)
     print(f"batches of {args.batch}, {args.threads} threads, {fastest_dtype()}, load "
           f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")  # fmt: skip
-    print("| px | frames/s, median | frames/s, best | core ms a frame, best |")
+    print("| px | frames/s, median | frames/s, best | CPU ms per frame, best |")
     print("| --- | --- | --- | --- |")
     for name, times in seconds.items():
         median, best = (args.batch / each for each in (statistics.median(times), min(times)))

@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--inputs", help="a torch file {'mel', 'faces'} to use instead of noise")
-    parser.add_argument("--ranges", help="such a file, by whose ranges int8 is set")
+    parser.add_argument("--ranges", help="such a file, to set the quantisation ranges of int8")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 

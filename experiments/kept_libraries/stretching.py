@@ -90,7 +90,7 @@ SYSTEMS: dict[str, Stretcher] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=12, help="of GRID, of each speaker")
+    parser.add_argument("--clips", type=int, default=12, help="clips of each GRID speaker")
     args = parser.parse_args()
     whisper = Whisper()
 

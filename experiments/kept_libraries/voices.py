@@ -78,7 +78,7 @@ def match_world(wave: np.ndarray, reference: World, tracker: str) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=12, help="of a speaker, at most")
+    parser.add_argument("--clips", type=int, default=12, help="maximum clips per speaker")
     args = parser.parse_args()
     root, embed, recognise = args.data / "grid", Embedder(), Recogniser()
 

@@ -109,14 +109,14 @@ VIDEOS: dict[str, tuple[str, Recipe]] = {
     "pixels 1:2": (".mp4", Recipe(aspect=Fraction(1, 2))),
     "pixels 16:15": (".mp4", Recipe(aspect=Fraction(16, 15))),
     "pixels 4:3, HDV": (".ts", Recipe(aspect=Fraction(4, 3), shape=None)),
-    "turned by 90": (".mp4", Recipe(shape=_rot(1))),
-    "turned by 180": (".mp4", Recipe(shape=_rot(2))),
-    "turned by 270": (".mp4", Recipe(shape=_rot(3))),
-    "interlaced MPEG-2": (
+    "rotated by 90": (".mp4", Recipe(shape=_rot(1))),
+    "rotated by 180": (".mp4", Recipe(shape=_rot(2))),
+    "rotated by 270": (".mp4", Recipe(shape=_rot(3))),
+    "MPEG-2, interlaced": (
         ".mpg",
         Recipe("mpeg2video", sound="mp2", options={"flags": "+ilme+ildct"}, fields=True),
     ),
-    "interlaced H.264": (".mp4", Recipe(options={"x264-params": "tff=1"}, fields=True)),
+    "H.264, interlaced": (".mp4", Recipe(options={"x264-params": "tff=1"}, fields=True)),
     # clocks
     "edit list hides 0.4 s": (".mp4", Recipe(begins=0.4, options={"bf": "0"})),
     "edit list, B-frames": (".mov", Recipe(begins=0.4)),
@@ -150,10 +150,10 @@ VIDEOS: dict[str, tuple[str, Recipe]] = {
     "two videos, the second default": (".mkv", Recipe(more="video")),
     "two sounds, the second default": (".mkv", Recipe(more="audio")),
 }  # fmt: skip
-TURNED = {"turned by 90": 90, "turned by 180": 180, "turned by 270": 270}
+TURNED = {"rotated by 90": 90, "rotated by 180": 180, "rotated by 270": 270}
 PICTURES = {
     "PNG": ".png", "PNG, 16 bits": ".png", "PNG, alpha": ".png", "JPEG": ".jpg",
-    "JPEG, EXIF turn": ".jpg", "WebP": ".webp", "AVIF": ".avif", "HEIC": ".heic", "BMP": ".bmp",
+    "JPEG, EXIF rotation": ".jpg", "WebP": ".webp", "AVIF": ".avif", "HEIC": ".heic", "BMP": ".bmp",
     "TIFF": ".tif", "animated GIF": ".gif", "animated PNG": ".png", "animated WebP": ".webp",
     "animated AVIF": ".avif",
 }  # fmt: skip
@@ -197,7 +197,7 @@ def _picture(path: Path, name: str, card: Card, moving: bool) -> None:
         except ImportError:
             raise MediaError(path, "cannot be made", "install pillow-heif") from None
         register_heif_opener()
-    if name == "JPEG, EXIF turn":
+    if name == "JPEG, EXIF rotation":
         picture = picture.transpose(Image.Transpose.ROTATE_90)
         exif = Image.Exif()
         exif[0x0112] = 6

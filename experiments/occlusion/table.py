@@ -36,7 +36,7 @@ def main() -> None:
     unit = (np.arange(SIDE) + 0.5) / SIDE
     painted = get_framing(network.config["framing"]).mask.weights(unit[None], unit[:, None])
     keys = reader.keys(given.split)
-    print("| in front | kept | unpainted |\n| --- | ---: | ---: |")
+    print("| occluder | kept | unpainted |\n| --- | ---: | ---: |")
     for kind in (*KINDS, "none"):
         rng = np.random.default_rng(0)
         rows = [shares(finder, painted, pictures(reader, key), kind, rng) for key in keys]

@@ -73,7 +73,7 @@ def measure(root: Path, keys: list[str], judge_name: str) -> tuple[dict, dict, s
         except MediaError as error:
             problems[key] = error.problem
             continue
-        ways = {"as it is": wave} | {f"{frames} late": late(wave, frames) for frames in LATE}
+        ways = {"original": wave} | {f"{frames} late": late(wave, frames) for frames in LATE}
         for way, sound in (ways | {"another clip's": other}).items():
             sound = stretch.sound(sound)
             count = min(len(video), judge.count(len(video) + judge.window - 1, len(sound)))
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="videos <speaker>/<clip>.mp4 and filelists/")
     parser.add_argument("--judge", default=DEFAULT_JUDGE, help="name or path of a judge")
     parser.add_argument("--splits", nargs="+", default=["test", "unseen"])
-    parser.add_argument("--clips", type=int, help="only so many of each split")
+    parser.add_argument("--clips", type=int, help="clips of each split (default: all)")
     parser.add_argument("-o", "--output", type=Path, help="write shifts.json there")
     args = parser.parse_args()
 

@@ -85,7 +85,7 @@ def main() -> None:
         cells = [f"{table[kind, name][0]} + {table[kind, name][1]}" for name in detectors]
         print(f"{kind:28}{count:8}" + "".join(f"{cell:>16}" for cell in cells))
     cells = [f"{1e3 * took[name] / frames:.2f}" for name in detectors]
-    print(f"{'ms a frame, 128 px':36}" + "".join(f"{cell:>16}" for cell in cells))
+    print(f"{'ms per frame, 128 px':36}" + "".join(f"{cell:>16}" for cell in cells))
 
 
 if __name__ == "__main__":

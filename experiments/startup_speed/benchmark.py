@@ -40,7 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     root = options.at.resolve()
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    print("| start | s |\n| --- | ---: |")
+    print("| command | s |\n| --- | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         for name, words in STARTS.items():
             command = [sys.executable, *(word.format(root=root) for word in words)]

@@ -76,7 +76,7 @@ class Raw(Format):
 
 
 class JpegFile(Format):
-    name = f"JPEGs ({_QUALITY}) in one file a clip"
+    name = f"JPEGs ({_QUALITY}), one file per clip"
 
     def write(self, clip: int, faces: np.ndarray) -> None:
         blobs = [encode(face) for face in faces]
@@ -92,7 +92,7 @@ class JpegFile(Format):
 
 
 class JpegFolder(Format):
-    name = f"a JPEG ({_QUALITY}) a frame"
+    name = f"JPEGs ({_QUALITY}), one file per frame"
 
     def write(self, clip: int, faces: np.ndarray) -> None:
         (self.folder / str(clip)).mkdir()
@@ -105,7 +105,7 @@ class JpegFolder(Format):
 
 
 class Video(Format):
-    name = f"H.264 (CRF 18, a key frame in {_GOP})"
+    name = f"H.264 (CRF 18, every {_GOP}th a key frame)"
 
     def write(self, clip: int, faces: np.ndarray) -> None:
         size = faces.shape[2], faces.shape[1]
@@ -130,7 +130,7 @@ class Video(Format):
 
 
 class Hdf5(Format):
-    name = "HDF5, chunks of a frame, lzf"
+    name = "HDF5, one frame per chunk, lzf"
 
     def write(self, clip: int, faces: np.ndarray) -> None:
         import h5py
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    print("| size | format | windows/s (lowest-highest) | GB an hour | PSNR, dB | files |")
+    print("| size | format | windows/s (lowest-highest) | GB per hour | PSNR, dB | files |")
     print("| ---: | --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

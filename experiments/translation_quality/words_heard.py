@@ -25,7 +25,7 @@ def main() -> None:
     """Print one table a question, and the whole as JSON where asked."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=10, help="GRID clips a speaker")
+    parser.add_argument("--count", type=int, default=10, help="GRID clips per speaker")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     whisper = Whisper()

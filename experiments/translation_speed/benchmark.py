@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--to", default="es")
-    parser.add_argument("--seconds", type=float, default=10.0, help="the video is brought to it")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of the video")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("more", nargs="*", help="further options of lipsync translate, after --")
     options = parser.parse_args()

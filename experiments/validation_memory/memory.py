@@ -88,8 +88,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="small", help="small or published")
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--one", nargs=3, metavar=("ROOT", "NETWORK", "WAY"), help="one case here")
-    parser.add_argument("--write", metavar="ROOT", help="write the set and no more")
+    parser.add_argument(
+        "--one", nargs=3, metavar=("ROOT", "NETWORK", "WAY"), help="run a single case"
+    )
+    parser.add_argument("--write", metavar="ROOT", help="only write the set")
     args = parser.parse_args()
     size = [f"size={args.size}"]
     if args.one:

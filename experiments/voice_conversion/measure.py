@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a trained converter")
     parser.add_argument("root", type=Path, help="prepared GRID")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=20, help="of a speaker, at most")
+    parser.add_argument("--clips", type=int, default=20, help="maximum clips per speaker")
     parser.add_argument("--save", type=Path, help="a folder for the sounds")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -131,7 +131,7 @@ def main() -> None:
                 "source": wave,
                 "taken apart and put together": as_loud(synthesise(analyse(wave)), wave, RATE),
                 "match_voice": match_voice(wave, RATE, reference),
-                "mean and deviation": convert(wave, RATE, untrained, target),
+                "mean and standard deviation": convert(wave, RATE, untrained, target),
                 "CycleGAN-VC2": converted,
             }
             said = sentence(key.split("/")[1])

@@ -22,8 +22,8 @@ ABSENT = -100.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("clips", nargs="+", type=Path, help="videos with one face that speaks")
-    parser.add_argument("--others", type=int, default=4, help="sounds of others for each face")
+    parser.add_argument("clips", nargs="+", type=Path, help="videos that show one person speaking")
+    parser.add_argument("--others", type=int, default=4, help="sounds of other clips per face")
     options = parser.parse_args()
     detector, rng = get_detector("centerface"), random.Random(0)
     rows: list[tuple[float, float, bool]] = []  # seconds, worth, own

@@ -103,7 +103,7 @@ def sha256(path: Path) -> str:
 def fingerprint(network: nn.Module | Mapping[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and values of a network's weights, hexadecimal.
 
-    The same whatever file they came from.
+    It does not depend on the file that the weights came from.
     """
     digest = hashlib.sha256()
     state = network.state_dict() if isinstance(network, nn.Module) else network

@@ -52,7 +52,7 @@ def load_model(
     part: str | None = None,
     convert: bool = False,
 ) -> Network:
-    """Load a network in eval mode, with float32 weights; ``card`` is its model card.
+    """Load a network in eval mode, with float32 weights; its ``card`` is the model card.
 
     Args:
         path_or_name: an official file (Wav2Lip, Wav2Lip + GAN, lip-sync expert, visual quality
@@ -66,8 +66,8 @@ def load_model(
         convert: also read old files that do not record their feature and framing.
 
     Raises:
-        CheckpointError: one line that says what is wrong with the file, or which names there are.
-            Nothing in a file is ever executed.
+        CheckpointError: one line that says what is wrong with the file, or lists the available
+            names. Nothing in a file is ever executed.
     """
     with _located(path_or_name) as path:
         return _build(path, _read(path, part), convert).to(device)

@@ -20,16 +20,16 @@ from lipsync.errors import CheckpointError
 def push_to_hub(
     model: nn.Module | str | Path, repo: str, *, card: Mapping[str, Any] | None = None
 ) -> str:
-    """Upload a model and its card; :func:`load_model` reads it at the address that is returned.
+    """Upload a model and its card; :func:`load_model` reads it from the returned address.
 
-    A repository that is not there yet is made private, for you to open on its page. One commit
-    holds ``model.safetensors`` and ``README.md``; other files of the repository stay.
+    A new repository is private; make it public on its page. One commit adds ``model.safetensors``
+    and ``README.md``; other files of the repository are kept.
 
     Args:
-        model: a network of :mod:`lipsync.models`, or what :func:`load_model` takes.
+        model: a network of :mod:`lipsync.models`, or an argument of :func:`load_model`.
         repo: ``org/repo``, with or without ``hf://``.
         card: plain values for its card, such as ``name``, ``what``, ``data``, ``licence``,
-            ``metrics`` (name -> number) and ``limits``, beside what its own card says.
+            ``metrics`` (name -> number) and ``limits``, added to its own card.
 
     Returns:
         ``hf://org/repo@commit``.

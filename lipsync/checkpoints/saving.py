@@ -34,17 +34,19 @@ def save_model(
         model: a network of :mod:`lipsync.models`.
         path: the ``.safetensors`` to write.
         card: what a user should know, in plain values: data, licence, metrics, ... The
-            architecture, its sizes and the parameter count are added, and what the network's own
-            file says of its weights, such as what trained it (:data:`.origin.CARRIED`).
-        half: store matrices and kernels as float16, half the size; loading gives float32. Vectors
-            (biases, norms) stay float32: they are small, and some do not fit.
+            architecture, its sizes and the parameter count are added, and what the file of the
+            network's weights states about them, such as what they were trained with
+            (:data:`.origin.CARRIED`).
+        half: store matrices and kernels as float16, at half the size; loading gives float32.
+            Vectors (biases, norms) stay float32: they are small, and some exceed the range of
+            float16.
 
     Returns:
         The card as written beside the file.
 
     Raises:
-        CheckpointError: a network that is not of this package, a card that is not plain values,
-            or a place that cannot be written; then nothing is left behind.
+        CheckpointError: a network that is not of this package, a card that is not plain values, or
+            a path that cannot be written; nothing is left behind then.
     """
     path = Path(path)
     if path.suffix != ".safetensors":

@@ -25,7 +25,7 @@ _COMPUTED = 64  # features of clips in the published layout that a process keeps
 class Clip:
     """One clip, read lazily; the base class of all kinds of clips.
 
-    A subclass provides ``faces``, and overrides what it can provide at a lower cost than by them.
+    A subclass provides ``faces``, and overrides whatever it can provide at a lower cost.
 
     Args:
         key: ``speaker/clip``.
@@ -49,7 +49,7 @@ class Clip:
 
     @property
     def framing(self) -> str | None:
-        """Name of the framing that its faces were cut by; None where it does not say."""
+        """Name of the framing of its faces; None if unknown."""
         return self.info.get("framing")
 
     @property
@@ -62,10 +62,10 @@ class Clip:
         return self.faces[np.asarray(frames), top:]
 
     def feature(self, feature: Feature) -> np.ndarray:
-        """float32 (bands, columns) of the whole sound, however it is cut; do not write to it.
+        """float32 (bands, columns) of the whole sound, whatever its window; do not write to it.
 
         Raises:
-            ClipError: it is not stored; names the command that adds it.
+            ClipError: the feature is not stored; the message names the command that adds it.
         """
         values = self._features.get(feature.file)
         if values is None:
@@ -94,7 +94,7 @@ class Clip:
         return sorted(p.name for p in self.path.glob("*.npy") if p.name != "faces.npy")
 
     def array(self, file: str) -> np.ndarray | None:
-        """What a file of a stored feature holds; None where there is no such file."""
+        """The array in a file of a stored feature; None if there is no such file."""
         path = self.path / file
         if not path.is_file():
             return None

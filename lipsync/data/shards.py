@@ -64,14 +64,14 @@ class PreparedShards:
 
     Args:
         root: a folder or a URL.
-        cache: folder on this node for clips that were read; None for no cache.
+        cache: folder on this node for clips that have been read; None for no cache.
         cache_gb: maximum size of the cache.
         cached: ``clips``, as stored, from URLs only; or ``pixels``, decoded, from local shards,
             too: six to twelve times as large, and read as fast as folders.
         damaged: ``skip`` clips that cannot be read, or raise an ``error``.
 
     Raises:
-        ConfigError: no set there, or options that cannot work.
+        ConfigError: no set at ``root``, or options that cannot work.
     """
 
     def __init__(
@@ -111,10 +111,10 @@ class PreparedShards:
         return self.root
 
     def keys(self, split: str) -> list[str]:
-        """The ``speaker/clip`` names of a split, without those of shards that are cut off.
+        """The ``speaker/clip`` names of a split, without those in truncated shards.
 
         Raises:
-            ConfigError: the list is missing or empty, or all of it is lost.
+            ConfigError: the list is missing or empty, or all its clips are lost.
         """
         name = f"filelists/{split}.txt"
         try:
@@ -137,7 +137,7 @@ class PreparedShards:
         """A clip.
 
         Raises:
-            ClipError: if there is none of that key.
+            ClipError: if there is no clip with that key.
         """
         number = self.index.find(key)
         if number is None:
@@ -145,7 +145,7 @@ class PreparedShards:
         return ShardClip(key, number, self)
 
     def source(self, number: int) -> Read:
-        """What reads a clip."""
+        """The object that reads a clip."""
         index, shard = self.index, str(self.index.shards[self.index.shard[number]])
         first, length = int(index.begin[number]), int(index.length[number])
         if self.place.local is not None:

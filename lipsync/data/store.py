@@ -1,6 +1,6 @@
-"""Prepared sets: face crops, sound, features of the sound, and what is known of the clips.
+"""Prepared sets: face crops, sound, features of the sound, and metadata of the clips.
 
-Large ones may be in shards (:mod:`lipsync.data.shards`); else a clip is a folder::
+Large sets may be in shards (:mod:`lipsync.data.shards`); otherwise a clip is a folder::
 
     <root>/<speaker>/<clip>/faces.npy    uint8 (frames, S, S, 3) RGB, 25 fps
                             audio.wav    16 kHz mono, 16 bit
@@ -10,8 +10,8 @@ Large ones may be in shards (:mod:`lipsync.data.shards`); else a clip is a folde
     <root>/filelists/{train,val,test}.txt   one "speaker/clip" a line
 
 Raw pixels in one file let a loader read any five frames without decoding anything; a set takes 2.5
-GB an hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
-clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read as it is: only the
+GB per hour at 96 px and 17.7 GB at 256 px (``experiments/store_formats`` explains the choice). A
+clip folder in the published layout (``0.jpg 1.jpg ... audio.wav``) is read directly: only the
 frames that a sample needs are decoded, and features that are not stored are computed.
 """
 
@@ -45,12 +45,12 @@ STORED = (Mel(), LipGANMFCC(), SyncNetMFCC())
 def open_set(
     root: str | Path, image_size: int = 96, **shards: Any
 ) -> PreparedFolder | PreparedShards:
-    """The reader of a prepared set of either form.
+    """The reader of a prepared set, in folders or shards.
 
     Args:
         root: a folder, or the URL of a set in shards.
-        image_size: as of :class:`PreparedFolder`.
-        shards: options of :class:`~lipsync.data.shards.PreparedShards`, for sets of that form.
+        image_size: as in :class:`PreparedFolder`.
+        shards: options of :class:`~lipsync.data.shards.PreparedShards`, for sets in shards.
 
     Raises:
         ConfigError: shards that cannot be read.
@@ -102,7 +102,7 @@ def clip_path(root: str | Path, key: str) -> Path:
 
 
 def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
-    """Open a prepared clip of a set of any form, or a folder in the published layout.
+    """Open a clip of a prepared set, in folders or shards, or a folder in the published layout.
 
     Args:
         root: the prepared set, or its URL.
@@ -146,14 +146,14 @@ def write_clip(
     info: dict[str, Any],
     features: Sequence[Feature] | Mapping[str, np.ndarray] = STORED,
 ) -> Path:
-    """Write a clip whole or not at all; an older clip of that key is replaced.
+    """Write a clip atomically; an older clip with that key is replaced.
 
     Args:
         root: the prepared set.
         key: ``speaker/clip``.
         faces: uint8 (frames, S, S, 3) RGB at 25 fps.
         wave: float32 (samples,) at 16 kHz, sample 0 at the time of frame 0.
-        info: metadata of the clip, as for JSON; ``frames`` and ``size`` are added.
+        info: metadata of the clip, JSON-serialisable; ``frames`` and ``size`` are added.
         features: audio features to compute and store; or a mapping of file names to arrays, which
             are stored unchanged.
 

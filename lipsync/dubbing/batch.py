@@ -59,12 +59,11 @@ def dub_batch(
     Args:
         path: a CSV file with the columns face, audio, output and any option of :func:`dub`, or a
             YAML file, a list of mappings with such keys; relative paths are relative to it.
-        jobs: how many dubs are made at a time, each in a process of its own; 1 makes them in this
-            one. The files are the same.
-        progress: called with (which dub of how many, frames done, frames in all or None), its
-            other stages in the first of these; with several ``jobs`` with (how many dubs, frames
-            done of all of them, frames in all, those of dubs that have not begun estimated from
-            the others).
+        jobs: number of dubs made in parallel, each in its own process; 1 makes them in this
+            process. The output files are the same.
+        progress: called with (number of the dub and its stage, frames done, frames in all or None);
+            with several ``jobs`` with (number of dubs, frames done of all dubs, frames in all,
+            which are estimated for dubs that have not begun).
         **options: for all dubs; those in the list override them.
 
     Raises:

@@ -29,7 +29,7 @@ def add_dub(commands: Any) -> None:
     add("-o", "--output", required=True, help=about)
     about = "instead: a CSV or YAML list with columns face, audio, output and options"
     add("--batch", action=_Batch, metavar="LIST", help=about)
-    about = "with --batch: dubs made at a time, each in a process of its own (default: 1)"
+    about = "with --batch: number of dubs to make in parallel, each in its own process (default: 1)"
     add("--jobs", type=int, metavar="N", help=about)
     add("--model", help="name or path of a generator, or a folder of adapted ones")
     add("--adapt", action="store_true", help="adapt the model to the person in FACE first")
@@ -104,10 +104,10 @@ def add_dub(commands: Any) -> None:
         action="store_false",
         help="keep generated colours and detail as they are",
     )
-    add("--backdrop", metavar="COLOUR", help="for transparent faces: white (default) or #rrggbb")
+    add("--backdrop", metavar="COLOUR", help="behind transparent faces: white (default) or #rrggbb")
     about = "none (default), sharpen, or a face restorer (GFPGAN, CodeFormer, ...) as an .onnx file"
     add("--enhance", metavar="HOW", help=about)
-    about = "finds hands, microphones, captions in front of faces: a name, a path, or none"
+    about = "detects hands, microphones, captions in front of faces: a name, a path, or none"
     add("--occlusion", metavar="MODEL", help=f"{about} (default: occlusion-open)")
     add("--watermark", nargs="?", const="AI-generated", metavar="TEXT", help="add a visible mark")
     add("--preview", action="store_true", help="write the source and the dub side by side")

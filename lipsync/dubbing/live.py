@@ -30,12 +30,12 @@ MOST_BYTES = 2**30  # of these frames; very large pictures come fewer
 
 
 class LiveSession:
-    """A face that speaks what is pushed, frame by frame.
+    """A face that speaks the sound pushed to it, frame by frame.
 
-    The face's video (at most 30 s and 1 GiB of frames) is read and followed first, and then played
-    back and forth, or shown as a still. A frame can be made when the sound has come that its
-    generator hears beside it: :attr:`latency` seconds after the frame's own time, to which the time
-    of generating it is added.
+    The face's video (at most 30 s and 1 GiB of frames) is read and tracked first, and then played
+    back and forth, or shown as a still. A frame can be generated once the sound in its audio window
+    has arrived: :attr:`latency` seconds after the frame's own time, plus the time it takes to
+    generate.
 
     Args:
         face: a short video, or a still picture.
@@ -96,7 +96,7 @@ class LiveSession:
         self.restart()
 
     def restart(self) -> None:
-        """Begin again with other sound, as when another person connects; the face is kept."""
+        """Start again with new sound, for instance when another person connects; keeps the face."""
         frames = len(self._frames)
         self._order = chain(range(frames), continued(frames, self._options.length))
         self._speech = Speech(self.lips.feature)
@@ -106,15 +106,15 @@ class LiveSession:
 
     @property
     def latency(self) -> float:
-        """Seconds of sound behind a frame's own time without which it cannot be made."""
+        """Seconds of sound after a frame's own time that are needed to generate it."""
         delay = self._gate.delay if self._gate is not None else self._leveller.delay
         return self.lips.feature.look_ahead() + delay
 
     def push(self, wave: np.ndarray) -> Iterator[DubbedFrame]:
-        """Take sound in, float32 (n,) mono at 16 kHz; give the frames that it completes.
+        """Take sound, float32 (n,) mono at 16 kHz, and yield the frames that it completes.
 
-        The sound is taken at once; frames are made as they are asked for. Those that are not come
-        with the next.
+        The sound is taken at once; frames are generated as they are consumed. Those not consumed
+        are yielded by the next call.
         """
         wave = np.asarray(wave, np.float32)
         if self._speech.ended:
@@ -126,7 +126,7 @@ class LiveSession:
         return self._ready(float("inf"))
 
     def finish(self) -> Iterator[DubbedFrame]:
-        """The frames that are left, up to the end of the sound."""
+        """The remaining frames, up to the end of the sound."""
         self._hear(self._leveller.finish())
         if self._gate is not None:
             self._speech.push(self._gate.finish())

@@ -145,7 +145,7 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
 
     Args:
         face: a video, or a still picture.
-        audio: as there.
+        audio: as for :func:`dub`.
         **options: those of :class:`lipsync.dubbing.options.Options`.
 
     Raises:

@@ -60,7 +60,7 @@ class DubResult(Plain):
             rate's ``fps`` is its mean.
         faces_found: frames that were dubbed.
         by_face: number of dubbed frames for each of several faces.
-        people: number of dubbed frames for each person of a gallery; "" for faces of nobody there.
+        people: number of dubbed frames for each person of a gallery; "" for faces of other people.
         skipped: (start, end) ranges of frames that were not dubbed, end exclusive: no face, or one
             that is too small or in profile.
         source_frames: frames of the face's video that were used.
@@ -68,7 +68,7 @@ class DubResult(Plain):
             longer; "pingpong", "loop", "freeze" or "trim" if the sound was longer.
         stretch: (start, end) of the dubbed range in seconds, if it was not the whole video.
         model: name of the generator.
-        not_adapted: why the generator is not adapted to the person, if it was to be; else "".
+        not_adapted: why the generator was not adapted to the person although requested; else "".
         references: its reference frames.
         sound: "copied", or the codec of the sound, and its loudness if one was requested.
         silent: whether the sound is silent, so that the mouth rests throughout.
@@ -76,7 +76,7 @@ class DubResult(Plain):
         hdr: transfer of HDR video that was tone-mapped, "PQ" or "HLG"; else "".
         codec: of the video, a name of ``--codec``, or "png".
         kept: properties of the source kept beyond 8-bit colour: "10 bits", "transparency", or both.
-        beside: other tracks and chapters of the source that were kept, a few words on each.
+        beside: other tracks and chapters of the source that were kept, briefly described.
         left_out: those that were left out, and why.
         tracks: file of face boxes, if one was written.
         stage_seconds: seconds in which each stage was busy; they overlap.

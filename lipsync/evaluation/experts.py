@@ -84,7 +84,7 @@ def evaluate_expert(
     min_gap: int = 5,
     device: str = "cpu",
 ) -> ExpertReport:
-    """Off-sync accuracy of an expert, per speaker and against the gap, on prepared clips.
+    """Off-sync accuracy of an expert on prepared clips, by speaker and by gap.
 
     Args:
         judge: an expert, its path or its name.

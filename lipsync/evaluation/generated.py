@@ -60,15 +60,15 @@ def evaluate_generator(
 ) -> Report:
     """Dub every pair with a generator and score it beside its baselines and the real videos.
 
-    A pair in which anything cannot be read, dubbed or scored is named with its problem and left
-    out of the means of all sets, so that these are always over the same pairs.
+    A pair of which any part cannot be read, dubbed or scored is named with its problem and left out
+    of the means of all sets, so that these are always over the same pairs.
 
     Args:
         model: a generator, or the name or path of one.
         pairs: what to dub; see :mod:`lipsync.evaluation.lists`.
-        output: a folder for dubs and results (:mod:`lipsync.evaluation.folder`). With the results
-            of an interrupted run of the same settings in it, only what is missing is done, and the
-            report is the same.
+        output: a folder for dubs and results (:mod:`lipsync.evaluation.folder`). If it holds the
+            results of an interrupted run with the same settings, only what is missing is done, and
+            the report is the same.
         judge, detector, stride, vshift, protocol, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
         reference_frames: "auto" or "itself", as for :func:`lipsync.dubbing.dub`.

@@ -15,6 +15,7 @@ from lipsync.evaluation.rows import (
     REAL,
     REENCODED,
     SILENT,
+    SWAPPED,
     Row,
 )
 from lipsync.evaluation.text import aligned
@@ -28,6 +29,7 @@ _WANTED = {
     "speech_correlation": (GENERATED, OWN, "motion_correlation"),
     "other_references": (OTHERS, GENERATED, "motion_correlation"),
     "old_speech_found": (OLD, COPIED, _FOUND),
+    "third_speech_found": (SWAPPED, COPIED, _FOUND),
     "covered_mouth": (COVERED, COPIED, _FOUND),
     "new_speech_found": (GENERATED, REAL, _FOUND),
     "closed_in_pauses": (GENERATED, COPIED, "closed_in_pauses"),
@@ -40,11 +42,14 @@ ABOUT = {
     "references; higher is better; beside it the dub's with the source's",
     "old_speech_found": "share in which the judge finds the old speech within a frame; at best "
     "chance, which is how often un-dubbed faces are found to speak the new one",
-    "covered_mouth": "share in which it finds the old speech where a plain patch covers what is "
-    "painted: so much of old_speech_found the head and the jaw tell, whatever the lips do",
-    "new_speech_found": "share in which it finds the new speech; beside it real videos with theirs",
+    "third_speech_found": "share in which it finds a speech that is neither the old nor the new: "
+    "chance, which is high among sentences that begin alike",
+    "covered_mouth": "share in which it finds the old speech with a plain patch over the generated "
+    "area: the part of old_speech_found that head and jaw reveal, whatever the lips do",
+    "new_speech_found": "share in which it finds the new speech; beside it real videos with their "
+    "own speech",
     "closed_in_pauses": "share of frames at rest in pauses of the new speech; beside it un-dubbed "
-    "faces, whose mouths do not know of these pauses",
+    "faces, whose mouths do not follow these pauses",
 }
 """How the numbers read."""
 
@@ -73,7 +78,13 @@ def leaks(rows: Iterable[Row]) -> list[Leak]:
     Those under other speech are over the pairs that have another speech, on both sides.
     """
     scored = [row for row in rows if not row.problem]
-    others = {row.video for row in scored if row.set == OLD}
+    old = {row.video: row for row in scored if row.set == OLD}
+    others = set(old)
+    thirds = {
+        row.video
+        for row in scored
+        if row.set == SWAPPED and row.video in old and row.distance != old[row.video].distance
+    }  # of two pairs, another speech than the new one is the old one
 
     def mean(kind: str, measure: str, within: set[str] | None) -> Interval | None:
         found = [row for row in scored if row.set == kind]
@@ -87,7 +98,7 @@ def leaks(rows: Iterable[Row]) -> list[Leak]:
         return []
     made = []
     for name, (kind, beside, measure) in _WANTED.items():
-        within = None if kind == SILENT else others
+        within = {SILENT: None, SWAPPED: thirds}.get(kind, others)
         if (dubs := mean(kind, measure, within)) is not None:
             made.append(Leak(name, dubs, mean(beside, measure, within), beside))
     return made

@@ -267,7 +267,7 @@ def evaluate(
         generated, real: videos, or folders of videos.
         judge: an expert or SyncNetV2: its path or name, or a judge.
         detector: a face detector or its name.
-        stride: faces are detected every so many frames.
+        stride: faces are detected every ``stride`` frames.
         vshift: candidate offsets on either side, in frames.
         protocol: "wild" for whole videos, "cropped" for videos that are face crops already.
         device: for a judge given by name.

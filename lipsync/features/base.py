@@ -19,26 +19,29 @@ from lipsync.windows import FPS, cut_columns
 
 
 class Feature(ABC):
-    """How sound becomes columns, and which window of them belongs to a video frame.
+    """How sound is converted to columns, and which window of columns belongs to a video frame.
 
-    A subclass is known by its ``name`` once its module is imported; a network keeps the
-    :attr:`record` of its feature in its config, and every stage that feeds the network makes the
-    feature again from there (:func:`feature_of`).
+    A subclass is registered by its ``name`` once its module is imported. A network keeps the
+    :attr:`record` of its feature in its config, and every stage that feeds the network builds the
+    feature from it (:func:`feature_of`).
 
     Args:
-        window: columns of a window; None takes the class's own.
-        lead: frames (of 1/25 s) before a frame at which its window begins; None takes the class's.
+        window: columns of a window; None takes the default of the class.
+        lead: frames (of 1/25 s) by which a frame's window starts before it; None takes the default
+            of the class.
 
     Attributes:
-        name: under which it is stored and recorded.
-        rate: columns a second; a column begins every ``SAMPLE_RATE / rate`` samples.
+        name: name under which it is stored and recorded.
+        rate: columns per second; a column begins every ``SAMPLE_RATE / rate`` samples.
         bands: numbers in a column.
-        silence: value of columns outside of the sound.
-        reach: samples from the begin of a column's hop to the last that it hears.
-        context: columns by which a piece of sound must begin earlier to give those of the whole.
-        chunk: columns that are computed together: pieces of sound begin at multiples of it.
-        repeats_end: whether the last window is heard again where one would leave the sound.
-        augmentation: what may happen to its windows in training.
+        silence: value of columns beyond the ends of the sound.
+        reach: samples from the start of a column's hop to the last sample it depends on.
+        context: columns by which a piece of sound must start earlier to give the same columns as
+            the whole.
+        chunk: number of columns computed together: pieces of sound start at multiples of it.
+        repeats_end: whether the last window is repeated where a window would extend beyond the
+            sound.
+        augmentation: augmentation of its windows in training.
     """
 
     name: ClassVar[str]
@@ -74,7 +77,7 @@ class Feature(ABC):
 
     @property
     def record(self) -> dict[str, Any]:
-        """Plain values that describe it, and from which :func:`get_feature` makes it again."""
+        """Plain values that describe the feature, from which :func:`get_feature` rebuilds it."""
         return {
             "name": self.name,
             "rate": self.rate,
@@ -86,18 +89,18 @@ class Feature(ABC):
         }
 
     def options(self) -> dict[str, Any]:
-        """Further arguments of the constructor, on which the columns depend."""
+        """Further constructor arguments on which the columns depend."""
         return {}
 
     @property
     def file(self) -> str:
-        """Name of the file that a prepared clip keeps it in."""
+        """Name of the file in which a prepared clip stores it."""
         name = "-".join([self.name, *map(str, self.options().values())])
         return re.sub(r"[^\w.-]", "_", name) + ".npy"
 
     @property
     def asked(self) -> str:
-        """How it is asked for in YAML, for messages: its name, or a mapping."""
+        """How it is written in YAML, for messages: its name, or a mapping."""
         options = self.options()
         if options == type(self)().options():
             return self.name
@@ -122,26 +125,26 @@ class Feature(ABC):
         """float32 (samples,) mono at 16 kHz, in [-1, 1] -> float32 (bands, columns)."""
 
     def columns(self, samples: int) -> int:
-        """How many columns so many samples give."""
+        """Number of columns for a number of samples."""
         # Every whole hop gives one more, whatever a feature does at the end: a short piece tells.
         short = samples % self.hop + self.rate // 2 * self.hop
         found = self.extract(np.zeros(short, np.float32)).shape[1]
         return max(0, found + (samples - short) // self.hop) if samples else 0
 
     def start(self, seconds: float, fps: float = FPS) -> int:
-        """First column of the window of a frame that begins at ``seconds``; may be negative."""
+        """First column of the window of a frame that starts at ``seconds``; may be negative."""
         del fps
         return int(np.floor(self.rate * (seconds - self.lead / FPS) + 1e-9))
 
     def cut(
         self, values: np.ndarray, frames: Sequence[int] | np.ndarray, fps: float = FPS
     ) -> np.ndarray:
-        """The windows of single frames, with ``silence`` where they leave the sound.
+        """The windows of single frames, filled with ``silence`` beyond the ends of the sound.
 
         Args:
-            values: (bands, columns), as :meth:`extract` gives them; may be memory-mapped.
+            values: (bands, columns), as returned by :meth:`extract`; may be memory-mapped.
             frames: (n,) indices of frames, 0 or more; at least one.
-            fps: frames a second of the video that ``frames`` count.
+            fps: frame rate of the video that ``frames`` index.
 
         Returns:
             (n, 1, bands, window).
@@ -155,12 +158,12 @@ class Feature(ABC):
         return windows[starts - first][:, None]
 
     def spanning(self, frames: int) -> Feature:
-        """The same feature in windows that span so many frames at 25 fps, as experts hear it."""
+        """The same feature with windows that span so many frames at 25 fps, as experts need it."""
         columns = int(np.floor(frames * self.rate / FPS + 1e-9))
         return type(self)(window=columns, lead=0, **self.options())
 
     def count(self, frames: int, columns: int, window: int) -> int:
-        """How many windows of ``window`` frames at 25 fps have all their sound; may be 0.
+        """Number of windows of ``window`` frames at 25 fps that lie within the sound; may be 0.
 
         Windows begin at frames 0, 1, ..., count - 1.
         """
@@ -169,7 +172,7 @@ class Feature(ABC):
         return max(0, min(frames - window + 1, by_sound))
 
     def look_ahead(self) -> float:
-        """Seconds of sound after a frame's begin without which it cannot be generated."""
+        """Seconds of sound after the start of a frame that are needed to generate it."""
         last = self.start(100.0) + self.window - 1 + self.chunk - 1  # of its chunk, at worst
         return (last * self.hop + self.reach) / SAMPLE_RATE - 100.0
 

@@ -147,10 +147,10 @@ def read_frames(
             where the container supports it. It must lie within the video.
         rotate: apply the file's display rotation.
         tolerate_damage: enable error concealment.
-        threads: decoder threads; 0 for one per core, which is faster on large pictures and may
-            overlook slight damage.
-        backdrop: colour behind what is transparent, see :func:`lipsync.media.colour.rgb_of`.
-        deep: yield RGBA uint16 (H, W, 4), with all bits and the alpha channel.
+        threads: decoder threads; 0 for one per core, which is faster on large pictures but may miss
+            slight damage.
+        backdrop: colour behind transparent pixels, see :func:`lipsync.media.colour.rgb_of`.
+        deep: yield RGBA uint16 (H, W, 4), at full bit depth and with the alpha channel.
         streams: the video track to read.
 
     Yields:

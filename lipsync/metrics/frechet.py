@@ -37,11 +37,11 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
 
 
 class FrechetDistance(Metric):
-    """Fréchet distance of generated and real pictures in the features of a network you give.
+    """Fréchet distance of generated and real pictures in the features of a network you supply.
 
-    It is FID only under FID's own Inception network; under any other it is a number of its own,
-    so ``compute`` says the name of the network and how many features each side had. It falls with
-    the number of features: compare equal numbers.
+    It is FID only with FID's own Inception network; with any other it is a different metric, so
+    ``compute`` states the name of the network and the number of features on each side. It falls
+    with the number of features: compare equal numbers.
 
     Args:
         network: pictures -> features (n, d); not registered as a submodule. ``None``: ``update``

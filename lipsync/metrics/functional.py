@@ -35,7 +35,7 @@ class SyncResult(NamedTuple):
 
 @torch.no_grad()
 def sync_score(video_emb: Tensor, audio_emb: Tensor, vshift: int = VSHIFT) -> SyncResult:
-    r"""Distance, confidence and offset of one clip, as published SyncNet evaluation computes them.
+    r"""Distance, confidence and offset of one clip, as in the published SyncNet evaluation.
 
     With video embeddings :math:`v_i`, audio embeddings :math:`a_j` (zero outside of the clip) and
     candidates :math:`c = 0 \dots 2s`, :math:`s` being ``vshift``:

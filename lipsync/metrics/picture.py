@@ -50,12 +50,13 @@ class LowerHalfPSNR(PeakSignalNoiseRatio):
 
 
 class PictureQuality(Metric):
-    """Likeness of generated faces to the true ones, whole faces and lower halves: means a picture.
+    """Similarity of generated faces to the true ones, for whole faces and lower halves.
 
-    ``update(pred, target)``: (n, 3, H, W), float in [0, 1]. ``compute()`` returns scalars
-    ``psnr`` in dB, ``ssim`` and ``ms_ssim`` (see :mod:`lipsync.metrics.quality`), each also as
-    ``..._lower`` over the lower half, and ``pictures``, how many there were. A PSNR of a picture
-    that is equal counts as 100 dB, so that one such does not make the mean infinite.
+    ``update(pred, target)``: (n, 3, H, W), float in [0, 1]. ``compute()`` returns means over
+    pictures, as scalars: ``psnr`` in dB, ``ssim`` and ``ms_ssim`` (see
+    :mod:`lipsync.metrics.quality`), each also as ``..._lower`` over the lower half; and
+    ``pictures``, the number of pictures. Identical pictures count as 100 dB, so that they do not
+    make the mean PSNR infinite.
 
     Raises:
         ValueError: from ``update``, shapes that differ or pictures that are too small; from

@@ -162,9 +162,9 @@ def compare_paired(
     second: Mapping[str, float],
     clusters: Mapping[str, Hashable] | None = None,
 ) -> Comparison:
-    """Compare two systems on the items that both have a number for.
+    """Compare two systems on the items for which both have a number.
 
-    Pairing takes out what makes one item harder than another, so differences show that two
+    Pairing removes the differences in difficulty between items, so it reveals differences that two
     separate intervals would hide.
 
     Args:

@@ -79,7 +79,7 @@ class SyncScore(Metric):
 
 
 class OffSyncAccuracy(Metric):
-    """Accuracy and AUC of a judge that tells in-sync from off-sync pairs.
+    """Accuracy and AUC of a judge that distinguishes in-sync from off-sync pairs.
 
     Args:
         threshold: a score at or above it is called in sync. ``None``: the best threshold of the

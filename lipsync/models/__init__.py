@@ -1,4 +1,4 @@
-"""The networks: torch only, one family each by ``image_size``, ``width`` and ``depth``."""
+"""The networks: torch only, each with sizes set by ``image_size``, ``width`` and ``depth``."""
 
 from lipsync.models.base import Network
 from lipsync.models.expert import SyncNet

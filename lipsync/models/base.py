@@ -15,15 +15,15 @@ from lipsync.plugins import register
 class Network(nn.Module):
     """Base of all networks that are saved, loaded and exchanged.
 
-    Subclasses set ``config`` to the arguments of their constructor, in plain values: it goes into
-    checkpoints and model cards, and builds the network again. A subclass is known by its name once
-    its module is imported, also one from outside the package.
+    Subclasses set ``config`` to the arguments of their constructor, in plain values: it is stored
+    in checkpoints and model cards, and rebuilds the network. A subclass, even one from outside the
+    package, is registered by its name once its module is imported.
 
     Attributes:
-        config: arguments of the constructor.
-        card: what the file of the weights says of them; only networks that come from one have it.
-        use: what a file of such weights can be used for, in one line.
-        kinds: class name -> class, of all networks whose modules are imported.
+        config: constructor arguments.
+        card: the model card; only for networks that were loaded from a file.
+        use: what such weights can be used for, in one line.
+        kinds: class name -> class, for all networks whose modules are imported.
     """
 
     config: dict[str, Any]

@@ -124,7 +124,7 @@ def repeats(published: int, depth: float) -> int:
 
 
 def check_config(name: str, image_size: int, width: float, depth: float = 1.0) -> None:
-    """Raise :class:`ConfigError` for sizes of which no network can be built."""
+    """Raise :class:`ConfigError` for sizes from which no network can be built."""
     if image_size not in IMAGE_SIZES:
         sizes = ", ".join(map(str, IMAGE_SIZES))
         raise ConfigError(f"{name}: image_size {image_size} is not one of {sizes}")

@@ -35,19 +35,19 @@ class SyncNet(Network):
     unit length, so their cosine is in [0, 1].
 
     Args:
-        image_size: side of the whole square faces, of which the lower halves are seen.
+        image_size: side of the whole square faces; the input is their lower halves.
         width: factor on all inner channels, which stay multiples of eight.
         depth: factor on the residual blocks of each stage; 0 leaves none.
         window: frames of a window; 5 (0.2 s) as published.
-        view: what the face encoder is shown: "rgb", the pixels as published, or
-            "mean_subtracted_grey", see :func:`mean_subtracted`, which hides skin, beard and light
-            and so carries over to new faces.
-        feature: what it hears: a :class:`lipsync.features.Feature` or the record of one, of which
-            the window is made to span ``window`` frames; None is the published mel.
-        framing: what it sees, by name; see :mod:`lipsync.faces.framing`.
+        view: input of the face encoder: "rgb", the pixels as published, or "mean_subtracted_grey",
+            see :func:`mean_subtracted`, which hides skin, beard and lighting and so generalises to
+            new faces.
+        feature: audio input: a :class:`lipsync.features.Feature` or the record of one, with its
+            window set to span ``window`` frames; None is the published mel.
+        framing: name of the framing of its faces; see :mod:`lipsync.faces.framing`.
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another view.
+        ConfigError: sizes from which no network can be built, or an unknown view.
     """
 
     lower_half = True  # of the faces is all that it sees
@@ -98,7 +98,7 @@ class SyncNet(Network):
         self.audio_encoder = sound_encoder(record, width, depth, last=2, out_channels=EMBEDDING)
 
     def forward(self, mel: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Sound and faces of windows that belong together -> ``(audio, face)``, (B, 512) each."""
+        """Sound and faces of matching windows -> ``(audio, face)``, (B, 512) each."""
         return self.embed_audio(mel), self.embed_face(faces)
 
     def embed_audio(self, mel: Tensor) -> Tensor:
@@ -113,8 +113,8 @@ class SyncNet(Network):
         """Lower halves of a window -> ``(B, 512)``, float32, unit length.
 
         Args:
-            faces: ``(B, 3 x window, H/2, W)`` RGB in [0, 1]; channel = 3 x time + colour, which is
-                what flattening ``(B, T, 3, H/2, W)`` over T and colour gives.
+            faces: ``(B, 3 x window, H/2, W)`` RGB in [0, 1]; channel = 3 x time + colour, the
+                result of flattening ``(B, T, 3, H/2, W)`` over T and colour.
         """
         size, window = self.config["image_size"], self.config["window"]
         check_shape("SyncNet", "faces", faces, (3 * window, size // 2, size))

@@ -20,8 +20,8 @@ class FaceGenerator(Network):
     ``feature`` and, unless it is one, the number of ``references``), and build ``audio_encoder``,
     ``face_encoder_blocks``, ``face_decoder_blocks`` and ``output_block``, or write :meth:`paint`
     themselves.
-    The first decoder stage works on the sound's 1x1 map; what every stage gives is joined by the
-    encoder's features of that side.
+    The first decoder stage takes the sound's 1x1 map; the output of every stage is concatenated
+    with the encoder's features of that side.
     """
 
     reference_first: ClassVar[bool] = False
@@ -34,7 +34,7 @@ class FaceGenerator(Network):
 
     @property
     def references(self) -> int:
-        """How many pictures of the face at other times it sees beside the masked target."""
+        """Number of pictures of the face at other times in the input, besides the masked target."""
         return self.config.get("references", 1)
 
     @property
@@ -43,13 +43,13 @@ class FaceGenerator(Network):
         return 3 + 3 * self.references, self.config["image_size"], self.config["image_size"]
 
     def forward(self, mel: Tensor, faces: Tensor) -> Tensor:
-        """Faces that speak.
+        """Generate speaking faces.
 
         Args:
             mel: sound of each frame, ``(B, *audio_shape)`` or ``(B, T, *audio_shape)``.
             faces: ``(B, *faces_shape)`` or ``(B, T, *faces_shape)``, RGB in [0, 1]: the target,
-                its lower half zero, and the references, in the order that ``reference_first``
-                tells.
+                with its lower half zero, and the references, in the order given by
+                ``reference_first``.
 
         Returns:
             ``(B, 3, H, W)`` or ``(B, T, 3, H, W)``, RGB in [0, 1], float32 also under autocast.

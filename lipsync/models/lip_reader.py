@@ -23,27 +23,27 @@ _SQUEEZED = 32  # channels in which the last pictures are laid flat
 
 
 class LipReader(Network):
-    """Words of a sentence from whole clips of a face.
+    """Reads the words of a sentence from a whole clip of a face.
 
-    A sentence has one word of each *slot*, in order, as those of the GRID corpus have. Words are
-    spelt in *sounds*, which the lower recurrent layer tells and the upper one is told of
-    (self-conditioned CTC, Nozaki & Komatsu 2021): words that are rare share theirs with others.
+    A sentence has one word from each *slot*, in order, like those of the GRID corpus. Words are
+    spelt in *sounds*, which the lower recurrent layer predicts and the upper one gets as an input
+    (self-conditioned CTC, Nozaki & Komatsu 2021), so that rare words share sounds with others.
 
     Args:
-        slots: the words that may stand at each place of a sentence.
-        spelling: word -> its sounds, with a space between; None spells all words by their letters.
-        image_size: side of the whole square faces; their lower halves are looked at.
-        framing: how they are cut out; see :mod:`lipsync.faces.framing`.
+        slots: the words allowed at each position of a sentence.
+        spelling: word -> its sounds, separated by spaces; None spells all words by their letters.
+        image_size: side of the whole square faces; the input is their lower halves.
+        framing: how the faces are cropped; see :mod:`lipsync.faces.framing`.
         width: channels of the first convolution.
-        hidden: of the recurrent layers, in each direction.
-        dropout: share of the numbers that are left out in training, in every recurrent layer.
+        hidden: width of the recurrent layers, in each direction.
+        dropout: dropout rate in every recurrent layer.
 
     Attributes:
-        words: all words, behind the blank in this order.
-        sounds: all sounds likewise.
+        words: all words, in the order of the outputs after the blank.
+        sounds: all sounds, likewise.
 
     Raises:
-        ConfigError: slots without words, a word in two places, or one that is not spelt.
+        ConfigError: slots without words, a word in two slots, or a word without a spelling.
     """
 
     use = "score dubs by what they say (lipsync bench --reader FILE)"
@@ -116,9 +116,9 @@ class LipReader(Network):
             return self.say(far).log_softmax(dim=-1), sounds.log_softmax(dim=-1)
 
     def look(self, faces: Tensor) -> Tensor:
-        """What is seen around each frame, less its mean over the clip: (B, T, numbers).
+        """Features around each frame, minus their mean over the clip: (B, T, numbers).
 
-        The mean is what a face looks like whatever it says.
+        The mean is the appearance of the face, whatever it says.
         """
         rows, columns = _mouth_sides(self.config["image_size"])
         left = (faces.shape[-1] - columns) // 2
@@ -136,15 +136,15 @@ class LipReader(Network):
         return self.scale(x - x.mean(dim=1, keepdim=True))
 
     def read(self, faces: Tensor) -> list[str]:
-        """The likeliest sentence of a clip (T, 3, S / 2, S), looked at as it is and in a mirror."""
+        """The most likely sentence of a clip (T, 3, S / 2, S) and its mirror image combined."""
         with torch.inference_mode():
             scores = self(torch.stack([faces, faces.flip(-1)]))[0]
             return self.likeliest(scores.logsumexp(dim=0))
 
     def likeliest(self, scores: Tensor) -> list[str]:
-        """One word of each slot along the best path through (T, 1 + words) log probabilities.
+        """One word for each slot along the best path through (T, 1 + words) log probabilities.
 
-        Between two words, before and behind them may be blanks (Viterbi 1967).
+        There may be blanks between, before and after the words (Viterbi 1967).
 
         Raises:
             ValueError: fewer frames than words.

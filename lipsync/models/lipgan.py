@@ -38,7 +38,7 @@ class LipGAN(FaceGenerator):
     then masked target** -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another feature.
+        ConfigError: sizes from which no network can be built, or an unsuitable feature.
     """
 
     use = "dub (lipsync dub --model FILE), train on (model=lipgan model.init_from=FILE)"
@@ -125,7 +125,7 @@ class LipGANDiscriminator(Network):
         feature: as in :class:`LipGAN`.
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another feature.
+        ConfigError: sizes from which no network can be built, or an unsuitable feature.
     """
 
     use = "train on (model=lipgan model.discriminator_init_from=FILE)"

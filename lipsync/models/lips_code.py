@@ -24,27 +24,27 @@ _STEPS = 64  # channels between a code and what it steers in the editor
 
 
 class LipsCode(Wav2Lip):
-    """Three networks around a code of a few numbers that say how the mouth is shaped.
+    """Three networks around a code of a few numbers that describe the shape of the mouth.
 
-    The *coder* reads the code off a picture, small, grey and standardised, so that neither looks
-    nor light fit into it; the *editor*, Wav2Lip's U-Net with the warping head, paints the mouth
-    that a code tells into any face; the *audio encoder* tells the code of a sound. As a generator
-    it paints what it hears: sound -> code -> picture.
+    The *coder* reads the code from a picture that is small, grey and standardised, so that neither
+    appearance nor lighting fits into it. The *editor*, Wav2Lip's U-Net with the warping head,
+    generates the mouth that a code describes in any face. The *audio encoder* predicts the code
+    from sound. As a generator it goes from sound to code to picture.
 
     Args:
-        image_size, width, depth, feature, framing, references, grown_from: as of :class:`Wav2Lip`;
+        image_size, width, depth, feature, framing, references, grown_from: as in :class:`Wav2Lip`;
             ``width`` and ``depth`` are those of the editor.
-        numbers: of the code, each of mean 0 and variance 1 over the training set.
+        numbers: size of the code; each number has mean 0 and variance 1 over the training set.
         sound_width: factor on the channels of the audio encoder.
-        mouth: where the coder reads in the unit crop, which is the framing's business: its left,
+        mouth: region that the coder reads in the unit crop, which depends on the framing: left,
             top, right and bottom.
-        colours: where the editor may paint colours of its own, the same four: an ellipse with a
-            soft edge that fills them. All around it everything is fetched from the references, so
-            that on a face unlike those of the training set there is nothing to invent. None lets it
-            paint everywhere.
+        colours: region in which the editor may generate colours of its own, as the same four
+            numbers: an ellipse with a soft edge that fills them. Around it everything is sampled
+            from the references, so that on a face unlike those of the training set nothing has to
+            be invented. None lets it generate colours everywhere.
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes from which no network can be built.
     """
 
     use = "dub (lipsync dub --model FILE), train on (model=lipscode model.init_from=FILE)"
@@ -109,7 +109,7 @@ class LipsCode(Wav2Lip):
         return self.audio_encoder(mel)
 
     def edit(self, code: Tensor, faces: Tensor) -> Tensor:
-        """Faces whose mouths a code tells.
+        """Faces with the mouths that a code describes.
 
         Args:
             code: (B, numbers).
@@ -121,7 +121,7 @@ class LipsCode(Wav2Lip):
         return self.picture(self.decode(code, faces), faces)
 
     def decode(self, code: Tensor, faces: Tensor) -> Tensor:
-        """What the editor's last layer gives: colours, shares and flows, see :meth:`flows`."""
+        """Output of the editor's last layer: colours, weights and flows, see :meth:`flows`."""
         at_sides = self._at_sides(faces)
         skips, x = [], at_sides[0]
         for block in self.face_encoder_blocks:
@@ -135,7 +135,7 @@ class LipsCode(Wav2Lip):
         return self._outward(x, at_sides, gains)
 
     def picture(self, decoded: Tensor, faces: Tensor) -> Tensor:
-        """The picture of what :meth:`decode` gave, as :meth:`edit` returns it."""
+        """The picture from the output of :meth:`decode`, as returned by :meth:`edit`."""
         return self._picture(decoded, faces)
 
     def paint(self, mel: Tensor, faces: Tensor) -> Tensor:

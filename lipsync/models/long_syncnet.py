@@ -35,29 +35,31 @@ _LEAST_CONTRAST = 0.02  # of full scale
 class LongSyncNet(Network):
     """Embed a long window of faces and its speech; in sync, they point the same way.
 
-    A window is its *moments*: all runs of five frames in it, each beside its own sound. Moments are
-    embedded one by one and laid end to end, less their mean, which is what a face or a voice has in
-    common in all of them; the whole is brought to unit length. So the cosine of two windows is the
-    correlation of what their moments say, in [-1, 1], and those that say much count for much. Every
-    moment of a clip is embedded once, however many windows it is a part of, and a trained network
-    can be used with windows of any length. A window of five frames is one moment, as it is; its
-    cosine is in [0, 1], since a ReLU ends both encoders.
+    A window is represented by its *moments*: all runs of five frames in it, each with its own
+    sound. Moments are embedded one by one and concatenated, after subtracting their mean, which is
+    what all moments of a face or a voice have in common; the result is normalised to unit length.
+    So the cosine of two windows is the correlation of their moments, in [-1, 1], in which
+    distinctive moments weigh most. Every moment of a clip is embedded once, however many windows
+    contain it, and a trained network can be used with windows of any length. A window of five
+    frames is a single moment, from which no mean is subtracted; its cosine is in [0, 1], since a
+    ReLU ends both encoders.
 
     Args:
-        image_size: side of the whole square faces; what is seen of them is brought to one size.
+        image_size: side of the whole square faces; the part used as input is resized to a fixed
+            size.
         width: factor on all inner channels, which stay multiples of eight.
         window: frames of a window, 5 to 50.
-        view: what is seen: "mouth", the middle of the lower half in grey at 40 x 60 pixels, or
-            "face", the whole in colour at 64 x 64, for a judge of another kind.
-        feature: what it hears: a :class:`lipsync.features.Feature` or the record of one, of which
-            the window is made to span ``window`` frames; None is the published mel.
-        framing: what it sees, by name; see :mod:`lipsync.faces.framing`.
+        view: input of the face encoder: "mouth", the middle of the lower half in grey at 40 x 60
+            pixels, or "face", the whole face in colour at 64 x 64, for an independent judge.
+        feature: audio input: a :class:`lipsync.features.Feature` or the record of one, with its
+            window set to span ``window`` frames; None is the published mel.
+        framing: name of the framing of its faces; see :mod:`lipsync.faces.framing`.
 
     Attributes:
         moment: frames of a moment.
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another view.
+        ConfigError: sizes from which no network can be built, or an unknown view.
     """
 
     moment = MOMENT
@@ -97,7 +99,7 @@ class LongSyncNet(Network):
         self.audio_encoder = _encoder(1, width, (5, 3), (2, 1), (record["bands"], self._columns))
 
     def forward(self, mel: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Sound and faces of windows that belong together -> ``(audio, face)``, (B, D) each."""
+        """Sound and faces of matching windows -> ``(audio, face)``, (B, D) each."""
         return self.embed_audio(mel), self.embed_face(faces)
 
     def embed_audio(self, mel: Tensor) -> Tensor:
@@ -125,7 +127,7 @@ class LongSyncNet(Network):
         return faces.unfold(1, 3 * MOMENT, 3).movedim(-1, 2)
 
     def cut_sound(self, mel: Tensor) -> Tensor:
-        """The sound beside them: ``(B, 1, 80, columns)`` -> ``(B, k, 1, 80, 16)``."""
+        """Cut sound into moments: ``(B, 1, 80, columns)`` -> ``(B, k, 1, 80, 16)``."""
         rate = self.config["feature"]["rate"] / FPS  # columns a frame
         count = int((mel.shape[-1] - self._columns + 1) / rate + 1 - 1e-9)
         starts = [int(i * rate + 1e-9) for i in range(count)]
@@ -158,10 +160,10 @@ class LongSyncNet(Network):
         return small.view(*faces.shape[:-2], *self.size)
 
     def join(self, moments: Tensor, window: int | None = None) -> Tensor:
-        """Windows of moments in turn: ``(..., n, 128)`` -> ``(..., windows, D)``, unit length.
+        """Windows of successive moments: ``(..., n, 128)`` -> ``(..., windows, D)``, unit length.
 
         Args:
-            moments: of one clip, one a frame.
+            moments: embeddings of the moments of one clip, one per frame.
             window: frames of a window; None takes the network's.
         """
         count = (self.config["window"] if window is None else window) - MOMENT + 1
@@ -171,7 +173,7 @@ class LongSyncNet(Network):
         return unit_norm(windows.transpose(-1, -2).flatten(-2))
 
     def with_window(self, window: int) -> LongSyncNet:
-        """The same network, which shares its weights, for windows of another length."""
+        """A network with the same (shared) weights, for windows of another length."""
         record = spanning_record(self.config["feature"], window)
         other = copy.copy(self)
         other.config = self.config | {"window": window, "feature": record}
@@ -180,7 +182,7 @@ class LongSyncNet(Network):
     def see(self, faces: Tensor) -> Tensor:
         """Windows of faces, float ``(B, T, 3, H, W)`` in [0, 1] -> input.
 
-        Lower halves may be given where no more is seen.
+        Lower halves are enough for the view "mouth".
         """
         whole = faces.shape[-2] == faces.shape[-1]
         seen = lower_half(faces) if whole and self.lower_half else faces

@@ -16,15 +16,15 @@ _CHANNELS = (16, 24, 40, 64, 96)  # of the stages, each of half the side of the 
 class OcclusionNet(Network):
     """Which pixels of a face are hidden by something in front of it (a small U-Net).
 
-    It sees the face at another time beside it, so that a beard or glasses are a part of the face.
+    A second input shows the face at another time, so that a beard or glasses count as part of it.
 
     Args:
-        image_size: side of the square faces that it is trained on; others are resized.
-        framing: how they are cut out; see :mod:`lipsync.faces.framing`.
+        image_size: side of the square faces it is trained on; others are resized.
+        framing: how the faces are cropped; see :mod:`lipsync.faces.framing`.
         width: factor on all inner channels, which stay multiples of eight.
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes from which no network can be built.
     """
 
     use = "keep what is in front of a mouth in dubs (lipsync dub --occlusion FILE)"
@@ -48,10 +48,10 @@ class OcclusionNet(Network):
         self.last = nn.Conv2d(channels[0], 1, 1)
 
     def forward(self, faces: Tensor, references: Tensor) -> Tensor:
-        """Logits of what is hidden.
+        """Logits of the hidden pixels.
 
         Args:
-            faces: (B, 3, S, S) in [0, 1], of any side.
+            faces: (B, 3, S, S) in [0, 1], of any size.
             references: of the same shape, the same people at another time.
 
         Returns:

@@ -17,20 +17,20 @@ _CHANNELS = (64, 128, 256)  # of the layers, each of half the side of the one be
 
 
 class PatchDiscriminator(Network):
-    """Tell real from generated pictures patch by patch (Isola et al. 2017, section 3.2).
+    """Distinguish real from generated pictures patch by patch (Isola et al. 2017, section 3.2).
 
-    It has a network for each of its views of a face; no norms, and patches of 38 pixels.
+    There is one network for each view of a face, without norms, with patches of 38 pixels.
 
     Args:
         image_size: side of the whole square faces.
         width: factor on all inner channels, which stay multiples of eight.
-        views: name -> what is seen: ``part``, left, top, right and bottom in the unit crop;
-            ``enlarged``, a factor, so that patches are of as much finer places; ``frames``, how
-            many frames in a row are seen at once, which shows flicker. The last two are 1 unless
-            given.
+        views: name -> the view: ``part``, its left, top, right and bottom in the unit crop;
+            ``enlarged``, a factor by which it is enlarged, so that patches cover finer detail;
+            ``frames``, the number of consecutive frames in the input, which shows flicker. The last
+            two are 1 by default.
 
     Raises:
-        ConfigError: sizes or views of which no network can be built.
+        ConfigError: sizes or views from which no network can be built.
     """
 
     use = "train on (model.discriminator_init_from=FILE)"
@@ -47,12 +47,12 @@ class PatchDiscriminator(Network):
         )
 
     def look(self, view: str, faces: Tensor) -> list[Tensor]:
-        """What the layers of a view's network give, the last the logits of patches.
+        """Outputs of the layers of a view's network; the last are the logits of patches.
 
         Args:
             view: its name.
-            faces: (N, T, 3, S, S) windows in [0, 1]; a view of several frames takes as many of
-                these in a row as there are.
+            faces: (N, T, 3, S, S) windows in [0, 1]; a view of several frames takes consecutive
+                groups of so many frames.
 
         Raises:
             ValueError: faces of another size, or fewer frames than the view takes.

@@ -12,18 +12,19 @@ LEAK = 0.01  # PyTorch's default slope, as published
 
 
 class QualityDiscriminator(Network):
-    """Tell real from generated faces by their lower halves, frame by frame; no norm layers.
+    """Distinguish real from generated faces by their lower halves, frame by frame; no norm layers.
 
     The defaults are the published network (14.1 M parameters) with its parameter names.
 
     Args:
         image_size: side of the whole square faces; the network cuts out the lower halves.
         width: factor on all inner channels, which stay multiples of eight.
-        centred: begin with weights that keep the signal's size through fourteen layers without
-            norms, and with pixels about 0; False begins as published, which learns far more slowly.
+        centred: centre pixels around 0, and initialise weights so that the signal keeps its scale
+            through fourteen layers without norms; False initialises as published, which learns far
+            more slowly.
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes from which no network can be built.
     """
 
     use = "train on (model=wav2lip model.discriminator_init_from=FILE)"
@@ -72,7 +73,7 @@ class QualityDiscriminator(Network):
         return torch.sigmoid(self.logits(faces))
 
     def logits(self, faces: Tensor) -> Tensor:
-        """What the sigmoid of :meth:`forward` is given, for losses that are stable with logits.
+        """Input of the sigmoid in :meth:`forward`, for losses that are more stable with logits.
 
         Args:
             faces: whole frames ``(N, 3, H, W)``, or ``(B, 3, T, H, W)`` as published; RGB in

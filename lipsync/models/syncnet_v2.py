@@ -63,23 +63,24 @@ def _last_map(record: Mapping[str, Any]) -> tuple[int, int]:
 
 
 class SyncNetV2(Network):
-    """Embed a window of faces and its speech; the distance of the two is LSE-D's.
+    """Embed a window of faces and its speech; the distance between the two is that of LSE-D.
 
     The defaults are the published ``syncnet_v2.model`` (13.6 M parameters) with its parameter
-    names. The embeddings are not normalised, but by ``unit``, and 1024 wide whatever ``width`` is.
+    names. The embeddings are 1024 wide whatever ``width`` is, and normalised only with ``unit``.
 
     Args:
         image_size: side of the whole square faces, 64 to 512 px.
         width: factor on all inner channels, which stay multiples of eight.
         window: frames of a window; 5 (0.2 s) as published.
-        feature: what it hears: a :class:`lipsync.features.Feature` or the record of one, of which
-            the window is made to span ``window`` frames; None is the published cepstra.
-        framing: what it sees, by name; see :mod:`lipsync.faces.framing`. "following" is published.
-        unit: bring the embeddings to unit length, which makes their distance a function of the
-            cosine that a contrastive training works on.
+        feature: audio input: a :class:`lipsync.features.Feature` or the record of one, with its
+            window set to span ``window`` frames; None is the published cepstra.
+        framing: name of the framing of its faces; see :mod:`lipsync.faces.framing`. "following" is
+            the published one.
+        unit: normalise the embeddings to unit length, which makes their distance a function of the
+            cosine that contrastive training uses.
 
     Raises:
-        ConfigError: sizes of which no network can be built.
+        ConfigError: sizes from which no network can be built.
     """
 
     lower_half = False
@@ -136,7 +137,7 @@ class SyncNetV2(Network):
         )
 
     def forward(self, mfcc: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """``(audio, face)`` embeddings, (B, 1024) each, of windows that belong together."""
+        """``(audio, face)`` embeddings, (B, 1024) each, of matching windows."""
         return self.embed_audio(mfcc), self.embed_face(faces)
 
     def embed_audio(self, mfcc: Tensor) -> Tensor:
@@ -150,7 +151,7 @@ class SyncNetV2(Network):
         return self._length(self.netfclip(self.netcnnlip(faces).flatten(1)))
 
     def see(self, faces: Tensor) -> Tensor:
-        """Windows of whole faces, float ``(B, T, 3, S, S)`` in [0, 1] -> what it is given."""
+        """Windows of whole faces, float ``(B, T, 3, S, S)`` in [0, 1] -> input of the network."""
         return faces.transpose(1, 2) * 255
 
     def _length(self, embedding: Tensor) -> Tensor:

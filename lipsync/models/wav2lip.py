@@ -23,7 +23,7 @@ _WARPED_AT_FIRST = 2.0  # logit of all that is sampled, against 0 of the colours
 
 
 class Wav2Lip(FaceGenerator):
-    """Fill the masked lower half of a face so that it speaks a mel window.
+    """Generate the masked lower half of a face so that it speaks a mel window.
 
     The defaults are the published network (36.3 M parameters) with its parameter names.
 
@@ -31,23 +31,24 @@ class Wav2Lip(FaceGenerator):
         image_size: side of the square faces: 96, 128, 192, 256, 288, 384 or 512.
         width: factor on all inner channels, which stay multiples of eight.
         depth: factor on the residual blocks of each stage; 0 leaves none.
-        feature: what it hears beside each frame: a :class:`lipsync.features.Feature` or the record
-            of one; None is the published mel.
-        framing: what it sees, by name; see :mod:`lipsync.faces.framing`.
-        head: what the last layer gives: "paint", colours, as published, or "warp", colours, for
-            each reference a flow by which it is sampled, and the shares of all in every pixel,
-            which carries over to new faces.
-        references: pictures of the face at other times that it sees; one as published.
-        grown_from: sides of the smaller networks within, from the smallest: the U-Net is of that
-            side, and a :class:`.growth.OuterStage` leads to each further one, the last to
-            ``image_size``. Their weights begin a training (``model.init_from``). Flows are in half
-            sides, so that the warping head fetches pixels of the full size from the first.
+        feature: audio input of each frame: a :class:`lipsync.features.Feature` or the record of
+            one; None is the published mel.
+        framing: name of the framing of its faces; see :mod:`lipsync.faces.framing`.
+        head: output of the last layer: "paint", colours, as published; or "warp", colours, a flow
+            by which each reference is sampled, and the weights of all of these in every pixel,
+            which generalises to new faces.
+        references: number of pictures of the face at other times in the input; one as published.
+        grown_from: sides of the smaller networks that it wraps, smallest first: the U-Net has the
+            first of these, and a :class:`.growth.OuterStage` leads to each further one, the last to
+            ``image_size``. Training can start from their weights (``model.init_from``). Flows are
+            in half sides, so that the warping head samples references at full resolution from the
+            start.
 
     Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 3 + 3 * references, H, W)``
     in [0, 1], masked target then references -> ``(B[, T], 3, H, W)`` in [0, 1].
 
     Raises:
-        ConfigError: sizes of which no network can be built, or another head.
+        ConfigError: sizes from which no network can be built, or an unknown head.
     """
 
     use = "dub (lipsync dub --model FILE), train on (model=wav2lip model.init_from=FILE)"
@@ -167,7 +168,7 @@ class Wav2Lip(FaceGenerator):
         return picture
 
     def flows(self, x: Tensor) -> Tensor:
-        """Where the warping head fetches every pixel from, beside its own place, in half sides.
+        """Offsets at which the warping head samples the references for every pixel, in half sides.
 
         Args:
             x: (B, 3 + 3 * references, H, W) of the output block.

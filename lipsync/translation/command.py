@@ -49,7 +49,7 @@ def add_translate(commands: Any) -> None:
     add("--translator", metavar="ENGINE", help="apertium, nllb or m2m100, or NAME:MODEL")
     about = "number of speakers: finds out who says each line, and dubs only that person's lips"
     add("--speakers", type=int, metavar="N", help=about)
-    about = "ONNX speaker embedding to tell voices apart by (default: by cepstra and pitch)"
+    about = "ONNX speaker embedding that distinguishes voices (default: cepstra and pitch)"
     add("--speaker-model", metavar="FILE", help=about)
     about = "voice engine: hibari, espeak or mms, or NAME:MODEL; for one speaker A=ENGINE, repeated"
     add("--tts", action=_ByName, metavar="ENGINE", help=about)

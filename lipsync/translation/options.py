@@ -33,12 +33,12 @@ class Options:
             person's lips, where they are visible. By default one, whose lips move throughout.
             They are called A, B and so on, in order of their first lines; ``tts`` and ``voice`` may
             then be mappings, such as ``{"A": "espeak:es", "B": "espeak:es+f3"}``.
-        speaker_model: an ONNX speaker embedding by which lines of one voice are found, with
-            sherpa-onnx; by default cepstra and pitch tell voices apart.
+        speaker_model: an ONNX speaker embedding, run by sherpa-onnx, that finds the lines of one
+            voice; by default cepstra and pitch distinguish voices.
         audio_stream: audio track to translate, a number from 0 or a language; others are kept. By
             default the file's default track.
         video_stream: video track to dub, a number from 0.
-        slowest, fastest: bounds of the speed of a line, 1 being the engine's normal speed.
+        slowest, fastest: limits on the speed of a line, 1 being the engine's normal speed.
         transcript: an SRT or VTT file of the speech, instead of recognition.
         subtitles: an SRT or VTT file of the translation, instead of machine translation: exactly
             its lines are spoken, at its times.
@@ -49,7 +49,7 @@ class Options:
         background: gain of the original sound without its speech, 0 to 1.
         loudness: integrated loudness (EBU R 128) of the new sound in LUFS, such as -23; by default
             each line is as loud as the one that it replaces.
-        device: of the networks.
+        device: device of the networks.
         adapt: adapt the lip generator to the video first (:func:`lipsync.adapt.adapt`), once
             for all languages.
         until: the last stage to run, one of ``STAGES``.

@@ -94,14 +94,14 @@ def translate(
     Args:
         video: a video with speech.
         output: the video to write (mp4, m4v, mov or mkv).
-        options: languages, engines, bounds.
+        options: languages, engines and limits.
         work: the work folder; by default the output's name with the suffix ``.work``.
         progress: called with (stage, done, in all or None).
 
     Raises:
         MediaError: a video that cannot be read or has no sound, a file of the work folder that a
             correction has broken.
-        StageError: a stage that cannot be done; what was made before it is kept.
+        StageError: a stage that fails; the results of earlier stages are kept.
         ConfigError: options that cannot work.
     """
     video, output = Path(video), Path(output)

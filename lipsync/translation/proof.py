@@ -67,16 +67,16 @@ def translate_with_page(
 ) -> TranslationResult:
     """:func:`translate`, and a page to proof-read it.
 
-    The page is written, too, where lines cannot be spoken or do not fit, and the error names it.
+    The page is also written if lines cannot be spoken or do not fit; the error then names it.
 
     Args:
-        page: the page to write, ``.html``; the videos are shown from where they lie.
-        command: the words of a command line that makes the translation, without corrections; the
-            page shows it with them.
-        video, output, options, work, progress: as of :func:`translate`.
+        page: the page to write, ``.html``; it shows the videos from their own paths.
+        command: the words of the command line for the translation, without corrections; the page
+            shows it with them.
+        video, output, options, work, progress: as for :func:`translate`.
 
     Raises:
-        ConfigError: a page that cannot be written; options that leave nothing to read.
+        ConfigError: a page that cannot be written; options that leave nothing to proof-read.
         MediaError, StageError, ConfigError: as :func:`translate`.
     """
     page, video, output = Path(page), Path(video), Path(output)

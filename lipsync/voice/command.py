@@ -46,14 +46,14 @@ def convert_file(
     Args:
         audio: any sound, or a video with one.
         output: the ``.wav`` to write.
-        model: a voice converter: what :func:`lipsync.checkpoints.load_model` takes.
+        model: a voice converter, as for :func:`lipsync.checkpoints.load_model`.
         reference: instead: a recording of the voice, for :func:`~lipsync.voice.match_voice`.
         speaker: which of the model's speakers; None is the second.
         device: where the model runs.
 
     Raises:
         LipsyncError: files that cannot be read or written, sound without a voice, a model that is
-            no converter, both or neither of model and reference.
+            not a voice converter, both or neither of model and reference.
     """
     if (model is None) == (reference is None):
         raise ConfigError("name a voice: a trained --model, or a recording with --reference")

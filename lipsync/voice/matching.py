@@ -26,17 +26,17 @@ def match_voice(
 ) -> np.ndarray:
     """Speech with the pitch and the average spectral envelope of a reference.
 
-    The pitch moves as in :func:`~lipsync.voice.convert`. The frequency axis of the envelopes is
-    stretched by the one factor that brings the average envelope of voiced speech nearest to the
-    reference's (vocal tract length), and what then differs between the smoothed averages is added,
-    12 dB at most.
+    The pitch is converted as in :func:`~lipsync.voice.convert`. The frequency axis of the envelopes
+    is stretched by a single factor that brings the average envelope of voiced speech closest to the
+    reference's (vocal tract length); the remaining difference between the smoothed averages is then
+    added, at most 12 dB.
 
     Args:
         wave: float (n,) mono in [-1, 1].
-        rate: of the wave, in Hz; what is above 8 kHz is lost.
-        reference: float (m,), other words are fine; some seconds are needed for a fair average.
+        rate: sample rate of the wave, in Hz; frequencies above 8 kHz are lost.
+        reference: float (m,); its words may differ; a few seconds are needed for a good average.
         reference_rate: in Hz; None is ``rate``.
-        name, reference_name: of the two in errors.
+        name, reference_name: names of the two in error messages.
 
     Returns:
         float32 (n,) at ``rate``, as loud as ``wave``.

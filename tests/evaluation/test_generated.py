@@ -90,6 +90,9 @@ def test_every_pair_is_scored_in_every_way(whole):
     copied, real = report.of("copied_reference"), report.of("real")
     assert copied[0].distance > 1.2 * real[0].distance
     assert copied[2].distance == real[2].distance
+    # the second pair hears its old speech as the swapped one, the third has no old speech
+    counts = {leak["name"]: leak["dubs"]["n"] for leak in report.as_dict()["leakage"]}
+    assert (counts["old_speech_found"], counts["third_speech_found"]) == (2, 1)
     assert report.frechet["generated"] == sum(row.n for row in report.of("generated"))
     assert report.frechet["network"] == "faces as loudness embeds them"
     assert report.settings["pairs"] == 3

@@ -39,18 +39,18 @@ def make_dubs(
     per clip, and succeeds if its exit code is 0 and the file can be read as a video.
 
     Args:
-        folder: of a bench, with ``real/`` and ``sound/``.
-        name: of the system.
-        command: the program and its arguments as a shell would split them, with ``{video}``,
-            ``{sound}`` and ``{output}`` in place of these files.
+        folder: folder of a bench, with ``real/`` and ``sound/``.
+        name: name of the system.
+        command: the program and its arguments, split as by a shell, with the placeholders
+            ``{video}``, ``{sound}`` and ``{output}``.
         progress: called with (clip, clips done, clips in all).
 
     Returns:
         A row for each clip without a dub, with the reason.
 
     Raises:
-        ConfigError: a command without these places or that cannot be run, a folder without real
-            videos or sounds, or with dubs that another command made, or no dub.
+        ConfigError: a command without these placeholders or that cannot be run, a folder without
+            real videos or sounds, or with dubs made by another command, or no dub.
     """
     folder, words = Path(folder), split_command(command)
     taken = {REAL, SOUND, *BASELINES}

@@ -60,8 +60,8 @@ def bench(
     Args:
         folder: laid out as :mod:`lipsync.evaluation.benchmark.layout` says.
         output: a folder for ``index.html``, ``numbers.csv``, ``summary.json``, ``clips/`` and
-            ``scores/``, from which what was scored before is taken.
-        systems: those to score; all of the folder where not given.
+            ``scores/``, which also caches earlier scores.
+        systems: those to score; by default all in the folder.
         failed: reasons for missing dubs, as returned by :func:`lipsync.evaluation.make_dubs`.
         judge, detector, stride, vshift, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
@@ -71,7 +71,7 @@ def bench(
             :class:`lipsync.evaluation.recogniser.Recogniser`: adds the measure ``identity``.
         workers: processes.
         study: also write a blind study into ``study/``.
-        seed: of its order and sides.
+        seed: seed of the study's order and sides.
         trials: maximum number of pairs per participant.
         answers: files saved by its page; the preferences are shown beside the metrics.
 

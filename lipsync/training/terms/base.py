@@ -20,8 +20,8 @@ class Term(nn.Module):
     :class:`~lipsync.training.frozen.Frozen`.
 
     Args:
-        weight: for a term that is listed with its class under ``model.loss``; not used for terms
-            whose weight is a number there.
+        weight: for a term that is given by its class under ``model.loss``; not used for terms whose
+            weight is a number there.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -38,20 +38,20 @@ class Term(nn.Module):
         return None
 
     def attach(self, name: str, networks: Mapping[str, Any]) -> None:
-        """Told once under which name it is listed, and which networks the training has.
+        """Called once with the name of the term and the networks of the training.
 
-        These are ``generator``, ``discriminator`` where there is one, and ``expert``, its path or
-        name; or the ``expert`` that is trained.
+        These are ``generator``, ``discriminator`` if there is one, and ``expert``, its path or
+        name; or the ``expert`` that is being trained.
 
         Raises:
-            ConfigError: they do not fit.
+            ConfigError: the networks do not fit the term.
         """
 
     def validated(self, value: float, batch: int) -> None:
-        """Told what it came to on the generated pictures of a validation."""
+        """Called with the term's mean over the generated pictures of a validation."""
 
     def hashes(self) -> list[str]:
-        """Of the frozen networks that it holds."""
+        """Hashes of the frozen networks in this term."""
         return [part.sha256 for part in self.modules() if isinstance(part, Frozen)]
 
 
