@@ -86,11 +86,12 @@ class ConvBlock(nn.Module):
 
 
 class AntialiasedUp(nn.ConvTranspose2d):
-    """An up-convolution of 3 x 3 and stride 2 followed by the binomial filter (1, 2, 1) / 4, in one.
+    """An up-convolution with kernel 3 and stride 2, followed by a low-pass filter.
 
-    A stride of 2 treats odd and even pixels differently, and on pictures unlike the training set
-    that shows as stripes and chequers. The filter, along both axes, removes exactly this
-    alternation (as Zhang 2019 does for downsampling). Weights have the shape of the plain up-convolution.
+    With a stride of 2, odd and even pixels are computed by different weights, which shows as
+    stripes and chequers in pictures unlike the training set. The binomial filter (1, 2, 1) / 4
+    along both axes removes that alternation (as Zhang 2019 does for downsampling). The parameters
+    are those of the plain up-convolution.
     """
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
@@ -100,7 +101,7 @@ class AntialiasedUp(nn.ConvTranspose2d):
         )
 
     def plain(self) -> nn.ConvTranspose2d:
-        """The same as an up-convolution of 5 x 5, for use."""
+        """The same as one plain up-convolution with kernel 5, for inference."""
         channels = self.in_channels, self.out_channels
         made = nn.ConvTranspose2d(*channels, 5, self.stride, 2, self.output_padding)
         made.weight.data, made.bias.data = self._filtered().detach(), self.bias.detach()
