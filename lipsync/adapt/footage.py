@@ -97,8 +97,6 @@ def gather(
         f"max_seconds={min(most, max(least, length / _PIECES)):.2f}",
         "min_seconds=1.0",
         "workers=0",
-        "unsure=keep",
-        f"judge={'expert-open' if framing.needs_landmarks else 'judge-open'}",
     ]
     if feature.file not in {stored.file for stored in STORED}:
         options.append(f"features=[{feature.asked}]")

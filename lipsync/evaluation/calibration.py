@@ -38,6 +38,12 @@ class Errors:
     wrong: float
     taken: float
 
+    def __str__(self) -> str:
+        return (
+            f"of clips of {self.seconds:g} s in sync {self.unsure:.0%} are unsure and "
+            f"{self.wrong:.0%} sure of a wrong offset, and {self.taken:.0%} sure of another's sound"
+        )
+
 
 @dataclass(frozen=True)
 class Calibration(Plain):

@@ -47,6 +47,7 @@ def decoder_stages(
     counts: list[int],
     *,
     bottom_stride: int,
+    antialias: bool = False,
     **options,
 ) -> list[nn.Sequential]:
     """Up-convolutions that mirror :func:`encoder_stages`, from 1x1 to the full size.
@@ -66,6 +67,7 @@ def decoder_stages(
             2,
             1,
             transposed=True,
+            antialias=antialias,
             output_padding=1 - sides[level] % 2,  # an odd side was rounded up on the way down
             **plain,
         )

@@ -46,7 +46,7 @@ class Centre(Detector):
 
 
 def run(source: Path, output: Path) -> Summary:
-    return prepare(source, output, Options(), workers=0, progress=False)
+    return prepare(source, output, Options(judge=None), workers=0, progress=False)
 
 
 class Killer:
@@ -113,7 +113,7 @@ def test_ten_real_kills(tmp_path: Path) -> None:
     (source / "s0/bad.mp4").write_text("not a video")
 
     def start(output: Path) -> BaseProcess:
-        return forked.start("-m", "data_prep", f"source={source}", f"output={output}")
+        return forked.start("-m", "data_prep", f"source={source}", f"output={output}", "judge=null")
 
     def ended(process: BaseProcess) -> bool:
         process.join()

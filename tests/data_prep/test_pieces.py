@@ -76,12 +76,12 @@ def test_a_file_of_one_take_with_a_cut_is_damaged() -> None:
     assert not pieces(looked(83, {range(83): [face(320)]}), cuts="reject")[0].reason
 
 
-def test_landmarks_are_kept_for_aligned_crops() -> None:
+def test_landmarks_are_kept_for_aligned_crops_and_the_judge() -> None:
     found = looked(40, {range(40): [face(320)]})
     (piece,) = pieces(found, framing="aligned")
     assert len(piece.marks) == 40
     assert piece.marks[7] == pytest.approx(found["looks"][0][1][0]["marks"])
-    assert pieces(found)[0].marks == []
+    assert pieces(found)[0].marks == piece.marks
     (none,) = pieces(looked(40, {range(40): [face(320, marks=None)]}), framing="aligned")
     assert (none.marks, none.reason) == ([], "no_landmarks")
 

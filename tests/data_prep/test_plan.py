@@ -71,18 +71,15 @@ def test_a_sample_that_gives_nothing_is_an_error() -> None:
     assert plan(sampled(), gone).kept_hours == plan(sampled()).kept_hours / 2
 
 
-def test_what_the_judge_is_unsure_of_is_left_out_unless_that_is_most() -> None:
+def test_what_the_judge_is_unsure_of_stays() -> None:
     sure, unsure = sampled("a"), sampled("b")
     sure.scores[:] = [{"confidence": 0.6, "offset": 1}]
     unsure.scores[:] = [{"confidence": 0.1, "offset": 9}]
-    limits = Limits(0.5, 6, keep_unsure=True)
-    made = planned([sure, sure, unsure], 360, limits, Options(), PRICES, SPEED)
+    made = planned([sure, sure, unsure], 360, Limits(0.5, 6), Options(), PRICES, SPEED)
     assert made.verdicts == {"one frame off": 2, "unsure": 1}
-    assert made.reasons == {"kept": 16, "unsure": 8}
-    assert "unsure=keep" not in prepare_command(made, Path("a"), "b", "j", 1)
-    made = planned([sure, unsure, unsure], 360, limits, Options(), PRICES, SPEED)
     assert made.reasons == {"kept": 24}
-    assert prepare_command(made, Path("a"), "b", "j", 1).endswith("judge=j unsure=keep")
+    assert prepare_command(made, Path("a"), "b", "j", 1).endswith(" judge=j")
+    assert prepare_command(made, Path("a"), "b", None, 1).endswith(" judge=null")
 
 
 def test_verdicts() -> None:

@@ -46,7 +46,7 @@ def copied(footage: Path, folder: Path) -> Path:
 
 
 def prepared(source: str | Path, output: str | Path, files: int = 2, **more):
-    options = Options(min_seconds=0.2)
+    options = Options(min_seconds=0.2, judge=None)
     return prepare_shards(source, output, options, workers=0, files=files, progress=False, **more)
 
 

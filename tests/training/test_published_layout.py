@@ -69,7 +69,7 @@ def trained(root: Path, folder: Path) -> tuple[list[float], dict[str, torch.Tens
 
 
 def test_the_expert_learns_the_same_from_both(published: Path, tmp_path: Path) -> None:
-    options = Options(min_seconds=0.4)
+    options = Options(min_seconds=0.4, judge=None)
     summary = prepare(published, tmp_path / "store", options, workers=0, progress=False)
     assert len(summary.kept) == 4
     losses, weights = trained(published, tmp_path)
