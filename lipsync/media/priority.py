@@ -13,7 +13,7 @@ _THREADS = Path("/proc/self/task")
 
 @contextmanager
 def usual_priority() -> Iterator[None]:
-    """Restore the scheduling of all threads after the block.
+    """After the block, restore the scheduling of this thread and of those started within.
 
     Run as root, SVT-AV1 gives its threads, and the one that opens it, real-time scheduling at the
     highest priority. Threads and processes started later inherit it, and busy-waiting ones can then

@@ -51,5 +51,5 @@ class SpilledFrames:
 
 
 def has_room(size: int) -> bool:
-    """Whether the disk has room for twice so many bytes."""
+    """Whether the disk has more than twice ``size`` bytes free."""
     return shutil.disk_usage(_FOLDER or tempfile.gettempdir()).free > 2 * size
