@@ -1,4 +1,4 @@
-"""Whose mouth is heard, and its sound in place."""
+"""Active speaker detection, and correction of the offset."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_without_a_judge_the_one_whose_mouth_goes_with_the_sound() -> None:
     pieces = [Piece(0, 100, weight=9, heard=0.1), Piece(0, 100, weight=1, heard=0.7)]
     assert reasons(pieces, [None, None], None) == ["other_face", ""]
     assert pieces[0].detail.endswith("fits the sound better")
-    # Neither mouth says anything: the prominent one.
+    # Neither mouth speaks: take the prominent one.
     pieces = [Piece(0, 100, weight=9, heard=-0.1), Piece(0, 100, weight=1, heard=0.3)]
     assert reasons(pieces, [None, None], None) == ["", "other_face"]
     assert pieces[1].detail.endswith("is more prominent")
@@ -84,7 +84,7 @@ def test_what_was_left_out_stays_left_out() -> None:
 
 @pytest.mark.parametrize("offset", [-3, 0, 4])
 def test_sound_is_moved_into_place(offset: int) -> None:
-    """Sample values say to which frame they belong once they are in place."""
+    """Sample values encode the frame that they belong to after correction."""
     wave = np.repeat(np.arange(100, dtype=np.float32) + offset, 640)
     for piece, expected in [
         (Piece(20, 60), (20, 60)),

@@ -1,4 +1,4 @@
-"""``python -m data_prep`` in processes of its own."""
+"""``python -m data_prep`` as a separate process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who speaks, by the motion of mouths, where no judge is sure."""
+"""Active speaker by mouth motion, where no judge is confident."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wave() -> np.ndarray:
 
 
 def talking(path: Path) -> Path:
-    """Two heads; the left mouth opens at random while something is heard, the right one else.
+    """Two heads; the left mouth moves at random while there is sound, the right one otherwise.
 
     The right head is the larger one.
     """

@@ -1,4 +1,4 @@
-"""Clips that others prepared: ``0.jpg 1.jpg ... audio.wav``."""
+"""Clips in the published prepared layout: ``0.jpg 1.jpg ... audio.wav``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACE = data.astronaut()[50:220, 140:310]
 
 
 def published(root: Path, key: str, frames: int = 30) -> None:
-    """Crops of changing sizes, as those of a detector's box in every frame are."""
+    """Crops of changing sizes, as from a detector's box in every frame."""
     (root / key).mkdir(parents=True)
     for i in range(frames):
         face = cv2.resize(np.roll(FACE, i, 1), (100 + i % 7, 120 - i % 5))
@@ -89,7 +89,7 @@ def test_a_picture_that_may_not_be_read_costs_its_clip_alone(
             raise PermissionError(13, "Permission denied")
         return really(path, *arguments)
 
-    monkeypatch.setattr(np, "fromfile", refuse)  # the superuser may read anything
+    monkeypatch.setattr(np, "fromfile", refuse)  # root may read anything
     summary = convert(tmp_path / "in", tmp_path / "out")
     assert {row.source: row.reason for row in summary.rows} == {"a/1": "damaged", "a/2": ""}
     assert summary.rows[0].detail == "3.jpg cannot be read (Permission denied)"

@@ -1,4 +1,4 @@
-"""The sync check from end to end, with a judge that compares brightness with loudness."""
+"""The sync check end to end, with a judge that compares brightness with loudness."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from lipsync.models import SyncNet, SyncNetV2
 
 COUNT = 50
 CALIBRATION = Calibration(5, (-6.0, 40.0, 0.0), (20, 70), 0.9, ["ann"], 12, "speakers")
-# Loudness, and openness of the mouth that speaks and of another, of each frame.
+# Per frame: loudness, and openness of the speaking mouth and of another.
 SPEECH, OTHER = np.random.default_rng(1).uniform(0.1, 1, (2, COUNT + 40))
 BACKGROUND = np.random.default_rng(2).integers(60, 196, (8, 16, 3), dtype=np.uint8)
 BACKGROUND = BACKGROUND.repeat(20, axis=0).repeat(20, axis=1)  # (160, 320, 3)
@@ -81,7 +81,7 @@ class Brightness(nn.Module):
 
 @pytest.fixture(params=[5, 15])
 def window(request: pytest.FixtureRequest) -> int:
-    """Frames of a window of the judge."""
+    """Frames per window of the judge."""
     return request.param
 
 
@@ -94,13 +94,13 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int) -> Call
     )
 
     def make(late: int, volume: float = 0.8, **options: object) -> Summary:
-        """``late``: frames by which the sound comes after the picture."""
+        """``late``: frames by which the sound lags the video."""
         (tmp_path / "in/s").mkdir(parents=True, exist_ok=True)
         loudness = SPEECH[20 - late : 20 - late + COUNT].repeat(640)
         wave = (volume * loudness * np.sin(np.arange(COUNT * 640) / 3)).astype(np.float32)
         with VideoWriter(tmp_path / "in/s/a.mp4", 25, (320, 160), audio=wave) as writer:
             for other, own in zip(OTHER[:COUNT], SPEECH[20:], strict=False):
-                frame = BACKGROUND.copy()  # beside which faces that change are no cut
+                frame = BACKGROUND.copy()  # so that changing faces are not taken for a cut
                 frame[28:132, 28:132], frame[28:132, 188:292] = 40 * other, 40 * own
                 writer.write(frame)
         options = {"judge": "brightness", "min_confidence": 0.2, "max_offset": 6, **options}
@@ -154,7 +154,7 @@ def test_a_calibrated_judge_moves_what_it_is_sure_of_and_can_leave_out_what_it_d
 ) -> None:
     (kept,) = set_up(4, min_confidence=None, max_offset=None).kept
     assert kept.offset == -4
-    # the sound is nowhere near
+    # outside the search range
     summary = set_up(20, min_confidence=None, max_offset=None, unsure="reject")
     assert summary.reasons == {"other_face": 1, "unsure": 1}
     (unsure,) = (row for row in summary.rows if row.reason == "unsure")
@@ -167,7 +167,7 @@ def test_clips_of_which_the_judge_is_unsure_stay_as_they_are(
     summary = set_up(4, min_confidence=5.0)
     assert summary.reasons == {"other_face": 1}
     (kept,) = summary.kept
-    assert kept.offset is not None  # found, and not acted on
+    assert kept.offset is not None  # found, but not applied
     assert kept.frames == COUNT
     info = open_clip(tmp_path / "out", "s/a").info
     assert (info["offset"], info["start"], info["confidence"]) == (None, 0, kept.confidence)
@@ -269,7 +269,7 @@ def test_limits_of_the_judges() -> None:
 def test_a_judge_is_known_by_its_weights(tmp_path: Path) -> None:
     assert judge_digest(None) == ""
     assert judge_digest("syncnet_v2") == "syncnet_v2"
-    assert len(judge_digest("expert-grid")) == 64  # which may change behind its name
+    assert len(judge_digest("expert-grid")) == 64  # the model behind the name may change
     (tmp_path / "a").write_bytes(b"1")
     first = judge_digest(str(tmp_path / "a"))
     (tmp_path / "a").write_bytes(b"2")

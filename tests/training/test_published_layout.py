@@ -76,5 +76,5 @@ def test_the_expert_learns_the_same_from_both(published: Path, tmp_path: Path) -
     again, same = trained(tmp_path / "store", tmp_path)
     assert len(losses) >= 8
     assert losses == again
-    assert len({round(loss, 6) for loss in losses}) > 4  # it does learn something
+    assert len({round(loss, 6) for loss in losses}) > 4  # it learns something
     assert all(torch.equal(value, same[name]) for name, value in weights.items())
