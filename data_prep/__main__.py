@@ -105,7 +105,7 @@ def _prepare(config: DictConfig, output: str, form: str, features: list[Feature]
 def _report(summary: Summary, output: str) -> str:
     lines = [f"kept {summary.clips} clips of {summary.files} files, {summary.minutes:.1f} minutes"]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
-    lines += _table(summary.splits)
+    lines += [summary.sync, *_table(summary.splits)]
     lines.append(f"manifest: {output}/manifest.jsonl; to look at the clips: {output}/report.html")
     return "\n".join(lines)
 

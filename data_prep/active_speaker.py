@@ -23,13 +23,14 @@ class Limits:
     Attributes:
         confidence: least one, in the judge's units; None goes by the calibration.
         offset: frames by which the sound may be off; it is moved by as many.
-        keep_unsure: pieces of which the judge is not sure stay, their sound where it was.
+        keep_unsure: pieces of which the judge is not sure, or which it cannot judge, stay, their
+            sound where it was.
         calibration: of the judge.
     """
 
     confidence: float | None
     offset: int
-    keep_unsure: bool = False
+    keep_unsure: bool = True
     calibration: Calibration | None = None
 
     def sure(self, score: dict | None) -> bool:
@@ -88,9 +89,8 @@ def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limit
 
 
 def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
-    if score is None:
-        return "too_short", "for a window of the judge"
-    if doubt := limits.doubt(score):
+    doubt = "too short for it, or no landmarks" if score is None else limits.doubt(score)
+    if doubt:
         return ("", "") if limits.keep_unsure else ("unsure", doubt)
     if abs(score["offset"]) > limits.offset:
         return "off_sync", f"sound is {score['offset']:+d} frames off, maximum is {limits.offset}"

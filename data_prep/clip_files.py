@@ -59,6 +59,7 @@ class Clip:
     wave: np.ndarray
     score: dict | None
     offset: int | None  # by which the sound was moved; None where nothing is known
+    sync: str  # see Row
 
 
 def clips_of(
@@ -77,12 +78,25 @@ def clips_of(
             piece.detail = f"{left} frames once the sound is moved, least is {least}"
             start, end, wave = corrected(piece, 0, footage.wave)
         known = offset if moved else None
-        clips.append(Clip(source.key, piece, start, end, wave, score, known))
+        sync = _checked(piece, score, tools)
+        clips.append(Clip(source.key, piece, start, end, wave, score, known, sync))
     kept = [clip for clip in clips if not clip.piece.reason]
     if len(kept) > 1:
         for number, clip in enumerate(kept):
             clip.key = f"{source.key}.{number:03d}"
     return clips
+
+
+def _checked(piece: Piece, score: dict | None, tools: Tools) -> str:
+    """What the sync check made of a clip that is kept, see :class:`data_prep.manifest.Row`."""
+    if tools.judge is None or tools.limits is None or piece.reason:
+        return ""
+    if score is None:
+        seen = piece.marks or not tools.judge.framing.needs_landmarks
+        return "too short to check" if seen else "without landmarks to check"
+    if not tools.limits.sure(score):
+        return "unsure"
+    return "moved" if score["offset"] else "in place"
 
 
 def write_clips(
@@ -126,7 +140,8 @@ def write_clips(
         if not waiting:
             break
     state.put_pictures([pictures[i] for i in range(len(clips))])
-    return [_row(clip, origin, content.get(clip.key, "")) for clip in clips]
+    judge = tools.judge.name if tools.judge else ""
+    return [_row(clip, origin, content.get(clip.key, ""), judge) for clip in clips]
 
 
 def _content(faces: np.ndarray, wave: np.ndarray) -> str:
@@ -164,11 +179,11 @@ def _info(clip: Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
         # The same before it was rounded to whole frames, by which sound is moved.
         "fine_offset": None if clip.offset is None else score["fine_offset"],
         "confidence": score.get("confidence"),
-        "judge": tools.judge.name if tools.judge else None,
+        "judge": tools.judge.name if tools.judge and clip.score else None,
     }
 
 
-def _row(clip: Clip, origin: dict[str, Any], content: str) -> Row:
+def _row(clip: Clip, origin: dict[str, Any], content: str, judge: str) -> Row:
     piece, score = clip.piece, clip.score or {}
     return Row(
         key=clip.key,
@@ -183,6 +198,8 @@ def _row(clip: Clip, origin: dict[str, Any], content: str) -> Row:
         offset=score.get("offset"),
         fine_offset=score.get("fine_offset"),
         confidence=score.get("confidence"),
+        judge=judge if score else "",
+        sync=clip.sync,
         hash=origin["hash"],
         content=content,
     )

@@ -31,6 +31,7 @@ class Summary:
         output: the prepared set; a folder or a URL.
         splits: which clips are in which list, and who is where.
         reasons: how many files, shots and faces were rejected, by reason.
+        sync: what the sync check made of the clips, in a line.
         clips, minutes, files: of the set, and how many files it was looked for in.
         done: files that this run worked on; the others were done before.
     """
@@ -38,6 +39,7 @@ class Summary:
     output: str | Path
     splits: Splits
     reasons: Counter[str]
+    sync: str
     clips: int
     minutes: float
     files: int
@@ -96,4 +98,5 @@ def finish(
     report.write(output, picture, options, splits)
     reasons = report.reasons.copy()
     clips = reasons.pop(KEPT, 0)
-    return Summary(output, splits, reasons, clips, report.minutes.total(), report.sources, done)
+    sync, minutes = report.told_sync(options), report.minutes.total()
+    return Summary(output, splits, reasons, sync, clips, minutes, report.sources, done)

@@ -14,6 +14,7 @@ import numpy as np
 from lipsync.data.places import Place, is_url
 
 KEPT, REJECTED = "kept", "rejected"
+SURE = ("in place", "moved")  # of a row's ``sync``
 
 REASONS = {
     "bad_name": "the file's name cannot be turned into a valid clip name",
@@ -62,6 +63,9 @@ class Row:
         face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
         offset, confidence: of the sync check; None where there was none. fine_offset: the offset to
             a tenth of a frame, of which sound is moved by the whole ones.
+        judge: whose numbers these are. sync: what the check made of a kept clip: ``in place``,
+            ``moved``, ``unsure``, ``too short to check`` or ``without landmarks to check``; empty
+            without a check.
         hash: SHA-256 of the source file. content: of the clip's pixels and sound.
     """
 
@@ -81,6 +85,8 @@ class Row:
     offset: int | None = None
     fine_offset: float | None = None
     confidence: float | None = None
+    judge: str = ""
+    sync: str = ""
     hash: str = ""
     content: str = ""
 

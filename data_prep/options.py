@@ -11,7 +11,7 @@ from lipsync.faces.detect import DETECTORS, LEAST
 from lipsync.faces.framing import get_framing
 from lipsync.options import check_options, option
 
-_VERSION = 7  # of what the stages write; raise it when the same options give other bytes
+_VERSION = 8  # of what the stages write; raise it when the same options give other bytes
 
 # Stages in their order, each with the options that it alone reads. A stage is done again when one
 # of these, or anything before it, has changed.
@@ -57,8 +57,8 @@ class Options:
         min_confidence: of the sync check; None goes by the judge's calibration, see
             :mod:`lipsync.evaluation.calibration`, and by 3 for SyncNet v2.
         max_offset: frames by which sound is moved at most; None for 15 by a calibration, else 6.
-        unsure: ``reject`` clips of which the judge is not sure, or ``keep`` them with their sound
-            where it was.
+        unsure: ``keep`` clips of which the judge is not sure, or which it cannot judge, with their
+            sound where it was, or ``reject`` them.
     """
 
     image_size: int = option(96, least=16)
@@ -75,10 +75,10 @@ class Options:
     max_turn: float = 0.75
     max_outside: float = 0.2
     min_level: float = -50.0
-    judge: str | None = None
+    judge: str | None = "expert-open"
     min_confidence: float | None = None
     max_offset: int | None = option(None, least=0)
-    unsure: str = option("reject", choices=("reject", "keep"))
+    unsure: str = option("keep", choices=("keep", "reject"))
 
     def __post_init__(self) -> None:
         check_options(self)

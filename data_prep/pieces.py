@@ -33,8 +33,7 @@ class Piece:
     Attributes:
         start, end: first frame, and the frame after the last, of the source at 25 fps.
         boxes: the detector's box in every frame; empty if there is no face.
-        marks: the landmarks (x, y in turn) in every frame, empty where the framing needs none or
-            the detector gave none.
+        marks: the landmarks (x, y in turn) in every frame, empty where the detector gave none.
         weight: how prominent the face is, to choose by where nothing is heard.
         score: the detector's, mean. faces: the most in one frame of the shot.
         face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
@@ -95,7 +94,6 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
         options: lengths and limits.
     """
     pieces: list[Piece] = []
-    framing = get_framing(options.framing)
     seen, cuts = seen_faces(found), find_cuts(found["steps"])
     if cuts and options.cuts == "reject":
         detail = f"the picture changes at {cuts[0] / FPS:.2f} s, and a file should be one take"
@@ -113,8 +111,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
                     if a <= n < b
                 ]
                 piece = _piece((a, b), values[a - first : b - first], sharp, found["size"])
-                if framing.needs_landmarks:
-                    piece.marks = _marks(values[a - first : b - first])
+                piece.marks = _marks(values[a - first : b - first])
                 piece.faces = max(len(faces) for _, faces in looks)
                 in_shot.append(piece)
         pieces += in_shot or [_without(start, end, looks, options)]

@@ -64,7 +64,6 @@ class Plan:
         image_size: side of the crops, pixels. min_face: least height of a face.
         reasons: seconds of the sample that are left out, by reason.
         verdicts: clips of the sample by what the judge says of them.
-        keep_unsure: it is unsure of most, so that these stay as they are.
         core_hours, gigabytes: of preparation, and of the set.
         batches: steps of training on one GPU; with eight an eighth of them.
         train_hours: by the number of GPUs. costs: in dollars, by what they are for.
@@ -78,7 +77,6 @@ class Plan:
     min_face: int
     reasons: dict[str, float]
     verdicts: dict[str, int]
-    keep_unsure: bool
     core_hours: float
     gigabytes: float
     batches: int
@@ -106,10 +104,6 @@ def planned(
         for piece, score, crop in zip(one.pieces, one.scores, one.crops, strict=True)
     ]
     crops = [crop for piece, _, crop in pieces if not piece.reason]
-    judged = Counter[str]()  # frames
-    for piece, told, _ in pieces:
-        judged[told] += len(piece) * (not piece.reason)
-    keep_unsure = 2 * judged["unsure"] > judged.total()
     if not crops:
         found_out = Counter(
             one.problem or next((piece.reason for piece in one.pieces), "") for one in found
@@ -123,10 +117,8 @@ def planned(
     image_size = max([s for s in SIZES if s <= 1.1 * float(np.median(crops))], default=SIZES[0])
     min_face = max(round(options.min_face), image_size // 2)
     reasons, lengths = Counter[str](), []
-    for piece, told, _ in pieces:
+    for piece, _, _ in pieces:
         reason = piece.reason or ("small" if piece.face_size < min_face else "")
-        if not reason and told == "unsure" and not keep_unsure:
-            reason = "unsure"
         reasons[reason or "kept"] += len(piece) / FPS
         lengths += [] if reason else [len(piece) / FPS]
     hours = files * float(np.mean([one.seconds for one in found])) / 3600
@@ -144,7 +136,7 @@ def planned(
         files, hours, kept_hours, clips, image_size, min_face,
         {reason: s for reason, seconds in reasons.most_common() if (s := round(seconds, 1))},
         {told: n for told, n in Counter(t for _, t, _ in pieces).items() if told != NOT_JUDGED},
-        keep_unsure, cpu * hours, gigabytes, batches, train_hours,
+        cpu * hours, gigabytes, batches, train_hours,
         {
             "preparation": cpu * hours * prices.core_hour,
             "storage, a month": gigabytes * prices.gigabyte_month,
@@ -170,10 +162,9 @@ def prepare_command(
     arguments = {
         "source": source, "output": prepared, "image_size": plan.image_size, "framing": FRAMING,
         "min_seconds": MIN_SECONDS, "min_face": plan.min_face, "workers": workers,
+        "judge": judge or "null",
     }  # fmt: skip
     words = [f"{name}={value}" for name, value in arguments.items()]
-    words += [f"judge={judge}"] if judge else []
-    words += ["unsure=keep"] if plan.keep_unsure else []
     return shlex.join(["python", "-m", "data_prep", *words])
 
 

@@ -96,7 +96,6 @@ def make_plan(asked: Asked, prices: Prices, speed: Speed) -> str:
         min_seconds=MIN_SECONDS,
         min_face=40,
         judge=asked.judge,
-        unsure="keep",
         cuts="split",
     )
     tools = worker_tools(output, options, checked_judge(options))

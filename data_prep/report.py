@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.manifest import KEPT, REASONS, Row, write_whole
+from data_prep.manifest import KEPT, REASONS, SURE, Row, write_whole
 from data_prep.options import Options
 from data_prep.splits import Splits
 from lipsync.pages import jpeg_uri, render
@@ -34,7 +34,7 @@ _BADNESS: dict[str, Callable[[Row], float | None]] = {  # None where it was not 
     "too_short": lambda row: row.frames,
 }
 _MEASURES: dict[str, Callable[[Row], float | None]] = {  # of kept clips, by their titles
-    "offset as found, frames": lambda row: row.offset,
+    "offset as found where sure, frames": lambda row: row.offset if row.sync in SURE else None,
     "confidence": lambda row: row.confidence,
     "face height, pixels": lambda row: row.face_size,
     "length, seconds": lambda row: row.frames / FPS,
@@ -51,11 +51,13 @@ class Report:
         rows, kept, sources: how many were added.
         reasons: how many rows there are of each; ``kept`` is one.
         minutes: of kept clips, by speaker.
+        sync: how many kept clips the sync check made what of, see :class:`data_prep.manifest.Row`.
     """
 
     def __init__(self) -> None:
         self.rows = self.sources = 0
         self.reasons: Counter[str] = Counter()
+        self.sync: Counter[str] = Counter()
         self.minutes: Counter[str] = Counter()
         self._worst: dict[str, list[tuple[Any, Row, int]]] = defaultdict(list)
         self._values = {title: array("f") for title in _MEASURES}
@@ -75,6 +77,7 @@ class Report:
         self.reasons[reason] += 1
         if reason == KEPT:
             self.minutes[row.key.split("/")[0]] += row.frames / FPS / 60
+            self.sync[row.sync] += 1
             for title, measure in _MEASURES.items():
                 if (value := measure(row)) is not None:
                     self._values[title].append(value)
@@ -103,6 +106,7 @@ class Report:
             minutes=self.minutes.total(),
             sources=self.sources,
             options=str(options),
+            sync=self.told_sync(options),
             rows=self.rows,
             about=REASONS,
             reasons=reasons,
@@ -123,6 +127,15 @@ class Report:
         )
         write_whole(path := output / "report.html", page)
         return path
+
+    def told_sync(self, options: Options) -> str:
+        """What the sync check made of the kept clips, in a line."""
+        found = ", ".join(f"{count} {what}" for what, count in self.sync.most_common() if what)
+        return (
+            f"sync, by {options.judge}: {found or 'no clip'}"
+            if options.judge
+            else "sync: not checked"
+        )
 
     def _cards(self, reason: str, shown: int, picture: Picture) -> list:
         worst = sorted(self._worst[reason], key=itemgetter(0))[:shown]

@@ -20,7 +20,6 @@ from lipsync.checkpoints import bundled_models, describe
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError
 from lipsync.evaluation.judge import Judge
-from lipsync.faces.framing import get_framing
 from lipsync.media.loudness import levelled
 from lipsync.metrics.functional import VSHIFT, sync_score
 
@@ -32,14 +31,13 @@ def limits(options: Options, judge: Judge) -> Limits:
 
     Raises:
         ConfigError: the judge is an expert without a calibration, and no limit is given; or it
-            needs landmarks, which are not kept.
+            needs landmarks, the detector finds none, and what cannot be judged is to be rejected.
     """
-    framing = judge.framing
-    if framing.needs_landmarks and not get_framing(options.framing).needs_landmarks:
+    found = options.detector == "centerface" or not judge.framing.needs_landmarks
+    if options.unsure == "reject" and not found:
         raise ConfigError(
-            f"judge={judge.name} needs landmarks (framing {framing.name}), which "
-            f"framing={options.framing} does not store; set framing={framing.name}, or choose "
-            "another judge"
+            f"judge={judge.name} needs landmarks, and detector={options.detector} finds none; use "
+            "detector=centerface, unsure=keep, or another judge"
         )
     confidence, offset, calibration = options.min_confidence, options.max_offset, None
     if confidence is None and judge.published:
@@ -68,12 +66,16 @@ def judge_digest(judge: str | None) -> str:
 
 
 def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dict | None]:
-    """Offset and confidence of every piece that is not left out yet, as JSON; None for the others.
+    """Offset and confidence of every piece that is not left out yet, as JSON.
+
+    None for the others, for those that are too short, and where the judge lacks landmarks.
 
     The frames are gone through once; crops are held for as long as their piece lasts.
     """
     found: list[dict | None] = [None] * len(pieces)
     live = [i for i, piece in enumerate(pieces) if not piece.reason]
+    if judge.framing.needs_landmarks:
+        live = [i for i in live if pieces[i].marks]
     if not live:
         return found
     places = {i: pieces[i].places(judge.framing) for i in live}

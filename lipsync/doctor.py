@@ -92,7 +92,7 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
         facts["sees"] = _seen(kind, config)
     facts["use"] = kind.use
     if calibration := Calibration.from_card(card, config.get("window", 0)):
-        card["calibration"] = str(calibration)
+        card["calibration"] = "; ".join([str(calibration), *map(str, calibration.errors[-1:])])
     return facts | {f"card: {name}": value for name, value in card.items() if name not in facts}
 
 

@@ -1,4 +1,4 @@
-"""Tiny media that tests share; made on the spot, never downloaded."""
+"""Shared tiny media, generated and never downloaded."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from lipsync.data.store import write_clip, write_split
 
 
 def pytest_configure() -> None:
-    """Processes that tests start must hear Ctrl-C, also where a script runs pytest with ``&``."""
+    """Processes started by tests must receive Ctrl-C, even if a script runs pytest with ``&``."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # what tests measure and download does not go into the user's cache
+    # keep measurements and downloads of tests out of the user's cache
     os.environ.setdefault("LIPSYNC_CACHE", tempfile.mkdtemp(prefix="lipsync-cache-"))
 
 
 @pytest.fixture
 def quick_workers(monkeypatch) -> None:
-    """Processes that the package spawns are forked from one that has imported the libraries."""
+    """Fork the package's processes from a server that has already imported the libraries."""
     monkeypatch.setattr(multiprocessing, "get_context", {"spawn": forked.server}.get)
 
 
@@ -57,7 +57,7 @@ def make_prepared() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[dict[str, str]]:
-    """An S3 server on the loopback with the buckets ``open`` and ``shut``, which nobody may write.
+    """A local S3 server with the buckets ``open`` and ``shut``; ``shut`` is read-only.
 
     Yields the environment in which programs find it.
     """

@@ -1,8 +1,7 @@
-"""Commands in processes of their own that need not import anything: a server forks them.
+"""Runs commands in processes forked from a server that has already imported torch and Lightning.
 
-They have their own arguments, environment, folder, output and exit code, as those that
-``subprocess`` starts. But torch and Lightning were imported before, which takes longer than most
-of what tests run.
+As with ``subprocess``, each has its own arguments, environment, folder, output and exit code, but
+saves the imports, which take longer than most of the tests.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def start(
     stdout: str | Path = os.devnull,
     stderr: str | Path = os.devnull,
 ) -> BaseProcess:
-    """Start ``python WORDS``, where the words are ``-m MODULE ...`` or ``SCRIPT ...``."""
+    """Start ``python WORDS``; WORDS is ``-m MODULE ...`` or ``SCRIPT ...``."""
     path = [folder for folder in sys.path if not Path(folder).is_relative_to(TESTS)]
     arguments = ([*map(str, words)], str(cwd or Path.cwd()), dict(env), path, stdout, stderr)
     process = server.Process(target=_python, args=arguments)
@@ -60,11 +59,11 @@ def start(
 
 
 def run(*words: object, **options: object) -> CompletedProcess[str]:
-    """Run ``python WORDS`` to its end; options as :func:`start` has them."""
+    """Run ``python WORDS`` to completion; options as for :func:`start`."""
     with TemporaryDirectory() as folder:
         stdout, stderr = Path(folder, "stdout"), Path(folder, "stderr")
         for file in (stdout, stderr):
-            file.touch()  # also where the process does not come so far
+            file.touch()  # even if the process does not get that far
         process = start(*words, stdout=stdout, stderr=stderr, **options)
         process.join(600)
         if process.is_alive():
@@ -74,7 +73,7 @@ def run(*words: object, **options: object) -> CompletedProcess[str]:
 
 
 def two_ranks(worker: Callable[..., None]) -> dict[Any, Any]:
-    """What ``worker(rank, port, out)`` leaves in the dictionary ``out`` in two processes."""
+    """Run ``worker(rank, port, out)`` in two processes, and return ``out``."""
     with server.Manager() as manager:
         out = manager.dict()
         start_processes(worker, (free_port(), out), nprocs=2, start_method="forkserver")
@@ -88,7 +87,7 @@ def free_port() -> int:
 
 
 def _read_environment_again() -> None:
-    """What libraries read where they are imported."""
+    """Environment variables that libraries read on import."""
     import torch
     from lightning_fabric.utilities.rank_zero import _get_rank, rank_zero_only
 
@@ -115,4 +114,4 @@ def _python(
         else:
             runpy.run_path(words[0], run_name="__main__")
     finally:
-        atexit._run_exitfuncs()  # which processes of multiprocessing skip
+        atexit._run_exitfuncs()  # skipped by multiprocessing

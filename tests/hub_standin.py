@@ -1,4 +1,4 @@
-"""A hub on the loopback: repositories of files, as the Hugging Face Hub serves and takes them."""
+"""A local fake of the Hugging Face Hub, for downloads and uploads."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from urllib.parse import unquote, urlsplit
 
 
 class Hub:
-    """What the hub holds and what it was asked.
+    """The hub's content, behaviour and log of requests.
 
     Attributes:
-        revisions: (repo, revision) -> commit; a commit names itself.
+        revisions: (repo, revision) -> commit; a commit maps to itself.
         files: (repo, commit) -> name -> content.
         licence: of every repository's page.
         asked: method and path of every request, in order.
         tokens: the Authorization headers of every request.
         cut: bytes after which the next file breaks off; None sends all.
-        status: answer every question with this code instead.
-        moved: send files from this address.
+        status: status code to return for every request instead.
+        moved: redirect files to this address.
         private: repository -> whether it was made private.
     """
 
@@ -41,7 +41,7 @@ class Hub:
         self.address = ""
 
     def put(self, repo: str, files: dict[str, bytes], revision: str = "main") -> str:
-        """Commit files (beside those that are there) and give the commit."""
+        """Add files to the existing ones in a new commit, and return it."""
         before = self.files.get((repo, self.revisions.get((repo, revision), "")), {})
         content = {**before, **files}
         text = repr(sorted((name, hashlib.sha256(c).hexdigest()) for name, c in content.items()))
@@ -174,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def mode(name: str) -> str:
-    """How the hub wants a file."""
+    """How the hub expects a file to be uploaded."""
     return "lfs" if name.endswith(".safetensors") else "regular"
 
 

@@ -2,9 +2,9 @@
 
     python tests/readme_commands.py      # with the `lipsync` and the `python` of PATH
 
-Commands of a shell block run as they stand, with what :data:`LESS` adds to make them short; the
-media that they name are generated first. Commands in the text run with the arguments of
-:data:`IN_TEXT`. The network is cut off by a namespace of its own, where the system allows one.
+Commands in shell blocks run as written, plus the arguments in :data:`LESS` that make them short;
+the media that they name are generated first. Commands in the text run with the arguments in
+:data:`IN_TEXT`. The network is disabled with a network namespace, if the system allows it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ print("lipsync of", Path(lipsync.__file__).parents[1])
 
 
 def commands(text: str) -> Iterator[str]:
-    """What to run for each command of the page, in its order."""
+    """What to run for each command of the page, in order."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     for line in "".join(blocks).replace("\\\n", " ").splitlines():
         command = shlex.join(shlex.split(line, comments=True))
@@ -95,7 +95,7 @@ def main() -> None:
         print("note: the network cannot be cut off on this system; the commands run with it")
     if sys.argv[1:] == ["inside"]:
         loopback_up()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which `&` in a script ignores
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored after `&` in a script
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.environ |= {"HOME": folder, "LIPSYNC_CACHE": f"{folder}/cache"}

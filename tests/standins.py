@@ -1,4 +1,4 @@
-"""Networks that do what a test can predict: a generator that shows what it hears, and an expert."""
+"""Networks with predictable output: a generator that displays its input, and an expert."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from lipsync.models import LongSyncNet
 
 
 class Hearing(nn.Module):
-    """A generator whose picture is grey, as bright as its mel window is high: -4 black, 4 white."""
+    """A generator with a grey output as bright as its mel window: -4 is black, 4 white."""
 
     def __init__(self, lead: int = 0, fail_at: int | None = None, error=RuntimeError) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Hearing(nn.Module):
 
 
 class BrightAndLoud(nn.Module):
-    """An expert whose faces are as bright as what they say is loud."""
+    """An expert that matches brightness of faces with loudness."""
 
     moment = 5
     join = LongSyncNet.join

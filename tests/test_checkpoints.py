@@ -1,4 +1,4 @@
-"""Weights in and out: every format, the colours, and the cards."""
+"""Reading and writing weights: every format, colour order, and cards."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ SMALL = {
 
 
 def random_state(cls: type, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Published shapes with small random values, as an official file of ``cls`` has them."""
+    """Small random weights with the shapes of an official file of ``cls``."""
     generator = torch.Generator().manual_seed(seed)
     with torch.device("meta"):
         shapes = {name: value.shape for name, value in cls().state_dict().items()}
@@ -93,7 +93,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_official_weights_come_back_bit_for_bit(tmp_path, cls, wrapped, zipped):
     state = random_state(cls)
     content = state
-    if wrapped:  # as the published trainers write them, on several devices
+    if wrapped:  # as written by the published trainers on several devices
         content = {
             "state_dict": {f"module.{name}": value for name, value in state.items()},
             "optimizer": {"state": {0: {"step": np.float64(3)}}, "param_groups": []},
@@ -117,7 +117,7 @@ def test_official_networks_speak_rgb_here(tmp_path):
     torch.save(bgr.state_dict(), tmp_path / "wav2lip_gan.pth")
     rgb = load_model(tmp_path / "wav2lip_gan.pth")
     mel, faces = torch.rand(1, 1, 80, 16), torch.rand(1, 6, 96, 96)
-    in_bgr = faces[:, [2, 1, 0, 5, 4, 3]]  # each picture's colours turned round
+    in_bgr = faces[:, [2, 1, 0, 5, 4, 3]]  # reverse each image's channels
     with torch.inference_mode():
         torch.testing.assert_close(rgb(mel, faces), bgr(mel, in_bgr)[:, [2, 1, 0]])
         assert (rgb(mel, faces) - bgr(mel, faces)).abs().max() > 1e-4
@@ -179,7 +179,7 @@ def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path):
 
 
 def test_a_network_is_known_in_all_of_its_files(tmp_path):
-    """As it was trained, rounded, and rounded and written again."""
+    """As trained, rounded, and rounded and saved again."""
     network = SMALL["SyncNet"]()
     save_model(network, tmp_path / "full.safetensors")
     save_model(network, tmp_path / "half.safetensors", half=True)
@@ -255,7 +255,7 @@ def test_bundled_models_go_by_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", bundled_models())
 def test_bundled_models_say_what_they_hear_and_see(name):
     network = load_model(name)
-    if not isinstance(network, OcclusionNet):  # which hears nothing
+    if not isinstance(network, OcclusionNet):  # which has no audio input
         assert feature_of(network).name in ("mel", "lipgan_mfcc", "syncnet_mfcc")
     framings = {"expert-open": "aligned_tight"}
     framings |= dict.fromkeys(("lipscode-open", "occlusion-open"), "aligned_jaw")

@@ -1,4 +1,4 @@
-"""Exported networks, run by the engines that they are for."""
+"""Exported networks, run by their target engines."""
 
 import json
 
@@ -40,7 +40,7 @@ CASES = {
 
 
 def lively(network: torch.nn.Module, inputs: list[torch.Tensor]) -> torch.nn.Module:
-    """Norm statistics of these inputs, so that outputs differ where inputs do."""
+    """Norm statistics from these inputs, so that different inputs give different outputs."""
     with torch.no_grad():
         network.train()(*inputs)
     return network.eval()
@@ -60,7 +60,7 @@ def test_onnx_runtime_computes_the_same(tmp_path, case):
     network = lively(build(), inputs)
     network.train()
     export_onnx(network, tmp_path / "m.onnx")
-    assert network.training  # left as it was
+    assert network.training  # unchanged
     network.eval()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -69,7 +69,7 @@ def test_onnx_runtime_computes_the_same(tmp_path, case):
     )
     about = json.loads(session.get_modelmeta().custom_metadata_map["lipsync"])
     assert about == {"class": type(network).__name__, "config": network.config, "pixels": "RGB"}
-    if "feature" in about["config"]:  # so that a program can make what it hears
+    if "feature" in about["config"]:  # so that a program can compute its input
         heard = get_feature(about["config"]["feature"])
         sound = next(i for i in session.get_inputs() if i.name == heard.name)
         assert sound.shape[1:] == [1, heard.bands, heard.window]

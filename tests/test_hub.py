@@ -1,4 +1,4 @@
-"""Models of the hub, loaded and uploaded, against a stand-in on the loopback."""
+"""Models of the hub, loaded and uploaded, against a local fake."""
 
 import logging
 import pickle
@@ -90,7 +90,7 @@ def test_a_revision_is_what_it_was(hub, weights):
     assert value(lipsync.from_pretrained(f"hf://{REPO}@v1.0")) == 1
     before = len(hub.asked)
     assert value(lipsync.from_pretrained(f"hf://{REPO}/{FILE}@{first}")) == 1
-    assert len(hub.asked) == before  # a commit of the cache asks nobody
+    assert len(hub.asked) == before  # a cached commit needs no request
 
 
 def test_a_branch_of_the_cache_without_a_network(hub, weights, monkeypatch, caplog):
@@ -206,7 +206,7 @@ def test_addresses():
 
 def test_a_token_goes_to_the_hub_alone(hub, weights, monkeypatch, tmp_path):
     hub.put(REPO, {FILE: weights[1]})
-    with serving(Hub()) as store:  # where the hub keeps its large files
+    with serving(Hub()) as store:  # the hub's store for large files
         store.revisions, store.files = hub.revisions, hub.files
         hub.moved = store.address
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
@@ -231,7 +231,7 @@ def uploads(hub, monkeypatch):
     pytest.importorskip("huggingface_hub", reason="uploading needs the extra hub")
     from huggingface_hub import constants
 
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in has no such store
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the fake has no such store
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     return hub

@@ -68,7 +68,7 @@ def test_sigmoid_loss_by_hand_and_without_near_windows():
     face = unit((1.0, 0.0), (0.0, 1.0), (0.0, 1.0))[None]
     start, scale, bias = torch.tensor([[0, 2, 20]]), torch.tensor(4.0), torch.tensor(-2.0)
     right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
-    positive = (right + right + wrong) / 3  # the third face is not like its sound
+    positive = (right + right + wrong) / 3  # the third face does not match its sound
     negative = (wrong + right + right + wrong) / 4  # 0-2, 1-2, 2-0, 2-1; 0 and 1 are near
     value = losses.pairs_sigmoid(audio, face, start, scale, bias, min_gap=5)
     assert value.item() == pytest.approx((positive + negative) / 2, abs=1e-6)
@@ -86,7 +86,7 @@ def test_contrastive_loss_leaves_near_windows_and_other_clips_out():
         same[None], same[None], torch.tensor([[4, 5]]), torch.tensor(0.1), min_gap=2
     )
     assert near == 0.0  # the only other window lies one frame away
-    clips = torch.stack([same, same])  # another clip with the same embeddings is no negative
+    clips = torch.stack([same, same])  # another clip with the same embeddings is not a negative
     starts = torch.tensor([[4, 5], [4, 5]])
     assert losses.clip_info_nce(clips, clips, starts, torch.tensor(0.1), 2) == 0.0
 
@@ -101,7 +101,7 @@ def test_contrastive_loss_keeps_its_precision_under_autocast():
 
 
 def test_cross_entropies_are_taken_outside_autocast(monkeypatch):
-    """A GPU refuses them inside, with a RuntimeError; a processor only loses digits."""
+    """A GPU raises a RuntimeError for them; a CPU only loses precision."""
     real = F.binary_cross_entropy
 
     def refusing(*args, **options):
@@ -155,7 +155,7 @@ def test_structure_sees_blur_where_l1_hardly_does():
 
 
 def test_structure_is_ms_ssim_of_three_scales():
-    """By SciPy's filters, on windows that lie within the pictures (Wang et al. 2003)."""
+    """With SciPy's filters, on windows inside the images (Wang et al. 2003)."""
     rng = np.random.default_rng(0)
     real = gaussian_filter(rng.random((2, 3, 96, 64)), (0, 0, 2, 2))
     fake = np.clip(real + 0.05 * rng.standard_normal(real.shape), 0, 1)

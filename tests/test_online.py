@@ -1,4 +1,4 @@
-"""Published weights by name, against a server on the loopback."""
+"""Published weights by name, against a local server."""
 
 import hashlib
 import logging
@@ -22,7 +22,7 @@ HASH = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server:
-    """Serves ``content``; each request sends at most ``cuts.pop(0)`` bytes of what it promised."""
+    """Serves ``content``; each response breaks off after ``cuts.pop(0)`` bytes."""
 
     def __init__(self) -> None:
         self.content, self.cuts, self.ranges = CONTENT, [], []
@@ -168,7 +168,7 @@ def test_only_http_and_https(server, tmp_path, elsewhere):
 
 def test_offline_it_says_where_the_file_goes(server, tmp_path):
     with serving(BaseHTTPRequestHandler) as closed:
-        pass  # the port is free again, nobody listens
+        pass  # the port is free again, with no listener
     by_hand = f"download model.bin from https://authors.example/ to {tmp_path / 'model.bin'}"
     message = refusal(published(closed), tmp_path)
     assert "Connection refused" in message

@@ -1,4 +1,4 @@
-"""Any folder's name as the value of an option, through Hydra's grammar."""
+"""Arbitrary folder names as option values, through Hydra's grammar."""
 
 from __future__ import annotations
 

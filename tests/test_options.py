@@ -1,4 +1,4 @@
-"""Options in dataclasses: kinds by annotation, choices and bounds beside the default."""
+"""Options in dataclasses: types from annotations, choices and bounds with the default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work in threads keeps its order."""
+"""Threaded work keeps its order."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Generators in int8 by OpenVINO: taken where they are faster and close to float32."""
+"""int8 generators in OpenVINO: used if they are faster and close to float32."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def cache(monkeypatch, tmp_path):
 
 
 def faster(monkeypatch, times):
-    """int8 is so fast in every measurement; optimise() takes float32."""
+    """Set the measured speed of int8; optimise() otherwise takes float32."""
     monkeypatch.setattr(quantised, "optimise", lambda g: original(g, torch.float32))
     monkeypatch.setattr(
         quantised, "milliseconds", lambda forms: dict(zip(forms, times, strict=True))
@@ -60,7 +60,7 @@ def test_it_is_close_to_float32_and_made_once(monkeypatch, cache):
     torch.testing.assert_close(timed[:, 0], expected[:3], atol=0.05, rtol=0)
     with pytest.raises(ValueError, match="3 windows of sound for 2 faces"):
         fast(sound[:3], faces[:2])
-    # threads side by side get each their own pictures
+    # concurrent threads each get their own output
     parts = [(sound[k : k + 3], faces[k : k + 3]) for k in range(0, 24, 3)]
     alone = [fast(*part) for part in parts]
     with ThreadPoolExecutor(4) as pool:
@@ -69,7 +69,7 @@ def test_it_is_close_to_float32_and_made_once(monkeypatch, cache):
     # found again
     monkeypatch.setattr(quantised, "_make", None)
     assert torch.equal(quantised.fastest(network)(*parts[0]), alone[0])
-    # a damaged file is no reason to fail
+    # a damaged cache file is ignored
     (kept,) = (cache / "int8").glob("*.onnx")
     kept.write_bytes(kept.read_bytes()[:1000])
     assert painted_by_torch(quantised.fastest(network))
@@ -90,7 +90,7 @@ def test_a_network_that_it_changes_is_refused(monkeypatch, cache, caplog):
         assert painted_by_torch(quantised.fastest(network))
     assert "dB against float32's" in caplog.text
     assert [path.suffix for path in (cache / "int8").glob("[!.]*")] == [".txt"]
-    monkeypatch.setattr(quantised, "_make", None)  # remembered
+    monkeypatch.setattr(quantised, "_make", None)  # cached
     assert painted_by_torch(quantised.fastest(network))
 
 

@@ -1,4 +1,4 @@
-"""Files that are no weights, or of another network or time: each is refused in one line."""
+"""Files that are not weights, of another network, or too old: refused in one line."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from lipsync.models import (
     Wav2Lip,
 )
 
-# ---------------------------------------------------------------- files of before
+# ---------------------------------------------------------------- old files
 
 OLD = {
     "Wav2Lip": (
@@ -91,11 +91,11 @@ def test_networks_of_before_that_are_built_no_longer(tmp_path, option, value):
     assert not (tmp_path / "new.safetensors").exists()
 
 
-# ---------------------------------------------------------------- what is refused
+# ---------------------------------------------------------------- refusals
 
 
 class Evil:
-    """Would create a file where it is unpickled."""
+    """Would create a file if unpickled."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -114,7 +114,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, form):
         torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
     assert "would execute posix.mkdir on loading, so it was refused" in refusal(path)
     assert not target.exists()
-    pickle.loads(pickle.dumps(Evil(target)))  # the bait works
+    pickle.loads(pickle.dumps(Evil(target)))  # the exploit works
     assert target.exists()
 
 

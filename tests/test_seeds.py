@@ -1,4 +1,4 @@
-"""Seeds that are derived from a run's seed."""
+"""Seeds derived from a run's seed."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from lipsync.training.batches import batch_rng
 
 
 def test_seed_and_batch_do_not_stand_for_each_other():
-    """As they do in a sum: seed 0 at batch 1,000,003 was seed 1 at batch 0."""
+    """Unlike a sum, where seed 0 at batch 1,000,003 equalled seed 1 at batch 0."""
     drawn = [torch.rand(4, generator=batch_rng(*key)) for key in ((0, 1_000_003), (1, 0), (1, 0))]
     assert not torch.equal(drawn[0], drawn[1])
     assert torch.equal(drawn[1], drawn[2])

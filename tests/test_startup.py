@@ -1,4 +1,4 @@
-"""What a start must not load: PyTorch and all that takes seconds, before there is work for it."""
+"""Start-up must not import PyTorch or other slow packages before they are needed."""
 
 import json
 import os
@@ -20,7 +20,7 @@ assert said.getvalue(), "no help was printed"
 
 
 def loaded(code: str) -> set[str]:
-    """Packages that a fresh interpreter has after running ``code``."""
+    """Packages loaded in a fresh interpreter after running ``code``."""
     code += "\nimport json, sys; print(json.dumps(list(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code],

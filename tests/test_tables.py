@@ -1,4 +1,4 @@
-"""Texts and tables in the encodings in which people save them."""
+"""Texts and tables in the encodings that users save them in."""
 
 from __future__ import annotations
 

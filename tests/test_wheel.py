@@ -1,4 +1,4 @@
-"""What a wheel holds, and that the README's commands work from it, without a clone or a network."""
+"""The wheel's content; the README's commands work from it, without a clone or network."""
 
 import os
 import subprocess

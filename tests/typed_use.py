@@ -1,4 +1,4 @@
-"""A user's program, for the type checker alone: what the public functions take and give.
+"""A user's program, for type checking only: types of the public functions.
 
 mypy --strict tests/typed_use.py
 """

@@ -27,7 +27,7 @@ from data_prep.sharded import prepare_shards
 from lipsync.sample import make_sample_corpus
 
 MACHINE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
-OPTIONS = Options(min_seconds=0.4, stride=12, smallest_face=40)
+OPTIONS = Options(min_seconds=0.4, stride=12, smallest_face=40, judge=None)
 _REQUEST = re.compile(r'"(\w+) /?(\S*) HTTP[^"]*" (\d+)')
 
 

@@ -44,7 +44,7 @@ def repeated(clip: Path, target: Path, minutes: float) -> None:
 
 def timed(source: Path, output: Path, workers: int) -> tuple[float, Summary]:
     start = time.perf_counter()
-    summary = prepare(source, output, Options(), workers=workers)
+    summary = prepare(source, output, Options(judge=None), workers=workers)
     return time.perf_counter() - start, summary
 
 

@@ -128,7 +128,7 @@ def prepared(path: Path, seeds: Path) -> None:
     source.mkdir()
     path.rename(source / path.name)
     shutil.copy(seeds / "h264.mp4", source / "whole.mp4")
-    summary = prepare(source, path.parent / "out", Options(), workers=0, progress=False)
+    summary = prepare(source, path.parent / "out", Options(judge=None), workers=0, progress=False)
     failed = [row for row in summary.rows if row.reason == "failed"]
     assert not failed, failed
     shutil.rmtree(source)

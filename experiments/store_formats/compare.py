@@ -202,7 +202,7 @@ def main() -> None:
         root = Path(folder)
         for size in arguments.sizes:
             made = root / f"set-{size}"
-            kept = prepare(arguments.footage, made, Options(image_size=size), progress=False).kept
+            kept = prepare(arguments.footage, made, Options(judge=None, image_size=size)).kept
             clips = [np.array(open_clip(made, row.key).faces) for row in kept]
             hours = sum(map(len, clips)) / FPS / 3600
             stores = []

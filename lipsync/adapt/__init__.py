@@ -1,6 +1,6 @@
-"""One person: a generator trained on, on minutes of a face.
+"""Adaptation: fine-tunes a generator on minutes of one person's footage.
 
-What it offers is imported when it is asked for, so that the commands' help stays quick.
+The public names are imported lazily, so that ``--help`` stays fast.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""Whether the pieces of a video agree on how far its sound is off, and the sound moved by that.
+"""Audio offset of a video by agreement of its pieces, and its correction.
 
-A judge may be sure of no single piece of a person that it does not know; but pieces whose sound
-has nothing to do with the mouth agree on an offset by chance alone, once in ten.
+A judge may not be confident on any single piece of an unknown person. But if the sound had nothing
+to do with the mouth, two pieces would agree on an offset only by chance, one time in ten.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from lipsync.data.store import open_clip, write_clip
 from lipsync.metrics.functional import VSHIFT
 from lipsync.windows import FPS
 
-_BY_CHANCE = 3 / (2 * VSHIFT + 1)  # that an offset is within a frame of another
-_LEAST = 0.01  # probability under which it was no chance
-_SAMPLES = SAMPLE_RATE // FPS  # of a frame
+_BY_CHANCE = 3 / (2 * VSHIFT + 1)  # probability that two random offsets are within a frame
+_LEAST = 0.01  # significance level
+_SAMPLES = SAMPLE_RATE // FPS  # per frame
 
 
 def agreed_offset(offsets: Sequence[int], confidences: Sequence[float]) -> int | None:
-    """The offset in frames on which pieces of one recording agree; None where they do not.
+    """The offset in frames on which pieces of one recording agree; None if they do not.
 
     Args:
-        offsets: found for each piece on its own.
-        confidences: of the same; the nearer offset of two counts by them.
+        offsets: the offset found for each piece.
+        confidences: their confidences, used as weights.
     """
     found, weights = np.array(offsets, int), np.maximum(confidences, 1e-6)
     if not len(found):
@@ -42,9 +42,9 @@ def agreed_offset(offsets: Sequence[int], confidences: Sequence[float]) -> int |
 
 
 def move_sound(root: Path, clip: Clip, offset: int) -> Clip:
-    """Write a prepared clip again with its sound moved: frame i belongs to that of i - offset.
+    """Rewrite a prepared clip with its sound shifted: frame i gets the sound of i - offset.
 
-    Frames whose sound lies outside of the clip are left away.
+    Frames whose sound lies outside the clip are dropped.
     """
     frames, wave = np.array(clip.faces), clip.wave
     count = min(len(frames), len(wave) // _SAMPLES)

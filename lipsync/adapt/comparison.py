@@ -1,4 +1,4 @@
-"""How much better a generator paints one person than the one that it began from."""
+"""Comparison of an adapted generator with its base, on one person."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from lipsync.metrics.quality import edge_energy
 from lipsync.metrics.statistics import Interval, mean_interval
 from lipsync.windows import FPS
 
-_STEP = 2  # every so many-th frame is painted
-_SILENT = 5  # consecutive frames of each second that are painted once more, under silence
+_STEP = 2  # render every second frame
+_SILENT = 5  # consecutive frames per second also rendered with silence
 
 
 @dataclass(frozen=True)
 class Painted:
-    """What a generator makes of held-out clips, of which it sees other frames.
+    """Metrics of a generator on held-out clips, with other frames of them as references.
 
     Attributes:
-        psnr: of the lower halves in dB, (n,) one for each second.
-        edges: energy of edges at the mouth, (n, 2): painted, and in the true pictures.
-        motion: of the mouth from frame to frame, (n, 2): painted under silence, and in the true
-            pictures; NaN for a second of one frame.
+        psnr: of the lower halves in dB, (n,), one per second.
+        edges: edge energy at the mouth, (n, 2): generated, and ground truth.
+        motion: of the mouth from frame to frame, (n, 2): generated with silence, and ground
+            truth; NaN for a second of one frame.
     """
 
     psnr: np.ndarray
@@ -41,26 +41,26 @@ class Painted:
 
     @property
     def sharpness(self) -> float:
-        """1 is as sharp as the true pictures."""
+        """Sharpness relative to ground truth, which has 1."""
         painted, real = self.edges.sum(axis=0)
         return float(np.sqrt(painted / max(real, 1e-12)))
 
     @property
     def silent_motion(self) -> float:
-        """What is left of the old mouth: its motion under silence as a share of the true one."""
+        """Leakage: mouth motion under silence as a share of the true motion."""
         painted, real = np.nansum(self.motion, axis=0)
         return float(painted / max(real, 1e-12))
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Two generators on the same held-out seconds.
+    """Base and adapted generator on the same held-out seconds.
 
     Attributes:
         psnr_base, psnr: means in dB, of the lower half.
-        psnr_gain: mean difference, with its 95 % interval by seconds.
-        sharpness_base, sharpness: 1 is as sharp as the true pictures.
-        silent_motion_base, silent_motion: what is left of the old mouth, see :class:`Painted`.
+        psnr_gain: mean difference, with its 95 % interval over seconds.
+        sharpness_base, sharpness: relative to ground truth, which has 1.
+        silent_motion_base, silent_motion: leakage of the old mouth, see :class:`Painted`.
     """
 
     psnr_base: float
@@ -76,7 +76,7 @@ class Gain:
 
 
 def compare(before: Painted, after: Painted) -> Gain:
-    """What two generators painted of the same clips, beside each other."""
+    """Compare two generators on the same clips."""
     return Gain(
         psnr_base=float(before.psnr.mean()),
         psnr=float(after.psnr.mean()),
@@ -89,7 +89,7 @@ def compare(before: Painted, after: Painted) -> Gain:
 
 
 def paint(model: nn.Module, root: Path, keys: list[str]) -> Painted:
-    """Let a generator paint clips from their own sound."""
+    """Render clips from their own sound, and measure the result."""
     lips = Lips(model)
     errors, edges, motion = [], [], []
     for key in keys:
@@ -108,13 +108,13 @@ def paint(model: nn.Module, root: Path, keys: list[str]) -> Painted:
 
 
 def paint_frames(lips: Lips, clip: Clip, frames: np.ndarray, silent: bool = False) -> np.ndarray:
-    """Let a generator paint frames of a clip, from their own sound or from silence.
+    """Render frames of a clip, from their own sound or from silence.
 
     Args:
         lips: the generator.
-        clip: of its framing.
-        frames: (n,) which.
-        silent: as if nobody spoke, and all beside the references of the first.
+        clip: a clip in its framing.
+        frames: (n,) indices.
+        silent: use silence, and the references of the first frame for all.
 
     Returns:
         float32 (n, S, S, 3) RGB in [0, 1].

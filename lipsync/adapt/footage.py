@@ -1,4 +1,4 @@
-"""From videos of a person to a prepared set: faces cut, sound in place, a tenth held out."""
+"""Prepares videos of a person: faces cropped, sound in sync, a tenth held out."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from lipsync.media import probe
 from lipsync.windows import FPS
 
 LEAST_SECONDS = 5.0
-HELD_OUT = 0.1  # share of the footage, by which the adaptation is judged
-_PIECES = 8  # at least, where the footage is long enough
+HELD_OUT = 0.1  # share of the footage used to judge the adaptation
+_PIECES = 8  # minimum number, if the footage is long enough
 _PIECE_SECONDS = 2.0, 10.0
-_ENOUGH = 4  # pieces that have to agree on an offset
-_SHOWN = 8  # offsets that an error names
-_OTHERS = 0.25  # share of the time at which there may be another face
-_SPOKEN, _LOUD = 0.1, 1.0  # least share of frames so far above the quietest, in units of the mel
+_ENOUGH = 4  # minimum number of pieces to determine an offset
+_SHOWN = 8  # offsets listed in an error message
+_OTHERS = 0.25  # maximum share of the time with another face
+_SPOKEN, _LOUD = 0.1, 1.0  # minimum share of frames this far above the quietest, in mel units
 _PERSON = "person"
 
 
@@ -42,8 +42,8 @@ class Footage:
     Attributes:
         root: of the set.
         train, held_out: keys of its clips.
-        seconds, held_out_seconds: of both, and of the latter alone.
-        remarks: what a user should know of the footage.
+        seconds, held_out_seconds: total duration, and that of the held-out clips.
+        remarks: notes on the footage for the user.
     """
 
     root: Path
@@ -62,17 +62,17 @@ def gather(
     face: str | None = None,
     sync_check: bool = True,
 ) -> Footage:
-    """Prepare videos as a generator sees and hears them.
+    """Prepare videos for a generator.
 
     Args:
-        videos: of one person who speaks.
-        work: folder for it; what is there of the same videos is not done again.
-        model: a generator, whose framing, size and feature count.
-        face: "sync" takes of several faces the one that speaks; None refuses them.
-        sync_check: move the sound of each video by what its pieces agree on.
+        videos: of one person speaking.
+        work: work folder; existing results for the same videos are reused.
+        model: the generator, which determines framing, size and audio feature.
+        face: "sync" selects the speaking face among several; None refuses several faces.
+        sync_check: shift the sound of each video by the offset that its pieces agree on.
 
     Raises:
-        MediaError: a video that cannot be read, or nothing usable in any.
+        MediaError: a video that cannot be read, or nothing usable in any of them.
         ConfigError: too little footage, several people, no speech, or sound out of sync.
     """
     length = 0.0
@@ -97,8 +97,6 @@ def gather(
         f"max_seconds={min(most, max(least, length / _PIECES)):.2f}",
         "min_seconds=1.0",
         "workers=0",
-        "unsure=keep",
-        f"judge={'expert-open' if framing.needs_landmarks else 'judge-open'}",
     ]
     if feature.file not in {stored.file for stored in STORED}:
         options.append(f"features=[{feature.asked}]")
@@ -135,9 +133,9 @@ def _check_people(rows: list[dict], kept: list[dict], face: str | None) -> None:
 def _in_sync(
     root: Path, name: str, rows: list[dict[str, Any]], clips: list[Clip], remarks: list[str]
 ) -> list[Clip]:
-    """The clips of a video with their sound in place, without those that disagree with the rest.
+    """The clips of a video, in sync, without those that disagree with the rest.
 
-    Sound that the judge was sure of was moved as the set was prepared.
+    Where the judge was confident, data_prep has already corrected the sound.
     """
     sure = [clip.info["offset"] is not None for clip in clips]
     asked = [row for row in rows if row["offset"] is not None]
@@ -164,7 +162,7 @@ def _in_sync(
 
 
 def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> Footage:
-    """The last clips are held out, since what is near in time is alike."""
+    """Hold out the last clips, because clips close in time are similar."""
     frames = [len(clip) for clip in clips]
     seconds = sum(frames) / FPS
     if seconds < LEAST_SECONDS or len(clips) < 2:
@@ -179,7 +177,7 @@ def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> F
         count += 1
         held += frames[-count]
     keys = [clip.key for clip in clips]
-    for drawn in (root / "filelists").glob("*.txt"):  # by data_prep, of the same clips
+    for drawn in (root / "filelists").glob("*.txt"):  # data_prep's own splits
         drawn.unlink()
     write_split(root, "train", keys[:-count])
     write_split(root, "val", keys[-count:])
@@ -187,7 +185,7 @@ def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> F
 
 
 def _spoken(clips: Sequence[Clip]) -> float:
-    """Share of the frames that are well above the quietest of all."""
+    """Share of the frames that are well above the quietest."""
     level = np.concatenate([loudness(clip) for clip in clips])
     return float((level > np.quantile(level, 0.02) + _LOUD).mean())
 
@@ -198,10 +196,10 @@ def _reasons(rows: list[dict]) -> str:
 
 
 def find_videos(given: Sequence[str | Path]) -> list[Path]:
-    """The videos that are meant: files as they are, of folders all files, sorted.
+    """Expand folders to their files, sorted.
 
     Raises:
-        MediaError: there is none.
+        MediaError: there are no videos.
     """
     found: list[Path] = []
     for path in map(Path, given):

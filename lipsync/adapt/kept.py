@@ -1,4 +1,4 @@
-"""A generator adapted to the person in one video, trained once and kept in the user's cache."""
+"""A generator adapted to the person in one video, trained once and cached for the user."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ def adapted_to(
     device: str = "cpu",
     progress: Progress = lambda stage, done, total: None,
 ) -> tuple[str | Path, str]:
-    """The generator to dub a video with: adapted to the person in it, where that is an improvement.
+    """The generator to dub a video with: adapted to the person in it, if that is an improvement.
 
-    It is trained by the first call for a video, with the video's own sound, and found in the cache
-    by later ones. The cache goes by the content of the video, the weights of the base, ``face`` and
-    the version of the package. A call that was killed is continued by the next; of several at a
-    time one trains, and the others wait for it.
+    The first call for a video trains it, on the video's own sound; later calls find it in the
+    cache. The cache key is the content of the video, the weights of the base, ``face`` and the
+    version of the package. A killed call is resumed by the next; of concurrent calls one trains and
+    the others wait.
 
     Args:
-        video: with the person's own speech.
-        base: name or path of the generator to begin from.
-        face: "sync" for the one of several faces that speaks; None refuses several.
-        device: of the dub; it trains on a GPU where that is one, else on the CPU.
-        progress: called with ("adapt: STAGE", steps done, steps in all), where it trains.
+        video: a video with the person's own speech.
+        base: name or path of the generator to start from.
+        face: "sync" selects the speaking face among several; None refuses several.
+        device: of the dub; if it is a GPU, training uses it, too.
+        progress: called with ("adapt: STAGE", steps done, steps in total) during training.
 
     Returns:
-        The adapted generator's file, and ""; or the base, and the one line that says why it stays
-        as it is: too little footage, several people, no gain. That is remembered, too.
+        The adapted generator's file and ""; or the base and the reason why it is not adapted, in
+        one line: too little footage, several people, no gain. This result is cached, too.
 
     Raises:
         MediaError: a video that cannot be read.
-        CheckpointError: a base that cannot be, or a cache that cannot be written.
-        ConfigError: a base that paints no faces.
+        CheckpointError: a base that cannot be read, or a cache that cannot be written.
+        ConfigError: a base that is not a generator.
         LipsyncError: footage that cannot be prepared, or training that fails.
     """
     weights = fingerprint(read_generator(base))

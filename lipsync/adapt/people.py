@@ -1,4 +1,4 @@
-"""Many people in one go: a folder of people in, a folder of generators out."""
+"""Adaptation in bulk: a folder of people in, a folder of generators out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lipsync.errors import ConfigError, LipsyncError
 
 @dataclass(frozen=True)
 class People:
-    """What came of each person.
+    """The result for each person.
 
     Attributes:
-        adapted: by name.
-        kept: names whose file was there already.
-        failed: by name, the one line that says why not.
+        adapted: name -> result.
+        kept: names whose file existed already.
+        failed: name -> one-line error.
     """
 
     adapted: dict[str, Adapted] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class People:
 
 
 def is_people(videos: list[str] | list[Path], output: str | Path) -> bool:
-    """Whether one folder of people is to become a folder of files."""
+    """Whether the arguments are one folder of people and an output folder."""
     return len(videos) == 1 and Path(videos[0]).is_dir() and not Path(output).suffix
 
 
@@ -54,16 +54,16 @@ def adapt_people(
 ) -> People:
     """Adapt a generator to everyone in a folder, one after the other.
 
-    Where one fails the others go on; a file that is there is kept, so that the same call goes on.
+    A failure does not stop the others; existing files are kept, so that the same call resumes.
 
     Args:
-        people: a folder with a folder of footage, or one video, for each person, by name.
+        people: a folder with a folder of footage, or one video, named after each person.
         output: a folder; ``NAME.safetensors`` is written for each.
-        progress, options: as of :func:`lipsync.adapt.adapt`.
+        progress, options: as for :func:`lipsync.adapt.adapt`.
 
     Raises:
-        ConfigError: nobody in the folder, two of one name, or a work folder, which people cannot
-            share.
+        ConfigError: an empty folder, two people of the same name, or a ``work`` folder, which
+            cannot be shared.
     """
     if options.get("work") is not None:
         raise ConfigError(
@@ -89,7 +89,7 @@ def adapt_people(
 
 
 def _footage(people: Path) -> dict[str, Path]:
-    """Folder or video of each person in a folder, by name."""
+    """Name -> folder or video of each person."""
     found: dict[str, Path] = {}
     for path in sorted(people.iterdir()):
         name = path.name if path.is_dir() else path.stem

@@ -1,4 +1,4 @@
-"""A generator trained on, on minutes of one person: footage, training, comparison, file."""
+"""Fine-tuning of a generator on one person: footage, training, comparison, model file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lipsync.models import LipsCode
 
 BASE = "lipscode-open"
 _BATCHES = 300
-_LOOKS = 8  # frames of each clip
+_LOOKS = 8  # frames per clip
 _LAST = Path("run", "checkpoints", "last.ckpt")
 
 Progress = Callable[[str, int, int | None], None]
@@ -37,15 +37,15 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Adapted:
-    """What an adaptation came to.
+    """The result of an adaptation.
 
     Attributes:
-        output: the file that was written.
-        base: name or path of the generator that it began from.
-        seconds: of footage that was used, those held out included.
-        held_out_seconds: by which it was judged.
-        gain: what they show.
-        remarks: on the footage.
+        output: the file written.
+        base: name or path of the base generator.
+        seconds: duration of the footage used, including held-out footage.
+        held_out_seconds: duration of the held-out footage.
+        gain: comparison on the held-out footage.
+        remarks: notes on the footage.
     """
 
     output: Path
@@ -92,31 +92,30 @@ def adapt(
     work: str | Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Adapted:
-    """Train a generator on, on footage of one person, and write it where it is better.
+    """Fine-tune a generator on footage of one person, and write it if it is better.
 
-    A tenth of the footage, its end, is held out. Training stops where the pictures of that no
-    longer get better. Where they are too sharp, the weights are moved back towards the base, and a
-    generator that paints no better than that is not written. A call that was stopped goes on where
-    it was.
+    The last tenth of the footage is held out; training stops when quality on it no longer
+    improves. If the result is too sharp, its weights are interpolated back towards the base; a
+    generator that is no better than the base is not written. An interrupted call resumes.
 
     Args:
-        videos: the person, speaking, in sync; files, or folders of them. Five seconds at least.
+        videos: the person speaking, in sync; files, or folders of them. At least five seconds.
         output: the ``.safetensors`` to write.
-        base: name or path of the generator to begin from.
-        consent: what the person agreed to, kept in the file's card.
-        face: of several faces at once: "sync" for the one that speaks; None refuses them.
-        sync_check: move the sound where its pieces agree that it is off.
-        batches: most training steps, of 16 frames.
-        device: where it trains: "cpu" or "cuda".
-        work: where the prepared footage and the run are kept; None keeps them beside the output
-            until it is written.
-        progress: called with stage, steps done, and steps in all.
+        base: name or path of the generator to start from.
+        consent: what the person agreed to, recorded in the file's card.
+        face: if there are several faces: "sync" selects the speaking one; None refuses them.
+        sync_check: shift the sound if its pieces agree that it is off.
+        batches: maximum number of training steps, of 16 frames each.
+        device: device for training: "cpu" or "cuda".
+        work: folder for the prepared footage and the run; None keeps them beside the output until
+            it is written.
+        progress: called with stage, steps done, and steps in total.
 
     Raises:
         MediaError: a video that cannot be read.
-        CheckpointError: a base that cannot be, or an output that cannot be written.
-        ConfigError: a base that paints no faces, footage that is too little, of several people,
-            out of sync or without speech, or an adaptation that is no better.
+        CheckpointError: a base that cannot be read, or an output that cannot be written.
+        ConfigError: a base that is not a generator; footage that is too short, of several people,
+            out of sync or without speech; or an adaptation that is no better.
         TrainingError: training that diverges.
     """
     output, found = Path(output), find_videos(videos)
@@ -139,7 +138,7 @@ def adapt(
     try:
         footage = gather(found, folder, model, face=face, sync_check=sync_check)
     except LipsyncError:
-        if work is None:  # nothing in it to go on from
+        if work is None:  # nothing to resume from
             shutil.rmtree(folder, ignore_errors=True)
         raise
     _train(folder, footage, model, str(base), batches, device, progress)
@@ -186,14 +185,14 @@ def adapt(
 
 
 def _look(footage: Footage) -> np.ndarray:
-    """By which the person is told from others, from some frames of every clip."""
+    """A descriptor of the person's appearance, from some frames of every clip."""
     clips = [open_clip(footage.root, key) for key in footage.train]
     crops = [clip.read(np.linspace(0, len(clip) - 1, _LOOKS).astype(int)) for clip in clips]
     return look_of(np.concatenate(crops))
 
 
 def _begin(folder: Path, options: dict[str, Any]) -> None:
-    """A work folder for these options; what is there of others is removed."""
+    """Prepare the work folder; results with other options are removed."""
     record = folder / "options.json"
     text = json.dumps(options, indent=1)
     try:
@@ -215,7 +214,7 @@ def _train(
     device: str,
     progress: Progress,
 ) -> None:
-    """Run ``lipsync.train experiment=adapt``, or go on with it, unless it has ended."""
+    """Run or resume ``lipsync.train experiment=adapt``, unless it has finished."""
     done = folder / "run" / "done"
     if done.is_file():
         return
@@ -241,7 +240,7 @@ def _train(
 
 
 def _step(run: Path) -> int:
-    """Training steps that a run has logged."""
+    """Number of training steps that a run has logged."""
     tables = sorted(run.glob("csv/version_*/metrics.csv"))
     try:
         with tables[-1].open(newline="", encoding="utf-8") as file:

@@ -1,8 +1,8 @@
-"""The two programs behind an adaptation, data_prep and the training, each a process of its own.
+"""Runs data_prep and training, the two programs behind an adaptation, as separate processes.
 
-So that neither's memory outlives it, and nothing here imports what prepares footage or trains.
-Each ends with the process that started it, however that ended: a training that nobody waits for
-would cost a core, and meet the run that goes on from it.
+That frees their memory when they end, and avoids importing data_prep or training code here. Each
+ends with its parent process, however that ended: an orphaned training run would occupy a core, and
+clash with the run that resumes it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lipsync.errors import LipsyncError
 
-_WAIT = 0.5  # seconds between two looks at how far it is
+_WAIT = 0.5  # seconds between progress checks
 
 
 def run_program(
@@ -27,19 +27,19 @@ def run_program(
     """Run ``python -m MODULE OPTIONS`` to its end; its output goes into a file.
 
     Args:
-        module: that has a main program.
-        options: its arguments; no shell sees them.
-        log: what it prints.
-        watch: called every now and then while it runs.
+        module: a module with a main program.
+        options: its arguments, passed without a shell.
+        log: file for its output.
+        watch: called periodically while it runs.
 
     Raises:
-        LipsyncError: it failed; the one line that it ended with.
+        LipsyncError: it failed; the message is the last line of its output.
     """
     with (
         log.open("w", encoding="utf-8") as printed,
         subprocess.Popen(
             [sys.executable, "-m", __name__, module, *options],
-            stdin=subprocess.PIPE,  # which is closed when this process dies
+            stdin=subprocess.PIPE,  # closed when this process dies
             stdout=printed,
             stderr=subprocess.STDOUT,
         ) as program,
@@ -48,7 +48,7 @@ def run_program(
             while program.poll() is None:
                 watch()
                 time.sleep(_WAIT)
-        finally:  # Ctrl-C reaches it, too; let it end what it writes
+        finally:  # Ctrl-C reaches it, too; let it finish writing
             if program.poll() is None:
                 program.terminate()
                 program.wait()
@@ -65,7 +65,7 @@ def _last_error(log: Path, module: str) -> str:
 
 
 def _end_with_parent() -> None:
-    os.read(sys.stdin.fileno(), 1)  # nothing is ever written there
+    os.read(sys.stdin.fileno(), 1)  # blocks until the parent is gone: nothing is ever written there
     os._exit(1)
 
 

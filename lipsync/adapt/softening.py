@@ -1,4 +1,4 @@
-"""How far an adaptation goes: its weights, moved back towards those of its base."""
+"""Interpolation of adapted weights back towards those of the base."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from torch import nn
 from lipsync.adapt.comparison import Gain
 from lipsync.models import LipsCode
 
-_SHARES = (1.0, 0.8, 0.6)  # of the way from the base, the farthest first
-_SHARPEST = 1.1  # share of the true pictures' sharpness
+_SHARES = (1.0, 0.8, 0.6)  # interpolation weights, the most adapted first
+_SHARPEST = 1.1  # relative to the sharpness of ground truth
 
 
 def as_far_as_sharp(
     base: nn.Module, adapted: nn.Module, judge: Callable[[nn.Module], Gain]
 ) -> tuple[nn.Module, float, Gain]:
-    """The network on the way from base to adapted that goes farthest without being too sharp.
+    """The most adapted interpolation between two networks that is not too sharp.
 
-    A person that was learned too well is painted grainy at other moments: sharper than the true
-    pictures, and than the base.
+    An overfitted generator is grainy on held-out footage: sharper than ground truth, and than the
+    base.
 
     Args:
-        base, adapted: two of one kind.
-        judge: what a network is worth on held-out footage.
+        base, adapted: networks of the same architecture.
+        judge: evaluates a network on held-out footage.
 
     Returns:
-        The network, its share of the way, and what it is worth; the softest where all are too
+        The network, its interpolation weight, and its evaluation; the softest if all are too
         sharp.
     """
     for share in _SHARES:
@@ -39,12 +39,13 @@ def as_far_as_sharp(
 
 
 def softened(base: nn.Module, adapted: nn.Module, share: float) -> nn.Module:
-    """A network between two of one kind.
+    """Interpolate the weights of two networks.
 
     Args:
-        base: what the adaptation began from.
-        adapted: what it came to; the audio encoder of a lips code is taken from it as it is.
-        share: of the way, 0 for the base and 1 for the adapted.
+        base: the base network.
+        adapted: the adapted network; the audio encoder of a lips-code model is taken from it
+            unchanged.
+        share: 0 for the base, 1 for the adapted network.
     """
     network, before = deepcopy(adapted), base.state_dict()
     own = "audio_encoder." if isinstance(adapted, LipsCode) else None

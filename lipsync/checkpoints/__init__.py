@@ -1,9 +1,9 @@
-"""Weights in and out: official files, own checkpoints and model files, bundled and online models.
+"""Reading and writing weights: official files, our own formats, bundled and online models.
 
-This is the only place that knows that the official weights read and write BGR pixels, and the
-only one that opens pickles, which it never executes.
+This is the only package that knows that the official weights use BGR pixels, and the only one that
+opens pickles, which it never executes.
 
-What it offers is listed in ``__init__.pyi``, and imported when it is asked for: it brings PyTorch.
+The public names are listed in ``__init__.pyi`` and imported lazily, because they need PyTorch.
 """
 
 import lazy_loader

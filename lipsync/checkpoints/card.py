@@ -1,4 +1,4 @@
-"""A model card as the page that a hub shows: metadata for its search, then what to know."""
+"""A model card as a hub page: metadata for search, then the text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from lipsync.checkpoints.loading import network_class
 
-_LICENCES = (  # those that the hub knows by name and weights are likely to have
+_LICENCES = (  # known to the hub, and likely for weights
     "apache-2.0",
     "mit",
     "bsd-3-clause",
@@ -33,8 +33,8 @@ def model_page(card: Mapping[str, Any], address: str) -> str:
     """The ``README.md`` of a model's repository.
 
     Args:
-        card: as :func:`lipsync.checkpoints.save_model` gives it back.
-        address: what loads the model, ``hf://org/repo``.
+        card: as returned by :func:`lipsync.checkpoints.save_model`.
+        address: the address that loads the model, ``hf://org/repo``.
     """
     header = yaml.safe_dump(_metadata(card), sort_keys=False, allow_unicode=True, width=100)
     title = card.get("name") or address.rpartition("/")[2]
@@ -65,7 +65,7 @@ def model_page(card: Mapping[str, Any], address: str) -> str:
 
 
 def _metadata(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands before the page: licence, tags, library, metrics, results."""
+    """The page's metadata: licence, tags, library, metrics, results."""
     numbers = _numbers(card)
     found: dict[str, Any] = {}
     licence = str(card.get("licence") or "")
@@ -103,7 +103,7 @@ def _numbers(card: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _metric(name: str) -> str:
-    """The hub's name of a metric, by the words of ours."""
+    """The hub's name of a metric, by keywords in ours."""
     return next((known for word, known in _METRICS.items() if word in name), "other")
 
 

@@ -1,4 +1,4 @@
-"""Weights of before networks kept the records of their feature and framing: what they were."""
+"""Conversion of old weights whose config does not record feature and framing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RENAMED = {
 
 
 def is_old(model: str, config: Mapping[str, Any]) -> bool:
-    """Whether a network's config is of before."""
+    """Whether a network's config is in the old format."""
     return "spectral_norm" in config or (model in _SOUND and "feature" not in config)
 
 
@@ -32,7 +32,7 @@ def converted(path: Path, model: str, config: Mapping[str, Any]) -> dict[str, An
     """The config that builds the same network today.
 
     Raises:
-        CheckpointError: a network that cannot be built any more.
+        CheckpointError: a network that is no longer supported.
     """
     new = {k: _RENAMED.get(k, {}).get(v, v) for k, v in config.items()}
     if new.pop("hearing", "mel") != "mel" or new.pop("spectral_norm", False):

@@ -1,4 +1,4 @@
-"""Files of tensors: read without executing anything, written whole or not at all."""
+"""Tensor files: read without executing code, written atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lipsync.errors import CheckpointError
 
-# Numbers of numpy that trainers leave in their checkpoints; building them runs no code of the file.
+# numpy scalars, which trainers leave in checkpoints; unpickling them runs no code from the file.
 _scalar = np.float64(0).__reduce__()[0]
 _PLAIN: list[Any] = [
     (_scalar, "numpy._core.multiarray.scalar"),  # numpy 2
@@ -29,7 +29,7 @@ _PLAIN: list[Any] = [
 
 
 def check_is_file(path: Path) -> None:
-    """Raise :class:`CheckpointError` unless ``path`` is a file with something in it."""
+    """Raise :class:`CheckpointError` unless ``path`` is a non-empty file."""
     if path.is_dir():
         raise CheckpointError(path, "is a folder", "name the weights file in it")
     if not path.exists():
@@ -39,17 +39,17 @@ def check_is_file(path: Path) -> None:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether the content is safetensors', whatever the name: a length, then a JSON object."""
+    """Whether the content is safetensors, whatever the name: a length, then a JSON object."""
     with path.open("rb") as file:
         head = file.read(9)
     return len(head) == 9 and head[8:] == b"{"
 
 
 def read_torch(path: Path) -> Any:
-    """What :func:`torch.save` wrote, zip or legacy format: tensors and plain values only.
+    """Read a file written by :func:`torch.save`, zip or legacy: tensors and plain values only.
 
     Raises:
-        CheckpointError: a file that is damaged, not PyTorch's, or needs code to be run.
+        CheckpointError: a file that is damaged, not in PyTorch's format, or needs code to be run.
     """
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
@@ -57,7 +57,7 @@ def read_torch(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # the unpickler lets all kinds through
+    except Exception as error:  # the unpickler raises all kinds
         if path.suffix.lower() == ".onnx":
             problem = "is an ONNX file, which is only written for other programs"
             raise CheckpointError(path, problem, "name the model it was exported from") from error
@@ -65,7 +65,7 @@ def read_torch(path: Path) -> Any:
 
 
 def _reason(message: str) -> tuple[str, str]:
-    """Problem and remedy, of what :func:`torch.load` said."""
+    """Problem and remedy for an error message of :func:`torch.load`."""
     if "TorchScript" in message:
         return "is a TorchScript program, which is never executed", "save its state dict instead"
     named = re.search(r"(?:GLOBAL|class|global) +([\w.]+\.[\w.]+)", message)
@@ -78,14 +78,14 @@ def _reason(message: str) -> tuple[str, str]:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors in memory of their own, and the metadata.
+    """Read tensors into memory, and the metadata.
 
     Raises:
-        CheckpointError: a file that is damaged.
+        CheckpointError: a damaged file.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            # a mapped tensor would change, or crash, with the file
+            # a memory-mapped tensor would change, or crash, if the file does
             state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             return state, file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
@@ -101,9 +101,9 @@ def sha256(path: Path) -> str:
 
 
 def fingerprint(network: nn.Module | Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values of a network's weights, hexadecimal.
+    """Hexadecimal SHA-256 over names, types, shapes and values of a network's weights.
 
-    It does not depend on the file that the weights came from.
+    It does not depend on the file format.
     """
     digest = hashlib.sha256()
     state = network.state_dict() if isinstance(network, nn.Module) else network
@@ -115,7 +115,7 @@ def fingerprint(network: nn.Module | Mapping[str, Tensor]) -> str:
 
 @contextmanager
 def whole_files(*paths: Path) -> Iterator[list[Path]]:
-    """Temporary names beside ``paths``; moved there together, or removed if the block fails.
+    """Temporary names beside ``paths``; renamed together, or removed if the block fails.
 
     Raises:
         CheckpointError: if the system refuses to write.
@@ -136,5 +136,5 @@ def whole_files(*paths: Path) -> Iterator[list[Path]]:
         ) from error
     finally:
         for made in temporary:
-            with suppress(OSError):  # what could not be made, under a file say, is not there
+            with suppress(OSError):  # it may never have been created
                 made.unlink()

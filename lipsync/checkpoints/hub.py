@@ -1,7 +1,7 @@
 """Models of the Hugging Face Hub by address, ``hf://org/repo[/file][@revision]``: safetensors only.
 
-Plain HTTPS; nothing but the file that is asked for is fetched, and nothing of it is executed.
-``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE`` mean what they mean to the hub's own tools.
+Uses plain HTTPS; only the requested file is downloaded, and nothing in it is executed.
+``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE`` work as in the hub's own tools.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ log = logging.getLogger(__name__)
 
 SCHEME = "hf://"
 MAIN_FILE = "model.safetensors"
-"""The file that is meant where an address names none and the repository has several."""
+"""The file to use if an address names none and the repository has several."""
 
 _ADDRESS = re.compile(
     r"hf://(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:/(?P<file>[^@]*))?(?:@(?P<revision>[\w./-]+))?"
 )
-_FILE = re.compile(r"(?:\w[^/\\:]*/)*\w[^/\\:]*\.safetensors")  # no way out of the cache
+_FILE = re.compile(r"(?:\w[^/\\:]*/)*\w[^/\\:]*\.safetensors")  # cannot escape the cache
 _COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class HubAddress:
-    """What ``hf://org/repo[/file][@revision]`` says.
+    """A parsed ``hf://org/repo[/file][@revision]``.
 
     Attributes:
         repo: ``org/repo``.
-        file: of the repository; None for its only ``.safetensors``, or :data:`MAIN_FILE`.
+        file: file in the repository; None for its only ``.safetensors``, or :data:`MAIN_FILE`.
         revision: a branch, a tag or a commit.
     """
 
@@ -52,10 +52,10 @@ class HubAddress:
 
     @classmethod
     def parse(cls, text: str) -> HubAddress:
-        """The parts of an address.
+        """Parse an address.
 
         Raises:
-            CheckpointError: it is none, or names a file that is not a ``.safetensors``.
+            CheckpointError: it is invalid, or names a file that is not a ``.safetensors``.
         """
         found = _ADDRESS.fullmatch(text)
         if found is None or ".." in text:
@@ -77,12 +77,12 @@ class HubAddress:
 
 
 def endpoint() -> str:
-    """Where the hub is: ``$HF_ENDPOINT``, or its public address."""
+    """The hub's address: ``$HF_ENDPOINT``, or the public one."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 def token() -> str | None:
-    """``$HF_TOKEN``, or what ``hf auth login`` has left on this machine; None without either."""
+    """``$HF_TOKEN``, or the token stored by ``hf auth login``; None without either."""
     if given := os.environ.get("HF_TOKEN", "").strip():
         return given
     home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
@@ -94,10 +94,10 @@ def token() -> str | None:
 
 
 def fetch_from_hub(text: str) -> Path:
-    """The file of a model at an address, in the cache; fetched first where it is not there yet.
+    """The cached file of a model at an address, downloaded first if necessary.
 
-    The cache keeps every commit apart. A branch or tag is looked up each time, and means without
-    a network the commit that it meant last; a commit that is in the cache needs no network.
+    The cache is organised by commit. A branch or tag is looked up each time, or offline resolves to
+    the commit seen last; a cached commit needs no network.
 
     Raises:
         CheckpointError: one line on what is wrong with the address, the repository, the network
@@ -126,7 +126,7 @@ def fetch_from_hub(text: str) -> Path:
 
 
 def _chosen(address: HubAddress, files: dict[str, str | None]) -> str:
-    """The file that an address means, of those that a repository has."""
+    """The file of a repository that an address refers to."""
     if address.file in files:
         return address.file
     there = ", ".join(sorted(files))
@@ -147,8 +147,8 @@ def _chosen(address: HubAddress, files: dict[str, str | None]) -> str:
 
 
 def _revision(address: HubAddress, folder: Path) -> dict[str, Any]:
-    """Commit, files (name -> SHA-256 or None) and licence of a revision, as the hub or the cache
-    has them."""
+    """Commit, files (name -> SHA-256 or None) and licence of a revision, from the hub or the
+    cache."""
     kept = folder / f"{quote(address.revision, safe='')}.json"
     if kept.is_file() and _COMMIT.fullmatch(address.revision):
         return json.loads(kept.read_text(encoding="utf-8"))  # a commit never changes
@@ -178,7 +178,7 @@ def _revision(address: HubAddress, folder: Path) -> dict[str, Any]:
 
 
 def _asked(address: HubAddress) -> dict[str, Any]:
-    """What the hub says of a revision; errors are those of :mod:`urllib`."""
+    """Query the hub for a revision; raises :mod:`urllib`'s errors."""
     revision = quote(address.revision, safe="")
     request = http.Request(
         f"{endpoint()}/api/models/{address.repo}/revision/{revision}?blobs=true",
@@ -203,7 +203,7 @@ def _asked(address: HubAddress) -> dict[str, Any]:
 
 
 def _refusal(address: HubAddress, error: HTTPError) -> tuple[str, str]:
-    """Problem and remedy, of the hub's answer to a question about a revision."""
+    """Problem and remedy for the hub's error response to a query for a revision."""
     page, code = f"{endpoint()}/{address.repo}", error.headers.get("X-Error-Code")
     if code == "GatedRepo":
         return "is gated", f"accept its terms at {page}, and set HF_TOKEN to your access token"

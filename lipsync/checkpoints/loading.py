@@ -1,4 +1,4 @@
-"""From a file of weights, or a bundled model's name, to a network in eval mode."""
+"""Load a network in eval mode, from a file of weights or the name of a model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lipsync.errors import CheckpointError, ConfigError
 from lipsync.models import Network
 from lipsync.plugins import NAME_IT
 
-_SHOWN = 3  # mismatches that an error names
+_SHOWN = 3  # mismatches listed in an error message
 
 
 @dataclass
@@ -61,8 +61,8 @@ def load_model(
             :mod:`lipsync.checkpoints.online`, or the address of a ``.safetensors`` on the hub,
             ``hf://org/repo[/file][@revision]``. Files are recognised by content, not by name.
         device: of the network.
-        part: "discriminator" loads that of a training checkpoint instead of its generator; ignored
-            for files with one network.
+        part: "discriminator" loads a training checkpoint's discriminator instead of its generator;
+            ignored for files with one network.
         convert: also read old files that do not record their feature and framing.
 
     Raises:
@@ -74,7 +74,7 @@ def load_model(
 
 
 def read_weights(path_or_name: str | Path) -> Weights:
-    """What a file holds, as it is; errors as of :func:`load_model`."""
+    """The content of a file, unconverted; raises the errors of :func:`load_model`."""
     with _located(path_or_name) as path:
         return _read(path)
 
@@ -83,7 +83,7 @@ def describe(path_or_name: str | Path) -> dict[str, Any]:
     """Describe a file of weights in plain values: format, model, config, sizes, hash, card.
 
     Raises:
-        CheckpointError: as :func:`load_model`; a file that is described can be loaded.
+        CheckpointError: as :func:`load_model`; any file that can be described can be loaded.
     """
     with _located(path_or_name) as path:
         weights = _read(path)
@@ -101,7 +101,7 @@ def describe(path_or_name: str | Path) -> dict[str, Any]:
 
 
 def network_class(name: str) -> type[Network] | None:
-    """The class of a network by its name; None where none is known.
+    """The class of a network by its name; None if unknown.
 
     Classes from outside the package are known once their module is imported, or by an entry point
     ``lipsync.networks`` of an installed package.
@@ -114,7 +114,7 @@ def network_class(name: str) -> type[Network] | None:
 
 @contextmanager
 def _located(path_or_name: str | Path) -> Iterator[Path]:
-    """The file that is meant; a model's name unless there is a file called so."""
+    """The file to load; an existing file takes precedence over a model of that name."""
     path, text = Path(path_or_name), str(path_or_name)
     if text.startswith(SCHEME):
         yield fetch_from_hub(text)
@@ -227,7 +227,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
             NAME_IT,
         )
     try:
-        with torch.device("meta"):  # no memory for weights that are about to be replaced
+        with torch.device("meta"):  # allocate no memory for weights that will be replaced
             network = kind(**weights.config)
     except (TypeError, ConfigError) as error:
         raise CheckpointError(
@@ -237,7 +237,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
         ) from error
     state, expected = weights.state, network.state_dict()
     for name in expected.keys() - state.keys():
-        if name.endswith("num_batches_tracked"):  # PyTorch before 0.4.1 did not keep it
+        if name.endswith("num_batches_tracked"):  # not stored by PyTorch before 0.4.1
             state[name] = torch.tensor(0)
     _check_matches(path, weights, expected)
     if weights.bgr:
@@ -250,7 +250,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
 
 
 def _check_matches(path: Path, weights: Weights, expected: Mapping[str, Tensor]) -> None:
-    """Raise an error that names the first differences of names, shapes and values."""
+    """Raise an error that lists the first mismatches of names, shapes and values."""
     state = weights.state
     wrong = [f"{name} is missing" for name in expected if name not in state]
     wrong += [f"{name} does not belong" for name in state if name not in expected]

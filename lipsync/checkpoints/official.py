@@ -1,8 +1,8 @@
-"""The published weights: which network they are of, and their colour order.
+"""The published weights: identification of their network, and conversion of their colour order.
 
-They read and write pixels in OpenCV's order, blue first. Turning round the colours of the first
-convolution's input and of the last one's output makes the same network for RGB; doing it twice
-gives back the same bits.
+They use OpenCV's pixel order, BGR. Reversing the colour channels of the first convolution's input
+and of the last one's output gives the equivalent network for RGB; doing it twice restores the same
+bits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lipsync import models
 
 PUBLISHED = ("Wav2Lip", "SyncNet", "QualityDiscriminator", "SyncNetV2")
 
-# parameters with pixels: (name, axis); along it, colours are the fastest index
+# parameters that touch pixels: (name, axis); colour is the fastest index along the axis
 _COLOURS = {
     "Wav2Lip": [
         ("face_encoder_blocks.0.0.conv_block.0.weight", 1),
@@ -32,13 +32,13 @@ _COLOURS = {
 
 @cache
 def published_network(name: str) -> nn.Module:
-    """The network at its published size, without memory for its weights."""
+    """The network at its published size, on the meta device."""
     with torch.device("meta"):
         return getattr(models, name)()
 
 
 def recognise(state: Mapping[str, Tensor]) -> str | None:
-    """The class whose parameter names ``state`` has the largest share of, at least half."""
+    """The class with the largest share of its parameter names in ``state``, at least half."""
     shares = {}
     for name in PUBLISHED:
         expected = published_network(name).state_dict().keys()
@@ -48,18 +48,18 @@ def recognise(state: Mapping[str, Tensor]) -> str | None:
 
 
 def swap_colours(name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of class ``name`` for the other colour order, BGR to RGB or back."""
+    """Convert the weights of class ``name`` between BGR and RGB."""
     swapped = dict(state)
     for parameter, axis in _COLOURS[name]:
         value = state[parameter]
-        # (..., pictures * 3, ...) -> the three of each picture turned round
+        # (..., images * 3, ...): reverse the three channels of each image
         colours = value.unflatten(axis, (-1, 3)).flip(axis + 1)
         swapped[parameter] = colours.flatten(axis, axis + 1).contiguous()
     return swapped
 
 
 def without_wrapping(names: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Parameter names without the ``module.`` that data-parallel training puts in front."""
+    """Parameter names without the ``module.`` prefix of data-parallel training."""
     state = dict(names)
     while state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}

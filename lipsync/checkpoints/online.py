@@ -1,4 +1,4 @@
-"""Published weights by name: fetched once to a cache, or put there by hand."""
+"""Published weights by name: downloaded once into a cache, or placed there by hand."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from lipsync.speeds import cache_folder
 
 log = logging.getLogger(__name__)
 
-_ATTEMPTS = 3  # connections that may be cut before giving up; each goes on where the last stopped
+_ATTEMPTS = 3  # connections before giving up; each resumes where the last one stopped
 _BLOCK = 1 << 20
-_SILENCE = 30.0  # seconds without a byte after which a connection counts as cut
+_SILENCE = 30.0  # seconds without data after which a connection counts as lost
 
 
 @dataclass(frozen=True)
 class OnlineModel:
-    """Weights that their authors publish.
+    """Weights published by their authors.
 
     Attributes:
-        name: what :func:`lipsync.checkpoints.load_model` is given.
-        file: the published file name, which it keeps in the cache.
-        url: where it is fetched from; None where no lasting public address is known.
-        sha256: of the file, hexadecimal; None where it is not known.
-        licence: what may be done with it.
+        name: name for :func:`lipsync.checkpoints.load_model`.
+        file: the published file name, also used in the cache.
+        url: download address; None if no permanent public one is known.
+        sha256: of the file, hexadecimal; None if unknown.
+        licence: its terms of use.
         published: the authors' page.
-        token: what the server of ``url`` is shown, and no other that it sends us to.
+        token: sent to the server of ``url`` only, not to redirects.
     """
 
     name: str
@@ -74,18 +74,18 @@ ONLINE = {
 
 
 def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
-    """The file of a model in the cache; downloaded first where it is not there yet.
+    """The cached file of a model, downloaded first if necessary.
 
-    A download that was cut off is continued, by this call or the next. The file appears under its
-    name when it is whole and, where its SHA-256 is known, has it.
+    An interrupted download is resumed, by this call or the next. The file appears under its name
+    only when it is complete and matches its SHA-256, if known.
 
     Args:
         model: one of :data:`ONLINE`, or of the hub.
-        folder: instead of :func:`cache_folder`.
+        folder: used instead of :func:`cache_folder`.
 
     Raises:
-        CheckpointError: it cannot be had, is not what was published, or cannot be written; says
-            where to put the file by hand.
+        CheckpointError: it cannot be downloaded, does not match its hash, or cannot be written;
+            the message says where to place the file by hand.
     """
     path = (folder or cache_folder()) / model.file
     if path.is_file():
@@ -95,7 +95,7 @@ def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
         raise CheckpointError(model.name, "no permanent download address is known", by_hand)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock")):  # other processes wait for this one
+        with FileLock(path.with_name(f".{path.name}.lock")):  # other processes wait
             if not path.is_file():
                 log.warning("%s: %s (%s)", model.name, model.licence, model.published)
                 _download(model, model.url, path, by_hand)
@@ -129,7 +129,7 @@ def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
 
 
 def _continue(url: str, part: Path, token: str | None = None) -> bool:
-    """Fetch what ``part`` lacks; False where the connection was cut.
+    """Download what ``part`` lacks; False if the connection was lost.
 
     Raises:
         URLError, HTTPException, ConnectionError, TimeoutError: no connection, or no such file.
@@ -142,7 +142,7 @@ def _continue(url: str, part: Path, token: str | None = None) -> bool:
     try:
         answer = open_url(request, token)
     except HTTPError as error:
-        if error.code != 416:  # nothing after what we have: all of it is here, or too much
+        if error.code != 416:  # range not satisfiable: we have all of it, or too much
             raise
         if error.headers.get("Content-Range") == f"bytes */{have}":
             return True
@@ -171,10 +171,10 @@ def _continue(url: str, part: Path, token: str | None = None) -> bool:
 
 
 def open_url(request: http.Request, token: str | None = None) -> HTTPResponse:
-    """Open an address, also after redirections, by HTTP and HTTPS alone.
+    """Open an HTTP or HTTPS address, following redirects.
 
     Args:
-        token: a bearer token; servers that we are redirected to do not get it.
+        token: a bearer token; not sent to servers that we are redirected to.
 
     Raises:
         URLError, HTTPException, ConnectionError, TimeoutError: no connection, or no such file.
@@ -198,7 +198,7 @@ def open_url(request: http.Request, token: str | None = None) -> HTTPResponse:
 
 
 def _read(answer: HTTPResponse) -> bytes:
-    """The next bytes; none at the end, and none where the connection was cut."""
+    """The next bytes; empty at the end, and if the connection was lost."""
     try:
         return answer.read(_BLOCK)
     except (HTTPException, OSError):

@@ -1,4 +1,4 @@
-"""Where weights come from: which networks trained them, and by which hashes they are known."""
+"""Provenance of weights: the networks that trained them, and the hashes that identify them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 from lipsync.checkpoints.files import fingerprint
 
 CARRIED = ("weights", "frozen", "calibration")
-"""What a card says of the weights themselves, so that every further file of them says it, too."""
+"""Card entries about the weights themselves, which every further file of them inherits."""
 
 
 def card_of(network: object) -> dict[str, Any]:
-    """The model card of the file that a network was loaded from; empty where there was none.
+    """The model card of the file that a network was loaded from; empty if there is none.
 
-    Also of what :func:`lipsync.checkpoints.loading.read_weights` gives.
+    Also accepts the result of :func:`lipsync.checkpoints.loading.read_weights`.
     """
     return getattr(network, "card", {})
 
 
 def trained_with(network: object) -> dict[str, list[str]] | None:
-    """The frozen networks that a generator was trained with: name of the term -> their hashes.
+    """The frozen networks that a generator was trained with: loss term -> their hashes.
 
-    None where it is not recorded, as in official files and in those of before.
+    None if not recorded, as in official and in old files.
     """
     found = card_of(network).get("frozen")
     if not isinstance(found, Mapping):
@@ -34,7 +34,7 @@ def trained_with(network: object) -> dict[str, list[str]] | None:
 
 
 def together(*records: Mapping[str, list[str]] | None) -> dict[str, list[str]] | None:
-    """Records of :func:`trained_with` as one; None where one is not known."""
+    """Merge records of :func:`trained_with`; None if any is unknown."""
     known = [record for record in records if record is not None]
     if len(known) < len(records):
         return None
@@ -45,10 +45,10 @@ def together(*records: Mapping[str, list[str]] | None) -> dict[str, list[str]] |
 
 
 def identities(network: nn.Module) -> set[str]:
-    """Hashes by which a network may be known to others.
+    """All hashes that may identify a network.
 
-    Those of its weights as they are and as they come back from a file of half precision, and of
-    what its file says that they were before they were rounded.
+    Those of its weights, of its weights rounded to half precision, and the hash before rounding
+    that its file records.
     """
     known = card_of(network).get("weights", [])
     rounded = {name: stored(value, half=True) for name, value in network.state_dict().items()}
@@ -60,14 +60,14 @@ def identities(network: nn.Module) -> set[str]:
 
 
 def carried(network: nn.Module) -> dict[str, Any]:
-    """What a file of a network says of its weights: the hash, and what its own file said."""
+    """Card entries about a network's weights: their hash, and those inherited from its file."""
     card = card_of(network)
     kept = {name: card[name] for name in CARRIED if name in card}
     return kept | {"weights": sorted({fingerprint(network), *map(str, kept.get("weights", []))})}
 
 
 def stored(value: Tensor, half: bool) -> Tensor:
-    """A tensor as files hold it, matrices and kernels in float16 where ``half``."""
+    """A tensor as stored in files: matrices and kernels in float16 if ``half``."""
     value = value.detach().cpu()
     if value.is_floating_point():
         value = value.to(torch.float16 if half and value.ndim > 1 else torch.float32)

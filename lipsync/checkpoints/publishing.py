@@ -1,4 +1,4 @@
-"""Networks to the Hugging Face Hub: the weights as safetensors, and the card as the page."""
+"""Upload of networks to the Hugging Face Hub: weights as safetensors, the card as the page."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def push_to_hub(
             remedy = 'add one from Python: push_to_hub(..., card={"licence": "CC-BY-4.0"})'
             raise CheckpointError(address, problem, remedy)
         (folder / "README.md").write_text(model_page(full, address), encoding="utf-8")
-        (folder / f"{MAIN_FILE}.json").unlink()  # the file carries it, too
+        (folder / f"{MAIN_FILE}.json").unlink()  # the card is also inside the file
         api = HfApi(endpoint=endpoint(), token=token(), library_name="lipsync")
         try:
             api.create_repo(repo, private=True, exist_ok=True)
             commit = api.upload_folder(
                 repo_id=repo, folder_path=folder, commit_message="Upload with lipsync"
             )
-        except Exception as error:  # the library lets all kinds through
+        except Exception as error:  # the library raises all kinds
             raise CheckpointError(address, *_refusal(error)) from error
     return f"{address}@{commit.oid}"
 
@@ -74,7 +74,7 @@ def _write(model: nn.Module | str | Path, path: Path, card: Mapping[str, Any]) -
 
 
 def _refusal(error: Exception) -> tuple[str, str]:
-    """Problem and remedy, of what the hub's library raised."""
+    """Problem and remedy for an error of the hub's library."""
     code = getattr(getattr(error, "response", None), "status_code", None)
     if code in (401, 403):
         remedy = "set HF_TOKEN to a token with write access, or run `hf auth login`"

@@ -1,4 +1,4 @@
-"""Networks to files: the package's own, with a model card, and the published format."""
+"""Write networks to files: our own format, with a model card, and the published one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def save_model(
     *,
     half: bool = False,
 ) -> dict[str, Any]:
-    """Write weights and their model card; :func:`load_model` reads them.
+    """Write weights and their model card, for :func:`load_model`.
 
     The card is kept twice: in the file itself and, with the file's hash, in ``<path>.json``.
 
@@ -58,18 +58,18 @@ def save_model(
 
 
 def save_card(source: str | Path, output: str | Path, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the weights of a file with more in their card; what is there under a name is replaced.
+    """Write the weights of a file with entries added to, or replaced in, their card.
 
     Args:
-        source: what :func:`load_model` takes; a ``.safetensors`` keeps its weights as stored.
+        source: as for :func:`load_model`; a ``.safetensors`` keeps its weights as stored.
         output: the ``.safetensors`` to write, which may be ``source``.
-        more: plain values.
+        more: the entries, plain values.
 
     Returns:
         The card as written beside the file.
 
     Raises:
-        CheckpointError: as of :func:`load_model` and :func:`save_model`.
+        CheckpointError: as for :func:`load_model` and :func:`save_model`.
     """
     weights = read_weights(source)
     if weights.format != "safetensors":
@@ -85,7 +85,7 @@ def _write(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> dict[s
         raise CheckpointError(path, f"its card must hold plain values only ({error})") from error
     beside = path.with_name(path.name + ".json")
     with whole_files(path, beside) as (weights, about):
-        # as bytes: the library's own way to a file makes it unreadable for other users
+        # as bytes: the library's save_file makes the file unreadable for other users
         weights.write_bytes(save(state, metadata={"format": "pt", "lipsync": text}))
         full = card | {"sha256": sha256(weights)}
         about.write_text(json.dumps(full, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -93,10 +93,10 @@ def _write(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> dict[s
 
 
 def export_official(model: nn.Module, path: str | Path) -> None:
-    """Write the published format, for programs that read official weights (pixels BGR).
+    """Write the published format, for programs that read official weights (BGR pixels).
 
     Raises:
-        CheckpointError: a network that was never published, or not at this size; a place that
+        CheckpointError: a network that was never published, or not at this size; a path that
             cannot be written.
     """
     path, name = Path(path), _architecture(model, Path(path))["class"]
@@ -112,7 +112,7 @@ def export_official(model: nn.Module, path: str | Path) -> None:
                 "save it as .safetensors",
             )
     state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    # SyncNet v2's readers take a bare state dict, Wav2Lip's look under "state_dict"
+    # SyncNet v2's readers expect a bare state dict, Wav2Lip's a "state_dict" entry
     content = state if name == "SyncNetV2" else {"state_dict": state}
     with whole_files(path) as (file,):
         torch.save(content, file)

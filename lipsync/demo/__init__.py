@@ -1,7 +1,7 @@
-"""``lipsync demo``: a page in the browser to dub, compare, score, and look at sets and trainings.
+"""``lipsync demo``: a web page to dub, compare, score, and browse data sets and training runs.
 
 The server is Starlette on uvicorn (extra ``demo``). The page is in ``static/``: plain HTML, CSS and
-JavaScript modules, nothing from elsewhere and nothing to build. ``app`` has the addresses,
-``guard`` says who may ask, ``tabs`` keeps what a browser tab has uploaded or made, ``jobs`` is the
-queue; what a job does is in ``dubs`` and ``scores``.
+JavaScript modules, without external resources or a build step. ``app`` has the routes, ``guard``
+checks where requests come from, ``tabs`` holds the files of each browser tab, ``jobs`` is the
+queue; the jobs themselves are in ``dubs`` and ``scores``.
 """

@@ -1,4 +1,4 @@
-"""The addresses of the demo: what the page asks for, checked and handed on."""
+"""The routes of the demo: requests are checked and handed on."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from lipsync.errors import LipsyncError
 log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).with_name("static")
-_SWEEP = 5.0  # seconds between two looks at tabs that have gone
+_SWEEP = 5.0  # seconds between sweeps of closed tabs
 _KINDS = ("face", "sound", "video")
-_MOST_JSON = 16_384  # bytes of what asks for a job
+_MOST_JSON = 16_384  # maximum bytes of a job request
 
 
 class Demo:
-    """What the server holds: tabs, the queue, the models, and what the command line named.
+    """The server's state: tabs, the queue, the models and the settings.
 
-    Networks and their packages are loaded in a thread while the page is up already.
+    Networks and their packages are loaded in a thread, after the page is up.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -46,14 +46,14 @@ class Demo:
         self.looking = looking_routes(settings)
         self._loader = ThreadPoolExecutor(1, "demo loader")
         self.loaded: Future = Future()
-        if settings.models or settings.device != "cpu":  # what cannot work ends the command
+        if settings.models or settings.device != "cpu":  # fail at start-up if these are invalid
             self.loaded.set_result(_load(settings))
         self.tabs = Tabs(60 * settings.keep_minutes)
         self.jobs = Jobs(self.tabs, settings.workers)
         self.tabs.on_close = self.jobs.cancel_of
 
     def app(self) -> Starlette:
-        """The ASGI application; when it ends, everything that was uploaded or made is deleted."""
+        """The ASGI application; on shutdown, everything uploaded or made is deleted."""
         tab = "/api/tabs/{tab}"
         return Starlette(
             routes=[
@@ -101,10 +101,10 @@ class Demo:
             await run_in_threadpool(self.end)
 
     def end(self) -> None:
-        """Stop all jobs and delete everything that was uploaded or made."""
+        """Stop all jobs and delete everything uploaded or made."""
         self.tabs.end()
         self.jobs.end()
-        self.tabs.end()  # what a job wrote while it ended
+        self.tabs.end()  # once more: files that a job wrote while stopping
         self._loader.shutdown(wait=False, cancel_futures=True)
 
     async def page(self, request: Request) -> Response:
@@ -153,9 +153,9 @@ class Demo:
         except LipsyncError as error:
             raise Refusal(sentence(error, {path: name_of(kind)})) from None
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
+            return Response(status_code=400)  # the client is gone
         except OSError:
-            if not tab.closed:  # else its folder is gone
+            if not tab.closed:  # otherwise its folder is gone
                 raise
             raise Refusal("This page was closed.", 410) from None
         finally:
@@ -204,7 +204,7 @@ def _load(settings: Settings) -> tuple:
     """The models and languages that the page offers, and the default generator and judge.
 
     Raises:
-        CheckpointError, ConfigError: a model that is none, or a device that is not there.
+        CheckpointError, ConfigError: an invalid model, or an unavailable device.
     """
     from torch import nn
 
@@ -221,7 +221,7 @@ def _load(settings: Settings) -> tuple:
 
 
 def _warm() -> None:
-    """Load once what the first dub would wait two seconds for."""
+    """Warm up, which saves two seconds on the first dub."""
     import numpy as np
 
     from lipsync.dubbing import DEFAULT_MODEL

@@ -1,4 +1,4 @@
-"""From what the page asks for to a job: nothing of it is believed before it is checked."""
+"""Turns a request of the page into a job; all input is untrusted and checked."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Inputs = Mapping[Path, str]
 def job_for(
     wanted: Mapping[str, Any], tab: Tab, tabs: Tabs, models: Models, settings: Settings
 ) -> tuple[Work, Inputs]:
-    """The work of a job, and its uploads by what sentences call them.
+    """The work of a job, and its uploads with their names in messages.
 
     Args:
         wanted: ``{"do": "dub" | "compare" | "score", ...}``, from the page.
-        tab: whose page that is.
-        tabs: where its uploads are.
-        models: those that it may choose.
+        tab: the tab that sent the request.
+        tabs: all tabs, which hold the uploads.
+        models: the models on offer.
         settings: of the server.
 
     Raises:
-        Refusal: it cannot be done as asked.
+        Refusal: an invalid request.
     """
     do = wanted.get("do")
     if do == "score":

@@ -1,4 +1,4 @@
-"""``lipsync demo``: its options; the server is imported when it runs."""
+"""The command ``lipsync demo``; the server is imported when it runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NEEDS = ("starlette", "uvicorn")
 
 
 def add_demo(commands: Any) -> None:
-    """The command's parser."""
+    """Add ``lipsync demo`` to the commands."""
     about = "open a page in the browser: dub, compare, score, browse sets and training runs"
     parser = add_command(commands, "demo", _demo, about)
     add = parser.add_argument

@@ -1,4 +1,4 @@
-"""The jobs of the tabs Dub and Compare: a face that speaks, by one model or by two."""
+"""The jobs of the Dub and Compare tabs: dubs of a face by one or two models."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _MARK = "AI-generated"
 
 @dataclass(frozen=True)
 class DubWanted:
-    """A dub as it was asked for.
+    """A requested dub.
 
     Attributes:
-        face: a video or picture.
-        sound: a sound; where ``text`` is given, where its speech is to be written.
-        models: generators, by name or path; each gives a video.
-        new_path: a name for each of these.
-        which: face whose lips move, see :class:`lipsync.dubbing.options.Options`.
-        watermark: show in the picture that it is generated.
-        text: a text and the code of its language, spoken in place of a sound.
-        device: where networks run.
-        max_seconds: how long a spoken text may last.
+        face: a video or image.
+        sound: a sound file; with ``text``, the file to write its speech to.
+        models: generators, by name or path; each makes one video.
+        new_path: returns a new file name for a video.
+        which: the face to dub, see :class:`lipsync.dubbing.options.Options`.
+        watermark: mark the video visibly as generated.
+        text: a text and its language code, spoken instead of a sound.
+        device: device of the networks.
+        max_seconds: maximum duration of a spoken text.
     """
 
     face: Path
@@ -45,7 +45,7 @@ class DubWanted:
     max_seconds: float = 60.0
 
     def run(self, report: Report) -> dict[str, tuple[Path, dict[str, Any]]]:
-        """Dub with every model: name -> the video and what is known of it.
+        """Dub with every model: name -> the video and its details.
 
         Raises:
             LipsyncError: as :func:`lipsync.dubbing.dub`.
@@ -90,14 +90,14 @@ class DubWanted:
             device=self.device,
             faces=self.which,
             watermark=_MARK if self.watermark else None,
-            audio_codec="aac",  # which every browser plays
+            audio_codec="aac",  # supported by every browser
         )
         report(stage, seen, seen)
         return path, about_dub(result)
 
 
 def about_dub(result: DubResult) -> dict[str, Any]:
-    """What the page says of a dub."""
+    """Details of a dub for the page."""
     return {
         "seconds": round(result.seconds, 2),
         "frames": result.frames,
@@ -109,7 +109,7 @@ def about_dub(result: DubResult) -> dict[str, Any]:
 
 
 def check_face(face: object) -> str:
-    """Raise Refusal unless the page may choose this face."""
+    """Raise Refusal unless this is a valid choice of face."""
     if face not in FACES:
         raise Refusal(f"The face must be one of {', '.join(FACES)}.")
     return str(face)

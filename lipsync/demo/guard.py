@@ -1,8 +1,8 @@
-"""Who may ask: pages of this server alone, by its own name.
+"""Accepts requests only from this server's own pages, under its own name.
 
-Another site's page can send requests to a server on this machine, or let its own name point here
-(DNS rebinding). Browsers say where a request comes from (``Origin``, ``Sec-Fetch-Site``) and under
-which name they know the server (``Host``); what does not fit is refused before it is read.
+Another site's page can send requests to a local server (CSRF), or point its own name at this
+machine (DNS rebinding). Browsers state where a request comes from (``Origin``, ``Sec-Fetch-Site``)
+and the server's name (``Host``); a request with wrong values is refused before its body is read.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _HEADERS = {
 
 
 class Guard:
-    """ASGI middleware that refuses what does not come from the demo's own page.
+    """ASGI middleware that refuses requests from anywhere but the demo's own page.
 
     Args:
-        app: what is asked when all is well.
-        host: the address that the server listens at.
+        app: the wrapped application.
+        host: the address that the server listens on.
     """
 
     def __init__(self, app: ASGIApp, host: str = "127.0.0.1") -> None:
@@ -61,14 +61,14 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
             return "Requests from other sites are refused."
-        # a link to the page itself may stand anywhere
+        # any site may link to the page itself
         site = headers.get("sec-fetch-site", "same-origin")
         if path != "/" and site not in ("same-origin", "none"):
             return "Requests from other sites are refused."
         return ""
 
     def _known(self, name: str) -> bool:
-        """A name of this machine, or an address, which no other site's name can become."""
+        """Whether it is a name of this machine, or an IP address, which rebinding cannot fake."""
         if name in self._names:
             return True
         try:

@@ -1,4 +1,4 @@
-"""Uploads: streamed to a file, up to a limit; then looked at, as media and nothing else."""
+"""Uploads: streamed to a file, up to a limit, then validated as media."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lipsync.media.streams import USUAL
 
 _PICTURES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
 _MOST_PIXELS = 4096 * 2304
-_RESERVE = 500 * 10**6  # bytes of the disk that are left free
+_RESERVE = 500 * 10**6  # bytes of disk space to leave free
 _NAMES = {"face": "The video or picture", "sound": "The sound", "video": "The video"}
 
 
 def name_of(kind: str) -> str:
-    """What sentences call an upload."""
+    """The name of an upload in messages."""
     return _NAMES[kind]
 
 
 async def receive(request: Request, path: Path, max_mb: int) -> None:
-    """Write the body of a request to ``path``, up to so many megabytes.
+    """Write the body of a request to ``path``, up to ``max_mb`` megabytes.
 
     Raises:
-        Refusal: it is larger, or empty, or the disk is full; the file may be there in part.
+        Refusal: it is too large or empty, or the disk is full; a partial file may remain.
     """
     most = max_mb * 10**6
     too_large = f"The file is larger than {max_mb} MB, the limit of this page."
@@ -53,19 +53,19 @@ async def receive(request: Request, path: Path, max_mb: int) -> None:
 
 
 def look_at(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, Any]]:
-    """What an upload is.
+    """Validate an upload and describe it.
 
     Args:
-        path: without a suffix.
-        kind: "face" for a video or picture, "sound" for what has sound, "video" for a video with
-            sound.
-        max_seconds: how long it may last.
+        path: the file, without a suffix.
+        kind: "face" for a video or image, "sound" for anything with sound, "video" for a video
+            with sound.
+        max_seconds: maximum duration.
 
     Returns:
-        Its path, renamed to a picture's suffix if it is one, and what it is.
+        Its path, renamed with a suffix if it is an image, and its description.
 
     Raises:
-        Refusal, MediaError: it cannot be used; the file is still there.
+        Refusal, MediaError: it cannot be used; the file remains.
     """
     picture = _picture(path)
     if picture is not None:
@@ -92,7 +92,7 @@ def look_at(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, 
 
 
 def _picture(path: Path) -> tuple[str, int, int] | None:
-    """The suffix and the size of a still picture by its header; None for anything else."""
+    """Suffix, width and height of a still image, from its header; None for anything else."""
     try:
         with Image.open(path, formats=tuple(_PICTURES)) as picture:
             return _PICTURES[picture.format], *picture.size
@@ -106,7 +106,7 @@ def _check_size(kind: str, width: int, height: int) -> None:
 
 
 def _video_seconds(path: Path, said: float, kind: str, most: float) -> float:
-    """How long a video lasts by the times of its frames, since recordings often do not say."""
+    """Duration of a video from its frames' timestamps: recordings often do not state it."""
     times = frame_times(path, most + 1)
     seconds = float(times[-1] - times[0]) if len(times) else said
     return _checked(seconds, kind, most)

@@ -1,4 +1,4 @@
-"""The queue: jobs wait, run in a few threads, report how far they are, and can be cancelled."""
+"""The job queue: jobs run in a few threads, report progress, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lipsync.errors import LipsyncError
 
 log = logging.getLogger(__name__)
 
-_MOST_OF_TAB, _MOST = 3, 32  # jobs that wait or run
+_MOST_OF_TAB, _MOST = 3, 32  # maximum number of queued or running jobs
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 Report = Callable[[str, int, int | None], None]
-"""Called with a stage, what is done and what there is in all; ends a job that was cancelled."""
+"""Called with stage, work done and total; raises :class:`Cancelled` in a cancelled job."""
 
 
 class Cancelled(Exception):
-    """Raised within a job that is no longer wanted."""
+    """Raised within a cancelled job."""
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Job:
     """A job of a tab.
 
     Attributes:
-        work: does it; called with a :data:`Report`, returns plain values for the page.
-        inputs: uploads that are deleted when it ends, by what the page calls them.
+        work: function called with a :data:`Report`; returns plain values for the page.
+        inputs: uploads to delete when it ends, with their names on the page.
     """
 
     tab: Tab
@@ -62,13 +62,13 @@ class Jobs:
     """The queue.
 
     Args:
-        tabs: whose jobs they are; a job's uploads are deleted when it ends.
-        workers: jobs that run at a time.
+        tabs: the tabs that own the jobs; a job's uploads are deleted when it ends.
+        workers: number of jobs that run at the same time.
     """
 
     def __init__(self, tabs: Tabs, workers: int = 1) -> None:
         self._tabs = tabs
-        self._jobs: dict[str, Job] = {}  # in the order in which they came
+        self._jobs: dict[str, Job] = {}  # in order of arrival
         self._changed = threading.Condition()
         self._ending = False
         self._threads = [
@@ -87,7 +87,7 @@ class Jobs:
         """Queue a job.
 
         Raises:
-            Refusal: too many wait.
+            Refusal: the queue is full.
         """
         with self._changed:
             waiting = [job for job in self._jobs.values() if not job.ended]
@@ -114,18 +114,18 @@ class Jobs:
         return job
 
     def ahead(self, job: Job) -> int:
-        """How many jobs must begin before one that waits."""
+        """Number of jobs before this one in the queue."""
         with self._changed:
             waiting = [other for other in self._jobs.values() if other.state == WAITING]
         return waiting.index(job) if job in waiting else 0
 
     def busy(self, tab: Tab) -> bool:
-        """Whether a tab has a job that has not ended."""
+        """Whether a tab has an unfinished job."""
         with self._changed:
             return any(job.tab is tab and not job.ended for job in self._jobs.values())
 
     def cancel(self, job: Job) -> None:
-        """End a job: at once if it waits, else when it next reports."""
+        """Cancel a job: at once if it is queued, else when it next reports."""
         job.stop.set()
         with self._changed:
             if job.state == WAITING:
@@ -133,14 +133,14 @@ class Jobs:
                 self._tabs.forget(job.tab, *job.inputs)
 
     def cancel_of(self, tab: Tab) -> None:
-        """End all jobs of a tab, and forget them."""
+        """Cancel and forget all jobs of a tab."""
         for job in [job for job in list(self._jobs.values()) if job.tab is tab]:
             self.cancel(job)
             if job.ended:
                 self._jobs.pop(job.id, None)
 
     def end(self, seconds: float = 10.0) -> None:
-        """Cancel everything and wait for the threads, so long at most."""
+        """Cancel everything and wait for the threads, up to ``seconds``."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -177,7 +177,7 @@ class Jobs:
             job.error = sentence(error, job.inputs)
         except Refusal as refusal:
             job.error = refusal.sentence
-        except Exception:  # a fault of ours must not end the queue
+        except Exception:  # a bug in a job must not stop the queue
             if not job.stop.is_set():  # files of a closed tab are gone
                 log.exception("a job failed")
             job.error = "Something went wrong on the server; its log says what."

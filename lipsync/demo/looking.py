@@ -1,6 +1,6 @@
-"""The addresses of the tabs Dataset and Training, which only look at what the command line named.
+"""The routes of the Dataset and Training tabs, which are read-only.
 
-Clips, runs and pictures are asked for by names that the server has listed itself, never by paths.
+Clips, runs and images are requested by names from the server's own listings, never by path.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from lipsync.demo.settings import Settings
 
 
 def looking_routes(settings: Settings) -> list[Route]:
-    """The addresses that there are with these settings.
+    """The routes available with these settings.
 
     Raises:
-        ConfigError: a folder that is not there, or no prepared set.
+        ConfigError: a folder that does not exist, or is not a prepared set.
     """
     routes = []
     if settings.root is not None:

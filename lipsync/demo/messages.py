@@ -1,4 +1,4 @@
-"""Errors as sentences for the page: what is wrong and what to do, and no path of the server."""
+"""Errors as sentences for the page: the problem and the remedy, without paths of the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATH = re.compile(r"(?<![\w/.])/(?:[^\s/:;,'\"()]+/)+([^\s/:;,'\"()]*)")
 
 
 class Refusal(Exception):
-    """A request that is not done: the status of the answer, and a sentence for the page."""
+    """A refused request: the HTTP status, and a sentence for the page."""
 
     def __init__(self, sentence: str, status: int = 400) -> None:
         super().__init__(sentence)
@@ -23,8 +23,8 @@ def sentence(error: LipsyncError, names: Mapping[Path, str] | None = None) -> st
     """An error of the package for the page.
 
     Args:
-        error: what was raised.
-        names: what the page calls files, e.g. ``{path: "The sound"}``.
+        error: the error.
+        names: names of files on the page, e.g. ``{path: "The sound"}``.
     """
     subject, problem = getattr(error, "subject", ""), getattr(error, "problem", "")
     if not problem:
@@ -36,7 +36,7 @@ def sentence(error: LipsyncError, names: Mapping[Path, str] | None = None) -> st
 
 
 def as_sentence(text: str) -> str:
-    """One line that begins with a capital and ends with a stop; of paths only the last part."""
+    """One line with a capital letter and a full stop; paths are reduced to file names."""
     text = " ".join(_PATH.sub(r"\1", text).split())
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "?", "!")) else text + "."

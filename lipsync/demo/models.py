@@ -1,4 +1,4 @@
-"""Which models the page offers: the bundled ones, and those named on the command line."""
+"""The models that the page offers: the bundled ones, and those named on the command line."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lipsync.models.generator import FaceGenerator
 
 @dataclass
 class Models:
-    """Names that the page may choose, and what each stands for: a bundled name, or a path."""
+    """Models on offer: name on the page -> bundled name or path."""
 
     generators: dict[str, str] = field(default_factory=dict)
     judges: dict[str, str] = field(default_factory=dict)
 
     def generator(self, name: object) -> str:
-        """The generator of a name.
+        """The generator with this name on the page.
 
         Raises:
-            Refusal: none is offered under it.
+            Refusal: there is none.
         """
         return _chosen(self.generators, name)
 
     def judge(self, name: object) -> str:
-        """The judge of a name; errors as of :meth:`generator`."""
+        """The judge with this name; errors as for :meth:`generator`."""
         return _chosen(self.judges, name)
 
 
@@ -38,7 +38,7 @@ def find_models(files: Sequence[str] = ()) -> Models:
 
     Raises:
         CheckpointError: a file that cannot be loaded.
-        ConfigError: one that neither dubs nor judges, or a name that is there already.
+        ConfigError: a model that is neither generator nor judge, or a duplicate name.
     """
     found = Models()
     for name in bundled_models():
@@ -57,7 +57,7 @@ def find_models(files: Sequence[str] = ()) -> Models:
 
 
 def _called(file: str) -> str:
-    """The name of a file, with that of the run before it where it is a run's checkpoint."""
+    """The name of a file, prefixed with the run's name if it is a run's checkpoint."""
     path = Path(file)
     run = path.resolve().parent.parent.name if path.parent.name == "checkpoints" else ""
     return f"{run}/{path.stem}" if run else path.stem

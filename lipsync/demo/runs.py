@@ -1,4 +1,4 @@
-"""Training runs for the tab Training: curves from their CSV logs, and their pictures."""
+"""Training runs for the Training tab: curves from their CSV logs, and their images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lipsync.demo.messages import Refusal
 from lipsync.errors import ConfigError
 
 _LOGS = "csv/version_*/metrics.csv"
-_DEEP = 4  # folders below the one that is given in which runs may lie
+_DEEP = 4  # maximum depth of runs below the given folder
 _MOST_POINTS = 400
 _NAME = re.compile(
     r"(?P<split>train|val)/(?P<chart>.+?)"
@@ -21,13 +21,13 @@ _NAME = re.compile(
 
 
 class Runs:
-    """What the page may see of a folder of runs; it is looked through anew each time.
+    """A folder of runs, rescanned on each request.
 
     Args:
-        folder: that of the runs, or of one.
+        folder: the folder of the runs, or of a single one.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: no such folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -36,7 +36,7 @@ class Runs:
             raise ConfigError(f"--runs {folder}: no such folder; name the folder of your runs")
 
     def find(self) -> dict[str, Path]:
-        """The runs with a log by their names, the one that was written last first."""
+        """Name -> folder of the runs with a log, most recently written first."""
         found: dict[str, tuple[float, Path]] = {}
         for depth in range(_DEEP):
             for log in self.folder.glob("*/" * depth + _LOGS):
@@ -68,11 +68,11 @@ class Runs:
         ]
 
     def pictures(self, name: str) -> list[str]:
-        """Names of the pictures of a run, the oldest first."""
+        """Names of the images of a run, oldest first."""
         return sorted(path.name for path in self._run(name).glob("pictures/*.png"))
 
     def picture(self, name: str, picture: str) -> Path:
-        """A picture of a run."""
+        """Path of an image of a run."""
         if picture not in self.pictures(name):
             raise Refusal("This run has no such picture.", 404)
         return self._run(name) / "pictures" / picture
@@ -88,11 +88,11 @@ def _rows(log: Path) -> list[dict[str, str]]:
     try:
         with log.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error):  # it may just be written anew
+    except (OSError, ValueError, csv.Error):  # it may be being rewritten
         return []
 
 
 def _thinned(line: list[list[float]]) -> list[list[float]]:
-    """At most so many points, the last one among them."""
+    """Thin out a line to a maximum number of points, keeping the last."""
     step = math.ceil(len(line) / _MOST_POINTS)
     return line[(len(line) - 1) % step :: step]

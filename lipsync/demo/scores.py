@@ -1,7 +1,7 @@
-"""The job of the tab Score: offset curve, confidence over time, and what is left of the old mouth.
+"""The job of the Score tab: offset curve, confidence over time, and leakage of the old mouth.
 
-A dub is scored with its own sound. Where the real video that was dubbed is given, too, the dub is
-also scored with that one's sound, and its mouth is compared with the real one's.
+A dub is scored with its own sound. If the real video is also given, the dub is scored with that
+video's sound as well, and its mouth is compared with the real one.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from lipsync.media.loudness import read_speech
 from lipsync.metrics.functional import VSHIFT, SyncResult, offset_curve, sync_score
 from lipsync.windows import FPS
 
-_MOTION = {"motion_share": 1.0, "motion_correlation": 1.0}  # of the real video, by definition
+_MOTION = {"motion_share": 1.0, "motion_correlation": 1.0}  # by definition, for the real video
 
 
 class _Watched(Detector):
-    """A detector that reports each frame that it looks at."""
+    """A detector that reports progress for each frame."""
 
     def __init__(self, detector: Detector, report: Report, stage: str) -> None:
         self.name, self._detector = detector.name, detector
@@ -46,13 +46,13 @@ class _Watched(Detector):
 
 @dataclass(frozen=True)
 class Seen:
-    """A video as a judge sees it: its stretch, and the embeddings (windows, d) of its faces."""
+    """A video's scored stretch, and the judge's face embeddings (windows, d)."""
 
     stretch: Stretch
     faces: Tensor
 
     def score(self, wave: np.ndarray, judge: Judge, path: Path) -> tuple[SyncResult, Tensor]:
-        """The scores beside a sound that begins with the video, and the offset curve.
+        """The scores against a sound that starts with the video, and the offset curve.
 
         Raises:
             MediaError: the sound is too short.
@@ -68,13 +68,13 @@ class Seen:
 def score(
     video: Path, real: Path | None, judge_name: str, device: str, report: Report
 ) -> dict[str, Any]:
-    """Score a video, and beside it the real one that it was dubbed from, where there is one.
+    """Score a video, and the real video that it was dubbed from, if given.
 
     Returns:
         Plain values for the page.
 
     Raises:
-        LipsyncError: one of them cannot be read, has no face, or is too short.
+        LipsyncError: a video cannot be read, has no face, or is too short.
     """
     report("loading the judge", 0, None)
     judge, detector = as_judge(judge_name, device), get_detector("centerface")

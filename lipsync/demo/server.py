@@ -1,4 +1,4 @@
-"""The demo's server: listens, opens the page, and leaves nothing behind."""
+"""Runs the demo's server: listens, opens the page, and cleans up afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def serve(settings: Settings) -> None:
     """Run the demo until Ctrl-C.
 
     Raises:
-        ConfigError: the address cannot be listened at, or a folder that is none.
+        ConfigError: the server cannot listen on the address, or an invalid folder.
         CheckpointError: a model that cannot be loaded.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
@@ -35,7 +35,7 @@ def serve(settings: Settings) -> None:
 
 
 def server_of(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
-    """A server that says when it is up, on stdout, and opens the page if that is wanted."""
+    """A server that announces on stdout that it is up, and optionally opens the page."""
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -57,16 +57,16 @@ def server_of(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
 
 
 def _has_screen() -> bool:
-    """Whether a browser would have a window; one in the terminal cannot show the page."""
+    """Whether a browser can open a window; a terminal browser cannot show the page."""
     given = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return sys.platform in ("darwin", "win32") or bool(given)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket at an address.
+    """A listening socket.
 
     Raises:
-        ConfigError: the port is taken, or the address is none of this machine's.
+        ConfigError: the port is taken, or the address does not belong to this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -89,6 +89,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url(host: str, port: int) -> str:
-    """The address of the page; a server that listens everywhere is here, too."""
+    """The URL of the page; localhost for a server that listens on all interfaces."""
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"

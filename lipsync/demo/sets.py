@@ -1,6 +1,6 @@
-"""A prepared set for the tab Dataset: its clips, a sheet of their faces, their sound.
+"""A prepared set for the Dataset tab: its clips, a contact sheet of their faces, their sound.
 
-What reads sets is imported when the first clip is asked for, so that the page is up at once.
+The code that reads sets is imported with the first clip, so that the page is up immediately.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from lipsync.data.clips import Clip
 
 _COLUMNS, _ROWS = 6, 2
-_PAGE = 50  # clips listed at a time
+_PAGE = 50  # clips per page of the list
 _TOLD = ("source", "framing", "offset", "confidence", "source_fps", "source_size")
 
 
 class PreparedSet:
-    """What the page may see of a set: its clips are known by their keys alone.
+    """A prepared set, whose clips are accessible only by key.
 
     Args:
         root: the set.
 
     Raises:
-        ConfigError: it has no lists of clips.
+        ConfigError: it has no split lists.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -52,14 +52,14 @@ class PreparedSet:
         return {key for keys in self._splits.values() for key in keys}
 
     def splits(self) -> dict[str, dict[str, int]]:
-        """Of each list how many clips and speakers it has."""
+        """Split -> number of clips and of speakers."""
         return {
             split: {"clips": len(keys), "speakers": len({key.split("/")[0] for key in keys})}
             for split, keys in self._splits.items()
         }
 
     def find(self, split: str, query: str, page: int) -> dict[str, Any]:
-        """Clips of a list whose keys hold a text, so many at a time."""
+        """One page of a split's clips whose keys contain ``query``."""
         if split not in self._splits:
             raise Refusal("The set has no such list.", 404)
         keys = [key for key in self._splits[split] if query.lower() in key.lower()]
@@ -68,7 +68,7 @@ class PreparedSet:
         return {"keys": keys[start : start + _PAGE], "total": len(keys), "more": more}
 
     def about(self, key: str) -> dict[str, Any]:
-        """What is known of a clip."""
+        """Details of a clip."""
         from lipsync.windows import FPS
 
         clip = self._clip(key)
@@ -81,7 +81,7 @@ class PreparedSet:
         return {"frames": len(clip), "seconds": seconds, "face_size": clip.size, **told}
 
     def sheet(self, key: str) -> bytes:
-        """A JPEG of faces of a clip, evenly spaced, in rows."""
+        """A JPEG contact sheet of evenly spaced faces of a clip."""
         import numpy as np
 
         from lipsync.pages import jpeg_bytes

@@ -1,4 +1,4 @@
-"""What can be chosen when the demo is started; the page can change none of it."""
+"""Settings fixed when the demo is started; the page cannot change them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class Settings:
     """Options of ``lipsync demo``.
 
     Attributes:
-        root: a prepared set that the page shows; None for none.
-        runs: a folder of training runs that the page shows; None for none.
-        models: model files that the page offers beside the bundled ones.
-        device: where networks run, e.g. ``"cuda"``.
-        host: address to listen at.
-        port: port to listen at; 0 takes a free one.
+        root: a prepared set to show; None for none.
+        runs: a folder of training runs to show; None for none.
+        models: model files to offer besides the bundled ones.
+        device: device of the networks, e.g. ``"cuda"``.
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
         browser: open the page when the server is up.
-        max_mb: megabytes (10^6 bytes) of one upload.
-        max_seconds: length of a video or sound.
-        keep_minutes: after so long, what was uploaded or made is deleted.
-        workers: jobs that run at a time; others wait in a queue.
+        max_mb: maximum size of an upload, in megabytes (10^6 bytes).
+        max_seconds: maximum duration of a video or sound.
+        keep_minutes: uploads and results are deleted after this time.
+        workers: number of jobs that run at the same time; others are queued.
 
     Raises:
-        ConfigError: options that cannot work.
+        ConfigError: invalid options.
     """
 
     root: str | None = None

@@ -1,8 +1,8 @@
-"""Browser tabs: each has a private folder, which goes when the tab does.
+"""Browser tabs: each has a private folder, which is deleted with the tab.
 
-A tab says that it is there twice a minute and says goodbye when it is closed. One that does
-neither is taken for closed after some minutes (browsers slow hidden tabs down to one word a
-minute). Files have random names, and are deleted after ``keep`` seconds in any case.
+A tab sends a heartbeat twice a minute, and a message when it is closed. Without either it counts as
+closed after some minutes (browsers throttle hidden tabs to one message a minute). Files have random
+names, and are deleted after ``keep`` seconds in any case.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 
 from lipsync.demo.messages import Refusal
 
-SILENT = 180.0  # seconds after which a tab that says nothing is taken for closed
+SILENT = 180.0  # seconds without a heartbeat after which a tab counts as closed
 _MOST_TABS = 64
-_MOST_FILES = 8  # uploads of a tab that wait for a job
+_MOST_FILES = 8  # maximum number of a tab's uploads not used by a job yet
 
 
 @dataclass
 class Stored:
-    """A file of a tab: what it is ("face", "sound", "video" or "result") and when it was made."""
+    """A file of a tab: its kind ("face", "sound", "video" or "result") and creation time."""
 
     path: Path
     kind: str
@@ -34,7 +34,7 @@ class Stored:
 
 @dataclass
 class Tab:
-    """An open page; ``files`` by their random names."""
+    """An open tab; ``files`` maps random names to files."""
 
     token: str
     folder: Path
@@ -47,9 +47,9 @@ class Tabs:
     """All open tabs.
 
     Args:
-        keep: seconds that a file is kept at most.
-        on_close: called with a tab that is closed, before its files go.
-        clock: seconds from any start.
+        keep: maximum age of a file in seconds.
+        on_close: called with a tab when it is closed, before its files are deleted.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Tabs:
         on_close: Callable[[Tab], None] = lambda tab: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="lipsync-demo-"))  # for this user alone
+        self.folder = Path(tempfile.mkdtemp(prefix="lipsync-demo-"))  # accessible to this user only
         self.on_close = on_close
         self._keep, self._clock = keep, clock
         self._tabs: dict[str, Tab] = {}
         self._lock = threading.Lock()
 
     def open(self) -> Tab:
-        """A new tab.
+        """Open a new tab.
 
         Raises:
             Refusal: there are too many.
@@ -80,10 +80,10 @@ class Tabs:
             return tab
 
     def get(self, token: str) -> Tab:
-        """The tab of a token, which is thereby known to be there.
+        """The tab of a token; counts as a heartbeat.
 
         Raises:
-            Refusal: there is none, or no more.
+            Refusal: there is no such tab, or it has been closed.
         """
         tab = self._tabs.get(token)
         if tab is None:
@@ -92,16 +92,16 @@ class Tabs:
         return tab
 
     def new_path(self, tab: Tab, suffix: str = "") -> Path:
-        """A random name in the folder of a tab."""
+        """A path with a random name in a tab's folder."""
         return tab.folder / f"{secrets.token_hex(12)}{suffix}"
 
     def check_room(self, tab: Tab) -> None:
-        """Raise Refusal where a tab has uploaded more than a job can use."""
+        """Raise Refusal if a tab has too many uploads."""
         if sum(stored.kind != "result" for stored in tab.files.values()) >= _MOST_FILES:
             raise Refusal("Too many unused uploads; reload the page.", 429)
 
     def keep(self, tab: Tab, path: Path, kind: str) -> str:
-        """Remember a file in a tab's folder by its name, which is returned."""
+        """Register a file in a tab's folder, and return its name."""
         with self._lock:
             if not tab.closed:
                 tab.files[path.stem] = Stored(path, kind, self._clock())
@@ -128,12 +128,12 @@ class Tabs:
             path.unlink(missing_ok=True)
 
     def forget_uploads(self, tab: Tab, names: Iterable[object]) -> None:
-        """Delete those of a tab's uploads that are named; what is no name is passed over."""
+        """Delete a tab's uploads by name; invalid names are ignored."""
         found = [tab.files.get(name) for name in names if isinstance(name, str)]
         self.forget(tab, *(one.path for one in found if one and one.kind != "result"))
 
     def close(self, token: str) -> None:
-        """A tab is gone: its jobs end, its files are deleted."""
+        """Close a tab: end its jobs and delete its files."""
         with self._lock:
             tab = self._tabs.pop(token, None)
             if tab is None:
@@ -148,9 +148,9 @@ class Tabs:
         shutil.rmtree(tab.folder, ignore_errors=True)
 
     def sweep(self, busy: Callable[[Tab], bool] = lambda tab: False) -> None:
-        """Close tabs that went without a word, and delete files that are too old.
+        """Close tabs without a heartbeat, and delete expired files.
 
-        ``busy`` says whether a tab has a job that still needs its uploads.
+        ``busy`` tells whether a tab has a job that still needs its uploads.
         """
         now = self._clock()
         for tab in list(self._tabs.values()):

@@ -1,4 +1,4 @@
-"""Text to speech for the Dub tab, by the engines of translation that are installed."""
+"""Text to speech for the Dub tab, by the installed translation engines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_LETTERS = 500
 
 
 def spoken_languages() -> dict[str, str]:
-    """Code -> name of the languages that an engine here speaks; empty where none is installed."""
+    """Code -> name of the languages that installed engines speak; empty if there are none."""
     engines = [engine for engine in ENGINES if engine.stage == "speak" and not engine.missing()]
     return {
         code: language.name
@@ -23,10 +23,10 @@ def spoken_languages() -> dict[str, str]:
 
 
 def check_text(text: object, language: object) -> tuple[str, str]:
-    """A text and the code of its language, as they can be spoken.
+    """Validate a text and its language code.
 
     Raises:
-        Refusal: no text, too much of it, or a language that there is not.
+        Refusal: no text, too much text, or an unavailable language.
     """
     if not isinstance(text, str) or not text.strip():
         raise Refusal("The text is empty; write a sentence.")
@@ -38,10 +38,10 @@ def check_text(text: object, language: object) -> tuple[str, str]:
 
 
 def speak(text: str, language: str, path: Path, device: str) -> None:
-    """Write a text as a WAV file.
+    """Speak a text into a WAV file.
 
     Raises:
-        StageError: no engine here speaks the language, or it fails.
+        StageError: no installed engine speaks the language, or the engine fails.
     """
     engine = choose("speak", AUTO, None, language, device).load()
     wave, rate = engine.speak(text, language)

@@ -1,7 +1,6 @@
-"""Evaluation: distances, offsets and pictures of videos, real ones beside generated ones.
+"""Evaluation: sync, offset and image metrics of generated videos, with real ones for comparison.
 
-What it offers is listed in ``__init__.pyi``, and imported when it is asked for, so that the
-commands' help stays quick.
+The public names are listed in ``__init__.pyi`` and imported lazily, so that ``--help`` stays fast.
 """
 
 import lazy_loader

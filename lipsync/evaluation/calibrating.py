@@ -1,4 +1,4 @@
-"""Calibrate a judge on prepared clips that are in sync, and keep what was found in its file."""
+"""Calibrate a judge on prepared clips that are in sync, and save the result in its file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from lipsync.evaluation.text import aligned
 from lipsync.metrics.functional import sync_score
 from lipsync.windows import FPS
 
-_SHIFT = 10  # frames by which sound is moved at most
-_SECONDS = (1.0, 2.0)  # lengths beside the whole clip
-_LEAST = 8  # clips
-_FOLDS = 5  # where there is one speaker
+_SHIFT = 10  # maximum shift of the sound, frames
+_SECONDS = (1.0, 2.0)  # lengths scored, in addition to the whole clip
+_LEAST = 8  # minimum number of clips
+_FOLDS = 5  # for a single speaker
 
 
 def calibrate(
@@ -37,24 +37,24 @@ def calibrate(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Calibration:
-    """Find what a judge's confidence is worth on the people of a prepared set.
+    """Calibrate a judge's confidence on the people of a prepared set.
 
-    Every clip is scored at several lengths with its own sound, moved by up to ten frames, and with
-    another clip's. Take people that the judge was not trained on: of those that it was trained on
-    it is surer than of others. The errors are those on people left out of the fit, one at a time.
+    Every clip is scored at several lengths with its own sound, shifted by up to ten frames, and
+    with another clip's. Use people that the judge was not trained on: it is overconfident on those
+    that it has seen. The errors come from leave-one-speaker-out cross-validation.
 
     Args:
         judge: a judge, or the path or name of one.
         root: a prepared set whose clips are in sync.
         splits: lists of its clips.
-        without: speakers that are left out, such as those that the judge was trained on.
-        level: least probability that is acted on.
-        device: where a judge that is named runs.
-        progress: called with a clip's name, clips done and clips in all.
+        without: speakers to leave out, such as those that the judge was trained on.
+        level: minimum probability for a verdict.
+        device: for a judge given by name.
+        progress: called with a clip's name, clips done and clips in total.
 
     Raises:
         ConfigError: fewer than eight clips that can be scored, clips of another framing, a level
-            that is no probability, or a judge whose confidence says nothing about them.
+            that is not a probability, or a judge whose confidence is uninformative on them.
     """
     if not 0.5 <= level < 1:
         raise ConfigError(f"level={level}: must be a probability, at least 0.5 and below 1")
@@ -103,7 +103,7 @@ def calibrate(
 def calibrate_file(
     judge: str, root: str | Path, output: str | Path | None = None, **options: Any
 ) -> Calibration:
-    """:func:`calibrate` a judge and keep the result in the card of its file.
+    """:func:`calibrate` a judge and save the result in the card of its file.
 
     Args:
         judge: the path or name of a judge.
@@ -111,7 +111,7 @@ def calibrate_file(
         output: the ``.safetensors`` to write; None for the judge's own file.
 
     Raises:
-        ConfigError, CheckpointError: as :func:`calibrate`; or a file that has no card, and no
+        ConfigError, CheckpointError: as :func:`calibrate`; or the file has no card and no
             output is given.
     """
     output = Path(judge if output is None else output)
@@ -125,7 +125,7 @@ def calibrate_file(
 
 
 def calibration_table(found: Calibration) -> str:
-    """Aligned text: the errors by length, and the share right against what was stated."""
+    """Aligned text: the errors by length, and the reliability table."""
     head = ("length", "clips", "in sync, unsure", "sure, wrong offset", "sure, other sound")
     shares = [
         [f"{e.seconds:.1f} s", str(e.clips), *(f"{v:.1%}" for v in (e.unsure, e.wrong, e.taken))]
@@ -143,13 +143,13 @@ def calibration_table(found: Calibration) -> str:
 
 
 def _trials(embedded: list[tuple[str, Tensor, Tensor]], window: int) -> dict[str, np.ndarray]:
-    """Clips at all lengths with their own moved sound and with another's; columns (n,)."""
+    """Clips at all lengths, with their own shifted sound and with another's; columns (n,)."""
     rng = np.random.default_rng(0)
     rows: list[tuple] = []
     for number, (speaker, video, audio) in enumerate(embedded):
         other = embedded[(number + rng.integers(1, len(embedded))) % len(embedded)][2]
         for seconds in (*_SECONDS, None):
-            # frames i of the pictures are heard beside those `shift` later
+            # pair the window at frame i with the sound `shift` frames later
             shift = int(rng.integers(-_SHIFT, _SHIFT + 1))
             room = len(video) - abs(shift)
             wanted = room if seconds is None else round(seconds * FPS) - window + 1
@@ -173,7 +173,7 @@ def _columns(trials: dict[str, np.ndarray]) -> Iterable[np.ndarray]:
 
 
 def _held_out(trials: dict[str, np.ndarray], left_out: str) -> np.ndarray:
-    """(n,) probabilities from fits to the others."""
+    """(n,) cross-validated probabilities."""
     groups = trials["speaker"] if left_out == "speakers" else trials["clip"] % _FOLDS
     stated = np.zeros(len(groups))
     for group in np.unique(groups):
@@ -188,7 +188,7 @@ def _held_out(trials: dict[str, np.ndarray], left_out: str) -> np.ndarray:
 
 
 def _errors(trials: dict[str, np.ndarray], sure: np.ndarray, window: int) -> list[Errors]:
-    """By length, the whole clips last with their median length."""
+    """By length; whole clips last, with their median length."""
     found = []
     lengths = sorted(set(trials["seconds"]) - {0.0})
     for seconds in (*lengths, 0.0):

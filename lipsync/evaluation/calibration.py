@@ -1,9 +1,9 @@
-"""What a judge's confidence is worth: the probability that the offset it finds is right.
+"""Calibration of a judge's confidence: the probability that the offset it finds is right.
 
 A logistic regression on the confidence and the number of windows, fitted to clips that are known to
-be in sync: their sound moved by known numbers of frames, and the sound of other clips, whose offset
-is nobody's. It is kept in the card of the judge's file, with the errors that it made on people that
-it was not fitted to.
+be in sync: with their own sound shifted by a known number of frames, and with the sound of other
+clips, where no offset is right. It is stored in the card of the judge's file, with its errors on
+held-out people.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from lipsync.errors import ConfigError
 from lipsync.plain import Plain
 
 IN_SYNC, OFF_SYNC, UNSURE = "yes", "no", "unsure"
-LEVEL = 0.9  # least probability that is acted on
+LEVEL = 0.9  # minimum probability for a verdict
 _EDGES = (0.0, 0.5, 0.8, 0.9, 0.95, 1.0)
-_STEPS = 50  # of Newton's method; a few are enough
-_RIDGE = 1e-2  # keeps clips that are told apart wholly from steps without end
+_STEPS = 50  # of Newton's method, which converges in a few
+_RIDGE = 1e-2  # keeps the weights finite on separable data
 
 
 @dataclass(frozen=True)
 class Errors:
-    """What becomes of clips of one length, of people that the calibration did not see.
+    """Errors on clips of one length, from people held out of the calibration.
 
-    Shares of clips: ``unsure``, in sync but not sure; ``wrong``, sure of an offset that is more
-    than a frame from the true one; ``taken``, sure although the sound is another clip's.
+    Shares of clips: ``unsure``, in sync but below the level; ``wrong``, confident in an offset more
+    than a frame from the true one; ``taken``, confident although the sound is another clip's.
     """
 
     seconds: float
@@ -38,20 +38,26 @@ class Errors:
     wrong: float
     taken: float
 
+    def __str__(self) -> str:
+        return (
+            f"of clips of {self.seconds:g} s in sync {self.unsure:.0%} are unsure and "
+            f"{self.wrong:.0%} sure of a wrong offset, and {self.taken:.0%} sure of another's sound"
+        )
+
 
 @dataclass(frozen=True)
 class Calibration(Plain):
-    """From a judge's confidence in an offset to the probability that it is within a frame.
+    """Maps a judge's confidence in an offset to the probability that it is within a frame.
 
     Attributes:
-        window: frames of a window of the judge, for which alone it holds.
+        window: frames per window of the judge; it is valid for this length only.
         weights: of 1, the confidence and the logarithm of the number of windows.
-        windows: least and largest number of windows that it was fitted to; beyond, these count.
-        level: least probability that is acted on.
+        windows: smallest and largest number of windows in the fit; inputs are clamped to them.
+        level: minimum probability for a verdict.
         people: whose clips it was fitted to.
-        clips: how many these were.
-        left_out: what was left out in turn to find the errors: "speakers", or "clips" where there
-            is one speaker.
+        clips: number of clips.
+        left_out: what was held out in turn to find the errors: "speakers", or "clips" for a
+            single speaker.
         errors: at ``level``, by length.
         bins: share right against stated probability, see :func:`reliability`.
     """
@@ -67,11 +73,11 @@ class Calibration(Plain):
     bins: list[dict[str, float]] = field(default_factory=list)
 
     def probability(self, confidence: float, windows: int) -> float:
-        """That the offset found is within a frame, where as many clips as not are in sync."""
+        """Probability that the offset is within a frame, for a prior of one half."""
         return float(_logistic(_features([confidence], [windows], self.windows), self.weights)[0])
 
     def in_sync(self, offset: int, confidence: float, windows: int) -> str:
-        """ "yes", "no" where the sound is more than a frame off, or "unsure"."""
+        """ "yes", "no" if the sound is more than a frame off, or "unsure"."""
         if self.probability(confidence, windows) < self.level:
             return UNSURE
         return IN_SYNC if abs(offset) <= 1 else OFF_SYNC
@@ -84,7 +90,7 @@ class Calibration(Plain):
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any], window: int) -> Calibration | None:
-        """That of a card; None where it has none for windows of this length."""
+        """The calibration in a card; None if it has none for windows of this length."""
         found = card.get("calibration")
         if not isinstance(found, Mapping) or found.get("window") != window:
             return None
@@ -103,7 +109,7 @@ def fit(confidence: np.ndarray, windows: np.ndarray, right: np.ndarray) -> np.nd
     """(3,) weights of the logistic regression; see :class:`Calibration`.
 
     Args:
-        confidence, windows, right: (n,) each, of clips; ``right`` is whether the offset is.
+        confidence, windows, right: (n,) each, per clip; ``right``: whether the offset is right.
     """
     rows = _features(confidence, windows)
     mean, scale = rows.mean(axis=0), rows.std(axis=0)
@@ -123,7 +129,7 @@ def fit(confidence: np.ndarray, windows: np.ndarray, right: np.ndarray) -> np.nd
 
 
 def reliability(stated: Iterable[float], right: Iterable[bool]) -> list[dict[str, float]]:
-    """Share right against stated probability, for each range of it that occurs."""
+    """Share right against stated probability, for each non-empty bin."""
     stated, right = np.array([*stated], float), np.array([*right], bool)
     place = np.clip(np.searchsorted(_EDGES, stated, side="right") - 1, 0, len(_EDGES) - 2)
     return [
@@ -144,7 +150,7 @@ def _features(
     windows: Sequence[int] | np.ndarray,
     limits: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """(n, 3): one, the confidence, and the logarithm of the number of windows within limits."""
+    """(n, 3): 1, the confidence, and the log of the number of windows, clamped to ``limits``."""
     counts = np.asarray(windows, float)
     counts = counts if limits is None else counts.clip(*limits)
     return np.stack([np.ones_like(counts), np.asarray(confidence, float), np.log(counts)], axis=1)

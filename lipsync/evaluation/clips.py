@@ -18,10 +18,10 @@ from lipsync.evaluation.text import tenths
 from lipsync.media import HeldFrames, VideoWriter, read_audio
 from lipsync.windows import FPS
 
-HEIGHT = 176  # pixels of one picture
+HEIGHT = 176  # pixels
 SECONDS = 6  # at most
 _CRF = 30
-_CLIPS = 3  # in a report
+_CLIPS = 3  # shown in a report
 
 
 def write_side_by_side(
@@ -33,20 +33,20 @@ def write_side_by_side(
     seconds: int = SECONDS,
     crf: int = _CRF,
 ) -> Path:
-    """Write videos beside each other, as long as a sound and with it; not if they are there.
+    """Write videos side by side, with a sound and as long as it; skipped if ``output`` exists.
 
-    Where a video ends earlier, its last picture stays.
+    A video that ends earlier is frozen on its last frame.
 
     Args:
         videos: from left to right.
-        sound: a file of it.
+        sound: file with the sound.
         output: the mp4 to write.
-        height: of the pictures, even.
-        seconds: at most.
+        height: of the frames in pixels, even.
+        seconds: maximum length.
         crf: quality of the H.264.
 
     Raises:
-        MediaError: one of them cannot be read, or has no picture.
+        MediaError: a file cannot be read, or a video has no frames.
     """
     if output.exists():
         return output
@@ -65,7 +65,7 @@ def write_side_by_side(
 
 
 def _as_long(video: Path, count: int, height: int) -> Iterator[np.ndarray]:
-    """So many small pictures of a video, the last of them again where there are fewer."""
+    """``count`` downscaled frames of a video, repeating the last if there are fewer."""
     small = None
     for frame in islice(HeldFrames(video, FPS, 0), count):
         size = 2 * round(frame.shape[1] * height / frame.shape[0] / 2), height
@@ -76,7 +76,7 @@ def _as_long(video: Path, count: int, height: int) -> Iterator[np.ndarray]:
 
 
 def spread(count: int, shown: int) -> dict[int, str]:
-    """Evenly spaced places in a list that is sorted by distance, and what each of them is."""
+    """Evenly spaced indices into a list sorted by distance -> their descriptions."""
     places = np.linspace(0, count - 1, min(shown, count)).round().astype(int).tolist()
     named = {0: "least distance", count - 1: "largest distance"}
     return {place: named.get(place, "in between") for place in places}
@@ -85,11 +85,12 @@ def spread(count: int, shown: int) -> dict[int, str]:
 def report_clips(
     report: Report, pairs: Sequence[Pair], folder: str | Path
 ) -> list[tuple[Path, str]]:
-    """Clips of the pairs with the least, the middle and the largest distance, with captions.
+    """Clips of the pairs with the smallest, median and largest distance, with captions.
 
     Args:
-        report: what :func:`lipsync.evaluation.evaluate_generator` gave for ``pairs``.
-        folder: its output folder; clips are kept in ``clips/`` there.
+        report: the report of :func:`lipsync.evaluation.evaluate_generator` on ``pairs``.
+        pairs: the pairs evaluated.
+        folder: its output folder; clips are written to ``clips/`` in it.
     """
     numbers = {pair.name: number for number, pair in enumerate(pairs)}
     rows = sorted(report.of(GENERATED), key=lambda row: (row.distance, row.video))

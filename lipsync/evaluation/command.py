@@ -1,6 +1,6 @@
-"""``lipsync evaluate``, ``bench``, ``calibrate`` and ``curves``: options, and what they do.
+"""The commands ``lipsync evaluate``, ``bench``, ``calibrate`` and ``curves``.
 
-Options that are not given are not passed on: the defaults live in the functions alone.
+Options that are not given are not passed on: the defaults live only in the functions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lipsync.errors import ConfigError
 
 
 def _add_scoring(add: Any) -> None:
-    """The options of how videos are scored."""
+    """Options for scoring videos."""
     add("--judge", help="name or path of an expert or SyncNet v2 (default: the bundled judge)")
     add("--device", help="device of the networks, e.g. cuda (default: cpu)")
     names, about = ("centerface", "face_alignment"), "centerface (default) or face_alignment"

@@ -1,4 +1,4 @@
-"""Two reports on the same videos: paired differences, which tell more than two tables do."""
+"""Two reports on the same videos, compared by paired differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lipsync.metrics.statistics import compare_paired, holm
 
 
 def load_report(path: str | Path) -> Report:
-    """A report from its ``scores.json``, or from the folder that holds it.
+    """Load a report from its ``scores.json``, or from the folder that holds it.
 
     Raises:
         ConfigError: no such file, or not a report.
@@ -40,15 +40,14 @@ def load_report(path: str | Path) -> Report:
 
 
 def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
-    """Two reports on the same videos, paired by name: mean differences, second less first.
+    """Compare two reports on the same videos, paired by name: mean differences, second minus first.
 
-    Which are clear is said with regard to how many there are.
-
-    Likeness of generated videos is that of faces with their own speech, where it is known; what is
-    left of the old mouth is compared under silence, too.
+    Significance is corrected for the number of comparisons. Likeness of generated videos is
+    compared on faces with their own speech, where ground truth exists; leakage of the old mouth
+    also on dubs with silence.
 
     Raises:
-        ConfigError: other judges or protocols, or no video that both have.
+        ConfigError: different judges or protocols, or no video in common.
     """
     for name in ("judge", "protocol", "vshift"):
         if getattr(first, name) != getattr(second, name):
@@ -59,7 +58,7 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
     wanted = [(name, name, [kind]) for name in (*SCORES[:2], *PICTURE)]
     if kind == GENERATED:
         for name, _, kinds in wanted:
-            kinds += [OWN] if name in LIKENESS else []  # where it is known
+            kinds += [OWN] if name in LIKENESS else []  # where ground truth exists
         wanted += [(f"{name}, silence", name, [SILENT]) for name in LEAKAGE]
     found = {}
     for about, name, kinds in wanted:

@@ -1,4 +1,4 @@
-"""The curves of a dub as a page: frames, the sound's spectrogram, and what the mouth was told."""
+"""The curves of a dub as a page: frames, spectrogram, and the mouth parameters over time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from lipsync.windows import MEL_RATE
 
 _WIDTH = 14.0  # inches
 _HEIGHT = 120  # pixels, of the frames in the strip
-_LEAST, _MOST = 4, 16  # of them
+_LEAST, _MOST = 4, 16  # number of frames in the strip
 
 
 def curves_page(curves: str | Path, video: str | Path, output: str | Path) -> Path:
-    """Write a page that shows what a mouth was told beside what it was told it for.
+    """Write a page that plots the mouth curves of a dub against its frames and sound.
 
     Args:
-        curves: the file that ``lipsync dub --curves`` wrote.
+        curves: the file written by ``lipsync dub --curves``.
         video: the dub.
-        output: the HTML file to write; it needs no other file.
+        output: the HTML file to write; it is self-contained.
 
     Raises:
-        MediaError: a file that cannot be read, or a video without sound or a picture.
+        MediaError: a file that cannot be read, or a video without sound or frames.
     """
     curves, video, output = Path(curves), Path(video), Path(output)
     found, wave = read_curves(curves), read_audio(video)
@@ -49,11 +49,11 @@ def curves_page(curves: str | Path, video: str | Path, output: str | Path) -> Pa
 
 
 def _strip(video: Path, seconds: float) -> np.ndarray:
-    """Frames at even times side by side, uint8 (H, W, 3): each from the middle of its share."""
+    """Evenly spaced frames side by side, uint8 (H, W, 3), each from the middle of its interval."""
     shown: list[np.ndarray] = []
     due = np.zeros(1)
     for at, frame in read_frames(video):
-        if not shown:  # as many as fit beside each other at this height
+        if not shown:  # as many as fit at this height
             width = max(1, round(_HEIGHT * frame.shape[1] / frame.shape[0]))
             many = int(np.clip(_WIDTH * 100 / width, _LEAST, _MOST))
             due = (np.arange(many) + 0.5) * seconds / many
@@ -68,7 +68,7 @@ def _strip(video: Path, seconds: float) -> np.ndarray:
 
 
 def _plot(curves: Curves, wave: np.ndarray, strip: np.ndarray, seconds: float) -> bytes:
-    """A PNG: the strip, the mel spectrogram and the curves over one axis of time."""
+    """A PNG: the strip, the mel spectrogram and the curves on one time axis."""
     numbers = curves.values.shape[1]
     tall = _WIDTH * strip.shape[0] / strip.shape[1]
     figure = Figure(figsize=(_WIDTH, tall + 2.0 + 0.45 * numbers), layout="constrained")

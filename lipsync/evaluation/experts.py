@@ -1,4 +1,4 @@
-"""How good is an expert? Off-sync accuracy by speaker and by gap, and the offsets of clips."""
+"""How good an expert is: off-sync accuracy by speaker and by gap, and the clips' offsets."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class ExpertReport(Plain):
 
     Attributes:
         judge: name of the expert.
-        threshold: cosine at and above which a pair is called in sync, and where it was fixed.
-        min_gap: least gap of the off-sync pairs of the headline number, in frames.
+        threshold: cosine at and above which a pair counts as in sync, and where it was fixed.
+        min_gap: minimum gap of the off-sync pairs in the headline number, in frames.
         accuracy: speaker (or "all") -> off-sync accuracy; ``n`` counts clips.
-        by_gap: speaker (or "all") -> gap in frames -> accuracy at that gap alone.
+        by_gap: speaker (or "all") -> gap in frames -> accuracy at that gap only.
         within_one: speaker (or "all") -> share of clips whose offset is -1, 0 or 1.
-        offsets: speaker (or "all") -> offset -> how many clips.
+        offsets: speaker (or "all") -> offset -> number of clips.
         fine_offset: speaker (or "all") -> median offset of the clips, to a tenth of a frame.
         problems: clip -> why it was left out.
     """
@@ -50,7 +50,7 @@ class ExpertReport(Plain):
     problems: dict[str, str] = field(default_factory=dict)
 
     def table(self) -> str:
-        """Aligned text: a line a speaker, all together last."""
+        """Aligned text: one row per speaker, the total last."""
         gaps = sorted(self.by_gap[EVERYONE])
         head = ["speaker", "clips", "off-sync accuracy", "offset within 1", "median offset"]
         head += [f"gap {gap}" for gap in gaps]
@@ -87,16 +87,16 @@ def evaluate_expert(
     """Off-sync accuracy of an expert on prepared clips, by speaker and by gap.
 
     Args:
-        judge: an expert, its path or its name.
+        judge: an expert, or the path or name of one.
         root: a prepared set.
-        keys: ``speaker/clip`` names. A clip that is damaged or too short is named and left out.
+        keys: ``speaker/clip`` names. A clip that is damaged or too short is reported and left out.
         threshold: cosine from which a pair counts as in sync; ``None`` takes the best one for these
             clips, which is optimistic: for a test, fix it on a validation split.
         min_gap: minimum gap of the off-sync pairs, in frames.
         device: for a judge given by name.
 
     Raises:
-        ConfigError: no clip that can be scored, or one of another framing than the judge's.
+        ConfigError: no clip that can be scored, or one with a framing other than the judge's.
     """
     judge = as_judge(judge, device)
     cosines: dict[str, list[np.ndarray]] = {}
@@ -175,7 +175,7 @@ def _best_threshold(clips: list[np.ndarray], min_gap: int) -> float:
 def _accuracy(
     clips: list[np.ndarray], threshold: float, columns: np.ndarray, people: list[str] | None
 ) -> Interval:
-    """Off-sync accuracy, in-sync and off-sync pairs weighing the same."""
+    """Balanced accuracy on in-sync and off-sync pairs."""
     items = []
     for clip in clips:
         negative = clip[:, columns]

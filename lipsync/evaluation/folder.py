@@ -1,7 +1,7 @@
-"""The folder of an evaluation of a generator: what is finished stays, an interrupted run goes on.
+"""The output folder of a generator's evaluation, from which an interrupted run resumes.
 
 It holds ``dubbed/``, the dubs; ``pairs/``, a JSON file of rows and the judge's embeddings for every
-finished pair; and ``settings.json``, by which an interrupted run knows that it is the same run.
+finished pair; and ``settings.json``, which must match for a run to resume.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ FEATURES = (GENERATED, "real")
 
 
 def dubbed_path(folder: Path, number: int, pair: Pair, ending: str = "") -> Path:
-    """Where a pair's dub lies."""
+    """Path of a pair's dub."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", pair.name)[:80]
     return folder / "dubbed" / f"{number:05d}_{plain}{ending}.mp4"
 
 
 class RunFolder:
-    """Begin or continue a run.
+    """Start or resume a run.
 
     Args:
-        path: the folder; made where there is none.
-        settings: all that the numbers depend on, in plain values.
+        path: the folder; created if missing.
+        settings: everything that the numbers depend on, as plain values.
 
     Raises:
-        ConfigError: the folder holds a run of other settings.
+        ConfigError: the folder holds a run with different settings.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -50,11 +50,11 @@ class RunFolder:
             write_json(about, settings)
         (path / "dubbed").mkdir(exist_ok=True)
         for part in ("dubbed", "pairs"):
-            for left in (path / part).glob(".*"):  # of a run that was killed while writing
+            for left in (path / part).glob(".*"):  # left by a run that was killed while writing
                 left.unlink()
 
     def rows(self, number: int) -> list[Row] | None:
-        """A pair's rows, where an earlier run has got that far."""
+        """A pair's rows if an earlier run finished it, else None."""
         path = self._file(number, "json")
         if not path.exists():
             return None
@@ -63,14 +63,14 @@ class RunFolder:
     def finish(
         self, number: int, rows: list[Row], features: Mapping[str, list[np.ndarray]]
     ) -> None:
-        """Keep what a pair came to; its rows last, for they say that it is finished."""
+        """Save a pair's results; the rows last, because they mark the pair as finished."""
         for kind, parts in features.items():
             with whole_file(self._file(number, f"{kind}.npy")) as temporary:
                 np.save(temporary, np.concatenate(parts).astype(np.float32), allow_pickle=False)
         write_json(self._file(number, "json"), rows)
 
     def features(self, number: int) -> Iterator[tuple[str, np.ndarray]]:
-        """The judge's embeddings of a pair that was scored: set, (windows, d) float32."""
+        """The judge's embeddings of a scored pair: (set, float32 (windows, d))."""
         for kind in FEATURES:
             yield kind, np.load(self._file(number, f"{kind}.npy"), allow_pickle=False)
 

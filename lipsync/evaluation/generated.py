@@ -1,12 +1,11 @@
-"""Evaluate a generator on pairs of a face and a speech: dub, score, and go on where it was left.
+"""Evaluate a generator on pairs of a face and a speech: dub and score, resuming if interrupted.
 
-Every pair is scored in several ways (:data:`lipsync.evaluation.rows.SETS`): the dub, the dub
-beside another speech, the face unchanged beside the speech of the dub, the face dubbed with its own
-speech, with silence or from other references, and the face as it is. A generator that paints the
-same mouth whatever it hears scores alike in the first two; one that copies its reference scores
-like the third, and what it keeps of the old mouth is measured by itself
-(:mod:`lipsync.metrics.leakage`). Sound is heard as it was given, not as the dub's encoder left it,
-so that only the pictures differ.
+Every pair is scored in several ways (:data:`lipsync.evaluation.rows.SETS`): the dub; the dub
+against another speech; the unchanged face against the dub's speech; the face dubbed with its own
+speech, with silence or from other references; and the real video. A generator that ignores the
+sound scores the same in the first two; one that copies its reference scores like the third, and
+leakage of the old mouth is measured separately (:mod:`lipsync.metrics.leakage`). The judge is given
+the original sound, not the dub's encoded track, so that only the images differ.
 """
 
 from __future__ import annotations
@@ -58,10 +57,10 @@ def evaluate_generator(
     identity: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Dub every pair with a generator and score it beside its baselines and the real videos.
+    """Dub every pair with a generator and score it against its baselines and the real videos.
 
-    A pair of which any part cannot be read, dubbed or scored is named with its problem and left out
-    of the means of all sets, so that these are always over the same pairs.
+    If any part of a pair cannot be read, dubbed or scored, the pair is reported and left out of the
+    means of all sets, so that these are always over the same pairs.
 
     Args:
         model: a generator, or the name or path of one.
@@ -122,7 +121,7 @@ def evaluate_generator(
 
 
 def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]:
-    """Score a pair, or say why it cannot be, in rows of every set that it would be in."""
+    """Score a pair; on failure, return a row with the reason for every set it would be in."""
     try:
         rows, features = scorer.score(number)
     except LipsyncError as error:
@@ -137,7 +136,7 @@ def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[
 def _frechet(
     folder: RunFolder, rows: list[Row], pairs: Sequence[Pair], judge: Judge
 ) -> dict[str, Any] | None:
-    """Of the judge's embeddings of generated and real faces, over the pairs that were scored."""
+    """Fréchet distance between the judge's embeddings of generated and real faces."""
     scored = {row.video for row in rows if row.set == GENERATED and not row.problem}
     metric: FrechetDistance | None = None
     for number, pair in enumerate(pairs):

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs no other: tables, plots and clips are inside."""
+"""A report as one self-contained HTML file: tables, plots and clips are embedded."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from lipsync.pages import data_uri, jpeg_uri, render
 def html_report(
     report: Report, clips: Sequence[tuple[Path, str]] = (), comparison: str | None = None
 ) -> str:
-    """The page.
+    """The page as HTML.
 
     Args:
         report: the scores.
-        clips: small mp4 files and their captions; they are put into the page.
-        comparison: the text of :func:`lipsync.evaluation.compare`, where there is one.
+        clips: small mp4 files and their captions, embedded in the page.
+        comparison: the text of :func:`lipsync.evaluation.compare`, if any.
     """
     found = {kind: report.overall(kind) for kind in report.sets}
     seen = [summary for kind, summary in found.items() if kind not in (SWAPPED, COPIED, OLD)]
@@ -70,7 +70,7 @@ def save_html(
     clips: Sequence[tuple[Path, str]] = (),
     comparison: str | None = None,
 ) -> Path:
-    """Write ``report.html`` into ``folder``, whole or not at all."""
+    """Write ``report.html`` into ``folder`` atomically."""
     return write_text(Path(folder) / "report.html", html_report(report, clips, comparison))
 
 
@@ -86,7 +86,7 @@ def _pictures(names: Mapping[str, str], summaries: list[Summary]) -> tuple[list[
 
 
 def _film(path: Path) -> tuple[str, str | None]:
-    """A video inside the page, and the picture that is seen before it plays."""
+    """A video as a data URL, and its poster image if there is one."""
     try:
         poster = jpeg_uri(next(read_frames(path))[1])
     except MediaError:

@@ -1,4 +1,4 @@
-"""Whether a dub still shows the same person, by a face recogniser."""
+"""Identity preservation of a dub, measured by a face recogniser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lipsync.evaluation.recogniser import ARCFACE, Recogniser
 from lipsync.evaluation.videos import Stretch
 from lipsync.faces.align import aligned_transforms, crop_aligned
 
-_MOMENTS = 16  # of a video that are looked at
+_MOMENTS = 16  # frames of a video that are compared
 
 
 class Person:
@@ -19,7 +19,7 @@ class Person:
 
     Args:
         real: the video.
-        recogniser: knows faces.
+        recogniser: a face recogniser.
     """
 
     def __init__(self, real: Stretch, recogniser: Recogniser) -> None:
@@ -32,16 +32,16 @@ class Person:
             self._known = self._embed(real)
 
     def distance(self, video: Stretch) -> dict[str, float]:
-        """``identity``: how far the person in a video is from the one in the real video.
+        """``identity``: distance of the person in a video from the one in the real video.
 
-        Faces are compared with those of the real video half its length later (or earlier), so that
-        the real video has the distance of two of its own moments, and not 0.
+        Each face is compared with one half the video's length away in the real video, so that the
+        real video's own distance is that between two of its moments, and not 0.
 
         Args:
-            video: a dub of the real video, which shows the face in the same places, or itself.
+            video: the real video, or a dub of it with the face in the same places.
 
         Returns:
-            1 less the cosine, mean over 16 moments, in [0, 2]; empty where landmarks are unknown or
+            1 minus the cosine, mean over 16 moments, in [0, 2]; empty if landmarks are unknown or
             the video is too short.
         """
         if self._places is None:

@@ -1,6 +1,7 @@
-"""Whether a judge took part in the training of the generator whose dubs it is to score.
+"""Whether a judge took part in training the generator whose dubs it scores.
 
-A network that was a loss rates what it trained above real videos, so its scores say nothing.
+A network that was used as a loss rates the generator above real videos, so its scores are
+meaningless.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ def judge_trained(
     """Whether the judge is one of the frozen networks that trained a generator.
 
     Args:
-        judge: the network that is to score its dubs.
+        judge: the network that scores the dubs.
         name: the judge's name.
         model: the generator's name.
-        trained_with: its record, see :func:`lipsync.checkpoints.origin.trained_with`.
+        trained_with: the generator's record, see :func:`lipsync.checkpoints.origin.trained_with`.
         allowed: score nevertheless; the report says so.
 
     Returns:
         "yes", "no", or "unknown" for a generator without a record.
 
     Raises:
-        ConfigError: it is, and that is not allowed.
+        ConfigError: the judge trained the generator, and that is not allowed.
     """
     if trained_with is None:
         return UNKNOWN
@@ -50,7 +51,7 @@ def judge_trained(
 
 
 def independence(trained: str | None, judge: str, model: str) -> str:
-    """The line that a report says it with; empty where there is nothing to say."""
+    """The line for a report; empty if the judge is independent."""
     if trained == YES:
         return (
             f"WARNING: {judge} trained {model}: it overrates its dubs. Do not compare these "

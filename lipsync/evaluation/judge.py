@@ -1,7 +1,7 @@
-"""A judge: a network that embeds what is seen and what is heard, so that they can be compared.
+"""A judge: a network that embeds faces and sound, so that they can be compared.
 
-Crops, windows and sound are those that the network states in its config; faces and sound are
-streamed through it, so that memory does not grow with the length of a video.
+Crops, windows and audio features follow the network's config; faces and sound are streamed, so
+that memory does not grow with the length of a video.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from lipsync.models import SyncNetV2
 from lipsync.models.sound import SYNCNET_MFCC
 from lipsync.windows import FPS
 
-_ENDLESS = 1 << 40  # frames that never are the limit
-_PIXELS = 64 * 5 * 48 * 96  # embedded at a time: 64 windows of a published expert
+_ENDLESS = 1 << 40  # frames: more than any video has
+_PIXELS = 64 * 5 * 48 * 96  # per batch: 64 windows of a published expert
 _READ = 64  # frames of a prepared clip read at a time
 _ASKED = ("embed_face", "embed_audio", "see", "lower_half")
 _STATED = ("image_size", "window", "feature", "framing")
@@ -47,38 +47,38 @@ _PUBLISHED = {
 
 
 class Scored(NamedTuple):
-    """What a judge finds for a stretch of video and one sound."""
+    """A judge's scores for a stretch of video and one sound."""
 
     result: SyncResult
     windows: int
 
 
 class Judge:
-    """Embeds windows of frames, one window a frame, and the sound beside each.
+    """Embeds windows of frames, one window per frame, and the sound of each.
 
     Args:
         model: a :class:`lipsync.models.SyncNet`, :class:`lipsync.models.LongSyncNet` or
             :class:`lipsync.models.SyncNetV2`, or any other network with ``embed_face``,
             ``embed_audio``, ``see`` and ``lower_half``, and with ``image_size``, ``window``,
             ``feature`` and ``framing`` in its config.
-        name: how tables name it.
-        batch_size: windows embedded at a time; None goes by their size.
+        name: its name in tables.
+        batch_size: windows per batch; None to choose it from their size.
 
     Attributes:
-        network: what embeds: the model itself, or a faster copy of a model that nobody trains
+        network: the network that embeds: the model itself, or a faster copy for inference
             (:func:`lipsync.models.folding.folded`).
-        feature: what it hears, a window of it beside every window of frames.
+        feature: its audio feature; each window of frames has one window of it.
         framing: how its faces are cropped.
-        window: frames of a window.
+        window: frames per window.
         face_size: side of its crops, pixels.
-        published: whether it is the judge of LSE-D and LSE-C: SyncNet v2 at its published sizes,
-            shown what the published one is.
-        protocol: how faces are cropped and windows are cut, with a version; written into results.
-        calibration: what its confidence is worth, from the card of its file; None where it was not
-            calibrated for its windows.
+        published: whether it is the judge of LSE-D and LSE-C: SyncNet v2 with its published
+            sizes and inputs.
+        protocol: how faces are cropped and windows cut, with a version; written into results.
+        calibration: of its confidence, from the card of its file; None if it was not calibrated
+            for its window length.
 
     Raises:
-        ConfigError: the network is none of these.
+        ConfigError: the network is not one of these.
     """
 
     def __init__(self, model: nn.Module, name: str = "", batch_size: int | None = None) -> None:
@@ -89,11 +89,11 @@ class Judge:
                 "faces with sound; use a SyncNet expert or SyncNetV2"
             )
         self.model, self.name = model, name or type(model).__name__
-        self.network: Any = model  # or a faster form of it
+        self.network: Any = model
         self.device = next(model.parameters()).device
         self.feature, self.framing = feature_of(model), get_framing(config["framing"])
         self.window, self.face_size = config["window"], config["image_size"]
-        # What is embedded: windows, or the moments that windows are joined from
+        # Frames per embedded unit: a window, or one of the moments that are joined into windows
         self._moment = getattr(model, "moment", self.window)
         heard = self.feature.spanning(self._moment) if self._joins else self.feature
         self._sound = SoundWindows(heard)
@@ -102,7 +102,7 @@ class Judge:
         fitting = _PIXELS // (self._moment * rows * self.face_size)
         self.batch_size = max(4, fitting) if batch_size is None else batch_size
 
-        of_syncnet = isinstance(model, SyncNetV2)  # as published, its last window is left out
+        of_syncnet = isinstance(model, SyncNetV2)  # the published code omits the last window
         self.published = of_syncnet and config == _PUBLISHED
         self.protocol = (
             f"{LSE_PROTOCOL if self.published else 'judge-1'}: framing {self.framing.name}, "
@@ -111,16 +111,16 @@ class Judge:
         )
 
     def count(self, frames: int, samples: int) -> int:
-        """How many windows so many frames (25 fps) and samples (16 kHz) hold; may be 0."""
+        """Number of windows in ``frames`` (25 fps) and ``samples`` (16 kHz); may be 0."""
         if isinstance(self.model, SyncNetV2):
             return max(0, min(frames, samples * FPS // SAMPLE_RATE) - self.window)
         return self.feature.count(frames, self.feature.columns(samples), self.window)
 
     def faces(self, clip: Clip) -> Iterator[np.ndarray]:
-        """Stream the crops of a prepared clip, which must be framed as the judge sees faces.
+        """Stream the crops of a prepared clip.
 
         Raises:
-            ConfigError: they are framed otherwise. A clip that does not say is taken as it is.
+            ConfigError: the clip's framing is not the judge's. A clip that states none is accepted.
         """
         if clip.framing not in (None, self.framing.name):
             raise ConfigError(
@@ -139,7 +139,7 @@ class Judge:
 
     @torch.no_grad()
     def embed_sound(self, wave: np.ndarray, count: int, start: int = 0) -> Tensor:
-        """float32 (samples,) at 16 kHz -> (count, d) float32 for windows of frame start, ..."""
+        """float32 (samples,) at 16 kHz -> float32 (count, d) for windows from frame ``start``."""
         embed = self.network.audio_moments if self._joins else self.network.embed_audio
         parts, end = [], start + count + self.window - self._moment
         for first in range(start, end, self.batch_size):
@@ -153,8 +153,8 @@ class Judge:
         """Embed a clip.
 
         Args:
-            faces: n crops, uint8 (S, S, 3) RGB at 25 fps, an array or a stream of any S.
-            wave: float32 (samples,) at 16 kHz that begins with the first frame.
+            faces: n crops, uint8 (S, S, 3) RGB at 25 fps, any S; an array or a stream.
+            wave: float32 (samples,) at 16 kHz, starting at the first frame.
 
         Returns:
             (video_emb, audio_emb), float32 (windows, d) each, on the CPU.
@@ -178,15 +178,15 @@ class Judge:
         vshift: int = VSHIFT,
         watch: Callable[[Tensor], None] | None = None,
     ) -> list[Scored]:
-        """Score one stretch of faces beside one sound or several, the faces embedded once.
+        """Score a stretch of faces against one or more sounds; the faces are embedded once.
 
-        Gives what :meth:`embed` and ``sync_score`` give, without holding pictures or embeddings.
+        Equal to :meth:`embed` and ``sync_score``, without holding images or embeddings in memory.
 
         Args:
             faces: n crops, uint8 (S, S, 3) RGB at 25 fps, an array or a stream.
-            waves: float32 (samples,) at 16 kHz each, that begin with the first frame.
+            waves: float32 (samples,) at 16 kHz each, starting at the first frame.
             vshift: candidate offsets on either side, in frames.
-            watch: called with the embeddings (k, d) of the faces as they come.
+            watch: called with each batch of face embeddings, (k, d).
 
         Raises:
             ValueError: frames, or one of the sounds, too short for one window.
@@ -205,7 +205,7 @@ class Judge:
             for part in self._face_parts(faces):
                 if watch:
                     watch(part)
-                # A judge may leave out the last window: one portion is held until the next is there
+                # A judge may omit the last window, so each batch is held until the next arrives
                 add(start, held, by_sound)
                 start, held = start + len(held), part
             frames = start + len(held) + self.window - 1 if len(held) else 0
@@ -236,9 +236,9 @@ class Judge:
         return self._moment < self.window
 
     def _face_parts(self, faces: Iterable[np.ndarray]) -> Iterator[Tensor]:
-        """Embeddings (k, d) of the windows in turn."""
+        """Embeddings (k, d) of the windows, batch by batch."""
         embed = self.network.face_moments if self._joins else self.network.embed_face
-        more = self.window - self._moment  # moments behind the first of a window
+        more = self.window - self._moment  # moments after the first in a window
         held = None
         for stack in self._stacks(faces):
             windows = self._face_windows(torch.from_numpy(stack).to(self.device))
@@ -255,12 +255,12 @@ class Judge:
         """uint8 (k + window - 1, S, S, 3) -> the network's input for k windows."""
         rows = faces[:, self.face_size // 2 :] if self.model.lower_half else faces
         windows = (rows.float() / 255).unfold(0, self._moment, 1)  # (k, rows, S, 3, T)
-        # Channels last in memory, also once frames and colours are one dimension.
+        # Channels last in memory, which survives merging frames and colours into one dimension.
         windows = windows.movedim(-1, 3).contiguous()
         return self.network.see(windows.permute(0, 3, 4, 1, 2))
 
     def _stacks(self, faces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Overlapping runs (k + window - 1, S, S, 3) that together hold every window once."""
+        """Overlapping runs (k + window - 1, S, S, 3) that together contain every window once."""
         stream = (self._resized(face) for face in faces)
         kept: list[np.ndarray] = []
         while lot := list(islice(stream, self.batch_size)):

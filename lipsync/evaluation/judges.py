@@ -1,4 +1,4 @@
-"""A judge from a network or its name."""
+"""Make a judge from a network or a name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def as_judge(model: Judge | nn.Module | str, device: str = "cpu") -> Judge:
 
     Raises:
         CheckpointError: a path or name that cannot be loaded.
-        ConfigError: a network that is no judge, or a device that is not there.
+        ConfigError: a network that cannot judge, or an unavailable device.
     """
     if isinstance(model, Judge):
         return model
@@ -23,5 +23,5 @@ def as_judge(model: Judge | nn.Module | str, device: str = "cpu") -> Judge:
     from lipsync.checkpoints import load_model
 
     judge = Judge(to_device(load_model(model), device), str(model))
-    judge.network = folded(judge.model)  # nobody else holds it, to train it further
+    judge.network = folded(judge.model)  # safe: loaded here, so nobody trains it
     return judge

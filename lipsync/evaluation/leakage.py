@@ -1,4 +1,4 @@
-"""What is left of the old mouth, over all pairs: each number beside what it must be read beside."""
+"""Leakage of the old mouth over all pairs: each number with its reference."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ ABOUT = {
     "closed_in_pauses": "share of frames at rest in pauses of the new speech; beside it un-dubbed "
     "faces, whose mouths do not follow these pauses",
 }
-"""How the numbers read."""
+"""How to read the numbers."""
 
 
 @dataclass(frozen=True)
 class Leak(Plain):
-    """One number of the dubs, and the set that it is read beside.
+    """One number of the dubs, and the reference set that it is compared with.
 
-    ``beside`` is ``None`` where that set has no such number.
+    ``beside`` is ``None`` if that set has no such number.
     """
 
     name: str
@@ -68,14 +68,15 @@ class Leak(Plain):
 
     @property
     def about(self) -> str:
-        """How it reads."""
+        """How to read it."""
         return ABOUT[self.name]
 
 
 def leaks(rows: Iterable[Row]) -> list[Leak]:
-    """The numbers that there are; none where no face was dubbed with silence.
+    """The numbers available; none if no face was dubbed with silence.
 
-    Those under other speech are over the pairs that have another speech, on both sides.
+    Numbers under other speech are over the pairs that have another speech, for dubs and reference
+    alike.
     """
     scored = [row for row in rows if not row.problem]
     old = {row.video: row for row in scored if row.set == OLD}
@@ -84,7 +85,7 @@ def leaks(rows: Iterable[Row]) -> list[Leak]:
         row.video
         for row in scored
         if row.set == SWAPPED and row.video in old and row.distance != old[row.video].distance
-    }  # of two pairs, another speech than the new one is the old one
+    }  # with two pairs, the only speech other than the new one is the old one
 
     def mean(kind: str, measure: str, within: set[str] | None) -> Interval | None:
         found = [row for row in scored if row.set == kind]

@@ -1,4 +1,4 @@
-"""What is evaluated: files and folders, lists of pairs, published file lists, random pairs."""
+"""What to evaluate: files and folders, lists of pairs, published file lists, random pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOUNDS = {".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus"}
 
 @dataclass(frozen=True)
 class Pair:
-    """A face and the speech that it is to speak, with a name that is unique in its list."""
+    """A face and the speech to dub it with, and a name that is unique in its list."""
 
     video: Path
     audio: Path
@@ -25,12 +25,12 @@ class Pair:
 
     @property
     def own_sound(self) -> bool:
-        """Whether the speech is the face's own, so that the true pictures are known."""
+        """Whether the speech is the face's own, so that the real frames are ground truth."""
         return self.video == self.audio
 
 
 def find_videos(paths: Iterable[str | Path]) -> list[Path]:
-    """Videos among files and folders (searched to the bottom), in a settled order.
+    """Videos among files and folders (searched recursively), in a fixed order.
 
     Raises:
         MediaError: a path that does not exist, or a folder without a video.
@@ -55,7 +55,7 @@ def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
     """Generated and real videos from a CSV of ``generated,real``, relative to its folder.
 
     Raises:
-        MediaError: a file that cannot be read, contains no pair, or is no such CSV.
+        MediaError: a file that cannot be read, contains no pair, or is not such a CSV.
     """
     path = Path(path)
     rows: list[list[str]] = []
@@ -71,18 +71,18 @@ def read_pairs(path: str | Path) -> tuple[list[Path], list[Path]]:
 
 
 def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair]:
-    """Pairs from a published file list: a line is ``video audio``, two names under ``root``.
+    """Pairs from a published file list, whose lines are ``video audio``, two names under ``root``.
 
-    Names may leave out their suffix, as those of LRS2, LRS3 and LRW do. A line that names one file
-    twice asks for a face with its own speech. A file that is missing does not stop the reading: it
-    is found out, and counted, when its pair comes.
+    Names may lack a suffix, as those of LRS2, LRS3 and LRW do. A line that names the same file
+    twice is a face with its own speech. Missing files are not an error here: they are reported and
+    counted when their pair is scored.
 
     Args:
         path: the list.
-        root: where names begin; the list's folder where it is not given.
+        root: the folder that names are relative to; by default the list's own.
 
     Raises:
-        MediaError: a list that cannot be read, contains no pair, or has a line of another form.
+        MediaError: a list that cannot be read, contains no pair, or has a malformed line.
     """
     path = Path(path)
     root = path.parent if root is None else Path(root)
@@ -109,19 +109,19 @@ def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair
 def random_pairs(
     videos: Iterable[str | Path], count: int | None = None, seed: int = 0
 ) -> list[Pair]:
-    """Every video with another one's speech, or ``count`` such pairs, drawn with a seed.
+    """Pair every video, or ``count`` of them, with another one's speech at random.
 
-    The draw depends on the names and the seed alone, not on the folder that the videos lie in. No
-    video speaks twice before each has spoken once.
+    The draw depends only on the names and the seed, not on the folder of the videos. Each video is
+    used at most once as a face and once as a speech.
 
     Args:
-        videos: files, or folders that are searched.
-        count: how many pairs; all videos where it is not given, and no more than these.
+        videos: files, or folders to search.
+        count: number of pairs, at most the number of videos; by default all.
         seed: of the draw.
 
     Raises:
         MediaError: a path that does not exist, or a folder without a video.
-        ConfigError: fewer than two videos, or no pair asked for.
+        ConfigError: fewer than two videos, or a ``count`` below 1.
     """
     found = find_videos(videos)
     if len(found) < 2 or (count is not None and count < 1):
@@ -130,7 +130,7 @@ def random_pairs(
             "needs at least two videos and one pair"
         )
     rng = np.random.default_rng(seed)
-    # Each speaks with the voice of the next in a shuffled circle: nobody meets his own.
+    # Each gets the speech of the next in a shuffled circle, so never its own.
     circle = rng.permutation(len(found))
     faces = circle[: len(found) if count is None else min(count, len(found))]
     voices = np.roll(circle, -1)[: len(faces)]
@@ -146,7 +146,7 @@ _FORM = "write lines of two names: video audio"
 
 
 def _resolve(root: Path, name: str, suffixes: set[str]) -> Path:
-    """``root / name``, with a suffix found for it where it has none."""
+    """``root / name``, with the suffix of an existing file if it has none."""
     path = root / name
     if path.suffix.lower() in suffixes or path.exists():
         return path
@@ -161,7 +161,7 @@ def _short_names(paths: list[Path]) -> list[str]:
 
 
 def _numbered(pairs: list[Pair]) -> list[Pair]:
-    """The same pairs, repeated names told apart by a number."""
+    """The same pairs, with numbers appended to repeated names."""
     seen: dict[str, int] = {}
     out = []
     for pair in pairs:

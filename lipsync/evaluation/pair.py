@@ -1,4 +1,4 @@
-"""One pair of an evaluation of a generator: dubbed, and scored in every way there is."""
+"""One pair of a generator's evaluation: dubbed, and scored in every set."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from lipsync.evaluation.videos import Measured, Scoring, Stretch, scored_row
 from lipsync.media import write_audio
 from lipsync.media.loudness import read_speech
 
-_LEAST_SOUND = 0.5  # seconds; another pair's speech that is shorter is passed over
-_BATCH = 32  # frames rendered at a time, fixed: equal pictures need equal batches
+_LEAST_SOUND = 0.5  # seconds; shorter speech of another pair is skipped
+_BATCH = 32  # frames; fixed, because results can differ slightly with the batch size
 Features = dict[str, list[np.ndarray]]
 
 
 class Covered(nn.Module):
-    """In place of a generator: what that paints, in the mean colour of the rest of the face."""
+    """Replaces a generator: paints its area in the mean colour of the rest of the face."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Covered(nn.Module):
         self.reference_first = bool(getattr(generator, "reference_first", False))
 
     def forward(self, sound: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
-        """Sound is not heard; faces (B, 3 + 3 R, S, S) -> (B, 3, S, S)."""
+        """Ignores ``sound``; faces (B, 3 + 3 R, S, S) -> (B, 3, S, S)."""
         target = faces[:, -3:] if self.reference_first else faces[:, :3]
         half = target.shape[-2] // 2
         seen = target[..., :half, :]
@@ -70,7 +70,7 @@ def sets_of(pairs: Sequence[Pair], number: int) -> list[str]:
 
 @dataclass(frozen=True)
 class PairScorer:
-    """What all pairs of a run share; ``folder`` is where dubs are written."""
+    """Scores pairs: holds what all pairs of a run share; dubs are written to ``folder``."""
 
     generator: nn.Module
     references: str
@@ -82,7 +82,7 @@ class PairScorer:
         """The rows of a pair, and the judge's embeddings of its generated and real faces.
 
         Raises:
-            LipsyncError: anything of it cannot be read, dubbed or scored.
+            LipsyncError: any part of it cannot be read, dubbed or scored.
         """
         pair = self.pairs[number]
         speech, own = (read_speech(path) for path in (pair.audio, pair.video))
@@ -147,7 +147,7 @@ class PairScorer:
         references: str | None = None,
         model: nn.Module | None = None,
     ) -> Path:
-        """The face of a pair with a speech; not made again where it is there."""
+        """Dub the face of a pair with a speech, unless the dub exists."""
         made = self._file(number, ending)
         if not made.exists():
             face = self.pairs[number].video
@@ -163,7 +163,7 @@ class PairScorer:
         return made
 
     def _dub_silence(self, number: int, samples: int) -> Path:
-        """The face of a pair with digital silence for so long."""
+        """Dub the face of a pair with digital silence of this length."""
         made = self._file(number, "_silent")
         if not made.exists():
             with tempfile.TemporaryDirectory() as folder:
@@ -173,7 +173,7 @@ class PairScorer:
         return made
 
     def _another_speech(self, number: int) -> np.ndarray | None:
-        """The speech of the next pair that has another one, readable; ``None`` where none has."""
+        """The next readable speech that differs from the pair's; ``None`` if there is none."""
         here = self.pairs[number].audio
         for pair in (*self.pairs[number + 1 :], *self.pairs[:number]):
             if pair.audio == here:

@@ -1,4 +1,4 @@
-"""Plots of a report as SVG text: the same report always gives the same text."""
+"""Plots of a report as SVG text, which is deterministic."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLOURS = {
 
 
 def score_plot(report: Report) -> str:
-    """Distance and confidence of every video, a strip a set, with mean and interval."""
+    """Distance and confidence of every video, one strip per set, with mean and interval."""
     figure = Figure(figsize=(9, 0.9 + 0.35 * len(report.sets)), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("distance", "confidence"), strict=True):
         for place, kind in enumerate(report.sets):
@@ -54,7 +54,7 @@ def score_plot(report: Report) -> str:
 
 
 def offset_plot(report: Report) -> str:
-    """How many videos have which offset, a row a set."""
+    """Histogram of the videos' offsets, one row per set."""
     figure = Figure(figsize=(9, 0.5 + 0.75 * len(report.sets)), layout="constrained")
     rows = figure.subplots(len(report.sets), 1, sharex=True, squeeze=False)[:, 0]
     edges = np.arange(-report.vshift - 0.5, report.vshift + 1)
@@ -69,9 +69,9 @@ def offset_plot(report: Report) -> str:
 
 
 def pair_plot(report: Report) -> str | None:
-    """Every pair's distance against that of the same pictures with another speech.
+    """Every pair's distance against that of the same video with another speech.
 
-    ``None`` where there are no such pairs.
+    ``None`` if there are no such pairs.
     """
     other = {row.video: row.distance for row in report.of(SWAPPED)}
     both = [(row.distance, other[row.video]) for row in report.of(GENERATED) if row.video in other]
@@ -93,7 +93,7 @@ def pair_plot(report: Report) -> str | None:
 
 
 def reliability_plot(report: Report) -> str | None:
-    """Share of real videos found in sync against the probability that the judge stated of them.
+    """Share of real videos found in sync against the judge's stated probability.
 
     ``None`` without a calibrated judge.
     """
@@ -115,8 +115,8 @@ def reliability_plot(report: Report) -> str | None:
 
 
 def strip(axes: Axes, place: int, values: np.ndarray, mean: Interval, colour: str) -> None:
-    """Values in a row, their mean and its interval over them."""
-    # A settled jitter, so that equal values can be told apart.
+    """One row of values, with their mean and its interval on top."""
+    # Seeded jitter, so that equal values can be told apart.
     beside = np.random.default_rng(place).uniform(-0.22, 0.22, len(values))
     axes.scatter(values, place + beside, s=16, alpha=0.5, color=colour, linewidth=0)
     axes.plot([mean.low, mean.high], [place, place], color="black", linewidth=2)
@@ -124,7 +124,7 @@ def strip(axes: Axes, place: int, values: np.ndarray, mean: Interval, colour: st
 
 
 def names_down_the_side(axes: Axes, sets: list[str]) -> None:
-    """A row a name, the first on top."""
+    """One row per name, the first on top."""
     axes.set_yticks(range(len(sets)), [kind.replace("_", " ") for kind in sets], fontsize=8)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.25)
@@ -132,7 +132,7 @@ def names_down_the_side(axes: Axes, sets: list[str]) -> None:
 
 
 def plain(axes: Axes) -> None:
-    """No frame on top and on the right; small letters."""
+    """No top or right spine; small font."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.xaxis.label.set_fontsize(9)
@@ -140,9 +140,9 @@ def plain(axes: Axes) -> None:
 
 
 def as_svg(figure: Figure) -> str:
-    """A figure as text."""
+    """A figure as SVG text."""
     text = io.StringIO()
-    # Ids from a fixed salt and no date: the text depends on nothing but the numbers.
+    # A fixed salt for ids, and no date: the text depends only on the numbers.
     with matplotlib.rc_context({"svg.hashsalt": "lipsync", "svg.fonttype": "none"}):
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     return text.getvalue()[text.getvalue().index("<svg") :]

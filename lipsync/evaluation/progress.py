@@ -1,4 +1,4 @@
-"""Progress through a list, told to a callback."""
+"""Progress through a list, reported to a callback."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
-"""Called with the name of an item, items done and items in all; at the end without a name."""
+"""Called with an item's name, items done and items in total; at the end with an empty name."""
 
 
 def reported(
     items: Collection[T], progress: Progress | None, name: Callable[[T], str]
 ) -> Iterator[T]:
-    """The items, each reported before it is worked on, and their end."""
+    """The items; reports each before it is processed, and the end."""
     progress = progress or (lambda *_: None)
     for done, item in enumerate(items):
         progress(name(item), done, len(items))

@@ -1,4 +1,4 @@
-"""What a lip reader reads from a video, set against what is said in it."""
+"""Word error of a lip reader on a video, against its transcript."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lipsync.errors import CheckpointError, ConfigError
 from lipsync.faces.framing import get_framing
 from lipsync.models import LipReader
 
-_LONGEST = 750  # frames: sentences of a fixed form are short
+_LONGEST = 750  # frames; sentences of a fixed grammar are short
 
 
 class Reading:
@@ -26,13 +26,13 @@ class Reading:
         device: where it runs.
 
     Attributes:
-        framing: how the crops that it sees are cut out.
-        size: their side, pixels.
+        framing: framing of its crops.
+        size: side of its crops, pixels.
         sha256: of its weights.
 
     Raises:
         CheckpointError: a file that holds no lip reader.
-        ConfigError: a device that is not there.
+        ConfigError: an unavailable device.
     """
 
     def __init__(self, name: str | Path, device: str = "cpu") -> None:
@@ -46,10 +46,10 @@ class Reading:
         self.sha256 = fingerprint(network)
 
     def check_text(self, text: str) -> None:
-        """Refuse a sentence that it could never read.
+        """Refuse a sentence outside its grammar.
 
         Raises:
-            ConfigError: names the words.
+            ConfigError: names the sentence and the expected form.
         """
         words = text.split()
         slots = self.network.slots
@@ -60,14 +60,14 @@ class Reading:
             )
 
     def error(self, faces: Iterable[np.ndarray], *texts: str) -> list[float]:
-        """Word errors of what is read, as a share of the words of each text.
+        """Word error rate of the reading against each text.
 
         Args:
             faces: crops uint8 (S, S, 3) RGB at 25 fps.
-            texts: what may be said.
+            texts: candidate transcripts.
 
         Returns:
-            One number a text; none where there are too few frames, or far too many.
+            One number per text; empty if there are too few frames, or far too many.
         """
         frames = [face[self.size // 2 :] for face in faces]
         if not len(self.network.slots) <= len(frames) <= _LONGEST:

@@ -1,4 +1,4 @@
-"""Face recognisers of the user's own: ONNX networks such as ArcFace."""
+"""User-supplied face recognisers: ONNX networks such as ArcFace."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lipsync.checkpoints.files import sha256
 from lipsync.errors import CheckpointError
 from lipsync.onnx_files import KINDS, described, one_line, open_onnx
 
-# Where eyes, nose tip and corners of the mouth lie in the pictures that ArcFace (Deng et al. 2019)
-# and its kind are trained on, in the unit square.
+# Positions of the eyes, nose tip and mouth corners in the aligned crops that ArcFace (Deng et al.
+# 2019) and similar networks are trained on, in the unit square.
 ARCFACE = (
     np.array(
         [
@@ -27,23 +27,23 @@ ARCFACE = (
     )
     / 112
 )
-_SIDE = 112  # of a network that takes any
+_SIDE = 112  # pixels, for a network that takes any size
 _WANTED = "a face recogniser such as ArcFace, exported to ONNX"
 _USUAL = f"a recogniser takes (n, 3, {_SIDE}, {_SIDE}) and gives (n, numbers)"
 
 
 class Recogniser:
-    """An ONNX network that knows faces.
+    """A face recogniser in ONNX.
 
-    Its input is a picture (n, 3, S, S), RGB in [-1, 1] (or in [0, 255] if its first two layers
-    subtract and multiply), its first output (n, numbers), compared by their cosine.
+    Its input is (n, 3, S, S), RGB in [-1, 1] (or in [0, 255] if its first two layers subtract and
+    multiply); its first output is an embedding (n, d), compared by cosine.
 
     Args:
         path: the ONNX file.
         device: ``"cuda"`` uses the GPU if ``onnxruntime-gpu`` is installed.
 
     Raises:
-        CheckpointError: a file that cannot be read, is not ONNX, or takes or gives anything else.
+        CheckpointError: a file that cannot be read, is not ONNX, or has other inputs or outputs.
     """
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
@@ -63,15 +63,14 @@ class Recogniser:
         grey = np.full((self.side, self.side, 3), 128, np.uint8)
         try:
             made = self._run(grey)
-        except Exception as error:  # of the runtime, whose classes have nothing in common
+        except Exception as error:  # the runtime's exceptions share no base class
             problem = f"does not run ({one_line(error)})"
             raise CheckpointError(self.path, problem, _USUAL) from None
         if made.ndim != 2 or len(made) != 1 or made.shape[1] < 2:
             raise CheckpointError(self.path, f"its first output is {made.shape}", _USUAL)
 
     def embed(self, faces: list[np.ndarray]) -> np.ndarray:
-        """Faces uint8 (S, S, 3) RGB, aligned as :data:`ARCFACE` -> float32 (n, numbers), of length
-        1."""
+        """Faces uint8 (S, S, 3) RGB, aligned to :data:`ARCFACE` -> unit vectors, float32 (n, d)."""
         found = np.concatenate([self._run(face) for face in faces])
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
@@ -83,7 +82,7 @@ class Recogniser:
 
 
 def _takes_levels(path: Path) -> bool:
-    """Whether a network brings pixels to its own range itself, as those exported by MXNet do."""
+    """Whether a network normalises pixels itself, as MXNet exports do."""
     nodes = onnx.load(str(path), load_external_data=False).graph.node
     kinds = (node.op_type for node in nodes if node.op_type not in ("Constant", "Identity"))
     return [*islice(kinds, 2)] == ["Sub", "Mul"]

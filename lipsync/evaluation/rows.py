@@ -1,4 +1,4 @@
-"""The rows of a report: in which sets a video is scored, and what is measured of its pictures."""
+"""The rows of a report: the sets in which a video is scored, and the measures of its images."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ PICTURE = LIKENESS | {
     "identity": "distance of the face from the real person's under a recogniser; beside the real's",
     **LEAKAGE,
 }
-"""Measures of the pictures and how to read them, in the order of the files' columns."""
+"""Measures of the images and how to read them, in the order of the files' columns."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One video's scores.
 
-    ``n`` counts its windows. ``fine_offset`` is ``offset`` to a tenth of a frame. Numbers are
-    ``None`` where there are none to give; ``problem`` says why. ``picture`` holds those of
+    ``n`` counts its windows. ``fine_offset`` is ``offset`` to a tenth of a frame. Numbers that are
+    unavailable are ``None``, and ``problem`` says why. ``picture`` holds the measures of
     :data:`PICTURE` that are defined for the video.
     """
 
@@ -76,6 +76,6 @@ class Row:
 
 
 def problem_of(error: LipsyncError) -> str:
-    """An error as the problem of a row: the file without its folders, and what is wrong with it."""
+    """An error message for a row: the file name without its folders, and the reason."""
     about, problem = getattr(error, "subject", ""), getattr(error, "problem", str(error))
     return f"{Path(about).name}: {problem}" if about else problem

@@ -1,4 +1,4 @@
-"""Windows of a sound as a network hears them, of long sounds too."""
+"""Windows of an audio feature, cut from sounds of any length."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from lipsync.features import Feature
 from lipsync.windows import FPS, cut_columns
 
-_KEPT = 4  # pieces of sound
+_KEPT = 4  # cached pieces
 
 
 class SoundWindows:
-    """Cuts windows of a feature, one a frame.
+    """Cuts windows of a feature, one per frame.
 
-    Only the sound of the windows that are asked for is looked at, so that a long one costs no
-    memory; the columns of a few pieces are kept.
+    Columns are computed only for the requested windows, so that memory does not grow with the
+    length of a sound; those of the last few pieces are cached.
 
     Args:
-        feature: what is heard, of the length of a window.
+        feature: the audio feature, with the window's length.
     """
 
     def __init__(self, feature: Feature) -> None:
         self.feature = feature
-        self._pieces: deque[tuple] = deque(maxlen=_KEPT)  # of sound: wave, first, end, columns
+        self._pieces: deque[tuple] = deque(maxlen=_KEPT)  # (wave, first, end, columns)
 
     def cut(self, wave: np.ndarray, start: int, count: int) -> np.ndarray:
         """float32 (samples,) -> (count, 1, bands, columns) of windows start, start + 1, ..."""
         feature = self.feature
         starts = [feature.start(window / FPS) for window in range(start, start + count)]
-        # whole chunks, of which the neighbours in time are often windows of the same
+        # one range of columns for all windows, which overlap
         first, end = max(0, starts[0] - feature.context), starts[-1] + feature.window
         first, end = first - first % feature.chunk, end + -end % feature.chunk
         values = self._columns(wave, first, end)
@@ -39,7 +39,7 @@ class SoundWindows:
         return np.stack(cut)[:, None]
 
     def _columns(self, wave: np.ndarray, first: int, end: int) -> np.ndarray:
-        """Columns first, ..., end - 1 of a sound."""
+        """Columns ``first`` to ``end - 1`` of a sound."""
         for of, *place, values in self._pieces:
             if of() is wave and place == [first, end]:
                 return values

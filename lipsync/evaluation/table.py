@@ -19,19 +19,19 @@ from lipsync.evaluation.verdicts import Verdicts, share_right, verdict_lines, ve
 from lipsync.metrics.statistics import Interval, mean_interval, share_interval
 from lipsync.plain import Plain, plain
 
-_IN_SYNC = 0.5  # least share of real videos with an offset within 1 frame
+_IN_SYNC = 0.5  # minimum share of real videos with an offset within 1 frame
 COLUMNS = ("set", "video", "n", "distance", "confidence", "offset", "fine_offset", "problem")
 SCORES = ("distance", "confidence", "offset")
 LSE_PROTOCOL = "syncnet_v2-1"
-"""Of SyncNet v2 as published, whose distance and confidence alone are LSE-D and LSE-C."""
+"""The published SyncNet v2; only its distance and confidence are LSE-D and LSE-C."""
 
 
 @dataclass(frozen=True)
 class Summary(Plain):
     """A set's means over the videos that could be scored, each with its interval.
 
-    ``within_one`` is the share of videos whose offset is -1, 0 or 1; a mean of offsets is not
-    given, for +15 and -15 would cancel out. ``median_fine_offset`` is to a tenth of a frame.
+    ``within_one`` is the share of videos whose offset is -1, 0 or 1; there is no mean offset,
+    because +15 and -15 would cancel out. ``median_fine_offset`` is to a tenth of a frame.
     """
 
     set: str
@@ -47,16 +47,16 @@ class Summary(Plain):
 
 @dataclass(frozen=True)
 class Report:
-    """Scores of generated videos beside those of real ones.
+    """Scores of generated videos, and of real ones for comparison.
 
     Attributes:
-        rows: one a video and set; those that could not be scored name the problem.
-        judge: name of the network that judged.
+        rows: one per video and set; rows without scores name the problem.
+        judge: name of the judge.
         protocol: how faces were cropped and windows cut, each with its version.
         vshift: candidate offsets on either side, in frames of 1/25 s.
         settings: what else the numbers depend on, such as the model and the list of pairs.
-        frechet: a Fréchet distance with the network it is under, where one was taken.
-        calibration: of the judge, where it has one.
+        frechet: the Fréchet distance and the network whose embeddings it uses, if computed.
+        calibration: the judge's, if it has one.
     """
 
     rows: list[Row]
@@ -69,7 +69,7 @@ class Report:
 
     @property
     def sets(self) -> list[str]:
-        """The sets that there are, in the order of :data:`SETS`."""
+        """The sets present, in the order of :data:`SETS`."""
         present = {row.set for row in self.rows} | {GENERATED, REAL}
         return [kind for kind in SETS if kind in present]
 
@@ -100,7 +100,7 @@ class Report:
         )
 
     def check(self) -> None:
-        """Refuse a report where generated or real videos have no scores at all.
+        """Refuse a report in which no generated or no real video could be scored.
 
         Raises:
             ConfigError: names the first problem.
@@ -113,7 +113,7 @@ class Report:
 
     @property
     def leakage(self) -> list[Leak]:
-        """What is left of the old mouth, see :func:`lipsync.evaluation.leakage.leaks`."""
+        """Leakage of the old mouth, see :func:`lipsync.evaluation.leakage.leaks`."""
         return leaks(self.rows)
 
     def problems(self) -> dict[str, str]:
@@ -127,7 +127,7 @@ class Report:
 
     @property
     def measures(self) -> tuple[str, str]:
-        """What distance and confidence are called: LSE-D and LSE-C by SyncNet v2 alone."""
+        """Names of distance and confidence: LSE-D and LSE-C only for the published SyncNet v2."""
         if LSE_PROTOCOL in self.protocols:
             return "LSE-D", "LSE-C"
         judge = Path(self.judge).name
@@ -135,7 +135,7 @@ class Report:
 
     @property
     def warning(self) -> str:
-        """Why the scores mean nothing here; empty where the real videos score in sync."""
+        """Why the scores are meaningless here; empty if the real videos score in sync."""
         real = self.overall(REAL)
         if not real.n:
             return ""
@@ -161,22 +161,23 @@ class Report:
 
     @property
     def independence(self) -> str:
-        """Whether the judge trained the generator, or that it is unknown; empty where it is not."""
+        """A warning if the judge trained the generator, or if that is unknown; else empty."""
         trained = self.settings.get("judge_trained_model")
         return independence(trained, self.judge, str(self.settings.get("model", "")))
 
     @property
     def in_sync(self) -> Verdicts:
-        """Whether the real videos are, by the judge's calibration; empty where it has none."""
+        """Whether the real videos are in sync, by the judge's calibration; empty if it has none."""
         return verdicts(self.of(REAL), self.calibration, self.vshift)
 
     @property
     def reliability(self) -> list[dict[str, float]]:
-        """Share of them found in sync against what was stated, see :func:`share_right`."""
+        """Share of real videos found in sync against the stated probability, see
+        :func:`share_right`."""
         return share_right(self.of(REAL), self.in_sync)
 
     def title(self) -> str:
-        """Who judged, by what protocol, and how the numbers read."""
+        """The judge, the protocol, and how to read the numbers."""
         distance, confidence = self.measures
         return (
             f"judge: {self.judge} ({', '.join(self.protocols)}); {distance}, lower is better; "
@@ -185,7 +186,7 @@ class Report:
         )
 
     def table(self, videos: bool = True) -> str:
-        """Aligned text: the videos, the pictures, leakage, then the sets' sync under each other."""
+        """Aligned text: the videos, the image measures, leakage, then the sets' sync scores."""
         lines = [line for line in (self.warning, self.independence, self.title()) if line]
         if videos:
             found = self.in_sync
@@ -198,7 +199,7 @@ class Report:
         return "\n".join([*lines, *self.summary_lines()])
 
     def picture_lines(self) -> list[str]:
-        """The sets' means of what was measured on pictures, as aligned text."""
+        """The sets' means of the image measures, as aligned text."""
         found = {kind: self.overall(kind).picture for kind in self.sets}
         head = ("pictures", *self.sets)
         cells = [
@@ -224,7 +225,7 @@ class Report:
         return aligned(head, cells, right=head[1:])
 
     def as_dict(self) -> dict[str, Any]:
-        """What the JSON file holds."""
+        """The content of the JSON file."""
         return plain({
             "warning": self.warning or None,
             "independence": self.independence or None,
@@ -245,7 +246,7 @@ class Report:
         })  # fmt: skip
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``scores.csv`` (the videos) and ``scores.json`` into ``folder``, each whole."""
+        """Write ``scores.csv`` (the videos) and ``scores.json`` into ``folder`` atomically."""
         text = io.StringIO()
         columns, found = [*COLUMNS, "in_sync", *PICTURE], self.in_sync
         writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
@@ -277,5 +278,5 @@ def _cells(row: Row, found: Verdicts) -> list[str]:
 
 
 def _verdict(row: Row, found: Verdicts) -> str:
-    """Of a real video; empty for others."""
+    """The verdict on a real video; empty for others."""
     return found.get(row.video, ("",))[0] if row.set == REAL else ""

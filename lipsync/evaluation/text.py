@@ -1,4 +1,4 @@
-"""Plain text: tables of aligned columns, offsets with their sign, files written whole."""
+"""Plain text: aligned tables, signed offsets, atomically written files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lipsync.plain import plain
 
 
 def aligned(head: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[str]) -> list[str]:
-    """Lines of a table with columns of one width; those named in ``right`` stand to the right."""
+    """Lines of a table with padded columns; those named in ``right`` are right-aligned."""
     rows = [list(row) for row in cells]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = ["-" * width for width in widths]
@@ -45,13 +45,13 @@ def scaled(value: float) -> str:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all."""
+    """Write a text file atomically."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Write a value as JSON, see :func:`lipsync.plain.plain`, whole or not at all."""
+    """Write a value as JSON (see :func:`lipsync.plain.plain`) atomically."""
     text = json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
     return write_text(path, f"{text}\n")

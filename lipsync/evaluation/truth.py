@@ -1,8 +1,8 @@
-"""Likeness to the true pictures, which are known where a face speaks its own speech.
+"""Likeness to ground truth, which exists where a face is dubbed with its own speech.
 
-A number alone says little, so it stands between references: the real video through the encoder that
-dubs go through (nothing that is written to a file comes closer), and the mouth of a second before
-pasted in (what comes of a plausible mouth that follows nothing).
+A number alone says little, so there are two references: the real video through the encoder used for
+dubs (the upper bound for anything written to a file), and the mouth of one second earlier pasted in
+(a plausible mouth that ignores the sound).
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from lipsync.windows import FPS
 EQUAL = dict.fromkeys(PictureQuality.NAMES, 1.0) | dict.fromkeys(
     ("psnr", "psnr_lower"), PictureQuality.EQUAL
 )
-"""What pictures that are equal to the true ones get."""
-_BATCH = 32  # frames compared at a time
-_BEFORE = FPS  # frames
+"""The scores of frames identical to ground truth."""
+_BATCH = 32
+_BEFORE = FPS  # one second
 
 
 def likeness(generated: Stretch, real: Stretch) -> dict[str, float]:
-    """PSNR, SSIM and MS-SSIM on the whole face and its lower half, and the mouth's corners.
+    """PSNR, SSIM and MS-SSIM on the whole face and its lower half, and mouth-corner error.
 
-    Both are cropped by the real video's steady square, frame by frame at the same time. A dub is
-    shown the very frame that it paints, so these numbers flatter one that copies: read them beside
+    Both videos are cropped by the real video's smoothed square, frame by frame. The generator is
+    given the very frame that it paints, so these numbers flatter one that copies: compare them with
     those of the dub with another speech.
 
     Args:
@@ -45,7 +45,7 @@ def likeness(generated: Stretch, real: Stretch) -> dict[str, float]:
         real: the video that was dubbed.
 
     Returns:
-        Measure -> mean over the frames that both have; empty where there are none.
+        Measure -> mean over the frames that both have; empty if there are none.
     """
     numbers = _compare(_crops(generated, real), _crops(real, real))
     if not numbers:
@@ -55,20 +55,20 @@ def likeness(generated: Stretch, real: Stretch) -> dict[str, float]:
 
 
 def earlier_mouth(real: Stretch) -> dict[str, float]:
-    """Likeness of the real pictures with the lower half of a second before pasted in.
+    """Likeness of the real frames with the lower half of one second earlier pasted in.
 
-    Empty where the stretch lasts no longer than that second.
+    Empty if the stretch is no longer than one second.
     """
     return _compare(_pasted(_crops(real, real)), islice(_crops(real, real), _BEFORE, None))
 
 
 class Source:
-    """The mouth and the person of a real video, beside which those of its dubs are looked at.
+    """The mouth and the person of a real video, for comparison with its dubs.
 
     Args:
         real: the video that was dubbed.
         wave: its own sound, float32 (samples,) at 16 kHz.
-        recogniser: knows people, where there is one.
+        recogniser: a face recogniser, if any.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Source:
         self.pauses = silent_frames(real.sound(wave), len(self.mouth.mouths))
 
     def leakage(self, video: Stretch, wave: np.ndarray) -> dict[str, float]:
-        """What is left of it in a video with a sound, see :func:`.metrics.leakage.leakage`."""
+        """Leakage of the real video's mouth into a video, see :func:`.metrics.leakage.leakage`."""
         mouth = self.mouth if video is self.real else self._mouth(video)
         pauses = silent_frames(self.real.sound(wave), len(mouth.mouths))
         return leakage(mouth, self.mouth, pauses, self.pauses)
@@ -97,7 +97,7 @@ class Source:
 
 
 def write_again(real: HeldFrames, output: Path, crf: int = 18) -> Path:
-    """The real pictures at 25 fps through the encoder that dubs go through, without sound.
+    """Re-encode the real frames at 25 fps with the encoder used for dubs, without sound.
 
     ``crf`` is the quality, by default that of dubs.
 
@@ -115,9 +115,9 @@ def write_again(real: HeldFrames, output: Path, crf: int = 18) -> Path:
 
 
 def mouth_corners(generated: Stretch, real: Stretch) -> float:
-    """Distance of the mouth's two corners from the true ones, as a share of the eyes' distance.
+    """Distance of the mouth corners from ground truth, as a share of the interocular distance.
 
-    NaN where a detector gives no landmarks.
+    NaN if the detector gives no landmarks.
     """
     if generated.landmarks is None or real.landmarks is None:
         return float("nan")
@@ -131,7 +131,7 @@ def mouth_corners(generated: Stretch, real: Stretch) -> float:
 
 
 def _compare(pred: Iterator[np.ndarray], target: Iterable[np.ndarray]) -> dict[str, float]:
-    """Means over pairs of crops, for as long as there are both."""
+    """Means over pairs of crops, up to the shorter stream."""
     metric = PictureQuality()
     pictures = zip(pred, target, strict=False)
     while lot := list(islice(pictures, _BATCH)):
@@ -146,14 +146,14 @@ def _compare(pred: Iterator[np.ndarray], target: Iterable[np.ndarray]) -> dict[s
 
 
 def _crops(video: Stretch, real: Stretch) -> Iterator[np.ndarray]:
-    """The video's frames in the time of the real one, cut by its square."""
+    """The video's frames over the real stretch, cropped by the real video's square."""
     for frame in islice(video.footage, real.start, real.end):
         square = whole(frame) if real.square is None else real.square
         yield Framing.cut(frame, square, LOOK_SIZE)
 
 
 def _pasted(faces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Each face from the second second on, with the lower half of a second before."""
+    """Each face after the first second, with the lower half of one second earlier."""
     before: deque[np.ndarray] = deque(maxlen=_BEFORE)
     for face in faces:
         if len(before) == _BEFORE:

@@ -1,4 +1,4 @@
-"""Are the real videos in sync? A calibrated judge's yes, no or unsure, and how often it is so."""
+"""Are the real videos in sync? A calibrated judge's yes, no or unsure, and its reliability."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Verdicts = Mapping[str, tuple[str, float]]
 
 
 def verdicts(rows: Sequence[Row], calibration: Calibration | None, vshift: int) -> Verdicts:
-    """Of the videos; empty without a calibration, which holds for one range of offsets."""
+    """The videos' verdicts; empty without a calibration, or for another range of offsets."""
     if calibration is None or vshift != VSHIFT:
         return {}
     return {
@@ -26,7 +26,7 @@ def verdicts(rows: Sequence[Row], calibration: Calibration | None, vshift: int) 
 
 
 def share_right(rows: Sequence[Row], found: Verdicts) -> list[dict[str, float]]:
-    """Share of real videos with an offset within a frame of 0 against what was stated of them."""
+    """Share of real videos with an offset within a frame of 0, against the stated probability."""
     right = [abs(row.offset) <= 1 for row in rows if row.video in found]
     return reliability((found[row.video][1] for row in rows if row.video in found), right)
 
@@ -34,7 +34,7 @@ def share_right(rows: Sequence[Row], found: Verdicts) -> list[dict[str, float]]:
 def verdict_lines(
     found: Verdicts, bins: Sequence[Mapping[str, float]], calibration: Calibration | None
 ) -> list[str]:
-    """As text; empty where there are no verdicts."""
+    """The verdicts as text; empty if there are none."""
     if not found or calibration is None:
         return []
     told = [verdict for verdict, _ in found.values()]

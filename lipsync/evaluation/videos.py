@@ -1,4 +1,4 @@
-"""Score videos: decode, follow the face, crop as the judge wants it, embed, search the offset."""
+"""Score videos: decode, track the face, crop it for the judge, embed, find the offset."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lipsync.metrics.looks import FaceLook
 from lipsync.windows import FPS
 
 DEFAULT_JUDGE = "judge-open"
-LOOK_SIZE = 96  # side in pixels of the crops that pictures are measured on
+LOOK_SIZE = 96  # side in pixels of the crops for image measures
 PROTOCOLS = {
     "wild": "wild-1: whole videos at 25 fps, the main face detected, followed and cropped, its "
     "longest stretch scored",
@@ -39,10 +39,10 @@ PROTOCOLS = {
 
 
 def protocol_name(protocol: str, judge: Judge) -> str:
-    """What is written into results: the protocol of the set, then that of the judge.
+    """The protocol as written into results: that of the set, then that of the judge.
 
     Raises:
-        ConfigError: there is no such protocol.
+        ConfigError: unknown protocol.
     """
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol must be one of {', '.join(PROTOCOLS)}, got '{protocol}'")
@@ -56,10 +56,10 @@ class Stretch:
     Attributes:
         footage: the whole video.
         start: first frame at 25 fps.
-        end: the frame after the last; ``None`` for all to the end.
-        places: (frames, 2, 3) transforms of what the judge is shown; ``None`` for whole frames.
-        square: (2, 3) of the steady square that pictures are measured on; ``None`` as before.
-        landmarks: (frames, 5, 2) eyes, nose and corners of the mouth; ``None`` where unknown.
+        end: the frame after the last; ``None`` for the end of the video.
+        places: (frames, 2, 3) transforms of the judge's crops; ``None`` for whole frames.
+        square: (2, 3) transform of the fixed crop for image measures; ``None`` for whole frames.
+        landmarks: (frames, 5, 2) eyes, nose and mouth corners; ``None`` if unknown.
         boxes: (frames, 4) of the face; ``None`` for whole frames.
     """
 
@@ -76,11 +76,11 @@ class Stretch:
         return islice(self.footage, self.start, self.end)
 
     def sound(self, wave: np.ndarray) -> np.ndarray:
-        """The part of a sound, which begins with the video, from the stretch's first frame on."""
+        """The stretch's part of a sound that starts with the video."""
         return wave[self.start * SAMPLE_RATE // FPS :]
 
     def crops(self, size: int, look: FaceLook | None = None) -> Iterator[np.ndarray]:
-        """Faces as the judge is shown them, uint8 (size, size, 3); ``look`` sees them too."""
+        """The judge's face crops, uint8 (size, size, 3); ``look`` measures them on the way."""
         for number, frame in enumerate(self.frames()):
             place = whole(frame) if self.places is None else self.places[number]
             face = Framing.cut(frame, place, size)
@@ -91,10 +91,10 @@ class Stretch:
             yield face
 
     def framed(self, framing: Framing, size: int) -> Iterator[np.ndarray]:
-        """Faces as another framing has them, uint8 (size, size, 3).
+        """Faces in another framing, uint8 (size, size, 3).
 
         Raises:
-            MediaError: a framing that needs landmarks, which are not there.
+            MediaError: the framing needs landmarks, and there are none.
         """
         places = None
         if self.boxes is not None:
@@ -107,13 +107,13 @@ class Stretch:
 
 
 def whole(frame: np.ndarray) -> np.ndarray:
-    """The transform (2, 3) of a crop that is the whole of a frame (H, W, 3)."""
+    """The transform (2, 3) that crops the whole of a frame (H, W, 3)."""
     return box_transforms(np.array([[0, 0, *frame.shape[1::-1]]]))[0]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One video's scores beside each of some sounds, and what its pictures look like."""
+    """One video's scores against each of several sounds, and its image measures."""
 
     stretch: Stretch
     scores: list[Scored]
@@ -122,14 +122,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Who scores videos, and how.
+    """Scores videos.
 
     Attributes:
-        judge, detector: who scores, and who finds faces.
-        stride: a face is looked for on every so many frames.
+        judge, detector: the judge and the face detector.
+        stride: faces are detected every ``stride`` frames.
         vshift: candidate offsets on either side, in frames.
-        protocol: of :data:`PROTOCOLS`.
-        recogniser: knows people, where there is one.
+        protocol: one of :data:`PROTOCOLS`.
+        recogniser: a face recogniser, if any.
     """
 
     judge: Judge
@@ -148,10 +148,11 @@ class Scoring:
         identity: str | Path | None = None,
         **how: Any,
     ) -> Scoring:
-        """With a judge and a detector by their names, or as they are, a recogniser by its path.
+        """From a judge and a detector or their names, and the path of a recogniser.
 
         Raises:
-            ConfigError: no such detector or protocol, a judge that is none, or numbers below 1.
+            ConfigError: unknown detector or protocol, a network that cannot judge, or numbers
+                below 1.
             CheckpointError: a judge or a recogniser that cannot be loaded.
         """
         knows = None if identity is None else Recogniser(identity, device)
@@ -166,14 +167,14 @@ class Scoring:
 
     @property
     def protocols(self) -> str:
-        """What is written into results, see :func:`protocol_name`."""
+        """The protocol as written into results, see :func:`protocol_name`."""
         return protocol_name(self.protocol, self.judge)
 
     def stretch(self, path: Path) -> Stretch:
-        """What of a video is scored: by "wild" the longest stretch that shows its main face.
+        """The part of a video to score: for "wild", the longest stretch that shows its main face.
 
         Raises:
-            MediaError: not readable, no face, or no landmarks where the judge's framing needs them.
+            MediaError: unreadable, no face, or no landmarks where the judge's framing needs them.
         """
         footage = HeldFrames(path, FPS)
         if self.protocol == "cropped":
@@ -199,15 +200,15 @@ class Scoring:
         waves: Sequence[np.ndarray],
         watch: Callable[[Tensor], None] | None = None,
     ) -> Measured:
-        """Score a stretch beside one sound or several; its frames are gone through once.
+        """Score a stretch against one or more sounds, in one pass over its frames.
 
         Args:
-            stretch: of :meth:`stretch`.
-            waves: float32 (samples,) at 16 kHz that begin with the *video's* first frame.
+            stretch: from :meth:`stretch`.
+            waves: float32 (samples,) at 16 kHz, starting at the *video's* first frame.
             watch: as for :meth:`Judge.score`.
 
         Raises:
-            MediaError: not readable, or too short for a window.
+            MediaError: unreadable, or too short for a window.
         """
         look, judge = FaceLook(), self.judge
         sounds = [stretch.sound(wave) for wave in waves]
@@ -221,10 +222,10 @@ class Scoring:
     def video(self, path: Path) -> Measured:
         """Score a video with its own sound.
 
-        A short video is held, a longer one decoded twice; memory does not grow with its length.
+        A short video is kept in memory, a longer one decoded twice, so that memory is bounded.
 
         Raises:
-            MediaError: not readable, no sound, no face, or too short for a window.
+            MediaError: unreadable, no sound, no face, or too short for a window.
         """
         wave = read_speech(path)
         return self.measure(self.stretch(path), [wave])
@@ -234,8 +235,8 @@ def score_video(path: str | Path, judge: Judge, detector: Detector, **how: Any) 
     """The scores of a video with its own sound; see :meth:`Scoring.video` for errors.
 
     Args:
-        path: of the video.
-        judge, detector, how: as of :class:`Scoring`.
+        path: the video.
+        judge, detector, how: as for :class:`Scoring`.
     """
     return Scoring(judge, detector, **how).video(Path(path)).scores[0]
 
@@ -261,7 +262,7 @@ def evaluate(
 ) -> Report:
     """Score generated videos, and real ones for comparison.
 
-    A video that cannot be scored is named with its problem and left out of the means.
+    A video that cannot be scored is reported and left out of the means.
 
     Args:
         generated, real: videos, or folders of videos.
@@ -271,7 +272,7 @@ def evaluate(
         vshift: candidate offsets on either side, in frames.
         protocol: "wild" for whole videos, "cropped" for videos that are face crops already.
         device: for a judge given by name.
-        progress: called with a video's name, videos done and videos in all.
+        progress: called with a video's name, videos done and videos in total.
 
     Raises:
         MediaError: a path that does not exist, or a folder without a video.

@@ -1,9 +1,8 @@
-"""Decode and encode video and audio by timestamp, streaming, through PyAV.
+"""Streaming decoding and encoding of video and audio by timestamp, through PyAV.
 
-Frames travel as ``(seconds, rgb)`` pairs on the container's common clock, so that odd and variable
-frame rates, and streams that start at different times, are handled where the numbers are and not
-by counting frames. Nothing passes through a shell; a path is always a local file, never a URL or
-another protocol.
+Frames are ``(seconds, rgb)`` pairs on the container's common clock, so that odd and variable frame
+rates, and streams that start at different times, are handled by timestamp and not by counting
+frames. Nothing passes through a shell; a path is always a local file, never a URL.
 """
 
 from lipsync.media.encoders import CONTAINERS, PRESETS, VIDEO_CODECS

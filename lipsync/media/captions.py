@@ -1,4 +1,4 @@
-"""Subtitles of a container as those of another: text without its style, pictures as they are."""
+"""Transfer subtitles between containers: text without styling, bitmaps unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lipsync.media.streams import codec_name
 _TEXT = {"subrip", "text", "mov_text", "webvtt", "ass", "ssa"}
 _WRITTEN = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "subrip"}
 WRITTEN = _WRITTEN | {".webm": "webvtt"}
-"""What text subtitles are written as, by the suffix of a container."""
+"""Codec of text subtitles by container suffix."""
 _TAKEN = {".mkv": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}}
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")
 _HEADER = b"""[Script Info]
@@ -34,10 +34,10 @@ _MILLI = Fraction(1, 1000)
 
 @dataclass(frozen=True)
 class Recoded:
-    """How a track of subtitles goes into a container.
+    """Conversion of a subtitle track for a container.
 
     Attributes:
-        was, codec: what it is, and what it becomes.
+        was, codec: the old and the new codec.
     """
 
     was: str
@@ -45,23 +45,23 @@ class Recoded:
 
     @property
     def same(self) -> bool:
-        """Whether it stays as it is."""
+        """Whether packets are copied unchanged."""
         return self.was == self.codec
 
     def add(
         self, container: av.container.OutputContainer, stream: av.stream.Stream
     ) -> av.stream.Stream:
-        """The new track of ``stream``."""
+        """Add the new track for ``stream``."""
         if self.same:
             return container.add_stream_from_template(stream)
         stream = container.add_stream(self.codec)
-        stream.codec_context.subtitle_header = _HEADER  # what ffmpeg's encoders begin with
+        stream.codec_context.subtitle_header = _HEADER  # the header that ffmpeg's encoders expect
         stream.time_base = stream.codec_context.time_base = _MILLI
         stream.codec_context.open()
         return stream
 
     def packet(self, packet: av.Packet) -> av.Packet | None:
-        """A packet of it; None where it holds no text, as between the lines of mov_text."""
+        """The converted packet; None if it has no text, as between the lines of mov_text."""
         if self.same:
             return packet
         words = plain(bytes(packet), self.was)
@@ -76,7 +76,7 @@ class Recoded:
 
 
 def recoded(stream: av.stream.Stream, suffix: str) -> Recoded | None:
-    """How a track of subtitles goes into a container; None where it cannot."""
+    """The conversion of a subtitle track for a container; None if there is none."""
     name, written = codec_name(stream), WRITTEN.get(suffix)
     if name == written or name in _TAKEN.get(suffix, ()):
         return Recoded(name, name)
@@ -84,7 +84,7 @@ def recoded(stream: av.stream.Stream, suffix: str) -> Recoded | None:
 
 
 def plain(raw: bytes, codec: str) -> str:
-    """The text of a packet, without what styles it."""
+    """The text of a packet, without styling."""
     if codec == "mov_text":
         length, raw = int.from_bytes(raw[:2], "big"), raw[2:]
         raw = raw[:length]

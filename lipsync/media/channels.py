@@ -1,4 +1,4 @@
-"""Several channels of sound to one: their mix, or the strongest where they cancel each other."""
+"""Downmixing of audio channels; where they cancel out, the strongest is used."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ import av
 import numpy as np
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-"""By their channels, what sound is brought to."""
-_CANCELLED, _MIXED = 0.25, 0.5  # of the power of channels that have nothing in common
-_MEMORY = 0.2  # seconds over which powers are compared
-_LEAST = 1e-9  # power that is taken for silence
+"""Channel layouts by number of channels."""
+_CANCELLED, _MIXED = 0.25, 0.5  # share of an uncorrelated mix's power: to switch, to return
+_MEMORY = 0.2  # seconds, time constant of the powers
+_LEAST = 1e-9  # power below which sound counts as silence
 
 log = logging.getLogger(__name__)
 
 
 class Resampler:
-    """Brings frames to a rate, and their channels to one, two or six.
+    """Resamples frames, and mixes their channels to one, two or six.
 
-    Channels are mixed by ffmpeg's normalised matrix: equal ones keep their level. Where a mix to
-    one loses most of the power, as where a microphone is wired the wrong way round on one channel,
-    the strongest channel is taken instead, and the log says so.
+    Channels are mixed with ffmpeg's normalised matrix, so that equal ones keep their level. If a
+    mono mix loses most of the power, as when a microphone is wired with reversed polarity on one
+    channel, the strongest channel is used instead, with a warning.
 
     Args:
-        path: of the file, for the log.
-        rate: samples a second.
-        channels: one of ``LAYOUTS``.
+        path: the file, for the log.
+        rate: sample rate in Hz.
+        channels: a key of ``LAYOUTS``.
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
         self._path, self._rate, self._channels = path, rate, channels
-        # s32: the integer target makes ffmpeg normalise the mix
+        # s32: ffmpeg normalises the mix for integer formats
         self._mix = av.AudioResampler(format="s32p", layout=LAYOUTS[channels], rate=rate)
         self._each: av.AudioResampler | None = None
         self._powers, self._alone = np.zeros(1), False
 
     def resample(self, frame: av.AudioFrame | None) -> np.ndarray:
-        """float32 (channels, n), in [-1, 1], n may be 0; ``None`` asks for the rest."""
+        """float32 (channels, n) in [-1, 1], n may be 0; ``None`` flushes."""
         if self._each is None and frame is not None and len(_names(frame)) > 1 == self._channels:
             self._each = av.AudioResampler(format="s32p", layout=frame.layout, rate=self._rate)
             self._voices = [name != "LFE" for name in _names(frame)]
@@ -70,5 +70,5 @@ def _floats(blocks: list[av.AudioFrame], channels: int) -> np.ndarray:
 
 @lru_cache(256)
 def say(path: Path, problem: str) -> None:
-    """Log what is odd about a file, once."""
+    """Log an oddity of a file, once."""
     log.warning("%s: %s", path, problem)

@@ -1,4 +1,4 @@
-"""Decoded frames as 8-bit RGB of BT.709, whatever they were recorded in: HDR, wide gamut, alpha."""
+"""Conversion of decoded frames (HDR, wide gamut, alpha) to 8-bit BT.709 RGB."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 from lipsync.errors import ConfigError
 
 COLOURS = {"white": "#ffffff", "grey": "#808080", "black": "#000000", "green": "#00b140"}
-"""Names of what transparent pictures are laid on."""
-_WHITE = 203.0  # candela a square metre of HDR's reference white (ITU-R BT.2408), SDR's white here
-_KNEE = 0.8  # of white, above which light is compressed and not cut off
+"""Named background colours for transparent images."""
+_WHITE = 203.0  # cd/m2: HDR reference white (ITU-R BT.2408), mapped to SDR white
+_KNEE = 0.8  # share of white above which light is compressed instead of clipped
 _NODES = 65  # of the lookup table along each axis
-_SYSTEM = 1.2  # HLG's system gamma at 1000 candela a square metre, of each colour, as zimg has it
+_SYSTEM = 1.2  # HLG system gamma at 1000 cd/m2, applied per channel as in zimg
 HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
-_TO_BT709 = {  # linear light, by the primaries that a frame states
+_TO_BT709 = {  # linear light, by a frame's primaries
     ColorPrimaries.BT2020: np.array(
         [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
     ),
@@ -36,11 +36,11 @@ class ToRGB:
     """Converts the frames of one video.
 
     PQ and HLG are tone-mapped (reference white becomes white, highlights are compressed), BT.2020
-    and Display P3 brought to BT.709. What is transparent is laid on a colour.
+    and Display P3 converted to BT.709. Transparent pixels are composited onto a colour.
 
     Args:
         backdrop: the colour, see :func:`rgb_of`.
-        deep: give all bits and the transparency instead of laying it on a colour.
+        deep: return full bit depth and the alpha channel instead.
     """
 
     def __init__(self, backdrop: str = "white", deep: bool = False) -> None:
@@ -52,7 +52,7 @@ class ToRGB:
         """uint8 (H, W, 3) RGB; or uint16 (H, W, 4) RGBA."""
         if frame.color_trc in HDR or frame.color_primaries in _TO_BT709:
             frame = self._mapped(frame)
-        if self._deep or is_deep(frame):  # straight to 8 bits, 10 lose a level and a half
+        if self._deep or is_deep(frame):  # via 16 bits: straight to 8 loses 1.5 levels
             rgba = self._to_rgb.reformat(frame, format="rgba64le", threads=1).to_ndarray()
             if self._deep:
                 return rgba
@@ -61,7 +61,7 @@ class ToRGB:
         if has_alpha(frame):
             rgba = self._to_rgb.reformat(frame, format="rgba", threads=1).to_ndarray()
             return laid_on(rgba[..., :3], rgba[..., 3], self._backdrop)
-        # one thread: handing slices of a frame around costs more than converting it
+        # one thread: distributing slices of a frame costs more than converting it
         return self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
 
     def _mapped(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -75,12 +75,12 @@ class ToRGB:
 
 
 def is_deep(frame: av.VideoFrame) -> bool:
-    """Whether a frame has more than 8 bits of each colour."""
+    """Whether a frame has more than 8 bits per channel."""
     return max(part.bits for part in frame.format.components) > 8
 
 
 def has_alpha(frame: av.VideoFrame) -> bool:
-    """Whether parts of a frame may be transparent."""
+    """Whether a frame has an alpha channel."""
     return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
 
 
@@ -88,7 +88,7 @@ def rgb_of(colour: str) -> np.ndarray:
     """uint8 (3,) of a name in ``COLOURS``, or of ``#rrggbb``.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: anything else.
     """
     text = COLOURS.get(colour, colour)
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
@@ -99,7 +99,7 @@ def rgb_of(colour: str) -> np.ndarray:
 
 
 def laid_on(picture: np.ndarray, alpha: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
-    """A picture, uint8 (H, W, 3), on a colour (3,) where its alpha, uint8 (H, W), is below 255."""
+    """Composite an image, uint8 (H, W, 3), with alpha, uint8 (H, W), onto a colour (3,)."""
     if alpha.min() == 255:
         return np.ascontiguousarray(picture)
     share = alpha[..., None].astype(np.uint16)
@@ -107,7 +107,7 @@ def laid_on(picture: np.ndarray, alpha: np.ndarray, backdrop: np.ndarray) -> np.
 
 
 def _graph(width: int, height: int, transfer: int, primaries: int) -> Graph:
-    """A filter that looks colours up; its table travels as a file, which it reads at once."""
+    """A 3D LUT filter; the table is passed in a temporary file, which ffmpeg reads immediately."""
     graph = Graph()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.cube"
@@ -120,7 +120,7 @@ def _graph(width: int, height: int, transfer: int, primaries: int) -> Graph:
 
 @cache
 def _table(transfer: int, primaries: int) -> str:
-    """A colour table in the format of Adobe's .cube, red fastest."""
+    """A lookup table in Adobe's .cube format, red fastest."""
     axis = np.linspace(0, 1, _NODES)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
     colours = to_bt709(np.stack([red, green, blue], axis=-1).reshape(-1, 3), transfer, primaries)
@@ -129,10 +129,9 @@ def _table(transfer: int, primaries: int) -> str:
 
 
 def to_bt709(colours: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
-    """Coded colours (n, 3) in [0, 1] of HDR or of a wide gamut as coded BT.709 in [0, 1].
+    """Encoded HDR or wide-gamut colours (n, 3) in [0, 1] to encoded BT.709 in [0, 1].
 
-    PQ is SMPTE ST 2084, HLG ITU-R BT.2100; everything else is taken for
-    the gamma of SDR (BT.1886).
+    PQ is SMPTE ST 2084, HLG ITU-R BT.2100; everything else is treated as SDR gamma (BT.1886).
     """
     if HDR.get(transfer) == "PQ":
         power = colours ** (1 / 78.84375)
@@ -147,7 +146,7 @@ def to_bt709(colours: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     light = np.maximum(light @ _TO_BT709.get(primaries, np.eye(3)).T, 0)
     brightest = light.max(axis=1, keepdims=True)
     above = np.maximum(brightest - _KNEE, 0) / (1 - _KNEE)
-    if transfer in HDR:  # by the brightest colour, so that the hue stays
+    if transfer in HDR:  # by the largest channel, to preserve hue
         kept = np.minimum(brightest, _KNEE) + (1 - _KNEE) * above / (1 + above)
         light = light * kept / np.maximum(brightest, 1e-9)
     return np.clip(light, 0, 1) ** (1 / 2.4)

@@ -1,4 +1,4 @@
-"""What video can be encoded as: for players, for the web, for editors."""
+"""The video encoders: for players, the web and editing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lipsync.errors import ConfigError
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mxf")
-"""Suffixes of the videos that are written."""
-_CPU_AVX_512F = 13  # as OpenCV counts the processor's features
-# x264's AVX-512 code reads memory that it never wrote (in its macroblock tree), and equal frames
-# would not give equal files.
+"""Suffixes of videos that can be written."""
+_CPU_AVX_512F = 13  # OpenCV's number for this CPU feature
+# x264's AVX-512 code reads uninitialised memory (in its macroblock tree), which would make the
+# output non-deterministic.
 _REPEATABLE = {"x264-params": "asm=AVX2"} if cv2.checkHardwareSupport(_CPU_AVX_512F) else {}
 
 Tuning = Callable[[int, str, bool], dict[str, str]]
-"""The encoder's own options, from crf, preset, and whether frames must stay in their order."""
+"""Maps crf, preset and whether frame reordering is forbidden to the encoder's options."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Encoder:
     Attributes:
         ffmpeg: its name in ffmpeg.
         pixels: its pixel format.
-        suffixes: of the containers that it is put into.
+        suffixes: of the containers that can hold it.
         tuning: see :data:`Tuning`.
-        alpha: pixel format of pictures with transparency; "" where there is none.
-        tag: what the container calls it, where that is not the usual name.
+        alpha: pixel format with an alpha channel; "" if unsupported.
+        tag: its codec tag in the container, if not the default.
     """
 
     ffmpeg: str
@@ -46,7 +46,7 @@ class Encoder:
 
     @property
     def deep(self) -> bool:
-        """Whether it keeps more than 8 bits of each colour."""
+        """Whether it keeps more than 8 bits per channel."""
         return "10" in self.pixels
 
 
@@ -61,8 +61,8 @@ def _x265(crf: int, preset: str, ordered: bool) -> dict[str, str]:
 
 
 def _svt(crf: int, preset: str, ordered: bool) -> dict[str, str]:
-    os.environ.setdefault("SVT_LOG", "1")  # errors alone
-    # 12 is the quickest of its presets; two frames cannot change places in a low-delay structure
+    os.environ.setdefault("SVT_LOG", "1")  # errors only
+    # 12 is its fastest preset; the low-delay structure does not reorder frames
     own = {"crf": str(max(1, crf * 63 // 51)), "preset": str(12 - PRESETS.index(preset))}
     return own | ({"svtav1-params": "pred-struct=1"} if ordered else {})
 
@@ -79,7 +79,7 @@ def _nvenc(crf: int, preset: str, ordered: bool) -> dict[str, str]:
 
 
 def _intra(**own: str) -> Tuning:
-    """Of a codec for editing, whose quality is that of its profile."""
+    """Tuning of an editing codec, whose profile determines the quality."""
     return lambda crf, preset, ordered: own
 
 
@@ -103,17 +103,17 @@ ENCODERS = {
     "h264_nvenc": Encoder("h264_nvenc", "yuv420p", _MOVIE, _nvenc),
     "hevc_nvenc": Encoder("hevc_nvenc", "yuv420p", _MOVIE, _nvenc, tag="hvc1"),
 }  # fmt: skip
-"""By the names of ``--codec``: HEVC and AV1 by the libraries x265 and SVT-AV1, ProRes 422 HQ and
-4444, DNxHR HQX, and what NVIDIA's cards encode."""
+"""By the names of ``--codec``: HEVC and AV1 by x265 and SVT-AV1, ProRes 422 HQ and 4444, DNxHR
+HQX, and NVIDIA's hardware encoders."""
 VIDEO_CODECS = ("auto", *ENCODERS)
 _USUAL = {".webm": "vp9", ".mxf": "dnxhr"}
 
 
 def encoder_of(path: Path, codec: str) -> tuple[str, Encoder]:
-    """The encoder of a file, "auto" for the usual one of its container, and its name.
+    """Name and encoder for a file; "auto" gives the default of its container.
 
     Raises:
-        ConfigError: the container does not take it, or this build of ffmpeg lacks it.
+        ConfigError: the container cannot hold it, or this build of ffmpeg lacks it.
     """
     suffix = path.suffix.lower()
     name = _USUAL.get(suffix, "h264") if codec == "auto" else codec

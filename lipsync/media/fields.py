@@ -1,4 +1,4 @@
-"""Pictures as they are meant to be seen: whole frames of square pixels."""
+"""Deinterlacing, and conversion to square pixels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from av.filter import Graph
 
-_MOST_ASPECT = 4  # of a pixel, to either side; what says more is a mistake,
-_SQUARE = 0.01  # and what is so near to 1 a rounded number
+_MOST_ASPECT = 4  # maximum pixel aspect ratio (or its inverse); more is a mistake
+_SQUARE = 0.01  # tolerance within which it counts as 1
 
 
 def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Frames, as many as there were; those that say they are interlaced are made whole (bwdif)."""
+    """Deinterlace the frames flagged as interlaced (bwdif), one frame out per frame in."""
     graph, kind = None, None
     for frame in frames:
         now = frame.format.name, frame.width, frame.height
@@ -56,14 +56,14 @@ def _rest(graph: Graph) -> Iterator[av.VideoFrame]:
 
 
 def pixel_aspect(stream: av.VideoStream) -> Fraction:
-    """Width of a pixel over its height, by the container or else the codec; 1 if unknown."""
+    """Width of a pixel over its height, from the container or else the codec; 1 if unknown."""
     aspect = stream.sample_aspect_ratio or Fraction(1)
     sane = 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT and abs(aspect - 1) > _SQUARE
     return aspect if sane else Fraction(1)
 
 
 def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Width and height in square pixels: never fewer than there were, and even where changed."""
+    """Width and height in square pixels: never smaller, and even if changed."""
     if aspect == 1:
         return width, height
     if aspect > 1:
@@ -72,7 +72,7 @@ def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
 
 
 def square(picture: np.ndarray, aspect: Fraction) -> np.ndarray:
-    """A picture (H, W, C) of pixels that are ``aspect`` times as wide as high, in square ones."""
+    """Resample an image (H, W, C) with pixels of this aspect ratio to square pixels."""
     height, width = picture.shape[:2]
     size = square_size(width, height, aspect)
     if size == (width, height):

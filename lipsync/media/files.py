@@ -1,4 +1,4 @@
-"""Local files: opened for decoding with every failure named, and written whole or not at all."""
+"""Local files: opened with errors that name the file, and written atomically."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lipsync.errors import MediaError
 from lipsync.media.pictures import as_video, played_by_ffmpeg
 from lipsync.media.streams import USUAL, Streams
 
-_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's own decoders leave alpha out
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's native decoders drop alpha
 _FOLLOWING = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 _DEMUXERS = ",".join(sorted(av.formats_available - _FOLLOWING))
-"""Of all formats those that hold what they play, and do not name other files or addresses."""
+"""Only self-contained formats, which do not refer to other files or URLs."""
 
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
-    """Open a local file, whatever it is called, and name it in every failure."""
+    """Open a local file, whatever its name; every error names it."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -39,7 +39,7 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
             path, f"cannot be read ({error.strerror})", "check its permissions"
         ) from None
     try:
-        # "file:" keeps ffmpeg from reading "concat:..." or "http:..." into a name
+        # "file:" keeps ffmpeg from taking a name for a protocol such as "concat:" or "http:"
         file = f"file:{path}" if played_by_ffmpeg(head) else as_video(path)
         container = av.open(file, options={"format_whitelist": _DEMUXERS})
     except (av.error.FFmpegError, ValueError):
@@ -59,7 +59,7 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
 def stream_seconds(
     stream: av.stream.Stream | None, container: av.container.InputContainer
 ) -> float:
-    """Duration of a stream by its own header, else by the container's; 0.0 if unknown."""
+    """Duration of a stream from its own header, else from the container's; 0.0 if unknown."""
     if stream is None:
         return 0.0
     if stream.duration is not None:
@@ -70,7 +70,7 @@ def stream_seconds(
 def demuxed(
     container: av.container.InputContainer, *streams: av.stream.Stream
 ) -> Iterator[av.Packet]:
-    """The packets of streams; another one that begins on the way is damage, unknown to PyAV."""
+    """The packets of ``streams``; a stream that appears midway, which PyAV rejects, is damage."""
     try:
         yield from container.demux(*streams)
     except IndexError:
@@ -85,7 +85,7 @@ def decoded(
     tolerant: bool,
     threads: int = 1,
 ) -> Iterator[av.VideoFrame | av.AudioFrame]:
-    """Decode one stream; damage raises with its time, or is concealed by the decoder."""
+    """Decode one stream; damage raises an error with its time, or is concealed by the decoder."""
     context = stream.codec_context
     if context is None:
         raise MediaError(path, f"no decoder for its {stream.type}", "convert it to H.264 and AAC")
@@ -94,7 +94,7 @@ def decoded(
     if stream.type == "video":
         context.thread_type, context.thread_count = "AUTO", threads
         if not tolerant:
-            # Frame threads lose some flags of corrupt frames at random, unless errors stop them.
+            # Frame threads randomly lose some corruption flags unless errors abort decoding.
             context.options = {"err_detect": "explode"}
     time = 0.0
     packets = demuxed(container, stream)
@@ -103,7 +103,7 @@ def decoded(
             packet = next(packets)
             if packet.pts is not None:
                 time = float(packet.pts * packet.time_base)
-                if not packet.size:  # nothing but a note of the encoder, which would end the stream
+                if not packet.size:  # only side data; decoding it would end the stream
                     continue
             damaged = packet.is_corrupt
             frames = context.decode(packet)
@@ -124,7 +124,7 @@ def decoded(
 
 
 def first_frame(path: Path, streams: Streams = USUAL) -> tuple[float, av.VideoFrame] | None:
-    """The first picture of a file's video and its time in seconds; ``None`` without video."""
+    """Time in seconds and first frame of a file's video; ``None`` without video."""
     with opened(path) as container:
         stream = streams.video_of(path, container)
         if stream is not None:
@@ -136,15 +136,16 @@ def first_frame(path: Path, streams: Streams = USUAL) -> tuple[float, av.VideoFr
 def check_target(
     path: str | Path, *inputs: str | Path | None, suffixes: Sequence[str] = ()
 ) -> None:
-    """Refuse before any work a name under which no file can be written after it.
+    """Check in advance that an output file can be written.
 
     Args:
-        path: the name.
+        path: the output.
         inputs: files that must not be overwritten; ``None`` is skipped.
-        suffixes: of containers that can be written; none takes all.
+        suffixes: allowed suffixes; by default any.
 
     Raises:
-        MediaError: another suffix, a folder, no folder, no rights, or an input itself.
+        MediaError: another suffix, a folder, no such parent folder, no permission, or one of
+            the inputs.
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
@@ -164,7 +165,7 @@ def check_target(
 
 @contextmanager
 def naming_target(path: str | Path) -> Iterator[None]:
-    """Name the target in whatever the system says: no space, no rights, no such folder."""
+    """Turn OS errors (no space, no permission, no such folder) into ones that name the target."""
     try:
         yield
     except (OSError, av.error.FFmpegError) as error:
@@ -174,7 +175,7 @@ def naming_target(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; moved there when the block ends, or removed."""
+    """A temporary name beside ``path``; renamed to it when the block succeeds, else removed."""
     path = Path(path)
     if path.is_dir():
         raise MediaError(path, "is a folder", "name a file to write")
@@ -190,12 +191,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def unfinished(path: Path) -> Path:
-    """A hidden name beside ``path``, for what is still being written by this process."""
+    """A hidden name beside ``path``, for a file that this process is still writing."""
     return path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:12]}{path.suffix}")
 
 
 def remove_unfinished(folder: Path, pid: int) -> None:
-    """Remove what a process that was killed has left of unfinished files and folders."""
+    """Remove unfinished files and folders left by a killed process."""
     for left in folder.glob(f".{pid}-*"):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Video in: what a file holds, its frames with their times, a constant rate."""
+"""Video input: probing, frames with timestamps, resampling to a constant rate."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from lipsync.media.fields import deinterlaced, pixel_aspect, square, square_size
 from lipsync.media.files import decoded, demuxed, first_frame, opened, stream_seconds
 from lipsync.media.streams import USUAL, Streams
 
-_REORDERED = 0.5  # seconds by which packets may come before what is shown earlier
-_NEAR = 1e-4  # seconds within which two times are one
+_REORDERED = 0.5  # seconds by which packet order may differ from display order
+_NEAR = 1e-4  # seconds; tolerance for equal times
 
 Timed = tuple[float, av.VideoFrame, Fraction]
-"""A decoded frame with its seconds before it, and behind it the aspect of its pixels."""
+"""(seconds, decoded frame, pixel aspect ratio)."""
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """Properties of a file, found without decoding more than its first frame.
+    """Properties of a file, read without decoding more than its first frame.
 
     ``width`` and ``height`` are those of the upright picture in square pixels; ``rotation`` is the
     rotation applied for that, in degrees counter-clockwise. ``frames`` and the durations are as
-    stated by the container, ``None`` and 0.0 where it does not state them. Pictures count as video
-    of one frame. ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits
-    per channel, ``alpha`` video an alpha channel.
+    stated by the container, else ``None`` and 0.0. Still images count as video of one frame.
+    ``hdr`` is "PQ", "HLG", or "" for other video; ``deep`` video has more than 8 bits per channel,
+    ``alpha`` video an alpha channel.
     """
 
     path: Path
@@ -90,15 +90,15 @@ def probe(path: str | Path, streams: Streams = USUAL) -> MediaInfo:
 def frame_times(
     path: str | Path, until: float = float("inf"), streams: Streams = USUAL
 ) -> np.ndarray:
-    """Seconds at which a video's frames are shown, ascending, without decoding them.
+    """Presentation times of a video's frames in seconds, ascending, without decoding them.
 
     Args:
         path: a file that holds video.
-        until: stop after so many seconds from the first frame.
-        streams: which video is read.
+        until: seconds from the first frame to stop after.
+        streams: the video track to read.
 
     Returns:
-        float64 (n,), from the container; empty if it lacks the time of any frame.
+        float64 (n,), from the container; empty if any frame lacks a timestamp.
     """
     times: list[float] = []
     for time, _ in _packets(Path(path), streams):
@@ -108,18 +108,18 @@ def frame_times(
         if time - times[0] > until + _REORDERED:
             break
     ascending = np.sort(np.array(times, np.float64))
-    # what lies beyond is not complete: packets come in another order than pictures
+    # beyond that, times are incomplete: packets are not in display order
     return ascending[ascending <= ascending[:1] + until + 1e-6]
 
 
 def key_times(path: str | Path, streams: Streams = USUAL) -> np.ndarray:
-    """Those of :func:`frame_times` at which decoding can begin."""
+    """The :func:`frame_times` of key frames."""
     times = [time for time, key in _packets(Path(path), streams) if key and time is not None]
     return np.sort(np.array(times, np.float64))
 
 
 def _packets(path: Path, streams: Streams) -> Iterator[tuple[float | None, bool]]:
-    """When what a packet holds is shown, and whether that is a key frame."""
+    """Presentation time of each packet, and whether it is a key frame."""
     with opened(path) as container:
         stream = streams.video_of(path, container)
         for packet in demuxed(container, stream) if stream is not None else ():
@@ -177,8 +177,8 @@ def read_frames(
 def _decoded(
     path: Path, streams: Streams, tolerant: bool, threads: int, since: float | None = None
 ) -> Iterator[Timed]:
-    """Decoded frames, all or from the key frame before ``since``; after a seek the time of a frame
-    without one is NaN."""
+    """Decoded frames, all or from the key frame before ``since``; after a seek, frames without a
+    timestamp have NaN."""
     with opened(path) as container:
         stream = streams.video_of(path, container)
         if stream is None:
@@ -201,10 +201,10 @@ def _rate(stream: av.VideoStream) -> Fraction:
 
 
 def _sought(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
-    """Frames from ``start`` on, found by seeking; ``None`` where that does not lead there.
+    """Frames from ``start`` on, by seeking; ``None`` if that does not reach it.
 
-    Not every container can seek, some miss the key frame, and some land within an open group of
-    pictures, whose first ones look damaged.
+    Not every container can seek, some miss the key frame, and some land in an open GOP, whose first
+    frames look damaged.
     """
     frames = _decoded(path, *how, start)
     with suppress(MediaError):
@@ -215,7 +215,7 @@ def _sought(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
                 break
             if not first[0] < start:
                 break
-    # some containers know only where a key frame is shown, not where its packet comes
+    # some containers index key frames by presentation time, not by packet position
     frames = _decoded(path, *how, start - _REORDERED)
     early = False
     with suppress(MediaError):
@@ -236,9 +236,9 @@ def resample_frames(
     *,
     duration: float | None = None,
 ) -> Iterator[np.ndarray]:
-    """Bring timed frames to a constant rate: frame k is the one nearest to ``start + k / fps``.
+    """Resample timed frames to a constant rate: frame k is the one nearest to ``start + k / fps``.
 
-    ``start`` is the time of the first frame. Without ``duration`` (seconds) the video is taken to
+    ``start`` is the time of the first frame. Without ``duration`` (seconds) the video is assumed to
     last one mean frame interval beyond its last frame, so that n frames at ``fps`` stay n frames.
     A longer ``duration`` repeats the last frame.
     """
@@ -250,7 +250,7 @@ def resample_frames(
         if held is None:
             start = time
         elif time <= held[0]:
-            continue  # a clock that steps back; keep the first word
+            continue  # timestamps went backwards: keep the earlier frame
         else:
             middle = (held[0] + time) / 2 - start
             while k / fps < middle and (total is None or k < total):

@@ -1,4 +1,4 @@
-"""A video's frames, gone through more than once: a short video is decoded once and held."""
+"""Repeated iteration over a video's frames: a short video is decoded once and kept in memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lipsync.media.frames import read_frames, resample_frames
 
 
 class HeldFrames:
-    """The frames of a video at a constant rate, as often as they are asked for.
+    """The frames of a video at a constant rate; can be iterated repeatedly.
 
     Args:
         path: the video.
-        fps: frames a second.
-        held_bytes: frames are kept after the first time as long as all of them are no more.
+        fps: frames per second.
+        held_bytes: frames are kept after the first pass if they take no more than this.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class HeldFrames:
         self._held: list[np.ndarray] | None = None
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """uint8 (H, W, 3), not to be written to.
+        """uint8 (H, W, 3), read-only.
 
         Raises:
-            MediaError: not readable.
+            MediaError: unreadable.
         """
         if self._held is not None:
             yield from self._held

@@ -1,5 +1,5 @@
-"""What a file holds beside its picture and its sound, put into another one: other sound, subtitles,
-chapters, attachments, tags."""
+"""Copy a file's other tracks and metadata into a new file: sound, subtitles, chapters,
+attachments, tags."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ from lipsync.media.soundtrack import (
 )
 from lipsync.media.streams import USUAL, Streams, described, videos
 
-_RATE = 48_000  # samples a second of sound that is encoded
-_APART = 10.0  # seconds by which tracks of a file may lag behind each other in it
+_RATE = 48_000  # Hz, of re-encoded sound
+_APART = 10.0  # seconds; maximum interleaving distance of tracks in a file
 MP4 = {".mp4", ".m4v", ".mov"}
-MP4_TAGS = {  # of iTunes, and what mp4 has a place of its own for
+MP4_TAGS = {  # iTunes tags, and those with a field of their own in mp4
     "title", "artist", "album", "album_artist", "comment", "composer", "copyright", "date",
     "description", "episode_id", "genre", "grouping", "keywords", "lyrics", "network", "show",
     "synopsis", "track", "creation_time", "timecode",
 }  # fmt: skip
 _TAGGED = {*MP4, ".mkv", ".webm"}
-_OF_THE_FILE = {  # tags that tell of the file that they are in, or are told anew
+_OF_THE_FILE = {  # tags that describe the source file itself, or are written anew
     "major_brand", "minor_version", "compatible_brands", "encoder", "duration", "comment",
     "operational_pattern_ul", "handler_name", "vendor_id", "software", "company_name", "uid",
     "generation_uid", "material_package_umid", "modification_date", "application_platform",
 }  # fmt: skip
-_OF_THE_MAKER = ("com.", "product_", "toolkit_")  # of the camera, or the program
+_OF_THE_MAKER = ("com.", "product_", "toolkit_")  # prefixes of camera and program tags
 
 
 class KeptTracks:
-    """The tracks of a file beside those that are read, on the clock of its first frame.
+    """The tracks of a file that are not replaced, on the clock of its first frame.
 
-    Packets are copied; sound that the container does not take is encoded (5.1 stays 5.1), text
-    subtitles are written as those that it takes. All end with the new picture. Damage in them is
-    left out, or silent, and raises nothing.
+    Packets are copied; sound in a codec that the container cannot hold is re-encoded (5.1 stays
+    5.1), text subtitles are converted to its format. All end with the new video. Damage in them is
+    skipped or silenced and raises no error.
 
     Args:
-        path: the file.
-        target: the file that is written.
-        streams: what is read of ``path``, and so replaced.
-        seconds: how long the new picture lasts; None if that is unknown.
+        path: the source file.
+        target: the file to write.
+        streams: the tracks of ``path`` that are replaced.
+        seconds: duration of the new video; None if unknown.
 
     Attributes:
-        kept: a few words on each track that is kept, and on chapters and attachments.
-        left_out: on each that is not, and why; complete when all is written.
+        kept: a short description of each track kept, and of chapters and attachments.
+        left_out: the same for each track left out, with the reason; complete after writing.
         tags: of the file, such as its title; and its ``comment``.
     """
 
@@ -73,8 +73,8 @@ class KeptTracks:
         self._streams, self._seconds = streams, seconds
         self.kept: list[str] = []
         self.left_out: list[str] = []
-        self._sound: list[tuple[int, str]] = []  # numbers and names of those that are encoded
-        self._copied: list[tuple[int, Recoded | None]] = []  # by their index
+        self._sound: list[tuple[int, str]] = []  # (index, name) of re-encoded tracks
+        self._copied: list[tuple[int, Recoded | None]] = []  # with their index
         with opened(path) as container:
             given = {key.lower(): value for key, value in container.metadata.items()}
             self.comment = given.get("comment", "")
@@ -165,7 +165,7 @@ class KeptTracks:
         self._packets, self._held = self._copies(given), None
 
     def _until_damage(self, name: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """The blocks of a track as far as it can be read; nobody asked for it."""
+        """The blocks of a track up to any damage, which is no error in an extra track."""
         sent = 0
         try:
             for block in blocks:
@@ -193,7 +193,7 @@ class KeptTracks:
         while True:
             try:
                 packet = next(packets, None)
-            except av.error.FFmpegError:  # damage: what is read of the file itself says so
+            except av.error.FFmpegError:  # damage: reported when the main tracks are read
                 return
             if packet is None:
                 return
@@ -212,10 +212,10 @@ class KeptTracks:
             if self._seconds is not None and time >= self._seconds:
                 if time > self._seconds + _APART:
                     return
-                continue  # other tracks may have something to come yet
+                continue  # other tracks may still have packets
             before = last.get(index, -np.inf)
             if time < before or (time == before and out.type != "subtitle"):
-                continue  # a clock that steps back; keep the first word
+                continue  # timestamps went backwards: keep the earlier packet
             last[index] = time
             if way is not None:
                 packet = way.packet(packet)
@@ -223,7 +223,7 @@ class KeptTracks:
                 yield time, out, packet
 
     def write(self, until: float) -> None:
-        """Bring them up to ``until`` seconds of the picture; infinity ends them."""
+        """Write the tracks up to ``until`` seconds of the video; infinity finishes them."""
         for sound in self._encoded:
             sound.write(until)
         if until == np.inf:
@@ -241,12 +241,12 @@ class KeptTracks:
             self._container.mux(packet)
 
     def close(self) -> None:
-        """Let go of what is open, if anything is."""
+        """Close whatever is open."""
         self._stack.close()
 
 
 def _name(out: av.stream.Stream, stream: av.stream.Stream) -> None:
-    """Language, title and kind of a track; the new sound is the default one."""
+    """Copy language, title and disposition of a track, except default: that is the new sound."""
     for key in ("language", "title"):
         if key in stream.metadata:
             out.metadata[key] = stream.metadata[key]

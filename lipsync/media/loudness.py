@@ -1,4 +1,4 @@
-"""How loud speech is, and speech at the level that networks are used to."""
+"""Loudness of speech, and its normalisation to the level that networks expect."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lipsync.media.sound import read_audio
 from lipsync.media.streams import USUAL, Streams
 
 _RATE = 16_000
-_REMEMBERED = 30.0  # seconds by which speech that comes is judged
+_REMEMBERED = 30.0  # seconds, time constant for streamed speech
 BLOCK = 160  # samples, 10 ms at 16 kHz
-FLOOR_DB = -65.0  # below this level of full scale nothing is speech
-USUAL_DB = -13.0  # of speech without its pauses; judges are surest of speech as loud as this,
-_USUALLY = 6.0  # and find nearly the same within so many dB of it
-_HISS_DB = -55.0  # a sound that is never louder is no speech, and is not made louder
-_GATE_DB = 10.0  # below the mean level a block is a pause
+FLOOR_DB = -65.0  # dBFS; anything quieter is not speech
+USUAL_DB = -13.0  # dBFS, of speech without its pauses: judges are most confident at this level,
+_USUALLY = 6.0  # and nearly as confident within this many dB of it
+_HISS_DB = -55.0  # a sound that never exceeds this is noise, and is not amplified
+_GATE_DB = 10.0  # relative to the mean level; quieter blocks are pauses
 QUIET, LOUD = 10, 95  # percentiles of the levels above FLOOR_DB
-_CLIPPED = 2e-3  # share of the samples at full scale
+_CLIPPED = 2e-3  # share of samples at full scale above which a sound is clipped
 
 
 class Loudness:
-    """How loud a sound's parts are, without keeping it: a histogram of levels.
+    """A streaming histogram of a sound's levels.
 
     Args:
-        path: of its file, for the log.
-        memory: seconds after which what was heard counts less by a factor e.
+        path: its file, for the log.
+        memory: time constant in seconds of exponential forgetting.
     """
 
     def __init__(self, path: Path | None = None, memory: float = np.inf) -> None:
@@ -37,7 +37,7 @@ class Loudness:
         self._rest = np.zeros(0, np.float32)
 
     def push(self, wave: np.ndarray) -> None:
-        """Take float32 (n,) at 16 kHz in."""
+        """Add float32 (n,) at 16 kHz."""
         self._samples += len(wave)
         self._full += int((np.abs(wave) > 0.9999).sum())
         wave = np.concatenate([self._rest, wave])
@@ -52,7 +52,7 @@ class Loudness:
             self._powers = kept * self._powers + powers
 
     def gain_db(self) -> float:
-        """By how much it must be louder to be as loud as speech usually is; 0.0 where it is."""
+        """Gain that brings it to the usual level of speech; 0.0 if it is close enough."""
         if self._path is not None and self._full > _CLIPPED * self._samples:
             share = f"{self._full / self._samples:.1%} of the samples are at full scale"
             say(self._path, f"its sound is clipped ({share}); record it at a lower level")
@@ -62,12 +62,12 @@ class Loudness:
         return 0.0 if abs(off) <= _USUALLY or level < _HISS_DB else off
 
     def _level(self, rows: int) -> float:
-        """Mean level of the blocks in so many rows, from the loudest on."""
+        """Mean level of the blocks in the loudest ``rows`` bins."""
         count = max(1e-9, self._counts[:rows].sum())
         return float(10 * np.log10(self._powers[:rows].sum() / count + 1e-13))
 
     def percentiles(self, gain_db: float = 0.0) -> tuple[float, float] | None:
-        """Levels of its quiet and its loud parts, made louder; ``None`` for a silent sound."""
+        """Levels of its quiet and loud parts after the gain; ``None`` for a silent sound."""
         counts = self._counts[: round(gain_db - FLOOR_DB)]
         if not counts.sum():
             return None
@@ -77,17 +77,17 @@ class Loudness:
 
 
 class Leveller:
-    """Speech as it comes, as loud as :func:`levelled` makes it once enough of it was heard."""
+    """Streaming :func:`levelled`: converges to the same gain as speech comes in."""
 
     delay = BLOCK / _RATE
-    """Seconds of sound that :meth:`push` may hold back."""
+    """Maximum latency of :meth:`push` in seconds."""
 
     def __init__(self) -> None:
         self._loudness = Loudness(memory=_REMEMBERED)
         self._rest, self._gain = np.zeros(0, np.float32), 1.0
 
     def push(self, wave: np.ndarray) -> np.ndarray:
-        """Take float32 (n,) in, give the blocks out that are whole, each by what it tells, too."""
+        """Take float32 (n,), return the complete blocks, each levelled by all heard so far."""
         wave = np.concatenate([self._rest, wave])
         whole = len(wave) // BLOCK * BLOCK
         self._rest = wave[whole:]
@@ -100,25 +100,25 @@ class Leveller:
     def _levelled(self, block: np.ndarray) -> np.ndarray:
         self._loudness.push(block)
         before, self._gain = self._gain, 10 ** (self._loudness.gain_db() / 20)
-        # louder by and by, quieter at once: an onset is not blown up by what was quiet before it
+        # raise the gain gradually, lower it at once: an onset after quiet is not amplified
         start = min(before, self._gain)
         return block * np.linspace(start, self._gain, BLOCK, dtype=np.float32)
 
 
 def levels_db(blocks: np.ndarray) -> np.ndarray:
-    """Level (n,) of float32 blocks (n, samples), in dB of full scale; what is slower than they
-    are does not count."""
+    """Level (n,) of float32 blocks (n, samples), in dBFS; offsets (frequencies below a block's)
+    are ignored."""
     return 10 * np.log10(blocks.astype(np.float64).var(axis=1) + 1e-12)
 
 
 def levelled(wave: np.ndarray, path: Path | None = None) -> np.ndarray:
-    """Speech, float32 (n,) at 16 kHz, as loud as networks are used to; peaks may leave [-1, 1].
+    """Speech, float32 (n,) at 16 kHz, at the level that networks expect; peaks may exceed [-1, 1].
 
-    What is within 6 dB of that comes back as it is.
+    Speech within 6 dB of that level is returned unchanged.
 
     Args:
         wave: a whole sound, in [-1, 1].
-        path: of its file, for the log, which says if it is clipped.
+        path: its file, for a warning if it is clipped.
     """
     loudness = Loudness(path)
     loudness.push(wave)

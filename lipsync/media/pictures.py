@@ -1,4 +1,4 @@
-"""Still pictures, and the animated ones that ffmpeg does not play."""
+"""Still images, and animated ones that ffmpeg cannot decode."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from lipsync.errors import MediaError
 from lipsync.media.colour import laid_on, rgb_of
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
-_MOST_BYTES = 2**30  # of an animated picture's frames
+_MOST_BYTES = 2**30  # of an animated image's frames in memory
 _BROKEN = OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError
 
 
 def read_image(path: str | Path, backdrop: str = "white") -> np.ndarray:
-    """Read a still picture as RGB uint8 (H, W, 3), see :func:`read_rgba`; what is transparent is
-    laid on the colour ``backdrop``."""
+    """Read a still image as RGB uint8 (H, W, 3), see :func:`read_rgba`; transparent pixels are
+    composited onto the colour ``backdrop``."""
     rgba = read_rgba(path)
     return laid_on(rgba[..., :3], rgba[..., 3], rgb_of(backdrop))
 
 
 def read_rgba(path: str | Path) -> np.ndarray:
-    """Read a still picture as RGBA uint8 (H, W, 4), turned upright by its EXIF orientation.
+    """Read a still image as RGBA uint8 (H, W, 4), upright by its EXIF orientation.
 
-    PNG, JPEG, WebP, AVIF, BMP and TIFF are read as they are, HEIC where pillow-heif is installed.
+    Formats: PNG, JPEG, WebP, AVIF, BMP and TIFF; HEIC if pillow-heif is installed.
 
     Raises:
         MediaError: it cannot be read.
@@ -50,7 +50,7 @@ def read_rgba(path: str | Path) -> np.ndarray:
     if image is None:
         raise MediaError(path, "cannot be decoded as a picture", "use PNG or JPEG")
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
-    whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # not turned
+    whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # not yet rotated
     if whole.ndim < 3 or whole.shape[2] < 4 or whole.shape[:2] != image.shape[:2]:
         return image
     image[..., 3] = whole[..., 3] if whole.dtype == np.uint8 else whole[..., 3] >> 8
@@ -63,14 +63,14 @@ def _read_heic(path: Path) -> np.ndarray:
     except ImportError:
         raise MediaError(path, "is HEIC", "pip install pillow-heif, or export it as JPEG") from None
     try:
-        with Image.open(path) as picture:  # pillow-heif turns it upright
+        with Image.open(path) as picture:  # pillow-heif applies the rotation
             return np.array(picture.convert("RGBA"))
     except _BROKEN:
         raise MediaError(path, "cannot be decoded as a picture", "use PNG or JPEG") from None
 
 
 def is_animated(path: str | Path) -> bool:
-    """Whether a file is a picture of several frames: APNG, WebP, AVIF or GIF."""
+    """Whether a file is an animated image: APNG, WebP, AVIF or GIF."""
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1 and picture.format != "TIFF"
@@ -79,17 +79,17 @@ def is_animated(path: str | Path) -> bool:
 
 
 def played_by_ffmpeg(head: bytes) -> bool:
-    """Whether ffmpeg plays what begins with these 32 bytes: not so animated WebP, nor AVIF with
-    its alpha."""
+    """Whether ffmpeg can decode a file with these first 32 bytes: it cannot decode animated WebP,
+    nor the alpha of AVIF."""
     webp = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20:21] > b"" and head[20] & 2
     return not webp and head[4:12] != b"ftypavis"
 
 
 def as_video(path: Path) -> io.BytesIO:
-    """An animated picture as a file that ffmpeg plays, without loss (FFV1).
+    """An animated image, losslessly re-encoded (FFV1) as a file that ffmpeg can decode.
 
     Raises:
-        MediaError: it cannot be decoded, or is too large to be held.
+        MediaError: it cannot be decoded, or is too large for memory.
     """
     about = path.stat()
     return io.BytesIO(_coded(path, about.st_mtime_ns, about.st_size))

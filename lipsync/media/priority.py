@@ -1,4 +1,4 @@
-"""The scheduling of this process, kept from encoders that change it."""
+"""Protects this process's scheduling from encoders that change it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _THREADS = Path("/proc/self/task")
 
 @contextmanager
 def usual_priority() -> Iterator[None]:
-    """What is opened within gives no thread another scheduling than this one had before.
+    """After the block, restore the scheduling of this thread and of those started within.
 
-    For root, SVT-AV1 runs its threads, and the one that opens it, in real time at the highest
-    priority. All that this starts later inherits it, and threads that wait actively can then keep
-    others from running for ever. Nothing happens on systems other than Linux.
+    Run as root, SVT-AV1 gives its threads, and the one that opens it, real-time scheduling at the
+    highest priority. Threads and processes started later inherit it, and busy-waiting ones can then
+    starve all others. Does nothing on systems other than Linux.
     """
     if not _THREADS.is_dir():
         yield
@@ -29,5 +29,5 @@ def usual_priority() -> Iterator[None]:
     finally:
         for thread in _THREADS.iterdir():
             if thread.name not in before:
-                with suppress(OSError):  # it has ended
+                with suppress(OSError):  # the thread has ended
                     os.sched_setscheduler(int(thread.name), policy, how)

@@ -1,6 +1,6 @@
-"""The loudness of a programme by EBU R 128: measured by ffmpeg, brought to a level, peaks limited.
+"""Programme loudness by EBU R 128: measured by ffmpeg, normalised, with peaks limited.
 
-What networks hear is levelled elsewhere, by its speech alone: :mod:`lipsync.media.loudness`.
+The input of networks is levelled by its speech alone, in :mod:`lipsync.media.loudness`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from av.filter import Graph
 
 from lipsync.media.channels import LAYOUTS
 
-PEAK_DB = -1.0  # true peak, dB of full scale, that is not exceeded (R 128: EBU Tech 3343)
-_LIMIT_DB = -1.3  # of the limiter, as going back to the usual rate overshoots a little
-_OVERSAMPLED = 4  # times the rate at which peaks are limited
-_SILENT = -69.0  # LUFS; ffmpeg says -70 where the gate let nothing through
-_CLOSE = 0.1  # LU
-_TRIES = 3  # times that the limiter's effect is made up for
+PEAK_DB = -1.0  # dBTP, maximum true peak (R 128: EBU Tech 3343)
+_LIMIT_DB = -1.3  # dB, the limiter's ceiling: downsampling afterwards overshoots a little
+_OVERSAMPLED = 4  # oversampling factor of the limiter
+_SILENT = -69.0  # LUFS; ffmpeg reports -70 if the gate let nothing through
+_CLOSE = 0.1  # LU, tolerance of the target
+_TRIES = 3  # iterations to compensate for the limiter's effect
 
 Blocks = Iterable[np.ndarray]
 """float32 (channels, n) in [-1, 1]; 1, 2 or 6 (5.1) channels."""
@@ -29,12 +29,12 @@ Blocks = Iterable[np.ndarray]
 
 @dataclass(frozen=True)
 class Levelling:
-    """How a sound is brought to a loudness.
+    """Loudness normalisation of a sound.
 
     Attributes:
         before, after: integrated loudness in LUFS.
-        gain_db: by which it is made louder.
-        limited: whether its peaks are limited to -1 dBTP.
+        gain_db: gain in dB.
+        limited: whether peaks are limited to -1 dBTP.
     """
 
     before: float
@@ -43,7 +43,7 @@ class Levelling:
     limited: bool
 
     def apply(self, blocks: Blocks, rate: int) -> Iterator[np.ndarray]:
-        """The sound at that loudness."""
+        """The normalised sound."""
         gain = np.float32(10 ** (self.gain_db / 20))
         louder = (block * gain for block in blocks)
         return _limited(louder, rate) if self.limited else louder
@@ -54,11 +54,11 @@ class Levelling:
 
 
 def levelling(read: Callable[[], Blocks], rate: int, target: float) -> Levelling | None:
-    """How a sound is brought to ``target`` LUFS; None for one that is silent.
+    """How to normalise a sound to ``target`` LUFS; None for a silent one.
 
     Args:
-        read: gives the sound, each time from its begin.
-        rate: samples a second.
+        read: returns the sound from its start, on every call.
+        rate: sample rate in Hz.
         target: integrated loudness, such as -23.
     """
     before, peak = measure_programme(read(), rate)
@@ -78,7 +78,7 @@ def levelling(read: Callable[[], Blocks], rate: int, target: float) -> Levelling
 
 
 def measure_programme(blocks: Blocks, rate: int) -> tuple[float, float]:
-    """Integrated loudness in LUFS (-70 for silence), and true peak in dB of full scale."""
+    """Integrated loudness in LUFS (-70 for silence), and true peak in dBTP."""
     loud, peak = -70.0, 0.0
     for frame in _filtered(blocks, rate, [("ebur128", "metadata=1:peak=true")]):
         tags = frame.metadata

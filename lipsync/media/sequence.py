@@ -1,4 +1,4 @@
-"""Video out as pictures, one file a frame, with its sound beside them."""
+"""Video output as an image sequence, one file per frame, with the sound beside it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _NUMBER = re.compile(r"%0\d+d")
 
 
 def is_sequence(path: str | Path) -> bool:
-    """Whether a name stands for many pictures: ``shot/%05d.png``."""
+    """Whether a name is an image-sequence pattern, such as ``shot/%05d.png``."""
     return Path(path).suffix.lower() == ".png" and bool(_NUMBER.search(Path(path).name))
 
 
 def check_sequence(path: str | Path) -> None:
-    """Refuse a sequence whose folder is there and holds something, or cannot be made.
+    """Check in advance that an image sequence can be written.
 
     Raises:
-        MediaError: so it is.
+        MediaError: its folder is not empty, or cannot be created.
     """
     folder = Path(path).parent
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -41,11 +41,11 @@ def check_sequence(path: str | Path) -> None:
 class SequenceWriter:
     """Write frames as PNG, numbered from 0, and the sound as ``sound.wav`` in the same folder.
 
-    The folder appears when the ``with`` block ends well; otherwise nothing is left.
+    The folder appears when the ``with`` block succeeds; otherwise nothing is left behind.
 
     Args:
-        path: ``shot/%05d.png``; the folder is new, or empty.
-        fps: frames a second.
+        path: a pattern such as ``shot/%05d.png``; the folder must be new or empty.
+        fps: frames per second.
         size: width and height.
         audio: the sound.
     """

@@ -1,4 +1,4 @@
-"""Sound in and out: float32, on the clock of the video that it belongs to."""
+"""Sound input and output: float32, on the clock of its video."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lipsync.media.files import (
 )
 from lipsync.media.streams import USUAL, Streams
 
-_GAP = 0.015  # seconds; timestamps of sound that jump by more are a hole or an overlap
+_GAP = 0.015  # seconds; larger jumps of the timestamps are gaps or overlaps
 
 
 def read_audio(
@@ -47,22 +47,22 @@ def audio_blocks(
     tolerate_damage: bool = False,
     streams: Streams = USUAL,
 ) -> Iterator[np.ndarray]:
-    """Stream a file's sound as float32 (channels, n) blocks of a second at most, in [-1, 1].
+    """Stream a file's sound as float32 (channels, n) blocks of at most a second, in [-1, 1].
 
-    Channels are mixed as :class:`~lipsync.media.channels.Resampler` says. When the file has video,
-    sample 0 is the time of its first frame: earlier sound is cut and a late start, like any hole in
-    the timestamps, is silence. Of sound that overlaps, the first word is kept.
+    Channels are mixed by :class:`~lipsync.media.channels.Resampler`. If the file has video, sample
+    0 is the time of its first frame: earlier sound is cut, and a late start, like any gap in the
+    timestamps, is silence. Where sound overlaps, the first to arrive is kept.
 
     Args:
         path: any file that holds sound.
-        sample_rate: to which it is brought.
+        sample_rate: sample rate of the blocks in Hz.
         channels: 1 (mono), 2 (stereo) or 6 (5.1).
         tolerate_damage: enable error concealment.
-        streams: which sound is read, and the first frame of which video is its 0.
+        streams: the audio track to read, and the video track whose first frame is time 0.
 
     Raises:
-        MediaError: not readable, no sound, or damaged (the message says at which second); NaN and
-            infinity are damage, too, and concealed by silence.
+        MediaError: unreadable, no sound, or damaged (the message says at which second); NaN and
+            infinity count as damage, and are concealed by silence.
     """
     path = Path(path)
     first = first_frame(path, streams)
@@ -76,7 +76,7 @@ def audio_blocks(
         if begin[1] is None:
             raise MediaError(path, "no sample of its sound can be decoded", "export it again")
         origin = first[0] if first else time
-        # A codec pads its last block (1024 samples of AAC); the container knows the true end.
+        # A codec pads its last block (AAC: 1024 samples); the container knows the true end.
         end = round((time + length - origin) * sample_rate)
         padding = int(2048 * sample_rate / stream.codec_context.sample_rate)
         placed = _placed(chain([begin], runs), origin, sample_rate)
@@ -91,7 +91,7 @@ def _runs(
     channels: int,
     tolerant: bool,
 ) -> Iterator[tuple[float | None, np.ndarray]]:
-    """Resampled blocks, each with its time where a run without a hole begins, else ``None``."""
+    """Resampled blocks with their time at the start of each gapless run, else ``None``."""
     resampler, expected, begins, kind = None, None, None, None
 
     def resampled(frame: av.AudioFrame | None) -> Iterator[tuple[float | None, np.ndarray]]:
@@ -118,7 +118,7 @@ def _runs(
 def _placed(
     runs: Iterable[tuple[float | None, np.ndarray]], origin: float, sample_rate: int
 ) -> Iterator[np.ndarray]:
-    """Runs laid out on one clock that begins at ``origin``: silence in holes, overlaps cut."""
+    """Runs placed on a clock that starts at ``origin``: silence in gaps, overlaps cut."""
     sent, at = 0, 0
     for time, block in runs:
         if time is not None:
@@ -135,7 +135,7 @@ def _placed(
 
 
 def _without_padding(blocks: Iterable[np.ndarray], end: int, padding: int) -> Iterator[np.ndarray]:
-    """Leave out what lies beyond ``end`` if that is no more than a codec's ``padding``."""
+    """Cut what lies beyond ``end`` if it is no longer than a codec's ``padding``."""
     given, held = 0, []
     for block in blocks:
         room = max(0, end - given) if end > 0 else block.shape[1]
@@ -155,7 +155,7 @@ def _without_padding(blocks: Iterable[np.ndarray], end: int, padding: int) -> It
 
 
 def _finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av.AudioFrame:
-    """A frame without NaN and infinity, which a float WAV may hold: damage, or concealed."""
+    """A frame without NaN or infinity, which float WAV allows: they raise, or are silenced."""
     if not frame.format.name.startswith(("flt", "dbl")):
         return frame
     samples = frame.to_ndarray()
@@ -177,7 +177,7 @@ def _finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av
 
 
 def write_audio(path: str | Path, wave: np.ndarray, sample_rate: int = 16000) -> None:
-    """Write float32 (n,) in [-1, 1] as a 16-bit mono WAV file, whole or not at all."""
+    """Write float32 (n,) in [-1, 1] as a 16-bit mono WAV file, atomically."""
     samples = np.clip(np.round(clean_wave(wave) * 32768), -32768, 32767).astype("<i2")
     with (
         whole_file(path) as temporary,

@@ -1,4 +1,4 @@
-"""The sound of a video that is being written: encoded as it comes, or packets as they are."""
+"""The sound of a video being written: encoded on the fly, or copied packets."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ AUDIO_CODECS = {
 }  # fmt: skip
 LOSSLESS = ("flac", "pcm")
 USUAL_CODEC = {".webm": "opus", ".mxf": "pcm", ".png": "pcm"}
-"""By the suffix of a container, how sound is encoded where it is not AAC."""
+"""Default audio codec by container suffix, where it is not AAC."""
 _BIT_RATE = {1: 96_000, 2: 160_000, 6: 384_000}  # by channels; AAC hardly uses more
-_KEPT = {  # what players of a container take as it is
+_KEPT = {  # codecs that players of a container support
     ".mp4": {"aac", "mp3", "ac3", "eac3"},
     ".m4v": {"aac", "ac3", "eac3"},
     ".mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"},
@@ -33,11 +33,11 @@ _KEPT = {  # what players of a container take as it is
         "pcm_s16le", "pcm_s24le",
     },
 }  # fmt: skip
-_PRIMING = 2500  # samples that a codec may need before the first that is heard
+_PRIMING = 2500  # maximum priming samples of a codec
 
 
 class Soundtrack(ABC):
-    """What :class:`~lipsync.media.VideoWriter` mixes in between the pictures."""
+    """Sound that :class:`~lipsync.media.VideoWriter` interleaves with the frames."""
 
     @abstractmethod
     def open(self, container: av.container.OutputContainer) -> av.AudioStream:
@@ -45,22 +45,22 @@ class Soundtrack(ABC):
 
     @abstractmethod
     def write(self, until: float) -> None:
-        """Bring the sound up to ``until`` seconds; infinity for all of it."""
+        """Write the sound up to ``until`` seconds; infinity for all of it."""
 
     def close(self) -> None:  # noqa: B027
-        """Let go of what is open, if anything is; called in any case."""
+        """Close whatever is open; always called."""
 
 
 class EncodedSound(Soundtrack):
-    """Sound that is encoded.
+    """Sound encoded while writing.
 
     Args:
-        blocks: float32 (channels, n) in [-1, 1], read as they are needed.
-        sample_rate: of the blocks.
+        blocks: float32 (channels, n) in [-1, 1], read lazily.
+        sample_rate: of the blocks, in Hz.
         channels: 1, 2 or 6 (5.1).
         codec: a name in ``AUDIO_CODECS``.
-        bit_rate: bits a second; by default 96,000 mono, 160,000 stereo, 384,000 5.1.
-        fit: end with the picture: cut, or silent where there is no more; else it is written whole.
+        bit_rate: bits per second; by default 96,000 mono, 160,000 stereo, 384,000 5.1.
+        fit: cut or pad with silence to the length of the video; else it is written whole.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class EncodedSound(Soundtrack):
 
 
 class CopiedSound(Soundtrack):
-    """The packets of a file's sound, not decoded and not encoded again: nothing is lost.
+    """The packets of a file's sound, copied without re-encoding.
 
     Args:
         path: a file for which :func:`can_copy` holds.
-        streams: which of its sounds it is.
+        streams: the audio track to copy.
     """
 
     def __init__(self, path: str | Path, streams: Streams = USUAL) -> None:
@@ -165,10 +165,10 @@ class CopiedSound(Soundtrack):
 
 
 def shifted(packet: av.Packet, start: float) -> float | None:
-    """Bring a packet to a clock that begins at ``start``; its seconds on it.
+    """Move a packet to a clock that starts at ``start``, and return its time on it in seconds.
 
-    None where damage left it without a time, or without the header that mp4 is written from; the
-    next ones say when they are.
+    None if damage left it without a timestamp, or without the header that the mp4 muxer needs;
+    such packets are dropped.
     """
     given = packet.dts if packet.pts is None else packet.pts
     if given is None or not _has_header(packet):
@@ -178,16 +178,16 @@ def shifted(packet: av.Packet, start: float) -> float | None:
 
 
 def _has_header(packet: av.Packet) -> bool:
-    """Whether a packet of AC-3 or E-AC-3 begins as one (ETSI TS 102 366); True of other codecs."""
+    """Whether a packet of AC-3 or E-AC-3 has a valid header (ETSI TS 102 366); True for others."""
     if codec_name(packet.stream) not in ("ac3", "eac3"):
         return True
     head = bytes(packet)[:6]
     if len(head) < 6 or head[:2] != b"\x0b\x77" or head[5] >> 3 > 16:
         return False
-    if head[5] >> 3 > 10:  # E-AC-3: type of frame, its size, sample rate
+    if head[5] >> 3 > 10:  # bsid of E-AC-3; check frame type, frame size, sample rate
         long_enough = (head[2] & 7) << 8 | head[3] >= 3
         return head[2] >> 6 != 3 and long_enough and head[4] >> 4 != 15
-    return head[4] >> 6 != 3 and head[4] & 63 <= 37  # sample rate, size of the frame
+    return head[4] >> 6 != 3 and head[4] & 63 <= 37  # AC-3: sample rate, frame size
 
 
 def origin(path: Path, container: av.container.InputContainer, streams: Streams = USUAL) -> float:
@@ -200,7 +200,7 @@ def origin(path: Path, container: av.container.InputContainer, streams: Streams 
 
 
 def sound_channels(path: str | Path, codec: str, streams: Streams = USUAL) -> int:
-    """As how many channels a file's sound is best encoded: 1, 2, or 6 where it is 5.1.
+    """Number of channels to encode a file's sound with: 1, 2, or 6 if it is 5.1.
 
     Raises:
         MediaError: it cannot be read, or has no sound.
@@ -214,17 +214,17 @@ def sound_channels(path: str | Path, codec: str, streams: Streams = USUAL) -> in
 
 
 def takes(target: str | Path, stream: av.AudioStream) -> bool:
-    """Whether players of a container take a sound as it is."""
+    """Whether players of a container support a sound's codec."""
     return codec_name(stream) in _KEPT.get(Path(target).suffix.lower(), ())
 
 
 def priming(stream: av.AudioStream) -> float:
-    """Seconds that a codec may need before the first sample that is heard."""
+    """Maximum priming of a codec in seconds."""
     return _PRIMING / stream.codec_context.sample_rate
 
 
 def can_copy(path: str | Path, target: str | Path, streams: Streams = USUAL) -> bool:
-    """Whether a file's sound can go into a container as it is, and begins with its picture.
+    """Whether a file's sound can be copied into a container, and does not start before its video.
 
     Sound that begins before the first frame of its own video would have to be cut.
     """
@@ -238,5 +238,5 @@ def can_copy(path: str | Path, target: str | Path, streams: Streams = USUAL) -> 
         first = next(demuxed(container, stream), None)
         if first is None or first.pts is None:
             return False
-        # what a codec needs to begin is hidden by players; what was cut away before it is not
+        # players hide a codec's priming, but not sound that was cut off before it
         return begin - float(first.pts * first.time_base) <= priming(stream)

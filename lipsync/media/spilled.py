@@ -1,4 +1,4 @@
-"""Frames put down in a temporary file, for what is shown again and is too much for the memory."""
+"""Frames in a temporary file, for random access to more than fits in memory."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from lipsync.errors import MediaError
 
-# /tmp may be memory; what is large is at home in /var/tmp
+# /tmp may be in memory; large files belong in /var/tmp
 _FOLDER = os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)
 
 
 class SpilledFrames:
-    """Frames of one size, each of which can be had at once. The file goes when the object does.
+    """Random access to frames of one size, in a file that is removed with the object.
 
     Args:
-        frames: of any integer type, (H, W, C).
+        frames: (H, W, C), any integer type.
 
     Raises:
-        MediaError: there is no room for them.
+        MediaError: not enough disk space.
     """
 
     def __init__(self, frames: Iterable[np.ndarray]) -> None:
@@ -51,5 +51,5 @@ class SpilledFrames:
 
 
 def has_room(size: int) -> bool:
-    """Whether so many bytes of frames can be put down, and as many are left."""
+    """Whether the disk has more than twice ``size`` bytes free."""
     return shutil.disk_usage(_FOLDER or tempfile.gettempdir()).free > 2 * size

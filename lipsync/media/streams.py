@@ -1,4 +1,4 @@
-"""Which of a file's tracks are read: the default ones, or those that are named."""
+"""Selection of a file's tracks: the default ones, or those chosen by the user."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _COVER = av.stream.Disposition.attached_pic
 
 @dataclass(frozen=True)
 class Streams:
-    """The tracks that are chosen; None is the default one, else the first.
+    """The chosen tracks; None means the default track, or the first if none is marked.
 
     Attributes:
-        video: a number from 0, covers not counted.
-        audio: a number from 0, or a language, by any of its ISO 639 codes.
+        video: a number from 0, not counting cover art.
+        audio: a number from 0, or any ISO 639 code of a language.
     """
 
     video: int | None = None
@@ -30,10 +30,10 @@ class Streams:
     def video_of(
         self, path: str | Path, container: av.container.InputContainer
     ) -> av.VideoStream | None:
-        """The video that is read; None where there is none.
+        """The chosen video track; None if the file has no video.
 
         Raises:
-            MediaError: the chosen one is not there; the message lists what is.
+            MediaError: no such track; the message lists those available.
         """
         streams = videos(container)
         if self.video is None:
@@ -45,7 +45,7 @@ class Streams:
     def audio_of(
         self, path: str | Path, container: av.container.InputContainer
     ) -> av.AudioStream | None:
-        """The sound that is read; as :meth:`video_of`."""
+        """The chosen audio track; as :meth:`video_of`."""
         streams, wanted = container.streams.audio, self.audio
         if wanted is None:
             return _default(streams)
@@ -60,11 +60,11 @@ class Streams:
 
 
 USUAL = Streams()
-"""The default ones."""
+"""The default tracks."""
 
 
 def videos(container: av.container.InputContainer) -> list[av.VideoStream]:
-    """The videos of a file without attached pictures (covers)."""
+    """The video tracks of a file, without attached pictures (cover art)."""
     return [one for one in container.streams.video if not one.disposition & _COVER]
 
 
@@ -74,7 +74,7 @@ def language_of(stream: av.stream.Stream) -> str:
 
 
 def described(stream: av.stream.Stream, number: int) -> str:
-    """A track in a few words, such as ``1 (deu, ac3 5.1, default)``."""
+    """A short description of a track, such as ``1 (deu, ac3 5.1, default)``."""
     context = stream.codec_context
     kind = codec_name(stream) or "unknown codec"
     if context is not None and stream.type == "audio":
@@ -88,7 +88,7 @@ def described(stream: av.stream.Stream, number: int) -> str:
 
 
 def codec_name(stream: av.stream.Stream) -> str:
-    """What ffmpeg calls a track's codec, whoever decodes it; "" if nobody here does."""
+    """ffmpeg's name of a track's codec, whichever decoder is used; "" if there is none."""
     return stream.codec_context.codec.canonical_name if stream.codec_context is not None else ""
 
 

@@ -1,4 +1,4 @@
-"""Video out: frames, and sound if given, encoded and in a container."""
+"""Video output: frames, and sound if given, encoded into a container."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from lipsync.media.sound import clean_wave
 from lipsync.media.soundtrack import EncodedSound, Soundtrack
 
 _FORMS = {("uint8", (3,)): "rgb24", ("uint16", (4,)): "rgba64le"}
-_LARGE = 5_000_000  # pixels of a picture, of which x264 looks at 5 ahead and not at 10 to 50
-_FINE = Fraction(1, 90_000)  # seconds; the clock of a variable rate
+_LARGE = 5_000_000  # pixels; for larger frames x264's lookahead is 5 frames instead of 10 to 50
+_FINE = Fraction(1, 90_000)  # seconds; time base for variable rates
 
 
 def frame_rate(fps: Fraction | float | int) -> Fraction:
@@ -32,7 +32,7 @@ def frame_rate(fps: Fraction | float | int) -> Fraction:
         raise ConfigError(f"fps must be a positive number, got {fps}")
     else:
         ntsc = Fraction(max(1, round(fps)) * 1000, 1001)
-        near = min(2e-3, abs(fps - round(fps)))  # a whole rate stays one
+        near = min(2e-3, abs(fps - round(fps)))  # integer rates stay exact
         exact = ntsc if abs(fps - ntsc) < near else Fraction(fps).limit_denominator(1000)
     if exact <= 0:
         raise ConfigError(f"fps must be a positive number, got {fps}")
@@ -40,31 +40,31 @@ def frame_rate(fps: Fraction | float | int) -> Fraction:
 
 
 class VideoWriter:
-    """Write RGB frames, and sound if given: as H.264 (yuv420p, BT.709) and AAC, or otherwise.
+    """Write RGB frames, and sound if given; by default H.264 (yuv420p, BT.709) and AAC.
 
-    The file appears under its name only when the ``with`` block ends well; an error or Ctrl-C
-    leaves nothing. Codecs need even sides: an odd one gets one more row or column, a copy of the
-    last.
+    The file appears under its name only when the ``with`` block succeeds; an error or Ctrl-C leaves
+    nothing behind. Codecs need even dimensions: an odd one is padded by repeating the last row or
+    column.
 
     Args:
-        path: its suffix is one of ``CONTAINERS``.
-        fps: frames a second; of a variable rate the mean.
+        path: the output; its suffix is one of ``CONTAINERS``.
+        fps: frames per second; for a variable rate, the mean.
         size: width and height.
         audio: a wave (float32 mono, sample 0 = first frame), or a soundtrack; written whole, even
             past the last frame.
-        sample_rate: of the wave.
+        sample_rate: of the wave, in Hz.
         crf: quality, 0 (lossless) to 51; lower is better.
-        metadata: goes into the container (mp4 tags).
-        threads: of the video's encoder.
+        metadata: container tags.
+        threads: of the video encoder.
         codec: a name in ``VIDEO_CODECS``.
         preset: of the encoder, from "ultrafast" to "slower" (and smaller).
-        variable: frames have times of their own, see :meth:`write`.
-        alpha: keep what is transparent in the frames.
+        variable: frames have individual timestamps, see :meth:`write`.
+        alpha: keep the alpha channel.
         language: of the sound, an ISO 639 code.
-        beside: tracks of another file that are kept; their tags, too, where ``metadata`` has none.
+        beside: tracks kept from another file; its tags are the defaults for ``metadata``.
 
     Raises:
-        ConfigError: what cannot be encoded, here or at all.
+        ConfigError: a combination that cannot be encoded, at all or with this build of ffmpeg.
 
     Example:
         >>> with VideoWriter("out.mp4", 25, (96, 96), audio=wave) as video:  # doctest: +SKIP
@@ -109,7 +109,7 @@ class VideoWriter:
         self.crf, self.threads, self.preset, self.alpha = crf, threads, preset, alpha
         self.variable = variable
         self._clock = _FINE if variable else 1 / self.fps
-        self._last = (-1, Fraction(0))  # when the last frame begins, and the seconds it lasts
+        self._last = (-1, Fraction(0))  # start of the last frame, and its duration in seconds
         tags = (beside.tags if beside is not None else {}) | (metadata or {})
         self.metadata = {key: str(value) for key, value in tags.items()}
         self.language, self.beside = language, beside
@@ -131,7 +131,7 @@ class VideoWriter:
     def _open(self, temporary: Path) -> av.container.OutputContainer:
         flags = "+faststart"
         if not set(self.metadata) <= MP4_TAGS:
-            flags += "+use_metadata_tags"  # mp4 drops keys that iTunes does not know otherwise
+            flags += "+use_metadata_tags"  # otherwise mp4 drops keys unknown to iTunes
         suffix = temporary.suffix.lower()
         muxing = {"movflags": flags} if suffix in MP4 else {}
         container = av.open(f"file:{temporary}", "w", options=muxing)
@@ -140,19 +140,19 @@ class VideoWriter:
         video = container.add_stream(encoder.ffmpeg, rate=self.fps)
         video.width, video.height = (side + side % 2 for side in self.size)
         video.pix_fmt = encoder.alpha if self.alpha else encoder.pixels
-        # in order where the rate varies, so that the file says how long each frame is shown
+        # no reordering for variable rates, so that each frame's duration is stored
         options = encoder.tuning(self.crf, self.preset, self.variable)
         if encoder.ffmpeg == "libx264" and video.width * video.height > _LARGE:
             options |= (
                 {} if self.preset in PRESETS[:2] else {"rc-lookahead": "5"}
-            )  # frames it holds
+            )  # frames of lookahead
         video.options = options
         context = video.codec_context
         if encoder.tag and suffix != ".mkv":
-            context.codec_tag = encoder.tag  # what players of Apple ask for
+            context.codec_tag = encoder.tag  # Apple's players require it
         context.thread_count = self.threads
         context.time_base = self._clock
-        # BT.709, said in the stream, so that no player has to guess the colours from the size
+        # Tag the stream as BT.709, so that players do not guess the colours from the frame size
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
         try:
@@ -183,7 +183,7 @@ class VideoWriter:
 
         Args:
             frame: RGB uint8 (H, W, 3), or RGBA uint16 (H, W, 4).
-            start, seconds: of a variable rate, when it is shown, and for how long.
+            start, seconds: for a variable rate, presentation time and duration.
         """
         width, height = self.size
         form = _FORMS.get((frame.dtype.name, frame.shape[2:]))
@@ -204,7 +204,7 @@ class VideoWriter:
         at, lasting = Fraction(self.frames), 1 / self.fps
         if start is not None:
             at, lasting = Fraction(start) / self._clock, Fraction(seconds or 0)
-        picture.pts = max(round(at), self._last[0] + 1)  # two frames cannot share a moment
+        picture.pts = max(round(at), self._last[0] + 1)  # timestamps must increase
         picture.time_base = self._clock
         with naming_target(self.path):
             self._mux(self._video.encode(picture))
@@ -216,7 +216,7 @@ class VideoWriter:
         return [track for track in (self.audio, self.beside) if track is not None]
 
     def _mux(self, packets: list[av.Packet]) -> None:
-        """Write video packets; the last frame of all is shown for the time it was given."""
+        """Write video packets; the last frame keeps the duration it was given."""
         pts, lasting = self._last
         for packet in packets:
             if packet.pts == pts:
@@ -224,7 +224,7 @@ class VideoWriter:
             self._container.mux(packet)
 
     def _close(self, kind, error, trace) -> None:
-        """Finish the streams if all went well, and let go of the file in any case."""
+        """Finish the streams on success, and close the file in any case."""
         with ExitStack() as stack:
             for track in self._tracks():
                 stack.callback(track.close)

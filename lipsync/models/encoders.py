@@ -47,6 +47,7 @@ def decoder_stages(
     counts: list[int],
     *,
     bottom_stride: int,
+    antialias: bool = False,
     **options,
 ) -> list[nn.Sequential]:
     """Transposed convolutions that mirror :func:`encoder_stages`, from 1x1 to full resolution.
@@ -67,6 +68,7 @@ def decoder_stages(
             2,
             1,
             transposed=True,
+            antialias=antialias,
             output_padding=1 - sides[level] % 2,  # the encoder rounded odd sides up
             **plain,
         )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from lipsync.models.blocks import ConvBlock
+from lipsync.models.blocks import AntialiasedUp, ConvBlock
 from lipsync.models.syncnet_v2 import SyncNetV2
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -39,7 +39,9 @@ def without_norms(layers: nn.Sequential) -> nn.Sequential:
     """The layers, with each batch norm folded into the layer before it."""
     kept: list[nn.Module] = []
     for layer in layers:
-        if isinstance(layer, _NORMS):
+        if isinstance(layer, AntialiasedUp):
+            kept.append(layer.plain())
+        elif isinstance(layer, _NORMS):
             before = kept.pop()
             if isinstance(before, nn.Linear):
                 kept.append(fuse_linear_bn_eval(before, layer))

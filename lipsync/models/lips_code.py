@@ -32,8 +32,8 @@ class LipsCode(Wav2Lip):
     from sound. As a generator it goes from sound to code to picture.
 
     Args:
-        image_size, width, depth, feature, framing, references, grown_from: as in :class:`Wav2Lip`;
-            ``width`` and ``depth`` are those of the editor.
+        image_size, width, depth, feature, framing, references, grown_from, antialias: as in
+            :class:`Wav2Lip`; ``width`` and ``depth`` are those of the editor.
         numbers: size of the code; each number has mean 0 and variance 1 over the training set.
         sound_width: factor on the channels of the audio encoder.
         mouth: region that the coder reads in the unit crop, which depends on the framing: left,
@@ -62,11 +62,12 @@ class LipsCode(Wav2Lip):
         mouth: Sequence[float] = (0.2, 0.5, 0.8, 1.0),
         colours: Sequence[float] | None = None,
         grown_from: Sequence[int] = (),
+        antialias: bool = False,
     ) -> None:
         check_whole("LipsCode: numbers", numbers, 1)
         mouth = check_box("LipsCode: mouth", mouth)
         colours = None if colours is None else check_box("LipsCode: colours", colours)
-        seen = framing, "warp", references, grown_from
+        seen = framing, "warp", references, grown_from, antialias
         super().__init__(image_size, width, depth, feature, *seen)
         del self.config["head"]
         self.config |= {"numbers": numbers, "sound_width": sound_width, "mouth": mouth}

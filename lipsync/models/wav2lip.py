@@ -43,6 +43,8 @@ class Wav2Lip(FaceGenerator):
             ``image_size``. Training can start from their weights (``model.init_from``). Flows are
             relative to the image size, so the warp head samples references at full resolution from
             the start.
+        antialias: low-pass filter upsampled features (:class:`.blocks.AntialiasedUp`), which
+            prevents stripes on faces unlike those in the training set.
 
     Shape: ``mel (B[, T], 1, 80, 16)`` in [-4, 4] and ``faces (B[, T], 3 + 3 * references, H, W)``
     in [0, 1], masked target then references -> ``(B[, T], 3, H, W)`` in [0, 1].
@@ -63,6 +65,7 @@ class Wav2Lip(FaceGenerator):
         head: str = "paint",
         references: int = 1,
         grown_from: Sequence[int] = (),
+        antialias: bool = False,
     ) -> None:
         super().__init__()
         check_config("Wav2Lip", image_size, width, depth)
@@ -78,6 +81,7 @@ class Wav2Lip(FaceGenerator):
             "head": head,
             "references": references,
             "grown_from": check_growth("Wav2Lip", grown_from, image_size),
+            "antialias": bool(antialias),
         }
         image_size, *outer = sizes_of(self.config)  # of the U-Net, and of the outer stages
         last = len(halvings(image_size))  # level 0 is full resolution, level `last` is 3x3 or 4x4
@@ -104,6 +108,7 @@ class Wav2Lip(FaceGenerator):
             encoder,
             [count(level, 2) for level in levels],
             bottom_stride=1,
+            antialias=antialias,
         )
         self.face_decoder_blocks = nn.ModuleList([nn.Sequential(ConvBlock(bottom, bottom, 1)), *up])
         c32 = scaled(32, width)

@@ -1,4 +1,4 @@
-"""The embedded default data set: generated talking heads whose mouths follow generated speech."""
+"""The built-in sample data set: synthetic talking heads with synthetic speech, in sync."""
 
 from lipsync.sample.corpus import make_sample_corpus
 

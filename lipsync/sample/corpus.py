@@ -1,4 +1,4 @@
-"""The default data: a generated talking-head corpus in the layout of raw LRS2 footage."""
+"""The sample corpus: synthetic talking heads in the layout of raw LRS2 footage."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from lipsync.sample.head import HeadRenderer, random_motion
 from lipsync.sample.looks import random_look
 from lipsync.sample.speech import Utterance, Voice, speak
 
-VERSION = 1  # of the generator; raise it whenever the same seed gives other pictures or sounds
+VERSION = 1  # increment whenever the same seed gives different output
 FPS = 25
 MARKER = "sample.json"
-# frame k shows the mouth in the middle of its 40 ms: the lips lead the sound by this much
+# frame k shows the mouth at the middle of its 40 ms, so the lips lead the sound by this much
 MOUTH_LEAD = 0.5 / FPS
 
 
@@ -52,7 +52,7 @@ def make_clip(seed: int, speaker: int, clip: int, seconds: float, size: int) -> 
     """Generate one clip; the same arguments give the same samples and pixels."""
     look = random_look(seed, speaker)
     voice = Voice.random(np.random.default_rng([seed, 3, speaker]), low=look.masculine)
-    # sound, setting and motion draw from streams of their own
+    # separate random streams for sound, setting and motion
     sound, setting, motion = (np.random.default_rng([seed, 4 + i, speaker, clip]) for i in range(3))
     utterance = speak(sound, voice, seconds)
     count = round(seconds * FPS)
@@ -67,11 +67,11 @@ def make_clip(seed: int, speaker: int, clip: int, seconds: float, size: int) -> 
 
 
 def split_keys(speakers: int, clips: int) -> dict[str, list[str]]:
-    """Keys of each split: ``test`` has only speakers that no other split has.
+    """Keys of each split; the speakers of ``test`` are in no other split.
 
-    A quarter of the speakers, three at least when there are six, are held out for ``test``; from
-    ten speakers on one more is held out for ``val``. Every training speaker's last eighth of clips
-    (one at least) goes to ``val`` too: an utterance unseen, from a face seen.
+    A quarter of the speakers (at least three of six or more) are held out for ``test``; with ten
+    speakers or more, one more is held out for ``val``. The last eighth of every training speaker's
+    clips (at least one) also goes to ``val``: unseen utterances of seen faces.
     """
     testing = max(3, speakers // 4) if speakers >= 6 else 1
     validating = 1 if speakers >= 10 else 0
@@ -101,14 +101,14 @@ def make_sample_corpus(
 ) -> Path:
     """Generate talking heads: ``<root>/<speaker>/<clip>.mp4`` and ``filelists/<split>.txt``.
 
-    25 frames a second of ``size`` x ``size`` pixels and 16 kHz mono sound, in sync. The content
-    depends on the arguments only, not on ``workers`` (processes; by default as many as cores, eight
-    at most). A corpus of the same arguments and generator version that is complete at ``root`` is
-    left as it is; anything less is made again. See :func:`split_keys` for the splits.
+    25 fps, ``size`` x ``size`` pixels and 16 kHz mono sound, in sync. The content depends only on
+    the arguments, not on ``workers`` (processes; by default one per core, at most eight). If
+    ``root`` holds a complete corpus with the same arguments and generator version, it is kept;
+    anything else is made again. See :func:`split_keys` for the splits.
 
     Raises:
         ConfigError: fewer than 3 speakers or 2 clips, under 1 second, or a ``size`` that is odd or
-            under 128 pixels (the face would be too small to find).
+            under 128 pixels (the face would be too small to detect).
     """
     root = Path(root)
     if speakers < 3 or clips < 2 or seconds < 1 or size < 128 or size % 2:
@@ -127,7 +127,7 @@ def make_sample_corpus(
         lists = [f"filelists/{split}.txt" for split in keys]
         if all((root / file).is_file() for file in files + lists):
             return root
-    for file in set(before.get("files", [])) - set(files):  # of an earlier recipe
+    for file in set(before.get("files", [])) - set(files):  # left from an earlier recipe
         if re.fullmatch(r"speaker\d+/\d+\.mp4", str(file)):
             (root / file).unlink(missing_ok=True)
     _mark(root, {"recipe": recipe, "complete": False, "files": files})
@@ -138,12 +138,12 @@ def make_sample_corpus(
             bar.update()
     for split, members in keys.items():
         write_split(root, split, members)
-    _mark(root, {"recipe": recipe, "complete": True, "files": files})  # last: all else is there
+    _mark(root, {"recipe": recipe, "complete": True, "files": files})  # last: now it is complete
     return root
 
 
 def _marked(root: Path) -> dict:
-    """What the marker says; empty without a readable one."""
+    """The content of the marker file; empty if it is missing or unreadable."""
     try:
         found = json.loads((root / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -157,7 +157,7 @@ def _mark(root: Path, content: dict) -> None:
 
 
 def _spread(write, jobs: list[tuple[int, int]], workers: int) -> Iterator[None]:
-    """Run ``write(*job)`` for every job, in this process or in several."""
+    """Run ``write(*job)`` for every job, in one or more processes."""
     if workers == 1:
         for job in jobs:
             yield write(*job)

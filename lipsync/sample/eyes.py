@@ -1,4 +1,4 @@
-"""Eyes for one frame: lids that blink, an iris that looks about; a shader over face coordinates."""
+"""A shader of the eyes for one frame: blinking lids and a moving iris, over face coordinates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EYE_HALF = 0.135  # half the width of the opening, head units
 def shade_eye(
     look: Look, side: int, u: Array, v: Array, blink: float, gaze: tuple[float, float], light: Array
 ) -> tuple[Array, Array]:
-    """Colours (h, w, 3) and coverage (h, w) of one eye; ``side`` is -1 for the left of the picture.
+    """Colours (h, w, 3) and coverage (h, w) of one eye; ``side`` is -1 for the left of the image.
 
     ``blink`` runs from 0 (open) to 1 (shut); ``gaze`` is the iris' shift in head units.
     """

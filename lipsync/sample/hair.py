@@ -1,4 +1,4 @@
-"""Hair styles: what lies behind the face and what frames it, as lit layers of strands."""
+"""Hair styles, as lit layers of strands behind and around the face."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from lipsync.sample.shading import Array, Light, bump, lit, noise, normals, samp
 
 Layer = tuple[Array, Array]  # colour (h, w, 3), coverage (h, w)
 
-# how far hair stands off the skull at the crown and the sides, and where the hairline runs (head
-# units); how low the sides reach, and how far the part is off the middle
+# height of the hair above the skull at the crown and the sides, and position of the hairline (head
+# units); how low the sides reach, and the offset of the parting from the middle
 _SHAPES = {
     "short": (0.10, 0.05, -0.60, 0.05, 0.0),
     "buzz": (0.035, 0.02, -0.62, 0.00, 0.0),

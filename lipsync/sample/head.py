@@ -1,4 +1,4 @@
-"""Frames of one talking clip: the baked head, warped and moved, with a living mouth and eyes."""
+"""Renders the frames of a clip: the baked head, warped and moved, with animated mouth and eyes."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Motion:
 class HeadRenderer:
     """Renders square RGB frames of one speaker in one setting (light, room, framing).
 
-    Everything that holds still is baked once, drawing on ``rng``; ``render`` is then a few
-    milliseconds and deterministic.
+    Everything static is baked once, using ``rng``; ``render`` then takes a few milliseconds and is
+    deterministic.
     """
 
     def __init__(self, look: Look, rng: np.random.Generator, size: int) -> None:
@@ -54,7 +54,7 @@ class HeadRenderer:
         )
         self.texture = bake_head(look, self.light, rng, self.unit * TEXTURE_SCALE)
         body = bake_body(look, self.light, rng, size, self.unit, self.origin)
-        self.body = body[int(self.origin[1]) :]  # nothing of it is above the eyes
+        self.body = body[int(self.origin[1]) :]  # the body does not reach above the eyes
         self.background = bake_background(rng, size)
         self.grain = rng.normal(0, 1.3, (size + 32, size + 32, 1)).astype(np.float32)
         self.grain = self.grain + rng.normal(0, 0.6, (size + 32, size + 32, 3)).astype(np.float32)
@@ -62,7 +62,7 @@ class HeadRenderer:
         self._grid = u + 0.5, v + 0.5
 
     def render(self, mouth: Array, motion: Motion, noise_at: tuple[int, int] = (0, 0)) -> Array:
-        """One frame, uint8 RGB (size, size, 3), of articulation ``mouth`` (7,) and ``motion``.
+        """One frame, uint8 RGB (size, size, 3), for articulation ``mouth`` (7,) and ``motion``.
 
         ``noise_at`` (two integers below 32) places the sensor noise, which should differ per frame.
         """
@@ -78,7 +78,7 @@ class HeadRenderer:
         return self._expose(frame, motion, noise_at)
 
     def _behind(self, motion: Motion) -> Array:
-        """Room and body; shoulders follow a third of the head's sway."""
+        """Room and body; the shoulders follow a third of the head's sway."""
         shift = np.array(
             [[1, 0, 0.35 * motion.x * self.unit], [0, 1, 0.25 * motion.y * self.unit]], np.float32
         )
@@ -90,7 +90,7 @@ class HeadRenderer:
         return frame
 
     def _extent(self, motion: Motion) -> tuple[slice, slice]:
-        """The part of the frame that the head's canvas can touch."""
+        """The part of the frame that the head's canvas can cover."""
         x = self.origin[0] + self.unit * motion.x
         y = self.origin[1] + self.unit * motion.y
         reach = 1.32 * self.unit
@@ -99,20 +99,20 @@ class HeadRenderer:
         return slice(top, bottom), slice(left, right)
 
     def _face_coordinates(self, motion: Motion, rows: slice, columns: slice) -> tuple[Array, Array]:
-        """Where on the face each pixel looks: the inverse of roll, scale, shift, and turn."""
+        """Face coordinates of each pixel: the inverse of roll, scale, shift, and turn."""
         x = self._grid[0][rows, columns] - (self.origin[0] + self.unit * motion.x)
         y = self._grid[1][rows, columns] - (self.origin[1] + self.unit * motion.y)
         factor = 1 / (self.unit * motion.scale)
         c, s = np.cos(motion.roll) * factor, np.sin(motion.roll) * factor
         u = np.float32(c) * x + np.float32(s) * y
         v = np.float32(-s) * x + np.float32(c) * y
-        # a turn moves what is nearer to the camera further: depth of a dome with a nose on it
+        # parallax of a turn: depth of a dome with a nose
         depth = 0.75 * np.exp(-((u / 0.80) ** 2) - ((v - 0.05) / 1.05) ** 2)
         depth = depth + 0.16 * bump(u, v, (0.0, 0.30), (0.10, 0.16))
         return u - np.float32(motion.yaw) * depth, v - np.float32(motion.pitch) * depth
 
     def _skin(self, pose: Pose, raised: float, u: Array, v: Array) -> Array:
-        """The baked head under the pulls of jaw, mouth corners and brows, RGBA."""
+        """The baked head warped by jaw, mouth corners and brows, RGBA."""
         scale = self.unit * TEXTURE_SCALE
         at_u, at_v = (u - LEFT) * scale - 0.5, (v - TOP) * scale - 0.5
         upper, lower = slice(0, len(v) * 2 // 5), slice(len(v) // 2, None)
@@ -134,7 +134,7 @@ class HeadRenderer:
         return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
     def _shaded(self, view: Array, u: Array, v: Array, at: tuple[slice, slice], shader) -> None:
-        """Run a shader at twice the frame's resolution and lay the result over ``view``."""
+        """Run a shader at twice the frame's resolution and composite the result onto ``view``."""
         small_u, small_v = u[at], v[at]
         height, width = small_u.shape
         fine = (2 * width, 2 * height)
@@ -169,7 +169,7 @@ class HeadRenderer:
 
 
 def smooth_walk(rng: np.random.Generator, frames: int, seconds: float, fps: float = 25) -> Array:
-    """A smooth random track of unit size with features about ``seconds`` long."""
+    """A smooth random curve of about unit amplitude that varies over about ``seconds``."""
     knots = rng.standard_normal(int(frames / fps / seconds) + 4)
     at = np.arange(frames) / fps / seconds + 1
     i = at.astype(int)

@@ -27,7 +27,7 @@ STYLES_HIGH = ("long", "bun", "bob", "curls", "fringe", "tied")
 
 @dataclass(frozen=True)
 class Look:
-    """One speaker's appearance; neutral values where the meaning is a factor are 1."""
+    """One speaker's appearance; factors have a neutral value of 1."""
 
     skin: Colour
     hair: Colour
@@ -58,7 +58,7 @@ class Look:
 
 
 def random_look(seed: int, index: int) -> Look:
-    """The look of speaker ``index``: the lists are walked so that neighbours never look alike."""
+    """The look of speaker ``index``, chosen so that neighbouring speakers never look alike."""
     rng = np.random.default_rng([seed, 1, index])
     turn = int(np.random.default_rng([seed, 2]).integers(64))
     masculine = (index + turn) % 2 == 0
@@ -75,7 +75,7 @@ def random_look(seed: int, index: int) -> Look:
     beards = ("none", "full", "stubble", "none", "goatee", "stubble", "moustache")
     beard = beards[pair % len(beards)] if masculine else "none"
     glasses = ("none", "none", "square", "none", "none", "round", "none")[walk % 7]
-    if beard in ("full", "goatee"):  # with glasses too, little of the face is left to be found
+    if beard in ("full", "goatee"):  # glasses, too, would hide too much of the face
         glasses = "none"
     return Look(
         skin=tuple(skin.clip(0, 1).tolist()),

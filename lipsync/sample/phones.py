@@ -1,8 +1,8 @@
-"""What the generated speakers say: a phone inventory, and random speech as a timeline of phones.
+"""A phone inventory, and random speech as a timeline of phones.
 
-Every phone states both what is heard (formants, voicing, noise) and what is seen (jaw, lips,
-tongue), so that sound and picture come from one description. Formant values are textbook averages
-for adult speech (Peterson and Barney 1952, rounded); the articulation is the common viseme chart.
+Every phone defines both its acoustics (formants, voicing, noise) and its articulation (jaw, lips,
+tongue), so that sound and image come from one description. Formant values are textbook averages for
+adult speech (Peterson and Barney 1952, rounded); the articulation is the common viseme chart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-NOISE_BANDS = {  # Hz; what a constriction at that place lets through
+NOISE_BANDS = {  # Hz; passband of a constriction at that place
     "lips": (300.0, 1400.0),
     "velum": (1300.0, 2600.0),
     "palate": (2200.0, 4800.0),
@@ -22,7 +22,7 @@ NOISE_BANDS = {  # Hz; what a constriction at that place lets through
 
 @dataclass(frozen=True)
 class Phone:
-    """One phone: what is heard and, in [0, 1] (``width``: [-1, 1]), what is seen."""
+    """One phone: its acoustics, and its articulation in [0, 1] (``width``: [-1, 1])."""
 
     name: str
     seconds: float
@@ -33,9 +33,9 @@ class Phone:
     band: str = "broad"  # which NOISE_BANDS entry frication and burst pass through
     burst: float = 0.0  # amplitude of the release of a plosive; > 0 makes this a plosive
     jaw: float = 0.1
-    part: float = 0.25  # lips apart beyond what the jaw does
-    width: float | None = None  # spread; None: whatever the neighbours do
-    round: float | None = None  # rounded and protruded; None: whatever the neighbours do
+    part: float = 0.25  # lip opening in addition to the jaw's
+    width: float | None = None  # spread; None: taken from the neighbours
+    round: float | None = None  # rounded and protruded; None: taken from the neighbours
     tuck: float = 0.0  # lower lip under the upper teeth (f, v)
     tongue: float = 0.15  # tip raised
     closed: float = 0.0  # lips pressed together (m, b, p)
@@ -93,7 +93,7 @@ PAUSE = Phone("-", 0.25, (480, 1450, 2500), jaw=0.0, part=0.0, width=0.0, round=
 
 @dataclass(frozen=True)
 class Segment:
-    """A phone at its place in time, with the syllable's stress (about 1) and pitch accent."""
+    """A phone with its times, and its syllable's stress (about 1) and pitch accent."""
 
     phone: Phone
     start: float
@@ -126,7 +126,7 @@ def random_speech(
         vowel = VOWELS[rng.integers(len(VOWELS))]
         coda = CONSONANTS[rng.integers(len(CONSONANTS) - 4)]  # no syllable ends in r w y h
         syllable = (onset, vowel, coda)[:count]
-        # an average syllable here is 0.245 s when phones keep their usual length
+        # an average syllable is 0.245 s at the phones' usual lengths
         pace = 0.245 * syllables_per_second
         for phone in syllable:
             say(phone, phone.seconds * rng.uniform(0.88, 1.15) / pace, stress, accent)
@@ -136,7 +136,7 @@ def random_speech(
             until_pause = int(rng.integers(4, 8))
     if clock < seconds - 0.05:
         say(PAUSE, seconds - clock)
-    # squeeze or stretch a little so that the timeline ends on the clip's end
+    # stretch or compress slightly so that the timeline fills the clip
     scale = seconds / clock
     segments, at = [], 0.0
     for phone, length, stress, accent in phones:

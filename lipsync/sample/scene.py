@@ -1,4 +1,4 @@
-"""What is behind the head: an out-of-focus room, and neck, shoulders and clothes."""
+"""The scene around the head: an out-of-focus room, and neck, shoulders and clothes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def bake_body(
     shirt = np.asarray(look.shirt, np.float32)
     weave = 1 + 0.05 * noise(rng, u.shape, (1.5, 1.5))
     plain = np.broadcast_to(shirt, (*u.shape, 3)) * weave[..., None]
-    inner = np.array([0.86, 0.86, 0.88], np.float32)  # what a jacket is worn over
+    inner = np.array([0.86, 0.86, 0.88], np.float32)  # the shirt under a jacket
     cloth, opening = _collar(look, plain, inner, u, v)
     cloth = lit(cloth.astype(np.float32), normal, light.key, light.warmth) * light.strength * 0.95
     rim = np.exp(-(((opening - 0.0) / 0.022) ** 2))

@@ -36,13 +36,13 @@ def mix(a: Array, b: Array | tuple[float, ...], weight: Array) -> Array:
 
 
 def spread(weight: Array) -> Array:
-    """(h, w) to (h, w, 3), copied: numpy is slow at broadcasting along three numbers."""
+    """(h, w) -> (h, w, 3), copied: numpy is slow to broadcast over a last axis of three."""
     weight = np.asarray(weight, np.float32)
     return cv2.merge([weight, weight, weight])
 
 
 def over(below: Array, top: Array) -> None:
-    """Lay premultiplied RGBA float32 ``top`` over RGB ``below``, in place."""
+    """Composite premultiplied RGBA float32 ``top`` onto RGB ``below``, in place."""
     below *= spread(1 - top[..., 3])
     below += cv2.cvtColor(top, cv2.COLOR_RGBA2RGB)
 

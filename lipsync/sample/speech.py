@@ -1,9 +1,9 @@
-"""Speech-like sound and the mouth that makes it, from a small source-filter synthesiser.
+"""Speech-like sound and matching mouth movements, from a small source-filter synthesiser.
 
 A glottal pulse train (the KLGLOTT88 pulse, Klatt and Klatt 1990) and aspiration pass through a
 cascade of five formant resonators (Klatt 1980, eq. 1-2) whose targets glide from phone to phone;
-band-limited noise makes fricatives and bursts. The same timeline gives the articulation, so the
-mouth is determined by what is heard.
+band-limited noise makes fricatives and bursts. The articulation comes from the same timeline, so
+the sound determines the mouth.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from scipy.signal import butter, lfilter, sosfilt
 from lipsync.sample.phones import NOISE_BANDS, Segment, random_speech
 
 SAMPLE_RATE = 16000
-CONTROL_RATE = 200  # parameter frames a second
+CONTROL_RATE = 200  # parameter frames per second
 HOP = SAMPLE_RATE // CONTROL_RATE
 MOUTH = ("jaw", "part", "width", "round", "tuck", "tongue", "closed")
 
 
 @dataclass(frozen=True)
 class Voice:
-    """How one speaker sounds."""
+    """Voice parameters of one speaker."""
 
     f0: float = 130.0  # Hz
     intonation: float = 0.15  # size of pitch movements, relative
@@ -35,7 +35,7 @@ class Voice:
 
     @classmethod
     def random(cls, rng: np.random.Generator, low: bool) -> Voice:
-        """A voice of a speaker with a low (about 85-150 Hz) or a high one (165-250 Hz)."""
+        """A random voice, low (about 85-150 Hz) or high (165-250 Hz)."""
         return cls(
             f0=rng.uniform(88, 145) if low else rng.uniform(168, 240),
             intonation=rng.uniform(0.08, 0.2),
@@ -62,7 +62,7 @@ class Utterance:
 
 
 def speak(rng: np.random.Generator, voice: Voice, seconds: float) -> Utterance:
-    """Random speech of exactly ``seconds``: the sound, and the mouth of the same timeline."""
+    """Random speech of exactly ``seconds``: the sound, and the mouth on the same timeline."""
     segments = random_speech(rng, seconds, voice.syllables_per_second)
     wave = _sound(rng, voice, segments, round(seconds * SAMPLE_RATE))
     return Utterance(wave, _mouth(segments, seconds), segments)
@@ -85,7 +85,7 @@ def _glide(track: np.ndarray, seconds: float) -> np.ndarray:
 
 
 def _from_neighbours(values: list[float | None]) -> list[float]:
-    """Fill None from the stated values before and after: lips that a phone leaves free."""
+    """Fill None, where a phone leaves the lips free, from the values before and after."""
     known = [i for i, value in enumerate(values) if value is not None]
     return list(np.interp(range(len(values)), known, [values[i] for i in known]))
 
@@ -105,7 +105,7 @@ def _mouth(segments: list[Segment], seconds: float) -> np.ndarray:
     mouth = [
         _glide(_steps(segments, tracks[name], count), glide.get(name, 0.09)) for name in MOUTH[:-1]
     ]
-    # lips of m, b, p are fully closed while the sound is: ramps of 30 ms lie outside the phone
+    # lips are fully closed throughout m, b, p: the 30 ms ramps lie outside the phone
     clock = (np.arange(count) + 0.5) / CONTROL_RATE
     closed = np.zeros(count)
     for segment in segments:
@@ -117,7 +117,7 @@ def _mouth(segments: list[Segment], seconds: float) -> np.ndarray:
 
 
 def _release(segment: Segment) -> float:
-    """When a plosive opens; the end of the phone for the others."""
+    """The time when a plosive is released; for other phones, their end."""
     return segment.end - (0.022 if segment.phone.burst else 0.0)
 
 

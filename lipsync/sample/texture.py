@@ -1,4 +1,4 @@
-"""The still part of a head: skin over a height field, ears, brows, beard and glasses, lit once."""
+"""The static part of a head: skin over a height field, ears, brows, beard and glasses, lit once."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def bake_head(look: Look, light: Light, rng: np.random.Generator, unit: float) -
 
 
 def _over(below: Array, colour: Array, cover: Array) -> Array:
-    """Lay a colour with coverage over a premultiplied RGBA picture."""
+    """Composite a colour with coverage onto a premultiplied RGBA image."""
     cover = cover[..., None]
     top = np.concatenate([colour.clip(0, 1) * cover, cover], axis=-1)
     return top + below * (1 - cover)
@@ -146,7 +146,7 @@ def _skin(
 
 
 def _features(look: Look, rng: np.random.Generator, skin: Array, u: Array, v: Array) -> Array:
-    """What is painted on the lit skin: nostrils, lid creases, brows, beard."""
+    """Details painted on the lit skin: nostrils, lid creases, brows, beard."""
     a = np.abs(u)
     tip = 0.335 * look.nose_length
     nostril = step(
@@ -182,7 +182,7 @@ def _brows(look: Look, rng: np.random.Generator, skin: Array, u: Array, v: Array
     cover = step(1.35, 0.45, np.abs(v - spine) / np.maximum(half, 1e-3)) * hairs
     cover = cover * step(0.105, 0.16, a) * step(0.56, 0.47, a)
     tone = np.asarray(look.hair, np.float32) * 0.62 + 0.02
-    if sum(look.hair) > 1.5:  # brows of fair and grey hair stay darker than it
+    if sum(look.hair) > 1.5:  # with fair or grey hair the brows stay darker
         tone = tone * 0.75
     return mix(skin, tone, (0.88 * cover).clip(0, 1))
 

@@ -1,4 +1,4 @@
-"""Which lines sound like one person. Pure, but for the pitch of the voice."""
+"""Speaker clustering: groups lines by voice."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from lipsync.audio import SAMPLE_RATE, mfcc
 
-_LOUD_DB = 25.0  # below its loudest frames a frame is a pause
-_RATE = 100  # frames a second
-_LEAST = 400  # samples that cepstra need
-_NEVER = 1e9  # added to how unlike lines are that cannot be of one person,
-_DOUBTED = 5.0  # and those that probably are not; two voices differ by 3 to 30
-_ANGLE = 20.0  # times one minus the cosine of voiceprints, to count as much
+_LOUD_DB = 25.0  # below the loudest frames; quieter frames are pauses
+_RATE = 100  # frames per second
+_LEAST = 400  # minimum number of samples for cepstra
+_NEVER = 1e9  # penalty for lines that cannot be by the same person,
+_DOUBTED = 5.0  # and for those that probably are not; two voices differ by 3 to 30
+_ANGLE = 20.0  # scales the cosine distance of voiceprints to that range
 
 
 def voice_rows(wave: np.ndarray) -> np.ndarray:
-    """What a voice sounds like, frame by frame.
+    """Voice features, frame by frame.
 
     Args:
         wave: float32 (n,) at 16 kHz, a line of speech.
 
     Returns:
-        float64 (frames, 13): twelve cepstra and the logarithm of the pitch, every 10 ms; pitch is
-        NaN where nothing is voiced. No frames where the line is silent.
+        float64 (frames, 13): twelve cepstra and the log pitch, every 10 ms, without pauses; pitch
+        is NaN in unvoiced frames. No frames for a silent line.
     """
     from lipsync.voice.pitch import HOP_LENGTH, track_pitch
 
@@ -34,7 +34,7 @@ def voice_rows(wave: np.ndarray) -> np.ndarray:
     pitch = track_pitch(wave)[:: SAMPLE_RATE // _RATE // HOP_LENGTH]
     count = min(len(cepstra), len(pitch))
     voiced = np.where(pitch > 0, pitch, np.nan)[:count]
-    energy = cepstra[:count, 0]  # a natural logarithm
+    energy = cepstra[:count, 0]  # natural logarithm
     loud = energy > np.quantile(energy, 0.95) - _LOUD_DB * np.log(10) / 10
     return np.column_stack([cepstra[:count, 1:], np.log(voiced)])[loud]
 
@@ -46,21 +46,21 @@ def cluster(
     apart: Sequence[tuple[int, int]] = (),
     doubted: Sequence[tuple[int, int]] = (),
 ) -> list[int]:
-    """Lines in groups of one voice each: the two most alike are joined until few enough are left.
+    """Group lines by voice, by agglomerative clustering.
 
-    How unlike two groups are is the squared distance of their means in units of their spread, over
-    all that is known of a voice (Mahalanobis, with a diagonal covariance); of voiceprints, one
-    minus the cosine of their sums. It counts by how long both are, as in Ward's method: else one
-    odd line stays alone, and all others are joined.
+    The distance of two groups is the squared Mahalanobis distance of their mean features, with a
+    diagonal covariance; for voiceprints, one minus the cosine of their sums. It is weighted by the
+    groups' durations, as in Ward's method: otherwise one odd line would stay alone and all others
+    be merged.
 
     Args:
-        voices: of each line :func:`voice_rows`, or of each its voiceprint (d,), zeros for unknown
+        voices: :func:`voice_rows` of each line, or the voiceprint (d,) of each, zeros if unknown
             (:func:`lipsync.translation.voiceprints.voiceprints`).
-        count: groups that are wanted; fewer where there are fewer lines.
-        faces: of each line the face that is seen to say it, None where none is: lines of one face
-            are one person's.
-        apart: pairs of lines of two people, as they are seen at the same time.
-        doubted: pairs that are probably of two people, unless their voices are much alike.
+        count: number of groups; fewer if there are fewer lines.
+        faces: the face seen to speak each line, None if there is none; lines with the same face
+            are by the same person.
+        apart: pairs of lines by different people, whose faces are visible at the same time.
+        doubted: pairs that are probably by different people, unless their voices are very similar.
 
     Returns:
         The group of each line, numbered by their first lines.
@@ -96,14 +96,14 @@ def cluster(
 
 
 def _sums(rows: np.ndarray) -> np.ndarray:
-    """(3, 13): how many frames are known, their sums and their squares' sums."""
+    """(3, 13): count, sum and sum of squares of each feature's known values."""
     known = np.isfinite(rows)
     filled = np.where(known, rows, 0.0)
     return np.stack([known.sum(axis=0), filled.sum(axis=0), np.square(filled).sum(axis=0)])
 
 
 def _unlike(sums: np.ndarray) -> np.ndarray:
-    """(groups, groups), from (groups, 3, 13); what a group has too few frames of does not count."""
+    """Distances (groups, groups) from (groups, 3, 13); features with too few frames are ignored."""
     counts = sums[:, 0]
     means = sums[:, 1] / np.maximum(counts, 1)
     spread = np.maximum(sums[:, 2] / np.maximum(counts, 1) - np.square(means), 0)
@@ -115,7 +115,7 @@ def _unlike(sums: np.ndarray) -> np.ndarray:
 
 
 def _angles(sums: np.ndarray) -> np.ndarray:
-    """(groups, groups), from voiceprints (groups, d); what is unknown is like all others."""
+    """Distances (groups, groups) from voiceprints (groups, d); unknown ones are at distance 0."""
     lengths = np.linalg.norm(sums, axis=1)
     known = np.outer(lengths, lengths) > 0
     cosines = sums @ sums.T / np.where(known, np.outer(lengths, lengths), 1)

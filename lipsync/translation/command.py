@@ -1,4 +1,4 @@
-"""``lipsync translate``: the options, and what is done with them."""
+"""The command ``lipsync translate``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def add_translate(commands: Any) -> None:
 
 
 class _ByName(argparse.Action):
-    """One value for all, or a mapping of NAME=VALUE."""
+    """One value for all speakers, or a mapping of NAME=VALUE."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: Any, value: Any, flag: Any = None
@@ -111,7 +111,7 @@ def _translate(
 
 
 def _flags(options: dict[str, Any]) -> Iterator[str]:
-    """The words of a command line that goes on to the end with these options, uncorrected."""
+    """Command-line arguments for a full run with these options, without corrections."""
     for name, value in options.items():
         if value is None or name in ("until", "correct"):
             continue

@@ -1,5 +1,5 @@
-"""Corrections that are given from outside: the file that a page to proof-read saves, or texts by
-the numbers of their lines. They are put where a person would write them, in the work folder."""
+"""Corrections from outside: a file saved by the proof-reading page, or texts by line number.
+They are written into the files of the work folder, where a person would edit them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _REMEDY = "save it again on the page that --proof writes"
 
 @dataclass(frozen=True)
 class Correction:
-    """What is to become of a line.
+    """The correction of a line.
 
     Attributes:
         line: its number, from 1.
-        text, source: the new translation, and what was said; ``None`` where it stays.
-        old_text, old_source: what was corrected; ``None`` where anything is.
+        text, source: the new translation and source text; ``None`` to keep the old one.
+        old_text, old_source: the texts before the correction; ``None`` accepts any.
     """
 
     line: int
@@ -33,15 +33,15 @@ class Correction:
 
 
 def read_corrections(options: Options, folder: Path) -> list[Correction]:
-    """The corrections that ``options.correct`` holds or names.
+    """The corrections in ``options.correct``, or in the file that it names.
 
     Args:
-        options: those of the translation.
-        folder: what there is in its language, ``<work>/<to>``.
+        options: the options of the translation.
+        folder: the folder of the target language, ``<work>/<to>``.
 
     Raises:
-        ConfigError: nothing is translated yet, or a number that is none.
-        MediaError: the file cannot be read, or is of another language.
+        ConfigError: nothing is translated yet, or an invalid line number.
+        MediaError: the file cannot be read, or is for another language.
     """
     given = options.correct
     if not (folder / "translation.json").exists():
@@ -75,11 +75,10 @@ def _correction(path: Path, number: int, row: Row) -> Correction:
 
 
 def correct_lines(job: TranslationJob) -> None:
-    """Write corrections into ``transcript.json`` and ``<to>/translation.json``; those that are
-    there already change nothing.
+    """Write corrections into ``transcript.json`` and ``<to>/translation.json``; idempotent.
 
     Raises:
-        ConfigError, MediaError: as :func:`read_corrections`; a line that is not there, or that has
+        ConfigError, MediaError: as :func:`read_corrections`; or a line that does not exist or has
             changed since it was corrected. Nothing is written then.
     """
     path, heard = job.folder / "translation.json", job.work / "transcript.json"
@@ -97,7 +96,7 @@ def correct_lines(job: TranslationJob) -> None:
             segment = _row(heard, transcript["segments"], one.line)
             _replace(job, heard, segment, "text", one.line, one.old_source, one.source)
             if one.text is not None:
-                row["source"] = one.source  # else it is translated again
+                row["source"] = one.source  # or it would be translated again
         if one.text is not None:
             _replace(job, path, row, "text", one.line, one.old_text, one.text)
     if transcript["segments"]:

@@ -1,24 +1,24 @@
-"""When each new line is spoken, and how fast. Pure."""
+"""Scheduling of the new lines: when each is spoken, and how fast. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-GAP = 0.1  # seconds of silence that are left between lines
-COMFORTABLE = 1.15  # times as fast: beyond it, pauses are borrowed first
-LEAD = 1.0  # seconds that a line may begin before the one that it replaces
+GAP = 0.1  # seconds of silence left between lines
+COMFORTABLE = 1.15  # speed up to which pauses are not used
+LEAD = 1.0  # seconds by which a line may start before the one it replaces
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A line in its place.
+    """A line with its time and speed.
 
     Attributes:
         start, end: seconds from the start of the video.
-        speed: how many times as fast as it was spoken.
-        borrowed: seconds of the pauses around it that it takes.
-        over: seconds by which it is too long for its place at ``speed``; 0.0 where it fits.
+        speed: playback speed, 1 being as synthesised.
+        borrowed: seconds taken from the pauses around it.
+        over: seconds by which it is too long for its time at ``speed``; 0.0 if it fits.
     """
 
     start: float
@@ -36,23 +36,22 @@ def fit(
     slowest: float,
     fastest: float,
 ) -> list[Placed]:
-    """Fit lines into the times at which the original ones were spoken.
+    """Fit lines into the times of the original ones.
 
-    A line that is too short is spoken slower, as far as ``slowest``. One that is too long is spoken
-    up to 1.15 times as fast; if that is not enough it takes of the pause after it, then of the one
-    before it, all but 0.1 s; then it is spoken faster, up to ``fastest``. Where a line still does
-    not fit, it begins up to 1 s early, and the one before it ends sooner for it. What is then too
-    long is ``over``.
+    A line that is too short is slowed down, as far as ``slowest``. One that is too long is first
+    sped up to 1.15; then it uses the pause after it and the one before it, all but 0.1 s of each;
+    then it is sped up to ``fastest``. If it still does not fit, it starts up to 1 s early, and the
+    line before it ends sooner. Whatever remains is ``over``.
 
     Args:
         slots: (start, end) of the original lines in seconds, in order.
-        natural: seconds that each new line lasts as it was spoken; 0 for one that is silent.
+        natural: duration of each new line in seconds at speed 1; 0 for a silent line.
         total: length of the video in seconds.
-        slowest, fastest: bounds of the speed.
+        slowest, fastest: limits of the speed.
     """
     ends = _latest_ends(slots, natural, total, fastest)
     placed: list[Placed] = []
-    free = 0.0  # from when on there is no speech yet
+    free = 0.0  # end of the speech placed so far
     for (slot_start, slot_end), seconds, latest in zip(slots, natural, ends, strict=True):
         if not seconds:
             placed.append(Placed(slot_start, slot_start, 1.0, 0.0, 0.0))
@@ -78,7 +77,7 @@ def _latest_ends(
     total: float,
     fastest: float,
 ) -> list[float]:
-    """When each line must have ended, for those after it to fit."""
+    """The latest end of each line that lets those after it fit."""
     ends, latest = [], total
     for (start, _), seconds in zip(reversed(slots), reversed(natural), strict=True):
         ends.append(latest)

@@ -1,4 +1,4 @@
-"""Subtitles that a person gives in place of a stage, and those that are written."""
+"""Subtitles given by the user instead of a stage's result, and output subtitles."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lipsync.translation.subtitles import Cue, read_subtitles, write_subtitles
 from lipsync.translation.transcript import load_transcript, save_transcript
 from lipsync.translation.work import digest, file_digest, load, save
 
-_SLACK = 0.5  # seconds that a cue may begin behind the picture's end
+_SLACK = 0.5  # seconds by which a cue may start after the end of the video
 
 
 def given_transcript(job: TranslationJob) -> tuple[Transcript, int]:
-    """``transcript.json`` by ``--transcript``; corrections made there since are kept."""
+    """``transcript.json`` from ``--transcript``; later corrections in it are kept."""
     path, given = job.work / "transcript.json", Path(job.options.transcript)
     cues = _cues(job, given)
     language = job.options.source or _language_of(given)
@@ -42,9 +42,9 @@ def given_transcript(job: TranslationJob) -> tuple[Transcript, int]:
 def given_translation(
     job: TranslationJob, transcript: Transcript | None
 ) -> tuple[Transcript, list[str]]:
-    """The lines of ``--subtitles``, each with what is said meanwhile, and their translations.
+    """The lines of ``--subtitles``, each with the source text spoken at its time.
 
-    Without a transcript what is said is not known: the sources are empty.
+    Without a transcript the source texts are empty.
     """
     cues = _cues(job, Path(job.options.subtitles))
     said = transcript.segments if transcript is not None else ()
@@ -70,10 +70,10 @@ def given_translation(
 
 
 def _cues(job: TranslationJob, path: Path) -> list[Cue]:
-    """Cues of a file, which end with the picture.
+    """Cues of a file, cut at the end of the video.
 
     Raises:
-        MediaError: as :func:`read_subtitles`, or one begins after the video's end.
+        MediaError: as :func:`read_subtitles`, or a cue starts after the end of the video.
     """
     cues, end = read_subtitles(path), job.seconds()
     late = next((cue for cue in cues if cue.start > end + _SLACK), None)
@@ -100,14 +100,14 @@ def _language_of(path: Path) -> str | None:
 
 
 def subtitle_path(output: Path, language: str, suffix: str) -> Path:
-    """``talk-es.mp4`` to ``talk-es.es.srt``: what players find beside a video."""
+    """``talk-es.mp4`` -> ``talk-es.es.srt``, a name that players recognise."""
     return output.with_suffix(f".{language}.{suffix}")
 
 
 def save_subtitles(
     job: TranslationJob, output: Path, language: str, cues: Sequence[Cue]
 ) -> list[Path]:
-    """Write subtitles beside the output; the file, unless a person's own stands there."""
+    """Write subtitles beside the output, unless that would overwrite a user's own file."""
     path = subtitle_path(output, language, job.options.write_subtitles)
     ledger = job.work / "subtitles.json"
     rows = load(ledger, "files")["files"] if ledger.exists() else []

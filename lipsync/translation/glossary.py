@@ -1,4 +1,4 @@
-"""A glossary: words that are always translated alike."""
+"""A glossary of terms with fixed translations."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from lipsync.errors import MediaError
 from lipsync.tables import read_rows
 
 _HEAD = ["source", "target"]
-_SPACED = "\u0e00"  # scripts before Thai put spaces between words
+_SPACED = "\u0e00"  # scripts before Thai separate words with spaces
 
 
 class Glossary:
-    """Words and phrases, each with its translation.
+    """Terms with fixed translations.
 
     Args:
-        terms: translations by what they translate; the case of letters does not matter.
+        terms: term -> translation; not case-sensitive.
     """
 
     def __init__(self, terms: dict[str, str]) -> None:
@@ -28,10 +28,10 @@ class Glossary:
 
     @classmethod
     def read(cls, path: str | Path) -> Glossary:
-        """The glossary in a CSV file with the columns source and target.
+        """Read a glossary from a CSV file with the columns source and target.
 
         Raises:
-            MediaError: it cannot be read, or a row does not hold a term and its translation.
+            MediaError: it cannot be read, or a row lacks a term or its translation.
         """
         terms: dict[str, str] = {}
         for line, cells in read_rows(path):
@@ -46,15 +46,15 @@ class Glossary:
         return cls(terms)
 
     def used(self, text: str) -> dict[str, str]:
-        """The terms that a text holds, and their translations."""
+        """The terms that occur in a text, with their translations."""
         found = {self._term(match): None for match in self._pattern.finditer(text)}
         return {term: self.terms[term] for term in found}
 
     def translate(self, text: str, translate: Callable[[str], str]) -> str:
-        """A text translated with its terms, as far as the engine lets them be.
+        """Translate a text using its terms, as far as the engine allows.
 
-        Where the engine does not choose the translation by itself, it is shown codes in place of
-        the terms; where it changes those, its own words stay, and :func:`report` names the line.
+        If the engine does not produce a term's translation itself, the terms are replaced by
+        placeholders; if it alters those, its own words stay, and :func:`report` names the line.
         """
         plain = translate(text)
         if not missing(plain, self.used(text)):
@@ -78,7 +78,7 @@ class Glossary:
         return masked
 
     def report(self, sources: Sequence[str], texts: Sequence[str]) -> list[str]:
-        """How many terms the lines hold, and which of them are not in the translations."""
+        """The number of terms in the lines, and those missing from the translations."""
         used = [self.used(source) for source in sources]
         lines = sum(map(bool, used))
         if not lines:
@@ -96,7 +96,7 @@ class Glossary:
 
 
 def missing(text: str, terms: dict[str, str]) -> dict[str, str]:
-    """Those terms whose translation a text does not hold."""
+    """The terms whose translation does not occur in a text."""
     text = text.casefold()
     return {term: target for term, target in terms.items() if target.casefold() not in text}
 

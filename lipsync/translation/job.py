@@ -1,4 +1,4 @@
-"""One video on its way to one language."""
+"""One video to be translated into one language."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from lipsync.translation.segments import Transcript
 from lipsync.translation.work import digest, file_digest, load, save
 
 Report = Callable[[int, int], None]
-"""Called with what is done of a stage, and what there is in all."""
+"""Called with the work done in a stage, and the total."""
 
 
 @dataclass
 class TranslationJob:
-    """Where the video is, what was asked, what there is to say."""
+    """The video, the options, and the notes for the user."""
 
     video: Path
     work: Path
@@ -35,18 +35,18 @@ class TranslationJob:
 
     @property
     def folder(self) -> Path:
-        """What depends on the language that it is translated to; the transcript does not."""
+        """The folder of everything that depends on the target language; the transcript does not."""
         return self.work / self.options.to
 
     @property
     def tracks(self) -> Path:
-        """The faces of the video, as they are saved for its dub."""
+        """The file of the video's face tracks, saved for the dub."""
         number = self.options.video_stream
         name = "tracks.json" if number is None else f"tracks-{number}.json"
         return Path(self.options.dub.get("tracks", self.work / name))
 
     def check_source(self) -> None:
-        """Claim the work folder for this video, or see that it is this video's already."""
+        """Claim the work folder for this video, or check that it already belongs to it."""
         own, streams = file_digest(self.video), self.options.streams
         self.video_digest = own if streams == USUAL else digest(own, streams.video, streams.audio)
         path = self.work / "source.json"
@@ -62,11 +62,11 @@ class TranslationJob:
             save(path, {"file": self.video.name}, "videos", [{"sha256": own}])
 
     def engine(self, stage: str, asked: Any, source: str | None) -> Choice:
-        """The engine of a stage, not loaded yet; one that is not here refuses when it is."""
+        """The engine of a stage, not loaded yet; an unavailable one raises when loaded."""
         try:
             return choose(stage, asked, source, self.options.to, self.options.device)
         except StageError as error:
-            reason = error  # nothing is said of it where all was made already
+            reason = error  # no matter if all its results exist already
 
         def refuse() -> NoReturn:
             raise reason
@@ -80,15 +80,15 @@ class TranslationJob:
         return [wave[round(a * mixing.RATE) : round(b * mixing.RATE)] for a, b in cuts]
 
     def sound(self) -> np.ndarray:
-        """The video's sound, float32 (n,) at the rate of the new one."""
+        """The video's sound, float32 (n,), at the rate of the new sound."""
         return read_audio(self.video, mixing.RATE, streams=self.options.streams)
 
     def seconds(self) -> float:
-        """How long the new sound has to be: as long as the picture, so that no frame is lost."""
+        """Length of the new sound: that of the video, so that no frame is lost."""
         info = probe(self.video, self.options.streams)
         if info.video_seconds:
             return info.video_seconds
-        # a live recording: its head was written before its end
+        # a live recording, whose header was written before its duration was known
         times = frame_times(self.video, streams=self.options.streams)
         if len(times):
             shown = times[-1] - times[0]

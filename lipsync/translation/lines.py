@@ -1,4 +1,4 @@
-"""``translation.json``: every line in the other language, to be corrected by hand."""
+"""``translation.json``: every line in the target language, editable by hand."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ def update_translation(
 ) -> tuple[list[str], int, list[str]]:
     """Bring the file up to date with the transcript.
 
-    A line that a person corrected stays as it is, also where what it translates has changed since
-    (a note says so; to have it translated again, delete it from the file). An empty text is a
-    silent line.
+    A line corrected by hand is kept, even if its source text has changed since (with a note; to
+    have it translated again, delete it from the file). An empty text is a silent line.
 
     Args:
         path: the file.
         segments: the lines of the transcript.
-        wanted: what each is translated from and by, plain values, "source" among them; "made" is a
-            translation that is given.
-        translate: gives line k's translation.
-        progress: called with lines done and lines in all.
+        wanted: what each translation depends on, as plain values: "source" and the engine; "made"
+            is a given translation.
+        translate: returns the translation of line k.
+        progress: called with lines done and lines in total.
 
     Returns:
-        the text of each line, how many were translated now, and notes.
+        The text of each line, the number of lines translated by this call, and notes.
     """
     old, set_aside = _old(path)
     tie = ["source", "made"] if any("made" in row for row in wanted) else ["source"]
@@ -84,7 +83,7 @@ def _keep_corrections(
     set_aside: list[Row],
     path: Path,
 ) -> list[str]:
-    """Give corrections whose source has changed to the line at their time, or set them aside."""
+    """Move corrections whose source has changed to the line at their time, or set them aside."""
     notes = []
     used = {k for k in found if k is not None}
     for k, row in enumerate(old):

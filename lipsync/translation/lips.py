@@ -1,4 +1,4 @@
-"""The last stage: the video, with lips that move to the new sound."""
+"""The last stage: dubbing the video's lips to the new sound."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lipsync.translation.speakers import Turn
 from lipsync.translation.track import speaker_tracks
 from lipsync.translation.work import digest, file_digest, load, save
 
-_AROUND = 0.2  # seconds around a line in which its face is dubbed, too
+_AROUND = 0.2  # seconds dubbed before and after a line
 
 
 def move_lips(
     job: TranslationJob, track: Path, turns: Sequence[Turn], output: Path, progress: Any
 ) -> int:
-    """The video, with lips that move to the new sound.
+    """Dub the video's lips to the new sound.
 
-    Of several faces it is the one that speaks in the original whose lips move; with ``turns``,
-    whose they are then, to their own lines.
+    If there are several faces, the one that speaks in the original is dubbed; with ``turns``, each
+    speaker's face is dubbed to their own lines.
     """
     given = job.options
     options = {"device": given.device, "faces": "sync", "audio_language": given.to}
@@ -30,13 +30,13 @@ def move_lips(
     if turns and "faces" not in job.options.dub:
         options["faces"], sounds = _parts(job, turns)
     if "fps" not in options and (turns or not {"detector", "stride"} & options.keys()):
-        options["tracks"] = job.tracks  # a line that is corrected moves no face
+        options["tracks"] = job.tracks  # correcting a line does not change the face tracks
 
     def report(stage: str, done: int, total: int | None) -> None:
         progress(f"lips: {stage}", done, total)
 
     if options.pop("adapt", given.adapt):
-        from lipsync.adapt import adapted_to  # late: it brings PyTorch
+        from lipsync.adapt import adapted_to  # late: imports PyTorch
         from lipsync.dubbing import DEFAULT_MODEL
 
         base = options.get("model", DEFAULT_MODEL)
@@ -57,7 +57,7 @@ def move_lips(
     done = load(ledger, "videos")["videos"] if ledger.exists() and output.exists() else []
     if row | {"made": file_digest(output)} in done:
         return 0
-    from lipsync.dubbing import dub  # late: it brings PyTorch
+    from lipsync.dubbing import dub  # late: imports PyTorch
 
     made = dub(job.video, track, output, progress=report, **options)
     if made.left_out:
@@ -67,11 +67,11 @@ def move_lips(
 
 
 def _parts(job: TranslationJob, turns: Sequence[Turn]) -> tuple[Any, dict[str, Path]]:
-    """What each speaker says with which face, and the files of their lines.
+    """The parts of the video that each speaker's face is dubbed in, and the files of their lines.
 
-    A face is dubbed while its line was said or is said now, within the shot.
+    A face is dubbed during the original and the new line, within the shot.
     """
-    from lipsync.dubbing.parts import Part, Parts  # late: it brings PyTorch
+    from lipsync.dubbing.parts import Part, Parts  # late: imports PyTorch
 
     sounds = speaker_tracks(job, [turn.speaker for turn in turns])
     ledger = job.folder / "fit.json"

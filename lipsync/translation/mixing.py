@@ -1,5 +1,5 @@
-"""The new sound of a video: lines in their places, at the level of the old ones, over the old
-background. Pure."""
+"""Mixing of the new sound: lines at their times, at the level of the old ones, over the old
+background. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import istft, stft
 
-RATE = 24_000  # samples a second of the new sound
-_FADE = 0.01  # seconds at both ends of a line
-_SILENCE = -45.0  # dB below its loudest block: where a spoken line begins and ends
-_MARGIN = 0.03  # seconds kept around it
+RATE = 24_000  # Hz, of the new sound
+_FADE = 0.01  # seconds, at both ends of a line
+_SILENCE = -45.0  # dB relative to the loudest block; quieter blocks at the ends are trimmed
+_MARGIN = 0.03  # seconds kept around a line
 _PEAK = 0.97
-_ALIKE = 8  # moments of the pauses that stand for what is heard under a moment of speech
-_MOMENTS = 4000  # of the pauses that are compared, a minute and a half of them
-_AT_ONCE = 256  # moments of speech
+_ALIKE = 8  # similar frames of pauses that model the background under a frame of speech
+_MOMENTS = 4000  # maximum number of pause frames compared, a minute and a half
+_AT_ONCE = 256  # speech frames per batch
 
 
 def trim(wave: np.ndarray, rate: int) -> np.ndarray:
-    """Cut the silence before and after a spoken line; all-silent waves come back empty."""
+    """Cut the silence before and after a spoken line; a silent wave becomes empty."""
     block = max(1, round(0.01 * rate))
     levels = np.sqrt(_blocks(np.square(wave), block))
     if not levels.size or levels.max() < 1e-4:
@@ -35,7 +35,7 @@ def _blocks(values: np.ndarray, block: int) -> np.ndarray:
 
 
 def level(waves: Sequence[np.ndarray]) -> float:
-    """Root mean square of some waves together, 0.0 where there are none."""
+    """Joint root mean square of several waves, 0.0 if there are none."""
     total = sum(wave.size for wave in waves)
     if not total:
         return 0.0
@@ -45,14 +45,14 @@ def level(waves: Sequence[np.ndarray]) -> float:
 def assemble(
     waves: Sequence[np.ndarray], starts: Sequence[float], samples: int, wanted: float
 ) -> np.ndarray:
-    """Lay lines out on silence.
+    """Place lines on a silent track.
 
     Args:
         waves: float32 (n,) each, at ``RATE``.
-        starts: their starts in seconds.
-        samples: length of the whole.
-        wanted: root mean square that each line is brought to, as far as it does not clip; 0 leaves
-            lines as loud as they are.
+        starts: their start times in seconds.
+        samples: length of the track.
+        wanted: target root mean square of each line, as far as it does not clip; 0 leaves the
+            levels unchanged.
 
     Returns:
         float32 (samples,) in [-1, 1].
@@ -79,12 +79,12 @@ def _fades(samples: int) -> np.ndarray:
 
 
 def background(wave: np.ndarray, spoken: Sequence[tuple[float, float]]) -> np.ndarray:
-    """What of a video's sound is not speech.
+    """The background of a video's sound, without its speech.
 
-    Between the spoken spans it is the sound itself. Within them every frequency is pressed down to
-    its median level in those moments of the pauses around that are most like it: steady sounds and
-    music that comes again go on, the speech goes. (REPET-SIM, Rafii and Pardo 2012, whose
-    similar moments are here free of speech.)
+    Between the spoken spans it is the original sound. Within them every frequency is attenuated to
+    its median level in the most similar frames of the pauses: steady sounds and repeating music
+    remain, speech is removed. (REPET-SIM, Rafii and Pardo 2012, with the similar frames taken from
+    pauses only.)
 
     Args:
         wave: float32 (n,) at ``RATE``.
@@ -92,14 +92,14 @@ def background(wave: np.ndarray, spoken: Sequence[tuple[float, float]]) -> np.nd
     """
     window = 2048
     _, times, spectrum = stft(wave, RATE, nperseg=window, noverlap=window * 3 // 4)
-    reach = window / RATE  # a window that touches speech is speech, and so is a breath
+    reach = window / RATE  # windows that touch speech count as speech, which includes breaths
     speech = np.zeros(times.size, bool)
     for start, end in spoken:
         speech |= (times > start - reach) & (times < end + reach)
     magnitude = np.abs(spectrum).astype(np.float32)
     said, quiet = np.flatnonzero(speech), np.flatnonzero(~speech)
     pauses = quiet.size >= _ALIKE
-    # without a pause the quietest moments stand in
+    # without pauses, use the quietest frames instead
     floor = np.zeros(0) if pauses else np.quantile(magnitude, 0.05, axis=1)[:, None]
     for first in range(0, said.size, _AT_ONCE):
         own = said[first : first + _AT_ONCE]
@@ -113,7 +113,7 @@ def background(wave: np.ndarray, spoken: Sequence[tuple[float, float]]) -> np.nd
 
 
 def _alike(heard: np.ndarray, pauses: np.ndarray) -> np.ndarray:
-    """Of each moment (bins, n) the median (bins, n) of those pauses (bins, m) most like it."""
+    """For each frame (bins, n), the median (bins, n) of the most similar pauses (bins, m)."""
     one, other = np.log1p(heard), np.log1p(pauses)
     one = one / np.maximum(np.linalg.norm(one, axis=0), 1e-9)
     other = other / np.maximum(np.linalg.norm(other, axis=0), 1e-9)

@@ -1,4 +1,4 @@
-"""The options of a translation, and the YAML file that may hold them."""
+"""The options of a translation, also from a YAML file."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Options:
         for name in ("to", "source"):
             value = getattr(self, name)
             if value is not None:
-                value = "no" if value is False else str(value)  # YAML's reading of Norwegian
+                value = "no" if value is False else str(value)  # YAML reads Norwegian as False
                 object.__setattr__(self, name, language(value).code)
         check_options(self)
         if self.adapt and self.streams != USUAL:
@@ -99,34 +99,34 @@ class Options:
 
     @property
     def streams(self) -> Streams:
-        """The tracks of the video that are read."""
+        """The tracks of the video to read."""
         return Streams(self.video_stream, self.audio_stream)
 
     def tts_of(self, person: str) -> Any:
-        """The engine that speaks for a person."""
+        """The speech engine for a speaker."""
         return self.tts.get(person, AUTO) if isinstance(self.tts, dict) else self.tts
 
     def voice_of(self, person: str) -> Any:
-        """The voice that a person is given."""
+        """The voice for a speaker."""
         usual = "none" if self.speakers in (None, 1) else "match"
         given = self.voice.get(person) if isinstance(self.voice, dict) else self.voice
         return usual if given is None else given
 
 
 def read_options(path: str | Path | None, given: dict[str, Any]) -> Options:
-    """Options from a YAML file, if one is named, and those given, which override the file's.
+    """Options from a YAML file, if any, overridden by those given.
 
-    The file's keys are the names of :class:`Options`; ``from`` stands for ``source``.
+    The file's keys are the names of :class:`Options`, with ``from`` for ``source``.
 
     Raises:
-        ConfigError: no such file, no YAML, an unknown option, or one that cannot work.
+        ConfigError: no such file, invalid YAML, an unknown option, or an invalid value.
     """
     values = {} if path is None else read_options_file(path)
     if "from" in values:
         values["source"] = values.pop("from")
     check_names(path, values, Options.__dataclass_fields__)
     if isinstance(values.get("dub"), dict):
-        from lipsync.dubbing.options import checked_settings  # late: it brings PyTorch
+        from lipsync.dubbing.options import checked_settings  # late: imports PyTorch
 
         wanted = checked_settings(f"{path}: dub", values["dub"])
         given = given | {"dub": wanted | given.get("dub", {})}

@@ -1,4 +1,4 @@
-"""``translate``: hear, translate, speak, give the voice, fit, move the lips."""
+"""``translate``: recognise, translate, speak, convert the voice, fit, dub the lips."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from lipsync.translation.voiceprints import check_speaker_model
 from lipsync.translation.work import load
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the stage, what is done of it, and what there is in all where known."""
+"""Called with the stage, the work done, and the total if known."""
 
 
 @dataclass
 class TranslationResult(Plain):
-    """What a translation came to.
+    """The result of a translation.
 
     Attributes:
-        output: the video; ``None`` where the run ended before the lips.
-        work: the folder of what the stages made.
+        output: the video; ``None`` if the run ended before the lips.
+        work: the folder with the results of the stages.
         source, target: languages.
-        lines: (start, end, original, translation) of each line; the translation is "" where the run
+        lines: (start, end, original, translation) of each line; the translation is "" if the run
             ended before it.
-        speakers: who says each line, where that was asked for.
+        speakers: the speaker of each line, if requested.
         seconds: wall time of each stage that ran.
-        made: how many things each stage made now (lines, or 1); 0 where all was there already.
-        subtitles: files of subtitles that were written.
-        notes: what a person should know, a line each.
+        made: number of items that each stage made in this run (lines, or 1); 0 if all existed.
+        subtitles: subtitle files written.
+        notes: notes for the user, one line each.
     """
 
     output: Path | None
@@ -87,22 +87,22 @@ def translate(
 ) -> TranslationResult:
     """Translate the speech in a video, and dub its lips.
 
-    Every stage stores its result in the work folder, and reuses what is there: an interrupted run
-    is continued, and after a correction in ``transcript.json``, ``<to>/translation.json`` or a WAV
-    file only what depends on it is made again.
+    Every stage stores its result in the work folder and reuses what is there: an interrupted run
+    resumes, and after a correction in ``transcript.json``, ``<to>/translation.json`` or a WAV file
+    only what depends on it is made again.
 
     Args:
         video: a video with speech.
         output: the video to write (mp4, m4v, mov or mkv).
         options: languages, engines and limits.
         work: the work folder; by default the output's name with the suffix ``.work``.
-        progress: called with (stage, done, in all or None).
+        progress: called with (stage, done, total or None).
 
     Raises:
-        MediaError: a video that cannot be read or has no sound, a file of the work folder that a
-            correction has broken.
+        MediaError: a video that cannot be read or has no sound, or a file of the work folder that
+            an edit has made invalid.
         StageError: a stage that fails; the results of earlier stages are kept.
-        ConfigError: options that cannot work.
+        ConfigError: invalid options.
     """
     video, output = Path(video), Path(output)
     work = output.with_suffix(".work") if work is None else Path(work)
@@ -166,14 +166,14 @@ def _write_subtitles(
     lines: list[tuple[float, float, str, str]],
     fitted: bool,
 ) -> list[Path]:
-    """What is said, unless it was given, and what is said instead, at the times of either."""
+    """Write subtitles of the original (unless it was given) and of the translation."""
     written: list[Path] = []
     if original is not None and job.options.transcript is None:
         said = [Cue(segment.start, segment.end, segment.text) for segment in original.segments]
         written += save_subtitles(job, output, original.language, said)
     times, ledger = [line[:2] for line in lines], job.folder / "fit.json"
     placed = load(ledger, "lines")["lines"] if fitted and ledger.exists() else []
-    if len(placed) == len(lines):  # a track by hand has none
+    if len(placed) == len(lines):  # a hand-edited track has no times
         times = [(row["start"], row["end"]) for row in placed]
     new = [Cue(*time, line[3]) for time, line in zip(times, lines, strict=True)]
     if any(cue.text for cue in new):
@@ -182,7 +182,7 @@ def _write_subtitles(
 
 
 def _check(video: Path, output: Path, work: Path, options: Options) -> None:
-    """Refuse before any work what could not be done after it."""
+    """Check in advance for errors that would only appear after long work."""
     info = probe(video, options.streams)
     if not info.has_audio:
         raise MediaError(video, "has no sound", "name a video with speech")

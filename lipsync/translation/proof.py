@@ -1,5 +1,5 @@
-"""A page to proof-read a translation: the video, its lines in both languages, and what to run when
-some of them are corrected."""
+"""A page for proof-reading a translation: the video, its lines in both languages, and the command
+that applies corrections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lipsync.translation.pipeline import Progress, TranslationResult, translate
 from lipsync.translation.work import Row, load
 
 _SUFFIXES = (".html", ".htm")
-_TEXTS = ("recognise", "translate")  # the stages without which there is nothing to read
+_TEXTS = ("recognise", "translate")  # without these stages there is nothing to read
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class ProofLine:
 
     Attributes:
         number: from 1.
-        start, end: seconds in which it was said.
-        source, text: what was said, and the translation.
+        start, end: times of the original line in seconds.
+        source, text: the original text, and the translation.
         by: what translated it.
-        speaker: who says it, where that was asked for.
-        spoken: (start, end) in seconds of the new line; ``None`` where it is not spoken yet.
-        room: seconds that it has.
-        speed: how many times as fast it is spoken as its engine does.
-        doubts: what to look at, in words.
+        speaker: who says it, if requested.
+        spoken: (start, end) in seconds of the new line; ``None`` if it is not spoken yet.
+        room: seconds available for it.
+        speed: playback speed, 1 being the engine's normal speed.
+        doubts: what to check, in words.
     """
 
     number: int
@@ -65,14 +65,14 @@ def translate_with_page(
     work: str | Path | None = None,
     progress: Progress | None = None,
 ) -> TranslationResult:
-    """:func:`translate`, and a page to proof-read it.
+    """:func:`translate`, and write a page for proof-reading.
 
     The page is also written if lines cannot be spoken or do not fit; the error then names it.
 
     Args:
-        page: the page to write, ``.html``; it shows the videos from their own paths.
-        command: the words of the command line for the translation, without corrections; the page
-            shows it with them.
+        page: the page to write, ``.html``; it refers to the videos by path.
+        command: the arguments of the translation's command line, without corrections; the page
+            shows it with them added.
         video, output, options, work, progress: as for :func:`translate`.
 
     Raises:
@@ -107,13 +107,13 @@ def write_page(
     options: Options,
     work: Path,
 ) -> None:
-    """Write the page from what is in the work folder.
+    """Write the page from the contents of the work folder.
 
     Args:
         page: the file.
-        command: as of :func:`translate_with_page`.
-        video, dubbed: the source, and the new video where it is made.
-        options: those of the translation.
+        command: as for :func:`translate_with_page`.
+        video, dubbed: the source, and the new video if it exists.
+        options: the options of the translation.
         work: the work folder.
     """
     heard = work / "transcript.json"

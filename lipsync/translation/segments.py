@@ -1,4 +1,4 @@
-"""Speech as lines: what is said, from when to when. Pure."""
+"""Speech as lines with times. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 12.0  # seconds; a longer line is cut at its last comma
 
 @dataclass(frozen=True)
 class Word:
-    """One word as it was heard: seconds from the start of the video, its spelling."""
+    """A recognised word: start and end in seconds from the start of the video, and its text."""
 
     start: float
     end: float
@@ -24,7 +24,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Segment:
-    """One line of speech: ``start`` and ``end`` in seconds, its text, its words where known."""
+    """One line of speech: ``start`` and ``end`` in seconds, its text, and its words if known."""
 
     start: float
     end: float
@@ -33,16 +33,16 @@ class Segment:
 
     @property
     def seconds(self) -> float:
-        """How long the line lasts."""
+        """Duration of the line."""
         return self.end - self.start
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a recogniser heard.
+    """The output of a recogniser.
 
-    ``language`` is an ISO 639-1 code. ``doubt`` says, in words, why the recogniser does not trust
-    what it heard, and is empty where it does.
+    ``language`` is an ISO 639-1 code. ``doubt`` says why the transcript may be wrong; empty if
+    there is no reason for doubt.
     """
 
     language: str
@@ -51,10 +51,10 @@ class Transcript:
 
 
 def lines(words: Iterable[Word]) -> list[Segment]:
-    """Words to lines, one a sentence: what is translated whole, and spoken in one breath.
+    """Group words into lines, the units that are translated and spoken.
 
-    A line ends with a sentence, before a pause, or, where it grows too long, at a comma.
-    Recognisers cut where their window ends instead, in the middle of sentences.
+    A line ends with a sentence, before a pause, or, if it grows too long, at a comma. The
+    recogniser's own segments are not used: they end with its window, in mid-sentence.
     """
     return [_line(group) for group in _groups(words)]
 
@@ -77,7 +77,7 @@ def _groups(words: Iterable[Word]) -> Iterator[list[Word]]:
 
 
 def _ends_sentence(word: Word, following: Word) -> bool:
-    """Whether a sentence ends with a word: not with "D.C." nor "Mr.", nor before a small letter."""
+    """Whether a sentence ends at a word: not at "D.C." or "Mr.", nor before a lower-case word."""
     if not _ends(word, SENTENCE_ENDS) or following.text.strip()[:1].islower():
         return False
     return not _ABBREVIATION.fullmatch(word.text.strip())

@@ -1,4 +1,4 @@
-"""What to say in place of a line that is too long for its time."""
+"""Shorter alternatives to a line that does not fit its time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from lipsync.translation.glossary import Glossary, missing
 from lipsync.translation.job import TranslationJob
 from lipsync.translation.segments import Transcript
 
-_MOST = 3  # that are offered for a line
-_LEAST_LETTERS = 0.4  # of a line; what is shorter says something else
+_MOST = 3  # alternatives per line
+_LEAST_LETTERS = 0.4  # share of the line's length; shorter ones lose the meaning
 
 
 def offer(
     job: TranslationJob, transcript: Transcript, texts: Sequence[str], placed: Sequence[Placed]
 ) -> dict[int, list[str]]:
-    """Other translations of the lines that do not fit, by the numbers of those, from 0.
+    """Alternative translations for the lines that do not fit, by line number from 0.
 
-    They are the translator's own, where it has several, that would fit by their letters and keep
-    the terms of the glossary, best first; subtitles that were given are offered none.
+    They come from the translator, if it has ``n_best``: those that would fit by their number of
+    letters and keep the glossary's terms, best first. There are none for given subtitles.
     """
     found: dict[int, list[str]] = {}
     if job.options.subtitles is not None:
@@ -29,7 +29,7 @@ def offer(
     source, target = transcript.language, job.options.to
     try:
         engine = job.engine("translate", job.options.translator, source).load()
-    except StageError:  # no engine here: all was translated elsewhere
+    except StageError:  # the engine is not available: the lines were translated elsewhere
         return found
     n_best = getattr(engine, "n_best", None)
     if n_best is None:
@@ -50,5 +50,5 @@ def offer(
 
 
 def letters_over(text: str, place: Placed) -> int:
-    """How many letters of a line there are too many, at the speed at which it is spoken."""
+    """By how many letters a line is too long, at its speed."""
     return ceil(len(text) * place.over / (place.end - place.start) - 1e-6)

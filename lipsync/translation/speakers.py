@@ -1,7 +1,7 @@
-"""``speakers.json``: who says each line, and which face that is, to be corrected by hand.
+"""``speakers.json``: who says each line, and with which face; editable by hand.
 
-Lips tell who speaks where somebody is seen to; sound tells which lines are of one voice, also where
-nobody is. A line whose speaker is not seen moves no lips.
+Where a speaker is visible, the lips determine who speaks; the sound determines which lines share a
+voice, visible or not. A line whose speaker is not visible moves no lips.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from lipsync.dubbing.syncing import JudgedShot
 
 NOBODY = ""
-"""Who says a line where that was not asked for."""
-_CHANCE = 0.06  # most that a face is worth over a line that somebody else says,
-_FREE = 0.8  # and more in a track of a second, less in longer ones: each has a lag of its own
-_KEPT = 0.15  # by how much less a face may be worth that said other lines of this person
-_SILENT = 0.3  # by how much less one is worth that says nothing than over its own lines
-_SHARE = 0.5  # of a piece of a line in which a face must be there
-_LEAST = 0.1  # seconds; what a line has less of in a shot does not count
-_BEYOND = 2.0  # seconds by which a new line may be dubbed behind the last shot's old one
-_ABSENT = 100.0  # minus which a face is worth where it is not there
+"""The speaker of every line if speakers were not requested."""
+_CHANCE = 0.06  # usual maximum score of a face over someone else's line,
+_FREE = 0.8  # plus this, divided by the track's seconds: each track has its own lag
+_KEPT = 0.15  # tolerance for a face that said other lines of this person
+_SILENT = 0.3  # drop from a face's score on its own lines that means that it is silent
+_SHARE = 0.5  # minimum share of a piece in which a face must be visible
+_LEAST = 0.1  # seconds; shorter pieces of a line in a shot are ignored
+_BEYOND = 2.0  # seconds by which a new line may outlast the old one in the last shot
+_ABSENT = 100.0  # minus this: score of a face in frames without it
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Turn:
         line: its number, from 1.
         start, end: seconds.
         speaker: who says it.
-        face: which face that is, as ``--face`` names it; None where it is not seen.
-        earliest, latest: seconds between which that face may be dubbed: those of the shot.
+        face: their face, in the format of ``--face``; None if it is not visible.
+        earliest, latest: times in seconds between which the face may be dubbed: those of the shot.
     """
 
     line: int
@@ -63,11 +63,11 @@ class Turn:
 def find_turns(
     job: TranslationJob, transcript: Transcript, report: Report
 ) -> tuple[list[Turn], int]:
-    """Who says each line; found out once, and kept where a person has corrected it.
+    """Who says each line; determined once, and corrections by hand are kept.
 
     Raises:
-        StageError: corrections of other lines.
-        MediaError: a file that a correction has broken.
+        StageError: corrections that no longer match the lines.
+        MediaError: a file that was edited into an invalid state.
     """
     folder = job.folder if job.options.subtitles is not None else job.work
     path, lines = folder / "speakers.json", transcript.segments
@@ -94,8 +94,8 @@ def _model_digest(job: TranslationJob) -> list[str]:
 
 
 def chance(seconds: float) -> float:
-    """Most that a face is usually worth over what somebody else says, in a track of so many
-    seconds, see experiments/who_speaks."""
+    """Usual maximum score of a face over someone else's speech, for a track of so many seconds;
+    see experiments/who_speaks."""
     return _CHANCE + _FREE / seconds
 
 
@@ -106,7 +106,7 @@ def speaker_of(turns: Sequence[Turn], lines: int) -> list[str]:
 
 
 def unseen(turns: Sequence[Turn]) -> list[str]:
-    """A note that names the lines whose speaker is never seen while they are said."""
+    """A note that lists the lines whose speaker is never visible."""
     seen = {turn.line for turn in turns if turn.face is not None}
     lines = sorted({turn.line for turn in turns} - seen)
     if not lines:
@@ -116,7 +116,7 @@ def unseen(turns: Sequence[Turn]) -> list[str]:
 
 
 def _checked(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn]:
-    from lipsync.dubbing.speakers import checked_face  # late: it brings PyTorch
+    from lipsync.dubbing.speakers import checked_face  # late: imports PyTorch
 
     turns: list[Turn] = []
     for number, row in enumerate(rows, start=1):
@@ -141,7 +141,7 @@ def _checked(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn
 
 @dataclass
 class _Piece:
-    """A line in one shot, and how much better than by chance each face that is there fits it."""
+    """The part of a line in one shot, and the score above chance of each face visible there."""
 
     line: int  # from 0
     start: float
@@ -151,12 +151,12 @@ class _Piece:
     fits: dict[int, float]
 
     def best(self, faces: Collection[int], least: float) -> int | None:
-        """Of some faces of the shot, the one that fits best, if it fits at all."""
+        """The best of ``faces`` in the shot, if its score is above ``least``."""
         best = max(faces, key=lambda face: self.fits[face], default=None)
         return best if best is not None and self.fits[best] > least else None
 
     def named(self, face: int, times: np.ndarray) -> str:
-        """A face as ``--face X,Y`` has it: its middle where the line begins."""
+        """A face in the format of ``--face X,Y``: its centre at the start of the line."""
         assert self.shot is not None
         track = self.shot.tracks[face]
         number = np.searchsorted(times, self.start)
@@ -199,7 +199,7 @@ def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list
 
 
 def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, JudgedShot]]:
-    """The video's frames in seconds, where its shots begin and end, and their faces."""
+    """Times of the video's frames in seconds, boundaries of its shots, and their faces."""
     from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
     from lipsync.dubbing.source import open_source
     from lipsync.dubbing.syncing import judge_faces
@@ -225,7 +225,7 @@ def _pieces(
     edges: Sequence[int],
     shots: Mapping[int, JudgedShot],
 ) -> list[_Piece]:
-    """A line cut where shots end."""
+    """A line, cut at the shot boundaries."""
     found = []
     for first, behind in pairwise(edges):
         begin = float(times[first]) if first else 0.0
@@ -248,7 +248,7 @@ def _pieces(
 
 
 def _sayer(pieces: Sequence[_Piece]) -> tuple[int, int] | None:
-    """Whose lips say a line: the shot's first frame, and the face."""
+    """The face that says a line, as (first frame of the shot, face)."""
     found = [
         ((piece.end - piece.start) * piece.fits[face], (piece.shot.start, face))
         for piece in pieces
@@ -260,7 +260,7 @@ def _sayer(pieces: Sequence[_Piece]) -> tuple[int, int] | None:
 def _silent(
     pieces: Sequence[_Piece], said: Sequence[tuple[int, int] | None]
 ) -> list[tuple[int, int]]:
-    """Lines that a face says, and those over which it is seen, too, but moves with no sound."""
+    """Pairs of a line that a face says and one during which that face is visible but silent."""
     own: dict[tuple[int, int], list[float]] = {}
     for piece in pieces:
         face = said[piece.line]
@@ -279,7 +279,7 @@ def _silent(
 
 
 def _meet(one: tuple[int, int], other: tuple[int, int], shots: Mapping[int, JudgedShot]) -> bool:
-    """Whether two faces are two people: seen at the same time."""
+    """Whether two faces are visible at the same time, and so belong to two people."""
     if one[0] != other[0] or one == other:
         return False
     a, b = (shots[start].tracks[face].frames for start, face in (one, other))
@@ -287,7 +287,7 @@ def _meet(one: tuple[int, int], other: tuple[int, int], shots: Mapping[int, Judg
 
 
 def _owners(pieces: Sequence[_Piece], people: Sequence[int]) -> dict[tuple[int, int], int]:
-    """Whose face each is, by the lines that it fits."""
+    """The owner of each face, by the lines that it fits."""
     votes: dict[tuple[int, int], dict[int, float]] = {}
     for piece in pieces:
         face = piece.best(piece.fits, 0.0)

@@ -1,4 +1,4 @@
-"""Numbers and abbreviations in words, for voices that know letters only."""
+"""Numbers and abbreviations written out as words, for speech engines that read only letters."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lipsync.errors import StageError
 _NUMBER = re.compile(
     r"(?<![\w.,])-?\d[\d.,]*(?<=\d)(?:(?<=1)st|(?<=2)nd|(?<=3)rd|th|[ \u00a0\u202f]?%)?(?!\w)"
 )
-_NARROW = re.compile(r"(?<=\d)[\u00a0\u202f](?=\d{3}(?!\d))")  # between thousands
+_NARROW = re.compile(r"(?<=\d)[\u00a0\u202f](?=\d{3}(?!\d))")  # thousands separators
 _COMMA = {
     "cs", "da", "de", "el", "es", "fi", "fr", "hr", "hu", "id", "is", "it", "nl", "no", "pl", "pt",
     "ro", "ru", "sk", "sl", "sr", "sv", "tr", "uk", "vi",
 }  # fmt: skip
-"""Languages whose decimals follow a comma."""
+"""Languages with a decimal comma."""
 _PERCENT = {
     "en": "percent", "es": "por ciento", "fr": "pour cent", "de": "Prozent", "it": "per cento",
     "pt": "por cento", "nl": "procent", "sv": "procent", "pl": "procent",
@@ -42,14 +42,14 @@ _WORDS = {
 
 
 def spoken(text: str, language: str) -> str:
-    """A line as it is read out.
+    """A line as it is read aloud.
 
     Args:
         text: a line.
         language: its ISO 639-1 code.
 
     Raises:
-        StageError: it holds a number that nobody here can spell in that language.
+        StageError: it contains a number that cannot be spelt out in that language.
     """
     for short, whole in _WORDS.get(language, {}).items():
         text = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", whole, text)
@@ -66,7 +66,7 @@ def _words(number: str, language: str) -> str:
     groups = rf"-?\d{{1,3}}(?:[{thousands}]\d{{2,3}})*[{thousands}]\d{{3}}(?:[{decimal}]\d+)?"
     if re.fullmatch(groups, digits):
         digits = digits.replace(thousands, "")
-    digits = digits.replace(",", ".")  # one that is left is that of decimals, several are a date
+    digits = digits.replace(",", ".")  # a remaining comma is a decimal comma; several are a date
     kind = "ordinal" if number[-1].isalpha() else "cardinal"
     try:
         value = float(digits) if "." in digits else int(digits)

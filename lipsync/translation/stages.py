@@ -1,4 +1,4 @@
-"""The stages up to the speech: each from the results of those before it to files."""
+"""The stages up to the speech: each turns the results of those before it into files."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
     if options.transcript is not None:
         transcript, made = given_transcript(job)
         return _checked(job, transcript, path), made
-    if options.subtitles is not None:  # what is said need not be known
+    if options.subtitles is not None:  # the original text is optional
         return load_transcript(path)[0] if path.exists() else None, 0
     engine: Choice | None = None
     if path.exists():
         transcript, made_from, edited = load_transcript(path)
-        if edited:  # no engine need be installed to use a transcript that was written by hand
+        if edited:  # a hand-written transcript needs no engine
             return _checked(job, transcript, path), 0
         engine = job.engine("recognise", options.asr, options.source)
         if engine.name is None or made_from == _digest(job, engine):
@@ -91,7 +91,7 @@ def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcr
 def translate(
     job: TranslationJob, transcript: Transcript | None, report: Report
 ) -> tuple[tuple[Transcript, list[str]], int]:
-    """``<to>/translation.json``: every line in the other language; and the lines it is of."""
+    """``<to>/translation.json``: every line in the target language, and the original lines."""
     glossary = Glossary.read(job.options.glossary) if job.options.glossary is not None else None
     if job.options.subtitles is not None:
         transcript, given = given_translation(job, transcript)
@@ -114,9 +114,9 @@ def translate(
 def _translated(
     job: TranslationJob, transcript: Transcript, glossary: Glossary | None
 ) -> tuple[list[Row], Callable[[int], str]]:
-    """What lines are translated by, and the translation of line k.
+    """What each translation depends on, and a function that translates line k.
 
-    Without an engine any line that was made of the same text will do.
+    Without an engine, any existing translation of the same text is reused.
     """
     source, target, segments = transcript.language, job.options.to, transcript.segments
     engine = job.engine("translate", job.options.translator, source)
@@ -136,8 +136,8 @@ def _translated(
 def speak(
     job: TranslationJob, texts: Sequence[str], people: Sequence[str], report: Report
 ) -> tuple[list[Path | None], int]:
-    """``<to>/speech/001.wav`` and on: every line spoken by the engine of its speaker, each as long
-    as it comes."""
+    """``<to>/speech/001.wav`` onwards: every line spoken by its speaker's engine, at its natural
+    length."""
     target = job.options.to
     engines = {who: job.engine("speak", job.options.tts_of(who), None) for who in people}
 
@@ -171,7 +171,7 @@ def voice(
     speech: Sequence[Path | None],
     report: Report,
 ) -> tuple[list[Path | None], int]:
-    """``<to>/voice/001.wav`` and on: the lines in the voices of the original speakers."""
+    """``<to>/voice/001.wav`` onwards: the lines in the voices of the original speakers."""
     options, segments = job.options, transcript.segments
     voices = {
         who: find_voice(options.voice_of(who), options.device)

@@ -1,22 +1,22 @@
-"""Faster or slower speech at the same pitch: WSOLA (Verhelst and Roelands, ICASSP 1993). Pure."""
+"""Time stretching without a change of pitch: WSOLA (Verhelst and Roelands, ICASSP 1993)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 WINDOW = 0.032  # seconds: two periods of a low voice
-TOLERANCE = 0.008  # seconds either way in which the best joint is looked for
+TOLERANCE = 0.008  # seconds; search range to either side for the best match
 
 
 def stretch(wave: np.ndarray, rate: int, speed: float) -> np.ndarray:
-    """Change how fast a wave is spoken.
+    """Change the speed of speech.
 
-    Windows are taken ``speed`` times as far apart as they are laid down, each shifted to where it
-    continues best what was laid down before it.
+    The analysis hop is ``speed`` times the synthesis hop; each window is shifted to best continue
+    the one before it.
 
     Args:
         wave: float32 (n,).
-        rate: samples a second.
+        rate: sample rate in Hz.
         speed: 2 is twice as fast, 0.5 half as fast.
 
     Returns:
@@ -30,7 +30,7 @@ def stretch(wave: np.ndarray, rate: int, speed: float) -> np.ndarray:
     window = np.hanning(2 * hop + 1)[:-1].astype(np.float32)  # sums to one at half overlap
     padded = np.pad(wave.astype(np.float32), (hop + tolerance, 4 * hop + 2 * tolerance))
     out = np.zeros(total + 3 * hop, np.float32)
-    at = tolerance  # of the first window: half of it is silence before the wave
+    at = tolerance  # start of the first window, half of which is silence before the wave
     for start in range(0, total + hop, hop):
         if start:
             ideal = min(round((start - hop) * speed) + hop + tolerance, len(padded) - 3 * hop)
@@ -43,7 +43,7 @@ def stretch(wave: np.ndarray, rate: int, speed: float) -> np.ndarray:
 
 
 def _best(search: np.ndarray, template: np.ndarray) -> int:
-    """The shift at which ``search`` is most like ``template``, by normalised correlation."""
+    """The shift at which ``search`` best matches ``template``, by normalised correlation."""
     if not template.any():
         return max(0, (len(search) - len(template)) // 2)
     products = np.correlate(search, template, mode="valid")

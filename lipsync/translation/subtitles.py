@@ -1,4 +1,4 @@
-"""Subtitles, SubRip (SRT) and WebVTT: read as people save them, and written."""
+"""Reading (leniently) and writing subtitles: SubRip (SRT) and WebVTT."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _NOTE = re.compile(r"(WEBVTT|NOTE|STYLE|REGION)\b")
 _MARKUP = re.compile(r"</?[A-Za-z][^>]*>|<[\d:.]+>|\{\\[^}]*\}")
 _UNSPOKEN = re.compile(r"\[[^\]]*\]|[♪♫][^♪♫]*[♪♫]?|^\([^)]*\)$|^（[^）]*）$")  # noqa: RUF001
 _DASH = re.compile(r"^\s*[-‐–—]\s*(?=\w)", re.MULTILINE)  # noqa: RUF001 - another speaker
-_TOGETHER = 0.2  # seconds apart at which cues that overlap begin together
-_WIDTH = 42  # letters of a line on the screen
+_TOGETHER = 0.2  # seconds; overlapping cues that start within this are merged
+_WIDTH = 42  # characters per line on screen
 
 
 @dataclass(frozen=True)
 class Cue:
-    """A subtitle: ``start`` and ``end`` in seconds, its text, and the file's line that times it."""
+    """A subtitle: ``start`` and ``end`` in seconds, text, and the line number of its times."""
 
     start: float
     end: float
@@ -37,14 +37,14 @@ class Cue:
 
 
 def read_subtitles(path: str | Path) -> list[Cue]:
-    """The cues of an SRT or VTT file, in order, with no two at the same time.
+    """The cues of an SRT or VTT file, in order and without overlap.
 
-    Markup, descriptions of sounds ("[door]", "(laughs)", what stands between notes) and cues that
-    are empty without them are left out. Of cues that overlap the earlier ends sooner; those that
-    begin together are one.
+    Markup, sound descriptions ("[door]", "(laughs)", text between music notes) and cues that are
+    empty without them are removed. Where cues overlap, the earlier one is cut short; those that
+    start together are merged.
 
     Raises:
-        MediaError: it cannot be read, or is no such file; the message names the line.
+        MediaError: it cannot be read, or is not such a file; the message names the line.
     """
     path = Path(path)
     found = [(cue, _spoken(cue.text)) for cue in _cues(path, read_text(path).split("\n"))]
@@ -69,7 +69,7 @@ def read_subtitles(path: str | Path) -> list[Cue]:
 
 
 def _cues(path: Path, lines: list[str]) -> Iterator[Cue]:
-    """Cues as they stand: each from its times up to the number of the next one."""
+    """The raw cues: each from its times up to the number of the next."""
     if lines[0].startswith("WEBVTT"):
         lines = _without_notes(path, lines)
     timed = [k for k, line in enumerate(lines) if "-->" in line]
@@ -78,7 +78,7 @@ def _cues(path: Path, lines: list[str]) -> Iterator[Cue]:
     strange = [k for k, line in enumerate(head) if line.strip() and not _is_number(line)]
     last = max((k for k, line in enumerate(lines) if line.strip()), default=0)
     if _is_number(lines[last]) and not lines[last - 1].strip():
-        strange.append(last)  # the file ends where a cue begins
+        strange.append(last)  # the file ends in the middle of a cue
     if strange:
         _refuse(path, strange[0] + 1, "belongs to no cue", f"add its times, {_EXAMPLE}")
     for k, following in zip(timed, ends, strict=False):
@@ -89,7 +89,7 @@ def _cues(path: Path, lines: list[str]) -> Iterator[Cue]:
 
 
 def _without_notes(path: Path, lines: list[str]) -> list[str]:
-    """A VTT file's lines; empty ones for what is no cue, and for the names of cues."""
+    """A VTT file's lines, with everything that is not a cue, and cue names, blanked."""
     kept = [""] * len(lines)
     k = 0
     while k < len(lines):
@@ -126,13 +126,13 @@ def _refuse(path: Path, line: int, problem: str, remedy: str) -> NoReturn:
 
 
 def _spoken(text: str) -> str:
-    """What of a cue is said, on one line."""
+    """The spoken text of a cue, on one line."""
     plain = html.unescape(_MARKUP.sub("", _DASH.sub("", _MARKUP.sub("", text))))
     return " ".join(_UNSPOKEN.sub(" ", " ".join(plain.split())).split())
 
 
 def write_subtitles(path: str | Path, cues: Iterable[Cue]) -> None:
-    """Write SRT or, to a name that ends with ``.vtt``, WebVTT; cues without text are left out."""
+    """Write SRT, or WebVTT if the name ends in ``.vtt``; cues without text are left out."""
     vtt = Path(path).suffix.lower() == ".vtt"
     blocks = ["WEBVTT\n"] if vtt else []
     for number, cue in enumerate((cue for cue in cues if cue.text), start=1):

@@ -1,4 +1,4 @@
-"""The stage that fits the lines: ``track.wav``, the new sound of the video."""
+"""The stage that fits the lines into ``track.wav``, the new sound of the video."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fit_lines(
 ) -> tuple[Path, int]:
     """``<to>/track.wav``: the new sound of the video, and ``fit.json``: how each line fits.
 
-    Of several speakers ``<to>/track-A.wav`` and so on: the lines of each alone.
+    For several speakers also ``<to>/track-A.wav`` and so on, each with one speaker's lines.
     """
     track, ledger = job.folder / "track.wav", job.folder / "fit.json"
     options = job.options
@@ -65,7 +65,7 @@ def fit_lines(
     rows = [{"text": text} | _rounded(place) for text, place in zip(texts, placed, strict=True)]
     too_long = [number for number, place in enumerate(placed) if place.over]
     if not by_hand:
-        track.unlink(missing_ok=True)  # it is of other lines
+        track.unlink(missing_ok=True)  # it is outdated
     if too_long:
         offered = offer(job, transcript, texts, placed)
         rows = [
@@ -85,7 +85,7 @@ def fit_lines(
         mixed[: len(rest)] += options.background * rest
     with whole_file(track) as temporary:
         write_audio(temporary, mixed, mixing.RATE)
-        # the ledger first: a track that it does not know would be taken for a person's
+        # fit.json first: a track that it does not list would count as edited by hand
         save(ledger, {"inputs": inputs, "made": file_digest(temporary)}, "lines", rows)
     return track, 1
 
@@ -98,8 +98,8 @@ def _mixed(
     placed: Sequence[Placed],
     samples: int,
 ) -> np.ndarray:
-    """All lines in their places, each person's as loud as theirs were, float32 (samples,); those of
-    each of several people are written, too."""
+    """All lines at their times, each speaker's at their original level, float32 (samples,); also
+    writes each speaker's own track if there are several."""
     original, mixed = job.original(transcript), np.zeros(samples, np.float32)
     files = speaker_tracks(job, people)
     for who in dict.fromkeys(people):
@@ -115,7 +115,7 @@ def _mixed(
 
 
 def speaker_tracks(job: TranslationJob, people: Sequence[str]) -> dict[str, Path]:
-    """The file of each speaker's lines alone; none where one speaks throughout."""
+    """Speaker -> file with only their lines; empty if speakers were not requested."""
     if job.options.speakers is None:
         return {}
     return {who: job.folder / f"track-{who}.wav" for who in dict.fromkeys(people)}

@@ -1,4 +1,4 @@
-"""``transcript.json``: what was said, to be corrected by hand."""
+"""``transcript.json``: what was said; editable by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lipsync.translation.work import digest, load, save
 
 
 def save_transcript(path: Path, transcript: Transcript, made_from: str) -> None:
-    """Write a transcript as a recogniser made it; ``made_from`` names its inputs."""
+    """Write a recogniser's transcript; ``made_from`` identifies its inputs."""
     rows = [
         {
             "start": round(segment.start, 3),
@@ -31,10 +31,10 @@ def save_transcript(path: Path, transcript: Transcript, made_from: str) -> None:
 
 
 def load_transcript(path: Path) -> tuple[Transcript, str, bool]:
-    """The transcript, what it was made from, and whether a person has corrected it.
+    """The transcript, what it was made from, and whether it was edited by hand.
 
-    A file written by hand needs ``language`` and ``segments`` with ``start``, ``end`` and
-    ``text``; a ``doubt`` is settled by a correction, or by emptying it.
+    A file written by hand needs ``language`` and ``segments`` with ``start``, ``end`` and ``text``;
+    any edit resolves a ``doubt``, and so does emptying it.
 
     Raises:
         MediaError: it cannot be read; the message names the line of speech.

@@ -1,4 +1,4 @@
-"""Voices as a speaker-embedding network of the user's own hears them, run by sherpa-onnx."""
+"""Speaker embeddings by a user-supplied network, run with sherpa-onnx."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _KEYS = {
     "3d-speaker": (*_BOTH, "normalize_samples"),
     "nemo": (*_BOTH, "feat_dim", "window_size_ms", "window_stride_ms"),
 }
-"""Of each framework the metadata without which sherpa-onnx ends the process."""
+"""Required metadata by framework; without it sherpa-onnx aborts the process."""
 
 
 def check_speaker_model(path: str | Path) -> None:
-    """Refuse a file that is no speaker embedding, or any where sherpa-onnx is not installed.
+    """Check that a file is a speaker-embedding network, and that sherpa-onnx is installed.
 
     Raises:
         StageError: sherpa-onnx is not installed.
-        CheckpointError: the file is not there, is not ONNX, or is another network.
+        CheckpointError: the file does not exist, is not ONNX, or is another kind of network.
     """
-    from lipsync.onnx_files import open_onnx  # late: it brings onnxruntime
+    from lipsync.onnx_files import open_onnx  # late: imports onnxruntime
 
     if find_spec("sherpa_onnx") is None:
         remedy = "pip install 'sherpa-onnx>=1.12.26,<3', or leave out --speaker-model"
@@ -42,15 +42,15 @@ def check_speaker_model(path: str | Path) -> None:
 
 
 def voiceprints(path: str | Path, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """What a network knows of the voice in each line.
+    """The speaker embedding of each line.
 
     Args:
         path: the network, see :func:`check_speaker_model`.
         waves: float32 (n,) at 16 kHz each, lines of speech.
 
     Returns:
-        float64 (d,) of each line, as long as the line in seconds; zeros where it is silent or too
-        short. Their directions are alike where voices are, and they add up.
+        float64 (d,) per line, scaled to a norm of its duration in seconds, so that embeddings can
+        be summed; zeros if the line is silent or too short. Similar voices have similar directions.
 
     Raises:
         CheckpointError: the network does not run.

@@ -1,4 +1,4 @@
-"""A folder of sound files, one a line, that a person may replace by their own."""
+"""A folder of sound files, one per line, which the user may replace."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lipsync.translation.work import Row, file_digest, load, match, save
 
 @dataclass
 class Waves:
-    """A folder of one WAV file a line, ``001.wav`` on; ``lines.json`` says what each is of.
+    """A folder with one WAV file per line, ``001.wav`` onwards, and an index in ``lines.json``.
 
     Attributes:
-        folder: where they are.
-        tie: the values of a row that a person's own recording stays tied to.
-        made, kept: how many files the last :meth:`update` made and found.
-        notes: what a person should know.
+        folder: the folder.
+        tie: keys of a row whose values tie a user's own recording to its line.
+        made, kept: number of files that the last :meth:`update` made and reused.
+        notes: notes for the user.
     """
 
     folder: Path
@@ -37,12 +37,12 @@ class Waves:
         make: Callable[[int], tuple[np.ndarray, int]],
         progress: Callable[[int, int], None],
     ) -> list[Path | None]:
-        """Bring the folder up to date; the path of each line's file, ``None`` where none is wanted.
+        """Bring the folder up to date, and return each line's file, ``None`` for a silent line.
 
         Args:
             wanted: what each line is made from, plain values; ``None`` for a silent line.
-            make: gives line k's wave and sample rate.
-            progress: called with lines done and lines in all.
+            make: returns the wave and sample rate of line k.
+            progress: called with lines done and lines in total.
         """
         with naming_target(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,10 +62,10 @@ class Waves:
         return self.folder / f"{number + 1:03d}.wav"
 
     def _settle(self, wanted: Sequence[Row | None]) -> list[Row | None]:
-        """Give every file that still serves its line's number, and put away what does not."""
+        """Rename every file that is still usable to its line's number, and put the others away."""
         index = self.folder / "lines.json"
         old = load(index, "lines")["lines"] if index.exists() else []
-        names = {path.name for path in self.folder.glob("*.wav")}  # of this folder, no other
+        names = {path.name for path in self.folder.glob("*.wav")}  # only in this folder
         old = [row for row in old if row.get("file") in names]
         found = match(wanted, old, self._edited, self.tie)
         for k, row in enumerate(old):
@@ -81,7 +81,7 @@ class Waves:
         _move(moves)
         for number, row in enumerate(wanted):
             path = self._path(number)
-            if row is not None and rows[number] is None and path.is_file():  # a person's own
+            if row is not None and rows[number] is None and path.is_file():  # added by the user
                 rows[number] = row | {"file": path.name, "made": ""}
         self._save(rows)
         return rows
@@ -90,7 +90,7 @@ class Waves:
         return file_digest(self.folder / row["file"]) != row.get("made")
 
     def _put_away(self, row: Row) -> None:
-        """Remove a file that serves no line, unless a person has changed it."""
+        """Delete a file that belongs to no line, or set it aside if the user has changed it."""
         path = self.folder / row["file"]
         if not self._edited(row):
             path.unlink()
@@ -107,7 +107,7 @@ class Waves:
     def _write(
         self, number: int, row: Row, wave: np.ndarray, rate: int, rows: list[Row | None]
     ) -> Row:
-        """Index first, file second: a file without its row would be taken for a person's."""
+        """Write the index before the file: a file without a row would count as the user's own."""
         path = self._path(number)
         with whole_file(path) as temporary:
             write_audio(temporary, wave, rate)
@@ -120,7 +120,7 @@ class Waves:
 
 
 def _move(moves: Sequence[tuple[Path, Path]]) -> None:
-    """Rename files to names that others of them may still have."""
+    """Rename files, where new names may still be in use by others among them."""
     shifted = [(old, new) for old, new in moves if old != new]
     for old, _ in shifted:
         old.rename(old.with_name(f".{old.name}"))

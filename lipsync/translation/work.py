@@ -1,8 +1,8 @@
-"""The work folder: what each stage made, in files that a person may correct.
+"""The work folder: the results of each stage, in files that can be edited by hand.
 
-Beside what was made stands a digest of it. Where the two differ, a person has been there: their
-correction is used from then on, and nothing overwrites it. What nobody touched is made again only
-where what it was made from has changed.
+Each result is stored with its digest. If the two differ, it was edited by hand: the edited version
+is used from then on and never overwritten. Anything else is made again only if its inputs have
+changed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Row = dict[str, Any]
 
 
 def digest(*parts: Any) -> str:
-    """A short name for plain values."""
+    """A short digest of plain values."""
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def file_digest(path: Path) -> str:
-    """A short name for a file's bytes; "" where there is no file."""
+    """A short digest of a file's bytes; "" if there is no file."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:
@@ -35,7 +35,7 @@ def file_digest(path: Path) -> str:
 
 
 def save(path: Path, head: Row, rows: str, lines: Sequence[Row]) -> None:
-    """Write JSON with one line of the file for each line of speech, easy to correct by hand."""
+    """Write JSON with one line of text per line of speech, easy to edit by hand."""
     top = "".join(
         f" {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)},\n" for k, v in head.items()
     )
@@ -47,10 +47,10 @@ def save(path: Path, head: Row, rows: str, lines: Sequence[Row]) -> None:
 def load(
     path: Path, rows: str, remedy: str = "correct it, or delete it to have it made again"
 ) -> Row:
-    """Read what :func:`save` wrote and a person may have edited.
+    """Read a file written by :func:`save`, and perhaps edited by hand.
 
     Raises:
-        MediaError: it is no JSON any more, or lacks its rows; the message says where.
+        MediaError: it is not valid JSON, or lacks its rows; the message says where.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -71,10 +71,10 @@ def match(
     edited: Callable[[Row], bool],
     tie: Sequence[str],
 ) -> list[int | None]:
-    """Find which earlier row serves each wanted one.
+    """Find the earlier row to reuse for each wanted one.
 
-    A row that nobody touched serves where all wanted values are the same; one that a person
-    corrected serves where those named in ``tie`` are. The row of the same number is preferred.
+    An untouched row is reused if all wanted values are equal; an edited one if those named in
+    ``tie`` are equal. The row of the same number is preferred.
     """
     touched = [edited(row) for row in old]
     free = set(range(len(old)))

@@ -1,4 +1,4 @@
-"""Voices: speech taken apart and put together, converted by a network or matched to another."""
+"""Voices: a vocoder, voice conversion by a network, and voice matching without training."""
 
 from lipsync.voice.command import Converted, convert_file
 from lipsync.voice.conversion import convert

@@ -1,4 +1,4 @@
-"""What a voice converter reads: mel cepstra of the envelope every 10 ms."""
+"""The features of voice conversion: mel cepstra of the envelope every 10 ms."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lipsync.voice.envelope import BINS
 from lipsync.voice.pitch import SAMPLE_RATE
 
 COEFFICIENTS = 32
-STEP = 2  # frames of the vocoder from one row of cepstra to the next
+STEP = 2  # vocoder frames per row of cepstra
 _MEL_POINTS = 128
-_SPEECH_RANGE = 40.0  # dB below the loud rows in which a row counts as speech
+_SPEECH_RANGE = 40.0  # dB below the loud rows within which a row counts as speech
 
 
 def encode(envelope: np.ndarray, coefficients: int = COEFFICIENTS) -> np.ndarray:
@@ -31,7 +31,7 @@ def decode(cepstra: np.ndarray) -> np.ndarray:
 
 
 def to_frames(rows: np.ndarray, frames: int) -> np.ndarray:
-    """Rows every 10 ms to (frames, ...) every 5 ms, linear between them."""
+    """Rows every 10 ms -> (frames, ...) every 5 ms, interpolated linearly."""
     place = np.minimum(np.arange(frames) / STEP, len(rows) - 1)
     low = np.minimum(place.astype(int), max(0, len(rows) - 2))
     high = np.minimum(low + 1, len(rows) - 1)
@@ -40,7 +40,7 @@ def to_frames(rows: np.ndarray, frames: int) -> np.ndarray:
 
 
 def is_speech(rows: np.ndarray) -> np.ndarray:
-    """bool (rows,): not much quieter than the loud ones, judged by the first coefficient."""
+    """bool (rows,): within 40 dB of the loud rows, by the first coefficient."""
     decibels = rows[:, 0] / np.sqrt(_MEL_POINTS) * 10 / np.log(10)
     return decibels > np.quantile(decibels, 0.95) - _SPEECH_RANGE
 

@@ -1,4 +1,4 @@
-"""``lipsync voice``: a file in another voice."""
+"""The command ``lipsync voice``: convert a file to another voice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lipsync.voice.pitch import SAMPLE_RATE
 
 @dataclass(frozen=True)
 class Converted(Plain):
-    """What was written, and how long it took."""
+    """The output of a conversion, and how long it took."""
 
     output: str
     voice: str
@@ -41,15 +41,16 @@ def convert_file(
     speaker: str | None = None,
     device: str = "cpu",
 ) -> Converted:
-    """Write the speech of a file in another voice, as a 16 kHz WAV.
+    """Convert the speech of a file to another voice, and write a 16 kHz WAV.
 
     Args:
-        audio: any sound, or a video with one.
+        audio: a sound file, or a video with sound.
         output: the ``.wav`` to write.
         model: a voice converter, as for :func:`lipsync.checkpoints.load_model`.
-        reference: instead: a recording of the voice, for :func:`~lipsync.voice.match_voice`.
-        speaker: which of the model's speakers; None is the second.
-        device: where the model runs.
+        reference: instead of a model: a recording of the voice, for
+            :func:`~lipsync.voice.match_voice`.
+        speaker: the target, one of the model's speakers; None is the second.
+        device: device of the model.
 
     Raises:
         LipsyncError: files that cannot be read or written, sound without a voice, a model that is

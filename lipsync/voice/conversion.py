@@ -1,4 +1,4 @@
-"""Speech in another voice, by a network that was trained on both."""
+"""Voice conversion by a network that was trained on both voices."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lipsync.voice.network import VoiceConverter
 from lipsync.voice.pitch import CEILING, FLOOR, SAMPLE_RATE
 from lipsync.voice.vocoder import Speech, analyse, synthesise
 
-_ROWS = 1024  # converted at a time, 10 s, with as much about them as a network sees
+_ROWS = 1024  # 10 s per batch, plus the network's receptive field
 _AROUND = 128
-_SMOOTH = 9  # rows: voices differ slowly, words change quickly
-_MOST = 15.0  # dB; in silence a network may ask for anything
+_SMOOTH = 9  # rows: differences between voices vary slowly, words quickly
+_MOST = 15.0  # dB; in silence the network's output is arbitrary
 
 
 def convert(
@@ -30,35 +30,35 @@ def convert(
     vocoder: Callable[[Speech], np.ndarray] = synthesise,
     name: str = "voice",
 ) -> np.ndarray:
-    """Speech of one of a converter's speakers in the voice of the other.
+    """Convert speech of one of a converter's speakers to the voice of the other.
 
-    The pitch moves by the log-Gaussian normalised transformation (Liu et al. 2007), from the mean
-    of this wave, so that a third voice comes to the target's pitch, too; the envelope by
-    the difference of the converted and the source's mel cepstra, averaged over 90 ms and 15 dB at
-    most: that leaves its fine structure and the quick changes that make words. Power and the shares
-    of noise stay.
+    The pitch is changed by the log-Gaussian normalised transformation (Liu et al. 2007), from the
+    mean of this wave, so that a third voice also reaches the target's pitch. The envelope is
+    changed by the difference of the converted and the source's mel cepstra, averaged over 90 ms
+    and limited to 15 dB: that keeps its fine structure and the quick changes that make words.
+    Power and noise shares are unchanged.
 
     Args:
         wave: float (n,) mono in [-1, 1].
-        rate: of the wave, in Hz; what is above 8 kHz is lost.
-        converter: of :func:`lipsync.checkpoints.load_model`.
-        speaker: who is to be heard; None is the second of the converter's speakers.
-        vocoder: makes a wave at 16 kHz of :class:`~lipsync.voice.vocoder.Speech`; a neural one can
-            stand in for the one here.
-        name: of the wave in errors.
+        rate: sample rate of the wave, in Hz; frequencies above 8 kHz are lost.
+        converter: from :func:`lipsync.checkpoints.load_model`.
+        speaker: the target; None is the second of the converter's speakers.
+        vocoder: turns :class:`~lipsync.voice.vocoder.Speech` into a wave at 16 kHz; can be replaced
+            by a neural one.
+        name: name of the wave in error messages.
 
     Returns:
         float32 (n,) at ``rate``, as loud as ``wave``.
 
     Raises:
-        ConfigError: a model that converts no voices, or does not know the speaker.
+        ConfigError: a model that is not a voice converter, or does not know the speaker.
         MediaError: less than 0.1 s of sound, or nothing in it is voiced.
     """
     target = _target(converter, speaker)
     speech = analyse(wave, rate, name)
     cepstra = encode(speech.envelope[::STEP], converter.config["coefficients"])
     change = convert_cepstra(cepstra, converter, target) - cepstra
-    change[:, 0] = 0.0  # the power stays: it carries the syllables
+    change[:, 0] = 0.0  # keep the power: it carries the syllables
     change = uniform_filter1d(change, _SMOOTH, axis=0, mode="nearest")
     most = _MOST / 10 * np.log(10)
     change = np.clip(decode(to_frames(change, len(speech.pitch))), -most, most)
@@ -71,7 +71,7 @@ def convert(
 
 @torch.inference_mode()
 def convert_cepstra(cepstra: np.ndarray, converter: VoiceConverter, target: int) -> np.ndarray:
-    """Cepstra (rows, coefficients) of the one speaker to those of speaker ``target``, 0 or 1."""
+    """Convert cepstra (rows, coefficients) to those of speaker ``target``, 0 or 1."""
     device = converter.mean.device
     parts = []
     for start in range(0, len(cepstra), _ROWS):
@@ -83,11 +83,11 @@ def convert_cepstra(cepstra: np.ndarray, converter: VoiceConverter, target: int)
 
 
 def move_pitch(pitch: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Pitch in Hz, 0 where unvoiced, from a voice to another.
+    """Move pitch in Hz, 0 where unvoiced, from one voice to another.
 
     Args:
         pitch: (frames,).
-        source, target: mean and deviation of the log pitch of each.
+        source, target: mean and standard deviation of each voice's log pitch.
     """
     voiced = pitch > 0
     logarithm = np.log(np.where(voiced, pitch, 1.0))
@@ -96,7 +96,7 @@ def move_pitch(pitch: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.
 
 
 def as_loud(wave: np.ndarray, like: np.ndarray, rate: int) -> np.ndarray:
-    """A wave at 16 kHz with the length, rate and power of another, and no sample beyond 1."""
+    """Bring a wave at 16 kHz to the length, rate and power of another, without clipping."""
     if rate != SAMPLE_RATE:
         wave = librosa.resample(wave, orig_sr=SAMPLE_RATE, target_sr=rate)
     wave = librosa.util.fix_length(wave, size=len(like))

@@ -1,4 +1,4 @@
-"""Speech of two speakers who need not say the same: crops to train on, clips to evaluate on."""
+"""Non-parallel speech of two speakers: crops for training, clips for evaluation."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from lipsync.voice.envelope import spectral_envelope
 from lipsync.voice.pitch import SAMPLE_RATE, track_pitch
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4")
-_HELD_OUT = 0.1  # of a speaker's clips for validation, and as many for the test
+_HELD_OUT = 0.1  # share of a speaker's clips for validation, and the same for the test
 _MULTIPLE = 4  # rows; see lipsync.voice.network
 
 
 @dataclass
 class Features:
-    """What is kept of a clip.
+    """The features of a clip.
 
     Attributes:
         key: ``speaker/clip``.
         cepstra: float32 (rows, 32), every 10 ms.
-        log_pitch: float32 (voiced frames,) of the pitch in Hz.
+        log_pitch: float32 (voiced frames,), log of the pitch in Hz.
     """
 
     key: str
@@ -61,9 +61,9 @@ def clip_features(key: str, path: Path) -> Features:
 def speaker_files(root: str | Path, speaker: str, split: str) -> list[tuple[str, Path]]:
     """The clips of a speaker as (key, sound file).
 
-    From the split lists of a prepared set where every list has clips of the speaker; otherwise of
-    all ``<root>/<speaker>/<clip>/audio.wav`` and sound files in ``<root>/<speaker>``, the last
-    tenth is for the test, and the tenth before for validation.
+    From the split lists of a prepared set if every list has clips of the speaker; otherwise all
+    ``<root>/<speaker>/<clip>/audio.wav`` and sound files in ``<root>/<speaker>`` are split: the
+    last tenth for the test, the tenth before it for validation.
 
     Raises:
         ConfigError: no such speaker, or too few clips to split.
@@ -113,14 +113,14 @@ class VoiceSet(Dataset):
         self.clips = [_analysed(root, split, speaker, minutes) for speaker in speakers]
 
     def speech(self) -> list[np.ndarray]:
-        """The rows of cepstra that are speech, (n, 32) of each speaker."""
+        """The rows of cepstra that are speech, (n, 32) for each speaker."""
         return [
             np.concatenate([clip.cepstra[is_speech(clip.cepstra)] for clip in clips])
             for clips in self.clips
         ]
 
     def statistics(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and deviation of what is speech: (2, 32), (2, 32), and of the log pitch (2, 2)."""
+        """Mean and standard deviation of speech rows, (2, 32) each, and of log pitch, (2, 2)."""
         rows = self.speech()
         pitch = [np.concatenate([clip.log_pitch for clip in clips]) for clips in self.clips]
         mean, std = (np.stack([f(x, axis=0) for x in rows]) for f in (np.mean, np.std))
@@ -131,23 +131,23 @@ class VoiceSet(Dataset):
 
 
 class VoiceCrops(VoiceSet):
-    """Endless pairs of crops, one of each speaker, drawn apart from each other.
+    """An infinite stream of pairs of crops, one per speaker, drawn independently.
 
     Args:
-        reader: of a prepared set, or of a folder with a folder of sound files for each speaker.
+        reader: of a prepared set, or of a folder with one folder of sound files per speaker.
         split: name of a split.
-        inputs: not used; every set is made from a reader, a split and the inputs of networks.
-        speakers: the two.
-        frames: rows of a crop, at 100 a second; a multiple of 4.
-        minutes: of each speaker's clips so much is used, evenly spaced.
-        seed: of everything random.
+        inputs: unused; part of the common interface of data sets.
+        speakers: names of the two speakers.
+        frames: rows per crop, at 100 per second; a multiple of 4.
+        minutes: how much to use of each speaker, from evenly spaced clips.
+        seed: random seed.
 
     Returns per draw:
         ``a`` and ``b`` float32 (32, frames) cepstra; ``start`` int64 (2,) first rows; ``key``.
 
     Raises:
-        ConfigError: a speaker who is not there.
-        ClipError: a clip that is shorter than a crop, cannot be read, or holds no voice.
+        ConfigError: no such speaker.
+        ClipError: a clip that is shorter than a crop, cannot be read, or is unvoiced.
     """
 
     def __init__(
@@ -192,12 +192,12 @@ class VoiceCrops(VoiceSet):
 
 
 class VoiceClips(VoiceSet):
-    """Whole clips in pairs, one of each speaker; fields as in training, lengths as they are.
+    """Pairs of whole clips, one per speaker; fields as in training, with varying lengths.
 
     Args:
         reader, split, inputs, speakers: as in :class:`VoiceCrops`.
-        pairs: how many, at most; the speaker with fewer clips is gone through again.
-        most: of pairs, where that is less.
+        pairs: maximum number of pairs; clips of the speaker with fewer are repeated.
+        most: another limit on the number of pairs; the smaller one counts.
     """
 
     def __init__(
@@ -229,7 +229,7 @@ class VoiceClips(VoiceSet):
 
 
 def _analysed(root: str | Path, split: str, speaker: str, minutes: float) -> list[Features]:
-    """So many minutes of a speaker, from clips evenly spaced over the list."""
+    """``minutes`` of a speaker, from clips evenly spaced over the list."""
     files = speaker_files(root, speaker, split)
     spaced = sorted(range(len(files)), key=lambda i: (i * 0.6180339887) % 1.0)
     kept, seconds = {}, 0.0

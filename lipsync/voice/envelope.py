@@ -1,4 +1,4 @@
-"""The spectral envelope of speech, free of its harmonics, and how much of it is noise."""
+"""The spectral envelope of speech, without its harmonics, and its aperiodicity."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FFT_SIZE = 1024
 BINS = FFT_SIZE // 2 + 1
 BAND_EDGES = (0, 1000, 2000, 4000, 6000, 8000)  # Hz
 BANDS = len(BAND_EDGES) - 1
-_UNVOICED = 400.0  # Hz; windows of frames without a pitch are as if they had this one
-_RECOVERY = -0.15  # of what the smoothing takes from the peaks (Morise 2015, q1)
-_NOISE = 1e-10  # power of 16 bit quantisation; no logarithm of silence
-_BLOCK = 2048  # frames analysed at a time
-_BAND_REACH = 80  # samples to either side that are compared with those a period away
+_UNVOICED = 400.0  # Hz; pitch assumed for the windows of unvoiced frames
+_RECOVERY = -0.15  # compensates for the smoothing of peaks (Morise 2015, q1)
+_NOISE = 1e-10  # power of 16-bit quantisation; avoids log of zero
+_BLOCK = 2048  # frames per batch
+_BAND_REACH = 80  # samples to either side compared with those a period away
 
 
 def spectral_envelope(wave: np.ndarray, pitch: np.ndarray, every: int = 1) -> np.ndarray:
@@ -29,7 +29,7 @@ def spectral_envelope(wave: np.ndarray, pitch: np.ndarray, every: int = 1) -> np
     Args:
         wave: float (n,) at 16 kHz.
         pitch: (1 + n // 80,) in Hz, 0 where unvoiced.
-        every: takes every so many-th frame.
+        every: analyse every ``every``-th frame.
 
     Returns:
         float32 (frames, 513): log power per sample, natural logarithm; white noise of variance 1
@@ -63,7 +63,7 @@ def _block(wave: np.ndarray, pitch: np.ndarray, first: int, hop: int) -> np.ndar
 
 
 def _fill_below_pitch(power: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """There is no harmonic below the pitch: add the mirror image of what is above it."""
+    """Add the mirror image of the spectrum above the pitch below it, where no harmonic is."""
     count = int(width.max()) + 1
     bins = np.arange(count)
     image = _between(power, np.maximum(width - bins, 0.0))
@@ -92,10 +92,10 @@ def _between(rows: np.ndarray, place: np.ndarray) -> np.ndarray:
 def noise_share(wave: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """Share of the power in five bands that does not repeat with the pitch.
 
-    From the coherence of 10 ms with what is a period later, as in mixed-excitation coders (McCree &
-    Barnwell 1995), on the analytic signal of the band, so that a fraction of a sample in the period
-    does not count. What is left to 1 is squared: a pitch that glides lowers the coherence, too, and
-    squared it agrees with WORLD's D4C on speech.
+    From the coherence of 10 ms with the signal a period later, as in mixed-excitation coders
+    (McCree & Barnwell 1995), on the analytic signal of the band, so that fractional periods do not
+    matter. One minus the coherence is squared: a gliding pitch lowers the coherence, too, and the
+    square agrees with WORLD's D4C on speech.
 
     Args:
         wave: float (n,) at 16 kHz.

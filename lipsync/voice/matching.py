@@ -1,4 +1,4 @@
-"""Speech brought near another voice without training: its pitch, vocal tract and timbre."""
+"""Voice matching without training: pitch, vocal tract length and timbre."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lipsync.voice.envelope import BINS
 from lipsync.voice.pitch import SAMPLE_RATE
 from lipsync.voice.vocoder import Speech, analyse, synthesise
 
-WARPS = np.linspace(0.8, 1.25, 46)  # lengths of vocal tracts that are tried
-MOST = 12.0  # dB that the average spectrum is changed by, at most
-_HIGHEST = 5000.0  # Hz, to where formants are compared
+WARPS = np.linspace(0.8, 1.25, 46)  # frequency factors to try
+MOST = 12.0  # dB, maximum change of the average spectrum
+_HIGHEST = 5000.0  # Hz; formants are compared up to here
 
 
 def match_voice(
@@ -57,15 +57,15 @@ def match_voice(
 
 
 def tract_factor(envelope: np.ndarray, reference: np.ndarray) -> float:
-    """By which the frequencies of an average log envelope (513,) are to be multiplied.
+    """The factor on the frequencies of an average log envelope (513,).
 
-    Between 0.8 and 1.25; above 1 where the reference's vocal tract is the shorter.
+    Between 0.8 and 1.25; above 1 if the reference's vocal tract is shorter.
     """
     bins = int(_HIGHEST / SAMPLE_RATE * 2 * (BINS - 1))
 
     def shape(log_power: np.ndarray) -> np.ndarray:
         x = np.arange(bins)
-        return log_power[:bins] - np.polyval(np.polyfit(x, log_power[:bins], 1), x)  # no tilt
+        return log_power[:bins] - np.polyval(np.polyfit(x, log_power[:bins], 1), x)  # without tilt
 
     wanted = shape(reference)
     stretched = [shape(_stretch(envelope[None], factor)[0]) for factor in WARPS]
@@ -73,7 +73,7 @@ def tract_factor(envelope: np.ndarray, reference: np.ndarray) -> float:
 
 
 def _stretch(envelope: np.ndarray, factor: float) -> np.ndarray:
-    """Log envelopes (frames, 513) with every frequency times ``factor``; the last is held."""
+    """Scale the frequency axis of log envelopes (frames, 513); the last value is held."""
     place = np.minimum(np.arange(BINS) / factor, BINS - 1)
     low = np.minimum(place.astype(int), BINS - 2)
     part = place - low
@@ -81,13 +81,13 @@ def _stretch(envelope: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _mean_envelope(speech: Speech) -> np.ndarray:
-    """(513,) smoothed average of the voiced frames, each at the same power."""
+    """(513,) smoothed average of the voiced frames, normalised to equal power."""
     cepstra = encode(speech.envelope[speech.voiced], COEFFICIENTS)
     cepstra[:, 0] = 0.0
     return decode(cepstra.mean(axis=0)[None])[0]
 
 
 def _log_pitch(speech: Speech) -> np.ndarray:
-    """Mean and deviation of the log pitch."""
+    """Mean and standard deviation of the log pitch."""
     logarithm = np.log(speech.pitch[speech.voiced])
     return np.array([logarithm.mean(), max(logarithm.std(), 0.01)])

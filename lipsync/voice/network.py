@@ -1,4 +1,4 @@
-"""CycleGAN-VC2: speech features of one speaker to those of another (Kaneko et al. 2019)."""
+"""CycleGAN-VC2: converts speech features between two speakers (Kaneko et al. 2019)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ STRIDE = 4  # lengths and numbers of coefficients are multiples of it
 
 
 class VoiceConverter(Network):
-    """Two generators, one each way, with the statistics of both speakers' features.
+    """Two generators, one per direction, with the statistics of both speakers' features.
 
     Args:
         speakers: names of the two speakers.
-        coefficients: features a frame.
-        width: factor on the published channels, which stay multiples of eight.
+        coefficients: features per frame.
+        width: factor on the published channel counts, rounded to multiples of eight.
 
     Raises:
-        ConfigError: sizes or names of which no network can be built.
+        ConfigError: invalid sizes or names.
     """
 
     use = (
@@ -49,13 +49,13 @@ class VoiceConverter(Network):
         return self.config["speakers"]
 
     def set_statistics(self, mean: Tensor, std: Tensor, log_pitch: Tensor) -> None:
-        """Tell the features' (2, coefficients) and the log pitch's (2, 2) mean and deviation."""
+        """Set mean and standard deviation of features (2, coefficients) and log pitch (2, 2)."""
         self.mean.copy_(mean)
         self.std.copy_(std)
         self.log_pitch.copy_(log_pitch)
 
     def normalise(self, features: Tensor, speaker: int) -> Tensor:
-        """Features (B, coefficients, T) of a speaker to mean 0 and deviation 1."""
+        """Normalise a speaker's features (B, coefficients, T) to mean 0 and variance 1."""
         return (features - self.mean[speaker, :, None]) / self.std[speaker, :, None]
 
     def restore(self, features: Tensor, speaker: int) -> Tensor:
@@ -63,13 +63,13 @@ class VoiceConverter(Network):
         return features * self.std[speaker, :, None] + self.mean[speaker, :, None]
 
     def generate(self, features: Tensor, target: int) -> Tensor:
-        """Normalised features (B, coefficients, T) into the voice of speaker ``target``."""
+        """Convert normalised features (B, coefficients, T) to speaker ``target``."""
         return self.generators[target](features)
 
     def forward(self, features: Tensor, target: int) -> Tensor:
-        """Features (B, coefficients, T) of the other speaker to those of ``target``; T free."""
+        """Convert features (B, coefficients, T) of the other speaker to ``target``; any T."""
         length = features.shape[-1]
-        missing = max(-length % STRIDE, 2 * STRIDE - length)  # a norm needs two places or more
+        missing = max(-length % STRIDE, 2 * STRIDE - length)  # instance norm needs two positions
         padded = nn.functional.pad(features, (0, missing), mode="replicate")
         converted = self.generate(self.normalise(padded, 1 - target), target)
         return self.restore(converted, target)[..., :length]
@@ -78,9 +78,8 @@ class VoiceConverter(Network):
 class VoiceGenerator(nn.Module):
     """A 2-1-2-D gated network: local patterns in 2-D, the change of voice over time in 1-D.
 
-    Unlike the published one it adds what it finds to its input, with a last layer that begins at
-    zero: it starts out as the conversion of mean and deviation, which keeps the words, and learns
-    what that leaves undone.
+    Unlike the published one it is residual, with a last layer initialised to zero: it starts as the
+    conversion of mean and variance, which keeps the words, and learns the rest.
 
     Shape: normalised features ``(B, coefficients, T)`` -> the same, T a multiple of 4.
     """
@@ -113,11 +112,11 @@ class VoiceGenerator(nn.Module):
 
 
 class VoiceDiscriminators(Network):
-    """For each speaker a network that tells patches of real features from generated ones.
+    """One patch discriminator per speaker.
 
     Args:
-        coefficients: features a frame.
-        width: factor on the published channels.
+        coefficients: features per frame.
+        width: factor on the published channel counts.
     """
 
     use = "nothing alone"

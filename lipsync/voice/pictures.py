@@ -1,4 +1,4 @@
-"""Pictures while a voice converter trains: envelopes of speech, there and back."""
+"""Images logged during voice conversion training: envelopes of speech, converted and back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from matplotlib import colormaps
 from lipsync.training.callbacks import Pictures
 from lipsync.voice.cepstrum import decode
 
-_SHOWN = slice(0, None, 4)  # every fourth of 513 bins is enough for a picture
+_SHOWN = slice(0, None, 4)  # every fourth of 513 bins
 _RANGE = 60.0  # dB from the darkest to the brightest
 
 
 class VoiceSheet(Pictures):
-    """Envelopes of a validation pair, a column each way: source, converted, back, a real target.
+    """Envelopes of a validation pair, one column per direction: source, converted, back, target.
 
     Time runs to the right, frequency upwards to 8 kHz.
     """
@@ -40,7 +40,7 @@ class VoiceSheet(Pictures):
 
 
 def _picture(cepstra: np.ndarray) -> np.ndarray:
-    """Cepstra (coefficients, T) as the envelope's picture, uint8 (129, T, 3)."""
+    """Cepstra (coefficients, T) as an image of the envelope, uint8 (129, T, 3)."""
     decibels = decode(cepstra.T)[:, _SHOWN].T[::-1] * 10 / np.log(10)
     level = np.clip((decibels - decibels.max()) / _RANGE + 1, 0, 1)
     return (colormaps["magma"](level)[..., :3] * 255).astype(np.uint8)

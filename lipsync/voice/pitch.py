@@ -15,10 +15,10 @@ FLOOR, CEILING = 65.0, 500.0  # Hz
 _CANDIDATES = 8
 _VOICING, _SILENCE = 0.45, 0.03
 _OCTAVE, _OCTAVE_JUMP, _TURN = 0.01, 0.35, 0.14  # the last: between voiced and unvoiced
-_REFERENCE_STEP = 0.01  # seconds; the costs of a change are for this step
-_ABOVE = 1.8  # how far above the upper quartile of its pitch a voice goes
-_NEVER = -1e3  # strength of what is no candidate
-_BLOCK = 4096  # frames analysed at a time
+_REFERENCE_STEP = 0.01  # seconds; transition costs are for this step
+_ABOVE = 1.8  # maximum pitch of a voice, relative to its upper quartile
+_NEVER = -1e3  # strength of invalid candidates
+_BLOCK = 4096  # frames per batch
 
 
 def track_pitch(wave: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def track_pitch(wave: np.ndarray) -> np.ndarray:
     """
     lags, strengths = _candidates(np.asarray(wave, np.float64))
     chosen = _best_path(lags, strengths)
-    if (chosen > 0).any():  # a second time, without what this voice does not reach
+    if (chosen > 0).any():  # second pass, limited to this voice's range
         shortest = np.quantile(chosen[chosen > 0], 0.25) / _ABOVE
         strengths = np.where((lags > 0) & (lags < shortest), _NEVER, strengths)
         chosen = _best_path(lags, strengths)
@@ -42,7 +42,7 @@ def track_pitch(wave: np.ndarray) -> np.ndarray:
 def frames_about(
     wave: np.ndarray, reach: int, first: int, count: int, hop: int = HOP_LENGTH
 ) -> np.ndarray:
-    """(count, 2 * reach + 1) samples about frames ``first, first + 1, ...``; silence outside."""
+    """(count, 2 * reach + 1) samples around frames ``first, first + 1, ...``; zero-padded."""
     start = first * hop - reach
     end = (first + count - 1) * hop + reach + 1
     piece = wave[max(0, start) : max(0, end)]
@@ -75,7 +75,7 @@ def _candidates(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _peaks(similarity: np.ndarray, shortest: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest local maxima of each row, between samples: lags and strengths."""
+    """Lags (interpolated) and strengths of the strongest local maxima of each row."""
     left, here, right = (similarity[:, shortest + i : longest + 1 + i] for i in (-1, 0, 1))
     bend = np.minimum(left - 2 * here + right, -1e-9)
     shift = np.clip(0.5 * (left - right) / bend, -0.5, 0.5)
@@ -91,7 +91,7 @@ def _peaks(similarity: np.ndarray, shortest: int, longest: int) -> tuple[np.ndar
 
 
 def _best_path(lags: np.ndarray, strengths: np.ndarray) -> np.ndarray:
-    """The lag of every frame, on the path of the greatest strength less cost (Viterbi)."""
+    """The lag of every frame, on the path that maximises strength minus cost (Viterbi)."""
     scale = _REFERENCE_STEP * SAMPLE_RATE / HOP_LENGTH
     octaves = np.log2(np.maximum(lags, 1.0))
     voiced = lags > 0

@@ -24,25 +24,25 @@ _SYSTEMS = ("converted", "statistics", "real")
 
 
 class VoiceTraining(Training):
-    """Teaches two generators, there and back, with a discriminator for each speaker.
+    """Trains two generators, one per direction, with a discriminator for each speaker.
 
-    Validation asks which share of the rows of converted speech a Gaussian classifier, fitted to the
-    real training speech, takes for the target's: beside that of the conversion of mean and
-    deviation alone, which the generators begin as, and that of the target's real speech.
+    Validation reports the share of converted rows that a Gaussian classifier, fitted to the real
+    training speech, assigns to the target; for comparison also that of converting only mean and
+    variance, which is where the generators start, and that of the target's real speech.
 
     Args:
         generator: a :class:`~lipsync.voice.network.VoiceConverter`; its statistics are set from the
             data.
         discriminators: a :class:`lipsync.voice.network.VoiceDiscriminators`.
-        discriminator_optimizer: makes its optimiser; None takes ``optimizer`` for both.
-        identity_batches: the identity term counts in the first so many batches.
-        init_from: weights to begin with: what :func:`lipsync.checkpoints.load_model` takes.
+        discriminator_optimizer: factory of its optimiser; None uses ``optimizer`` for both.
+        identity_batches: number of batches at the start that use the identity term.
+        init_from: initial weights, as for :func:`lipsync.checkpoints.load_model`.
         options: of :class:`Training`; the terms of ``loss`` are ``cycle``, ``identity``
             and ``adversarial``.
 
     Raises:
         ConfigError: networks for different features.
-        CheckpointError: weights of another network, or of other sizes.
+        CheckpointError: weights of another network or size.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class VoiceTraining(Training):
         self.cycle = MeanMetric()
 
     def inputs(self, evaluation: bool = False) -> None:
-        """None: voices are trained without pictures."""
+        """None: voice training uses no images."""
 
     def setup(self, stage: str) -> None:
-        """Take the statistics of the data; a checkpoint then brings its own."""
+        """Compute the statistics of the data; a checkpoint then overrides them."""
         data = self.trainer.datamodule
         if stage == "fit":
             self.take_statistics(data.train)
@@ -81,7 +81,7 @@ class VoiceTraining(Training):
             self.take_statistics(data.test if stage == "test" else data.val)
 
     def take_statistics(self, voices: VoiceSet) -> None:
-        """Of two speakers: for the generators, and for the classifier of the evaluation."""
+        """Set the statistics of the generators and of the validation classifier."""
         self.generator.set_statistics(*voices.statistics())
         for speaker, rows in enumerate(voices.speech()):
             mean, covariance = fit_gaussian(torch.from_numpy(rows))
@@ -89,14 +89,14 @@ class VoiceTraining(Training):
             self.speaker_covariance[speaker].copy_(covariance)
 
     def weights(self) -> dict[str, float]:
-        """The weights of the terms at this batch."""
+        """The weights of the loss terms at this batch."""
         weights = dict(self.loss_weights)
         if self.batches_done >= self.identity_batches:
             weights["identity"] = 0.0
         return weights
 
     def normalised(self, batch: dict[str, Any]) -> list[Tensor]:
-        """The cepstra of both speakers, mean 0 and deviation 1."""
+        """The cepstra of both speakers, normalised."""
         return [self.generator.normalise(batch[name], i) for i, name in enumerate("ab")]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:

@@ -1,7 +1,7 @@
-"""Speech as pitch, envelope and noise, and back: a source-filter vocoder in numpy.
+"""A source-filter vocoder in numpy: speech as pitch, envelope and noise.
 
-The decomposition of WORLD (Morise, Yokomori & Ozawa 2016) with a pitch tracker and a measure of
-noise of its own, so that it needs no compiled package.
+The decomposition of WORLD (Morise, Yokomori & Ozawa 2016) with our own pitch tracker and noise
+estimator, so that it needs no compiled package.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from lipsync.voice.envelope import BAND_EDGES, BINS, FFT_SIZE, noise_share, spec
 from lipsync.voice.pitch import HOP_LENGTH, SAMPLE_RATE, track_pitch
 
 SHORTEST = 0.1  # seconds of sound that can be analysed
-_PULSES = 1024  # synthesised at a time
+_PULSES = 1024  # per batch of synthesis
 
 
 @dataclass(frozen=True)
 class Speech:
-    """What a vocoder says of a wave, every 5 ms.
+    """Vocoder parameters of a wave, every 5 ms.
 
     Attributes:
         pitch: float64 (frames,) in Hz, 0 where unvoiced.
-        envelope: float32 (frames, 513) log power per sample from 0 to 8 kHz, natural logarithm.
+        envelope: float32 (frames, 513), natural log of the power per sample, 0 to 8 kHz.
         noise: float32 (frames, 5) share of noise in five bands, in [0, 1].
         samples: length of the wave at 16 kHz.
     """
@@ -42,17 +42,17 @@ class Speech:
         return self.pitch > 0
 
     def change(self, *, pitch: np.ndarray, envelope: np.ndarray) -> Speech:
-        """The same speech with another pitch and envelope."""
+        """A copy with another pitch and envelope."""
         return replace(self, pitch=pitch, envelope=envelope.astype(np.float32))
 
 
 def analyse(wave: np.ndarray, rate: int = SAMPLE_RATE, name: str = "voice") -> Speech:
-    """Take speech apart.
+    """Analyse speech.
 
     Args:
         wave: float (n,) mono in [-1, 1].
-        rate: of the wave, in Hz; it is brought to 16 kHz, what is above 8 kHz is lost.
-        name: of the wave in errors.
+        rate: sample rate of the wave, in Hz; it is resampled to 16 kHz.
+        name: name of the wave in error messages.
 
     Raises:
         MediaError: less than 0.1 s, or nothing in it is voiced.
@@ -72,21 +72,21 @@ def analyse(wave: np.ndarray, rate: int = SAMPLE_RATE, name: str = "voice") -> S
 
 
 def synthesise(speech: Speech, seed: int = 0) -> np.ndarray:
-    """Put speech together again: a pulse for every period and noise, through the envelope.
+    """Synthesise speech: a pulse per period plus noise, filtered by the envelope.
 
     Args:
-        speech: of :func:`analyse`, or changed.
+        speech: from :func:`analyse`, possibly modified.
         seed: of the noise.
 
     Returns:
-        float32 (speech.samples,) at 16 kHz; it may leave [-1, 1] where the envelope was raised.
+        float32 (speech.samples,) at 16 kHz; it may exceed [-1, 1] if the envelope was raised.
     """
     share = _over_bins(speech.noise)
     return (_pulses(speech, share) + _noise(speech, share, seed)).astype(np.float32)
 
 
 def _over_bins(bands: np.ndarray) -> np.ndarray:
-    """(frames, bands) -> (frames, bins), linear between the middles of the bands."""
+    """(frames, bands) -> (frames, bins), interpolated linearly between band centres."""
     middles = (np.array(BAND_EDGES[:-1]) + np.array(BAND_EDGES[1:])) / 2
     hertz = np.linspace(0, SAMPLE_RATE / 2, BINS)
     right = np.clip(np.searchsorted(middles, hertz), 1, len(middles) - 1)
@@ -95,7 +95,7 @@ def _over_bins(bands: np.ndarray) -> np.ndarray:
 
 
 def _pulses(speech: Speech, share: np.ndarray) -> np.ndarray:
-    """One minimum-phase response a period, placed between samples."""
+    """One minimum-phase response per period, at sub-sample positions."""
     wave = np.zeros(speech.samples + 2 * FFT_SIZE)
     times = np.arange(speech.samples) / HOP_LENGTH  # in frames
     frame = np.minimum(np.rint(times).astype(int), len(speech.pitch) - 1)
@@ -114,12 +114,12 @@ def _pulses(speech: Speech, share: np.ndarray) -> np.ndarray:
         part = (times[at] - low)[:, None]
         log_power = speech.envelope[low] * (1 - part) + speech.envelope[low + 1] * part
         noisy = np.maximum(share[low] * (1 - part) + share[low + 1] * part, 1e-4)
-        # the frames beside a pulse may be unvoiced, all noise: its own frame decides
+        # next to unvoiced frames, do not interpolate: use the pulse's own frame
         noisy = np.where(voiced[low, None] & voiced[low + 1, None], noisy, share[frame[at]])
         response = _minimum_phase(log_power + np.log(np.maximum(1 - noisy, 1e-4)))
-        # moved back by a part of a sample, and one sample on, so that nothing wraps around
+        # shifted back by a fraction of a sample and on by one sample, so that nothing wraps around
         response *= np.exp(-2j * np.pi * bins * (1 - back) / FFT_SIZE)
-        response[:, 0] = 0  # a row of pulses has a mean, speech has none
+        response[:, 0] = 0  # a pulse train has a mean, speech has none
         shapes = irfft(response, FFT_SIZE) * np.sqrt(SAMPLE_RATE / hertz[at])[:, None]
         for start, shape in zip(at - 1, shapes, strict=True):
             start = max(start, 0)
@@ -128,7 +128,7 @@ def _pulses(speech: Speech, share: np.ndarray) -> np.ndarray:
 
 
 def _noise(speech: Speech, share: np.ndarray, seed: int) -> np.ndarray:
-    """White noise in overlapping windows, each through the envelope of its frame."""
+    """White noise in overlapping windows, each filtered by its frame's envelope."""
     count, length = len(speech.pitch), 2 * HOP_LENGTH
     white = np.random.default_rng(seed).standard_normal((count + 1) * HOP_LENGTH)
     windows = np.lib.stride_tricks.sliding_window_view(white, length)[::HOP_LENGTH][:count]
@@ -141,11 +141,11 @@ def _noise(speech: Speech, share: np.ndarray, seed: int) -> np.ndarray:
         for k, shape in enumerate(irfft(spectrum, FFT_SIZE)):
             start = (i + k) * HOP_LENGTH
             wave[start : start + FFT_SIZE] += shape
-    return wave[HOP_LENGTH:][: speech.samples]  # frame 0 is about sample 0
+    return wave[HOP_LENGTH:][: speech.samples]  # frame 0 is centred on sample 0
 
 
 def _minimum_phase(log_power: np.ndarray) -> np.ndarray:
-    """The spectrum whose squared magnitude this is, with its energy as early as can be."""
+    """The minimum-phase spectrum with this log power."""
     cepstrum = irfft(log_power / 2)
     cepstrum[:, 1 : FFT_SIZE // 2] *= 2
     cepstrum[:, FFT_SIZE // 2 + 1 :] = 0

@@ -1,4 +1,4 @@
-"""Footage in, a better generator of that person out; a call that was stopped goes on."""
+"""Adaptation end to end: the result is better for that person; an interrupted call resumes."""
 
 import json
 
@@ -16,7 +16,7 @@ from lipsync.sample.corpus import make_clip
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Four clips of a generated head that speaks."""
+    """Four clips of a synthetic talking head."""
     folder, found = tmp_path_factory.mktemp("videos"), []
     for number in range(4):
         clip = make_clip(0, 1, number, 2.5, 128)

@@ -1,4 +1,4 @@
-"""What cannot be adapted to is one line that says why, and nothing is written."""
+"""Unsuitable footage: a one-line error with the reason, and nothing is written."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def video(tmp_path) -> Path:
 
 @pytest.fixture
 def prepare(monkeypatch, tmp_path):
-    """Stand in for data_prep: ``prepare([(frames, offset, reason), ...])`` is what it finds."""
+    """Replace data_prep: ``prepare([(frames, offset, reason), ...])`` sets what it finds."""
 
     def plan(pieces, wave=speech):
         def program(module: str, options: list[str], log: Path, watch=None) -> None:

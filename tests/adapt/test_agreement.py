@@ -1,4 +1,4 @@
-"""Do pieces agree on how far their sound is off, and does moving it put it into place?"""
+"""Agreement of pieces on an audio offset, and its correction."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from lipsync.data.store import open_clip, write_clip
         ([-2, -2, -2], -2),
         ([-3, -2, -2, -2], -2),
         ([2, 1, 2, 1, 1, -7], 1),
-        ([0, 0], None),  # two of two by chance: once in ten
+        ([0, 0], None),  # two of two agree by chance one time in ten
         ([-7, 3, 12, 5, -1], None),
         ([5, -9, 5, 14, -3, 9], None),
         ([], None),
@@ -34,7 +34,7 @@ def test_moved_sound_lies_beside_its_frame(tmp_path, offset):
     count = 20
     faces = np.zeros((count, 8, 8, 3), np.uint8)
     faces[:] = np.arange(count)[:, None, None, None]
-    # frame i belongs to the sound of frame i - offset: that second sounds as high as its number
+    # frame i gets the sound of frame i - offset: the pitch of each second encodes its number
     wave = np.repeat((np.arange(count) + offset) / 100, 640).astype(np.float32)
     info = {"start": 50, "boxes": [[i] * 4 for i in range(count)]}
     write_clip(tmp_path, "a/1", faces=faces, wave=wave, info=info)

@@ -1,4 +1,4 @@
-"""What an adapted audio encoder tells of a person's sound."""
+"""The adapted audio encoder's codes for a person's sound."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FRAMES = 4000  # three minutes
 
 @pytest.fixture
 def person(monkeypatch):
-    """A model, and what is told of a person: ``person(targets)`` fits it to those codes."""
+    """A model, and ``person(targets)``, which fits it to those codes."""
     torch.manual_seed(0)
     model = LipsCode(image_size=96, width=0.125, depth=0.0, numbers=2, sound_width=0.125).eval()
     last = model.audio_encoder[-1]
     heard = np.random.default_rng(0).normal(1.0, 2.0, (FRAMES, last.in_features))
 
     def fit(targets) -> tuple[np.ndarray, np.ndarray]:
-        """The codes that the model was to tell, and those that it tells after the fit."""
+        """The target codes, and the model's codes after the fit."""
         with torch.no_grad():
             before = last(torch.from_numpy(heard).float()).numpy()
             true = targets(heard, before)

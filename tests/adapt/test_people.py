@@ -1,4 +1,4 @@
-"""A folder of people: one fails, the others go on, and what is there is kept."""
+"""A folder of people: a failure does not stop the others, and existing files are kept."""
 
 import pytest
 

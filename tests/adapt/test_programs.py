@@ -1,4 +1,4 @@
-"""Programs behind an adaptation: their errors, and that none outlives what started it."""
+"""Programs behind an adaptation: their errors, and that none outlives its parent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Write a module of some name."""
+    """Write a module with this name."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
 
     def write(name: str, code: str) -> str:

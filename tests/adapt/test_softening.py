@@ -1,4 +1,4 @@
-"""An adaptation goes as far as its pictures are no sharper than the true ones."""
+"""Interpolation towards the base until frames are no sharper than ground truth."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Running a command in this process."""
+"""Run a command in this process."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from lipsync import cli
 
 
 def run(*arguments: str | Path) -> int:
-    """``lipsync ARGUMENTS`` in this process; the exit code."""
+    """Run ``lipsync ARGUMENTS`` in this process, and return the exit code."""
     try:
         return cli.main([str(argument) for argument in arguments])
     except SystemExit as stop:

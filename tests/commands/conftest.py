@@ -1,4 +1,4 @@
-"""Tiny inputs of commands."""
+"""Tiny inputs for commands."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The commands: exit codes, one-line errors, options that stay equal to the functions'."""
+"""The commands: exit codes, one-line errors, options in step with the functions' parameters."""
 
 import argparse
 import inspect
@@ -75,7 +75,7 @@ def test_options_are_the_function_s(command, function, own):
     given = {a.dest: a.help for a in parser._actions}
     for name, parameter in known.items():
         if isinstance(parameter.default, int) and not isinstance(parameter.default, bool):
-            assert f"default: {parameter.default}" in given[name]  # the help tells the truth
+            assert f"default: {parameter.default}" in given[name]  # the help is correct
         elif name in ("detector", "no_face", "length", "protocol"):
             assert f"{parameter.default} (default)" in given[name]
 
@@ -129,7 +129,7 @@ def test_a_wrong_command_line_is_one_line(words, problem, capsys):
 def test_a_wrong_choice_is_refused_in_under_a_second():
     words = ["dub", "f.mp4", "a.wav", "-o", "o.mp4", "--length", "lop"]
     took = []
-    for _ in range(3):  # other work may slow one of them down
+    for _ in range(3):  # other load may slow one of them down
         begin = time.perf_counter()
         done = subprocess.run([sys.executable, "-m", "lipsync", *words], capture_output=True)
         took.append(time.perf_counter() - begin)

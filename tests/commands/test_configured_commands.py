@@ -1,4 +1,4 @@
-"""``lipsync prepare`` and ``lipsync train`` are ``data_prep`` and ``lipsync.train``."""
+"""``lipsync prepare`` and ``lipsync train`` run ``data_prep`` and ``lipsync.train``."""
 
 import os
 import subprocess

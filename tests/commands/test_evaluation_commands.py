@@ -12,7 +12,7 @@ from lipsync.evaluation import BenchResult, Calibration, Report, Row
 def test_evaluate_wants_real_videos(media, capsys):
     assert run("evaluate", media / "face.mp4") == 2
     assert "error: no real videos" in capsys.readouterr().err
-    # --real takes all that follows it
+    # --real takes all arguments after it
     assert run("evaluate", "--real", media / "face.mp4", media / "face.mp4") == 2
     assert "error: no generated videos; name them before --real" in capsys.readouterr().err
 
@@ -87,7 +87,7 @@ def test_evaluate_a_generator(media, models, monkeypatch, capsys):
     output = media / "out"
     code = run("evaluate", "--model", "m", "--filelist", media / "list.txt", "-o", output)
     captured = capsys.readouterr()
-    assert code == 2  # none was scored; the report is written nevertheless
+    assert code == 2  # none was scored, but the report is written
     assert "none of 1 generated videos could be scored, first g: no face" in captured.err
     assert "left out: g: no face" in captured.out
     assert [(p.video.name, p.audio.name) for p in seen["pairs"]] == [

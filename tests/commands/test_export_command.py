@@ -32,6 +32,9 @@ def test_export_and_doctor(models, tmp_path, capsys):
     assert facts["sees"] == (
         "lower halves of faces of 96 x 96 px, framing box, 5 frames at a time, rgb"
     )
+    assert run("doctor", "expert-open", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["card: calibration"]
+    assert "; of clips of 2.8 s in sync 35% are unsure and 0% sure of a wrong" in told
     assert run("doctor") == 0
     facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert facts["torch"].startswith(torch.__version__.split("+")[0])

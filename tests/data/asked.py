@@ -1,4 +1,4 @@
-"""What the networks of four trainings ask of a clip, and how tests tell frames and sound apart."""
+"""The inputs that four trainings need of a clip, and helpers to identify frames and sound."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def asked(**changes: Any) -> Inputs:
 
 
 def spans(**windows: int) -> dict[str, Span]:
-    """Mel beside whole windows of so many frames, by the name of who hears it."""
+    """Mel for whole windows of so many frames, keyed by the network that uses it."""
     return {name: Span(Mel().spanning(frames), frames) for name, frames in windows.items()}
 
 
@@ -39,12 +39,12 @@ def evaluation(root: Path, inputs: Inputs, split: str = "val", **options: Any) -
 
 
 def shown(pictures: np.ndarray) -> list:
-    """Which frames these are: the fixture writes their number into the first pixel of each half."""
+    """Frame numbers, which the fixture writes into the first pixel of each half."""
     return pictures[..., 0, 0, 0].astype(int).tolist()
 
 
 def columns(clip: Clip, feature: str, first: int, count: int, silence: float) -> np.ndarray:
-    """Columns of a stored feature, with silence for as long as anyone asks on both sides."""
+    """Columns of a stored feature, padded with silence on both sides."""
     values = np.load(clip.path / f"{feature}.npy")
     padded = np.pad(values, ((0, 0), (100, 100)), constant_values=silence)
     return padded[:, 100 + first : 100 + first + count]

@@ -1,4 +1,4 @@
-"""Evaluation samples: the same in every run, and none left out."""
+"""Evaluation samples: identical in every run, and complete."""
 
 import logging
 
@@ -50,7 +50,7 @@ def test_whole_clips_of_windows_of_fifteen_and_of_a_judge(prepared):
 def test_long_clips_are_cut_into_equal_parts_without_loss(make_prepared, tmp_path, inputs):
     root = make_prepared(tmp_path, {"val": ["a/1", "a/2"]}, frames=101)
     dataset = evaluation(root, inputs, seconds=2.0)
-    assert len(dataset) == 6  # 2.02 s are two parts and a frame; of no less than a second each
+    assert len(dataset) == 6  # 2.02 s are two parts and a frame; parts are at least a second long
     parts = [dataset[i] for i in range(6)]
     assert [part["key"] for part in parts] == ["a/1"] * 3 + ["a/2"] * 3
     windows = 101 - inputs.window + 1
@@ -77,7 +77,7 @@ def test_windows_are_spread_over_the_clip_and_look_farthest_away(prepared):
         assert sample["reference"].shape == (3, 1, 96, 96, 3)
         after = np.subtract(shown(sample["reference"]), starts[:, None] + inputs.window - 1) % 30
         before = np.subtract(starts[:, None], shown(sample["reference"])) % 30
-        assert (np.abs(after - before) <= 1).all()  # the clip taken as a circle
+        assert (np.abs(after - before) <= 1).all()  # the clip wraps around
         assert all(np.array_equal(dataset[0][name], sample[name]) for name in sample)
 
 
@@ -86,7 +86,7 @@ def test_swapped_sound_is_of_another_clip_and_moment(prepared):
     for index, other in enumerate(("ben/4", "anna/4")):
         sample = dataset[index]
         for k, start in enumerate(sample["start"].tolist()):
-            moved = (start + 13) % 26  # of 26 windows, half a clip away
+            moved = (start + 13) % 26  # half a clip away, of 26 windows
             first = 16 * (moved - 2) // 5
             there = columns(open_clip(prepared, other), "mel", first, 16, -4)
             assert np.array_equal(sample["swapped_sound"][k, 0, 0], there)
@@ -115,7 +115,7 @@ def test_a_ceiling_is_drawn_once_and_stated(make_prepared, tmp_path, caplog):
     caplog.set_level(logging.INFO, "lipsync")
     dataset = evaluation(root, EXPERT, windows=2, most=5)
     assert len(dataset) == 5
-    # written down: every other process and run has to draw the same
+    # literal values: every process and run must draw the same
     assert dataset.keys == ["a/00", "a/13", "a/17", "a/21", "a/39"]
     assert "val: evaluated on a fixed random subset, 5 of 40 clips" in caplog.text
     caplog.clear()

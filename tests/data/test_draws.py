@@ -1,4 +1,4 @@
-"""Which clip is drawn when, and which process draws it."""
+"""The order in which clips are drawn, and by which process."""
 
 import pickle
 import time
@@ -66,7 +66,7 @@ def test_a_million_clips_cost_little():
     seen = [draws(i) for i in range(10**9, 10**9 + 2000)]
     assert time.process_time() - started < 1
     assert len(set(seen)) == 2000
-    assert len(pickle.dumps(draws)) < 16e6  # what a worker is sent
+    assert len(pickle.dumps(draws)) < 16e6  # sent to each worker
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 64, 1000])

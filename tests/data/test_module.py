@@ -1,4 +1,4 @@
-"""The data module: options that cannot work, and who loads what."""
+"""The data module: invalid options, and which process loads what."""
 
 import re
 from functools import partial

@@ -1,4 +1,4 @@
-"""Samples of silence: windows of pauses, in which nothing is heard."""
+"""Silent samples: windows in pauses."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ SPOKEN = range(30, 60)  # frames of 90
 
 @pytest.fixture(scope="module")
 def pausing(tmp_path_factory):
-    """One clip that speaks in the middle and breathes before and after it, one that never stops."""
+    """One clip with speech in the middle and breathing around it, one without pauses."""
     root, rng = tmp_path_factory.mktemp("pausing"), np.random.default_rng(0)
     faces = np.zeros((90, 96, 96, 3), np.uint8)
     faces[:, 0, 0] = np.arange(90)[:, None]
     level = np.full(90, 0.001)
-    level[SPOKEN] = 0.1  # 40 dB more
+    level[SPOKEN] = 0.1  # 40 dB louder
     for key, loud in (("a/pauses", level), ("b/speaks", np.maximum(level, 0.05))):
         wave = (np.repeat(loud, 640) * rng.standard_normal(90 * 640)).astype(np.float32)
         write_clip(root, key, faces=faces, wave=wave, info={})
@@ -51,13 +51,13 @@ def test_a_share_of_samples_hears_silence_where_the_clip_pauses(pausing, share):
         for k, start in enumerate(sample["start"].tolist()):
             assert shown(sample["faces"][k]) == list(range(start, start + 5))
             own = columns(clip, "mel", int(3.2 * start), 16, -4)
-            assert np.array_equal(sample["sound_sync"][k, 0], own)  # the expert hears what is there
+            assert np.array_equal(sample["sound_sync"][k, 0], own)  # the expert hears the original
             if nothing:
                 assert start < 25 or start > 60
             else:
                 first = columns(clip, "mel", 16 * (start - 2) // 5, 16, -4)
                 assert np.array_equal(sample["sound"][k, 0, 0], first)
-    assert silent["b/speaks"] == 0  # as any other sample
+    assert silent["b/speaks"] == 0  # like any other sample
     assert silent["a/pauses"] == pytest.approx(100 * share, abs=13)
 
 

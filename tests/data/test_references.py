@@ -1,4 +1,4 @@
-"""Which frames are shown beside a window."""
+"""The choice of reference frames for a window."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_a_clip_of_one_window_has_no_reference(make_prepared, tmp_path):
 
 @pytest.fixture(scope="module")
 def nodding(tmp_path_factory):
-    """A head in two poses by turns of five frames, with a mouth of every size in either."""
+    """A head that alternates between two poses every five frames, with all mouth sizes in each."""
     root = tmp_path_factory.mktemp("nodding")
     number = np.arange(100)
     faces = np.full((100, 96, 96, 3), 90, np.uint8)
@@ -61,7 +61,7 @@ def nodding(tmp_path_factory):
 
 
 def drawn(root, draws: ReferenceDraws) -> tuple[float, float]:
-    """Share of references in the window's pose, and how far their mouths are from its middle."""
+    """Share of references in the window's pose, and distance of their mouths from its middle."""
     dataset = training(root, asked(sound=Mel(), references=1), references=draws)
     alike, apart = [], []
     for draw in range(200):
@@ -77,7 +77,7 @@ def test_references_are_near_in_pose_and_far_at_the_mouth(nodding):
     assert at_random == pytest.approx((0.5, 200 / 3), rel=0.2)
     assert drawn(nodding, ReferenceDraws(candidates=8, random=1.0)) == at_random
     alike, apart = drawn(nodding, ReferenceDraws(candidates=8, random=0.0))
-    assert alike > 0.85  # in 14 % fewer than four of eight are
+    assert alike > 0.85  # in 14 % of the windows fewer than four of eight are
     assert apart > 1.4 * at_random[1]
     assert at_random[0] + 0.1 < drawn(nodding, ReferenceDraws(candidates=8, random=0.5))[0] < alike
 
@@ -104,7 +104,7 @@ def test_evaluation_spreads_them_over_the_rest_of_the_clip(
     places = np.array(shown(sample["reference"]))
     steps = (places - sample["start"][:, None]) % frames
     assert (np.sort(steps) == steps).all()
-    assert steps.min() >= 5  # the window's own frames are none
+    assert steps.min() >= 5  # the window's own frames are not references
     rest, gaps = frames - 5, np.diff(steps, axis=1)
     assert (np.abs(gaps - rest / references) <= 1).all()
     assert (np.abs(steps[:, 0] - 5 - rest / references / 2) <= 1).all()

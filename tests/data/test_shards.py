@@ -1,4 +1,4 @@
-"""Sets in shards: what is damaged, what is kept on the node, and who reads what."""
+"""Sharded sets: damage, the node's cache, and the assignment of shards to readers."""
 
 import functools
 import http.server
@@ -39,7 +39,7 @@ def whole(folders, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def shards(whole, tmp_path) -> Path:
-    """A copy to be damaged: ann/0 and ann/1 in shard 0, and so on."""
+    """A copy to damage: ann/0 and ann/1 in shard 0, and so on."""
     for path in whole.rglob("*"):
         if path.is_file():
             target = tmp_path / "set" / path.relative_to(whole)
@@ -50,7 +50,7 @@ def shards(whole, tmp_path) -> Path:
 
 @pytest.fixture
 def served(whole):
-    """The set behind HTTP with ranges, and what was asked for."""
+    """The set on an HTTP server with range requests, and the requests made."""
     asked_for: list[tuple[str, str]] = []
 
     class Ranges(http.server.SimpleHTTPRequestHandler):
@@ -119,7 +119,7 @@ def test_decoded_pictures_are_kept_where_asked(whole, tmp_path, monkeypatch):
     reader = PreparedShards(whole, cache=tmp_path, cached="pixels")
     first = reader.open("ann/1").read([3, 4, 9], top=10)
     np.testing.assert_array_equal(first, open_clip(whole, "ann/1").read([3, 4, 9], top=10))
-    monkeypatch.setattr("lipsync.data.shards.cv2.imdecode", None)  # nothing is decoded again
+    monkeypatch.setattr("lipsync.data.shards.cv2.imdecode", None)  # nothing may be decoded again
     np.testing.assert_array_equal(reader.open("ann/1").read([9, 3], top=10), first[[2, 0]])
 
 
@@ -132,7 +132,7 @@ def test_the_cache_keeps_its_limit_and_what_was_used_last(whole, served, tmp_pat
         held = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
         assert sum(held) <= 3.5 * size
     tars = [name for name, _ in requests if name.endswith(".tar")]
-    assert len(tars) == 4  # ann/0 was used again, and so ann/1 made room for ann/3
+    assert len(tars) == 4  # ann/0 was used again, so ann/1 was evicted for ann/3
 
 
 def test_a_full_disk_costs_the_cache_alone(whole, served, tmp_path, monkeypatch, caplog):
@@ -180,7 +180,7 @@ def test_bytes_that_changed_are_found_and_another_clip_stands_in(shards, kind, c
     samples = [[dataset[draw] for draw in range(24)] for dataset in runs]
     hit = 0
     for old, one, other in zip(undamaged, *samples, strict=True):
-        assert equal(one, other)  # the same clip stands in whoever asks
+        assert equal(one, other)  # everyone gets the same replacement clip
         assert equal(old, one) or old["key"] == "ann/2"
         hit += not equal(old, one)
     assert runs[0].skipped >= hit > 0
@@ -280,5 +280,5 @@ def test_the_data_module_takes_urls(served):
 def test_clips_that_are_counted_are_logged_as_warnings(shards, caplog):
     caplog.set_level(logging.WARNING)
     damage(shards, "ann/0", "mel.npy")
-    Windows(open_set(shards), "train", GENERATOR)  # its first clip: the next is looked at
+    Windows(open_set(shards), "train", GENERATOR)  # if its first clip is damaged, the next is used
     assert "ann/0: mel.npy is damaged" in caplog.text

@@ -210,8 +210,8 @@ def test_only_the_frames_that_are_asked_for_are_decoded(tmp_path, published, mon
     assert not decoded
     for draw in range(7):
         dataset[draw]
-    assert len(decoded) == 7 * (5 + 3)  # a window and what its reference is chosen from
-    assert len(computed) == 1  # whatever windows of it are heard, in however many samples
+    assert len(decoded) == 7 * (5 + 3)  # a window and the candidates for its reference
+    assert len(computed) == 1  # for any number of windows and samples
     add_feature(open_clip(tmp_path, "speaker/00001"), Mel())
     stored = np.load(published / "mel.npy") + 1
     np.save(published / "mel.npy", stored)

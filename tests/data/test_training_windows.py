@@ -1,4 +1,4 @@
-"""Training samples: what they hold, that it fits together, and what is refused."""
+"""Training samples: their content, its consistency, and refusals."""
 
 import pickle
 import shutil
@@ -113,7 +113,7 @@ def test_several_spans_share_the_longest_window(prepared):
 
 
 def heard(sounds, clip):
-    """Frames that LipGAN's sounds belong to: column 16 of 35 is the first of a frame's own four."""
+    """Frames of LipGAN's sounds: column 16 of 35 is the first of the frame's own four."""
     values = np.load(clip.path / "lipgan_mfcc.npy")
     places = [
         np.flatnonzero((values == s[:, 16:17]).all(axis=0)) for s in sounds.reshape(-1, 12, 35)
@@ -134,7 +134,7 @@ def test_samples_of_lipgan_have_their_own_sound_and_another(prepared):
         assert (np.abs(away) >= 6).all()
         assert (np.abs(np.ravel(shown(sample["reference"])) - frames) >= 5).all()
         seen.update(frames)
-    assert seen == set(range(30))  # to the clip's ends: windows leave the sound
+    assert seen == set(range(30))  # to the clip's ends: windows extend beyond the sound
     assert sample["sound"].shape == sample["shifted_sound"].shape == (4, 1, 1, 12, 35)
     assert sample["faces"].shape == (4, 1, 96, 96, 3)
 
@@ -154,7 +154,7 @@ def test_frames_without_any_sound_are_in_no_window(tmp_path):
     write_clip(tmp_path, "a/b", faces=faces, wave=np.ones(16000, np.float32), info={})  # 25 frames
     write_split(tmp_path, "train", ["a/b"])
     starts = {int(training(tmp_path, GENERATOR)[draw]["start"][0]) for draw in range(150)}
-    # The mel's 81st column begins at a second, with the 26th frame.
+    # The mel's 81st column starts at 1 s, with the 26th frame.
     assert starts == set(range(22))
     starts = {int(training(tmp_path, EXPERT)[draw]["start"][0]) for draw in range(150)}
     assert starts == set(range(21))  # 80 of 81 columns from frame 20 on

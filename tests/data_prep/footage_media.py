@@ -39,7 +39,7 @@ def moving(count: int) -> list[np.ndarray]:
 def run(
     source: Path, output: Path, workers: int = 0, reader: str | None = None, **options
 ) -> Summary:
-    options = Options(**{"min_seconds": 0.2, **options})
+    options = Options(**{"min_seconds": 0.2, "judge": None, **options})
     return prepare(source, output, options, workers=workers, reader=reader, progress=False)
 
 

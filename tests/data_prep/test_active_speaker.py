@@ -1,4 +1,4 @@
-"""Whose mouth is heard, and its sound in place."""
+"""Active speaker detection, and correction of the offset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from data_prep.active_speaker import Limits, choose, corrected
 from data_prep.pieces import Piece
 from lipsync.evaluation import Calibration
 
-LIMITS = Limits(confidence=0.3, offset=6)
+LIMITS = Limits(confidence=0.3, offset=6, keep_unsure=False)
 
 
 def score(confidence: float, offset: int = 0) -> dict:
@@ -36,7 +36,7 @@ def test_without_a_judge_the_one_whose_mouth_goes_with_the_sound() -> None:
     pieces = [Piece(0, 100, weight=9, heard=0.1), Piece(0, 100, weight=1, heard=0.7)]
     assert reasons(pieces, [None, None], None) == ["other_face", ""]
     assert pieces[0].detail.endswith("fits the sound better")
-    # Neither mouth says anything: the prominent one.
+    # Neither mouth speaks: take the prominent one.
     pieces = [Piece(0, 100, weight=9, heard=-0.1), Piece(0, 100, weight=1, heard=0.3)]
     assert reasons(pieces, [None, None], None) == ["", "other_face"]
     assert pieces[1].detail.endswith("is more prominent")
@@ -48,14 +48,14 @@ def test_a_judge_that_is_sure_overrules_the_mouth_and_one_that_is_not_does_not()
 
     assert reasons(two(), [score(0.5), score(0.2)]) == ["", "other_face"]
     assert reasons(two(), [score(0.25), score(0.2)]) == ["other_face", "unsure"]
-    keep = Limits(confidence=0.3, offset=6, keep_unsure=True)
+    keep = Limits(confidence=0.3, offset=6)
     assert reasons(two(), [score(0.25), score(0.2)], keep) == ["other_face", ""]
-    assert reasons([Piece(0, 9)], [None], keep) == ["too_short"]
+    assert reasons([Piece(0, 9)], [None], keep) == [""]
 
 
 def test_a_calibration_is_asked_for_the_probability() -> None:
     calibration = Calibration(5, (-6.0, 20.0, 0.0), (10, 90), 0.9, ["ann"], 12, "speakers")
-    limits = Limits(None, 15, calibration=calibration)
+    limits = Limits(None, 15, keep_unsure=False, calibration=calibration)
     pieces = [Piece(0, 100), Piece(100, 200), Piece(200, 300)]
     scores = [score(c, -3) | {"windows": 60} for c in (0.45, 0.4, 0.05)]
     assert [limits.sure(one) for one in scores] == [True, False, False]
@@ -73,7 +73,7 @@ def test_limits() -> None:
     pieces = [Piece(100 * i, 100 * i + 100) for i in range(6)]
     scores = [score(0.29), score(0.3, 6), score(0.9, -7), None, score(0.5, -6), score(0.1, 9)]
     found = reasons(pieces, scores)
-    assert found == ["unsure", "", "off_sync", "too_short", "", "unsure"]
+    assert found == ["unsure", "", "off_sync", "unsure", "", "unsure"]
     assert pieces[2].detail == "sound is -7 frames off, maximum is 6"
 
 
@@ -84,7 +84,7 @@ def test_what_was_left_out_stays_left_out() -> None:
 
 @pytest.mark.parametrize("offset", [-3, 0, 4])
 def test_sound_is_moved_into_place(offset: int) -> None:
-    """Sample values say to which frame they belong once they are in place."""
+    """Sample values encode the frame that they belong to after correction."""
     wave = np.repeat(np.arange(100, dtype=np.float32) + offset, 640)
     for piece, expected in [
         (Piece(20, 60), (20, 60)),

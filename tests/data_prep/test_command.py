@@ -1,4 +1,4 @@
-"""``python -m data_prep`` in processes of its own."""
+"""``python -m data_prep`` as a separate process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def test_command(tmp_path: Path) -> None:
     (tmp_path / given / "ann").mkdir(parents=True)
     (tmp_path / "none").mkdir()
     video(tmp_path / given / "ann/plain.mp4", moving(15))
-    options = ("workers=0", "image_size=64", "min_seconds=0.5", "features=[liftered_mel]")
+    options = (
+        "workers=0", "judge=null", "image_size=64", "min_seconds=0.5", "features=[liftered_mel]"
+    )  # fmt: skip
     good = subprocess.run(
         [sys.executable, "-m", "data_prep", f"source={given}", f"output={made}", *options],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"},
@@ -42,7 +44,9 @@ def test_shards_from_the_command_line(tmp_path: Path) -> None:
     given, made = "été, prise (1)", "l'essai #2 = a&b"
     (tmp_path / given / "ann").mkdir(parents=True)
     video(tmp_path / given / "ann/plain.mp4", moving(15))
-    options = ("workers=0", "image_size=64", "min_seconds=0.5", "features=[liftered_mel]")
+    options = (
+        "workers=0", "judge=null", "image_size=64", "min_seconds=0.5", "features=[liftered_mel]"
+    )  # fmt: skip
     result = forked.run(
         "-m", "data_prep", f"source={given}", f"output={made}", "form=shards", *options,
         cwd=tmp_path,

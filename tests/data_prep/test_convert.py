@@ -1,4 +1,4 @@
-"""A prepared set in shards and back, by the command that people type."""
+"""Conversion of a prepared set to shards and back, on the command line."""
 
 import json
 import os
@@ -21,7 +21,7 @@ KEYS = ["ann/one", "ann/two.take.1", "bö/drei", "bö/vier", "carl/five"]
 
 
 def talking(frames: int, seed: int, size: int = 64) -> np.ndarray:
-    """Pictures as smooth as faces, with a bright mouth that opens and closes."""
+    """Images as smooth as faces, with a bright mouth that opens and closes."""
     y, x = np.mgrid[:size, :size] / size
     base = np.stack([0.3 + 0.4 * y, 0.5 + 0.2 * np.sin(4 * x + seed), 0.6 - 0.3 * x * y], axis=-1)
     faces = np.repeat((255 * base)[None], frames, axis=0)
@@ -74,7 +74,7 @@ def test_there_and_back_loses_nothing_but_what_jpeg_loses(folders, tmp_path):
     back = convert(tmp_path / "shards", tmp_path / "back", "folders", workers=0, progress=False)
     assert str(back) == "5 clips in folders"
     again = open_set(tmp_path / "back")
-    assert_same(shards, again, np.inf)  # pictures are now what the JPEGs show
+    assert_same(shards, again, np.inf)  # images now equal the decoded JPEGs
     wav = [root / KEYS[1] / "audio.wav" for root in (folders, tmp_path / "back")]
     assert wav[0].read_bytes() == wav[1].read_bytes()
 
@@ -94,7 +94,7 @@ def test_shards_are_tar_files_as_webdataset_reads_them(folders, tmp_path):
     with tarfile.open(tmp_path / "shards" / "shard-00000.tar") as tar:
         names = tar.getnames()
         stems = {Path(name).name.split(".")[0] for name in names}
-        assert stems == {"one", "two%2Etake%2E1"}  # a key ends at the first dot
+        assert stems == {"one", "two%2Etake%2E1"}  # dots are escaped: a key ends at the first dot
         kinds = ["json", "flac", "lipgan_mfcc.npy", "mel.npy", "syncnet_mfcc.npy"]
         kinds += ["ends.npy", "mjpeg"]
         assert names[:7] == [f"ann/one.{kind}" for kind in kinds]

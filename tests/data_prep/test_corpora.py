@@ -1,4 +1,4 @@
-"""Corpora as they are distributed; their files are empty here."""
+"""Corpora in the layouts in which they are distributed, with empty files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def splits(source: Path, output: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("place", ["mvlrs_v1", "."])
 def test_lrs2_with_its_lists(tmp_path: Path, place: str) -> None:
-    """The lists come beside the archive, so in the folder above or put into it."""
+    """The lists are distributed separately: they may be in the folder or in the one above."""
     names = [f"main/{video}/0000{clip}" for video in (11, 12, 13) for clip in (1, 2)]
     source = touch(tmp_path / "lrs2/mvlrs_v1", *(f"{name}.mp4" for name in names))
     touch(source, *(f"{name}.txt" for name in names), "pretrain/11/00001.mp4")
@@ -57,7 +57,7 @@ def test_lrs3_by_its_folders(tmp_path: Path) -> None:
     )
     videos = [{key.split("/")[0] for key in found[split]} for split in ("train", "val")]
     assert not videos[0] & videos[1]  # no video in both
-    assert 2 <= len(videos[1]) <= 6  # three of sixty are expected
+    assert 2 <= len(videos[1]) <= 6  # three of sixty expected
     assert {key.split("/")[0] for key in found["pretrain"]} == {
         f"v{i}" for i in range(90)
     } - videos[1]

@@ -38,7 +38,7 @@ def threads() -> Callable[[str], str | None]:
 
 
 def tries(folder: Path) -> Callable[[str], int]:
-    """A job that raises, or kills its worker, until it was tried as often as its name says."""
+    """A job that raises, or kills its worker, until it has been tried as often as its name says."""
 
     def run(name: str) -> int:
         number = len(list(folder.glob(f"{name}-*"))) + 1
@@ -160,7 +160,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     command = Path("/proc", note.read_text(), "cmdline")
     for _ in range(600):
         try:
-            if not command.read_bytes():  # dead, and not yet waited for
+            if not command.read_bytes():  # a zombie: dead, but not reaped yet
                 return
         except OSError:
             return

@@ -1,4 +1,4 @@
-"""Features added to clips that are there: nothing else changes, a kill costs nothing."""
+"""Features added to existing clips: nothing else changes, and an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(root, tmp_path):
         time.sleep(0.01)
     process.kill()
     process.join()
-    time.sleep(1.0)  # its workers see that it is gone
+    time.sleep(1.0)  # its workers notice that it is gone
     done = {name: c for name, c in contents(root).items() if name not in before}
     assert 2 <= len(done) < 6
     result = forked.run("-m", "data_prep", *arguments, **own)

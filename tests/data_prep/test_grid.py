@@ -1,4 +1,4 @@
-"""GRID's archives, from a server on the loopback that cuts connections."""
+"""GRID's archives, from a local server that drops connections."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def archive(**members: bytes) -> bytes:
 
 
 class Server:
-    """``files`` by name; each request sends at most ``most`` bytes of what it promised."""
+    """Serves ``files`` by name; each response breaks off after ``most`` bytes."""
 
     def __init__(self) -> None:
         self.files = {

@@ -1,4 +1,4 @@
-"""When small faces are looked for in the whole picture; the detector notes what it is asked."""
+"""When whole frames are searched for small faces; the detector records its calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARKS = np.array([[-5, -5], [5, -5], [0, 0], [-4, 5], [4, 5]], np.float32)
 
 
 class Asked(Detector):
-    """Finds one face, and keeps the frames (by their grey) and the known faces of each question."""
+    """Finds one face, and records the frames (by grey level) and known faces of each call."""
 
     name = "asked"
 
@@ -51,7 +51,7 @@ def test_the_whole_is_searched_once_a_second_and_known_faces_are_followed_betwee
     detector = Asked()
     look(Frames(list(range(2, 62))), detector, 5)
     assert [n for n, known in detector.asked if known is None] == [2, 27, 52]
-    # of the last two looks, so that a face that one of them missed is found again
+    # known from the last two looks, in case one of them missed the face
     assert [known for _, known in detector.asked[:4]] == [None, 1, 2, 2]
 
 

@@ -1,4 +1,4 @@
-"""Who speaks, by the motion of mouths, where no judge is sure."""
+"""Active speaker by mouth motion, where no judge is confident."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wave() -> np.ndarray:
 
 
 def talking(path: Path) -> Path:
-    """Two heads; the left mouth opens at random while something is heard, the right one else.
+    """Two heads; the left mouth moves at random while there is sound, the right one otherwise.
 
     The right head is the larger one.
     """
@@ -73,7 +73,7 @@ def test_the_smaller_face_that_speaks_is_kept(
     monkeypatch.setattr("data_prep.run.get_detector", lambda *_, **__: Heads())
     (tmp_path / "in/s").mkdir(parents=True)
     talking(tmp_path / "in/s/a.mp4")
-    options = Options(min_sharpness=0)
+    options = Options(min_sharpness=0, judge=None)
     summary = prepare(tmp_path / "in", tmp_path / "out", options, workers=0, progress=False)
     assert summary.reasons == {"other_face": 1}
     assert open_clip(tmp_path / "out", "s/a").info["box"][2] < 160

@@ -1,4 +1,4 @@
-"""Footage as cameras and the web give it: odd rates, sound, sizes, rights and lists."""
+"""Footage as cameras and websites provide it: odd rates, sound, sizes, permissions and lists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lipsync.media import VideoWriter, read_audio
 
 
 def with_sound(path: Path, rate: int, layout: str, seconds: float) -> Path:
-    """A video of a face with a tone in this rate and layout; no packet of sound for 0 seconds."""
+    """A video of a face with a tone at this rate and layout; for 0 s, a track without packets."""
     silent = video(path.with_suffix(".silent.mp4"), moving(20), sound=0)
     with av.open(str(silent)) as old, av.open(str(path), "w") as new:
         picture = new.add_stream_from_template(old.streams.video[0])
@@ -60,8 +60,8 @@ def test_rates(tmp_path: Path, fps: float) -> None:
 
 
 def test_a_variable_rate(tmp_path: Path) -> None:
-    """The face moves on by a pixel with each frame, of which half come late."""
-    times = [i / 25 if i < 10 else 0.4 + (i - 10) / 10 for i in range(16)]  # 25, then 10 a second
+    """The face moves by a pixel per frame; half of the frames come late."""
+    times = [i / 25 if i < 10 else 0.4 + (i - 10) / 10 for i in range(16)]  # 25 fps, then 10 fps
     with av.open(str(alone(tmp_path) / "a.mkv"), "w") as container:
         stream = container.add_stream("libx264", rate=1000)
         stream.width, stream.height, stream.pix_fmt = 160, 160, "yuv420p"
@@ -80,8 +80,8 @@ def test_a_variable_rate(tmp_path: Path) -> None:
     assert row.frames == pytest.approx(25, abs=2)  # a second, not 16 frames
     faces = open_clip(tmp_path / "out", "s/a").faces.astype(int)
     steps = np.abs(np.diff(faces, axis=0)).mean(axis=(1, 2, 3))
-    assert (steps[:9] > 1).all()  # a new picture every time
-    assert (steps[12:] < 0.5).sum() >= 5  # most of them shown twice and longer
+    assert (steps[:9] > 1).all()  # a new image in every frame
+    assert (steps[12:] < 0.5).sum() >= 5  # most are repeated
 
 
 @pytest.mark.parametrize(("rate", "layout"), [(8000, "mono"), (48000, "5.1")])
@@ -103,7 +103,7 @@ def test_a_sound_stream_without_a_sample(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_the_file_says_is_turned(tmp_path: Path) -> None:
-    """Stored on its side with a display matrix that sets it upright, as telephones do."""
+    """Stored rotated, with a display matrix that makes it upright, as phones do."""
     sideways = [np.ascontiguousarray(np.rot90(frame)) for frame in moving(12)]
     path = video(alone(tmp_path) / "a.mp4", sideways)
     data = bytearray(path.read_bytes())
@@ -150,7 +150,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
             raise PermissionError(13, "Permission denied")
         return really(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", refuse)  # the superuser may read anything
+    monkeypatch.setattr(Path, "open", refuse)  # root may read anything
     summary = run(tmp_path / "in", tmp_path / "out")
     assert reasons(summary.rows) == {
         "s/dangling.mp4": "unreadable",
@@ -174,7 +174,7 @@ def test_hostile_lines_of_a_split_list_lead_nowhere(tmp_path: Path) -> None:
 
 
 def test_the_sound_of_a_clip_is_that_of_its_frames(tmp_path: Path) -> None:
-    """A click in the middle of a long take stays at its frame in the clip that holds it."""
+    """A click in the middle of a long take stays at its frame in the resulting clip."""
     wave = tone(2.4)
     wave[:] *= 0.05
     wave[round(1.72 * 16000)] = 0.95

@@ -1,4 +1,4 @@
-"""Which clips a source could give; the looks are written by hand."""
+"""The candidate clips of a source, from hand-written looks."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_one_face_gives_one_piece_from_end_to_end() -> None:
 
 
 def test_no_piece_crosses_a_cut() -> None:
-    """Two faces in the same place: overlap alone would take them for one."""
+    """Two faces in the same place: by overlap alone they would count as one."""
     found = pieces(looked(83, {range(83): [face(320)]}, cuts=(33, 53)))
     assert spans(found) == [(0, 33), (33, 53), (53, 83)]
     assert not any(piece.reason for piece in found)
 
 
 def test_no_piece_holds_two_people() -> None:
-    """The second is in the same place from frame 40 on, and the change of shot was missed."""
+    """The second is in the same place from frame 40 on, after an undetected cut."""
     rng = np.random.default_rng(0)
     one, other = (b64encode(rng.integers(-40, 40, 324, np.int8).tobytes()).decode() for _ in "ab")
     seen = {range(40): [face(320, described=one)], range(40, 90): [face(322, described=other)]}
@@ -76,12 +76,12 @@ def test_a_file_of_one_take_with_a_cut_is_damaged() -> None:
     assert not pieces(looked(83, {range(83): [face(320)]}), cuts="reject")[0].reason
 
 
-def test_landmarks_are_kept_for_aligned_crops() -> None:
+def test_landmarks_are_kept_for_aligned_crops_and_the_judge() -> None:
     found = looked(40, {range(40): [face(320)]})
     (piece,) = pieces(found, framing="aligned")
     assert len(piece.marks) == 40
     assert piece.marks[7] == pytest.approx(found["looks"][0][1][0]["marks"])
-    assert pieces(found)[0].marks == []
+    assert pieces(found)[0].marks == piece.marks
     (none,) = pieces(looked(40, {range(40): [face(320, marks=None)]}), framing="aligned")
     assert (none.marks, none.reason) == ([], "no_landmarks")
 
@@ -95,7 +95,7 @@ def test_long_shots_are_cut_into_equal_parts() -> None:
 
 
 def test_a_face_that_comes_and_goes() -> None:
-    """Seen at 20, 25 ... 60: held for half a stride, missed for one look in between."""
+    """Seen at 20, 25 ... 60, extended by half a stride, with one missed look in between."""
     found = looked(100, {range(20, 41): [face(320)], range(50, 61): [face(322)]})
     assert spans(pieces(found)) == [(18, 63)]
 
@@ -112,7 +112,7 @@ def test_shots_without_a_piece_say_why() -> None:
     found = pieces(looked(100, {range(30, 36): [face(320)]}, cuts=(25, 50, 90)))
     assert [(piece.start, piece.reason) for piece in found] == [
         (0, "no_face"),
-        (25, "face_lost"),  # seen at 30 and 35, so there for ten frames; the least is 15
+        (25, "face_lost"),  # seen at 30 and 35, so present for ten frames; the minimum is 15
         (50, "no_face"),
         (90, "too_short"),
     ]
@@ -137,7 +137,7 @@ def test_faces_that_are_left_out(faces: list, options: dict, reason: str) -> Non
 
 def test_a_face_that_is_turned_away() -> None:
     turned = face(320)
-    turned["marks"][4] = 320 + 19  # the nose tip, all but at one eye (340)
+    turned["marks"][4] = 320 + 19  # the nose tip, almost at one eye (340)
     (piece,) = pieces(looked(40, {range(40): [turned]}))
     assert (piece.reason, piece.turn) == ("turned", pytest.approx(0.95))
 

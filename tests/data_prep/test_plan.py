@@ -1,4 +1,4 @@
-"""What a sample of footage says of the whole; the page, the experiment and the command it gives."""
+"""Estimates from a sample of footage; the page, the experiment and the command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PRICES, SPEED = Prices(0.1, 2.0, 0.02), Speed("X", 100, 128, 0.5)
 
 
 def sampled(name: str = "a", face: float = 200, crop: float = 140, **more) -> Sampled:
-    """Ten of a hundred seconds, of which eight show a face."""
+    """Ten of a hundred seconds, eight of them with a face."""
     piece = Piece(0, 200, boxes=[[0, 0, 1, 1]], face_size=face)
     return Sampled(
         name, (640, 360), 25.0, 100.0, 10.0, 5.0, 1.0, [piece], [None], [crop],
@@ -50,7 +50,7 @@ def test_the_sample_is_scaled_to_the_whole() -> None:
     assert made.train_hours == {1: pytest.approx(alone), 8: pytest.approx(alone / 4)}
     assert made.costs["training on 8"] == pytest.approx(8 * alone / 4 * 2)
     assert made.costs["preparation"] == pytest.approx(0.5)
-    # a hundred times the files: more steps than a few people need
+    # a hundred times the files: more steps than for a few people
     assert plan(sampled(), files=36000).batches == 4 * 360000 // 16
 
 
@@ -71,18 +71,15 @@ def test_a_sample_that_gives_nothing_is_an_error() -> None:
     assert plan(sampled(), gone).kept_hours == plan(sampled()).kept_hours / 2
 
 
-def test_what_the_judge_is_unsure_of_is_left_out_unless_that_is_most() -> None:
+def test_what_the_judge_is_unsure_of_stays() -> None:
     sure, unsure = sampled("a"), sampled("b")
     sure.scores[:] = [{"confidence": 0.6, "offset": 1}]
     unsure.scores[:] = [{"confidence": 0.1, "offset": 9}]
-    limits = Limits(0.5, 6, keep_unsure=True)
-    made = planned([sure, sure, unsure], 360, limits, Options(), PRICES, SPEED)
+    made = planned([sure, sure, unsure], 360, Limits(0.5, 6), Options(), PRICES, SPEED)
     assert made.verdicts == {"one frame off": 2, "unsure": 1}
-    assert made.reasons == {"kept": 16, "unsure": 8}
-    assert "unsure=keep" not in prepare_command(made, Path("a"), "b", "j", 1)
-    made = planned([sure, unsure, unsure], 360, limits, Options(), PRICES, SPEED)
     assert made.reasons == {"kept": 24}
-    assert prepare_command(made, Path("a"), "b", "j", 1).endswith("judge=j unsure=keep")
+    assert prepare_command(made, Path("a"), "b", "j", 1).endswith(" judge=j")
+    assert prepare_command(made, Path("a"), "b", None, 1).endswith(" judge=null")
 
 
 def test_verdicts() -> None:
@@ -104,7 +101,7 @@ def test_the_files_that_are_drawn_are_the_same_ones_each_time() -> None:
 
 
 def footage(folder: Path, people: int = 2, clips: int = 3) -> Path:
-    """Generated heads that speak for two seconds, and the lists of a source."""
+    """Synthetic heads that speak for two seconds, and the lists of a source."""
     keys = [f"p{person}/{clip}" for person in range(people) for clip in range(clips)]
     for key in keys:
         clip = make_clip(1, int(key[1]), int(key[-1]), 2.0, 160)

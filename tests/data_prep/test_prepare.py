@@ -29,7 +29,7 @@ from lipsync.media import VideoWriter, read_audio, read_frames
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Good clips and every kind of bad one."""
     root = tmp_path_factory.mktemp("source")
-    video(root / "ann/plain.mp4", moving(15), sound=1.0)  # sound goes on behind the picture
+    video(root / "ann/plain.mp4", moving(15), sound=1.0)  # sound continues after the video
     video(root / "ann/ntsc.mp4", moving(30), fps=30000 / 1001)
     video(root / "ann/$(touch x) 'a\"\nb é.mp4", moving(12))
     video(root / "ben/sideways.mp4", [np.ascontiguousarray(np.rot90(f)) for f in moving(12)])
@@ -74,7 +74,7 @@ EXPECTED = {
     "ben/short.mp4": "too_short",
     "ben/short_sound.mp4": "too_short",
     "ben/noise.mp4": "no_face",
-    "ben/lost.mp4": " no_face",  # the face's shot is kept, the one behind it is not
+    "ben/lost.mp4": " no_face",  # the shot with the face is kept, the one after it is not
     "ben/silent.mp4": "no_sound",
     "ben/empty.mp4": "empty",
     "ben/text.mp4": "unreadable",
@@ -132,7 +132,7 @@ def test_a_prepared_clip(done: tuple[Path, Summary], source: Path) -> None:
     assert info["offset"] is None
     assert len(info["boxes"]) == 15
     assert len(info["hash"]) == 64
-    # The portrait's chin and hairline, read off by hand at 512 px, where it was cut and shrunk:
+    # The portrait's chin and hairline, measured by hand at 512 px, after cropping and downscaling:
     top, bottom = 60 * 160 / 300, 176 * 160 / 300
     assert abs(info["boxes"][0][1] - top) < 8
     assert abs(info["boxes"][0][3] - bottom) < 8
@@ -156,7 +156,7 @@ def test_a_sideways_face_is_set_upright(done: tuple[Path, Summary]) -> None:
 
 @pytest.mark.parametrize("framing", ["aligned", "aligned_tight"])
 def test_aligned_crops_know_their_way_back(source: Path, tmp_path: Path, framing: str) -> None:
-    """A tilted head is set upright, and a crop's pixels are found again in the source."""
+    """A tilted head is made upright, and a crop's pixels can be mapped back to the source."""
     folder = tmp_path / "in/ann"
     folder.mkdir(parents=True)
     middle = (FACE.shape[1] / 2, FACE.shape[0] / 2)
@@ -240,13 +240,13 @@ def test_changes_are_noticed(source: Path, tmp_path: Path) -> None:
     assert open_clip(output, "ann/a").size == 64
     shutil.rmtree(output / "ann/b")  # lost
     assert run(folder, output, image_size=64).done == 1
-    shutil.copy(source / "ann/ntsc.mp4", folder / "ann/a.mp4")  # other contents: those of b
+    shutil.copy(source / "ann/ntsc.mp4", folder / "ann/a.mp4")  # new content: that of b
     changed = run(folder, output, image_size=64)
     assert (changed.done, reasons(changed.rows)["ann/b.mp4"]) == (1, "duplicate")
     assert len(open_clip(output, "ann/a")) == 25
     assert not (output / "ann/b").exists()
     assert run(folder, output, image_size=64).done == 0
-    (folder / "ann/a.mp4").write_bytes(b"")  # now rejected: b is no duplicate any more
+    (folder / "ann/a.mp4").write_bytes(b"")  # now rejected, so b is no longer a duplicate
     assert run(folder, output, image_size=64).reasons == {"empty": 1}
     assert not (output / "ann/a").exists()
     assert read_split(output, "train") == ["ann/b"]
@@ -273,7 +273,7 @@ def test_only_the_stages_that_an_option_concerns_are_done_again(
         assert not (tmp_path / "out/ann/plain").exists()
         failed = run(folder.parent, tmp_path / "out", image_size=64, min_score=0.6)
         assert failed.reasons == {"failed": 1}
-        options = Options(min_seconds=0.2)
+        options = Options(min_seconds=0.2, judge=None)
         redone = prepare(
             folder.parent, tmp_path / "out", options, workers=0, progress=False, redo="pieces"
         )
@@ -290,7 +290,7 @@ def test_a_long_video_is_decoded_twice_to_the_same_end(
     monkeypatch: pytest.MonkeyPatch,
     known: bool,
 ) -> None:
-    """``known``: the file says how long it is."""
+    """``known``: the file states its duration."""
     folder = tmp_path / "in/ann"
     folder.mkdir(parents=True)
     shutil.copy(source / "ann/plain.mp4", folder)
@@ -347,7 +347,7 @@ def test_a_bug_on_one_file_is_a_row_and_is_tried_again(
         ({"stride": 0}, "stride must be 1 or more, got 0"),
         ({"min_seconds": 6.0}, "max_seconds must be at least twice"),
         ({"framing": "round"}, "framing must be one of box, aligned, aligned_tight"),
-        ({"unsure": "x"}, "unsure must be one of reject, keep"),
+        ({"unsure": "x"}, "unsure must be one of keep, reject"),
         ({"cuts": "x"}, "cuts must be one of split, reject"),
         ({"stride": "five"}, "stride must be int, got 'five'"),
         ({"image_size": 96.0}, r"image_size must be int, got 96\.0"),

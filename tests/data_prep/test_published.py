@@ -1,4 +1,4 @@
-"""Clips that others prepared: ``0.jpg 1.jpg ... audio.wav``."""
+"""Clips in the published prepared layout: ``0.jpg 1.jpg ... audio.wav``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACE = data.astronaut()[50:220, 140:310]
 
 
 def published(root: Path, key: str, frames: int = 30) -> None:
-    """Crops of changing sizes, as those of a detector's box in every frame are."""
+    """Crops of changing sizes, as from a detector's box in every frame."""
     (root / key).mkdir(parents=True)
     for i in range(frames):
         face = cv2.resize(np.roll(FACE, i, 1), (100 + i % 7, 120 - i % 5))
@@ -30,8 +30,8 @@ def published(root: Path, key: str, frames: int = 30) -> None:
     write_audio(root / key / "audio.wav", wave.astype(np.float32))
 
 
-def convert(root: Path, output: Path, **options: int) -> Summary:
-    return prepare(root, output, Options(**options), workers=0, progress=False)
+def convert(root: Path, output: Path, judge: str | None = None, **options: int) -> Summary:
+    return prepare(root, output, Options(judge=judge, **options), workers=0, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +89,16 @@ def test_a_picture_that_may_not_be_read_costs_its_clip_alone(
             raise PermissionError(13, "Permission denied")
         return really(path, *arguments)
 
-    monkeypatch.setattr(np, "fromfile", refuse)  # the superuser may read anything
+    monkeypatch.setattr(np, "fromfile", refuse)  # root may read anything
     summary = convert(tmp_path / "in", tmp_path / "out")
     assert {row.source: row.reason for row in summary.rows} == {"a/1": "damaged", "a/2": ""}
     assert summary.rows[0].detail == "3.jpg cannot be read (Permission denied)"
+
+
+def test_the_sync_of_ready_made_crops_is_not_checked(tmp_path: Path) -> None:
+    published(tmp_path / "in", "a/1")
+    summary = convert(tmp_path / "in", tmp_path / "out", judge="expert-open")
+    assert summary.sync == "sync, by expert-open: 1 without landmarks to check"
 
 
 def test_changes_are_noticed_and_sizes_kept_apart(source: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_sharpness_falls_with_blur_and_not_with_size_or_light() -> None:
 @pytest.mark.parametrize("roll", [0, 30, 90])
 @pytest.mark.parametrize("yaw", [-60, 0, 20, 45, 70])
 def test_turn_of_a_head_in_three_dimensions(yaw: int, roll: int) -> None:
-    """A nose of half the eyes' distance, before the plane of eyes and mouth."""
+    """A nose half the interocular distance in front of the plane of eyes and mouth."""
     points = np.array([[-1, -1, 0], [1, -1, 0], [0, 0, 1.0], [-0.7, 1, 0], [0.7, 1, 0]])
     a, b = np.radians(yaw), np.radians(roll)
     x = points[:, 0] * np.cos(a) + points[:, 2] * np.sin(a)

@@ -1,4 +1,4 @@
-"""Real footage, where there is some: damaged files, and clips from the wild."""
+"""Real footage, if available: damaged files, and clips from the wild."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_real_bad_files(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not WILD.is_dir(), reason="../shared/data/wild is absent")
 def test_real_wild_files(tmp_path: Path) -> None:
-    """Looked at by eye: the reasons are right, and each kept clip shows a face that can be used."""
+    """Checked by eye: the reasons are right, and each kept clip shows a usable face."""
     looked_at = {
         "RD_Radio34_000": "",
         "WDA_KatieHill_000": "",

@@ -1,4 +1,4 @@
-"""Footage prepared right into shards: what they hold, how runs share work, what is cleaned up."""
+"""Footage prepared directly into shards: their content, concurrent runs, clean-up."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def copied(footage: Path, folder: Path) -> Path:
 
 
 def prepared(source: str | Path, output: str | Path, files: int = 2, **more):
-    options = Options(min_seconds=0.2)
+    options = Options(min_seconds=0.2, judge=None)
     return prepare_shards(source, output, options, workers=0, files=files, progress=False, **more)
 
 
@@ -96,7 +96,7 @@ def test_a_second_run_does_nothing_and_footage_that_changes_alone_is_done(
     assert summary.reasons == {"unreadable": 2, "duplicate": 1}
     (left,) = [remark for remark in summary.splits.remarks if "another run" in remark]
     assert left == "filelists/mine.txt is from another run: 1 of its clips are in train"
-    # s1/1.avi takes the key of s1/1.mp4, which is done again under its own.
+    # s1/1.avi takes the key of s1/1.mp4, which is then prepared again under another.
     assert open_set(output).keys("train") == ["s1/1", "s1/1.mp4"]
     assert len(list(output.glob("*.tar"))) < len([n for n in before if n.endswith(".tar")]) + 1
 
@@ -139,7 +139,7 @@ def test_a_lease_has_one_holder_until_it_expires(tmp_path: Path) -> None:
     place = Place(tmp_path)
     first, second = leases.Lease(place, "a", "one"), leases.Lease(place, "a", "two")
     assert first.claim() == ""
-    assert first.claim() == ""  # what a try of the same run has left is its own
+    assert first.claim() == ""  # a lock left by an earlier attempt of the same run is its own
     sign = second.claim()
     assert sign.startswith("one ")
     assert second.claim("an older sign") == sign
@@ -147,9 +147,9 @@ def test_a_lease_has_one_holder_until_it_expires(tmp_path: Path) -> None:
     with second:
         assert leases.held_by(place, "a").startswith("two ")
     assert leases.held_by(place, "a") == ""
-    with second:  # whoever took it for gone has ended, and removed it
+    with second:  # the run that considered it dead has ended, and removed it
         pass
-    place.write("a", b"")  # its holder is just writing it
+    place.write("a", b"")  # its holder is in the middle of writing it
     assert second.claim() == "unknown"
     assert second.claim("unknown") == ""
 

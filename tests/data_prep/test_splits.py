@@ -1,4 +1,4 @@
-"""Split lists: taken over or drawn, and who is in two of them."""
+"""Split lists: existing or drawn, and overlap between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHARES = {"val": 0.05, "test": 0.05}
 
 
 def write(root: Path, keys: dict[str, list[str]] | list[str], wanted: dict = SHARES) -> Splits:
-    """Lists of ``root/in``; ``keys``: of the clips that each file gave, one minute each."""
+    """Lists for ``root/in``; ``keys``: of the clips from each file, one minute each."""
     keys = keys if isinstance(keys, dict) else {key: [key] for key in keys}
     kept = {
         name: [Row(key, f"{name}.mp4", KEPT, frames=1500) for key in own]
@@ -39,7 +39,7 @@ def lists(root: Path, **content: str) -> None:
 
 
 def tree(speakers: int, videos: int, clips: int) -> list[str]:
-    """Keys of VoxCeleb2's kind."""
+    """Keys in VoxCeleb2's format."""
     return [
         f"p{s:03}/v{s}x{v}/{c:05}"
         for s in range(speakers) for v in range(videos) for c in range(clips)
@@ -88,9 +88,9 @@ def test_places_stay_as_footage_is_added_and_in_any_order(tmp_path: Path) -> Non
     assert parts(write(tmp_path, keys[::-1]), 1) == before
     after = parts(write(tmp_path, tree(300, 2, 2)), 1)
     for split, speakers in before.items():
-        assert len(speakers - after[split]) <= 1  # one was there for want of another
+        assert len(speakers - after[split]) <= 1  # one was only there for lack of others
     assert before["test"].isdisjoint(after["val"])
-    assert before["val"] == {"p005", "p020", "p030", "p049"}  # on every machine
+    assert before["val"] == {"p005", "p020", "p030", "p049"}  # the same on every machine
 
 
 def test_a_speaker_of_most_clips_is_never_held_out(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_files_of_one_name_and_several_numbers_go_together(tmp_path: Path) -> No
     keys = [f"all/WDA_Person{i}_{k:03}" for i in range(40) for k in range(3)]
     splits = write(tmp_path, keys)
     assert apart({s: {key[:-4] for key in own} for s, own in splits.lists.items()})
-    takes = write(tmp_path, [f"all/take_{i:03}" for i in range(40)])  # they are all of one name
+    takes = write(tmp_path, [f"all/take_{i:03}" for i in range(40)])  # all of one speaker name
     assert all(takes.lists.values())
 
 

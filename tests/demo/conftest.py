@@ -1,4 +1,4 @@
-"""A demo to ask, and media for it: a generated head that the face detector finds."""
+"""A demo server, and media for it: a synthetic head that the face detector finds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def media(tmp_path_factory) -> Path:
 
 
 class Page:
-    """What the page does, without a browser."""
+    """A client that does what the page does, without a browser."""
 
     def __init__(self, client: TestClient, demo: Demo) -> None:
         self.client, self.demo = client, demo
@@ -67,7 +67,7 @@ class Page:
         return self.client.post(self.own("/jobs"), json=wanted)
 
     def dub(self, media: Path, **wanted: Any) -> Any:
-        """Ask for a dub of the head with another speech."""
+        """Request a dub of the head with another speech."""
         face = self.upload(media / "head.mp4", "face")
         sound = self.upload(media / "speech.wav", "sound")
         known = {"do": "dub", "model": "wav2lip-grid", "consent": True}
@@ -87,13 +87,13 @@ class Page:
         return state
 
     def files(self) -> list[Path]:
-        """All that lies in the folders of all tabs."""
+        """All files in the folders of all tabs."""
         return [path for path in self.demo.tabs.folder.rglob("*") if path.is_file()]
 
 
 @pytest.fixture
 def open_demo() -> Iterator[Callable[..., Page]]:
-    """``open_demo(max_mb=1, ...)``: a page of a new demo."""
+    """``open_demo(max_mb=1, ...)``: a client of a new demo."""
     running = []
 
     def opened(**options: Any) -> Page:
@@ -110,13 +110,13 @@ def open_demo() -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def page(open_demo) -> Page:
-    """A page of a demo without options."""
+    """A client of a demo with default options."""
     return open_demo()
 
 
 @pytest.fixture
 def held(monkeypatch) -> Iterator[Any]:
-    """Dubs that write a file and wait until they are told to go on: ``held.go.set()``."""
+    """Dubs that write a file and wait for ``held.go.set()``."""
     import threading
 
     class Held:

@@ -1,4 +1,4 @@
-"""The page in Chromium: every tab used, by mouse and by keyboard, wide and 400 pixels wide."""
+"""The page in Chromium: every tab, by mouse and by keyboard, wide and 400 pixels wide."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def beep(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def demo(prepared, tmp_path_factory) -> Iterator[tuple[Demo, str]]:
-    """A demo that listens, with a set and a run to look at, and its address."""
+    """The address of a running demo with a set and a training run."""
     runs = tmp_path_factory.mktemp("runs")
     (runs / "wav2lip" / "csv" / "version_0").mkdir(parents=True)
     (runs / "wav2lip" / "pictures").mkdir()
@@ -85,11 +85,11 @@ def chromium(media, tmp_path_factory) -> Iterator[object]:
 
 @pytest.fixture
 def open_page(chromium, demo) -> Iterator[object]:
-    """``open_page(width)``: the page, ready; what it logs as an error fails the test."""
+    """``open_page(width)``: the loaded page; any error that it logs fails the test."""
     contexts, problems, choosers = [], [], []
 
     def failed(request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # an upload that was cancelled
+        if request.failure != "net::ERR_ABORTED":  # a cancelled upload
             problems.append(request.url)
 
     def opened(width: int = 1200, devices: bool = False):
@@ -102,7 +102,7 @@ def open_page(chromium, demo) -> Iterator[object]:
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("requestfailed", failed)
-        # from the first: told of it just before a click, Chromium may open its own dialogue
+        # set early: just before a click, Chromium may still open its own dialogue
         page.on("filechooser", lambda chooser: choosers.append(chooser))
         page.on(
             "console", lambda said: problems.append(said.text) if said.type == "error" else None
@@ -127,7 +127,7 @@ def until(page, what: str, seconds: float = 30) -> None:
 
 
 def fits(page) -> bool:
-    """Whether nothing reaches over the page's right edge."""
+    """Whether nothing overflows the page's right edge."""
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -138,7 +138,7 @@ def choose(page, panel: str, *files: Path) -> None:
 
 
 def outcome(page, panel: str) -> str:
-    """What a job came to: the text of its result, or the problem."""
+    """The outcome of a job: the text of its result, or the error."""
     page.wait_for_selector(f"#{panel} .result > *, #{panel} .job .problem")
     return (
         page.locator(f"#{panel} .job").inner_text() + page.locator(f"#{panel} .result").inner_text()

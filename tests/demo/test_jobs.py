@@ -1,4 +1,4 @@
-"""What the page asks for is done, in turn, and leaves nothing behind."""
+"""Jobs run in turn, and leave nothing behind."""
 
 import re
 import time
@@ -50,11 +50,11 @@ def test_two_models_give_two_videos_of_one_input(page, media):
         "two different" in page.dub(media, **compare | {"models": models[:1] * 2}).json()["error"]
     )
     assert "two models" in page.dub(media, **compare | {"models": models[:1]}).json()["error"]
-    assert not page.files()  # what was uploaded for a job that is refused goes at once
+    assert not page.files()  # uploads of a refused job are deleted at once
     face = page.upload(media / "head.png", "face")
     state = page.wait(page.dub(media, **compare, face=face).json()["job"])
     assert [video["model"] for video in state["result"]["videos"]] == models
-    assert len(page.files()) == 3  # and the head that was not used
+    assert len(page.files()) == 3  # including the unused head
 
 
 def test_a_score_has_its_curve_and_with_the_real_video_the_leakage(page, media):
@@ -70,7 +70,7 @@ def test_a_score_has_its_curve_and_with_the_real_video_the_leakage(page, media):
     assert len(found["times"]) == len(found["confidences"]) == found["windows"]
     assert np.diff(found["times"]) == pytest.approx(0.04)
     rows = {row["name"]: row for row in found["leakage"]}
-    assert rows["motion share"]["dub"] == rows["motion correlation"]["dub"] == 1.0  # it is itself
+    assert rows["motion share"]["dub"] == rows["motion correlation"]["dub"] == 1.0  # with itself
     assert rows["old speech"]["dub"] == rows["new speech"]["dub"] == rows["new speech"]["real"]
     assert not page.files()
 
@@ -160,7 +160,7 @@ def test_silent_pages_and_old_files_are_swept_away(open_demo, media):
     tabs.sweep()
     assert [path.stem for path in page.files()] == [name]
     now[0] = 130
-    tabs.get(page.tab)  # the page is there, the file is too old
+    tabs.get(page.tab)  # the tab is alive, but the file has expired
     tabs.sweep()
     assert not page.files()
     assert page.client.post(page.own("/alive")).status_code == 204
@@ -175,7 +175,7 @@ def test_the_end_of_the_server_leaves_nothing(open_demo, media, held):
     folder = page.demo.tabs.folder
     page.dub(media)
     assert held.started.wait(10)
-    assert folder.stat().st_mode & 0o077 == 0  # for this user alone
+    assert folder.stat().st_mode & 0o077 == 0  # accessible to this user only
     page.demo.end()
     assert not folder.exists()
 

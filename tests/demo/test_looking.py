@@ -1,4 +1,4 @@
-"""The tabs that only look: a prepared set, and training runs."""
+"""The read-only tabs: a prepared set, and training runs."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What the demo refuses, each in a sentence, and without leaving a file."""
+"""Requests that the demo refuses, each with a sentence and without leaving a file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command: up at once, ended by Ctrl-C, and nothing left behind."""
+"""The command: starts immediately, ends on Ctrl-C, and leaves nothing behind."""
 
 import json
 import os

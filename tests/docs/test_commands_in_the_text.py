@@ -1,4 +1,4 @@
-"""What pages name `in the text`: commands parse, as far as they go; options and keys exist."""
+"""Inline code on pages: commands parse, even if incomplete; options and keys exist."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_KEYS = {
 
 
 def spans(page: Path) -> list[str]:
-    """The pieces of code in a page's text, each once, without its blocks."""
+    """The distinct inline code spans of a page."""
     text = re.sub(r"^```.*?^```$|^    .*?$", "", page.read_text("utf-8"), flags=re.M | re.S)
     return list(dict.fromkeys(" ".join(code.split()) for code in re.findall(r"`([^`]+)`", text)))
 
@@ -86,7 +86,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def partly(name: str, words: list[str]) -> None:
-    """Parse a command of which anything may be left out, the value of its last option, too."""
+    """Parse a command that may be incomplete, even without the value of its last option."""
     if name in cli._parser()._option_string_actions:
         return
     parser = commands()[name]

@@ -1,4 +1,4 @@
-"""Every command of README, CONTRIBUTING, docs/ and experiments/ is parsed by what it starts."""
+"""Every command in README, CONTRIBUTING, docs/ and experiments/ is parsed by its program."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*
 EXPERIMENTS = sorted(ROOT.glob("experiments/*/README.md"))
 INDENTED = re.compile(r"(?:^    \S.*\n)(?:^(?:    .*)?\n)*", re.MULTILINE)
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-NOT_RUN = {  # programs that are none of ours, and why a test does not start them
+NOT_RUN = {  # other programs, and why a test does not start them
     "source": "a shell's own",
     "export": "a shell's own",
     "mkdir": "a shell's own",
@@ -46,7 +46,7 @@ NOT_RUN = {  # programs that are none of ours, and why a test does not start the
 
 
 def commands(page: Path) -> list[str]:
-    """The commands of a page's shell blocks, of an experiment's indented ones, too; one a line."""
+    """The commands of a page's shell blocks and of experiments' indented blocks, one per line."""
     text = page.read_text("utf-8")
     blocks = re.findall(r"^```(?:sh|bash|shell|console)\n(.*?)^```$", text, re.M | re.S)
     if page in EXPERIMENTS:
@@ -144,7 +144,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
 
 
 def composed(words: list[str]) -> None:
-    """Each option of ``train.py``, and of a sweep its first point."""
+    """The options of ``train.py``; for a sweep, those of its first point."""
     overrides = [f"hydra.searchpath=[file://{ROOT / 'tests/extending/conf'}]"]
     if "--config-dir" in words:
         at = words.index("--config-dir")

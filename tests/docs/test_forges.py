@@ -1,4 +1,4 @@
-"""What forges read: templates and workflows are YAML, and both workflows run .ci/run."""
+"""Forge files: templates and workflows are valid YAML, and both workflows run .ci/run."""
 
 from pathlib import Path
 

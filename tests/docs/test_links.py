@@ -1,4 +1,4 @@
-"""Links of Markdown pages lead to files and headings that there are."""
+"""Links in Markdown pages lead to existing files and headings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Of the headings, as forges and the site name them."""
+    """Anchors of the headings, as forges and the site generate them."""
     headings = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text("utf-8")), re.MULTILINE)
     plain = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings)
     return {re.sub(r"\s+", "-", heading) for heading in plain}

@@ -93,7 +93,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
 
 
 class Links(HTMLParser):
-    """The links of a page to pages and files of the site, and the places on it."""
+    """A page's internal links, and its anchors."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -115,6 +115,6 @@ class Links(HTMLParser):
 
 def dead_end(page: Links, link: str, pages: dict[Path, Links]) -> bool:
     to, place = page.target(link), unquote(urlparse(link).fragment)
-    if page.path.name == "404.html" or place.startswith("__"):  # its links begin at the root
+    if page.path.name == "404.html" or place.startswith("__"):  # its links are relative to the root
         return False
     return not to.exists() or bool(place and to in pages and place not in pages[to].places)

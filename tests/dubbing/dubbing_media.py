@@ -20,7 +20,7 @@ BAD = Path(__file__).parents[3] / "shared" / "data" / "bad"
 
 
 class FixedDetector(Detector):
-    """Finds ``BOX`` in every frame except in those whose top left pixel is black."""
+    """Finds ``BOX`` in every frame, except those with a black top-left pixel."""
 
     name = "fixed"
 
@@ -31,7 +31,7 @@ class FixedDetector(Detector):
 
 
 def frame(k: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """Frame k: texture, and in its top left corner a patch as bright as k (up to 39) says."""
+    """Frame k: texture, and a top-left patch whose brightness encodes k (up to 39)."""
     rng = np.random.default_rng(7)
     picture = rng.integers(30, 70, (size[1], size[0], 3), dtype=np.uint8)
     picture[:8, :8] = 40 + 5 * (k % 40)
@@ -39,7 +39,7 @@ def frame(k: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def make_video(path: Path, frames: int, fps=25, size=SIZE, hidden=(), audio=None) -> Path:
-    """A video of :func:`frame`; frames in ``hidden`` have a black corner, so no face."""
+    """A video of :func:`frame`; frames in ``hidden`` have a black corner, and so no face."""
     with VideoWriter(path, fps, size, crf=1, audio=audio) as video:
         for k in range(frames):
             picture = frame(k, size)
@@ -58,7 +58,7 @@ def tone(seconds: float, loud_from: float = 0.0) -> np.ndarray:
 
 
 def tiny_dub(face, audio, output, model=None, **options) -> DubResult:
-    """A dub by :class:`Hearing`, of the face that :class:`FixedDetector` finds."""
+    """A dub by :class:`Hearing` of the face found by :class:`FixedDetector`."""
     options = {"detector": FixedDetector(), "batch_size": 8, "crf": 1, "match": False, **options}
     return dub(face, audio, output, model=model or Hearing(), **options)
 
@@ -77,18 +77,18 @@ def painting(level: float) -> Wav2Lip:
 
 
 def mouth_level(picture: np.ndarray) -> float:
-    """How bright a frame is at the mouth."""
+    """Brightness of a frame at the mouth."""
     x, y = (SQUARE[:2] + (SQUARE[2:] - SQUARE[:2]) * [0.5, 0.66]).astype(int)
     return float(picture[y - 1 : y + 2, x - 1 : x + 2].mean())
 
 
 def corner_number(picture: np.ndarray) -> int:
-    """Which frame of :func:`frame` a picture is."""
+    """The frame number in an image made by :func:`frame`."""
     return int(np.rint((picture[2:6, 2:6].mean() - 40) / 5))
 
 
 def make_variable(path: Path, times: list[float], audio: np.ndarray | None = None) -> Path:
-    """A video of :func:`frame` at any times."""
+    """A video of :func:`frame` with arbitrary timestamps."""
     spans = np.diff([*times, times[-1] + 0.04])
     with VideoWriter(path, 25, SIZE, crf=1, audio=audio, variable=True) as video:
         for k, (start, seconds) in enumerate(zip(times, spans, strict=True)):

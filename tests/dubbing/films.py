@@ -1,4 +1,4 @@
-"""Films of several tracks, and what is in the tracks of a file."""
+"""Videos with several tracks, and helpers that read a file's tracks."""
 
 from fractions import Fraction
 from itertools import product
@@ -11,7 +11,7 @@ from dubbing_media import SIZE, frame
 from lipsync.media import Streams, read_audio
 
 RATE = 48_000
-PITCH = {"eng": 300.0, "ger": 500.0, "spa": 800.0}  # Hz of a track's sine; "ger" is German, too
+PITCH = {"eng": 300.0, "ger": 500.0, "spa": 800.0}  # Hz, of a track's sine; "ger" is also German
 LINES = [(0.2, 0.5, "Hello, <i>you</i>"), (0.6, 0.9, "Two\nlines"), (1.5, 1.9, "After it")]
 SOUNDS = (("eng", "aac", "stereo"), ("ger", "ac3", "5.1(side)"), ("spa", "flac", "mono"))
 DEFAULT = av.stream.Disposition.default
@@ -24,7 +24,7 @@ def film(
     subtitles: str = "",
     font: bytes = b"",
 ) -> Path:
-    """Two seconds of video, a sine a track, subtitles (codecs) of ``LINES``, chapters, tags."""
+    """Two seconds: video, a sine per audio track, subtitles of ``LINES``, chapters, tags."""
     with av.open(str(path), "w") as container:
         container.metadata.update({"title": "The film", "comment": "From tape"})
         one = {"id": 1, "start": 0, "end": 1200, "metadata": {"title": "One"}}
@@ -80,7 +80,7 @@ def film(
 
 
 def pitch(path: Path, number: int, **how) -> float:
-    """Hz that is loudest in an audio track."""
+    """Strongest frequency of an audio track in Hz."""
     wave = read_audio(path, 16_000, streams=Streams(audio=number), **how)[1600:14400]
     return float(np.abs(np.fft.rfft(wave)).argmax() * 16_000 / len(wave))
 
@@ -99,7 +99,7 @@ def audio(path: Path) -> list[tuple[str, str, str, bool]]:
 
 
 def subtitles(path: Path, number: int = 0) -> list[tuple[float, float, str]]:
-    """The lines of a track of subtitles that hold text."""
+    """The non-empty lines of a subtitle track."""
     with av.open(str(path)) as container:
         stream = container.streams.subtitles[number]
         mov = stream.codec_context.codec.canonical_name == "mov_text"

@@ -1,4 +1,4 @@
-"""A list of dubs: what it says, what is done, what is skipped, what fails."""
+"""Batch dubbing: the list file, completed, skipped and failed dubs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TINY = {"detector": FixedDetector(), "match": False}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two faces and a sound in a folder that is not the working one."""
+    """Two faces and a sound outside the working directory."""
     folder = tmp_path / "média, no 1"
     folder.mkdir()
     for name in ("a", "b"):
@@ -115,7 +115,7 @@ def test_what_fails_does_not_stop_the_rest_and_what_is_done_is_skipped(folder: P
     again = dub_batch(path, model=model, **TINY)
     assert [one.output.name for one in again.done] == ["2.mp4", "3.mp4"]
     assert again.skipped == [folder / "1.mp4"]
-    other = dub_batch(path, model=model, crf=30, **TINY)  # another command
+    other = dub_batch(path, model=model, crf=30, **TINY)  # different options
     assert len(other.done) == 3
     make_video(folder / "b.mp4", 8)
     changed = dub_batch(path, model=model, crf=30, **TINY)

@@ -1,4 +1,4 @@
-"""A list of dubs made by several processes: the same files, and a process that dies costs one."""
+"""Batch dubbing by several processes: the same files; a crash loses only one dub."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Deadly(FixedDetector):
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A list of four short dubs, and of a fifth of what the first one writes."""
+    """A list of four short dubs, and a fifth that dubs the first one's output."""
     for k, name in enumerate(FACES):
         make_video(tmp_path / f"{name}.mp4", 8 + 2 * k)
     write_audio(tmp_path / "s.wav", tone(0.4))
@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_ends_though_a_dub_waits_for_one_that_failed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(futures):
-        wait(futures[:4])  # so that the fifth, which reads what the first writes, is taken up
+        wait(futures[:4])  # so that the fifth, which reads the first one's output, is started
         return as_completed(futures)
 
     def stop(*now) -> None:

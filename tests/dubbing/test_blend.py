@@ -1,4 +1,4 @@
-"""Colours of the surround, seams, enhancers."""
+"""Colour matching, seams, enhancers."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ BOX = get_framing("box")
 
 
 def tinted_face(size: int = 96) -> tuple[np.ndarray, np.ndarray]:
-    """A smooth face, and a generated one: the same with another mouth, in other colours."""
+    """A smooth face, and a generated one with another mouth and other colours."""
     y, x = np.mgrid[:size, :size] / size
     face = np.stack([0.5 + 0.2 * x, 0.4 + 0.2 * y, 0.4 + 0.1 * x * y], -1).astype(np.float32)
     made = face + np.array([0.08, 0.06, 0.03], np.float32) * (0.5 + y[..., None])
@@ -36,13 +36,13 @@ def test_colours_are_those_of_the_surround_and_the_mouth_stays():
 def test_background_beside_a_cheek_that_was_painted_wider_tints_nothing():
     face, made = tinted_face()
     before = match_colours(made, face, BOX.mask)[50:86, 30:66]
-    face[40:, 72:] = 255  # white behind the face, where skin was painted
+    face[40:, 72:] = 255  # white background where skin was generated
     matched = match_colours(made, face, BOX.mask)[50:86, 30:66]
     assert np.abs(matched - before).max() < 0.02
 
 
 def detail(face: np.ndarray) -> float:
-    """Of the chin, in the face's units."""
+    """Of the chin, in units of the face."""
     return float(np.abs(np.diff(face[66:90, 20:76].astype(np.float32), axis=1)).mean())
 
 
@@ -58,7 +58,7 @@ def test_detail_is_that_of_the_references_and_no_more():
     assert 0.9 * wanted < detail(matched) < 1.1 * wanted
     for crop, references in ((real, [np.full_like(real, 128)]), (np.full_like(real, 128), grained)):
         assert np.array_equal(match_detail(soft, crop, references, BOX.mask), soft)
-    sharp = real.astype(np.float32) / 255  # what is as sharp stays as it is
+    sharp = real.astype(np.float32) / 255  # equally sharp: unchanged
     np.testing.assert_allclose(match_detail(sharp, real, grained, BOX.mask), sharp, atol=1e-3)
     vague = cv2.GaussianBlur(real, (0, 0), 3).astype(np.float32) / 255
     assert detail(match_detail(vague, real, grained, BOX.mask)) < 1.6 * detail(vague)

@@ -1,4 +1,4 @@
-"""Dubs that follow curves of a lips code: saved, edited, styled, or another person's."""
+"""Dubs from lips-code curves: saved, edited, styled, or another person's."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from lipsync.media import write_audio
 
 
 class Coded(nn.Module):
-    """Its code is (how high the mel is, 0); its picture is as bright as the code's first number."""
+    """Its code is (mel level, 0); its output's brightness is the code's first number."""
 
     def __init__(self) -> None:
         super().__init__()

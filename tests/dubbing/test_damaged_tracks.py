@@ -1,4 +1,4 @@
-"""Tracks beside those that are read never end a dub: damaged, empty, attached, without times."""
+"""Other tracks never abort a dub: damaged, empty, attached, without timestamps."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +22,7 @@ def speech(tmp_path: Path) -> Path:
 
 
 def damaged(path: Path, index: int, skip: int = 0) -> Path:
-    """The film with noise in the packets of a track, but for the first ``skip``."""
+    """The film with noise in the packets of a track, after the first ``skip``."""
     data, rng = bytearray(path.read_bytes()), np.random.default_rng(0)
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(container.streams[index])]
@@ -74,7 +74,7 @@ def test_two_tracks_of_subtitles_keep_their_own_lines(tmp_path, speech, suffix):
 
 
 def test_a_track_that_lags_in_the_file_is_whole(tmp_path, speech, monkeypatch):
-    """What another track has past the end of the dub does not hide what is left of this one."""
+    """Packets of one track past the end of the dub do not block the rest of another."""
 
     def one_by_one(container, *streams):
         packets = [packet for packet in demuxed(container, *streams) if packet.size]
@@ -100,7 +100,7 @@ def test_fonts_stay_in_mkv(tmp_path, speech):
 
 
 def test_tags_of_the_camera_do_not_hide_the_comment(tmp_path, speech):
-    """mp4 has one place for tags that players know and another for all others, and never both."""
+    """mp4 stores either the tags that players know or arbitrary ones, never both."""
     path = tmp_path / "phone.mp4"
     movflags = {"movflags": "+use_metadata_tags"}
     with av.open(str(path), "w", options=movflags) as container:

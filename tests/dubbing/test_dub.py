@@ -1,4 +1,4 @@
-"""``dub`` end to end on tiny media: frames, durations, the sound's place, gaps."""
+"""``dub`` end to end on tiny media: frames, durations, sync, gaps."""
 
 import threading
 from fractions import Fraction
@@ -45,7 +45,7 @@ def test_frames_rate_and_duration(tmp_path, sound, fps):
 
 
 def test_the_mouth_moves_when_the_sound_begins(tmp_path):
-    """Loud from 0.6 s on; the first window (200 ms) that holds any of it begins at 0.4 s."""
+    """Loud from 0.6 s on; the first 200 ms window that overlaps it starts at 0.4 s."""
     write_audio(tmp_path / "late.wav", tone(1.2, loud_from=0.6))
     fps = Fraction(30000, 1001)
     face = make_video(tmp_path / "face.mp4", 36, fps)
@@ -174,7 +174,7 @@ def test_odd_but_sound_files_are_dubbed(tmp_path, sound, name):
 
 
 def test_a_generated_head_is_found_dubbed_and_scored(tmp_path):
-    """The whole way with the real detector, a Wav2Lip and an expert, on a generated head."""
+    """End to end with the real detector, a Wav2Lip and an expert, on a synthetic head."""
     from lipsync.checkpoints import save_model
     from lipsync.evaluation import evaluate
     from lipsync.media import VideoWriter
@@ -207,7 +207,7 @@ def test_a_generated_head_is_found_dubbed_and_scored(tmp_path):
     rows = np.nonzero(change > 12)[0]
     assert rows.min() > 128  # below the nose of a head in the middle of the picture
     assert 0.02 < (change > 12).mean() < 0.2
-    assert np.median(change) < 1.5  # all else is the input, but for the encoder
+    assert np.median(change) < 1.5  # everything else is the input, up to encoding
 
     report = evaluate(
         [tmp_path / "out.mp4"],
@@ -241,7 +241,7 @@ def test_pixels_outside_the_mask_are_exactly_the_input_s(tmp_path, sound):
             np.testing.assert_array_equal(after.original, before)
             if k in (14, 15):
                 assert not after.dubbed
-                np.testing.assert_array_equal(after.picture, before)  # no face: the very frame
+                np.testing.assert_array_equal(after.picture, before)  # no face: identical frame
             else:
                 np.testing.assert_array_equal(after.picture[mask == 0], before[mask == 0])
                 assert (after.picture[mask == 1] != before[mask == 1]).mean() > 0.9

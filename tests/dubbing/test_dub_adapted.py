@@ -1,4 +1,4 @@
-"""A dub by a generator that was adapted to the video first: once, where it helps, else not."""
+"""Dubs with a generator adapted to the video: adapted once, and only if it helps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GREY, BRIGHT = 128, 242  # what the base paints, and what the adapted one does
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A face that speaks, two sounds and a base, in the working folder; an empty cache."""
+    """A talking face, two sounds and a base in the working directory; an empty cache."""
     monkeypatch.setenv("LIPSYNC_CACHE", str(tmp_path / "cache"))
     make_video(tmp_path / "face.mp4", 10, audio=tone(0.4))
     for name in ("a", "b"):
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list:
-    """What was adapted: (video, base, face, device) of each time."""
+    """The adaptations made: (video, base, face, device) of each."""
     calls = []
 
     def adapt(videos, output, base, *, face, device, progress):
@@ -52,7 +52,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list:
 
 
 def painted(video: Path) -> float:
-    """How bright the mouths of a dub are."""
+    """Brightness of the mouths in a dub."""
     left, top, right, bottom = BOX.astype(int)
     row, column = top + (bottom - top) * 3 // 4, (left + right) // 2
     return float(np.mean([picture[row, column] for _, picture in read_frames(video)]))

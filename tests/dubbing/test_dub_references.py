@@ -1,4 +1,4 @@
-"""Which frames a generator is shown beside the one it paints: none whose mouth it could replay."""
+"""Reference frames in a dub: none whose mouth the generator could replay."""
 
 import json
 
@@ -40,7 +40,7 @@ def face(opening: float, size: int = 64) -> np.ndarray:
 
 
 def seen(number: int, opening: float, shift: float = 0.0, light: int = 0) -> Seen:
-    """A face in frame ``number``, whose head is ``shift`` of the crop further to the right."""
+    """A face in frame ``number``, shifted to the right by ``shift`` of the crop."""
     crop = np.clip(face(opening).astype(int) + light, 0, 255).astype(np.uint8)
     marks = MARKS + np.array([64 * shift, 0])
     return Seen(number, crop, crop, UNIT, np.concatenate([[0, 0, 64, 64], marks.ravel()]))
@@ -62,7 +62,7 @@ def test_the_mouth_of_a_reference_rests_and_nothing_else_of_mouths_counts():
     choices = chosen(References("auto", 1, 25), faces)
     assert {choice.shares for choice in choices} == {((1.0, (24,)),)}
     assert not any(choice.fallback for choice in choices)
-    # what is dubbed may have any mouth
+    # frames to be dubbed may have any mouth
     references = References("auto", 1, 25)
     for one in faces:
         references.see(0, one)
@@ -88,9 +88,9 @@ def test_a_reference_that_does_not_fit_at_all_is_left_at_once():
     white = [seen(k, mouths(60, set(range(0, 60, 9)))[k], light=160 * (k < 6)) for k in range(60)]
     shares = [choice.shares for choice in chosen(References("auto", 1, 25), white)]
     numbers = [one[-1][1][0] for one in shares]
-    assert numbers[0] < 6  # a fade from white: its frames alone are white
+    assert numbers[0] < 6  # a fade from white: only its frames are white
     assert min(numbers[6:]) >= 6
-    assert len(shares[6]) == 1  # and none is seen through the others
+    assert len(shares[6]) == 1  # and none is blended with the others
 
 
 def test_a_head_that_nods_a_little_keeps_its_reference():
@@ -153,7 +153,7 @@ def test_a_reference_is_shown_in_the_light_of_the_frame():
         return references.crops(choice, own, None)[0][1][0]
 
     at_rest = face(0.0)
-    assert (shown(face(0.8)) == at_rest).all()  # the same light: as it was filmed
+    assert (shown(face(0.8)) == at_rest).all()  # same lighting: used unchanged
     assert (shown(np.clip(face(0.8) + 8.0, 0, 255).astype(np.uint8)) == at_rest).all()
     fade = 0.3 * at_rest + 0.7 * 255  # nearly white
     lit = shown((0.3 * face(0.8) + 0.7 * 255).astype(np.uint8))
@@ -221,7 +221,7 @@ def test_other_choices_are_refused(given):
 
 
 class Copying(Hearing):
-    """A generator that gives back its (first) reference."""
+    """A generator that returns its first reference."""
 
     def __init__(self, references: int = 1) -> None:
         super().__init__()
@@ -317,7 +317,7 @@ def test_references_that_are_not_at_hand_any_more_are_read_again(talking):
 
     def twice():
         yield from shown
-        plan._references[0]._crops.clear()  # as of a shot that is long gone
+        plan._references[0]._crops.clear()  # as for a shot long past
         yield from shown
 
     faces = [face for _, (face,) in plan.find(twice())]

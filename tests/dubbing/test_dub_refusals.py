@@ -1,4 +1,4 @@
-"""What cannot be dubbed: one line that names the file and the remedy, and nothing left."""
+"""Invalid inputs: a one-line error with file and remedy, and nothing left behind."""
 
 import os
 import struct
@@ -21,7 +21,7 @@ from lipsync.media import write_audio
 
 
 def refused(tmp_path, face, audio, output=None, **options) -> str:
-    """The message of the refusal, having checked that it is one line and left nothing."""
+    """The error message; checks that it is one line and that nothing is left behind."""
     output = output or tmp_path / "refused.mp4"
     before = output.read_bytes() if output.is_file() else None
     around = sorted(output.parent.iterdir()) if output.parent.is_dir() else None
@@ -125,7 +125,7 @@ def test_a_file_name_made_of_shell_metacharacters(tmp_path, sound):
         ("audio_only.mp4", "no video"),
         ("damaged_stream.mpg", "damaged at"),
         ("no_face.mp4", "no face found"),
-        ("rotated_90.mp4", "no face found"),  # a head that lies on its side
+        ("rotated_90.mp4", "no face found"),  # a head on its side
     ],
 )
 def test_the_bad_files_are_refused(tmp_path, sound, name, problem):

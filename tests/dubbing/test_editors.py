@@ -1,4 +1,4 @@
-"""Output for editors: codecs, 10 bits, transparency, the mouth alone, pictures one by one."""
+"""Output for editing: codecs, 10 bits, transparency, only the mouth, image sequences."""
 
 from fractions import Fraction
 
@@ -13,11 +13,11 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.media import probe, read_audio, read_frames, write_audio
 from lipsync.media.encoders import ENCODERS
 
-SIZE = (256, 144)  # DNxHR takes nothing smaller
+SIZE = (256, 144)  # the minimum for DNxHR
 
 
 def ramp(path, codec, pixels, form, frames=6, **options):
-    """A video of levels that 8 bits do not have; with alpha, its left half is transparent."""
+    """A video with levels between 8-bit steps; with alpha, its left half is transparent."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=25)
         video.width, video.height, video.pix_fmt = *SIZE, pixels
@@ -59,7 +59,7 @@ def test_every_codec_in_its_first_container(tmp_path, speech, codec):
         assert context.pix_fmt[:8] == ENCODERS[codec].pixels[:8]  # 4444 is decoded as 12 bits
         assert context.colorspace == 1
     (_, before), (_, after) = next(read_frames(face)), next(read_frames(output))
-    far = np.s_[100:, 100:]  # from the mouth
+    far = np.s_[100:, 100:]  # far from the mouth
     off = np.abs(before[far].astype(int) - after[far])
     assert off.mean() < 1
     assert off.max() <= 8

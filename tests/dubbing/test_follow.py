@@ -1,5 +1,5 @@
-"""Crops that follow a face: training's framing, no lag, no shake, nothing across cuts and gaps;
-whose face it is; and boxes that are saved."""
+"""Crops that follow a face: the training framing, no lag, no jitter, no smoothing across cuts and
+gaps; the choice of face; and saved boxes."""
 
 import json
 
@@ -35,7 +35,7 @@ def face(box, marks=NOWHERE) -> Detection:
 def followed_faces(
     boxes, *, framing="box", stride=1, cuts=(), speaker="largest", min_face=0, fps=25
 ):
-    """Frames whose looks show the given lists of boxes, and where the speaker's face is found."""
+    """The speaker's face in frames whose looks give these lists of boxes."""
     looks = [(n, [b if isinstance(b, Detection) else face(b) for b in there])
              for n, there in enumerate(boxes) if n % stride == 0]  # fmt: skip
     saved = {"stride": stride, "cuts": list(cuts), "looks": looks}
@@ -54,7 +54,7 @@ def followed_faces(
 
 
 def transforms(boxes, **options):
-    """Transforms for frames whose looks show the given lists of boxes."""
+    """Transforms for frames whose looks give these lists of boxes."""
     return [followed.transform for followed in followed_faces(boxes, **options)]
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_mixed_across_a_gap_or_a_cut():
     for boxes, cuts, gap in [
         ([here] * 30 + [[]] * 9 + [there] * 30, (), slice(30, 39)),
         ([here] * 30 + [there] * 30, (30,), slice(30, 30)),
-        ([here] * 30 + [[BOX + 100]] * 30, (), slice(30, 30)),  # another face, though no cut
+        ([here] * 30 + [[BOX + 100]] * 30, (), slice(30, 30)),  # another face, without a cut
     ]:
         squares = rows(follow(boxes, cuts=cuts))
         assert np.isnan(squares[gap]).all()
@@ -148,7 +148,7 @@ def test_the_speaker_stays_when_faces_pass_each_other():
     moving = [[[20 + 5 * k, 20, 70 + 5 * k, 80], [200 - 5 * k, 100, 250 - 5 * k, 160]]
               for k in range(40)]  # fmt: skip
     squares = rows(follow(moving, speaker="left"))
-    assert (squares[:, 1] < 60).all()  # the upper one, which began at the left
+    assert (squares[:, 1] < 60).all()  # the upper one, which started at the left
 
 
 def test_small_faces_and_profiles_are_left_alone():
@@ -166,7 +166,7 @@ def test_small_faces_and_profiles_are_left_alone():
 
 
 def rolled(degrees: float, x: float = 150, y: float = 100) -> Detection:
-    """A frontal face in an upright box, rolled clockwise about the middle of its eyes."""
+    """A frontal face in an upright box, rolled clockwise about the point between its eyes."""
     a = np.radians(degrees)
     rotation = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     marks = np.array([[-12, 0], [12, 0], [0, 15], [-10, 27], [10, 27]]) @ rotation.T + [x, y]
@@ -193,7 +193,7 @@ def test_eyes_that_are_swapped_are_a_profile():
 @pytest.mark.parametrize("stride", [1, 5])
 @pytest.mark.parametrize("framing", ["aligned", "aligned_tight"])
 def test_aligned_crops_roll_and_move_with_the_face(framing, stride):
-    """A head that leans from side to side while it moves; landmarks tremble by half a pixel."""
+    """A head that sways while it moves; landmarks jitter by half a pixel."""
     rng = np.random.default_rng(0)
     degrees = 30 * np.sin(np.arange(150) / 25)
     faces = [rolled(angle, 100 + k / 2) for k, angle in enumerate(degrees)]
@@ -259,13 +259,13 @@ def test_tracks_are_saved_and_read_back(tmp_path):
 
 
 def test_tracks_that_were_found_beforehand_are_saved_too(tmp_path):
-    """As for the speaker by sync, whose faces are found before the frames are dubbed."""
+    """As in speaker selection by sync, where faces are found before the frames are dubbed."""
     first = Looks(FixedDetector(), 2, record=True)
     for number in range(5):
         first.at(number, frame(number))
     first.note_cut(3)
     again = Looks(None, 2, saved=first.recorded(), record=True)
-    again.note_cut(3)  # seen once more
+    again.note_cut(3)  # reported again
     assert again.recorded() == first.recorded()
     again.save(tmp_path / "tracks.json", tmp_path / "face.mp4", SIZE)
     assert [n for n, _ in read_tracks(tmp_path / "tracks.json", SIZE)["looks"]] == [0, 2, 4]
@@ -295,11 +295,11 @@ def test_boxes_can_be_written_by_hand(tmp_path):
     assert found["stride"] == 10
 
 
-# ---------------------------------------------------------------- heads that are turned
+# ---------------------------------------------------------------- turned heads
 
 
 def turned(share: float) -> Detection:
-    """A face whose mouth lies ``share`` of its box's width beside the middle."""
+    """A face whose mouth is off-centre by ``share`` of its box's width."""
     x, y = (BOX[0] + BOX[2]) / 2, BOX[1]
     mouth = x + share * (BOX[2] - BOX[0])
     marks = [[x - 8, y + 15], [x + 8, y + 15], [(x + mouth) / 2, y + 28], [mouth - 6, y + 38]]

@@ -1,4 +1,4 @@
-"""A stretch of a video: what is outside it passes unchanged, in picture and sound."""
+"""Dubbing part of a video: video and sound outside it are unchanged."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def line(tmp_path: Path) -> Path:
 
 
 def changed(video: Path, dubbed: Path) -> list[int]:
-    """Frames whose mouth is not the source's."""
+    """Frames whose mouth differs from the source."""
     pairs = zip(read_frames(video), read_frames(dubbed), strict=True)
     levels = [(mouth_level(old), mouth_level(new)) for (_, old), (_, new) in pairs]
     return [k for k, (old, new) in enumerate(levels) if abs(old - new) > 4]
@@ -180,7 +180,7 @@ def test_the_new_mouth_fades_in_and_out() -> None:
     weights = [stretch.weight(1 + k / 25, 25) for k in range(25)]
     assert weights[0] < weights[1] < weights[2] < 1 == weights[4] == weights[20]
     assert weights[-1] == pytest.approx(weights[0])
-    assert Stretch(0.0, 2.0).weight(0.0, 25) == 1  # nothing is before it
+    assert Stretch(0.0, 2.0).weight(0.0, 25) == 1  # nothing precedes it
 
 
 def test_sounds_are_spliced_to_the_sample() -> None:

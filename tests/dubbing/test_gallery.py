@@ -1,4 +1,4 @@
-"""A gallery of people: each face is painted by the generator of the one that it looks like."""
+"""A gallery of people: each face is rendered by the generator of the most similar person."""
 
 import json
 

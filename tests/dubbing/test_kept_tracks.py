@@ -1,4 +1,4 @@
-"""Files of several tracks: which of them are read, and what of the others a dub keeps."""
+"""Files with several tracks: the tracks read, and those that a dub keeps."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +26,7 @@ def speech(tmp_path: Path) -> Path:
     return tmp_path / "speech.wav"
 
 
-# ---------------------------------------------------------------- which are read
+# ---------------------------------------------------------------- tracks read
 
 
 def test_the_sound_is_that_of_the_chosen_track(tmp_path):
@@ -43,7 +43,7 @@ def test_a_dub_takes_the_chosen_track_of_a_sound_file_with_several(tmp_path):
     face = make_video(tmp_path / "face.mp4", 50)
     tiny_dub(face, path, tmp_path / "out.mkv", audio_stream="es")
     assert pitch(tmp_path / "out.mkv", 0) == pytest.approx(800, abs=3)
-    # its own video with another of its sounds: that one is there once, the others beside it
+    # the video with another of its own tracks: that one appears once, beside the others
     result = tiny_dub(path, path, tmp_path / "own.mkv", audio_stream=1)
     assert [round(pitch(tmp_path / "own.mkv", k), -2) for k in range(3)] == [500, 300, 800]
     assert result.sound == "copied"
@@ -89,7 +89,7 @@ def test_a_track_that_is_not_there_is_one_line_that_lists_those_that_are(tmp_pat
     assert not (tmp_path / "out.mkv").exists()
 
 
-# ---------------------------------------------------------------- what is kept
+# ---------------------------------------------------------------- tracks kept
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_other_tracks_are_kept(tmp_path, speech, suffix, german, spanish):
     assert [default for *_, default in tracks] == [True, False, False]
     kept = [(track_code(language), codec) for language, codec, *_ in others]
     assert kept == [("deu", german), ("spa", spanish)]
-    assert others[0][2].startswith("5.1")  # as many as it had
+    assert others[0][2].startswith("5.1")  # same number of channels
     assert pitch(out, 1) == pytest.approx(500, abs=3)
     assert pitch(out, 2) == pytest.approx(800, abs=3)
-    for number in (1, 2):  # they end with the picture
+    for number in (1, 2):  # they end with the video
         ends = len(read_audio(out, 16_000, streams=Streams(audio=number))) / 16_000
         assert ends == pytest.approx(1.6, abs=0.04)
     assert result.beside[0].startswith("audio 1 (deu, ac3 5.1(side))")
@@ -168,7 +168,7 @@ def test_what_a_container_cannot_hold_is_told(tmp_path, speech):
 
 
 def test_a_late_picture_keeps_other_tracks_in_step(tmp_path, speech):
-    """Sound and lines are on the clock of the first frame, wherever that lies in the file."""
+    """Sound and subtitles are on the clock of the first frame, whatever its timestamp."""
     path = film(tmp_path / "film.mkv", SOUNDS, default=0, subtitles="subrip")
     late = tmp_path / "late.mkv"
     with av.open(str(path)) as given, av.open(str(late), "w") as container:

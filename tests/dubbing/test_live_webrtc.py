@@ -1,4 +1,4 @@
-"""The example of WebRTC: a synthetic client speaks, leaves, and another takes its place."""
+"""The WebRTC example: a synthetic client speaks, leaves, and another takes its place."""
 
 import asyncio
 import shutil
@@ -18,7 +18,7 @@ EXAMPLE = Path(__file__).parents[2] / "experiments" / "live_webrtc"
 
 @pytest.fixture
 def example(monkeypatch):
-    """serve.py and measure.py, and both ends at the loopback."""
+    """serve.py and measure.py, connected locally."""
     for needed in ("aiortc", "uvicorn", "starlette"):
         pytest.importorskip(needed, reason="the extra live is not installed")
     monkeypatch.syspath_prepend(str(EXAMPLE))
@@ -43,7 +43,7 @@ def test_what_is_said_is_seen_and_heard_by_one_client_after_another(tmp_path, ex
     session = live_session(tmp_path)
 
     def spoken(came):
-        """Whether a word is heard and seen, and as much of the pause behind it."""
+        """Whether a word, and as long a pause after it, arrive in sound and video."""
         loud = [measure.loud(wave, wave) for _, wave in came["audio"]]
         first = came["video"][0][1] if came["video"] else None
         seen = [measure.moved(picture, first) for _, picture in came["video"]]
@@ -73,7 +73,7 @@ def test_what_is_said_is_seen_and_heard_by_one_client_after_another(tmp_path, ex
 
 
 def test_pictures_come_as_late_as_they_must(example, tmp_path):
-    """By the sound's own clock, so that a busy machine changes nothing."""
+    """Timed by the sound's clock, so that a busy machine makes no difference."""
     serve, measure = example
     talk, microphone = serve.Talk(live_session(tmp_path)), measure.Microphone()
     made = []
@@ -127,7 +127,7 @@ def test_a_browser_shows_the_face_and_connects_again(tmp_path, example, monkeypa
         first.goto(address)
         first.get_by_role("button").click()
         until(first, "document.querySelector('video').currentTime > 1")
-        talk = live._talk  # the server leaves: the page comes back
+        talk = live._talk  # the server drops the connection: the page reconnects
         asyncio.run_coroutine_threadsafe(live.close(), talk.get_loop()).result(10)
         until(first, "document.querySelector('video').currentTime < 0.5")
         until(first, "document.querySelector('video').currentTime > 1")

@@ -1,4 +1,4 @@
-"""What is in front of a face stays there in a dub."""
+"""Objects in front of a face are preserved in a dub."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ BOX = get_framing("box")
 
 
 def says(path: Path, logit: float, framing: str = "box") -> Path:
-    """A network that says the same of all pixels."""
+    """A network with the same output for all pixels."""
     network = OcclusionNet(96, framing, width=0.5)
     with torch.no_grad():
         network.last.weight.zero_()
@@ -71,7 +71,7 @@ def test_a_layer_has_the_same_holes(tmp_path, video, sound):
 
 
 class Squares(OcclusionNet):
-    """Finds what is white."""
+    """Detects white pixels."""
 
     def forward(self, faces, references):
         return 18 * torch.nn.functional.interpolate(faces[:, :1], (64, 64)) - 9

@@ -1,4 +1,4 @@
-"""What is written: rates and times, the end of sound and picture, copied sound, marks, settings."""
+"""The output: frame rates and times, ends of sound and video, copied sound, marks, settings."""
 
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from lipsync.media import VideoWriter, probe, read_audio, read_frames, write_aud
 
 
 def ends(path) -> tuple[float, float]:
-    """Seconds at which picture and sound end; the sound less its codec's padding."""
+    """End times of video and sound, the latter without its codec's padding."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         first = min(float(p.pts * p.time_base) for p in container.demux(video) if p.size)
@@ -91,7 +91,7 @@ def test_rotation_is_applied(tmp_path, sound):
     face = make_video(tmp_path / "face.mp4", 25)
     data = bytearray(face.read_bytes())
     at = data.index(b"tkhd") + 4 + 40
-    numbers = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]  # the picture is shown turned
+    numbers = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]  # rotated for display
     data[at : at + 36] = b"".join(n.to_bytes(4, "big", signed=True) for n in numbers)
     face.write_bytes(data)
 
@@ -131,7 +131,7 @@ def test_sound_is_copied_without_loss_and_in_its_place(tmp_path, suffix):
     assert packets(out) == packets(speech)
     given, made = read_audio(speech), read_audio(out)
     n = min(len(given), len(made))
-    lags = range(-400, 401, 8)  # a codec's delay would show as a shift
+    lags = range(-400, 401, 8)  # a codec delay would show as a shift
     match = [float(np.dot(given[400 : n - 400], made[400 + k : n - 400 + k])) for k in lags]
     assert abs(lags[int(np.argmax(match))]) <= 16
     picture, sound = ends(out)
@@ -144,7 +144,7 @@ def test_sound_that_cannot_be_copied_is_encoded(tmp_path, sound):
     out = tmp_path / "out.mp4"
     assert tiny_dub(face, speech, out, length="trim").sound == "aac"
     assert abs(ends(out)[1] - 0.8) < 0.022
-    assert tiny_dub(face, sound, out).sound == "aac"  # PCM has no place in an mp4
+    assert tiny_dub(face, sound, out).sound == "aac"  # mp4 cannot hold PCM
     assert tiny_dub(face, speech, out, audio_bitrate=48000).sound == "aac"
     assert tiny_dub(face, speech, tmp_path / "o.mkv", audio_codec="opus").sound == "opus"
     with pytest.raises(ConfigError, match="cannot be copied: it does not end with the picture"):
@@ -170,7 +170,7 @@ def test_a_video_that_lasts_longer_is_kept_in_silence(tmp_path, video):
     result = tiny_dub(video, tmp_path / "short.wav", tmp_path / "out.mp4", tail="keep")
     assert (result.frames, result.length) == (25, "keep")
     level = [mouth_level(picture) for _, picture in read_frames(tmp_path / "out.mp4")]
-    assert max(level[20:]) < min(level[3:9]) - 50  # the mouth hears silence
+    assert max(level[20:]) < min(level[3:9]) - 50  # the generator gets silence
     picture, sound = ends(tmp_path / "out.mp4")
     assert abs(picture - sound) <= 0.02
     assert np.abs(read_audio(tmp_path / "out.mp4")[9600:]).max() < 1e-3

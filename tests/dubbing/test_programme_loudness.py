@@ -1,4 +1,4 @@
-"""A dub at a loudness that is asked for."""
+"""Dubs with a target loudness."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ RATE = 48_000
 
 @pytest.fixture
 def speech(tmp_path):
-    """Three seconds that are far from -23 LUFS, with a peak that a gain would clip."""
+    """Three seconds far from -23 LUFS, with a peak that the gain would clip."""
     rng = np.random.default_rng(3)
     wave = 0.01 * rng.standard_normal(3 * RATE)
     wave[RATE : RATE + 40] = 0.3
@@ -62,8 +62,8 @@ ENDS += [(1.0, {"length": length, "tail": "keep"}) for length in ("pingpong", "t
 @pytest.mark.parametrize("variable", [False, True])
 @pytest.mark.parametrize(("seconds", "options"), ENDS)
 def test_what_is_played_has_the_loudness(tmp_path, seconds, options, variable):
-    """The second half of the sound is louder by 20 dB; of two seconds of video some combinations
-    play less than the whole of it."""
+    """The second half of the sound is louder by 20 dB; with two seconds of video some combinations
+    play only part of it."""
     wave = 0.01 * np.random.default_rng(3).standard_normal(round(seconds * RATE))
     wave[len(wave) // 2 :] *= 10
     write_audio(tmp_path / "sound.wav", wave.astype(np.float32), RATE)
@@ -75,7 +75,7 @@ def test_what_is_played_has_the_loudness(tmp_path, seconds, options, variable):
     options = {"loudness": -23, "audio_codec": "flac", **options}
     tiny_dub(face, tmp_path / "sound.wav", tmp_path / "o.mkv", **options)
     loud, _ = measure_programme(audio_blocks(tmp_path / "o.mkv", RATE), RATE)
-    silent_end = seconds < 2  # which the last blocks that are measured reach into
+    silent_end = seconds < 2  # within the last measured blocks
     assert loud == pytest.approx(-23, abs=0.6 if silent_end else 0.3)
 
 

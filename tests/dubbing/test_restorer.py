@@ -1,4 +1,4 @@
-"""Face restorers in ONNX, made here: what they change, where, and which files are refused."""
+"""Face restorers in ONNX, made by the test: what they change, where, and refused files."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def restorer(
 
 
 def smooth_face(path: Path) -> Path:
-    """A picture without edges, that resampling leaves alone."""
+    """A smooth image that survives resampling."""
     y, x = np.mgrid[: SIZE[1], : SIZE[0]] / max(SIZE)
     picture = np.stack([60 + 60 * x, 80 + 40 * y, 90 + 30 * x * y], -1)
     cv2.imwrite(str(path), np.rint(picture).astype(np.uint8)[..., ::-1])
@@ -114,7 +114,7 @@ def test_a_change_of_colour_is_seen_where_the_mask_is_and_as_much(tmp_path, soun
     matched = first(face, sound, enhance=str(tmp_path / "tint.onnx"), match=True)
     before = first(face, sound, match=True)
     gap = np.abs(matched.picture.astype(int) - before.picture)
-    assert gap.max() <= 3  # a tint is brought back to the colours around it
+    assert gap.max() <= 3  # colours are matched to the surroundings
 
 
 def test_pictures_are_in_minus_one_to_one(tmp_path, sound):
@@ -128,7 +128,7 @@ def test_pictures_are_in_minus_one_to_one(tmp_path, sound):
 
 
 class WithLandmarks(Detector):
-    """``BOX``, and landmarks where FFHQ has them: a square about the box, turned."""
+    """``BOX``, and landmarks at FFHQ's positions in a rotated square around the box."""
 
     name = "landmarks"
 
@@ -151,7 +151,7 @@ class WithLandmarks(Detector):
     ],
 )
 def test_the_mouth_of_ffhq_lies_on_the_mouth_of_the_face(tmp_path, sound, framing, detector):
-    """A network that paints a dot where FFHQ has the right corner of the mouth."""
+    """A network that paints a dot at FFHQ's right mouth corner."""
     dot = np.full((1, 3, 512, 512), -1, np.float32)
     corner = np.rint(FFHQ[4] * 512).astype(int)
     for channel in dot[0]:

@@ -1,4 +1,4 @@
-"""A model whose crops are aligned dubs a face that leans, in the face's own frame."""
+"""A model with aligned crops dubs a tilted face in the face's own orientation."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One sound a face: each mouth moves to its own, the others are left alone, the mix is heard."""
+"""One sound per face: each mouth follows its own, others are unchanged, the output has the mix."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ NOWHERE = np.full((5, 2), np.nan, np.float32)
 
 
 class Row(Detector):
-    """Three faces beside each other; only the last in frames with a black corner."""
+    """Three faces side by side; only the last one in frames with a black corner."""
 
     name = "row"
 
@@ -41,14 +41,14 @@ def row(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sounds(tmp_path: Path) -> dict[str, Path]:
-    """One that is loud in its second half, and one that is quiet, and ends after 0.6 s."""
+    """One sound that is loud in its second half, and a quiet one that ends after 0.6 s."""
     write_audio(tmp_path / "late.wav", tone(1.0, loud_from=0.5))
     write_audio(tmp_path / "short.wav", tone(0.6))
     return {"late": tmp_path / "late.wav", "short": tmp_path / "short.wav"}
 
 
 def mouths(picture: np.ndarray) -> list[float]:
-    """How bright a frame is at each of the three mouths."""
+    """Brightness of a frame at each of the three mouths."""
     found = []
     for box in THREE:
         x, y = int(box[[0, 2]].mean()), int(box[1] + 0.72 * (box[3] - box[1]))
@@ -81,9 +81,9 @@ def test_a_sound_for_the_file_takes_the_place_of_the_mix(tmp_path, row, sounds):
     result = tiny_dub(row, tmp_path / "music.wav", tmp_path / "o.mp4", detector=Row(), faces=faces)
     assert result.frames == 20
     levels = [mouths(picture) for _, picture in read_frames(tmp_path / "o.mp4")]
-    assert levels[2][1] < 20  # it is silent there
+    assert levels[2][1] < 20  # its sound is silent there
     heard = read_audio(tmp_path / "o.mp4", 16_000)
-    assert np.abs(heard[1600:6400]).max() > 0.05  # which the music is not
+    assert np.abs(heard[1600:6400]).max() > 0.05  # unlike the music
 
 
 def test_people_take_turns_and_unseen_ones_move_no_lips(row, sounds):

@@ -1,4 +1,4 @@
-"""Frames in playing order, whatever the memory for them, with the times they are shown at."""
+"""Frames in display order with their timestamps, for any memory limit."""
 
 import tracemalloc
 from collections import Counter
@@ -102,7 +102,7 @@ def test_playing_backwards_takes_no_more_memory_for_a_longer_group(tmp_path, mon
             pass
         peaks.append(tracemalloc.get_traced_memory()[1] / (3 * SIZE[0] * SIZE[1]))
         tracemalloc.stop()
-    assert max(peaks) < 16  # frames, where ten may be held
+    assert max(peaks) < 16  # frames, with a limit of ten
 
 
 def test_without_room_for_a_group_it_is_decoded_in_lots(tmp_path, monkeypatch, decodings):
@@ -111,7 +111,7 @@ def test_without_room_for_a_group_it_is_decoded_in_lots(tmp_path, monkeypatch, d
     source = open_source(make_groups(tmp_path / "v.mp4", 30, 250))
     shown = list(Playback(source, 59 / 25, "pingpong"))
     assert [corner_number(s.picture) for s in shown] == [*range(30), *range(28, -1, -1)]
-    assert decodings[5 * 512] == 3  # forwards, below 19 to 28, and with the rest at once
+    assert decodings[5 * 512] == 3  # once forwards, once for 19 to 28, and once with the rest
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -143,7 +143,7 @@ def test_the_rate_of_times():
     k = np.arange(500)
     assert own_rate(k / float(ntsc), ntsc) == (ntsc, False)
     assert own_rate(np.round(k / float(ntsc), 3), ntsc) == (ntsc, False)  # as Matroska rounds
-    assert own_rate(5 + k / 25, Fraction(24)) == (25, False)  # the container is wrong
+    assert own_rate(5 + k / 25, Fraction(24)) == (25, False)  # the container's rate is wrong
     rate, variable = own_rate(np.delete(k / 25, 100), Fraction(25))  # one frame is missing
     assert variable
     assert float(rate) == pytest.approx(24.95, abs=0.01)
@@ -201,7 +201,7 @@ def test_recordings_that_were_joined_go_on_where_the_clock_is_set_back(tmp_path,
             container.mux(stream.encode(None))
     joined = tmp_path / "joined.ts"
     joined.write_bytes(late.read_bytes() + early.read_bytes())
-    source = open_source(joined, tolerate_damage=True)  # packets of one are not counted on
+    source = open_source(joined, tolerate_damage=True)  # its packet times are useless
     starts = [start for start, _ in source.frames()]
     assert len(starts) == 20
     assert np.abs(starts - np.arange(20) / 25).max() < 0.005

@@ -1,4 +1,4 @@
-"""What is computed while the sound comes is what the whole sound gives; the gate; live use."""
+"""Streamed audio features equal those of the whole sound; the gate; live use."""
 
 import time
 from fractions import Fraction
@@ -37,7 +37,7 @@ def test_mel_windows_of_sound_that_comes_in_pieces(seconds, feature):
         window = speech.window(k / 25, 25)
         if feature.lead or 3.2 * k <= last:
             np.testing.assert_allclose(window, expected[k], atol=2e-3)
-        else:  # published inference hears the last 16 columns again
+        else:  # published inference repeats the last 16 columns
             np.testing.assert_allclose(window, mel[:, last:], atol=2e-3)
 
 
@@ -62,11 +62,11 @@ def test_before_any_sound_there_is_silence(feature):
 
 
 class Chunked(Mel):
-    """A mel that is not causal: of 30 columns together, each less the mean of the 60 about them."""
+    """A non-causal mel: computed in chunks of 30 columns, minus the mean of the 60 around them."""
 
     name = "chunked_mel_of_a_test"
     chunk = 30
-    context = 60  # the mean of 30 before, of which the first have heard the border of the piece
+    context = 60  # the mean of the 30 before, the first of which are affected by the chunk border
     reach = 400 + 30 * 200
 
     def extract(self, wave):
@@ -76,7 +76,7 @@ class Chunked(Mel):
 
 
 def test_columns_that_are_computed_together():
-    """Chunks of a sound that comes in pieces begin where those of the whole sound do."""
+    """Chunks of a streamed sound start where those of the whole sound do."""
     feature, wave = Chunked(lead=2), tone(5.1)
     expected = feature.cut(feature.extract(wave), np.arange(127))[:, 0]
     speech = Speech(feature, pieces(wave))
@@ -97,13 +97,13 @@ def test_columns_that_are_computed_together():
 @pytest.mark.parametrize("fps", [12, Fraction(24000, 1001), 25, Fraction(30000, 1001), 60])
 @pytest.mark.parametrize("lead", [0, 1, 2])
 def test_each_frame_hears_its_own_sound(fps, lead):
-    """A click is heard by the frames whose 200 ms hold it, and by no others."""
+    """A click affects only the frames whose 200 ms window contains it."""
     wave = np.zeros(48000, np.float32)
     wave[16000] = 0.9
     speech = Speech(Mel(lead=lead), pieces(wave))
     count = int(2 * fps)
     heard = [k for k in range(count) if speech.window(k / float(fps), float(fps)).max() > -3]
-    begins = [k / float(fps) - lead / 25 for k in heard]  # of the windows, 1.0 s is the click
+    begins = [k / float(fps) - lead / 25 for k in heard]  # of windows; the click: 1.0 s
     assert min(begins) == pytest.approx(1.0 - 0.2 - 0.02, abs=0.03 + 1 / float(fps))
     assert max(begins) == pytest.approx(1.0 + 0.02, abs=0.03 + 1 / float(fps))
 
@@ -137,7 +137,7 @@ def test_the_gate_silences_pauses_and_leaves_speech_alone(known):
     assert not out[16000 + 3200 : 32000 - 3200].any()
     np.testing.assert_array_equal(out[:16000], wave[:16000])
     np.testing.assert_array_equal(out[32000:], wave[32000:])
-    # open before and after the speech by what lips need
+    # open before and after the speech by the time that lips need
     np.testing.assert_array_equal(out[32000 - 640 : 32000], wave[32000 - 640 : 32000])
     np.testing.assert_array_equal(out[16000 : 16000 + 1600], wave[16000 : 16000 + 1600])
 
@@ -217,7 +217,7 @@ def test_a_live_session_hears_at_one_level_and_keeps_what_nobody_asked_for(tmp_p
         model = Hearing(2)
         session = LiveSession(video, model=model, detector=FixedDetector())
         for at in range(0, len(wave), 700):
-            session.push(volume * wave[at : at + 700])  # its frames are not asked for
+            session.push(volume * wave[at : at + 700])  # its frames are not requested
         frames = list(session.finish())
         assert [f.number for f in frames] == list(range(round(len(wave) / 640)))
         heard.append(torch.cat([mels for mels, _ in model.inputs]))

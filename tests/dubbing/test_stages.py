@@ -1,4 +1,4 @@
-"""Stages overlap, keep order, are bounded, and end together."""
+"""Pipeline stages overlap, keep order, are bounded, and end together."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ def test_stages_overlap_and_keep_their_order():
     assert stages.seconds["second"] > 0.35
     assert stages.seconds["third"] > 0.35
     assert taken < 0.9 * (stages.seconds["second"] + stages.seconds["third"])
-    assert stages.seconds["first"] < 0.2  # waiting is not work
+    assert stages.seconds["first"] < 0.2  # waiting does not count
     alone = Stages(overlap=False)
     assert list(alone.add("second", slow, iter(range(3)))) == [1, 2, 3]
     assert alone.seconds["second"] > 0.05
@@ -81,7 +81,7 @@ def test_an_error_reaches_the_reader_and_all_threads_end(error):
 
 
 def test_few_frames_wait_where_pictures_are_large(tmp_path, monkeypatch):
-    """Budgets as of 4K: few of 60 frames are held at a time, the first no longer than others."""
+    """Budgets as for 4K: few of 60 frames are held at once, the first no longer than the others."""
     share = frame(0).nbytes / (3840 * 2160 * 3)
     budgets = (follow, "_HELD_BYTES"), (faces, "_HELD_BYTES"), (render, "_BATCH_BYTES")
     for module, name in budgets:

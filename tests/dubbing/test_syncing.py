@@ -1,4 +1,4 @@
-"""Of two faces, the one whose lips fit a sound is found by the expert, and when they take turns."""
+"""The expert finds which of two faces fits a sound, also when they take turns."""
 
 from pathlib import Path
 

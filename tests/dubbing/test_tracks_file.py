@@ -1,4 +1,4 @@
-"""Boxes in a file: written once, used again for what they cover, refused for what they do not."""
+"""Saved boxes: written once, reused for the frames they cover, refused for others."""
 
 import json
 from pathlib import Path

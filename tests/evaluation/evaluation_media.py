@@ -1,4 +1,4 @@
-"""Tiny videos whose brightness follows their sound, a detector and an expert that know them."""
+"""Tiny videos whose brightness follows their sound, and a detector and an expert for them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FixedDetector(Detector):
 
 
 class Loudness(nn.Module):
-    """An expert that needs no training: brightness of each frame, loudness beside it."""
+    """An expert that needs no training: compares brightness with loudness, frame by frame."""
 
     lower_half = True
 
@@ -73,7 +73,7 @@ def bright_and_loud(frames: int, shift: int = 0, seed: int = 0) -> tuple[np.ndar
 
 
 def talking_video(path: Path, frames: int = 60, shift: int = 0, fps=25, hidden=()) -> Path:
-    """A grey face (the whole picture) as bright as the sound is loud, ``shift`` frames apart."""
+    """A grey face (the whole frame) as bright as the sound is loud, ``shift`` frames apart."""
     faces, wave = bright_and_loud(frames, shift)
     with VideoWriter(path, fps, (96, 80), audio=wave, crf=8) as video:
         for k, face in enumerate(faces):
@@ -103,7 +103,7 @@ def crc_rng(text: str) -> np.random.RandomState:
 
 
 def filled_by_name(model: nn.Module) -> nn.Module:
-    """The weights that the recorded numbers were made with."""
+    """The weights behind the recorded numbers."""
     for name, value in model.state_dict().items():
         r, shape = crc_rng(name), tuple(value.shape)
         if name.endswith("num_batches_tracked"):

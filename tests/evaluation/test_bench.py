@@ -1,4 +1,4 @@
-"""The bench: systems between real videos and the worst baseline; what it says and leaves out."""
+"""The benchmark: systems between real videos and the worst baseline; findings and omissions."""
 
 import csv
 import json
@@ -49,7 +49,7 @@ def run(folder, output, **options) -> BenchResult:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Eight clips; one system that obeys the new sound, one that copies, one that is at rest."""
+    """Eight clips; one system follows the new sound, one copies, one has a resting mouth."""
     root = tmp_path_factory.mktemp("bench")
     (root / "sound").mkdir()
     for k in range(COUNT):
@@ -126,7 +126,7 @@ def test_systems_are_compared_in_pairs_with_regard_to_the_table(result):
     found = result.comparisons["<good>", "copier"]
     assert found["distance"].clear
     assert found["distance"].difference.mean > 0
-    assert found["distance"].p == pytest.approx(2 / 2**COUNT * 5)  # the smallest, five of a table
+    assert found["distance"].p == pytest.approx(2 / 2**COUNT * 5)  # the minimum; five measures
     assert not result.comparisons["copier", "frozen"]["new_speech_found"].clear
 
 
@@ -264,7 +264,7 @@ def test_dubs_with_the_real_video_s_sound_are_compared_with_its_pictures(tmp_pat
     assert not result.values("own", "old_speech_found")
     assert not result.values("own", "motion_correlation")
     worst, real = (result.mean(k, measure("distance")).mean for k in (OLD_VIDEO, "real"))
-    assert worst > 1.5 * real  # under the other clip's speech
+    assert worst > 1.5 * real  # with the other clip's speech
 
 
 def test_what_drifts_with_the_codec_more_than_systems_differ_is_marked():
@@ -281,7 +281,7 @@ def test_what_drifts_with_the_codec_more_than_systems_differ_is_marked():
 
     assert drifts("a", "b")
     assert not drifts("a", "b", "c")
-    assert not drifts("a")  # beside the real videos
+    assert not drifts("a")  # compared with the real videos
 
 
 def test_speakers_are_the_clusters(result):
@@ -366,7 +366,7 @@ def test_a_judge_that_trained_a_system_is_told(tmp_path):
         for name in ("trained", "alone", "old", "missing")
     }
     assert found == {"trained": "yes", "alone": "no", "old": "unknown", "missing": "unknown"}
-    assert trained_by(judge, [dubbed("a.mp4", "syncnet_v2")]) == "unknown"  # and nothing is fetched
+    assert trained_by(judge, [dubbed("a.mp4", "syncnet_v2")]) == "unknown"  # without a download
     rows = [Row(kind, "a", 9, 1.0, 1.0, 0) for kind in ("real", "s")]
     result = BenchResult(rows, ["s"], {"a": {}}, "j", "p", 15, {}, {"s": "yes"})
     assert result.table().startswith("WARNING: j trained s")

@@ -1,4 +1,4 @@
-"""Dubs that the bench has made by a command: whole, taken up again, and what goes wrong."""
+"""Dubs made for the benchmark by a command: complete, resumed, and failures."""
 
 import shlex
 import sys
@@ -30,7 +30,7 @@ elif Path(video).stem != "nothing":
 
 @pytest.fixture
 def folder(tmp_path):
-    """A bench's folder whose name a shell would take apart."""
+    """A benchmark folder whose name a shell would split."""
     root = tmp_path / "a b; touch {sound} $HOME"
     for name in ("fails", "good", "half", "nothing", "without"):
         talking_video(root / "real" / f"{name}.mp4", 20)
@@ -67,10 +67,10 @@ def test_what_is_made_is_not_made_again(folder, command, tmp_path):
     before = len(calls(tmp_path))
     make_dubs(folder, "mine", command)
     again = calls(tmp_path)[before:]
-    assert again == ["fails fails", "half half", "nothing nothing"]  # and none that is there
+    assert again == ["fails fails", "half half", "nothing nothing"]  # and no existing ones
     talking_video(folder / "sound" / "good.mp4", 20, shift=3)
     make_dubs(folder, "mine", command)
-    assert calls(tmp_path)[before + 3 :].count("good good") == 1  # another sound
+    assert calls(tmp_path)[before + 3 :].count("good good") == 1  # a different sound
     with pytest.raises(ConfigError, match=r"holds dubs of the command .*; choose another --name"):
         make_dubs(folder, "mine", f"{command} --fast")
     (folder / "mine" / "command.json").unlink()

@@ -1,4 +1,4 @@
-"""Dubs of known worth, of generated heads: the bench puts them in order and says what is wrong."""
+"""Dubs of known quality: the benchmark ranks them and names their faults."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def film(path: Path, speaker: int, mouth: np.ndarray, wave: np.ndarray) -> None:
-    """A speaker's head, always of the same light and movement, with this mouth."""
+    """A speaker's head with fixed light and movement, and this mouth."""
     setting, motion = (np.random.default_rng([0, 5 + k, speaker, 0]) for k in range(2))
     head = HeadRenderer(random_look(0, speaker), setting, SIZE)
     with VideoWriter(path, 25, (SIZE, SIZE), audio=wave, threads=1) as video:
@@ -80,6 +80,6 @@ def test_what_is_wrong_with_them_is_said(result):
     assert "hardly moves the mouth" in told["frozen"]
     for words in ("keeps the old mouth", "moves like the old mouth", "under silence"):
         assert words in told["copy"]
-    # seven of eight clips are too few to say so of half an old mouth
+    # seven of eight clips are too few to detect half an old mouth
     assert np.mean([*result.values("half", "old_speech_found").values()]) >= 0.75
     assert np.mean([*result.values("half", "new_speech_found").values()]) == 1

@@ -1,4 +1,4 @@
-"""A judge's confidence as a probability: fitted, kept in the judge's file, and told in reports."""
+"""Calibration of a judge: fitted, stored in the judge's file, and shown in reports."""
 
 import csv
 import json
@@ -61,7 +61,7 @@ def test_the_probability_is_the_one_that_the_clips_were_drawn_with():
     for c, n in [(0.2, 30), (0.5, 60), (0.9, 150)]:
         expected = 1 / (1 + np.exp(-(-9 + 8 * c + 1.2 * np.log(n))))
         assert one.probability(c, n) == pytest.approx(expected, abs=0.04)
-    # what is told apart wholly gives no weights without end
+    # separable data give finite weights
     weights = fit(np.array([0.1, 0.2, 0.8, 0.9]), np.full(4, 50), np.array([0, 0, 1, 1]))
     assert np.isfinite(weights).all()
     assert weights[1] > 0
@@ -72,7 +72,7 @@ def test_a_verdict_is_of_the_offset_and_of_how_sure_it_is():
         "yes", "yes", "yes", "no", "no",
     ]  # fmt: skip
     assert GIVEN.in_sync(0, 0.1, 60) == GIVEN.in_sync(-9, 0.1, 60) == "unsure"
-    assert GIVEN.probability(0.2, 5) == GIVEN.probability(0.2, 20)  # beyond what was fitted to
+    assert GIVEN.probability(0.2, 5) == GIVEN.probability(0.2, 20)  # clamped to the fit's range
     assert GIVEN.probability(0.2, 60) > GIVEN.probability(0.2, 30)
     assert Calibration.from_card({"calibration": GIVEN.as_dict()}, 5) == GIVEN
     assert Calibration.from_card({"calibration": GIVEN.as_dict()}, 15) is None
@@ -109,7 +109,7 @@ def test_a_calibrated_judge_does_not_tell_offsets_of_what_is_not_heard_or_seen(f
     assert (verdict(faces, wave), verdict(faces, late)) == ("yes", "no")
     assert verdict(faces, other) == "unsure"
     assert verdict(faces, hiss) == verdict(faces, np.zeros_like(wave)) == "unsure"  # no speech
-    assert verdict(still, wave) == "unsure"  # the speaker is not seen
+    assert verdict(still, wave) == "unsure"  # the mouth does not move
 
 
 def test_a_bundled_expert_is_not_sure_of_generated_people_who_are_silent_or_not_seen(
@@ -148,7 +148,7 @@ def test_it_stays_with_the_weights(root, tmp_path):
 
 
 def calibrate_file_of_anything(path: Path, root: Path) -> Calibration:
-    """An untrained judge says nothing, so its scores are those of another."""
+    """An untrained judge is useless, so its scores are replaced."""
     with pytest.MonkeyPatch.context() as patch:
         stand_in = Judge(Loudness(), "loudness")
         patch.setattr("lipsync.evaluation.calibrating.as_judge", lambda *_: stand_in)
@@ -218,7 +218,7 @@ def test_reports_say_which_real_videos_are_in_sync(found, tmp_path):
     assert "Are the real videos in sync?" in page
     assert "<summary>1 in sync, 1 not, 0 unsure</summary>" in page
     assert page.count("<svg") == html_report(plain).count("<svg") + 1
-    assert replace(report, vshift=9).in_sync == {}  # confidences of another range
+    assert replace(report, vshift=9).in_sync == {}  # calibrated for another range
 
 
 def test_a_judge_of_other_windows_is_not_calibrated():

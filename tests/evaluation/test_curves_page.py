@@ -1,4 +1,4 @@
-"""The page of a dub's curves: one file with the frames, the sound and every curve."""
+"""The page of a dub's curves: one file with frames, sound and all curves."""
 
 import base64
 import re

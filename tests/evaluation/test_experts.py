@@ -18,7 +18,7 @@ def prepared(root, shifts, **info):
 
 
 class Unit(Loudness):
-    """Embeddings of length 1 about their mean, as an expert's are."""
+    """Unit-length embeddings, like an expert's."""
 
     def embed_face(self, faces):
         return self.unit(super().embed_face(faces))
@@ -49,7 +49,7 @@ def test_by_speaker_and_gap(tmp_path):
     assert report.within_one["all"].mean == pytest.approx(0.6)
     by_gap = report.by_gap["anna"]
     assert by_gap[1].mean < by_gap[5].mean  # neighbours are hard to tell apart
-    # The speaker whose sound is late passes for in sync exactly at the gap of four frames' kind.
+    # The speaker whose sound is four frames late counts as in sync exactly at that gap.
     lines = report.table().splitlines()
     assert "threshold 0.800, fixed on other clips" in lines[0]
     assert "median offset" in lines[1]
@@ -58,7 +58,7 @@ def test_by_speaker_and_gap(tmp_path):
 
 
 def test_the_accuracy_is_that_of_all_pairs(tmp_path):
-    """Against counting by hand, over all windows of all clips."""
+    """Against a brute-force count over all windows of all clips."""
     root = prepared(tmp_path, {"a/1": 0, "a/2": 1})
     judge = Judge(Unit(), "unit")
     report = evaluate_expert(judge, root, ["a/1", "a/2"], threshold=0.7, min_gap=5)
@@ -84,7 +84,7 @@ def test_longer_windows(tmp_path, window):
     report = evaluate_expert(Judge(Unit(window), "unit"), root, shifts, threshold=0.8)
     assert report.offsets == {"anna": {0: 2}, "late": {-4: 1}, "all": {-4: 1, 0: 2}}
     assert report.accuracy["anna"].mean > 0.85 > report.accuracy["late"].mean
-    tiny = Judge(SyncNet(width=0.1, depth=0, window=window))  # faces are brought to its 96 px
+    tiny = Judge(SyncNet(width=0.1, depth=0, window=window))  # faces are resized to its 96 px
     assert 0 <= evaluate_expert(tiny, root, ["anna/1"]).accuracy["all"].mean <= 1
 
 

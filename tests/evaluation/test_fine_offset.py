@@ -1,4 +1,4 @@
-"""Sound that is moved by a fraction of a frame is found there, to a tenth or two of a frame."""
+"""Sub-frame offsets are found, to within a tenth or two of a frame."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SHIFTS = (-2.5, -1.7, -0.9, -0.3, 0.0, 0.4, 1.2, 2.5)
 
 
 def later(wave: np.ndarray, frames: float) -> np.ndarray:
-    """The sound so many frames later, silence coming in."""
+    """The sound delayed by so many frames, padded with silence."""
     samples = round(frames * FRAME)
     silence = np.zeros(abs(samples), np.float32)
     if samples >= 0:
@@ -24,7 +24,7 @@ def later(wave: np.ndarray, frames: float) -> np.ndarray:
 
 
 def errors(scores: list) -> np.ndarray:
-    """What is not explained by the shifts, about the clip's own offset."""
+    """Residuals after subtracting the shifts and the clip's own offset."""
     for scored in scores:
         assert abs(scored.result.fine_offset - scored.result.offset) <= 0.5
     left = np.array([scored.result.fine_offset for scored in scores]) + SHIFTS
@@ -34,7 +34,7 @@ def errors(scores: list) -> np.ndarray:
 def test_a_judge_of_brightness_and_loudness():
     faces, wave = bright_and_loud(150)
     left = errors(expert().score(faces, [later(wave, shift) for shift in SHIFTS]))
-    assert np.sqrt(np.mean(left**2)) < 0.15  # of whole frames it would be 0.29
+    assert np.sqrt(np.mean(left**2)) < 0.15  # whole frames would give 0.29
 
 
 def test_a_bundled_expert_on_the_generated_corpus(generated_people):
@@ -45,7 +45,7 @@ def test_a_bundled_expert_on_the_generated_corpus(generated_people):
         wave = read_audio(path, SAMPLE_RATE)
         sounds = [stretch.sound(later(wave, shift)) for shift in SHIFTS]
         left.append(errors(judge.score(stretch.crops(judge.face_size), sounds)))
-    assert np.median(np.abs(left)) < 0.12  # of whole frames it would be 0.25
+    assert np.median(np.abs(left)) < 0.12  # whole frames would give 0.25
 
 
 def test_videos_get_it_beside_the_whole_one(tmp_path):

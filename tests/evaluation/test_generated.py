@@ -1,4 +1,4 @@
-"""A generator on pairs: all sets, a run that is killed and goes on, pairs that cannot be done."""
+"""A generator on pairs: all sets, a killed run that resumes, pairs that fail."""
 
 import json
 import shutil
@@ -38,14 +38,14 @@ class Painter(nn.Module):
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> list[Pair]:
-    """Three faces; the first two speak with the next one's voice, the last with its own."""
+    """Three faces; the first two get the next one's speech, the last its own."""
     folder = tmp_path_factory.mktemp("faces")
     for k in range(3):
         faces, wave = bright_and_loud(40, seed=k)
         with VideoWriter(folder / f"{k}.mp4", 25, (96, 80), audio=wave, crf=8) as video:
             for face in faces:
                 picture = np.full((80, 96, 3), face[0, 0, 0], np.uint8)
-                picture[:40, ::2] = 200  # something to see in the upper half
+                picture[:40, ::2] = 200  # some texture in the upper half
                 picture[:8, :8] = 128
                 video.write(picture)
     return [
@@ -63,7 +63,7 @@ def run(pairs, output, model=None, **options):
 
 @pytest.fixture(scope="module")
 def whole(pairs, tmp_path_factory):
-    """The report of all pairs, and what it told of its progress."""
+    """The report of all pairs, and the progress calls."""
     calls = []
     output = tmp_path_factory.mktemp("whole")
     return run(pairs, output, progress=lambda *call: calls.append(call)), calls
@@ -71,7 +71,7 @@ def whole(pairs, tmp_path_factory):
 
 @pytest.fixture
 def _without_likeness(monkeypatch):
-    """Likeness takes most of the time."""
+    """Skip likeness, which takes most of the time."""
     for name in ("likeness", "earlier_mouth"):
         monkeypatch.setattr(f"lipsync.evaluation.pair.{name}", lambda *_: {})
 
@@ -90,7 +90,7 @@ def test_every_pair_is_scored_in_every_way(whole):
     copied, real = report.of("copied_reference"), report.of("real")
     assert copied[0].distance > 1.2 * real[0].distance
     assert copied[2].distance == real[2].distance
-    # the second pair hears its old speech as the swapped one, the third has no old speech
+    # the second pair's swapped speech is its old one; the third has no old speech
     counts = {leak["name"]: leak["dubs"]["n"] for leak in report.as_dict()["leakage"]}
     assert (counts["old_speech_found"], counts["third_speech_found"]) == (2, 1)
     assert report.frechet["generated"] == sum(row.n for row in report.of("generated"))
@@ -104,7 +104,7 @@ def test_likeness_stands_between_its_references(whole):
     psnr = {
         kind: [row.picture.get("psnr_lower") for row in report.of(kind)] for kind in report.sets
     }
-    assert psnr["generated"][:2] == [None, None]  # no true picture for another's speech
+    assert psnr["generated"][:2] == [None, None]  # no ground truth for another's speech
     assert psnr["swapped_audio"][2] is None  # its own speech: nothing was made with another
     own = [*psnr["own_speech"], psnr["generated"][2]]
     assert psnr["real"] == [100, 100, 100]
@@ -135,7 +135,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_report(pairs, whole, tmp_path,
     monkeypatch.setattr(one_pair, "dub", killed)
     with pytest.raises(KeyboardInterrupt):
         run(pairs, output)
-    left = output / "dubbed" / ".0123456789ab.mp4"  # as a killed writer leaves it
+    left = output / "dubbed" / ".0123456789ab.mp4"  # as left by a killed writer
     left.write_bytes(b"half")
     again = run(pairs, output)
     assert json.dumps(again.as_dict()) == json.dumps(whole[0].as_dict())

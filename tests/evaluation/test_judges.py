@@ -1,4 +1,4 @@
-"""Judges: windows cut rightly, known offsets found, streams that equal what is held at once."""
+"""Judges: correct windows, known offsets, and streaming equal to processing all at once."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 def test_a_known_offset_is_found(shift, window):
     faces, wave = bright_and_loud(100, shift)
     (found,) = Judge(Loudness(window)).score(faces, [wave])
-    assert found.result.offset == -shift  # in frames, whatever the window; late is negative
+    assert found.result.offset == -shift  # in frames, for any window; late is negative
     assert found.windows == 100 - window + 1
 
 
@@ -115,7 +115,7 @@ def test_a_judge_of_another_size_is_shown_faces_as_it_learnt_them(tmp_path):
     assert judge.name.endswith("own.safetensors")
     assert judge.framing.name == "box"
     faces, wave = bright_and_loud(30)
-    (found,) = judge.score(faces, [wave])  # faces of any side are brought to its own
+    (found,) = judge.score(faces, [wave])  # faces of any size are resized
     assert found.windows == 25
     (plain,) = Judge(judge.model).score(faces, [wave])
     assert found.result.distance == pytest.approx(plain.result.distance, rel=1e-4)
@@ -169,7 +169,7 @@ def test_syncnet_v2_reproduces_the_published_evaluation(fast):
     small = crc_rng("input:lip").uniform(0, 255, (25, 3, 28, 28)).astype(np.float32)
     faces = small.repeat(8, axis=2).repeat(8, axis=3).transpose(0, 2, 3, 1)
     judge = Judge(filled_by_name(SyncNetV2()))
-    if fast:  # as a judge that is named comes
+    if fast:  # as for a judge given by name
         judge.network = folded(judge.model)
     video, audio = judge.embed(faces, published_wave())
     assert len(video) == len(audio) == golden["last"] == 20
@@ -212,7 +212,7 @@ def test_sound_in_portions_is_the_sound_at_once(network):
 
 
 class ChunkMel(Mel):
-    """Columns of half a second less their mean: no column is known without the others."""
+    """Half a second of columns minus their mean: every column depends on the others."""
 
     name, chunk, context = "chunk_mel", 40, 40
 
@@ -232,7 +232,7 @@ def test_a_feature_that_is_computed_in_chunks():
     judge.feature.extracted = []
     parts = [judge._sound.cut(wave, first, 1) for first in range(count)]
     np.testing.assert_allclose(np.concatenate(parts), at_once, atol=2e-3)
-    assert len(judge.feature.extracted) < 20  # not once a window
+    assert len(judge.feature.extracted) < 20  # not once per window
     assert max(judge.feature.extracted) <= 4 * 40 * 200  # and never the whole sound
 
 

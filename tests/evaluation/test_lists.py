@@ -1,4 +1,4 @@
-"""Lists of what is evaluated: pairs, published file lists, random pairs."""
+"""Lists of pairs to evaluate: CSV files, published file lists, random pairs."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_a_published_list_names_videos_without_their_suffix(tmp_path):
     assert files == [
         (Path("s1/a.mp4"), Path("s1/b.mkv")), (Path("s1/a.mp4"), Path("c.wav")),
         (Path("s1/a.mp4"), Path("s1/a.mp4")), (Path("s1/a.mp4"), Path("s1/b.mkv")),
-        (Path("s1/no.mp4"), Path("c.wav")),  # missing: found out when its pair comes
+        (Path("s1/no.mp4"), Path("c.wav")),  # missing: reported when its pair is scored
     ]  # fmt: skip
     assert [p.own_sound for p in pairs] == [False, False, True, False, False]
     names = [p.name for p in pairs]

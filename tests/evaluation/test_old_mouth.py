@@ -1,4 +1,4 @@
-"""The old mouth, through whole dubs by planted generators that copy, rest or hear."""
+"""Leakage through whole dubs, with planted generators that copy, rest or follow the sound."""
 
 import json
 from pathlib import Path
@@ -20,14 +20,14 @@ PAUSE = 9  # frames
 
 
 class MouthLoudness(Loudness):
-    """Looks at the mouth alone."""
+    """An expert that sees only the mouth."""
 
     def embed_face(self, faces: torch.Tensor) -> torch.Tensor:
         return faces.unflatten(1, (-1, 3))[..., 4:8, 12:20].mean(dim=(2, 3, 4))
 
 
 class Mouth(nn.Module):
-    """Leaves the reference as it is, or puts a mouth there: at rest, or as bright as the sound."""
+    """Returns the reference unchanged, or with a mouth at rest, or as bright as the sound."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Mouth(nn.Module):
 
 @pytest.fixture(scope="module", autouse=True)
 def _without_likeness():
-    """Likeness would take most of the time, and says nothing here."""
+    """Skip likeness, which is slow and irrelevant here."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("likeness", "earlier_mouth"):
             patch.setattr(f"lipsync.evaluation.pair.{name}", lambda *_: {})
@@ -54,7 +54,7 @@ def _without_likeness():
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> list[Pair]:
-    """Two faces whose mouths alone follow their sound; each speaks with the other one's voice."""
+    """Two faces whose mouths follow their sound; each gets the other's speech."""
     folder = tmp_path_factory.mktemp("faces")
     for k in range(2):
         faces, wave = bright_and_loud(60, seed=k)
@@ -65,7 +65,7 @@ def pairs(tmp_path_factory) -> list[Pair]:
             for face in faces:
                 picture = np.full((80, 96, 3), GREY, np.uint8)
                 stripes = 255 * (1 - np.arange(80) // 10 % 2)[:, None, None]
-                picture[:, :16], picture[:, 80:] = stripes, stripes  # beside them a mouth is no cut
+                picture[:, :16], picture[:, 80:] = stripes, stripes  # lest a mouth look like a cut
                 picture[51:63, 40:56] = face[0, 0, 0]
                 video.write(picture)
     names = [folder / f"{k}.mp4" for k in range(2)]
@@ -94,7 +94,7 @@ def test_a_generator_that_copies_keeps_the_old_mouth(copied_mouths, tmp_path):
         assert dubs[name] == pytest.approx(1, abs=0.05)
     assert dubs["other_references"] == pytest.approx(0, abs=0.1)  # a mouth at rest is copied, too
     assert dubs["old_speech_found"] == 1
-    assert dubs["covered_mouth"] < 1  # here nothing but the mouth moves with the sound
+    assert dubs["covered_mouth"] < 1  # only the mouth moves with the sound here
     assert found["old_speech_found"]["beside"]["mean"] == dubs["new_speech_found"] < 1
     assert found["new_speech_found"]["beside"]["mean"] == 1  # real videos
     copied = found["closed_in_pauses"]["beside"]["mean"]
@@ -125,7 +125,7 @@ def test_a_generator_that_copies_has_nothing_to_copy_by_other_references(pairs, 
 
 def test_a_mouth_that_rests_keeps_nothing(pairs, tmp_path):
     _, dubs, _ = numbers(pairs, tmp_path / "out", "rests")
-    assert dubs["silent_motion"] < 0.05  # but for what the encoder leaves
+    assert dubs["silent_motion"] < 0.05  # apart from encoding artefacts
     assert dubs["closed_in_pauses"] == 1
     assert dubs["old_speech_found"] < 1
     assert dubs["new_speech_found"] < 1
@@ -141,7 +141,7 @@ def test_a_mouth_that_follows_the_sound_is_found_to(pairs, copied_mouths, tmp_pa
     assert dubs["other_references"] > 0.9
     assert dubs["closed_in_pauses"] > 0.8
     assert [leak.name for leak in report.leakage] == list(found)
-    # beside one that copies, pair by pair
+    # against one that copies, paired
     lines = compare(copied_mouths[0], report).splitlines()
     words = next(line for line in lines if line.startswith("motion_share, silence")).split()
     assert words[2] == "2"

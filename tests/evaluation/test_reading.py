@@ -1,4 +1,4 @@
-"""What a lip reader reads from dubs, beside the real video and the old one, in the bench."""
+"""Lip reading of dubs in the benchmark, compared with the real and the old video."""
 
 import json
 
@@ -50,7 +50,7 @@ def folder(tmp_path):
 
 
 class ReadsBrightness:
-    """Stands in for a trained reader: it knows which frames belong to which speech."""
+    """Replaces a trained reader: it knows which frames belong to which speech."""
 
     def __init__(self, name, device="cpu"):
         self.name, self.sha256 = str(name), "00"
@@ -83,7 +83,7 @@ def test_what_is_read_stands_beside_real_and_old_videos(folder, monkeypatch):
     assert new == {"real": 0, "good": 0, "copier": 1, OLD_VIDEO: 1}
     old = {kind: mean(kind, "old_word_error") for kind in ("good", "copier", OLD_VIDEO)}
     assert old == {"good": 1, "copier": 0, OLD_VIDEO: 0}
-    assert result.columns == ["language"]  # texts are nothing to group by
+    assert result.columns == ["language"]  # transcripts are not grouped by
     summary = json.loads((folder / "out" / "summary.json").read_text())
     assert summary["settings"]["reader"] == "stand-in"
     assert "words misread" in (folder / "out" / "index.html").read_text()

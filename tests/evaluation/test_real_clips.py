@@ -1,4 +1,4 @@
-"""A whole evaluation by the command, on recordings: killed, it goes on to the same files."""
+"""A whole evaluation on recordings, on the command line: when killed, it resumes."""
 
 import time
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_a_run_that_is_killed_gives_the_same_files(tmp_path):
     filelist.write_text("".join(f"{clips[k]} {clips[k + 3]}\n" for k in range(3)))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert forked.run(*command(filelist, whole)).returncode == 0
-    for done in (1, 2):  # killed while it is at the second pair, and at the third
+    for done in (1, 2):  # killed during the second pair, and during the third
         process = forked.start(*command(filelist, killed))
         while len(list(killed.glob("pairs/*.json"))) < done:
             assert process.is_alive()

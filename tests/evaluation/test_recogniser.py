@@ -1,4 +1,4 @@
-"""Whether the person is the same, under a small recogniser that is made here."""
+"""Identity preservation, with a small recogniser made by the test."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from lipsync.faces.detect import Detection, Detector
 from lipsync.media import HeldFrames, VideoWriter, write_audio
 
 FLOAT = TensorProto.FLOAT
-SIDE = 64.0  # of the square in which the eyes lie where ArcFace has them
+SIDE = 64.0  # side of the square in which the eyes are at ArcFace's positions
 MARKS = (SIDE * ARCFACE + [32, 20]).astype(np.float32)
 BOX = np.array([34, 20, 94, 84], np.float32)
 SIZE = (128, 104)
@@ -34,8 +34,8 @@ class WithLandmarks(Detector):
 
 
 def recogniser(path: Path, *, levels: bool = False, batch="n", size=112, made=None) -> Path:
-    """Means of blocks of 8 x 8 pixels and of each colour, less the mean of all: what a face looks
-    like, coarsely."""
+    """Mean colours of 8 x 8 pixel blocks, minus the overall mean: a coarse description of a
+    face."""
     scale = [
         helper.make_node("Sub", ["data", "half"], ["a"]),
         helper.make_node("Mul", ["a", "by"], ["b"]),
@@ -66,7 +66,7 @@ def recogniser(path: Path, *, levels: bool = False, batch="n", size=112, made=No
 
 
 def face(person: int, moment: int, mouth: int | None = None) -> np.ndarray:
-    """A frame: coarse blotches for a face, others for the mouth's half, which changes a little."""
+    """A frame: coarse blotches for a face, others for the lower half, which changes a little."""
 
     def blotches(seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -122,7 +122,7 @@ def test_planted_faults_are_ranked(tmp_path):
 
 
 def test_by_hand(tmp_path):
-    """1 less the mean cosine of each of 16 moments with that half the length away."""
+    """1 minus the mean cosine of 16 moments with those half the length away."""
     known = Recogniser(recogniser(tmp_path / "r.onnx"))
     real = stretch(film(tmp_path / "real.mp4", 3, frames=16), 16)
     frames = list(real.footage)

@@ -1,4 +1,4 @@
-"""The blind study: what is written, and what the answers come to."""
+"""The blind study: the files written, and the evaluation of answers."""
 
 import json
 
@@ -19,7 +19,7 @@ FRAMES = 30
 
 
 def video(path, seen, heard=None, colour=128):
-    """A grey mouth that says ``seen`` (a seed), with the sound ``heard``; the corner is marked."""
+    """A grey mouth that says ``seen`` (a seed), with sound ``heard``, and a marked corner."""
     faces, _ = bright_and_loud(FRAMES, seed=seen)
     wave = None if heard is None else bright_and_loud(FRAMES, seed=heard)[1]
     with VideoWriter(path, 25, (96, 80), audio=wave, crf=8, threads=1) as writer:
@@ -78,7 +78,7 @@ def test_the_page_names_no_system_and_the_films_hold_what_the_key_says(output):
     key = key_of(output)
     found = {about["clip"]: about["panels"] for about in key["films"].values()}
     assert sorted(found["0"]) == sorted(["good", "copier", OLD_VIDEO])
-    assert sorted(found["1"]) == sorted(["good", OLD_VIDEO])  # what could not be scored is left out
+    assert sorted(found["1"]) == sorted(["good", OLD_VIDEO])  # unscored dubs are left out
     page = (output / "study" / "index.html").read_text()
     assert not any(name in page for name in ("good", "copier", "old video", 'src="http'))
     assert '"trials": 5' in page
@@ -184,7 +184,7 @@ def test_a_measure_agrees_with_people_who_see_what_it_sees():
     people = People([Answer(person, "x", "sync", "a", "b", worth) for person, worth in told])
     found = people.agreements(result)["sync"]
     assert (found["distance"].mean, found["distance"].n) == (pytest.approx(2 / 3), 3)
-    assert "confidence" not in found  # alike
+    assert "confidence" not in found  # equal
     assert people.each_other("sync").mean == pytest.approx(1 / 3)
 
 

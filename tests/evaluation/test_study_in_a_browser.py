@@ -1,4 +1,4 @@
-"""The page of a study in Chromium: by keyboard and by mouse, from a file, wide and narrow."""
+"""The page of a study in Chromium, from a file: by keyboard and mouse, wide and narrow."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
-    """A study of two clips and two systems, each of a brightness of its own."""
+    """A study of two clips and two systems, each with its own brightness."""
     root, path = tmp_path_factory.mktemp("dubs"), tmp_path_factory.mktemp("out")
     rng = np.random.default_rng(0)
     (root / "sound").mkdir()
@@ -83,7 +83,7 @@ def play(page):
 
 
 def level(page, side):
-    """The brightness in the middle of a canvas, by what is on the screen."""
+    """The brightness in the middle of a canvas, from a screenshot."""
     shot = Image.open(BytesIO(page.locator("canvas").nth(side).screenshot())).convert("L")
     return shot.getpixel((shot.width // 2, shot.height // 2))
 
@@ -95,7 +95,7 @@ def test_by_keyboard(open_study, output, tmp_path, width):
     brightest = []
     for number in range(4):
         assert page.inner_text("#progress") == f"Pair {number + 1} of 4"
-        page.keyboard.press("ArrowLeft")  # counts only once the pair was played
+        page.keyboard.press("ArrowLeft")  # ignored until the pair has been played
         assert page.inner_text("#question") == "Which is better lip-synced?"
         play(page)
         one, two = level(page, 0), level(page, 1)
@@ -115,7 +115,7 @@ def test_by_keyboard(open_study, output, tmp_path, width):
     synced = people.of("sync")
     assert len(synced) == 4
     order = ["old video, new sound", "good", "poor"]
-    for answer in synced:  # the brightest was preferred
+    for answer in synced:  # the brighter one was preferred
         assert answer.worth == (order.index(answer.first) > order.index(answer.second))
     assert {answer.worth for answer in people.of("natural")} == {0.5}
 

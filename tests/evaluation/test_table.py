@@ -1,4 +1,4 @@
-"""Reports: means that add up, intervals, files that hold what the table shows, comparisons."""
+"""Reports: means, intervals, files that agree with the table, comparisons."""
 
 import csv
 import json
@@ -33,11 +33,11 @@ def made(distances, judge="expert"):
 def test_overall_numbers():
     found = REPORT.overall("generated")
     assert (found.n, found.left_out, found.median_offset) == (3, 1, 1)
-    assert found.within_one.mean == pytest.approx(1 / 3)  # a mean of offsets would say 0.33
+    assert found.within_one.mean == pytest.approx(1 / 3)  # a mean of offsets would give 0.33
     assert (found.distance.mean, found.confidence.mean) == (7.5, 5.0)
     assert found.distance.low < 7.5 < found.distance.high
     assert (found.picture["seam"].mean, found.picture["seam"].n) == (1.5, 2)
-    assert np.isnan(REPORT.overall("real").distance.low)  # of one video there is no interval
+    assert np.isnan(REPORT.overall("real").distance.low)  # no interval for a single video
 
 
 def test_the_table_ends_with_the_sets_under_each_other():
@@ -46,13 +46,13 @@ def test_the_table_ends_with_the_sets_under_each_other():
     head = ["set", "video", "n", "distance", "confidence", "offset", "fine_offset", "problem"]
     assert lines[1].split() == head
     assert lines[3].split()[-2:] == ["-15", "-14.6"]
-    assert lines[6].split()[-2:] == ["1", "-"]  # of a report of before
+    assert lines[6].split()[-2:] == ["1", "-"]  # a report in the old format
     assert lines[3].index("7.250") == lines[5].index("7.750")  # aligned
     assert "no face found" in lines[4]
     assert lines[-4].split()[:3] == ["set", "n", "left"]
     assert lines[-2].split()[:4] == ["generated", "3", "1", "7.500"]
     of_real = ["real", "1", "0", "6.750", "7.000", "0", "0.0", "1.00", "[0.21,", "1.00]"]
-    assert lines[-1].split() == of_real  # a share has an interval, a mean of one has none
+    assert lines[-1].split() == of_real  # a share has an interval, a mean of one value does not
     brief = REPORT.table(videos=False).splitlines()
     assert brief == [lines[0], *lines[-8:]]
     assert [line.split() for line in brief[1:5:2]] == [
@@ -112,7 +112,7 @@ def test_real_videos_that_fit_another_speech_as_well_are_told_too():
         return Report([*other, *real], "expert", "p-1: how", 15).warning
 
     assert beside([1.2, 1.1]) == beside([1.0, 1.1]) == ""
-    assert beside([1.0, 1.0]) == ""  # every pair is of its own speech: there is no other
+    assert beside([1.0, 1.0]) == ""  # every pair has its own speech
     assert "distance is 1.000 with their own speech, 0.950 with another" in beside([0.8, 1.1])
 
 
@@ -151,7 +151,7 @@ def test_the_page_stands_alone(tmp_path):
     clip = tmp_path / "c.mp4"
     clip.write_bytes(b"film")
     page = html_report(REPORT, [(clip, "the <best>")], "paired")
-    assert page == html_report(REPORT, [(clip, "the <best>")], "paired")  # nothing but the numbers
+    assert page == html_report(REPORT, [(clip, "the <best>")], "paired")  # only the numbers count
     for outside in ('src="http', "<link", "<script", "@import"):
         assert outside not in page
     assert page.count("href=") == page.count('href="#')  # parts of the plots

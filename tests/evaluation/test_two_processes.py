@@ -1,4 +1,4 @@
-"""The published numbers of SyncNet v2 through the metric's class, in two processes."""
+"""The published numbers of SyncNet v2 with the metric class, in two processes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Videos: found, followed, cut where the face is, scored; those that cannot be are named."""
+"""Scoring videos: found, tracked, cropped and scored; failures are reported."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_empty_sets_and_missing_paths_are_errors(tmp_path):
 
 
 def test_crops_of_faces_are_scored_whole(tmp_path):
-    """Without a detector that finds anything: the protocol of cropped sets looks for no face."""
+    """The protocol of cropped sets needs no face detection."""
     path = talking_video(tmp_path / "a.mp4", shift=1, hidden=range(60))
     options = {"judge": expert(), "detector": FixedDetector(), "protocol": "cropped"}
     report = evaluate([path], [path], **options)
@@ -132,7 +132,7 @@ def test_the_protocols_are_named_with_their_versions(tmp_path):
 
 
 def test_pictures_are_measured_on_the_steady_square(tmp_path):
-    """A checkerboard in the lower half of the square, which flickers: sharp, and it jitters."""
+    """A flickering checkerboard in the lower half of the square: sharp and jittery."""
     _, top, _, bottom = steady_box(np.repeat(BOX[None], 3, axis=0))
     flicker, calm = tmp_path / "flicker.mp4", tmp_path / "calm.mp4"
     _, wave = bright_and_loud(40)
@@ -150,7 +150,7 @@ def test_pictures_are_measured_on_the_steady_square(tmp_path):
         looks[path] = report.rows[0].picture
     assert looks[flicker]["jitter"] > 20 > 5 > looks[calm]["jitter"]
     assert looks[calm]["sharpness"] > 50
-    assert looks[calm]["seam"] > 1.5  # the board begins at the middle row
+    assert looks[calm]["seam"] > 1.5  # the board starts at the middle row
 
 
 def test_faces_are_cropped_by_the_judge_s_own_framing(tmp_path):
@@ -203,7 +203,7 @@ def test_a_video_is_decoded_once_unless_it_is_large(tmp_path, monkeypatch):
 
     monkeypatch.setattr(held, "read_frames", counted)
     kept = HeldFrames(path)
-    next(iter(kept))  # a look at the beginning keeps nothing
+    next(iter(kept))  # iterating only the start keeps nothing
     first, second = np.stack(list(kept)), np.stack(list(kept))
     np.testing.assert_array_equal(first, second)
     assert (len(first), len(times)) == (12, 2)
@@ -214,7 +214,7 @@ def test_a_video_is_decoded_once_unless_it_is_large(tmp_path, monkeypatch):
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path):
-    """Twice the length may not hold more faces at a time."""
+    """Twice the length must not need more memory."""
 
     class Counting(Judge):
         most = 0

@@ -1,4 +1,4 @@
-"""Runs of a few batches, as a user with parts of his own composes them."""
+"""Runs of a few batches with user-defined parts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +57,7 @@ def media(tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def parts(noise) -> Callable[..., tuple[Training, pl.LightningDataModule]]:
-    """What the package's configuration and that of the user's folder describe together."""
+    """The configuration composed from the package's and the user's folder."""
 
     def make(*options: str, own: Path = HERE / "conf"):
         overrides = [f"hydra.searchpath=[file://{own}]", "data=folder", f"data.root={noise}"]
@@ -71,7 +71,7 @@ def parts(noise) -> Callable[..., tuple[Training, pl.LightningDataModule]]:
 
 @pytest.fixture
 def trained(parts, tmp_path) -> Callable[..., tuple[Training, dict[str, float], Path]]:
-    """Two batches and a validation: the module, what was logged, and a checkpoint."""
+    """Two batches and a validation: the module, the logged values, and a checkpoint."""
 
     def train(*options: str):
         module, clips = parts(*options)

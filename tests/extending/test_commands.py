@@ -1,4 +1,4 @@
-"""A generator of one's own through the commands that users type, in processes of their own."""
+"""A user-defined generator through the commands, as separate processes."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ LIPSYNC = ("-m", "lipsync")
 
 
 def python(*command: object, plugins: str = "") -> CompletedProcess[str]:
-    """Run a command where ``parts`` lies, as a user would beside his own file."""
+    """Run a command in the folder of ``parts``, as a user would."""
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",

@@ -1,4 +1,4 @@
-"""The guide shows the examples as they are run, and they keep to what it says."""
+"""The guide's examples are those that are run, and they agree with its text."""
 
 import ast
 import importlib

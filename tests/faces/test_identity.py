@@ -1,4 +1,4 @@
-"""One face or two, of generated heads that speak and turn."""
+"""One person or two, on synthetic heads that speak and turn."""
 
 from __future__ import annotations
 

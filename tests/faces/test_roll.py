@@ -1,4 +1,4 @@
-"""Faces that lean: landmarks as good as on upright ones, and at no cost for those."""
+"""Tilted faces: landmarks as good as on upright ones, at no extra cost for those."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ UPRIGHT = np.array([[80, 75], [120, 75], [100, 100], [84, 121], [116, 121]], np.
 
 
 def rolled(picture: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
-    """The picture turned clockwise in a larger one, and the transform (2, 3) to there."""
+    """The image rotated clockwise within a larger one, and the transform (2, 3)."""
     height, width = picture.shape[:2]
     side = int(np.hypot(height, width)) + 1
     matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), -degrees, 1)
@@ -51,7 +51,7 @@ def test_landmarks_of_a_rolled_face_are_those_of_the_upright_one(degrees: float)
 
 
 class Counting(Detector):
-    """Finds the same face in every frame that is large, and in turned pictures none."""
+    """Finds the same face in every large frame, and none in rotated images."""
 
     name, at_once = "counting", 3
 
@@ -77,7 +77,7 @@ def test_upright_faces_cost_nothing_and_a_face_that_is_lost_stays() -> None:
 
 
 class UprightOnly(Detector):
-    """Finds the face of a picture, by its bright spots, where it is upright."""
+    """Finds an upright face by its bright spots."""
 
     name = "upright"
 
@@ -85,7 +85,7 @@ class UprightOnly(Detector):
         y, x = np.nonzero(frame[..., 0] > 200)  # from top to bottom, then from left to right
         marks = np.stack([x, y], axis=1) + 0.5
         level = (np.diff(y)[[0, 3]] == 0).all()
-        if not level or x[1] - x[0] <= x[4] - x[3]:  # eyes lie wider apart than a mouth's corners
+        if not level or x[1] - x[0] <= x[4] - x[3]:  # eyes are further apart than mouth corners
             return []
         low, high = marks.min(axis=0), marks.max(axis=0)
         return [Detection(np.array([*low - 9, *high + 9], "f4"), 0.9, marks.astype("f4"))]

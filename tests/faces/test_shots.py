@@ -1,4 +1,4 @@
-"""Cuts of made-up footage whose cuts are known."""
+"""Cut detection on synthetic footage with known cuts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 
 
 def scene(seed: int) -> np.ndarray:
-    """A blotchy picture (90, 160, 3)."""
+    """A blotchy image (90, 160, 3)."""
     coarse = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
     return coarse.repeat(10, 0).repeat(10, 1)
 

@@ -1,4 +1,4 @@
-"""Following the main face; detectors here are scripts that say where it is."""
+"""Tracking the main face, with scripted detectors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def face(x: float, y: float, side: float = 30, score: float = 0.9) -> Detection:
 
 
 class Scripted(Detector):
-    """Reads the frame's number off its pixels and asks the script."""
+    """Reads the frame number from the pixels and looks it up in the script."""
 
     name = "scripted"
 
@@ -81,7 +81,7 @@ def test_one_missed_look_is_bridged() -> None:
 def test_a_face_that_goes_and_comes_back_leaves_a_gap() -> None:
     script = Scripted(lambda i: [face(50, 40)] if i <= 10 or i >= 40 else [])
     track = detect_track(frames(61), script, 5, relay=True)
-    # seen at 10 and at 40; held two frames to each side
+    # seen at 10 and at 40; extended by two frames on each side
     assert track.found.tolist() == [i <= 12 or i >= 38 for i in range(61)]
 
 
@@ -112,12 +112,12 @@ def test_a_large_face_that_passes_by_is_not_the_main_one() -> None:
 
 
 def spans(seen: list[tuple[int, list[Detection]]]) -> list[list[float]]:
-    """The columns of the middles of each track."""
+    """The x coordinates of each track's centres."""
     return [[float(d.box[::2].mean()) for d in track.detections] for track in link(seen, 5)]
 
 
 def test_a_fast_face_is_one_track() -> None:
-    """100 pixels, 13 a frame: it overlaps itself by a fifth from one look to the next."""
+    """100 pixels wide, 13 per frame: a fifth overlap between looks."""
     seen = [(i, [face(100 + 13 * i, 50, side=100)]) for i in range(0, 60, 5)]
     assert [len(one) for one in spans(seen)] == [12]
     seen[4] = (20, [])  # and where one look misses it
@@ -150,7 +150,7 @@ def test_after_a_cut_another_face_may_take_over() -> None:
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_quarter_turns_set_a_face_upright(turns: int) -> None:
-    """Landmarks of a picture that was turned ``turns`` quarters clockwise."""
+    """Landmarks of an image rotated clockwise by ``turns`` quarters."""
     angle = np.radians(90 * turns + 20)  # and a tilt of 20 degrees
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
@@ -185,7 +185,7 @@ def test_frames_are_looked_at_at_once_and_give_the_same_track() -> None:
         with lock:
             inside += 1
             most = max(most, inside)
-        time.sleep(0.02 if number % 10 else 0.05)  # those that come first are not ready first
+        time.sleep(0.02 if number % 10 else 0.05)  # earlier frames do not finish first
         with lock:
             inside -= 1
         return [face(50 + number, 40)]

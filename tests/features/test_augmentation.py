@@ -1,4 +1,4 @@
-"""What may happen to windows of sound in training: amounts, ranges, and one change for a clip."""
+"""Augmentation of sound windows in training: amounts, ranges, one change per clip."""
 
 import math
 from dataclasses import fields
@@ -22,7 +22,7 @@ def windows(kind, *shape: int) -> torch.Tensor:
 
 
 def amounts(kind, **given: float):
-    """An augmentation with these amounts alone."""
+    """An augmentation with only these amounts."""
     return kind(**{field.name: 0 for field in fields(kind)} | given)
 
 
@@ -57,7 +57,7 @@ def test_every_amount_does_something_and_grows_with_the_strength(kind, amount, m
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_change_for_all_that_hear_a_clip(kind):
-    """Windows of frames (clips, K, T, ...) and of whole windows (clips, K, ...) change alike."""
+    """Per-frame (clips, K, T, ...) and whole windows (clips, K, ...) change in the same way."""
     augmentation = kind(noise=0)
     sound = windows(kind, 3, 4, 5)
     change = augmentation.draw(3, 1.0, random())
@@ -73,7 +73,7 @@ def test_one_change_for_all_that_hear_a_clip(kind):
 def test_gain_in_decibels():
     mel = torch.zeros(50, 2, 1, 80, 16)
     louder = changed(amounts(MelAugment, gain=10.0), mel)
-    assert (louder == louder[:, :1, :, :1, :1]).all()  # one gain a clip
+    assert (louder == louder[:, :1, :, :1, :1]).all()  # one gain per clip
     assert 0.6 < louder.abs().max() <= 0.8  # 10 dB of 100 dB on 8 units
     torch.testing.assert_close(changed(amounts(MelAugment, gain=10.0), mel, 0.5), louder / 2)
 
@@ -102,7 +102,7 @@ def test_mask_silences_one_band_in_all_windows_of_a_clip():
 
 def test_ripples_are_slow_and_bounded():
     rippled = changed(amounts(MelAugment, ripple=3.0), torch.zeros(30, 4, 1, 80, 16))
-    assert torch.equal(rippled, rippled[:, :1, :, :, :1].expand_as(rippled))  # one curve a clip
+    assert torch.equal(rippled, rippled[:, :1, :, :, :1].expand_as(rippled))  # one curve per clip
     curves = rippled[:, 0, 0, :, 0]
     assert 0.3 < curves.abs().max() <= 5 * 3.0 * 8 / 100  # 3 dB of 100 dB on 8 units, five times
     turns = curves.diff(dim=1).sign().diff(dim=1).ne(0).sum(dim=1)
@@ -116,11 +116,11 @@ def test_another_pitch_keeps_the_envelope_and_the_strength_of_harmonics():
     harmonics = torch.cos(2 * math.pi * centres / 130.0) * (centres < 1500) * voiced
     mel = (envelope + 0.5 * harmonics).expand(30, 2, 1, 80, 16).contiguous()
     other = changed(amounts(MelAugment, pitch=1.0), mel)
-    assert torch.equal(other[:, 0], other[:, 1])  # one pitch a clip
+    assert torch.equal(other[:, 0], other[:, 1])  # one pitch per clip
     columns = other[:, 0, 0] - envelope
     assert columns[..., :8].abs().max() < 0.1  # nothing voiced, nothing added
     strengths = columns[:, :40, 8:].std(dim=1).mean(dim=1)
-    assert strengths.max() == pytest.approx(0.35, abs=0.1)  # less where bands are too wide for it
+    assert strengths.max() == pytest.approx(0.35, abs=0.1)  # less where bands are too wide
     both = torch.cat([columns[:, :40, 12], 0.5 * harmonics[None, :40, 12]])
     assert torch.corrcoef(both)[-1, :-1].abs().median() < 0.3
 

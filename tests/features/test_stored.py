@@ -1,4 +1,4 @@
-"""Features in prepared clips: found by what they are, refused in one line where they are not."""
+"""Stored features: found by their definition, with a one-line error if missing."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def clip(tmp_path):
 def test_three_are_stored(clip):
     for feature in STORED:
         stored = clip.feature(feature)
-        assert not stored.flags.writeable  # mapped
+        assert not stored.flags.writeable  # memory-mapped
         np.testing.assert_allclose(stored, feature.extract(clip.wave), atol=1e-3)
     assert add_feature(clip, LifteredMel())
     assert not add_feature(clip, LifteredMel())

@@ -1,4 +1,4 @@
-"""Columns of a Whisper encoder: chunks without borders, checkpoints by their contents."""
+"""Columns of a Whisper encoder: seamless chunks, checkpoints identified by content."""
 
 import json
 import pickle
@@ -35,7 +35,7 @@ def loudness(monkeypatch):
 
 
 class _Wave(np.ndarray):
-    """A wave in the place of its spectrogram, which takes two columns for 320 samples."""
+    """The wave instead of its spectrogram, which has two columns per 320 samples."""
 
     def __new__(cls, wave):
         return np.asarray(wave).view(cls)
@@ -65,7 +65,7 @@ def test_chunks_fade_into_each_other(loudness):
     feature, wave = Whisper(checkpoint=FAKE, seconds=6), noise(23.3)
     assert (feature.chunk, feature.overlap) == (250, 50)
     power = np.square(np.pad(wave, (0, -len(wave) % 320))).reshape(-1, 320).mean(1)
-    # what the chunk adds: constant, but in the overlaps, where it goes evenly to the next one's
+    # the chunk's contribution: constant, except in overlaps, where it cross-fades linearly
     added = feature.extract(wave)[0] - power
     means = [power[k : k + 300].sum() / 300 for k in range(0, 1250, 250)]  # padded with zeros
     assert np.ptp(added[50:250]) < 1e-6
@@ -139,11 +139,11 @@ def test_a_checkpoint_is_known_by_its_contents(tmp_path, loudness, monkeypatch):
     assert one.bands == 512
     assert str(tmp_path) not in json.dumps(one.record)
     assert one != two
-    assert one.file != two.file  # so neither is taken for the other
+    assert one.file != two.file  # so they cannot be confused
     assert get_feature(one.record) == one
     with pytest.raises(ConfigError, match="has bands 512, but the network was trained with 384"):
         get_feature(one.record | {"bands": 384})
-    # another process is told where it is
+    # another process gets its path
     monkeypatch.setattr(whisper, "_KNOWN", {})
     monkeypatch.setattr(whisper, "find_spec", lambda name: name == "ctranslate2" or None)
     with pytest.raises(ConfigError, match=rf"checkpoint {one.checkpoint} was not found; set"):
@@ -169,14 +169,14 @@ def test_the_encoder_of_the_wheel():
     deviation = columns.std(axis=1, keepdims=True)
 
     def apart(a, b):
-        """Root mean square difference, in deviations; 1.4 where nothing is in common."""
+        """Root mean square difference in standard deviations; 1.4 for unrelated signals."""
         return np.sqrt(np.square((a - b) / deviation).mean())
 
     later = feature.extract(wave[16_000:])  # other chunks
     assert apart(later[:, 50:450], columns[:, 100:500]) < 0.5
     assert apart(columns[:, :275], columns[:, 275:]) > 1.2
     steps = np.sqrt(np.square(np.diff(columns) / deviation).mean(axis=0))
-    assert steps[249:300].mean() < 1.1 * steps.mean()  # the overlap does not show
+    assert steps[249:300].mean() < 1.1 * steps.mean()  # the overlap is seamless
     speech = Speech(feature, [wave[:50_000], wave[50_000:]])
     expected = feature.cut(columns, range(275))[:, 0]
     for k in range(275):

@@ -1,4 +1,4 @@
-"""Which columns belong to which frame: the published windows, by record, by brute force."""
+"""Which columns belong to which frame: against the published windows, and by brute force."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ ALL = (Mel(), Mel(lead=2), LifteredMel(lead=1), LipGANMFCC(), SyncNetMFCC(), Whi
 
 
 def numbered(feature: Feature, columns: int = 400) -> np.ndarray:
-    """Columns that are their own numbers."""
+    """Columns that contain their own index."""
     return np.tile(np.arange(columns, dtype=np.float32), (feature.bands, 1))
 
 
@@ -56,7 +56,7 @@ def test_published_training_windows(row):
     "row", GOLDEN["inference_chunks"], ids=lambda r: f"{r['fps']}-{r['n_mel']}"
 )
 def test_published_inference_windows(row):
-    """All but the last, which is the last of the sound."""
+    """All but the last column."""
     feature = Mel()
     starts = [feature.start(k / row["fps"], row["fps"]) for k in range(row["n_chunks"] - 1)]
     ends = [*starts, row["n_mel"] - 16]
@@ -101,12 +101,12 @@ def test_windows_are_counted_to_the_last_one_that_fits(feature, window):
 
 
 def _end(feature: Feature, frame: int) -> int:
-    """Behind the last column of a window that begins as all features' do."""
+    """The end of a window with the start that all features share."""
     return int(np.floor(feature.rate * (frame - feature.lead) / 25 + 1e-9)) + feature.window
 
 
 def test_a_frame_is_in_the_middle_of_what_is_heard():
-    # 25 ms windows every 10 ms: 35 of them hear 365 ms, from 10 * start ms on.
+    # 25 ms windows every 10 ms: 35 of them span 365 ms, from 10 * start ms.
     feature = LipGANMFCC()
     for fps in (25, 24, 30, 29.97, 50):
         for frame in range(200):
@@ -119,7 +119,7 @@ def test_a_frame_is_in_the_middle_of_what_is_heard():
 
 @pytest.mark.parametrize("feature", [*ALL[:-1], Mel(window=40)], ids=str)
 def test_sound_comes_as_late_as_is_said(feature):
-    """A click at the moment of ``look_ahead`` is heard no more; one just before is."""
+    """A click at ``look_ahead`` has no effect; one just before it has."""
     frame, click = 10, round((10 / 25 + feature.look_ahead()) * 16_000)
     silent = feature.extract(np.zeros(48_000, np.float32))
     changed = []

@@ -1,4 +1,4 @@
-"""Media whose content is known to the pixel and the sample; what the tests here share."""
+"""Shared media with content known to the pixel and the sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RATE = 16000
 
 
 def grey(number: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
-    """A frame that says its number by its brightness: 20 + 8 a frame."""
+    """A frame whose brightness encodes its number: 20 + 8 per frame."""
     return np.full((size[1], size[0], 3), 20 + 8 * number, np.uint8)
 
 
@@ -37,7 +37,7 @@ def write_numbers(path: Path, count: int = 25, fps: float | Fraction = 25, **opt
 
 
 def mux(path: Path, times: list[float], sound: np.ndarray | None = None, late: float = 0.0) -> Path:
-    """A video of numbered frames at any times, with sound that starts ``late`` seconds after 0."""
+    """A video of numbered frames with any timestamps, and sound that starts at ``late`` s."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=1000)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -66,7 +66,7 @@ def mux(path: Path, times: list[float], sound: np.ndarray | None = None, late: f
 def set_rotation(path: Path, matrix: list[int]) -> None:
     """Write a display matrix (a, b, c, d; 16.16 fixed point) into the track header of an mp4."""
     data = bytearray(path.read_bytes())
-    at = data.index(b"tkhd") + 4 + 40  # version 0: the nine numbers lie 40 bytes behind the name
+    at = data.index(b"tkhd") + 4 + 40  # version 0: the nine numbers are 40 bytes after the name
     a, b, c, d = (int(v * 65536).to_bytes(4, "big", signed=True) for v in matrix)
     zero, one = bytes(4), (1 << 30).to_bytes(4, "big")
     data[at : at + 36] = a + b + zero + c + d + zero + zero + zero + one

@@ -1,4 +1,4 @@
-"""What cannot be read is named in one line; any name is only a name."""
+"""Unreadable files give one-line errors; file names are never interpreted."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_what_is_no_media_is_named_in_one_line(
     assert message.startswith(str(path))
     assert "\n" not in message
     assert ";" in message  # and the remedy
-    assert capfd.readouterr().err == ""  # ffmpeg keeps quiet
+    assert capfd.readouterr().err == ""  # ffmpeg prints nothing
 
 
 def test_no_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_numbers(tmp_path / "a.mp4", 2)
     path.chmod(0)
-    if os.access(path, os.R_OK):  # the superuser may read anything: let the system refuse
+    if os.access(path, os.R_OK):  # root may read anything: simulate the refusal
 
         def refuse(*_args: object, **_options: object) -> None:
             raise PermissionError(13, "Permission denied")
@@ -89,7 +89,7 @@ def damaged(tmp_path: Path) -> Path:
 
 def test_damage_is_an_error_with_its_second(damaged: Path, capfd: pytest.CaptureFixture) -> None:
     frames = read_frames(damaged)
-    for _ in range(10):  # frames stream until the damage
+    for _ in range(10):  # frames arrive up to the damage
         next(frames)
     with pytest.raises(MediaError, match=r"mp4: its video is damaged at about (0\.[5-9]|1\.)\d"):
         list(frames)

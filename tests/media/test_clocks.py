@@ -1,4 +1,4 @@
-"""Frames and sound by their timestamps, and pictures the right way up."""
+"""Frames and sound by their timestamps, and upright frames."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_clock_that_steps_back_loses_only_that_frame() -> None:
 
 @pytest.mark.parametrize(
     ("matrix", "turn"),
-    # what a player does: the matrix maps x, y (downwards) of the stored to the shown picture
+    # as in a player: the matrix maps stored x, y (downwards) to displayed ones
     [([0, 1, -1, 0], "clockwise"), ([0, -1, 1, 0], "counter"), ([-1, 0, 0, -1], "half")],
 )
 def test_display_rotation(tmp_path: Path, matrix: list[int], turn: str) -> None:

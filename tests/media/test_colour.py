@@ -1,4 +1,4 @@
-"""HDR, wide gamuts and alpha come out as the BT.709 picture that a person would see."""
+"""HDR, wide gamuts and alpha are converted to BT.709 with the intended appearance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lipsync.dubbing.source import open_source
 from lipsync.errors import ConfigError
 from lipsync.media import probe, read_frames, read_image
 
-# RGB of patches as SDR shows them, among them the skin of a cheek, and black, grey and white
+# SDR colours of the patches, including cheek skin, black, grey and white
 PATCHES = np.array(
     [[139, 105, 100], [60, 40, 35], [0, 0, 0], [128, 128, 128], [190, 190, 190], [90, 120, 200]]
 )
@@ -24,13 +24,13 @@ _TO_2020 = np.linalg.inv(
 
 
 def pq(light: np.ndarray) -> np.ndarray:
-    """Light in candela a square metre to PQ's code, by SMPTE ST 2084."""
+    """Luminance in cd/m2 to PQ code values, by SMPTE ST 2084."""
     power = (light / 10_000) ** (2610 / 16384)
     return ((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32)
 
 
 def hlg(light: np.ndarray) -> np.ndarray:
-    """Light of a display with 1000 candela to HLG's code, by ITU-R BT.2100."""
+    """Light of a 1000 cd/m2 display to HLG code values, by ITU-R BT.2100."""
     scene = (light / 1000) ** (1 / 1.2)
     high = 0.17883277 * np.log(np.maximum(12 * scene, 1) - 0.28466892) + 0.55991073
     return np.where(scene <= 1 / 12, np.sqrt(3 * scene), high)
@@ -66,7 +66,7 @@ def patches(picture: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("name", "transfer", "code"), [("PQ", 16, pq), ("HLG", 18, hlg)])
 def test_hdr_is_tone_mapped(tmp_path: Path, name: str, transfer: int, code) -> None:
-    light = 203 * (PATCHES / 255) ** 2.4  # white at the reference of ITU-R BT.2408
+    light = 203 * (PATCHES / 255) ** 2.4  # reference white of ITU-R BT.2408
     path = write(tmp_path / "hdr.mkv", code(light @ _TO_2020.T), transfer, 9)
     assert probe(path).hdr == open_source(path).hdr == name
     ((_, picture),) = read_frames(path)
@@ -74,7 +74,7 @@ def test_hdr_is_tone_mapped(tmp_path: Path, name: str, transfer: int, code) -> N
     bright = np.array([[k * 203.0] * 3 for k in (0.5, 0.8, 1.0, 1.5, 2.5, 4.5)])
     ((_, picture),) = read_frames(write(tmp_path / "high.mkv", code(bright), transfer, 9))
     levels = patches(picture).mean(axis=1)
-    assert (np.diff(levels) >= 0.9).all()  # highlights are compressed, none is cut off
+    assert (np.diff(levels) >= 0.9).all()  # highlights are compressed, not clipped
     assert levels[-1] <= 255
 
 
@@ -98,7 +98,7 @@ BACKDROPS = {"white": (255, 255, 255), "black": (0, 0, 0), "#204060": (32, 64, 9
 @pytest.mark.parametrize("colour", BACKDROPS)
 @pytest.mark.parametrize("suffix", [".png", ".mov", ".gif", ".webp"])
 def test_what_is_transparent_is_laid_on_a_colour(tmp_path: Path, suffix: str, colour: str) -> None:
-    """Opaque, half, and clear with another colour beneath."""
+    """Opaque, half transparent, and fully transparent with another colour beneath."""
     rgba = np.zeros((48, 96, 4), np.uint8)
     rgba[..., :3] = (200, 30, 90)
     rgba[..., 3] = np.repeat([255, 255 if suffix == ".gif" else 128, 0], 32)

@@ -1,4 +1,4 @@
-"""Damaged files are read or refused in one line; experiments/fuzz tries thousands."""
+"""Damaged files are read, or refused in one line; experiments/fuzz tries thousands."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Odd media as a person sees and hears them: square pixels, whole frames, the streams that players
-play, pictures that move; experiments/media_kinds tries many more."""
+"""Odd media decoded as players do: square pixels, deinterlacing, choice of streams, animated
+images; experiments/media_kinds tries many more."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def encode(
     ((80, 160), Fraction(2), (160, 160)),
     ((160, 80), Fraction(1, 2), (160, 160)),
     ((160, 120), Fraction(16, 15), (170, 120)),
-    ((160, 120), Fraction(9), (160, 120)),  # nobody's
+    ((160, 120), Fraction(9), (160, 120)),  # nonsense
     ((160, 120), Fraction(575, 576), (160, 120)),
 ])  # fmt: skip
 def test_pixels_come_out_square(tmp_path: Path, stored, aspect, shown) -> None:
@@ -159,7 +159,7 @@ def test_a_damaged_animation_and_heic_without_a_reader_are_one_line(tmp_path: Pa
 
 
 def test_sound_before_an_edit_list_is_not_copied(tmp_path: Path) -> None:
-    """Packets that players hide may be a codec's first, not a second of talk."""
+    """Packets hidden by players may be a codec's priming, but not a second of speech."""
     written = write_numbers(tmp_path / "whole.mp4", 50, audio=clicks(0.5, 1.5))
     assert can_copy(written, "a.mp4")
     cut = tmp_path / "cut.mp4"

@@ -1,4 +1,4 @@
-"""Speech reaches networks at one loudness, however loud it was recorded."""
+"""Speech is normalised to one loudness for networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RATE = 16_000
 
 
 def syllables(seconds: float = 4.0) -> np.ndarray:
-    """Noise at -13 dB in syllables of 0.2 s, half of the time; between them 40 dB less."""
+    """Noise at -13 dB in syllables of 0.2 s, half of the time; 40 dB less in between."""
     wave = np.random.default_rng(0).standard_normal(round(seconds * RATE)).clip(-4, 4)
     loud = np.arange(len(wave)) // 3200 % 2 == 0
     return (10 ** (-13 / 20) * np.where(loud, wave, 0.01 * wave)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Encoders leave the scheduling of the process as it was."""
+"""Encoders do not change the scheduling of the process."""
 
 from __future__ import annotations
 

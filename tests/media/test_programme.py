@@ -1,4 +1,4 @@
-"""The loudness of a programme: what is measured, what it is brought to, peaks and time."""
+"""Programme loudness: measurement, normalisation, peaks and timing."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ def blocks(wave: np.ndarray, size: int = 7001):
 
 
 def speechlike(seed: int = 0, seconds: float = 8.0) -> np.ndarray:
-    """Noise in syllables with a peak now and then, 18 dB above its mean."""
+    """Noise in syllables with occasional peaks, 18 dB above its mean."""
     rng = np.random.default_rng(seed)
     count = round(seconds * RATE)
     wave = 0.05 * rng.standard_normal(count)
@@ -61,7 +61,7 @@ def test_peaks_are_limited_and_the_loudness_is_reached(channels, target):
     assert abs(out.shape[1] - wave.shape[1]) < 0.002 * RATE
     count = min(out.shape[1], wave.shape[1])
     spectrum = np.fft.rfft(out[0, :count]) * np.conj(np.fft.rfft(wave[0, :count]))
-    assert abs(int(np.argmax(np.fft.irfft(spectrum)))) <= 1  # nothing is late
+    assert abs(int(np.argmax(np.fft.irfft(spectrum)))) <= 1  # no delay
 
 
 def test_silence_is_left_alone():

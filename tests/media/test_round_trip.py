@@ -1,4 +1,4 @@
-"""What is written comes back: every number is derived from what was written."""
+"""Round trips: every expected number is derived from what was written."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_odd_sizes_gain_one_row_and_column(tmp_path: Path) -> None:
         video.write(frame)
     ((_, back),) = read_frames(tmp_path / "odd.mp4")
     assert back.shape == (48, 64, 3)
-    assert back[:, 62:].mean() > 150  # the last column twice
+    assert back[:, 62:].mean() > 150  # the last column is repeated
     assert back[:, :60].mean() < 10
 
 

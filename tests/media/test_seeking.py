@@ -1,4 +1,4 @@
-"""Any container as a face: frames from anywhere within it are those of the whole."""
+"""Seeking in any container: frames equal those of decoding from the start."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ KINDS = {
     "a.mxf": ("mpeg2video", {"bf": "2"}),
     "a.mpg": ("mpeg2video", {"bf": "2"}),
     "a.mjpeg": ("mjpeg", {}),
-    "open.mkv": ("libx264", _OPEN),  # what precedes a key frame there needs the group before
-    "a.h264": ("libx264", {}),  # no times at all
+    "open.mkv": ("libx264", _OPEN),  # frames before a key frame need the previous GOP
+    "a.h264": ("libx264", {}),  # no timestamps at all
 }
 _PIXELS = {"gif": "rgb8", "mjpeg": "yuvj420p"}
 

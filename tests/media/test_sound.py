@@ -93,7 +93,7 @@ def test_channels_that_cancel_each_other(tmp_path, caplog, gain: float, channels
 
 
 def test_channels_that_cancel_for_a_while(tmp_path: Path) -> None:
-    """Normal, then turned around from 3 to 7 s, then normal."""
+    """Normal, with reversed polarity from 3 to 7 s, then normal."""
     left = voice(10)
     right = left.copy()
     right[3 * 48_000 : 7 * 48_000] *= -1

@@ -1,4 +1,4 @@
-"""MPEG-TS whose clock of 33 bits begins again in the middle of the file."""
+"""MPEG-TS whose 33-bit clock wraps around in the middle of the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRAP = 2**33 / 90_000  # seconds
 
 
 def make_ts(path: Path, seconds: float, before: float, fps: int = 25, codec: str = "mp2") -> Path:
-    """Numbered frames and a click a second, at every 25th of them; the clock begins again after
+    """Numbered frames and a click per second, at every 25th frame; the clock wraps around after
     ``before`` seconds."""
     offset = {"output_ts_offset": f"{WRAP - before:.6f}"} if before else {}
     with av.open(str(path), "w", format="mpegts", options=offset) as container:
@@ -46,7 +46,7 @@ def make_ts(path: Path, seconds: float, before: float, fps: int = 25, codec: str
 
 
 def clicked(wave: np.ndarray) -> list[float]:
-    """Where in each second the click is."""
+    """Position of the click in each second."""
     starts = range(0, len(wave) - RATE + 800, RATE)
     return [float(np.abs(wave[at : at + RATE]).argmax() / RATE) for at in starts]
 

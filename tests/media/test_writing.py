@@ -1,4 +1,4 @@
-"""Videos are written whole or not at all."""
+"""Videos are written atomically."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ with VideoWriter(sys.argv[1], 25, (160, 176), audio=wave) as video:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the filling is glibc's")
 def test_equal_frames_give_equal_files_whatever_memory_held_before(tmp_path: Path) -> None:
     files = []
-    for filling in ("1", "170"):  # what the system puts into memory that is asked for
+    for filling in ("1", "170"):  # byte that fills newly allocated memory
         path = tmp_path / f"{filling}.mp4"
         about = os.environ | {"MALLOC_PERTURB_": filling}
         subprocess.run([sys.executable, "-c", _WRITE, path], env=about, check=True)

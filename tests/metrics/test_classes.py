@@ -1,4 +1,4 @@
-"""The accumulating metrics: any split of batches, two processes, and what they refuse."""
+"""The accumulating metrics: any split into batches, two processes, and refusals."""
 
 import doctest
 
@@ -23,7 +23,7 @@ from lipsync.metrics import functional as MF
 
 
 def clips(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clips of 40 windows whose sound is moved by 0, 1, 2, ... windows."""
+    """Clips of 40 windows whose sound is shifted by 0, 1, 2, ... windows."""
     video = torch.randn(count, 40, 16, generator=torch.Generator().manual_seed(0))
     return video, torch.stack([clip.roll(i, dims=0) for i, clip in enumerate(video)])
 
@@ -46,7 +46,7 @@ def flat(value) -> list[float]:
 
 
 class Frechet(FrechetDistance):
-    """Takes both sides at once, as the other metrics here do."""
+    """Takes both inputs at once, like the other metrics here."""
 
     def update(self, generated: torch.Tensor, real: torch.Tensor) -> None:
         super().update(generated, real=False)
@@ -92,7 +92,7 @@ def test_sync_score_is_the_mean_of_the_pure_function():
     single = [MF.sync_score(v, a) for v, a in zip(video, audio, strict=True)]
     assert float(found["distance"]) == pytest.approx(np.mean([s.distance for s in single]))
     assert float(found["confidence"]) == pytest.approx(np.mean([s.confidence for s in single]))
-    assert float(found["within_one"]) == pytest.approx(2 / 5)  # moved by 0 and 1 of 0..4
+    assert float(found["within_one"]) == pytest.approx(2 / 5)  # shifted by 0 and 1, of 0..4
     assert int(found["clips"]) == 5
 
 

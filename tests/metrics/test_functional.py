@@ -17,7 +17,7 @@ OFFSETS = json.loads((GOLDEN / "public_offsets.json").read_text())
 
 
 def random_walk_pair(name: str, n: int, injected: int) -> tuple[np.ndarray, np.ndarray]:
-    """The recipe of public_offsets.json: two slices of one walk, ``injected`` windows apart."""
+    """The recipe of public_offsets.json: slices of a random walk, ``injected`` windows apart."""
     rng = np.random.RandomState(zlib.crc32(f"feat:{name}".encode()) & 0xFFFFFFFF)
     walk = np.cumsum(rng.standard_normal((n + 40, 32)), 0) * 0.5
     noise = 0.3 * rng.standard_normal((n, 32))
@@ -76,7 +76,7 @@ def test_a_window_next_to_nothing_is_compared_with_zeros():
 
 @pytest.mark.parametrize("shift", [-3.5, -0.4, 0.0, 0.1, 2.3])
 def test_the_fine_offset_is_that_between_frames(shift):
-    """Embeddings that turn smoothly with time, those of the sound by a fraction of a frame late."""
+    """Embeddings that rotate smoothly over time; the sound's are late by a fraction of a frame."""
     rng = np.random.default_rng(0)
     speed, phase = rng.uniform(0.05, 0.6, 16), rng.uniform(0, 6, 16)
     at = np.arange(120)[:, None]

@@ -6,7 +6,7 @@ from lipsync.metrics.lags import LagReport, lag_scores
 
 
 def walk(n: int, seed: int) -> torch.Tensor:
-    """Unit embeddings that change slowly, as those of neighbouring windows do."""
+    """Unit embeddings that change slowly, like those of neighbouring windows."""
     steps = torch.randn(n, 64, generator=torch.Generator().manual_seed(seed))
     return F.normalize(steps.cumsum(0), dim=1)
 
@@ -37,7 +37,7 @@ def test_offsets_of_clips(shift):
 
 
 def test_accuracy_by_hand():
-    # A face agrees fully with the sounds up to two frames away and not at all with the rest.
+    # A face matches the sounds up to two frames away perfectly, and the others not at all.
     n = 40
     band = (torch.arange(n)[:, None] - torch.arange(n)[None]).abs() <= 2
     report = LagReport(min_gap=5, max_lag=8, threshold=0.5)

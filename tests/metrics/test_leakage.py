@@ -1,4 +1,4 @@
-"""Leakage: planted mouths that copy, rest or speak, and numbers worked out by hand."""
+"""Leakage: planted mouths that copy, rest or speak, and numbers computed by hand."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from lipsync.metrics import leakage as L
 
 
 def faces(levels) -> np.ndarray:
-    """Grey faces (n, 96, 96, 3); the mouth's place is as bright as ``levels`` say."""
+    """Grey faces (n, 96, 96, 3) with mouths of brightness ``levels``."""
     found = np.full((len(levels), 96, 96, 3), 80, np.uint8)
     found[:, 56:80, 32:64] = np.asarray(levels, np.uint8)[:, None, None, None]
     return found
@@ -43,7 +43,7 @@ def test_shares_and_correlations():
     assert np.isnan(L.motion_share(source, 0 * source))
     assert L.motion_correlation(source / 2 + 1, source) == pytest.approx(1)
     assert L.motion_correlation(-source, source) == pytest.approx(-1)
-    assert L.motion_correlation(0 * source + 2, source) == 0  # it does not follow
+    assert L.motion_correlation(0 * source + 2, source) == 0  # no correlation
     # By hand: deviations (-2, -1, 0, 1, 2, 0) and (1, 0, -1, 0, 1, -1), products' sum 0.
     assert L.motion_correlation(np.array([2.0, 1, 0, 1, 2, 0]), source) == pytest.approx(0)
     assert np.isnan(L.motion_correlation(source, 0 * source + 2))
@@ -69,7 +69,7 @@ def test_a_dub_beside_its_source():
     levels = np.random.default_rng(0).integers(0, 256, 40)
     levels[:10] = 90
     source, pauses = trace(levels), np.arange(40) < 10
-    copied = L.leakage(trace(levels[:30]), source, np.ones(30, bool), pauses)  # it ended earlier
+    copied = L.leakage(trace(levels[:30]), source, np.ones(30, bool), pauses)  # a shorter video
     assert copied["motion_share"] == pytest.approx(1)
     assert copied["motion_correlation"] == pytest.approx(1)
     # ten of thirty frames rest; of those that speak, about half count as closed
@@ -85,5 +85,5 @@ def test_motion_within_windows():
     levels[0, 1] = 0.4  # up by 0.4 and down again
     levels[1, 2] = 0.2
     torch.testing.assert_close(L.window_motion(levels), torch.tensor([0.4, 0.1]))
-    levels[..., 28:40, 16:32] = 0  # nothing is left of it where the mouth is
+    levels[..., 28:40, 16:32] = 0  # the mouth region is blank
     assert L.window_motion(levels).abs().max() == 0

@@ -1,4 +1,4 @@
-"""What faces look like: each number moves with its fault, and not with others."""
+"""Image measures: each number responds to its own fault, and not to others."""
 
 import cv2
 import numpy as np
@@ -52,7 +52,7 @@ def test_flicker_is_blind_to_what_moves():
     pumping = [face + 6 * (k % 2) for k in range(FRAMES)]
     calm, moved = numbers(still), numbers(moving)
     assert calm["flicker"] == 0
-    assert moved["jitter"] > 3  # which is not blind to it
+    assert moved["jitter"] > 3  # it does respond to jitter
     assert moved["flicker"] < 1.5
     assert numbers(flickering)["flicker"] > 2 * moved["flicker"]
     assert numbers(pumping)["flicker"] > 2 * moved["flicker"]
@@ -75,7 +75,7 @@ def test_a_single_frame_has_no_flicker():
 
 @pytest.fixture(scope="module", params=range(2))
 def head(request) -> list[np.ndarray]:
-    """A generated head that speaks and moves, float32 (S, S, 3), cropped about its face."""
+    """A synthetic head that speaks and moves, float32 (S, S, 3), cropped to its face."""
     speaker = request.param
     mouths = make_clip(0, speaker, 0, 1.0, 240).mouth[:FRAMES]
     setting, motion = (np.random.default_rng([0, k, speaker]) for k in range(2))
@@ -105,7 +105,7 @@ def seen(frames: list[np.ndarray], fault) -> dict[str, float]:
     ids=["fine blur", "blur", "smeared teeth", "boiling texture", "pumping light"],
 )
 def test_faults_of_a_head_are_ranked(head, name, fault, grows):
-    """None, some, more, much: beside the real head's number, in this order."""
+    """With no, some, more and much of a fault, the numbers are in this order."""
     found = [seen(head, lambda f, k: f)[name]]
     for much in (0.25, 0.5, 1.0):
         found.append(seen(head, lambda f, k, much=much: fault(f, k, much))[name])

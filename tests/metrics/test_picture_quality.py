@@ -1,4 +1,4 @@
-"""Measures of pictures against references that were written apart from them."""
+"""Image quality metrics against independent references."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from lipsync.metrics.frechet import frechet_distance
 
 
 def photos(n=2, side=96, seed=0):
-    """Smooth pictures (n, 3, side, side) in [0, 1], and noisy copies."""
+    """Smooth images (n, 3, side, side) in [0, 1], and noisy copies."""
     torch.manual_seed(seed)
     small = torch.rand(n, 3, 8, 8)
     target = torch.nn.functional.interpolate(small, size=side, mode="bicubic").clamp(0, 1)
@@ -44,7 +44,7 @@ def test_ssim_is_that_of_the_paper():
             reference_ssim(pred[k, c].double().numpy(), target[k, c].double().numpy())[0]
             for c in range(3)
         ]
-        # The library pads and then leaves the border out, of which the paper says nothing.
+        # The library pads and then crops the border, which the paper does not mention.
         assert float(found[k]) == pytest.approx(np.mean(planes), abs=0.03)
     assert float(quality.ssim(target, target).min()) == pytest.approx(1.0)
 

@@ -1,4 +1,4 @@
-"""What stands beyond either end of the sound in the offset search."""
+"""Padding beyond the ends of the sound in the offset search."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Intervals and comparisons against what is known of them, and how often they are wrong."""
+"""Intervals and comparisons against known results, and their error rates."""
 
 import doctest
 from itertools import product
@@ -54,7 +54,7 @@ def test_nor_where_speakers_differ(sizes):
     def draw(size):
         return rng.standard_normal((size[0], len(sizes)))[:, speakers] + rng.standard_normal(size)
 
-    assert false_alarms(draw, len(speakers)) > 0.2  # clips of a speaker are no independent items
+    assert false_alarms(draw, len(speakers)) > 0.2  # clips of a speaker are not independent
     assert false_alarms(draw, len(speakers), speakers) <= 0.06
 
 

@@ -1,4 +1,4 @@
-"""Weights and inputs that follow from their names alone, as the recorded numbers were made."""
+"""Deterministic weights and inputs, derived from their names, as for the recorded numbers."""
 
 import math
 import zlib
@@ -13,7 +13,7 @@ def rng(text: str) -> np.random.RandomState:
 
 
 def fill(model: nn.Module, salt: str = "") -> nn.Module:
-    """Give every parameter and buffer the values that belong to its name, in eval mode."""
+    """Set every parameter and buffer to values derived from its name, in eval mode."""
     state = {}
     for name, value in model.state_dict().items():
         r, shape = rng(salt + name), tuple(value.shape)

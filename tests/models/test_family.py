@@ -1,4 +1,4 @@
-"""The networks at other sizes, their gradients, their inputs' checks."""
+"""The networks at other sizes, their gradients, and input validation."""
 
 import copy
 import pickle
@@ -136,7 +136,7 @@ def test_discriminators_see_what_they_should():
 
 
 def test_a_new_discriminator_looks_at_differences_and_not_at_the_mean():
-    """Middle grey is nothing to its first layer, beyond the rim of zeros around the picture."""
+    """Mid-grey gives zero in its first layer, except at the zero-padded border."""
     first = build(QualityDiscriminator, 96).face_encoder_blocks[0][0]
     grey = first(torch.full((1, 3, 48, 96), 0.5))[..., 4:-4, 4:-4]
     assert grey.abs().max() < 1e-5

@@ -1,4 +1,4 @@
-"""Every number that the published networks gave for weights and inputs made from names."""
+"""Recorded outputs of the published networks, for weights and inputs derived from names."""
 
 import json
 from pathlib import Path
@@ -52,13 +52,13 @@ def test_wav2lip(wav2lip):
     network = fill(Wav2Lip())
     single = network(mel("mel4", 2, 1, 80, 16), image("face4", 2, 6, 96, 96))
     close(single[:, :, ::8, ::8], wav2lip["wav2lip_y4_ch0_stride8"])
-    # recorded with the time behind the channels: (1, 6, 5, 96, 96)
+    # recorded with time after channels: (1, 6, 5, 96, 96)
     faces = image("face5", 1, 6, 5, 96, 96).transpose(1, 2)
     timed = network(mel("mel5", 1, 5, 1, 80, 16), faces)
     assert timed.shape == (1, 5, 3, 96, 96)
     close(timed.transpose(1, 2)[:, :, :, ::16, ::16], wav2lip["wav2lip_y5_stride16"])
     moments = [single.mean(), single.std(), timed.mean(), timed.std()]
-    # numpy's standard deviation has n below, not n - 1: apart by less than the tolerance here
+    # numpy's standard deviation divides by n, not n - 1: within the tolerance
     close(torch.stack(moments), wav2lip["wav2lip_y4_mean_std"])
 
 
@@ -100,7 +100,7 @@ def test_syncnet_v2_and_what_the_offset_search_makes_of_it():
     )
     sound = [mfcc[4 * i : 4 * i + 20].T[None, None] for i in range(last)]
     audio = network.embed_audio(torch.cat(sound))
-    # values up to 60: 1e-5 is below float32's own steps there
+    # values up to 60: 1e-5 is below float32 precision there
     close(face[:, ::8], golden["lip"], rtol=1e-5)
     close(audio[:, ::8], golden["aud"], rtol=1e-5)
     score = sync_score(face, audio)

@@ -1,4 +1,4 @@
-"""Networks that grow: at first they paint what the smaller one within paints, enlarged."""
+"""Growing networks: at first their output is the smaller network's, enlarged."""
 
 import pytest
 import torch
@@ -18,11 +18,11 @@ KINDS = {
     "warp": (Wav2Lip, {"head": "warp", "references": 2}),
     "code": (LipsCode, {"sound_width": 0.1, "colours": (0.2, 0.4, 0.8, 0.9)}),
 }
-SMOOTH = 12  # grains of a picture, on each side
+SMOOTH = 12  # cells per side of a smooth random image
 
 
 def small(kind: str) -> Network:
-    """A network of 96 px whose flows, shares, colours and gains are those of no new one."""
+    """A 96 px network with flows, shares, colours and gains unlike an untrained one's."""
     torch.manual_seed(0)
     cls, options = KINDS[kind]
     network = cls(96, **SIZES, **options)
@@ -31,7 +31,7 @@ def small(kind: str) -> Network:
         torch.nn.init.normal_(network.output_block[-1].weight[3:], std=0.01)  # shares and flows
         for gain in getattr(network, "gains", ()):
             torch.nn.init.normal_(gain.weight, std=0.1)
-        for norm in network.modules():  # statistics of one batch alone
+        for norm in network.modules():  # statistics of a single batch
             norm.momentum = 1.0
         network.train()(*inputs(network, 8))
     return network.eval()
@@ -89,10 +89,10 @@ def test_the_bundled_one_grows(size, between):
 
 
 def test_what_is_fetched_has_the_detail_of_the_full_size(tmp_path):
-    """A new network fetches each pixel from its own place: of the full size, not enlarged."""
+    """A new network copies each pixel from its own position, at full resolution."""
     torch.manual_seed(0)
     network = Wav2Lip(96, **SIZES, head="warp").eval()
-    network.output_block[-1].bias.data[3] = 20  # no colours of its own
+    network.output_block[-1].bias.data[3] = 20  # generates no colours
     larger = grown(network, 192, tmp_path)
     sound, faces = inputs(larger, 1, grains=192)
     with torch.no_grad():
@@ -116,7 +116,7 @@ def test_the_new_stages_learn_and_hear_the_code(tmp_path):
     _, faces = inputs(larger, 2)
     code = torch.randn(2, 12, generator=torch.Generator().manual_seed(2))
     optimiser = torch.optim.SGD(larger.parameters(), 0.1)
-    for _ in range(2):  # the last layer of a stage, which is zero, lets no gradient through
+    for _ in range(2):  # the zero-initialised last layer of a stage blocks gradients at first
         optimiser.zero_grad()
         larger.edit(code, faces).mean().backward()
         optimiser.step()

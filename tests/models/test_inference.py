@@ -1,4 +1,4 @@
-"""The faster forms of a generator make the same pictures."""
+"""Faster forms of a generator give the same output."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_float32_differs_by_rounding_only(model):
     # with time, too
     timed = fast(sound.unflatten(0, (2, 2)), faces.unflatten(0, (2, 2)))
     torch.testing.assert_close(timed.flatten(0, 1), expected, atol=1e-5, rtol=0)
-    # the generator is left alone
+    # the generator is unchanged
     assert network.training
     assert all(p.requires_grad for p in network.parameters())
     assert all(torch.equal(before[n], v) for n, v in network.state_dict().items())
@@ -47,7 +47,7 @@ def test_bfloat16_stays_close(model):
     assert found.dtype == torch.float32
     error = (found - expected).square().mean()
     assert -10 * torch.log10(error) > 45
-    assert error.sqrt() < 0.03 * expected.std()  # these pictures are nearly flat: judge by contrast
+    assert error.sqrt() < 0.03 * expected.std()  # nearly flat outputs: relative to contrast
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_default_follows_the_processor(monkeypatch, tmp_path, flags, expecte
 def test_bfloat16_is_measured_once_for_a_machine_and_a_network(monkeypatch, tmp_path):
     monkeypatch.setenv("LIPSYNC_CACHE", str(tmp_path))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
-    times, asked = {"float32": 2.0, "bfloat16": 1.9}, []  # no gain that is worth its steps
+    times, asked = {"float32": 2.0, "bfloat16": 1.9}, []  # not worth the loss of precision
 
     def fake(network):
         asked.append(network.config["width"])
@@ -80,7 +80,7 @@ def test_bfloat16_is_measured_once_for_a_machine_and_a_network(monkeypatch, tmp_
     monkeypatch.setattr(inference, "_times", fake)
     assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is torch.float32
     times["bfloat16"] = 1.0
-    assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is torch.float32  # as it was measured
+    assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is torch.float32  # as measured
     assert optimise(Wav2Lip(width=0.25, depth=0)).dtype is torch.bfloat16
     assert asked == [0.125, 0.25]
     assert (

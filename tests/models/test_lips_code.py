@@ -1,4 +1,4 @@
-"""The lips code: what its coder cannot see, and what reaches the picture through it."""
+"""The lips code: what its encoder cannot see, and how it affects the output."""
 
 import pytest
 import torch
@@ -65,7 +65,7 @@ def test_it_is_saved_and_loaded_with_the_size_of_its_code(network, tmp_path):
 
 
 def test_the_coder_reads_where_it_is_told():
-    """The same mouth at another place and size of the crop has the same code."""
+    """The same mouth at another position and scale has the same code."""
     torch.manual_seed(0)
     sizes = {"width": 0.125, "depth": 0, "framing": "box", "sound_width": 0.1}
     network = LipsCode(96, mouth=(0.25, 0.25, 0.75, 0.75), **sizes).eval()
@@ -87,10 +87,10 @@ def test_around_the_mouth_all_is_fetched_from_the_references():
     torch.manual_seed(0)
     box = (0.25, 0.375, 0.75, 0.625)
     network = LipsCode(96, width=0.125, depth=0, framing="box", sound_width=0.1, colours=box).eval()
-    with torch.no_grad():  # colours alone, wherever they may be painted
+    with torch.no_grad():  # only colours, wherever they are painted
         network.output_block[-1].bias[3:5] = -15
     faces = pictures(2, 9, 96, 96)
-    faces[:, 3:] = 0.5  # what a flow fetches is the same wherever it comes from
+    faces[:, 3:] = 0.5  # a constant source, so that flows have no effect
     painted = network.edit(pictures(2, 12), faces)
     assert (painted[..., 45:51, 45:51] - 0.5).abs().min() > 1e-3
     for around in (painted[..., :32, :], painted[..., 64:, :], painted[..., :16]):

@@ -1,4 +1,4 @@
-"""The expert of long windows: what a window is made of, and what it does not depend on."""
+"""The expert with long windows: composition of a window, and invariances."""
 
 import pytest
 import torch

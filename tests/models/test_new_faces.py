@@ -1,4 +1,4 @@
-"""What helps with people who were not in the data: motion alone, sampled pixels, no pitch."""
+"""Generalisation to unseen people: motion-only input, sampled pixels, no pitch."""
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_every_reference_has_a_flow_and_a_share():
 
 
 def test_one_reference_is_the_network_of_before():
-    """Old files say nothing of references and hold weights of these shapes."""
+    """Old files do not mention references, and have weights of these shapes."""
     network = Wav2Lip(**SMALL, head="warp")
     assert network.config["references"] == 1
     assert network.face_encoder_blocks[0][0].conv_block[0].weight.shape[1] == 6
@@ -134,7 +134,7 @@ def test_no_network_of_no_references():
 
 
 def vowel(pitch: float, feature: Feature) -> torch.Tensor:
-    """What is heard of a steady sound with the same formants at any pitch: (1, 1, 80, 16)."""
+    """The mel of a steady sound with fixed formants at any pitch: (1, 1, 80, 16)."""
     harmonics = np.arange(1, int(7000 / pitch)) * pitch
     weights = sum(np.exp(-(((harmonics - f) / 200) ** 2)) for f in (700, 1200, 2600)) + 1e-3
     time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
@@ -148,7 +148,7 @@ def test_the_envelope_hides_the_pitch():
     rough = (vowel(110, Mel()) - vowel(165, Mel())).std()
     assert (low - high).std() < rough / 2
     other = vowel(110, Mel()) - vowel(110, Mel()).flip(2)
-    assert (low - low.flip(2)).std() > 0.8 * other.std()  # what is said stays
+    assert (low - low.flip(2)).std() > 0.8 * other.std()  # the phonetic content stays
 
 
 @pytest.mark.parametrize(

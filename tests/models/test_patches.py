@@ -1,4 +1,4 @@
-"""Discriminators of patches: what each view of a face shows them."""
+"""Patch discriminators: what each view of a face shows them."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_every_view_has_logits_of_its_patches():
     assert logits("lower", windows()).shape == (10, 1, 6, 12)
     assert logits("mouth", windows()).shape == (10, 1, 12, 12)  # 48 px at twice the size
     assert logits("flicker", windows()).shape == (2, 1, 6, 12)
-    assert logits("flicker", windows(11)).shape == (4, 1, 6, 12)  # the last frame has no window
+    assert logits("flicker", windows(11)).shape == (4, 1, 6, 12)  # the last frame has no successor
     again = PatchDiscriminator(**network().config)
     assert [*again.state_dict()] == [*network().state_dict()]
 
@@ -48,7 +48,7 @@ def test_a_patch_is_judged_by_its_place_alone():
 
 
 def test_only_one_view_sees_flicker():
-    """The same frames in another order: each as real as before, and only together not."""
+    """The same frames in another order: individually realistic, but not as a sequence."""
     faces = windows()
     shuffled = faces[:, [1, 0, 3, 2, 4]]
     for view, moves in (("lower", False), ("mouth", False), ("flicker", True)):
@@ -57,7 +57,7 @@ def test_only_one_view_sees_flicker():
 
 
 def test_the_signal_keeps_its_size():
-    """Without norms: default weights would give one number for all patches."""
+    """Without norms, because default weights would give one number for all patches."""
     assert logits("lower", windows()).std() > 0.2
 
 

@@ -1,4 +1,4 @@
-"""SyncNet v2 at other sizes than the published, and the faster form of a judge's network."""
+"""SyncNet v2 at sizes other than the published one, and the faster form of a judge's network."""
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ def test_what_cannot_be_built_is_refused():
 def test_folded_networks_give_the_same_embeddings(make, inputs):
     network, (sound, faces) = fill(make()), inputs()
     fast = folded(network.train())
-    assert network.training  # the network is left alone
+    assert network.training  # the network is unchanged
     network.eval()
     norms = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
     assert not any(isinstance(module, norms) for module in fast.modules())

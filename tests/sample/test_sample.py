@@ -1,4 +1,4 @@
-"""The generated corpus: the same everywhere, split as promised, in sync, and made of faces."""
+"""The synthetic corpus: reproducible, split as documented, in sync, with detectable faces."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_complete_corpus_is_kept_and_a_damaged_one_made_again(tiny: Path, tmp_
     (root / "filelists" / "val.txt").unlink()
     make_sample_corpus(root, workers=1, **TINY)
     assert _contents(root) == whole
-    # another recipe takes the place over and leaves nothing of the first
+    # another recipe replaces the corpus and leaves nothing of the first
     make_sample_corpus(root, workers=1, **{**TINY, "clips": 3})
     make_sample_corpus(root, workers=1, **TINY)
     assert _contents(root) == whole
@@ -101,7 +101,7 @@ def test_an_interrupted_making_is_not_taken_for_complete(
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    make_sample_corpus(tmp_path, seed=1, workers=1, **TINY)  # every file's name is there already
+    make_sample_corpus(tmp_path, seed=1, workers=1, **TINY)  # all file names exist already
     with monkeypatch.context() as patch:
         patch.setattr("lipsync.sample.corpus.write_split", stop)
         with pytest.raises(KeyboardInterrupt):
@@ -159,7 +159,7 @@ def test_speech_moves_the_lower_face_only() -> None:
     changed = np.abs(wide - shut).max(-1)
     x, y = (round(c) for c in renderer.origin)
     unit = renderer.unit
-    assert changed[: round(y + 0.35 * unit)].max() <= 1  # eyes, brows and nose keep still
+    assert changed[: round(y + 0.35 * unit)].max() <= 1  # eyes, brows and nose do not move
     below = np.s_[round(y + 0.68 * unit) : round(y + 0.74 * unit), x - 5 : x + 5, 0]
     assert shut[below].mean() - wide[below].mean() > 60  # red lip gives way to a dark opening
     chin = changed[round(y + 0.95 * unit) : round(y + 1.18 * unit), x - 5 : x + 5]
@@ -181,7 +181,7 @@ def test_rounded_lips_are_narrow_and_spread_ones_wide() -> None:
 
 
 def _darkness(frames: list[np.ndarray], detector: CenterFace) -> np.ndarray:
-    """How dark the space between the mouth's corners is, frame by frame."""
+    """Darkness between the mouth corners, frame by frame."""
     dark = []
     for frame in frames:
         left, right = detector.detect(frame)[0].landmarks[3:]
@@ -197,7 +197,7 @@ def test_decoded_faces_are_found_and_mouth_and_sound_are_in_sync(tmp_path: Path)
         tmp_path, speakers=4, clips=2, seconds=3.0, seed=0, size=240, workers=2, progress=False
     )
     detector = CenterFace(threads=1)
-    lags = np.arange(-6, 7)  # frames by which the sound is looked for later
+    lags = np.arange(-6, 7)  # lags of the sound in frames
     found = total = 0
     curves = []
     for speaker, clip in ((1, 0), (3, 0), (3, 1), (1, 1)):
@@ -210,7 +210,7 @@ def test_decoded_faces_are_found_and_mouth_and_sound_are_in_sync(tmp_path: Path)
         assert 60 < sides[:, 0].mean() < 130
         assert 85 < sides[:, 1].mean() < 130
 
-        # the sound comes out of the container where it went in, to a millisecond
+        # the sound keeps its position in the container to a millisecond
         made = make_clip(0, speaker, clip, 3.0, 240)
         shifts = range(-1100, 1101)  # AAC's priming would be 1024
         window = made.wave[4000:44000]

@@ -1,7 +1,7 @@
-"""Run as a script by ``test_distributed``: ROOT OUTPUT.
+"""A script run by ``test_distributed``: ROOT OUTPUT.
 
-Two epochs of a generator with norms and a moving average in two processes; each leaves its running
-statistics in OUTPUT/RANK.pt: after the last batch, while validating, and when it goes on.
+Two epochs of a generator with norms and a moving average in two processes; each saves its running
+statistics in OUTPUT/RANK.pt: after the last batch, during validation, and when training continues.
 """
 
 import sys

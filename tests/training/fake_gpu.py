@@ -1,8 +1,8 @@
-"""Run as a script by ``test_cuda_path``: MODEL. A training step and an evaluation on a fake GPU.
+"""A script run by ``test_cuda_path``: MODEL. A training step and an evaluation on a fake GPU.
 
-PyTorch's fake tensors have shapes, types and a device, and no values. On them an operation that
-mixes devices fails, and so does one that has to wait for a value on the host: just what a processor
-lets pass. They need a backend of their own here, for a PyTorch without CUDA builds none.
+PyTorch's fake tensors have shapes, types and a device, but no values. Operations that mix devices
+or need a value on the host fail on them, which a CPU would not reveal. They need a custom backend
+here, because a PyTorch build without CUDA has none.
 """
 
 import sys
@@ -48,7 +48,7 @@ def move(module: nn.Module) -> None:
 
 
 class Random:
-    """Stands in for a random generator of the fake GPU, of which PyTorch makes none."""
+    """Replaces the random generator of the fake GPU, which PyTorch does not provide."""
 
     device = GPU
 
@@ -90,20 +90,20 @@ MODULES = {
             "judge": measures.JudgeDistance(),
             "sharpness": measures.Sharpness(),
         },
-    ),  # but for MS-SSIM: torchmetrics makes a tensor that the fake backend cannot
+    ),  # except MS-SSIM: torchmetrics makes a tensor that the fake backend cannot
     "lipgan": lambda: lipgan_module(augment=Augment()),
     "lipscode": lambda: code_module(augment=Augment(), view=PictureAugment(flip=0.0)),
     "syncnet": lambda: expert(SyncNet(96, width=0.1, depth=0, view="mean_subtracted_grey")),
     "judge": lambda: expert(SyncNetV2(96, width=0.1, framing="box", unit=True)),
 }
-EVERYTHING = {  # that augmentation can do
+EVERYTHING = {  # that augmentation offers
     "mel": {"warp": 0.1, "mask": 8, "ripple": 3.0, "pitch": 0.5},
     "syncnet_mfcc": {"offset": 2.0, "noise": 0.5},
 }
 
 
 def batch_of(module: nn.Module, windows: int, evaluation: bool) -> dict:
-    """What a loader gives, on the device."""
+    """A batch as from a loader, on the device."""
     inputs = module.inputs(evaluation=evaluation)
     rows = inputs.image_size // (2 if inputs.lower_half else 1)
     shape = (CLIPS, windows, inputs.window, rows, inputs.image_size, 3)
@@ -121,7 +121,7 @@ def batch_of(module: nn.Module, windows: int, evaluation: bool) -> dict:
 
 
 def step(module: nn.Module) -> None:
-    """A training step with all that Lightning does around it, but for its logging."""
+    """A training step with everything that Lightning does around it, except logging."""
     optimizers = [torch.optim.AdamW(groups.parameters()) for groups in networks(module)]
     module.augment_rng = Random
     module._rng = lambda purpose: Random  # of a lips code

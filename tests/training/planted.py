@@ -1,4 +1,4 @@
-"""Trainings that go wrong in one of two processes."""
+"""Training runs with a fault planted in one of two processes."""
 
 import os
 
@@ -6,7 +6,7 @@ from lipsync.training import ExpertTraining
 
 
 class SilentProcess(ExpertTraining):
-    """In process ``PLANTED_IN`` the second batch's sound is not a number."""
+    """In process ``PLANTED_IN`` the second batch's sound is NaN."""
 
     def training_step(self, batch, batch_idx):
         if self.batches_done == 1 and self.global_rank == int(os.environ["PLANTED_IN"]):

@@ -76,11 +76,11 @@ def test_shade_is_smooth_and_alike_in_all_frames():
 def test_a_blend_takes_the_colours_of_another_clip_and_moves_as_before():
     faces = torch.full((3, 4, 3, 48, 96), 0.3)
     faces[1] = 0.6
-    faces[:, 1, :, 20:30, 40:60] += 0.1  # what moves
+    faces[:, 1, :, 20:30, 40:60] += 0.1  # a moving part
     blended = PictureAugment(**NOTHING | {"blend": 1.0})(faces, 1.0, batch_rng(0, 0))
     torch.testing.assert_close(blended.diff(dim=1), faces.diff(dim=1), atol=1e-5, rtol=0)
     change = (blended - faces)[:, :, :, :12].mean(dim=(1, 2, 3, 4))
-    assert change[0].abs() < 0.01  # it comes after the third, which looks like it
+    assert change[0].abs() < 0.01  # it follows the third, which looks like it
     assert 0.01 < change[1].abs() < 0.31
     assert change[1] < 0 < change[2]
 
@@ -102,7 +102,7 @@ def test_elastic_bends_are_bounded_and_one_for_a_clip():
     faces[..., 20:28, 40:56] = 1.0
     bent = PictureAugment(**NOTHING | {"warp": 0.05})(faces, 1.0, batch_rng(2, 0))
     assert torch.equal(bent[:, 0], bent[:, 1])
-    assert (bent[0] - bent[1]).abs().sum() > 10  # another face for each clip
+    assert (bent[0] - bent[1]).abs().sum() > 10  # a different face for each clip
     far = torch.ones(48, 96, dtype=torch.bool)
     far[12:36, 32:64] = False  # 0.05 of 96 pixels, and a bicubic's overshoot
     assert bent[..., far].max() == 0
@@ -161,7 +161,7 @@ def test_what_the_models_are_shown():
     assert shown.shape == (1, 5, 6, 8, 8)
     assert (shown[:, :, :3, :4] == target[..., :4, :]).all()
     assert (shown[:, :, :3, 4:] == 0).all()
-    assert (shown[:, :, 3:] == 0.6).all()  # beside every frame
+    assert (shown[:, :, 3:] == 0.6).all()  # for every frame
     several = generator_faces(box, target, reference)
     assert torch.equal(several[:, :, :6], shown)
     assert (several[:, :, 6:] == 0.7).all()

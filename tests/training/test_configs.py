@@ -1,4 +1,4 @@
-"""Every recipe composes, and what it describes can be built."""
+"""Every recipe composes and can be instantiated."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def _no_hydra_left_behind():
 
 
 def build(config, tmp_path, monkeypatch):
-    """The module of a configuration, an untrained expert standing in for the one it names."""
+    """The module of a configuration, with an untrained expert instead of the one it names."""
     sizes, experts = config.data.image_size, iter(range(100))
 
     def untrained(name: str) -> SyncNet | LongSyncNet:
@@ -114,7 +114,7 @@ def test_what_networks_hear_is_an_option(model, part, feature, tmp_path, monkeyp
     else:
         assert heard == inputs.sound
         middle = (heard.start(10.0) + (heard.window - 1) / 2) / heard.rate  # of the first frame
-        assert middle == pytest.approx(10.02, abs=0.025)  # s, which is shown from 10.00 to 10.04
+        assert middle == pytest.approx(10.02, abs=0.025)  # s; the frame lasts from 10 to 10.04
         module, _ = build(composed(*options, choice, lead), tmp_path, monkeypatch)
         assert feature_of(module.generator).lead == 1
     composed(*options, choice, f"model.augment.sound.{feature}.noise=0.2")

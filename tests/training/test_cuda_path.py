@@ -1,4 +1,4 @@
-"""What runs on a GPU, walked without one: devices, waits for values, and half precision."""
+"""GPU code paths without a GPU: devices, host synchronisation, and half precision."""
 
 import os
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_training_step_mixes_no_devices_and_waits_for_no_value(model):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_step_in_half_precision_is_near_that_in_full(prepared, tmp_path, model, monkeypatch):
-    """On a processor, under the autocast and with the memory layout of a GPU."""
+    """On a CPU, with the autocast and memory layout of a GPU."""
     make_module, make_data = MODELS[model]
 
     def losses_of(dtype: torch.dtype | None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Planted failures lead to the line that names them."""
+"""Planted failures give the diagnostic line that names them."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ from lipsync.training.throughput import Throughput
 
 
 def speaking_set(root, late: int = 0, silent: bool = False, clips: int = 6):
-    """Mouths that flicker while there is speech; the sound ``late`` by so many frames."""
+    """Mouths that flicker during speech; the sound is ``late`` by so many frames."""
     keys = [f"a/{i}" for i in range(clips)]
     for seed, key in enumerate(keys):
         rng = np.random.default_rng(seed)
@@ -64,7 +64,7 @@ def test_a_discriminator_that_diverges_is_named(prepared, tmp_path, monkeypatch)
     )
     diagnostics = Diagnostics()
     data = generator_data(prepared)
-    data.batches_per_epoch = 5  # validated more often than looked at
+    data.batches_per_epoch = 5  # validation is more frequent than logging
     run = trainer(tmp_path, limit_val_batches=0, callbacks=[diagnostics], max_epochs=2)
     run.fit(module, data)
     assert "discriminator diverged" in diagnostics.findings
@@ -72,7 +72,7 @@ def test_a_discriminator_that_diverges_is_named(prepared, tmp_path, monkeypatch)
 
 
 def judged(batches: int, **values) -> dict[str, str]:
-    """What a validation with these numbers leads to."""
+    """The diagnostics for a validation with these numbers."""
     diagnostics = Diagnostics()
     run = SimpleNamespace(
         state=SimpleNamespace(fn="fit"),

@@ -1,4 +1,4 @@
-"""Two processes under DDP (gloo) do what one does."""
+"""Two processes under DDP (gloo) give the same results as one."""
 
 import signal
 import subprocess
@@ -103,7 +103,7 @@ def test_generators_train_in_two_processes(prepared, tmp_path, model):
 
 
 def small(prepared: Path, output: Path) -> list[str]:
-    """A run of two batches in two processes that something else starts."""
+    """A run of two batches in two processes with an external launcher."""
     options = [*tiny(prepared, output), "model=syncnet", "trainer.processes=2"]
     return [*options, "trainer.batches=2", "trainer.val_every=2", "data.batch_size=2"]
 
@@ -121,7 +121,7 @@ def test_torchrun_starts_the_processes(prepared, tmp_path):
 
 @pytest.mark.slow
 def test_slurm_starts_the_processes(prepared, tmp_path):
-    """As ``srun --ntasks 2`` does: a process a task, which is told its place."""
+    """As ``srun --ntasks 2`` does: one process per task, which gets its rank."""
     job = {
         "SLURM_JOB_ID": "1",
         "SLURM_JOB_NAME": "train",
@@ -151,7 +151,7 @@ def test_a_process_that_fails_says_why_and_ends_the_other(prepared, tmp_path, ra
         text=True,
         timeout=300,
     )
-    # Lightning looks every five seconds for processes that failed, and kills the first one then.
+    # Lightning checks for failed processes every five seconds, and then kills the first one.
     assert done.returncode == 2 or (rank == 1 and done.returncode == -signal.SIGKILL)
     assert "Traceback" not in done.stderr
     assert "error: batch 1: the loss is nan; its clips: " in done.stderr

@@ -62,7 +62,7 @@ def test_it_decays_by_steps_of_the_optimiser(prepared, tmp_path):
             else:
                 assert torch.equal(averaged[name], value)
     for name, value in seen[1][1].items():
-        assert torch.equal(value, seen[2][1][name])  # between two steps it rests
+        assert torch.equal(value, seen[2][1][name])  # constant between two steps
 
 
 def test_it_is_validated_and_saved_and_training_goes_on_from_the_weights(prepared, tmp_path):

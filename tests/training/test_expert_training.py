@@ -1,4 +1,4 @@
-"""The training of experts and judges on tiny networks and tiny data."""
+"""Training of experts and judges with tiny networks and data."""
 
 from functools import partial
 
@@ -59,7 +59,7 @@ def learner(kind: str) -> ExpertTraining:
     "kind", ["window by window", pytest.param("moment by moment", marks=pytest.mark.slow)]
 )
 def test_an_expert_learns_a_planted_correspondence(kind, tmp_path):
-    """A few dozen steps have to find it."""
+    """A few dozen steps must learn the relation."""
     planted(tmp_path)
     torch.manual_seed(0)
     module = learner(kind)

@@ -1,4 +1,4 @@
-"""Sweeps with points that fail."""
+"""Sweeps with failing points."""
 
 from test_run import tiny, train
 
@@ -9,7 +9,7 @@ SHORT = ["model=syncnet", "trainer.batches=2", "data.batch_size=2", "callbacks.p
 
 def test_a_sweep_trains_the_points_after_those_that_fail(prepared, tmp_path):
     options = [*tiny(prepared, tmp_path), *SHORT, f"hydra.sweep.dir={tmp_path}"]
-    options += ["hydra.sweeper.max_batch_size=1"]  # where Hydra would start no further chunk
+    options += ["hydra.sweeper.max_batch_size=1"]  # Hydra alone would stop at a failure
     done = train("-m", "model.optimizer.lr=low,1e-3", "model.min_gap=99,5", *options)
     assert done.returncode == 2
     input_s, programs = (
@@ -19,7 +19,7 @@ def test_a_sweep_trains_the_points_after_those_that_fail(prepared, tmp_path):
     )
     first, *lines = done.stderr.splitlines()
     assert first.startswith(f"error: {input_s}")
-    assert done.stderr.count("Traceback") == 1  # of an error that the program is to blame for
+    assert done.stderr.count("Traceback") == 1  # of a bug in the program
     assert [line.strip()[:30] for line in lines[-4:]] == [
         "error: runs of the sweep faile",
         *(line[:30] for line in read_failures(tmp_path / "failed")),

@@ -1,4 +1,4 @@
-"""The feature loss: 0 for equal pictures, a gradient for the generator and none for the network."""
+"""The feature loss: 0 for equal images; gradients for the generator, none for the network."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ from lipsync.training.terms.vgg import read_vgg
 
 
 def vgg_state(channels=((4, 4), (6,), (8, 8))) -> dict[str, torch.Tensor]:
-    """As torchvision's: convolution, ReLU, ..., pooling; and a classifier behind them."""
+    """Like torchvision's: convolution, ReLU, ..., pooling, then a classifier."""
     torch.manual_seed(2)
     layers, before = [], 3
     for stage in channels:

@@ -1,4 +1,4 @@
-"""What training does otherwise on a GPU, as far as a processor goes."""
+"""Training code that differs on a GPU, as far as it can be tested on a CPU."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from lipsync.training.finite import FiniteLosses
 
 @pytest.fixture
 def _copies_arrive_late(monkeypatch):
-    """Values are there once they were waited for, as after a copy from a GPU."""
+    """Values are available only after waiting, as with a copy from a GPU."""
 
     def copied(value):
         copy = torch.zeros(())
@@ -25,7 +25,7 @@ def _copies_arrive_late(monkeypatch):
 
 
 class OnGPU(torch.Tensor):
-    """A tensor that says that it is on a GPU."""
+    """A tensor that claims to be on a GPU."""
 
     device = torch.device("cuda")
 

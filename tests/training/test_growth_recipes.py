@@ -1,4 +1,4 @@
-"""The recipes of larger pictures run: two batches each, each from the one before."""
+"""The recipes for larger images run: two batches each, each starting from the one before."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Training that begins from the weights of a file."""
+"""Training that starts from the weights of a file."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Sweeps as users type them: many runs from one command, side by side, and studies that go on."""
+"""Sweeps on the command line: many runs from one command, in parallel, and resumed studies."""
 
 import csv
 import shutil
@@ -31,20 +31,20 @@ TINY = [
 
 
 def train(*options: object) -> subprocess.CompletedProcess[str]:
-    """train.py in an interpreter of its own, which ends the launchers' workers when it exits."""
+    """train.py in a separate interpreter, which ends the launchers' workers when it exits."""
     return subprocess.run(
         command(*options), env=ENVIRONMENT, cwd=REPOSITORY, capture_output=True, text=True
     )
 
 
 def sweep(prepared: Path, folder: Path, *options: str) -> list[str]:
-    """What to type after ``python train.py``."""
+    """The arguments of ``python train.py``."""
     common = tiny(prepared, folder / "run")
     return ["-m", *common, *TINY, f"hydra.sweep.dir={folder}", *options]
 
 
 def finished(folder: Path) -> list[float]:
-    """The score of every run below ``folder`` that has come to its end."""
+    """The score of every finished run below ``folder``."""
     scores = []
     for file in sorted(folder.glob("**/metrics.csv")):
         with file.open(newline="") as text:
@@ -127,7 +127,7 @@ def test_a_study_that_is_killed_goes_on(prepared, tmp_path):
     run.kill()
     run.join()
     assert run.exitcode == -signal.SIGKILL
-    shutil.rmtree(tmp_path / "first" / "1")  # which may have got as far as numbers of its own
+    shutil.rmtree(tmp_path / "first" / "1")  # which may already have scores of its own
 
     done = train(*sweep(prepared, tmp_path / "second", *study, "hydra.sweeper.n_trials=1"))
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The lip reader: its sentences, what it sees of a clip, and its training."""
+"""The lip reader: its sentences, its view of a clip, and its training."""
 
 from itertools import pairwise, product
 
@@ -77,8 +77,8 @@ def test_a_reader_sees_the_mouth_and_its_neighbours_in_time():
     assert torch.allclose(words.exp().sum(-1), torch.ones(1, 20))
     border = faces.clone()
     border[..., :6], border[..., 14:, :] = 0, 0
-    assert torch.allclose(network.look(border), seen)  # beside the mouth, and below
-    assert torch.allclose(network.look(0.5 * faces + 0.4), seen, atol=0.3)  # another light
+    assert torch.allclose(network.look(border), seen)  # outside the mouth region
+    assert torch.allclose(network.look(0.5 * faces + 0.4), seen, atol=0.3)  # different lighting
 
 
 def test_blocks_see_the_frame_before_and_behind():
@@ -102,7 +102,7 @@ def test_a_clip_and_its_mirror_image_are_read_alike():
 
 @pytest.fixture
 def spoken(tmp_path):
-    """Clips whose brightness says the words: how it moves first, and then."""
+    """Clips whose brightness encodes the words, by its motion in either half."""
     rng, keys, lines = np.random.default_rng(0), [], ["name,text"]
     for number, (one, two) in enumerate(list(product(range(2), range(3))) * 2):
         level = np.full(FRAMES, 100.0)
@@ -116,7 +116,7 @@ def spoken(tmp_path):
         keys.append(key)
         lines.append(f"{key},{SLOTS[0][one]} {SLOTS[1][two]}")
     for split in ("train", "val", "test"):
-        write_split(tmp_path, split, keys)  # the same: what is learnt is to be seen
+        write_split(tmp_path, split, keys)  # the same: only learning is tested
     (tmp_path / "transcripts.csv").write_text("\n".join(lines))
     return tmp_path
 
@@ -165,9 +165,9 @@ def test_pace_jumps_and_masks_move_whole_frames():
     assert (shown.diff(dim=1) >= 0).all()
     assert int(shown.diff(dim=1).max()) in (2, 3)
     assert shown[::2].max() == 40
-    assert shown[1::2].max() == 30  # nothing of what fills a shorter clip up
+    assert shown[1::2].max() == 30  # no padding frames
     told = [int((row == row[0]).sum()) for row in shown]
-    assert len(set(told)) > 3  # rest before a sentence, more or less
+    assert len(set(told)) > 3  # a varying rest before the sentence
     model.masks = (1, 6)
     masked = model.changed(faces, lengths)[..., 0, 0, 0]
     runs = (masked - masked.mean(dim=1, keepdim=True)).abs() < 1e-2

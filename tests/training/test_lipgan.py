@@ -1,4 +1,4 @@
-"""LipGAN's training on tiny networks and tiny data."""
+"""LipGAN's training with tiny networks and data."""
 
 from functools import partial
 
@@ -71,14 +71,14 @@ def test_a_step_trains_both_with_one_forward_and_shows_the_reference_first(prepa
 
 
 def test_the_discriminator_hears_other_sound_or_sees_generated_faces(prepared, tmp_path):
-    """Real pairs in every batch; the other pairs as a coin falls, a function of seed and batch."""
+    """Real pairs in every batch; the other kind is random, a function of seed and batch."""
     coins = [shifted_batches(prepared, tmp_path, seed) for seed in (0, 99)]
     assert 3 <= sum(coins[0]) <= 9
     assert coins[0] == coins[1]
 
 
 def shifted_batches(prepared, tmp_path, torch_seed: int) -> list[bool]:
-    """Which of twelve batches had shifted sound, by what the discriminator was given."""
+    """Which of twelve batches had shifted sound, by the discriminator's inputs."""
     module = lipgan_module()
     pairs, shifted = [], []
     module.discriminator.register_forward_pre_hook(lambda m, inputs: pairs.append(inputs))
@@ -165,7 +165,7 @@ def test_parts_of_different_sizes_are_an_error_before_training():
 
 @pytest.mark.slow
 def test_the_discriminator_learns_a_planted_correspondence(tmp_path):
-    """The mouth is bright where the noise is: a few dozen steps have to find it."""
+    """The mouth is bright during noise: a few dozen steps must learn that."""
     keys = {"train": ["a/0", "a/1", "b/2", "b/3"], "val": ["c/4", "c/5"], "test": ["d/6", "d/7"]}
     for seed, key in enumerate(key for names in keys.values() for key in names):
         rng = np.random.default_rng(seed)

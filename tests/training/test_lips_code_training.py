@@ -1,4 +1,4 @@
-"""Training of a lips code: which part learns from what."""
+"""Training of a lips code: which part learns from which loss."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def code_module(**options) -> LipsCodeTraining:
 
 
 def learnt(module, prepared, tmp_path) -> set[str]:
-    """The parts of the generator that two steps change."""
+    """The parts of the generator that change in two steps."""
     before = {name: state(getattr(module.generator, name)) for name in PARTS}
     run = trainer(tmp_path)
     run.fit(module, generator_data(prepared))
@@ -107,7 +107,7 @@ def test_crossed_windows_have_the_face_of_another_moment_above_the_mouth():
     torch.testing.assert_close(seen[0][..., :48, :], step.target[..., :48, :])
     assert seen[0][..., 48:, :].abs().max() == 0
     coded = module.generator.code_of_faces(faces.flatten(0, 1)).unflatten(0, (4, 2))
-    torch.testing.assert_close(step.code, coded)  # of the mouth alone, wherever its face is from
+    torch.testing.assert_close(step.code, coded)  # depends only on the mouth, not the face
     assert torch.equal(module.eval().painted(Step(0, faces, reference, faces, sound)).target, faces)
 
 
@@ -203,11 +203,11 @@ def test_flows_become_short_and_smooth():
     faces, sound = torch.rand(2, 5, 3, 96, 96), torch.zeros(2, 5, 1, 80, 20)
     step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
     assert step.flows.shape == (10, 2, 2, 96, 96)
-    assert term(step) == 0  # a new network fetches everything from its own place
+    assert term(step) == 0  # an untrained network copies every pixel from its own position
     along = torch.linspace(0, 1, 96).expand(10, 2, 2, 96, 96)  # 48 pixels in 95 steps to the right
     assert term(replace(step, flows=along)).item() == pytest.approx(48 / 95 + 0.5 * 24, rel=1e-4)
     last = module.generator.output_block[-1]
     torch.nn.init.normal_(last.weight, std=0.1)
     term(module.painted(step)).backward()
     assert last.weight.grad[5:].abs().sum() > 0
-    assert last.weight.grad[:5].abs().sum() == 0  # neither colours nor shares
+    assert last.weight.grad[:5].abs().sum() == 0  # no gradient for colours or shares

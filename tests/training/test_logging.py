@@ -1,4 +1,4 @@
-"""What a training leaves to look at: sheets, and videos with sound, also in the loggers."""
+"""Visual output of training: image sheets, and videos with sound, also in the loggers."""
 
 import struct
 import time
@@ -50,7 +50,7 @@ def records_of(path: Path) -> Iterator[bytes]:
         length, kind = struct.unpack("<HB", data[place + 4 : place + 7])
         record += data[place + 7 : place + 7 + length]
         place += 7 + length
-        if kind in (1, 4):  # whole, or the last part
+        if kind in (1, 4):  # a whole record, or its last part
             yield record
             record = b""
 
@@ -92,7 +92,7 @@ def test_a_resumed_run_is_the_same_at_wandb_and_a_new_one_is_not(prepared, tmp_p
     options = [*tiny(prepared, tmp_path), "model=syncnet", "data.batch_size=2", *wandb]
     options += ["trainer.val_every=2", "callbacks.pictures=null"]
     for more in (["trainer.batches=2"], ["trainer.batches=4", "ckpt_path=last"], []):
-        time.sleep(1.1)  # wandb names its folders after the second
+        time.sleep(1.1)  # wandb's folder names have a resolution of a second
         done = train(*options, *(more or ["trainer.batches=2"]))
         assert done.returncode == 0, done.stderr
     first, second = wandb_runs(tmp_path / "earlier-1")

@@ -1,4 +1,4 @@
-"""The training of generators on tiny networks and tiny data."""
+"""Training of generators with tiny networks and data."""
 
 from functools import partial
 
@@ -77,7 +77,7 @@ def test_a_step_trains_generator_and_discriminator_and_leaves_the_expert(prepare
     assert changed(module.discriminator, before["d"])
     assert not changed(expert, before["e"])  # nor its BatchNorm statistics
     assert not expert.training
-    assert calls == [True, True]  # one forward a step, two steps
+    assert calls == [True, True]  # one forward pass per step, two steps
     assert module.batches_done == 2
     assert not any("expert" in name for name in module.state_dict())
 
@@ -89,7 +89,7 @@ def test_several_references_are_shown_beside_every_frame(prepared, tmp_path):
     data = generator_data(prepared)
     run = trainer(tmp_path)
     run.fit(module, data)
-    shown = seen[-1]  # of validation, where nothing is augmented
+    shown = seen[-1]  # from validation, which has no augmentation
     sample = data.val[1]
     references = to_float(torch.from_numpy(sample["reference"]))
     assert references.shape == (1, 2, 3, 96, 96)
@@ -102,7 +102,7 @@ def test_several_references_are_shown_beside_every_frame(prepared, tmp_path):
 
     batch["reference"] = batch["faces"][:, :, [3, 1]]
     step = module.train().prepare(batch)
-    assert not torch.equal(step.target, to_float(batch["faces"][0]))  # augmented, and alike
+    assert not torch.equal(step.target, to_float(batch["faces"][0]))  # augmented, consistently
     torch.testing.assert_close(step.reference, step.target[:, [3, 1]])
 
 
@@ -249,7 +249,7 @@ def test_a_judge_of_another_size_and_sound_selects(prepared, tmp_path):
 
 
 class Planted(FaceGenerator):
-    """Paints as ``how`` says: what is left of the target, nothing, or the sound's level."""
+    """Paints according to ``how``: the masked target, nothing, or the sound's level."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -270,12 +270,12 @@ def test_silent_motion_is_what_moves_without_sound(how, share):
     target, reference = torch.zeros(4, 5, 3, 96, 96), torch.ones(4, 1, 3, 96, 96)
     target[:, ::2] = 0.8
     step = Step(0, target, reference, target, torch.randn(4, 5, 1, 80, 16))
-    for part in (slice(0, 3), slice(3, 4)):  # however batches are cut
+    for part in (slice(0, 3), slice(3, 4)):  # for any split into batches
         parts = (value[part] for value in (target, reference, target, step.sound))
         measure.update({"real": Step(0, *parts)})
     assert measure.compute(True) == pytest.approx({"silent_motion_generated": share})
     measure.update({"real": Step(0, target * 0, reference, target, step.sound)})
-    assert measure.compute(True) == {}  # of pictures that stand still there is no share
+    assert measure.compute(True) == {}  # undefined for still images
 
 
 def test_the_score_is_0_for_real_videos_and_1_a_part_for_the_pasted_reference():

@@ -1,4 +1,4 @@
-"""Weight decay, and a temperature that moves."""
+"""Weight decay, and a learnt temperature."""
 
 import math
 from functools import partial
@@ -22,7 +22,7 @@ def expert_module(**options) -> ExpertTraining:
 
 @pytest.mark.parametrize("make", [expert_module, generator_module, lipgan_module])
 def test_norms_biases_and_temperatures_do_not_decay(make):
-    """A step along a gradient of 0 moves by the weight decay alone."""
+    """With a gradient of 0, a step changes weights only by weight decay."""
     module = make(optimizer=DECAYING)
     for parameter in module.parameters():
         nn.init.ones_(parameter)
@@ -46,7 +46,7 @@ def test_a_temperature_below_its_bound_moves_back():
         term.log_temperature.fill_(math.log(1e-4))
     torch.manual_seed(0)
     audio, face = (nn.functional.normalize(torch.randn(2, 12, 16), dim=-1) for _ in range(2))
-    start = torch.arange(0, 120, 10).expand(2, 12)  # nothing is alike: warmer is better
+    start = torch.arange(0, 120, 10).expand(2, 12)  # no matches: warmer is better
     optimizer = torch.optim.SGD([term.log_temperature], lr=0.1)
     seen = []
     for _ in range(10):

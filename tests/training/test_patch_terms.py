@@ -1,4 +1,4 @@
-"""Terms of the discriminators of patches: each view learns, and teaches the generator."""
+"""Patch discriminator terms: each view learns, and gives the generator gradients."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Terms that compare pictures: of the lower half, as much counts as the framing paints."""
+"""Image losses: only the part of the lower half that the framing paints counts."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Stages that are computed again in the backward pass: same numbers, less memory."""
+"""Activation checkpointing: same numbers, less memory."""
 
 from copy import deepcopy
 
@@ -20,7 +20,7 @@ def networks() -> list[torch.nn.Module]:
 
 
 def step(network: torch.nn.Module) -> int:
-    """A forward and backward pass; returns the bytes that were kept between them."""
+    """A forward and backward pass; returns the bytes kept in between."""
     g = torch.Generator().manual_seed(1)
     sound = torch.rand(2, *network.audio_shape, generator=g)
     faces = torch.rand(2, *network.faces_shape, generator=g)
@@ -40,7 +40,7 @@ def step(network: torch.nn.Module) -> int:
 @pytest.mark.parametrize("plain", networks(), ids=lambda network: type(network).__name__)
 def test_gradients_and_statistics_agree_and_less_is_kept(plain, frozen):
     plain = deepcopy(plain).train(not frozen)
-    if frozen:  # gradients reach what comes before it
+    if frozen:  # gradients reach earlier stages
         plain.face_decoder_blocks.requires_grad_(False)
     again = deepcopy(plain)
     recompute_stages(again)

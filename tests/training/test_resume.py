@@ -1,4 +1,4 @@
-"""Runs that go on: exactly, in a moved folder, not as something else; and what they leave."""
+"""Resumed runs: exactly, in a moved folder, not with other settings; and the files they leave."""
 
 import json
 import random
@@ -21,13 +21,13 @@ from lipsync.training.folder import set_aside
 
 def test_training_can_be_continued(prepared, tmp_path):
     options = [*tiny(prepared, tmp_path), "model=syncnet", "trainer.val_every=2"]
-    options += ["model.schedule.warmup=0", "model.schedule.final=1.0"]  # one rate throughout
+    options += ["model.schedule.warmup=0", "model.schedule.final=1.0"]  # constant learning rate
     undisturbed = tmp_path / "whole"
     assert train(*options, f"hydra.run.dir={undisturbed}", "trainer.batches=4").returncode == 0
 
     first = train(*options, "trainer.batches=2")
     assert first.returncode == 0, first.stderr
-    # a loader process has its draws before Lightning tells the epoch
+    # a loader process has its draws before Lightning sets the epoch
     second = train(*options, "trainer.batches=4", "ckpt_path=last", "data.workers=1")
     assert second.returncode == 0, second.stderr
 
@@ -80,7 +80,7 @@ def assert_same_weights(*runs: Path) -> None:
 
 @pytest.mark.slow
 def test_ten_kills_at_random_moments_change_nothing(prepared, tmp_path):
-    """Generator, discriminator, moving average, accumulation: all of it comes back."""
+    """Generator, discriminator, moving average, accumulation: everything is restored."""
     options = [*tiny(prepared, tmp_path), "model=wav2lip", "data.batch_size=2"]
     options += ["size.generator.width=0.1", "size.generator.depth=0"]
     options += ["size.discriminator.width=0.1", "model.terms.sync.threshold=null"]
@@ -98,10 +98,10 @@ def test_ten_kills_at_random_moments_change_nothing(prepared, tmp_path):
         line = [*options, f"hydra.run.dir={killed}", *resume]
         run = forked.start(REPOSITORY / "train.py", *line, env=ENVIRONMENT)
         while run.is_alive() and (not last.is_file() or last.stat().st_mtime_ns == before):
-            time.sleep(0.01)  # until it has come further than the one before
+            time.sleep(0.01)  # until it is further than the one before
         time.sleep(chance.uniform(0, 0.25))
         if not run.is_alive():
-            break  # it has come to its end before it could be killed
+            break  # it finished before it could be killed
         run.kill()
         run.join()
         kills += 1
@@ -159,7 +159,7 @@ def test_a_moved_run_keeps_its_best_score(prepared, tmp_path):
 
 
 def edit_best(path: Path) -> float:
-    """Make the best score so far one that no validation reaches."""
+    """Set the best score so far to one that no validation can reach."""
     checkpoint = torch.load(path, weights_only=True)
     (state,) = (s for s in checkpoint["callbacks"].values() if s.get("monitor"))
     better = 9.0 if state["monitor"] == "val/off_sync_accuracy" else -9.0
@@ -199,7 +199,7 @@ def test_a_run_that_is_told_to_stop_exits_with_the_signal_s_code(prepared, tmp_p
         process.send_signal(sent)
         _, errors = process.communicate(timeout=120)
     finally:
-        process.kill()  # nothing trains on where this fails
+        process.kill()  # leaves no training process if the test fails
     assert process.returncode == code, errors
     assert "Traceback" not in errors
 

@@ -1,4 +1,4 @@
-"""The command line of training: what users type, in processes of its own."""
+"""The command line of training, as separate processes."""
 
 import os
 import subprocess
@@ -91,7 +91,7 @@ def test_batches_are_split_into_equal_epochs():
     assert split_batches(1000, 1000) == (1, 1000)
     assert split_batches(1200, 500) == (3, 400)
     assert split_batches(10, 1000) == (1, 10)
-    assert split_batches(1200, 500, accumulate=3) == (3, 402)  # no step is cut by a validation
+    assert split_batches(1200, 500, accumulate=3) == (3, 402)  # no step is interrupted
 
 
 def test_precision_is_left_alone_when_given():

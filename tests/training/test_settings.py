@@ -1,4 +1,4 @@
-"""Options that cannot work together, or here: refused in one line, before any data are read."""
+"""Incompatible or unavailable options: refused in one line, before any data are read."""
 
 import re
 import shutil
@@ -25,10 +25,10 @@ TINY = [
 
 
 def refused(tmp_path, *options: str) -> str:
-    """The line that a run with these options ends with."""
+    """The last line of output of a run with these options."""
     config = composed(*TINY, *options, f"hydra.runtime.output_dir={tmp_path / 'run'}")
     with open_dict(config):
-        del config["hydra"]  # as Hydra does before it calls a program
+        del config["hydra"]  # as Hydra does before it calls the program
     with pytest.raises(LipsyncError) as caught:
         training.run(config)
     line = str(caught.value)

@@ -42,10 +42,10 @@ def test_a_run_that_is_killed_within_an_epoch_comes_to_the_same_weights(bucket, 
     finish(start(undisturbed))
     last = killed / "checkpoints" / "last.ckpt"
     run = start(killed)
-    while not last.is_file():  # the first epoch has come to its end
+    while not last.is_file():  # wait for the end of the first epoch
         assert run.poll() is None, run.communicate()[1]
         time.sleep(0.02)
-    time.sleep(random.Random(1).uniform(0.3, 0.8))  # into the second
+    time.sleep(random.Random(1).uniform(0.3, 0.8))  # kill it in the second
     assert run.poll() is None
     os.killpg(run.pid, signal.SIGKILL)  # both processes, and their workers
     run.communicate()

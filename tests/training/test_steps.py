@@ -1,4 +1,4 @@
-"""Accumulation, clipping and non-finite losses: the steps under all trainings."""
+"""Accumulation, clipping and non-finite losses: the optimiser steps of all training."""
 
 from contextlib import nullcontext
 
@@ -15,7 +15,7 @@ from lipsync.training.precision import SharedScaler
 
 
 def without_norms(network: nn.Module) -> nn.Module:
-    """The network with its norms' statistics fixed, so that batches can be split anywhere."""
+    """The network with fixed norm statistics, so that batches can be split anywhere."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train = lambda mode=True, module=module: module
@@ -30,7 +30,7 @@ def gradients_of(root, tmp_path, batch_size: int, batches: int, **options) -> li
 
     class Spy(torch.optim.SGD):
         def step(self, closure=None):
-            closure()  # where Lightning clips
+            closure()  # Lightning clips here
             parameters = [p for group in self.param_groups for p in group["params"]]
             seen.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 
@@ -87,7 +87,7 @@ def test_the_scale_of_float16_does_not_change_under_accumulated_gradients(prepar
 
     scaler = SharedScaler("cpu", init_scale=64.0, growth_interval=1)  # doubles after every step
     plugin = MixedPrecision("16-mixed", "cpu", scaler)
-    plugin.autocast_context_manager = nullcontext  # so that nothing but the scale is float16's
+    plugin.autocast_context_manager = nullcontext  # so that only the loss scale is as in float16
     for scaled, plain in zip(train(plugins=[plugin]), train(), strict=True):
         assert (scaled - plain).norm() < 1e-3 * plain.norm()
     assert scaler.get_scale() == 64 * 4

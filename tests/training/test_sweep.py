@@ -1,4 +1,4 @@
-"""A sweep's folder becomes a table and a plot."""
+"""A table and a plot from a sweep's folder."""
 
 import csv
 

@@ -95,7 +95,7 @@ def test_split_lists_are_followed_and_made_where_there_are_none(root, tmp_path):
     for split, key in (("train", "s/2"), ("val", "s/0"), ("test", "s/1")):
         write_split(tmp_path, split, [key])
     assert speaker_files(tmp_path, "s", "train") == [("s/2", tmp_path / "s/2/audio.wav")]
-    write_split(tmp_path, "val", ["other/0"])  # a speaker held out of a list: split anew
+    write_split(tmp_path, "val", ["other/0"])  # a speaker missing from a list: split anew
     assert [key for key, _ in speaker_files(tmp_path, "s", "train")] == ["s/0"]
 
 
@@ -125,7 +125,7 @@ def test_it_learns_what_mean_and_deviation_leave_undone(root, tmp_path):
     run.fit(training, data(root, batch_size=4, batches_per_epoch=30))
     logged = run.callback_metrics
     assert logged["val/as_target_converted"] > logged["val/as_target_statistics"] + 0.05
-    assert logged["val/cycle"] < 0.75  # of features with deviation 1: other words cost 1.1
+    assert logged["val/cycle"] < 0.75  # with features of unit variance: other words give 1.1
 
 
 def test_a_resumed_run_is_the_same_run(root, tmp_path):

@@ -1,4 +1,4 @@
-"""Short runs of tiny networks, for the tests of the Lightning modules."""
+"""Short runs of tiny networks, for tests of the Lightning modules."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ import torch
 from lipsync.training.optim import warmup_cosine
 
 ADAM = partial(torch.optim.Adam, lr=1e-3)
-CONSTANT = partial(warmup_cosine, warmup=0, final=1.0)  # one rate throughout
+CONSTANT = partial(warmup_cosine, warmup=0, final=1.0)  # constant learning rate
 
 
 def trainer(tmp_path, **options) -> pl.Trainer:

@@ -1,7 +1,7 @@
-"""Run as a script by ``test_distributed``: MODEL ROOT OUTPUT PROCESSES BATCH_SIZE [ACCUMULATE].
+"""A script run by ``test_distributed``: MODEL ROOT OUTPUT PROCESSES BATCH_SIZE [ACCUMULATE].
 
-One step of a model's training and a validation; leaves the gradients of its networks, as their
-optimisers see them, how often processes exchanged them, and the validation's numbers in OUTPUT.
+One training step of a model and a validation. Saves in OUTPUT the gradients of its networks, as
+their optimisers see them, the number of gradient exchanges, and the validation's numbers.
 """
 
 import sys
@@ -23,18 +23,18 @@ from lipsync.training import ExpertTraining, terms
 
 
 class Spy(torch.optim.SGD):
-    """Keeps the gradient and leaves the weights."""
+    """Records the gradient and leaves the weights unchanged."""
 
     gradients: ClassVar[list[torch.Tensor]] = []
 
     def step(self, closure=None):
-        closure()  # where Lightning clips
+        closure()  # Lightning clips here
         parameters = [p for group in self.param_groups for p in group["params"]]
         Spy.gradients.append(torch.cat([p.grad.flatten().clone() for p in parameters]))
 
 
 class Exchanges(Callback):
-    """Counts the exchanges of gradients, a bucket at a time."""
+    """Counts the gradient exchanges, per bucket."""
 
     count = 0
 

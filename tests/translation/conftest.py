@@ -1,4 +1,4 @@
-"""A talk to translate, and where it goes."""
+"""A talk to translate, and its output path."""
 
 from __future__ import annotations
 

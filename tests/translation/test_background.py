@@ -1,4 +1,4 @@
-"""The background that is kept under the new speech, on mixtures whose parts are known."""
+"""The background kept under the new speech, on mixtures of known parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIMES = np.arange(round(SECONDS * RATE)) / RATE
 
 
 def si_sdr(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Scale-invariant ratio of what is wanted to what is not, dB (Le Roux et al. 2019)."""
+    """Scale-invariant signal-to-distortion ratio, dB (Le Roux et al. 2019)."""
     found, wanted = found - found.mean(), wanted - wanted.mean()
     scaled = (found @ wanted) / (wanted @ wanted) * wanted
     rest = found - scaled
@@ -21,7 +21,7 @@ def si_sdr(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def said() -> np.ndarray:
-    """A voice in the spans: harmonics of a pitch that glides, in syllables."""
+    """A voice in the spans: harmonics of a gliding pitch, in syllables."""
     pitch = 130 + 25 * np.sin(2 * np.pi * 0.7 * TIMES) + 10 * np.sin(2 * np.pi * 1.9 * TIMES)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     wave = sum(np.sin(k * phase) / k for k in range(1, 20))
@@ -30,7 +30,7 @@ def said() -> np.ndarray:
 
 
 def music() -> np.ndarray:
-    """Four chords of half a second, over and over."""
+    """Four chords of half a second each, repeated."""
     wave = np.zeros_like(TIMES)
     for k in range(round(SECONDS * 2)):
         own = (k / 2 <= TIMES) & ((k + 1) / 2 > TIMES)

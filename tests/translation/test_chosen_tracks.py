@@ -1,4 +1,4 @@
-"""A video of several sounds: which of them is translated."""
+"""A video with several audio tracks: which of them is translated."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_chosen_sound_is_heard_and_replaced(film: Path, output: Path, monkey
     assert "video_stream" not in asked
     assert "not kept: chapters" in result.notes
     assert made(translate(film, output, options)) == {}
-    # another sound is another transcript, in the same work folder
+    # another track gives another transcript, in the same work folder
     options, *_ = engines(asr=heard, audio_stream=0)
     assert made(translate(film, output, options))["recognise"] == 1
     assert not heard.wave[: RATE // 4].any()

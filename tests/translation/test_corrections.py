@@ -1,4 +1,4 @@
-"""Lines that are corrected from outside: by number, or with the file of a page to proof-read."""
+"""Corrections from outside: by line number, or with the proof-reading page's file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lipsync.translation import translate
 
 
 class Thins:
-    """A voice that counts what it converts."""
+    """A voice that counts its conversions."""
 
     name = "thins"
 
@@ -28,7 +28,7 @@ class Thins:
 
 
 def saved(output: Path, *lines: dict, to: str = "es") -> Path:
-    """What the page saves."""
+    """The file that the page saves."""
     path = output.with_suffix(".corrections.json")
     path.write_text(json.dumps({"to": to, "lines": list(lines)}), encoding="utf-8")
     return path
@@ -46,7 +46,7 @@ def test_only_what_is_corrected_is_made_again(video: Path, output: Path) -> None
     assert made(result) == {"speak": 1, "voice": 1, "fit": 1}
     assert (heard.calls, len(turned.seen), spoken.seen[3:], voice.calls) == (1, 3, ["qué tal"], 4)
     assert (work(output) / "es/speech/001.wav").read_bytes() == before
-    for again in (corrected, options):  # it stays, with the file or without
+    for again in (corrected, options):  # it is kept, with the file or without
         result = translate(video, output, again)
         assert made(result) == {}
         assert result.lines[1][3] == "qué tal"

@@ -1,4 +1,4 @@
-"""Which engine is taken, and the real ones where they are installed."""
+"""The choice of engines, and the real ones if installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPEECH = Path("../shared/data/speech/multilingual")
 
 @pytest.fixture
 def here(monkeypatch):
-    """Say what is installed: ``here("nllb", "mms", pairs={"eng-spa"}, cached=("facebook/x",))``."""
+    """Set what is installed: ``here("nllb", "mms", pairs={"eng-spa"}, cached=("facebook/x",))``."""
 
     def say(*names: str, pairs=frozenset(), cached=(), bundled: bool = False) -> None:
         for engine in engines.ENGINES:
@@ -105,7 +105,7 @@ def test_match_keeps_the_length() -> None:
 
 
 class Multilingual:
-    """What faster-whisper's model answers: speech that sounds French, ``certainty`` sure."""
+    """A fake faster-whisper model that detects French with probability ``certainty``."""
 
     def __init__(
         self, certainty: float, log_probability: float = -0.3, times: int = 1, seconds: float = 0.7
@@ -142,7 +142,7 @@ def test_a_detected_language_overrules_the_one_declared_where_it_is_sure() -> No
 
 
 def test_a_true_repetition_is_no_doubt() -> None:
-    said = Multilingual(0.9, times=20, seconds=24.0)  # 13 letters a second
+    said = Multilingual(0.9, times=20, seconds=24.0)  # 13 letters per second
     assert hears(said, "fr").doubt == ""
     loop = Multilingual(0.9, times=60, seconds=6.0)
     assert "repeats itself, faster than anyone speaks" in hears(loop, "fr").doubt

@@ -1,4 +1,4 @@
-"""Where lines go, worked out by hand."""
+"""The placement of lines, against results computed by hand."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_a_longer_line_borrows_the_pause_after_it() -> None:
 
 
 def test_then_the_pause_before_it_and_then_speed() -> None:
-    placed = one(4.0, total=4.5)  # 2.5 s of its own and after it, at most 1 s before it
+    placed = one(4.0, total=4.5)  # 2.5 s in its slot and after it, at most 1 s before it
     assert placed.start == pytest.approx(2.0 - (4.0 / 1.15 - 2.5))
     assert placed.speed == pytest.approx(COMFORTABLE)
     placed = one(4.9, total=4.5)
@@ -62,7 +62,7 @@ def test_lines_keep_apart() -> None:
 
 
 def test_a_line_makes_room_for_one_that_would_not_fit_after_it() -> None:
-    """Alone, the first line would take its time to 2.96; the second needs 2 s of its last 1.9."""
+    """Alone, the first line would last until 2.96; the second needs 2 s and has 1.9."""
     slots, natural = [(0.0, 2.0), (3.0, 4.9)], [3.4, 2.8]
     first, second = fit(slots, natural, 4.9, **BOUNDS)
     assert second.start == pytest.approx(4.9 - 2.8 / 1.4)

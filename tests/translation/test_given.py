@@ -1,4 +1,4 @@
-"""Subtitles in place of a stage, subtitles that are written, and a glossary, in the pipeline."""
+"""Subtitles instead of a stage, output subtitles, and a glossary, in the pipeline."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_transcript_by_hand_is_not_recognised(video: Path, output: Path) -> No
     options, heard, turned, _ = engines(transcript=given)
     result = translate(video, output, options)
     assert heard.calls == 0
-    assert result.source == "en"  # by the file's name
+    assert result.source == "en"  # from the file name
     assert result.lines == [
         (0.4, 1.4, "good evening", "gnineve doog"),
         (2.0, 3.0, "who is it", "ti si ohw"),

@@ -1,4 +1,4 @@
-"""Words that are always translated alike."""
+"""Terms with fixed translations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TERMS = {"lip sync": "sincronía labial", "lip": "labio", "Mr. Hill": "señor Hi
 
 
 def shout(text: str) -> str:
-    """An engine that leaves no word as it was but codes."""
+    """An engine that changes everything except placeholders."""
     return " ".join(w if re.fullmatch(r"Zq\d+\W*", w) else w.upper() for w in text.split())
 
 
@@ -35,8 +35,8 @@ def test_terms_are_in_the_translation() -> None:
     made = glossary.translate("good lip sync, and lip", shout)
     assert made == "GOOD sincronía labial, AND labio"
     assert glossary.translate("nothing here", shout) == "NOTHING HERE"
-    assert glossary.translate("a lip", lambda text: "un LABIO") == "un LABIO"  # it knew the word
-    assert glossary.translate("a lip", lambda text: "nada") == "nada"  # codes are lost
+    assert glossary.translate("a lip", lambda text: "un LABIO") == "un LABIO"  # a known term
+    assert glossary.translate("a lip", lambda text: "nada") == "nada"  # placeholders are lost
     many = Glossary({f"w{k}": f"t{k}" for k in range(12)})
     said = " ".join(f"w{k}" for k in range(12))
     assert many.translate(said, shout) == " ".join(f"t{k}" for k in range(12))

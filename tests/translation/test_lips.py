@@ -61,7 +61,7 @@ def test_the_model_is_adapted_to_the_video_once(
 
     def fake_adapt(videos, person, model, **options):
         adapted.append((videos, model, options["face"]))
-        save_model(load_model("judge-open"), person)  # whatever has weights
+        save_model(load_model("judge-open"), person)  # any file of weights
 
     def fake_dub(face, audio, output, model, **options):
         assert "adapt" not in options

@@ -1,4 +1,4 @@
-"""Translation and speech through transformers: tiny networks of the real architectures."""
+"""Translation and speech with transformers: tiny networks of the real architectures."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ TOKENIZERS = {"m2m100": m2m_tokenizer, "nllb": nllb_tokenizer}
 
 
 def teach(tokenizer, codes: dict[str, str]):
-    """A network that has learnt the words of every language by heart, and which language is asked.
+    """A network that has memorised the words of every language.
 
-    All source languages give the same; only the forced first token tells which words are wanted.
+    The source language has no effect; only the forced first token selects the target language.
     """
     torch.manual_seed(0)
     network = transformers.M2M100ForConditionalGeneration(
@@ -136,7 +136,7 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
 
 @pytest.fixture
 def offline(monkeypatch) -> None:
-    """The hub cannot be reached, and says so at once."""
+    """Simulates an unreachable hub, which fails at once."""
     import huggingface_hub
 
     def fail(*_, **__):
@@ -162,7 +162,7 @@ def test_a_model_that_cannot_be_fetched_is_one_line(use: Callable, option: str) 
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory) -> Path:
-    """A VITS voice of random weights that knows the letters of Hindi's greeting."""
+    """A VITS voice with random weights and the letters of a Hindi greeting."""
     folder = tmp_path_factory.mktemp("voice")
     letters = sorted(set(WORDS["hi"]))
     vocab = {letter: k for k, letter in enumerate(["_", "<unk>", *letters])}

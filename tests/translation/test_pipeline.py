@@ -1,4 +1,4 @@
-"""The stages together: what is made, what is kept, and what a correction changes."""
+"""The stages together: results made, results reused, and the effect of corrections."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_no_engine_is_asked_for_where_all_is_made_already(
     monkeypatch.setattr("lipsync.translation.job.choose", missing)
     assert made(translate(video, output, options)) == {}
     folder = work(output) / "es"
-    (folder / "speech/lines.json").unlink()  # recordings of a person, all of them
+    (folder / "speech/lines.json").unlink()  # now all count as the user's recordings
     assert made(translate(video, output, options)) == {}
     edit(folder / "translation.json", lambda text: text.replace('"uoy knaht"', '"gracias"', 1))
     with pytest.raises(StageError, match=r"^speak: no engine here; install one"):
@@ -182,7 +182,7 @@ def test_one_s_own_recording_is_used_and_kept(video: Path, output: Path) -> None
     heard = track[round((row["start"] + 0.05) * RATE) : round((row["end"] - 0.05) * RATE)]
     assert pitch(heard, RATE) == pytest.approx(1000, abs=8)
 
-    # the line changes: the recording says something else now, and is put aside, not lost
+    # the line changes, so its recording is outdated: it is set aside, not deleted
     edit(work(output) / "es" / "translation.json", lambda text: text.replace("uoy knaht", "adios"))
     result = translate(video, output, options)
     assert "kept as" in result.notes[0]
@@ -267,7 +267,7 @@ def test_until_stops_after_each_stage(video: Path, output: Path) -> None:
 
 
 class Louder:
-    """A voice that is the line at half its level; what it was given is kept."""
+    """A voice that returns the line at half its level, and records its references."""
 
     name = "louder"
 
@@ -295,4 +295,4 @@ def test_the_background_is_kept(tmp_path: Path, output: Path) -> None:
     video = make_talk(tmp_path / "talk.mp4")
     translate(video, output, engines(background=1.0)[0])
     quiet = read_audio(work(output) / "es" / "track.wav", RATE)[: round(0.3 * RATE)]
-    assert np.abs(quiet).max() < 0.01  # there is none before the first line
+    assert np.abs(quiet).max() < 0.01  # no speech before the first line

@@ -1,4 +1,4 @@
-"""The page to proof-read: what it holds, where it points, and the command that it shows."""
+"""The proof-reading page: its content, its links, and the command that it shows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Page(HTMLParser):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.rows: list[dict] = []  # text by the field's name, and all text of the row
+        self.rows: list[dict] = []  # text by field name, and all text of the row
         self.videos: dict[str, str] = {}
         self.commands = ""
         self.scripts = 0
@@ -65,7 +65,7 @@ class Page(HTMLParser):
 
 
 def dubbed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """A dub that copies the sound; the videos that it was asked for."""
+    """A fake dub that copies the sound, and records the videos."""
     asked: list[Path] = []
 
     def fake(face, audio, output, **options):

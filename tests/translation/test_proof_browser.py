@@ -1,4 +1,4 @@
-"""The page to proof-read in Chromium, from a file: lines played, corrected, and saved."""
+"""The proof-reading page in Chromium, from a file: lines are played, corrected, and saved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def proof(tmp_path_factory) -> tuple[Path, object, Beeps]:
-    """A page beside a talk and its dub, the options of the translation, and what spoke it."""
+    """A page with a talk and its dub, the options of the translation, and its speech engine."""
     folder = tmp_path_factory.mktemp("proof")
     video = make_talk(folder / "talk #1.mp4")
     options, *_, spoken = engines(until="lips")
@@ -110,7 +110,7 @@ def test_a_picture_has_no_bars_on_a_phone(chromium, proof) -> None:
     page.set_viewport_size({"width": 400, "height": 1600})
     page.wait_for_function("document.querySelector('video').videoWidth")
     box = page.locator("video").first.bounding_box()
-    assert box["width"] == pytest.approx(box["height"], abs=1)  # as the video is
+    assert box["width"] == pytest.approx(box["height"], abs=1)  # square, like the video
 
 
 @pytest.mark.parametrize("width", [1200, 400])
@@ -124,7 +124,7 @@ def test_a_line_is_played(chromium, proof, width) -> None:
     page.wait_for_function("document.querySelectorAll('video')[1].paused")
     (dub, _), (_, end) = page.evaluate(at)
     assert dub
-    assert 3.0 <= end < 4.5  # a slow machine sees the end late
+    assert 3.0 <= end < 4.5  # a slow machine notices the end late
     page.locator("button[data-film=text]").nth(2).click()
     page.wait_for_function("document.querySelectorAll('video')[0].currentTime > 3.5")
     page.keyboard.press("Escape")

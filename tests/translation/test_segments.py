@@ -1,10 +1,10 @@
-"""Words to lines."""
+"""Grouping words into lines."""
 
 from lipsync.translation.segments import LONGEST, PAUSE, Word, lines
 
 
 def spoken(text: str, each: float = 0.4, start: float = 0.0) -> list[Word]:
-    """Words in a row, each as long, as recognisers give them: with a space before."""
+    """Consecutive words of equal length, with a leading space as from recognisers."""
     parts = text.split()
     return [Word(start + k * each, start + (k + 1) * each, f" {w}") for k, w in enumerate(parts)]
 

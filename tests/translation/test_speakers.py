@@ -1,4 +1,4 @@
-"""Two people, two languages: who says what, each with a voice and lips of their own."""
+"""Two speakers: who says each line, with separate voices and lips."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LINES = (  # who says them, and when
     (0, 0.4, 2.2, "good morning"),
     (1, 2.6, 4.4, "how are you"),
     (0, 4.8, 6.6, "thank you all"),
-    (1, 8.4, 9.8, "they are gone"),  # the second shot shows the first head alone
+    (1, 8.4, 9.8, "they are gone"),  # the second shot shows only the first head
 )
 HEARD = tuple(Segment(start, end, text) for _, start, end, text in LINES)
 SECONDS, CUT = 10.0, 8.0
 
 
 class Heads(Detector):
-    """Two heads, in the second shot the left one alone."""
+    """Two heads; the second shot shows only the left one."""
 
     name = "heads"
 
@@ -44,7 +44,7 @@ class Heads(Detector):
 
 @pytest.fixture(scope="module")
 def panel(tmp_path_factory) -> Path:
-    """Two generated heads with generated voices, each brighter as its voice is louder."""
+    """Two synthetic heads with synthetic voices, each as bright as its voice is loud."""
     path = tmp_path_factory.mktemp("panel") / "panel.mp4"
     clips = [make_clip(seed=2, speaker=k, clip=0, seconds=2.5, size=SIDE) for k in (0, 1)]
     heads = [next(clip.frames).astype(np.float32) for clip in clips]
@@ -72,7 +72,7 @@ def panel(tmp_path_factory) -> Path:
 
 
 class Marks:
-    """A voice that keeps what it was given as reference."""
+    """A voice that records its references."""
 
     def __init__(self, name: str) -> None:
         self.name, self.references = name, []
@@ -126,13 +126,13 @@ def test_lips_move_while_their_owner_speaks_and_else_are_left_alone(panel, outpu
         near = np.any([(seconds > a - 0.5) & (seconds < b + 0.5) for a, b in said], axis=0)
         assert changed[inside, k].mean() > 0.95
         assert not changed[~near, k].any()
-    assert not changed[seconds > CUT].any()  # the line that nobody in the picture says
+    assert not changed[seconds > CUT].any()  # the line of an invisible speaker
     heard = read_audio(output, RATE)
     assert np.abs(heard[round(8.6 * RATE) : round(9.0 * RATE)]).max() > 0.02
 
 
 def test_lines_off_screen_by_a_speaker_embedding(panel, output, judged, monkeypatch) -> None:
-    """It hears the line that nobody is seen to say in the voice of the first speaker."""
+    """The line without a visible speaker is recognised by the first speaker's voice."""
     translate(panel, output, options(until="speakers"))
     model, heard = output.with_suffix(".onnx"), []
     model.write_bytes(b"a network")
@@ -190,7 +190,7 @@ def test_refused_options() -> None:
 
 
 def test_lines_of_one_voice_are_grouped() -> None:
-    """Six voices of the generated corpus, two at a time, three lines each."""
+    """Six voices of the sample corpus, two at a time, three lines each."""
     right = []
     for one, other in ((0, 1), (2, 3), (4, 5)):
         people = [one, other, one, one, other, other]
@@ -216,7 +216,7 @@ def test_faces_decide_where_they_are_seen() -> None:
 
 
 def test_a_voice_like_that_of_a_face_which_is_silent_is_somebody_else() -> None:
-    """Lines 1 and 3 are of a face that is seen throughout; 2 and 4 of a voice much like its own."""
+    """Lines 1 and 3 belong to a face that is always visible; 2 and 4 to a very similar voice."""
     rng = np.random.default_rng(0)
     voices = [rng.normal(level, 1, (50, 13)) for level in (0, 0.5, 0, 0.2)]
     shot, own, other = SimpleNamespace(start=0), 0.5, -0.05
@@ -230,8 +230,8 @@ def test_a_voice_like_that_of_a_face_which_is_silent_is_somebody_else() -> None:
     assert set(doubted) == {(0, 1), (2, 1), (0, 3), (2, 3)}
     assert cluster(voices, 2, said, doubted=doubted) == [0, 1, 0, 1]
     unsure = [replace(piece, fits={0: 0.2 if piece.line % 2 == 0 else -0.05}) for piece in pieces]
-    assert _silent(unsure, said) == []  # a face that the judge can hardly follow
-    clear = [voices[0], voices[0] + 5, voices[2], voices[2] + 0.1]  # the judge errs
+    assert _silent(unsure, said) == []  # a face with low scores throughout
+    clear = [voices[0], voices[0] + 5, voices[2], voices[2] + 0.1]  # the judge is wrong
     assert cluster(clear, 2, said, doubted=doubted) == [0, 1, 0, 0]
 
 

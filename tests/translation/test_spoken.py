@@ -1,4 +1,4 @@
-"""Numbers and abbreviations in words."""
+"""Numbers and abbreviations written out as words."""
 
 import sys
 

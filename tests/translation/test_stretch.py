@@ -1,4 +1,4 @@
-"""Time-stretch: the length changes, pitch and level do not."""
+"""Time stretching: the length changes, pitch and level do not."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_a_tone_stays_at_its_pitch(speed: float, hertz: float) -> None:
 
 
 def test_events_come_as_much_sooner() -> None:
-    """Bursts at 0.5 and 1.5 s are heard at 0.4 and 1.2 s at a speed of 1.25."""
+    """Bursts at 0.5 and 1.5 s move to 0.4 and 1.2 s at a speed of 1.25."""
     wave = np.zeros(2 * RATE, np.float32)
     for at in (0.5, 1.5):
         start = round(at * RATE)

@@ -1,4 +1,4 @@
-"""SRT and VTT as people save them."""
+"""SRT and VTT files with common irregularities."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_an_srt_that_is_not_quite_one(tmp_path: Path) -> None:
     text = SRT.replace("00:00:01,000 --> 00:00:02,500", "0:01.0 --> 00:02,5")  # hours missing
     text = text.replace("everybody</i>.\n\n", "everybody</i>.\n")  # no empty line between
     assert read(tmp_path / "a.srt", text) == EXPECTED
-    text = SRT.replace("morning,\n", "morning,\n\n")  # one in the middle of a text
+    text = SRT.replace("morning,\n", "morning,\n\n")  # an empty line within a text
     assert read(tmp_path / "a.srt", "\n\n" + text) == EXPECTED
     assert read(tmp_path / "a.srt", SRT.replace("1\n00", "00").replace("2\n00", "00")) == EXPECTED
     year = SRT.replace("Good morning,\n<i>everybody</i>.", "1984")

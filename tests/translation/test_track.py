@@ -1,4 +1,4 @@
-"""Lines in their places, and the background without its speech."""
+"""Lines at their times, and the background without speech."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_what_reaches_beyond_the_end_is_cut() -> None:
 
 
 def test_background_goes_on_where_speech_is_taken_out() -> None:
-    """A hum of 120 Hz all along, speech of 700 Hz from 1 to 2 s: the hum stays, the speech goes."""
+    """A constant hum of 120 Hz, speech of 700 Hz from 1 to 2 s: only the speech is removed."""
     hum = tone(3.0, 120.0, RATE, 0.02)
     noise = 1e-3 * np.random.default_rng(1).standard_normal(3 * RATE)
     wave = (hum + noise).astype(np.float32)

@@ -30,7 +30,7 @@ def talk(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def faked(monkeypatch) -> None:
-    """Engines of every stage that need no package."""
+    """Engines for every stage that need no package."""
     loaded = {"recognise": Hears(), "translate": Reverses(), "speak": Beeps()}
     monkeypatch.setattr(
         "lipsync.translation.job.choose",

@@ -1,4 +1,4 @@
-"""What cannot be translated, or must not be overwritten, is said and left as it is."""
+"""Refusals: inputs that cannot be translated, and files that must not be overwritten."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_line_that_cannot_fit_is_named_and_the_rest_kept(video: Path, output: 
 
 
 def test_a_line_that_cannot_fit_is_offered_shorter(tmp_path: Path, output: Path) -> None:
-    """The translator's own translations that fit; without them, how much is too much."""
+    """Suggests the translator's alternatives that fit; without any, states the excess."""
 
     class Knows(Reverses):
         def n_best(self, text: str, source: str, target: str) -> list[str]:

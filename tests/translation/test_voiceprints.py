@@ -1,4 +1,4 @@
-"""Voices by a speaker embedding: a stand-in for one, made here, in sherpa-onnx itself."""
+"""Speaker embeddings with a tiny network made by the test, run by sherpa-onnx."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METADATA = {
 
 
 def embedding(path: Path, metadata: dict = METADATA) -> Path:
-    """A network that gives the mean of its frames, whose bands are logarithms of energy."""
+    """A network that returns the mean of its log-energy frames."""
     value = helper.make_tensor_value_info
     axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
     node = helper.make_node("ReduceMean", ["x", "axes"], ["embedding"], keepdims=0)
@@ -73,7 +73,7 @@ def test_lines_are_grouped_by_the_angle_of_their_voiceprints() -> None:
 
 
 def test_an_odd_line_does_not_stay_alone() -> None:
-    """Two voices of four lines each, and one line of the second that is far from the rest of it."""
+    """Two voices with four lines each; one line of the second is an outlier."""
     noise = np.random.default_rng(0).normal(0, 1, (9, 50, 13))
     noise[4:, :, 0] += 4
     noise[8, :, 1] += 5

@@ -1,4 +1,4 @@
-"""A talk of a few seconds, and engines that do what a test can predict and count what they did."""
+"""A talk of a few seconds, and predictable engines that count their calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tone(seconds: float, hertz: float = 200.0, rate: int = RATE, level: float = 
 
 
 def make_talk(path: Path, seconds: float = 5.0, lines=HEARD, level: float = 0.3) -> Path:
-    """A grey video at 25 fps that sounds where the lines are."""
+    """A grey video at 25 fps with sound during the lines."""
     wave = np.zeros(round(seconds * RATE), np.float32)
     for line in lines:
         at, end = round(line.start * RATE), round(line.end * RATE)
@@ -42,7 +42,7 @@ def make_talk(path: Path, seconds: float = 5.0, lines=HEARD, level: float = 0.3)
 
 
 class Hears:
-    """A recogniser that hears what it is told."""
+    """A recogniser with a preset transcript."""
 
     def __init__(self, lines=HEARD, language: str = "en", doubt: str = "") -> None:
         self.name, self.calls = "hears", 0
@@ -57,7 +57,7 @@ class Hears:
 
 
 class Reverses:
-    """A translator that writes every line backwards; ``fail_at`` stops it as Ctrl-C would."""
+    """A translator that reverses every line; ``fail_at`` stops it as Ctrl-C would."""
 
     def __init__(self, name: str = "reverses", fail_at: int | None = None) -> None:
         self.name, self.seen, self.fail_at = name, [], fail_at
@@ -70,7 +70,7 @@ class Reverses:
 
 
 class Beeps:
-    """A speaker that sounds for 0.05 s a letter, at a pitch that tells the text."""
+    """A speech engine that beeps for 0.05 s per letter, at a pitch that encodes the text."""
 
     def __init__(self, name: str = "beeps", seconds: float = 0.05) -> None:
         self.name, self.seen, self.seconds = name, [], seconds
@@ -81,7 +81,7 @@ class Beeps:
 
 
 def hertz(text: str) -> float:
-    """The pitch at which :class:`Beeps` says a text."""
+    """The pitch at which :class:`Beeps` speaks a text."""
     return 200.0 + sum(map(ord, text)) % 97 * 5
 
 
@@ -92,14 +92,14 @@ def pitch(wave: np.ndarray, rate: int) -> float:
 
 
 def engines(**changes) -> tuple[Options, Hears, Reverses, Beeps]:
-    """Options with engines of this file, up to the fit, and the engines."""
+    """Options with the engines of this file, up to the fit stage, and the engines."""
     heard, turned, spoken = Hears(), Reverses(), Beeps()
     values = {"asr": heard, "translator": turned, "tts": spoken, "until": "fit"}
     return Options(to="es", **(values | changes)), heard, turned, spoken
 
 
 def edit(path: Path, change: Callable[[str], str]) -> None:
-    """Change a text file as an editor does."""
+    """Change a text file as an editor would."""
     before = path.read_text(encoding="utf-8")
     after = change(before)
     assert after != before, "the edit changed nothing"

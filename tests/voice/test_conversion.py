@@ -1,4 +1,4 @@
-"""Another voice: by a reference, and by a network."""
+"""Voice conversion: by a reference, and by a network."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def median_pitch(wave: np.ndarray, rate: int = RATE) -> float:
 
 
 def average(wave: np.ndarray) -> np.ndarray:
-    """Mean envelope of the voiced frames in dB to 5 kHz, its own mean taken off."""
+    """Mean envelope of the voiced frames in dB up to 5 kHz, with its mean removed."""
     speech = analyse(wave)
     mean = speech.envelope[speech.voiced].mean(axis=0)[:320] * 10 / np.log(10)
     return mean - mean.mean()

@@ -37,7 +37,7 @@ def test_every_weight_can_learn():
     features = torch.randn(2, 8, 32)
     (network(features, 0) * torch.randn(2, 8, 32) + network(features, 1)).square().sum().backward()
     idle = [name for name, p in network.named_parameters() if not p.grad.any()]
-    # a bias in front of an instance norm is taken out again by its mean
+    # instance norm removes the bias before it
     assert all(name.endswith("bias") for name in idle), idle
 
 

@@ -1,4 +1,4 @@
-"""Speech taken apart and put together."""
+"""Analysis and synthesis of speech."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_noise_and_silence_have_no_pitch():
 
 def test_the_envelope_is_that_of_the_filter_without_its_harmonics():
     pulses = np.zeros(RATE)
-    pulses[::100] = 10.0  # 160 Hz, unit power a sample
+    pulses[::100] = 10.0  # 160 Hz, unit power per sample
     poles = np.poly([0.97 * np.exp(2j * np.pi * f / RATE) for f in (700, -700, 1800, -1800)]).real
     wave = lfilter([1.0], poles, pulses)
     found = spectral_envelope(wave, np.full(201, 160.0))[50:150].mean(axis=0)
@@ -64,7 +64,7 @@ def test_there_and_back_keeps_pitch_envelope_and_loudness():
     both = speech.voiced & again.voiced
     assert both.mean() > 0.9 * speech.voiced.mean()
     assert np.median(np.abs(np.log2(again.pitch[both] / speech.pitch[both]))) * 1200 < 10
-    low = slice(0, 256)  # to 4 kHz, where these voices have their power
+    low = slice(0, 256)  # up to 4 kHz, where these voices have most of their power
     difference = np.abs(again.envelope - speech.envelope)[both][:, low]
     assert np.median(difference) * 10 / np.log(10) < 2.0  # dB
     np.testing.assert_array_equal(made, synthesise(speech))

@@ -1,4 +1,4 @@
-"""The classifier that says whose speech it is."""
+"""The speaker classifier."""
 
 import pytest
 import torch

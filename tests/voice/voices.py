@@ -1,4 +1,4 @@
-"""Synthetic speakers: pulses through formants, with pauses and breath."""
+"""Synthetic speakers: pulses filtered by formants, with pauses and breath."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def speak(seconds: float, pitch: float = 120.0, tract: float = 1.0, seed: int = 
 
 
 def write_speakers(root: Path, clips: int = 4, seconds: float = 0.9) -> Path:
-    """``<root>/{low,high}/<clip>.wav``: two speakers an octave and a vocal tract apart."""
+    """``<root>/{low,high}/<clip>.wav``: two speakers, an octave apart, with different tracts."""
     for name, pitch, tract, seed in (("low", 110.0, 1.0, 0), ("high", 220.0, 1.17, 100)):
         (root / name).mkdir(parents=True)
         for i in range(clips):

@@ -1,1 +1,1 @@
-"""The bench: a folder of dubs from any systems in, one page out."""
+"""The benchmark: takes a folder of dubs from any systems, writes one page."""

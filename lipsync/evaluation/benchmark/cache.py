@@ -1,4 +1,4 @@
-"""What was scored once is not scored again: rows by the content of the files they are of."""
+"""A cache of scores, keyed by the content of the scored files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lipsync.evaluation.text import write_json
 
 
 class ScoreCache:
-    """Rows in ``FOLDER/scores``, one file a piece of work, each written whole.
+    """Rows in ``FOLDER/scores``, one file per scoring job, each written atomically.
 
     Args:
-        folder: where they are kept.
-        settings: all that numbers depend on beside the files; of others nothing is found.
+        folder: the benchmark's output folder.
+        settings: everything except the files that the numbers depend on; part of the cache key.
     """
 
     def __init__(self, folder: Path, settings: str) -> None:
@@ -34,16 +34,16 @@ class ScoreCache:
         kinds: Sequence[str],
         make: Callable[[], list[Row]],
     ) -> list[Row]:
-        """The rows of a clip that ``make`` would give, or gave before.
+        """The rows of a clip, from the cache or from ``make``.
 
-        Where it cannot, a row of each of ``kinds`` says why.
+        If ``make`` fails, there is one row for each of ``kinds``, with the reason.
 
         Args:
-            what: which work it is.
-            files: what it is done on; another name or place of a file changes nothing.
-            name: of the clip.
+            what: name of the scoring job.
+            files: the files scored; only their content matters, not their names or paths.
+            name: name of the clip.
             kinds: the sets of the rows.
-            make: gives a row of each; called where nothing is kept.
+            make: returns one row per set; called on a cache miss.
         """
         key = hashlib.sha256(self.settings.encode())
         try:
@@ -65,7 +65,7 @@ class ScoreCache:
 
 
 def _read(path: Path) -> list[Row] | None:
-    """None where there are no rows, or the file is damaged."""
+    """None if there is no such file, or it is damaged."""
     try:
         return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What the numbers of a bench say that a mean of distances does not."""
+"""Findings of a benchmark that a mean distance does not show."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MUCH = {
     "motion_correlation": "moves like the old mouth",
     "silent_share": "moves the mouth under silence",
 }
-"""Measures that are 0 of a mouth that obeys the new sound alone, and 1 of the old mouth."""
+"""Measures that are 0 for a mouth that follows only the new sound, and 1 for the old mouth."""
 
 
 def findings(numbers: BenchNumbers, system: str) -> list[str]:
-    """One line each, none where nothing stands out."""
+    """One line per finding; empty if nothing stands out."""
     said = []
     nearer = numbers.compare((system, "distance"), (OLD_VIDEO, "distance"))
     found_in = numbers.compare((OLD_VIDEO, _NEW), (system, _NEW))

@@ -1,13 +1,13 @@
-"""The folder of a bench: real videos, dubs of several systems, new sounds, and who is who.
+"""The folder of a benchmark: real videos, dubs by several systems, new sounds and metadata.
 
 ::
 
-    FOLDER/real/NAME.mp4             the videos that were dubbed, with their own sound
-    FOLDER/SYSTEM/NAME.mp4           their dubs, a folder a system
+        FOLDER/real/NAME.mp4             the videos that were dubbed, with their own sound
+        FOLDER/SYSTEM/NAME.mp4           their dubs, one folder per system
     FOLDER/SYSTEM/silent/NAME.mp4    optional: dubbed with silence
-    FOLDER/sound/NAME.wav            optional: the new sounds; else the dubs' own tracks
+        FOLDER/sound/NAME.wav            optional: the new sounds; by default the dubs' own tracks
     FOLDER/clips.csv                 optional: name, speaker, and columns to group by; for a lip
-                                     reader text (of the new sound) and real_text (of the old)
+                                         reader, text (of the new sound) and real_text (of the old)
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SOUND = "sound"
 SPEAKER = "speaker"
 TEXT, REAL_TEXT = "text", "real_text"
 TEXTS = (TEXT, REAL_TEXT)
-"""Columns of what is said, by which nothing is grouped."""
-_OTHERS = {REAL, SOUND}  # folders that are no systems
+"""Columns with transcripts, which are not grouped by."""
+_OTHERS = {REAL, SOUND}  # folders that are not systems
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class BenchClip:
     """A real video and its dubs.
 
     Attributes:
-        name: of all its files, without their endings.
+        name: file name of all its files, without the suffix.
         real: the video that was dubbed.
-        sound: the new sound; None where the dubs' own tracks are.
+        sound: the new sound; None if it is in the dubs' own tracks.
         dubs: system -> its dub.
         silent: system -> its dub with silence.
-        groups: what ``clips.csv`` says of it.
-        texts: what is said in the new sound and in the real video; empty where nobody says.
+        groups: its other columns in ``clips.csv``.
+        texts: transcripts of the new sound and of the real video; empty if not given.
     """
 
     name: str
@@ -55,7 +55,7 @@ class BenchClip:
 
 @dataclass(frozen=True)
 class BenchFolder:
-    """What :func:`read_folder` finds; ``problems`` are rows of files that have no part in it."""
+    """What :func:`read_folder` finds; ``problems`` are rows for files that cannot be used."""
 
     systems: list[str]
     clips: list[BenchClip]
@@ -65,17 +65,17 @@ class BenchFolder:
 def read_folder(
     folder: str | Path, systems: Sequence[str] | None = None, output: str | Path | None = None
 ) -> BenchFolder:
-    """Read the folder of a bench.
+    """Read the folder of a benchmark.
 
     Args:
         folder: laid out as above.
-        systems: those that are wanted; all of them where not given.
-        output: is no system where it lies in the folder.
+        systems: the systems to read; all by default.
+        output: the output folder; if it lies inside ``folder``, it is not taken for a system.
 
     Raises:
-        ConfigError: no such folder, one without real videos, without a system or without a dub, a
-            system that is not there.
-        MediaError: a ``clips.csv`` of another form.
+        ConfigError: no such folder, one without real videos, systems or dubs, or an unknown
+            system.
+        MediaError: a malformed ``clips.csv``.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -100,7 +100,7 @@ def read_folder(
         )
     silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in wanted}
     sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
-    named = {(row.set, row.video) for row in problems}  # alike
+    named = {(row.set, row.video) for row in problems}
     for system, found in dubs.items():
         for name in found.keys() - real.keys():
             problems.append(Row(system, name, 0, problem="no real video of this name"))
@@ -148,7 +148,7 @@ def _videos(folder: Path, kind: str, problems: list[Row]) -> dict[str, Path]:
 def files_by_name(
     folder: Path, suffixes: set[str], kind: str, problems: list[Row]
 ) -> dict[str, Path]:
-    """Name -> file; files that are named alike are problems, and none of them is taken."""
+    """Name -> file; files with the same name are reported as problems and left out."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in suffixes and not path.name.startswith("."):
@@ -163,7 +163,7 @@ def files_by_name(
 
 
 def _groups(path: Path) -> dict[str, dict[str, str]]:
-    """What the columns of ``clips.csv`` say of each clip; empty without the file."""
+    """Clip -> its columns in ``clips.csv``; empty without the file."""
     found: dict[str, dict[str, str]] = {}
     for line, row in read_table(path, "name") if path.exists() else ():
         name = row.pop("name")

@@ -1,4 +1,4 @@
-"""Dubs for a bench by the command of any system: one call a clip, taken up where it stopped."""
+"""Dubs for a benchmark by any system's command: one call per clip, resumable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lipsync.media import probe, whole_file
 RECORD = "command.json"
 _PLACES = ("video", "sound", "output")
 _PLACE = re.compile(r"\{(" + "|".join(_PLACES) + r")\}")
-_TAIL, _SAID = 4096, 200  # bytes of what a command said that are read, characters shown
+_TAIL, _SAID = 4096, 200  # bytes read of a command's output, characters shown
 
 
 def make_dubs(
@@ -33,13 +33,13 @@ def make_dubs(
     command: str,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Dub the real videos of a bench's folder with its new sounds into ``FOLDER/NAME``.
+    """Dub the real videos of a benchmark folder with its new sounds into ``FOLDER/NAME``.
 
     Complete dubs of the same files are not made again. The command is called without a shell, once
     per clip, and succeeds if its exit code is 0 and the file can be read as a video.
 
     Args:
-        folder: folder of a bench, with ``real/`` and ``sound/``.
+        folder: folder of a benchmark, with ``real/`` and ``sound/``.
         name: name of the system.
         command: the program and its arguments, split as by a shell, with the placeholders
             ``{video}``, ``{sound}`` and ``{output}``.
@@ -49,8 +49,8 @@ def make_dubs(
         A row for each clip without a dub, with the reason.
 
     Raises:
-        ConfigError: a command without these placeholders or that cannot be run, a folder without
-            real videos or sounds, or with dubs made by another command, or no dub.
+        ConfigError: a command that lacks these placeholders or cannot be run, a folder without
+            real videos or sounds or with dubs made by another command, or no dub was made.
     """
     folder, words = Path(folder), split_command(command)
     taken = {REAL, SOUND, *BASELINES}
@@ -76,7 +76,7 @@ def make_dubs(
             problems.append(Row(name, clip, 0, problem=problem_of(error)))
             continue
         finally:
-            with suppress(OSError):  # it holds something
+            with suppress(OSError):  # it is not empty
                 output.parent.rmdir()
         made[clip] = of
         write_json(folder / name / RECORD, {"command": command, "made": made})
@@ -90,7 +90,7 @@ def split_command(command: str) -> list[str]:
     """The program and its arguments.
 
     Raises:
-        ConfigError: quotes that do not end, or a place for a file that is not there.
+        ConfigError: unbalanced quotes, or a missing placeholder.
     """
     try:
         words = shlex.split(command)
@@ -103,11 +103,11 @@ def split_command(command: str) -> list[str]:
 
 
 def _make(words: list[str], video: Path, sound: Path, output: Path) -> None:
-    """Call the command; the dub appears whole.
+    """Run the command; the dub appears only when it is complete.
 
     Raises:
-        MediaError: it failed, or wrote no video.
-        ConfigError: it cannot be run.
+        MediaError: the command failed, or wrote no video.
+        ConfigError: the command cannot be run.
     """
     with whole_file(output) as temporary, tempfile.TemporaryFile() as log:
         files = {"video": video, "sound": sound, "output": temporary}
@@ -130,10 +130,10 @@ def _make(words: list[str], video: Path, sound: Path, output: Path) -> None:
 
 
 def _made(folder: Path, command: str) -> dict[str, str]:
-    """Clip -> the files that its dub was made of, of those that this command made.
+    """Clip -> digests of the files that its dub was made from, for dubs made by this command.
 
     Raises:
-        ConfigError: dubs of another command, or of none.
+        ConfigError: the folder holds dubs that were not made by this command.
     """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -154,7 +154,7 @@ def _read(path: Path) -> str:
 
 
 def _last_line(log: IO[bytes]) -> str:
-    """What a command said last."""
+    """The last line that a command printed."""
     log.seek(0, 2)
     log.seek(max(0, log.tell() - _TAIL))
     lines = log.read().decode("utf-8", "replace").split("\n")

@@ -1,4 +1,4 @@
-"""The measures of the bench: how each reads, and which numbers are its 0 and its 1."""
+"""The measures of the benchmark: how to read each, and what its normalised 0 and 1 are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from lipsync.evaluation.rows import PICTURE, REAL, SILENT
 
 QUALITIES = (18, 23, 28)
-"""H.264 qualities (CRF) in which the real videos are written again."""
+"""H.264 CRF values at which the real videos are re-encoded."""
 RECOMPRESSED = tuple(f"{REAL}, crf {quality}" for quality in QUALITIES)
 OLD_VIDEO = "old video, new sound"
 BASELINES = {
@@ -20,23 +20,23 @@ BASELINES = {
     OLD_VIDEO: "the real videos, unchanged, under the new sound: the worst that a dub can be",
 }
 SILENCED = f" ({SILENT})"
-"""Behind a system's name: its dubs with silence."""
+"""Suffix of a system's name for its dubs with silence."""
 Reference = tuple[str, str] | float | None
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of a dub.
+    """A measure of dubs.
 
     Attributes:
-        name: as in ``numbers.csv``.
-        title: as in tables.
-        about: how it reads.
+        name: its column in ``numbers.csv``.
+        title: its name in tables.
+        about: how to read it.
         kind: the table that it is in.
-        zero, one: what is 0 and 1 of it normalised: a baseline and its measure, or a number; None
-            where there is no such thing.
-        digits: shown after the point.
-        share: whether it is 0 or 1 of each dub.
+        zero, one: what normalisation maps to 0 and to 1: a (baseline, measure) pair or a number;
+            None if there is no such reference.
+        digits: decimal places shown.
+        share: whether it is either 0 or 1 for each dub.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Measure:
     share: bool = False
 
     def worse(self, value: float | None, real: float | None) -> float | None:
-        """A number that is the larger, the worse a clip's value is, as the title's arrow says.
+        """How bad a clip's value is (larger is worse), by the arrow in the title.
 
-        Without an arrow it is the distance from the aim, or from the real video's value; None
-        where that, or the value, is not known.
+        Without an arrow it is the distance from the target or from the real video's value; None
+        if that or the value is unknown.
         """
         aim = self.zero if isinstance(self.zero, float) else real
         if value is None or "↓" in self.title:

@@ -1,4 +1,4 @@
-"""The numbers of a bench: means, on a scale between baselines, codec drift, comparisons."""
+"""The numbers of a benchmark: means, normalised means, codec drift, comparisons."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from lipsync.metrics.statistics import (
 )
 
 Values = Mapping[str, float]
-"""Clip -> number."""
+"""Clip -> value."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class BenchNumbers:
     """Scores of several systems' dubs beside the baselines.
 
     Attributes:
-        rows: one a clip and system or baseline; those that could not be scored name the problem.
-        systems: their names.
-        clips: clip -> what ``clips.csv`` says of it.
+        rows: one per clip and system or baseline; rows without scores name the problem.
+        systems: names of the systems.
+        clips: clip -> its columns in ``clips.csv``.
         judge, protocol, vshift: as in a :class:`lipsync.evaluation.Report`.
         settings: what else the numbers depend on.
         judge_trained: system -> whether the judge took part in its training: "yes", "no" or
@@ -63,50 +63,50 @@ class BenchNumbers:
 
     @property
     def kinds(self) -> list[str]:
-        """Systems and baselines, as tables show them."""
+        """Systems and baselines, in the order of the tables."""
         return [REAL, *self.systems, *RECOMPRESSED, OLD_VIDEO]
 
     @property
     def measures(self) -> list[Measure]:
-        """Those that any system has a number of."""
+        """The measures for which any system has a value."""
         return [m for m in MEASURES if any(self.values(s, m.name) for s in self.systems)]
 
     @property
     def speakers(self) -> dict[str, str] | None:
-        """Clip -> speaker; None where nobody says."""
+        """Clip -> speaker; None if no speaker is given."""
         found = {name: about.get(SPEAKER, "") for name, about in self.clips.items()}
         return found if any(found.values()) else None
 
     @property
     def independence(self) -> dict[str, str]:
-        """System -> that the judge trained it, or that it is unknown; not of others."""
+        """System -> a warning if the judge trained it, or if that is unknown."""
         told = {s: independence(how, self.judge, s) for s, how in self.judge_trained.items()}
         return {system: line for system, line in told.items() if line}
 
     @property
     def left_out(self) -> list[Row]:
-        """The rows that name a problem."""
+        """The rows without scores, each with its problem."""
         return [row for row in self.rows if row.problem]
 
     @cached_property
     def _numbers(self) -> dict[str, dict[str, Values]]:
-        """Kind -> measure -> clip -> number."""
+        """Kind -> measure -> clip -> value."""
         found: dict[str, dict[str, dict[str, float]]] = {}
         for row in self.rows:
-            kind = row.set.removesuffix(SILENCED)  # which are a system's own
+            kind = row.set.removesuffix(SILENCED)  # dubs with silence have measures of their own
             for name, value in row_values(row).items():
                 found.setdefault(kind, {}).setdefault(name, {})[row.video] = value
         return found
 
     def values(self, kind: str, measure: str, within: Iterable[str] | None = None) -> Values:
-        """Clip -> number of a measure, of a system or baseline."""
+        """Clip -> value of a measure, for a system or baseline."""
         found = self._numbers.get(kind, {}).get(measure, {})
         return found if within is None else {n: found[n] for n in within if n in found}
 
     def mean(
         self, kind: str, measure: Measure, within: Iterable[str] | None = None
     ) -> Interval | None:
-        """Over the clips that have a number, or those of them that are ``within``."""
+        """The mean over the clips that have a value, optionally only those ``within``."""
         values = self.values(kind, measure.name, within)
         if not values:
             return None
@@ -114,9 +114,9 @@ class BenchNumbers:
         return interval(list(values.values()), self._clusters(values))
 
     def normalised(self, kind: str, measure: Measure) -> Interval | None:
-        """The mean, on a scale on which the real videos are 0 and the worst baseline is 1.
+        """The mean, scaled so that the real videos are at 0 and the worst baseline is at 1.
 
-        None where these two are not defined, or not told apart.
+        None if either is undefined, or if they do not differ clearly.
         """
         zero, one = (self._reference(of) for of in (measure.zero, measure.one))
         values = self.values(kind, measure.name)
@@ -124,7 +124,7 @@ class BenchNumbers:
         gaps = {n: one[n] - zero[n] for n in names}
         if not gaps or not _apart(gaps, self.speakers):
             return None
-        if measure.share:  # whose interval is never of width 0
+        if measure.share:  # keep its interval, which never has width 0
             low, high = (float(np.mean([of[n] for n in names])) for of in (zero, one))
             mean = self.mean(kind, measure, names)
             ends = sorted((end - low) / (high - low) for end in (mean.low, mean.high))
@@ -135,7 +135,7 @@ class BenchNumbers:
         )
 
     def drift(self, measure: Measure) -> float | None:
-        """The most by which a mean of the real videos moves as they are written again."""
+        """The largest change in the real videos' mean when they are re-encoded."""
         real = self.values(REAL, measure.name)
         moved = [
             abs(float(np.mean([again[n] - real[n] for n in again if n in real])))
@@ -145,7 +145,8 @@ class BenchNumbers:
         return max(moved, default=None)
 
     def drifts(self, measure: Measure) -> bool:
-        """Whether that is more than systems differ, or a single one from the real videos."""
+        """Whether the drift exceeds the largest difference between systems, or between a single
+        system and the real videos."""
         others = self.systems if len(self.systems) > 1 else [*self.systems, REAL]
         gaps = []
         for pair in combinations(others, 2):
@@ -157,21 +158,21 @@ class BenchNumbers:
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], dict[str, Comparison]]:
-        """Two systems -> measure -> the second less the first, on the clips of both.
+        """Two systems -> measure -> second minus first, paired by clip.
 
-        Verdicts are with regard to how many measures there are of a kind.
+        Verdicts are Holm-corrected over the measures of a kind.
         """
         return {pair: self._compared(*pair) for pair in combinations(self.systems, 2)}
 
     @property
     def as_report(self) -> Report:
-        """The real videos beside another sound, as a report of them would have it."""
+        """The real videos with their own and with another sound, as a report."""
         names = {REAL: REAL, OLD_VIDEO: COPIED}
         rows = [replace(row, set=names[row.set]) for row in self.rows if row.set in names]
         return Report(rows, self.judge, self.protocol, self.vshift)
 
     def check(self) -> None:
-        """Refuse a bench in which no dub could be scored.
+        """Refuse a benchmark in which no dub could be scored.
 
         Raises:
             ConfigError: names the first problem.
@@ -186,7 +187,7 @@ class BenchNumbers:
 
     @property
     def columns(self) -> list[str]:
-        """Columns of ``clips.csv`` by which means are given, too."""
+        """Columns of ``clips.csv`` to group means by."""
         names = dict.fromkeys(column for about in self.clips.values() for column in about)
         return [column for column in names if column != SPEAKER]
 
@@ -200,7 +201,7 @@ class BenchNumbers:
 
     @cached_property
     def scales(self) -> dict[str, tuple[float, float]]:
-        """Measure -> the means of what is 0 and 1 of it, where there are such."""
+        """Measure -> the means that are normalised to 0 and to 1, where both exist."""
         found = {}
         for m in self.measures:
             if any(self.normalised(system, m) for system in self.systems):
@@ -210,7 +211,7 @@ class BenchNumbers:
         return found
 
     def _reference(self, of: Reference) -> Values:
-        """Clip -> what is 0, or 1, of a measure."""
+        """Clip -> the value that is normalised to 0, or to 1."""
         if isinstance(of, tuple):
             return self.values(*of)
         return {} if of is None else dict.fromkeys(self.clips, of)
@@ -228,7 +229,7 @@ class BenchNumbers:
         return found
 
     def compare(self, first: tuple[str, str], second: tuple[str, str]) -> Comparison | None:
-        """Two (kind, measure) on the clips that have both; None where no clip has."""
+        """Compare two (kind, measure) pairs on the clips that have both; None if there are none."""
         sides = self.values(*first), self.values(*second)
         return compare_paired(*sides, self.speakers) if sides[0].keys() & sides[1].keys() else None
 
@@ -241,6 +242,6 @@ def _apart(gaps: Values, clusters: Mapping[str, str] | None) -> bool:
 
 
 def row_values(row: Row) -> dict[str, float]:
-    """Measure -> number of a row."""
+    """Measure -> value, for one row."""
     found = {name: getattr(row, name) for name in ("distance", "confidence", "offset")}
     return {name: value for name, value in (found | row.picture).items() if value is not None}

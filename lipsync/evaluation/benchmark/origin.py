@@ -1,4 +1,4 @@
-"""Did the judge take part in the training of a system? By what its dubs say of their generator."""
+"""Did the judge take part in training a system? Answered from its dubs' generator metadata."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lipsync.evaluation.judge import Judge
 
 
 def trained_by(judge: Judge, dubs: Iterable[Path]) -> str:
-    """ "yes", "no", or "unknown": of the first dub that names a generator that is here.
+    """ "yes", "no" or "unknown", for the first dub that names a generator found locally.
 
-    A generator is looked up among bundled models and files, and nothing is fetched.
+    Only bundled models and local files are searched; nothing is downloaded.
     """
     for dub in dubs:
         try:

@@ -1,4 +1,4 @@
-"""The page of a bench: what stands out, tables, plots, and clips side by side."""
+"""The page of a benchmark: findings, tables, plots, and clips side by side."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FILMS = 3
 
 @dataclass(frozen=True)
 class Film:
-    """A clip of the page: paths relative to it, and what is seen."""
+    """A clip on the page: paths relative to the page, and a caption."""
 
     video: str
     poster: str
@@ -36,7 +36,7 @@ class Film:
 
 
 def save_page(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> Path:
-    """Write ``index.html`` into a folder, whole, and the clips that it shows beside it."""
+    """Write ``index.html`` and the clips that it shows into a folder."""
     tables = {
         kind: (title, [m for m in result.measures if m.kind == kind])
         for kind, title in KINDS.items()
@@ -81,7 +81,7 @@ def _scale_plot(result: BenchResult) -> str:
             if (mean := of[system]) is None:
                 continue
             down = place + 0.5 * ((number + 1) / (len(result.systems) + 1) - 0.5)
-            # An interval that leaves the picture would make all others small.
+            # An interval that went off the plot would squash all the others.
             axes.plot(np.clip([mean.low, mean.high], -0.75, 2.25), [down] * 2, color=colour)
             axes.plot(np.clip(mean.mean, -0.75, 2.25), down, "o", color=colour, markersize=5)
     for system, colour in _colours(result).items():
@@ -93,7 +93,7 @@ def _scale_plot(result: BenchResult) -> str:
 
 
 def _distance_plot(result: BenchResult) -> str:
-    """Every clip's distance, a strip a system, between the baselines."""
+    """Every clip's distance, one strip per system, between the baselines."""
     colours = {REAL: _BASELINES[REAL], **_colours(result), OLD_VIDEO: _BASELINES[OLD_VIDEO]}
     figure = Figure(figsize=(9, 0.9 + 0.35 * len(colours)), layout="constrained")
     axes = figure.subplots()
@@ -108,7 +108,7 @@ def _distance_plot(result: BenchResult) -> str:
 
 
 def _films(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> list[Film]:
-    """The clips of least, middle and largest distance that all systems have."""
+    """Clips with the smallest, median and largest distance among those that all systems have."""
     values = [result.values(system, "distance") for system in result.systems]
     means = {
         clip.name: float(np.mean([of[clip.name] for of in values]))
@@ -129,7 +129,7 @@ def _films(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> lis
             if not (folder / poster).exists():
                 with whole_file(folder / poster) as temporary:
                     temporary.write_bytes(jpeg_bytes(next(read_frames(folder / video))[1]))
-        except LipsyncError:  # a film that is not there costs no numbers
+        except LipsyncError:  # the numbers do not depend on it
             continue
         told = ", ".join(
             f"{s} {of[clip.name]:.3f}" for s, of in zip(result.systems, values, strict=True)

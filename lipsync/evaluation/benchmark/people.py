@@ -1,8 +1,8 @@
-"""What people answered in a blind study: strengths of the systems, and who agrees with them.
+"""The answers of a blind study: strengths of the systems, and how metrics agree with people.
 
-Answers are brought to a scale by Bradley and Terry's model (Biometrika 1952): a system's strength
-is the log-odds by which it is preferred to another of strength 0, here the mean of all. "No
-difference" is half an answer for each. Intervals count people, not their answers.
+Answers are scaled with the Bradley-Terry model (Biometrika 1952): a system's strength is the
+log-odds of being preferred to one of strength 0, here the mean of all. "No difference" counts as
+half an answer for each. Intervals are over people, not answers.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lipsync.plain import plain
 
 _WORTH = {"left": 1.0, "same": 0.5, "right": 0.0}
 _PRIOR = 0.5
-"""Answers added for each side of a pair that was shown, so that every strength is finite."""
+"""Pseudo-answers added to each side of a pair that was shown, so that strengths stay finite."""
 _STEPS = 200
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One question on one pair: ``worth`` is 1 where ``first`` was preferred, 0 where not."""
+    """One answer about one pair; ``worth``: 1 if ``first`` was preferred, 0.5 for a tie, else 0."""
 
     person: str
     clip: str
@@ -54,7 +54,7 @@ class People:
 
     @property
     def questions(self) -> dict[str, str]:
-        """Those that were answered, as they were asked."""
+        """The questions that were answered, with their wording."""
         asked = {answer.question for answer in self.answers}
         return {name: text for name, text in QUESTIONS.items() if name in asked}
 
@@ -63,7 +63,7 @@ class People:
         return [answer for answer in self.answers if answer.question == question]
 
     def strengths(self, question: str) -> dict[str, Interval]:
-        """System, or baseline -> its strength, the strongest first."""
+        """System or baseline -> strength, strongest first."""
         answers = self.of(question)
         kinds = sorted({kind for answer in answers for kind in (answer.first, answer.second)})
         items = np.zeros((len(answers), len(kinds), len(kinds)))
@@ -83,7 +83,7 @@ class People:
         return dict(sorted(found.items(), key=lambda each: -each[1].mean))
 
     def preferred(self, question: str, kind: str) -> Interval:
-        """How often a system was preferred to what stood beside it, ties counted as half."""
+        """How often a system was preferred to its opponent, ties counting half."""
         worths, persons = [], []
         for answer in self.of(question):
             if kind in (answer.first, answer.second):
@@ -92,9 +92,9 @@ class People:
         return share_interval(np.array(worths), persons)
 
     def agreements(self, numbers: BenchNumbers) -> dict[str, dict[str, Interval]]:
-        """Question -> measure -> the share of answers that prefer what the measure calls better.
+        """Question -> measure -> share of answers that agree with the measure.
 
-        Answers of "no difference", and pairs of which the measure has no two numbers, are left out.
+        Answers of "no difference", and pairs without two values of the measure, are left out.
         """
         found: dict[str, dict[str, Interval]] = {question: {} for question in self.questions}
         for question, measure in product(found, numbers.measures):
@@ -114,9 +114,9 @@ class People:
         return found
 
     def each_other(self, question: str) -> Interval | None:
-        """How often two people agree on the same pair, the most that a measure can reach.
+        """How often two people agree on the same pair: the ceiling for any measure.
 
-        None where no two people preferred something of the same pair.
+        None if no two people stated a preference on the same pair.
         """
         pairs: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         for answer in self.of(question):
@@ -147,7 +147,7 @@ class People:
         return plain({"people": len(self.persons), "questions": told})
 
     def lines(self, numbers: BenchNumbers) -> list[str]:
-        """What they said, as text."""
+        """The results as text."""
         said, agree = [], self.agreements(numbers)
         for question, text in self.questions.items():
             strengths = "; ".join(f"{k} {s.text(2)}" for k, s in self.strengths(question).items())
@@ -159,12 +159,12 @@ class People:
 
 
 def bradley_terry(wins: np.ndarray) -> np.ndarray:
-    """Strengths of k systems, log-odds with mean 0, that make the answers most likely.
+    """Maximum-likelihood strengths of k systems: log-odds with mean 0.
 
-    By the iteration of Hunter (Annals of Statistics 2004), which rises in every step.
+    Uses the MM iteration of Hunter (Annals of Statistics 2004); no step lowers the likelihood.
 
     Args:
-        wins: (m, k, k) how often the first is preferred to the second, m studies at a time.
+        wins: (m, k, k) how often the first is preferred to the second, for m studies at once.
 
     Returns:
         (m, k).
@@ -183,12 +183,12 @@ def read_answers(files: Sequence[str | Path], folder: str | Path) -> People:
     """Read the files that the page of a study saved.
 
     Args:
-        files: one a person.
-        folder: the output folder of the bench that wrote the study.
+        files: one per person.
+        folder: the output folder of the benchmark that wrote the study.
 
     Raises:
-        ConfigError: no study in the folder, or a file of another form, of another study, without
-            an answer, or of a person whose answers another file holds.
+        ConfigError: no study in the folder, or a file that is malformed, belongs to another study,
+            has no answers, or is the second file of the same person.
     """
     key = Path(folder) / KEY
     try:

@@ -1,4 +1,4 @@
-"""The result of a bench as text, ``numbers.csv`` and ``summary.json``."""
+"""The result of a benchmark as text, ``numbers.csv`` and ``summary.json``."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class BenchResult(BenchNumbers):
     """What :func:`lipsync.evaluation.bench` found, see :class:`BenchNumbers`.
 
     Attributes:
-        people: the answers of a blind study, where there are some.
+        people: the answers of a blind study, if there are any.
     """
 
     people: People | None = None
 
     def findings(self, system: str) -> list[str]:
-        """What the numbers of a system say, a line each."""
+        """Findings about a system, one line each."""
         return findings(self, system)
 
     def table(self) -> str:
-        """Aligned text: a line a measure, real videos, systems and the worst baseline beside."""
+        """Aligned text: one row per measure; real videos, systems, worst baseline as columns."""
         kinds = [REAL, *self.systems, OLD_VIDEO]
         lines = []
         for measure in self.measures:
@@ -62,7 +62,7 @@ class BenchResult(BenchNumbers):
         return "\n".join([*told, *aligned(head, lines, right=kinds), *said, *counts, *people])
 
     def as_dict(self) -> dict[str, Any]:
-        """What ``summary.json`` holds."""
+        """The content of ``summary.json``."""
         return plain({
             "bench": PROTOCOL,
             "judge": self.judge,
@@ -107,7 +107,7 @@ class BenchResult(BenchNumbers):
         })  # fmt: skip
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``numbers.csv`` and ``summary.json`` into ``folder``, each whole."""
+        """Write ``numbers.csv`` and ``summary.json`` into ``folder``, each atomically."""
         text = io.StringIO()
         groups = list(dict.fromkeys(column for about in self.clips.values() for column in about))
         writer = csv.writer(text, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Run a bench: every clip of the folder scored once, in one process or several."""
+"""Run a benchmark: score every clip of the folder, in one or more processes."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def bench(
     answers: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> BenchResult:
-    """Score the dubs of one or more systems beside real videos and baselines.
+    """Score the dubs of one or more systems against real videos and baselines.
 
-    The baselines are made here: the real videos re-encoded as H.264 in three qualities, and the
-    real videos under the new sound, the worst possible dub. Dubs that cannot be compared with their
+    The baselines are made here: the real videos re-encoded as H.264 at three qualities, and the
+    real videos with the new sound, the worst possible dub. Dubs that cannot be compared with their
     real video are reported and left out of the means.
 
     Args:
-        folder: laid out as :mod:`lipsync.evaluation.benchmark.layout` says.
+        folder: laid out as described in :mod:`lipsync.evaluation.benchmark.layout`.
         output: a folder for ``index.html``, ``numbers.csv``, ``summary.json``, ``clips/`` and
             ``scores/``, which also caches earlier scores.
-        systems: those to score; by default all in the folder.
+        systems: the systems to score; by default all in the folder.
         failed: reasons for missing dubs, as returned by :func:`lipsync.evaluation.make_dubs`.
         judge, detector, stride, vshift, device, progress: as for
             :func:`lipsync.evaluation.evaluate`.
@@ -69,11 +69,11 @@ def bench(
             ``text`` of the new sound, ``real_text`` of the real video's own.
         identity: the path of a face recogniser in ONNX, see
             :class:`lipsync.evaluation.recogniser.Recogniser`: adds the measure ``identity``.
-        workers: processes.
+        workers: number of processes.
         study: also write a blind study into ``study/``.
         seed: seed of the study's order and sides.
         trials: maximum number of pairs per participant.
-        answers: files saved by its page; the preferences are shown beside the metrics.
+        answers: files saved by the study's page; the preferences are shown with the metrics.
 
     Raises:
         ConfigError: a folder without real videos or dubs, a bad option, answers of another study,
@@ -134,7 +134,7 @@ def bench(
 
 
 def check_texts(reading: Reading, clips: Sequence[BenchClip]) -> None:
-    """Refuse a bench in which there is nothing to read, or a text that cannot be read.
+    """Refuse a benchmark without transcripts, or with one outside the lip reader's vocabulary.
 
     Raises:
         ConfigError: names the column, or the clip and its text.
@@ -158,7 +158,7 @@ def _scorer(reader: str | Path | None, device: str, **asked: Any) -> ClipScorer:
 
 
 def _spread(jobs: list[Job], workers: int, scorer: Callable[[], ClipScorer]) -> Iterator[list[Row]]:
-    """Each clip's rows, in order, from several processes that load judge and detector each."""
+    """Each clip's rows, in order, from several processes, each with its own judge and detector."""
     context = multiprocessing.get_context("spawn")  # forking under torch's threads can hang
     pool = ProcessPoolExecutor(
         min(workers, len(jobs)), mp_context=context, initializer=_begin, initargs=(scorer,)

@@ -1,4 +1,4 @@
-"""Score a clip of a bench: its baselines, and each system's dub beside the real video."""
+"""Score a clip of a benchmark: its baselines, and each system's dub against the real video."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from lipsync.media import HeldFrames, probe
 from lipsync.media.loudness import read_speech
 from lipsync.windows import FPS
 
-_SAME = 0.6  # least correlation of two recordings of one sound
-_SHIFT = SAMPLE_RATE // 5  # samples that one of them may come later
-_HEARD = 60 * SAMPLE_RATE  # samples of them that are compared
-_LENGTH = 0.25  # seconds by which a dub may be longer or shorter than it should be
-_RATE = 0.01  # and its rate differ
+_SAME = 0.6  # minimum correlation of two recordings of the same sound
+_SHIFT = SAMPLE_RATE // 5  # maximum lag between them, samples
+_HEARD = 60 * SAMPLE_RATE  # samples compared
+_LENGTH = 0.25  # tolerance of a dub's length, seconds
+_RATE = 0.01  # relative tolerance of its frame rate
 
 
 @dataclass(frozen=True)
 class ClipScorer:
-    """What all clips of a bench share."""
+    """Scores clips: holds what all clips of a benchmark share."""
 
     scoring: Scoring
     reading: Reading | None = None
@@ -44,8 +44,8 @@ class ClipScorer:
 
         Args:
             clip: what to score.
-            other: a video with another speech, for dubs that have the real video's own sound.
-            cache: what was scored before.
+            other: a video with different speech, for dubs that have the real video's own sound.
+            cache: earlier scores.
         """
         work = _Clip(self, clip, other)
         try:
@@ -70,7 +70,7 @@ class ClipScorer:
 
 
 class _Clip:
-    """The parts of a clip that several rows need, each read when it is first asked for."""
+    """The parts of a clip that several rows need, read lazily."""
 
     def __init__(self, scorer: ClipScorer, clip: BenchClip, other: Path) -> None:
         self.scoring, self.reading = scorer.scoring, scorer.reading
@@ -82,7 +82,7 @@ class _Clip:
 
     @cached_property
     def heard(self) -> Path:
-        """The file of the new sound: as given, or the first dub whose track can be read."""
+        """The file of the new sound: the given one, or the first dub with a readable track."""
         files = [self.clip.sound] if self.clip.sound else list(self.clip.dubs.values())
         for path in files[:-1]:
             with suppress(LipsyncError):
@@ -96,7 +96,7 @@ class _Clip:
 
     @cached_property
     def same(self) -> bool:
-        """Whether the new sound is the real video's own, so that the true pictures are known."""
+        """Whether the new sound is the real video's own, so the real frames are ground truth."""
         return same_sound(self.own, self.new)
 
     @cached_property
@@ -112,26 +112,26 @@ class _Clip:
         new, old = self.clip.texts
         found = self.scoring.measure(self.real, [self.own, worst])
         mouth = self.source.leakage(self.real, self.own)
-        mouth.pop("motion_correlation", None)  # with itself
+        mouth.pop("motion_correlation", None)  # of the video with itself
         mouth |= self._read(self.real, word_error=old) | self.source.identity(self.real)
         rows = [self._row(REAL, found.scores[0], found.pictures[0] | mouth)]
         with tempfile.TemporaryDirectory() as folder:
             for kind, quality in zip(RECOMPRESSED, QUALITIES, strict=True):
                 rows.append(self._again(kind, Path(folder) / f"{quality}.mp4", quality))
         left = self.source.leakage(self.real, worst) | {"old_speech_found": _found(found.scores[0])}
-        if not self.same:  # else the other speech is of another clip
+        if not self.same:  # otherwise the worst sound is another clip's
             left |= self._read(self.real, word_error=new, old_word_error=old)
         rows.append(self._row(OLD_VIDEO, found.scores[1], found.pictures[1] | left))
         return rows
 
     def _again(self, kind: str, path: Path, quality: int) -> Row:
-        """The real video written again; the face is where it was."""
+        """The real video re-encoded; the face track is unchanged."""
         write_again(self.real.footage, path, quality)
         again = replace(self.real, footage=HeldFrames(path, FPS))
         found = self.scoring.measure(again, [self.own])
         more = self.source.leakage(again, self.own) | self.source.identity(again)
         more |= self._read(again, word_error=self.clip.texts[1])
-        if self.same:  # beside dubs of which it is taken
+        if self.same:  # the dubs have it, too
             more |= likeness(again, self.real)
         more = {k: v for k, v in more.items() if k not in ("motion_correlation", "mouth_corners")}
         return self._row(kind, found.scores[0], found.pictures[0] | more)
@@ -145,7 +145,7 @@ class _Clip:
         more = self.source.leakage(made, self.new) | self.source.identity(made)
         more |= self._read(made, word_error=new)
         if self.same:
-            more.pop("motion_correlation", None)  # the old mouth is the right one
+            more.pop("motion_correlation", None)  # the source's mouth motion is the correct one
             more |= likeness(made, self.real)
         else:
             more["old_speech_found"] = _found(found.scores[1])
@@ -161,10 +161,10 @@ class _Clip:
         return [Row(SILENT, self.clip.name, 0, picture=picture)]
 
     def _check(self, path: Path) -> None:
-        """Refuse a dub that cannot be laid beside the real video, or has another sound.
+        """Refuse a dub that does not match the real video, or does not have the new sound.
 
         Raises:
-            MediaError: says how it differs.
+            MediaError: states the difference.
         """
         self._check_pictures(path)
         real, made = probe(self.clip.real), probe(path)
@@ -194,7 +194,7 @@ class _Clip:
             )
 
     def _read(self, stretch: Stretch, **texts: str) -> dict[str, float]:
-        """Measure -> word error of a text; nothing without a reader or a text."""
+        """Measure -> word error for its text; empty without a reader or a text."""
         reading, known = self.reading, {k: text for k, text in texts.items() if text}
         if reading is None or not known:
             return {}
@@ -208,12 +208,12 @@ class _Clip:
 
 
 def same_sound(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two recordings (samples,) at 16 kHz are of one sound, up to 0.2 s apart."""
+    """Whether two recordings (samples,) at 16 kHz are of the same sound, up to 0.2 s apart."""
     return likeness_of_sounds(one, other) >= _SAME
 
 
 def likeness_of_sounds(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest correlation of two waves up to 0.2 s apart, in [0, 1]; of the first minute."""
+    """Largest correlation of two waves within 0.2 s of lag, in [0, 1]; first minute only."""
     count = min(len(one), len(other), _HEARD)
     one, other = one[:count], other[:count]
     power = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))

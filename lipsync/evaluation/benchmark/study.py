@@ -1,14 +1,14 @@
-"""A blind study for people: a static folder that shows two dubs side by side and asks.
+"""A blind study: a static page that shows two dubs side by side and asks which is better.
 
 ::
 
-    OUT/study/index.html       the page: from a file or any web server, it fetches nothing else
-    OUT/study/films/ID.mp4     a film a clip, of which the page shows two panels at a time
-    OUT/study-key.json         which panel is of which system; not for those who answer
+    OUT/study/index.html       the page: opens from disk or any web server, needs no network
+    OUT/study/films/ID.mp4     one film per clip; the page shows two of its panels at a time
+    OUT/study-key.json         which panel is which system; keep it from the participants
 
-All dubs of a clip are panels of one film, so that two of them never play apart, nor from their
-sound. The old video under the new sound is one of them: the worst that a dub can be. Order and
-sides are drawn for each person, from the seed and the person's name.
+All dubs of a clip are panels of one film, so they always play in sync with each other and with the
+sound. One of them is the original video with the new sound, the worst possible dub. Order and sides
+are drawn per participant, from the seed and the participant's name.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ FORMAT = "lipsync-study-1"
 KEY = "study-key.json"
 QUESTIONS = {"sync": "Which is better lip-synced?", "natural": "Which looks more natural?"}
 TRIALS = 30
-"""Pairs that one person sees, at most."""
-_HEIGHT, _WIDTH = 480, 4096  # pixels of a panel, and of a film
+"""Maximum number of pairs per participant."""
+_HEIGHT, _WIDTH = 480, 4096  # pixels: height of a panel, maximum width of a film
 _SECONDS = 12
 _CRF = 16
 
@@ -45,19 +45,20 @@ _CRF = 16
 def write_study(
     result: BenchNumbers, clips: Sequence[BenchClip], folder: Path, seed: int, trials: int
 ) -> Path:
-    """Write the page, its films and the key into the output folder of a bench.
+    """Write the page, its films and the key into the output folder of a benchmark.
 
     Args:
-        result: the bench: dubs that it left out are not shown.
-        clips: where its files are.
-        seed: of the panels' places, and of order and sides.
-        trials: pairs that one person sees, at most.
+        result: the benchmark's result; dubs that it left out are not shown.
+        clips: the clips with their files.
+        folder: the output folder.
+        seed: determines the panels' places, and order and sides.
+        trials: maximum number of pairs per participant.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
-        ConfigError: no clip of which there are two panels.
+        ConfigError: no clip has two panels.
         MediaError: a file that cannot be read.
     """
     films = {}

@@ -1,7 +1,7 @@
-"""The engines that are known: which there are, which are installed, which to take.
+"""The registry of engines: which exist, which are installed, which to use.
 
 An engine is named ``NAME`` or ``NAME:MODEL``, e.g. ``whisper:small`` or ``nllb:/folder``; ``auto``
-takes the best that works here without a network, else the best that a network gives.
+selects the best that works offline here, else the best that can be downloaded.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from lipsync.translation.engines.whisper import Whisper
 
 AUTO = "auto"
 ENGINES: tuple[type[Engine], ...] = (Whisper, NLLB, M2M100, Apertium, Hibari, MMS, Espeak)
-"""Of each stage the best first, as ``auto`` asks them."""
+"""In the order in which ``auto`` tries them, the best of each stage first."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine that was chosen and is not loaded yet: its name, and what loads it, once.
+    """A chosen engine, not loaded yet: its name, and a function that loads it once.
 
-    One that is not here has no name, and loading it says how to get it.
+    An unavailable engine has no name, and loading it raises an error that says how to get it.
     """
 
     name: str | None
@@ -37,13 +37,13 @@ class Choice:
 
 
 def choose(stage: str, asked: Any, source: str | None, target: str, device: str) -> Choice:
-    """Find the engine of a stage.
+    """Choose the engine of a stage.
 
     Args:
         stage: "recognise", "translate" or "speak".
-        asked: an engine's name, with a model or without, or an engine itself.
+        asked: an engine's name, with or without a model, or an engine object.
         source, target: ISO 639-1 codes, for ``auto``; ``source`` may be unknown (None).
-        device: where networks run.
+        device: device of the networks.
 
     Raises:
         ConfigError: no engine of this stage has that name.
@@ -69,7 +69,7 @@ def choose(stage: str, asked: Any, source: str | None, target: str, device: str)
 def _automatic(
     stage: str, engines: list[type[Engine]], source: str | None, target: str
 ) -> tuple[type[Engine], str]:
-    """The first engine that works here without a network, else with one; and its model."""
+    """The first engine that works offline, else the first that can be downloaded; and its model."""
     for fetch in (False, True):
         for engine in engines:
             model = None if engine.missing() else engine.automatic(source, target, fetch)
@@ -83,5 +83,5 @@ def _automatic(
 
 
 def about_engines() -> dict[str, str]:
-    """One line an engine: whether it is here, and how to get it."""
+    """Engine -> one line on whether it is available, and how to get it."""
     return {f"to {engine.stage}: {engine.kind}": engine.state() for engine in ENGINES}

@@ -1,4 +1,4 @@
-"""Apertium (Forcada et al. 2011): translation by rules, offline. GPL, run as a separate program."""
+"""Apertium (Forcada et al. 2011): rule-based translation, offline. GPL, so a separate program."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lipsync.errors import StageError
 from lipsync.languages import language
 from lipsync.translation.engines.base import Engine
 
-_UNKNOWN = re.compile(r"[*@#](?=\w)")  # marks on words that a stage of Apertium did not know
+_UNKNOWN = re.compile(r"[*@#](?=\w)")  # Apertium's marks of unknown words
 
 
 def pairs() -> set[str]:
-    """The installed pairs, by Apertium's names, e.g. ``eng-spa``."""
+    """The installed language pairs, by Apertium's names, e.g. ``eng-spa``."""
     return set(_run(["-l"]).split()) if shutil.which("apertium") else set()
 
 
 def pair(source: str, target: str) -> str | None:
-    """Apertium's name of a pair of languages, where it is installed."""
+    """Apertium's name of a language pair; None if it is not installed."""
     a, b = language(source), language(target)
     have = pairs()
     names = (f"{a.iso3}-{b.iso3}", f"{a.code}-{b.code}")
@@ -27,7 +27,7 @@ def pair(source: str, target: str) -> str | None:
 
 
 class Apertium(Engine):
-    """Translation by an installed pair."""
+    """Translation with an installed language pair."""
 
     stage, kind = "translate", "apertium"
     get = "apt install apertium-eng-spa, or other pairs"

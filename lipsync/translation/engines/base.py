@@ -1,6 +1,6 @@
-"""What an engine of each stage has to do; anything with these methods can be one.
+"""The interfaces of the engines; any object with these methods will do.
 
-``name`` tells engine and model apart in the work folder: what was made by another name is made
+``name`` identifies engine and model in the work folder: results made under another name are made
 again. Waves are mono float32 (n,) in [-1, 1].
 """
 
@@ -18,19 +18,19 @@ import numpy as np
 from lipsync.translation.segments import Transcript
 
 Share = Callable[[float], None]
-"""Called with the part that is done, 0 to 1."""
+"""Called with the fraction done, 0 to 1."""
 
 
 class Engine(ABC):
-    """An engine that can be asked for by name. Its modules are imported when it is made.
+    """An engine that can be chosen by name. Its modules are imported when it is constructed.
 
     Attributes:
         stage: "recognise", "translate" or "speak".
-        kind: how it is asked for.
-        package, module: the distribution that it needs, and what is imported; "" for a program.
-        get: how it is installed.
+        kind: its name in options.
+        package, module: the distribution that it needs and the module to import; "" for a program.
+        get: how to install it.
         about: languages and licence.
-        model: the model that it takes where none is named.
+        model: the default model.
     """
 
     stage: ClassVar[str]
@@ -47,27 +47,27 @@ class Engine(ABC):
 
     @classmethod
     def missing(cls) -> str:
-        """How to install it; "" where it is installed."""
+        """How to install it; "" if it is installed."""
         return "" if find_spec(cls.module) else cls.get
 
     @classmethod
     @abstractmethod
     def automatic(cls, source: str | None, target: str, fetch: bool) -> str | None:
-        """The model for these languages, where ``auto`` may take it; None where it may not.
+        """The model that ``auto`` uses for these languages; None if it must not use this engine.
 
         Args:
             source, target: ISO 639-1 codes; ``source`` may be unknown (None).
-            fetch: whether weights may come from the network.
+            fetch: whether weights may be downloaded.
         """
 
     @classmethod
     def weights(cls) -> str:
-        """Which of its weights are here."""
+        """Which of its weights are available locally."""
         return "ready"
 
     @classmethod
     def state(cls) -> str:
-        """One line: whether it is here, and how to get it."""
+        """One line on whether it is available, and how to get it."""
         if cls.missing():
             return f"not installed: {cls.missing()} ({cls.about})"
         have = cls.package or "program found"
@@ -82,7 +82,7 @@ class Recogniser(Protocol):
     name: str
 
     def recognise(self, wave: np.ndarray, language: str | None, share: Share) -> Transcript:
-        """Hear a wave at 16 kHz; ``language`` is its ISO 639-1 code, None to detect it.
+        """Transcribe a wave at 16 kHz; ``language`` is its ISO 639-1 code, None to detect it.
 
         A transcript without segments means that there is no speech.
         """
@@ -91,9 +91,9 @@ class Recogniser(Protocol):
 class Translator(Protocol):
     """Text to text.
 
-    One that knows several translations of a line may have a method ``n_best``, called as
-    ``translate``, that lists them, best first: shorter ones are offered where a line is too long
-    for its time.
+    It may also have a method ``n_best``, with the signature of ``translate``, that returns several
+    translations of a line, best first: shorter ones are suggested where a line does not fit its
+    time.
     """
 
     name: str
@@ -112,9 +112,9 @@ class Speaker(Protocol):
 
 
 class Voice(Protocol):
-    """Speech to the same words in another voice."""
+    """Voice conversion."""
 
     name: str
 
     def convert(self, wave: np.ndarray, rate: int, reference: np.ndarray) -> np.ndarray:
-        """A wave that lasts as long, in the voice of ``reference``; all at ``rate``."""
+        """A wave of the same length in the voice of ``reference``; all at ``rate``."""

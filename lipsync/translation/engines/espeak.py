@@ -1,7 +1,7 @@
 """eSpeak NG: a formant voice in a hundred languages, offline. GPL, run as a separate program.
 
-The program of the system is used where there is one, else the library in the wheel
-``espeakng-loader``, in a process of its own.
+Uses the system's program if there is one, else the library in the wheel ``espeakng-loader``, in a
+separate process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LIBRARY = Path(__file__).with_name("espeak_library.py")
 
 
 def program() -> list[str] | None:
-    """The command that speaks, without its arguments; ``None`` where there is none."""
+    """The command that speaks, without its arguments; ``None`` if there is none."""
     found = shutil.which("espeak-ng")
     if found:
         return [found]
@@ -62,7 +62,7 @@ class Espeak(Engine):
         voice = self._voice or look_up(language).code
         with tempfile.TemporaryDirectory() as folder:
             wav = Path(folder) / "line.wav"
-            # the text goes through a pipe: it cannot be taken for an option
+            # the text goes through stdin, so that it cannot be taken for an option
             arguments = ["-b", "1", "-v", voice, "-w", str(wav), "--stdin"]
             done = subprocess.run(
                 [*command, *arguments], input=text.encode(), capture_output=True, timeout=120

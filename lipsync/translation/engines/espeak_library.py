@@ -1,6 +1,7 @@
-"""A program that speaks with the library of ``espeakng-loader``, by a few options of espeak-ng.
+"""A stand-alone program that speaks with the library of ``espeakng-loader``, with a subset of
+espeak-ng's options.
 
-Run by :mod:`lipsync.translation.engines.espeak`, apart from the framework, as the library is GPL.
+Run by :mod:`lipsync.translation.engines.espeak` as a separate process, because the library is GPL.
 """
 
 import argparse
@@ -38,7 +39,7 @@ def main() -> None:
             blocks.append(ctypes.string_at(samples, 2 * count))
         return 0
 
-    callback = _CALLBACK(collect)  # held: the library calls it
+    callback = _CALLBACK(collect)  # keep a reference: the library calls it
     library.espeak_SetSynthCallback(callback)
     text = sys.stdin.buffer.read() + b"\0"
     library.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, 0, 0, _UTF8, None, None)

@@ -1,4 +1,4 @@
-"""hibari: a neural English voice whose weights come in its wheel."""
+"""hibari: a neural English voice with its weights in the wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lipsync.translation.engines.hub import loading
 
 
 class Hibari(Engine):
-    """English speech at 24 kHz; ``model`` is one of its voices (all but ``heart`` are fetched)."""
+    """English speech at 24 kHz; ``model`` is a voice (all but ``heart`` are downloaded)."""
 
     stage, kind, package, module, model = "speak", "hibari", "hibari-tts", "hibari", "heart"
     get = "pip install hibari-tts"

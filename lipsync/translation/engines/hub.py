@@ -1,4 +1,4 @@
-"""Weights: from this machine where they are, else fetched, else one line that says what to do."""
+"""Weights: local if available, else downloaded, else a one-line error with the remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lipsync.errors import StageError
 
 
 def hub_folder(stage: str, repository: str, option: str, *patterns: str) -> Path:
-    """The local folder of a hub's repository: those of its files that match ``patterns``."""
+    """The local folder of a hub repository, limited to files that match ``patterns``."""
     from huggingface_hub import snapshot_download
 
     fetch = partial(snapshot_download, repository, allow_patterns=list(patterns))
@@ -19,16 +19,16 @@ def hub_folder(stage: str, repository: str, option: str, *patterns: str) -> Path
 
 
 def local_folder(stage: str, model: str, option: str, fetch: Callable[..., str]) -> Path:
-    """The local folder of a model: what is on this machine comes before the network.
+    """The local folder of a model, downloaded only if it is not on this machine.
 
     Args:
         stage: the stage that needs it, for messages.
         model: a folder, or the name of a model on the hub.
-        option: the command line's option that names a folder, for the remedy.
-        fetch: finds or fetches the model; takes ``local_files_only``.
+        option: the command-line option that names a folder, for the remedy.
+        fetch: finds or downloads the model; takes ``local_files_only``.
 
     Raises:
-        StageError: it is not here and cannot be fetched.
+        StageError: not available locally, and cannot be downloaded.
     """
     if Path(model).is_dir():
         return Path(model)
@@ -48,7 +48,7 @@ def local_folder(stage: str, model: str, option: str, fetch: Callable[..., str])
 
 @contextmanager
 def loading(stage: str, what: str, remedy: str) -> Iterator[None]:
-    """Raise StageError where a model cannot be loaded; the libraries raise all kinds of errors."""
+    """Turn any error while loading a model into a StageError; the libraries raise all kinds."""
     try:
         yield
     except Exception as error:
@@ -61,7 +61,7 @@ def _reason(error: Exception) -> str:
 
 
 def in_cache(repository: str) -> bool:
-    """Whether a repository's configuration is in the hub's cache; the network is not asked."""
+    """Whether a repository's configuration is in the hub's cache; does not use the network."""
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:

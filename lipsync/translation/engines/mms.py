@@ -13,23 +13,23 @@ from lipsync.translation.engines.base import Engine
 from lipsync.translation.spoken import spoken
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model.bin", "*.txt")
-_OWN_CODES = {  # where its names are not those of the table of languages
+_OWN_CODES = {  # where its codes differ from our language table
     "ur": "urd-script_arabic", "ar": "ara", "fa": "fas", "ms": "zlm", "lv": "lav", "sq": "sqi",
     "mn": "mon", "uz": "uzb-script_cyrillic",
 }  # fmt: skip
 
 
 def repository(code: str) -> str:
-    """Where the voice of a language is on the hub."""
+    """The hub repository of a language's voice."""
     return f"facebook/mms-tts-{_OWN_CODES.get(code, look_up(code).iso3)}"
 
 
 class MMS(Engine):
-    """One VITS voice a language.
+    """One VITS voice per language.
 
     Args:
         model: a folder with a voice, or a repository; by default that of the language.
-        device: where it runs, e.g. ``cuda``.
+        device: e.g. ``cuda``.
     """
 
     stage, kind, package, module = "speak", "mms", "transformers", "transformers"
@@ -72,7 +72,7 @@ class MMS(Engine):
                 "write the line in the script of its language",
             )
         with torch.inference_mode(), torch.random.fork_rng():
-            torch.manual_seed(0)  # the same line sounds the same
+            torch.manual_seed(0)  # reproducible speech
             wave = model(**batch.to(self._device)).waveform[0]
         return wave.float().cpu().numpy(), int(model.config.sampling_rate)
 

@@ -10,16 +10,16 @@ from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt")
-_LONGEST = 256  # tokens of one line
+_LONGEST = 256  # tokens per line
 _BEAMS, _MANY = 4, 12
 
 
 class Multiway(Engine):
-    """Translation between any two languages of one sequence-to-sequence model.
+    """Translation between any two languages with one sequence-to-sequence model.
 
     Args:
         model: a folder, or a repository of the hub.
-        device: where it runs, e.g. ``cuda``.
+        device: e.g. ``cuda``.
     """
 
     stage, package, module = "translate", "transformers", "transformers"
@@ -33,7 +33,7 @@ class Multiway(Engine):
         remedy = "name a folder with an NLLB-200 or M2M-100 model, as transformers saves it"
         with hub.loading("translate", f"model {model}", remedy):
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            # weights in PyTorch's own format are read by transformers without executing pickles
+            # transformers loads PyTorch weights without executing pickles
             loaded = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True)
         self._model = loaded.to(device).eval()
 
@@ -51,7 +51,7 @@ class Multiway(Engine):
         return self._best(text, source, target, 1)[0]
 
     def n_best(self, text: str, source: str, target: str) -> list[str]:
-        """As there: what a wider search by beams finds."""
+        """Several translations, by a wider beam search; see the same class."""
         return [*filter(None, dict.fromkeys(self._best(text, source, target, _MANY)))]
 
     def _best(self, text: str, source: str, target: str, count: int) -> list[str]:
@@ -70,12 +70,12 @@ class Multiway(Engine):
                 num_return_sequences=count,
                 max_new_tokens=_LONGEST,
             )
-        spoken = tokens[:, 2:]  # after the start and the language
+        spoken = tokens[:, 2:]  # after the start and language tokens
         texts = self._tokenizer.batch_decode(spoken, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
     def _code(self, code: str) -> tuple[str, int]:
-        """The model's own name of a language, and the token that stands for it."""
+        """The model's code of a language, and its token."""
         known = language(code)
         m2m = hasattr(self._tokenizer, "lang_code_to_token")
         name = known.code if m2m else known.flores
@@ -91,14 +91,14 @@ class Multiway(Engine):
 
 
 class NLLB(Multiway):
-    """The one of more languages, each with its own name."""
+    """NLLB-200: more languages, with codes of its own."""
 
     kind, model = "nllb", "facebook/nllb-200-distilled-600M"
     about = "200 languages; weights CC-BY-NC"
 
 
 class M2M100(Multiway):
-    """The one with free weights."""
+    """M2M-100: freely licensed weights."""
 
     kind, model = "m2m100", "facebook/m2m100_418M"
     about = "100 languages; weights MIT"

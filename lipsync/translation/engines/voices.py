@@ -12,11 +12,11 @@ import numpy as np
 from lipsync.errors import ConfigError
 from lipsync.translation.work import file_digest
 
-_REFERENCE = 30.0  # seconds of the original that suffice
+_REFERENCE = 30.0  # seconds of the original speech to use
 
 
 class Match:
-    """Pitch and average envelope shifted to those of the original: no training."""
+    """Shifts pitch and average envelope to those of the original, without training."""
 
     name = "match"
 
@@ -29,11 +29,11 @@ class Match:
 
 
 class Trained:
-    """A CycleGAN voice conversion that was trained on the synthesiser's voice and the target's.
+    """CycleGAN voice conversion, trained on the synthesiser's voice and the target's.
 
     Args:
-        path: of the model.
-        speaker: whose voice is wanted; by default the second that the model knows.
+        path: path of the model.
+        speaker: the target speaker; by default the model's second.
     """
 
     def __init__(self, path: Path, speaker: str | None, device: str) -> None:
@@ -45,21 +45,21 @@ class Trained:
         self._network = to_device(load_model(path), device)
 
     def convert(self, wave: np.ndarray, rate: int, reference: np.ndarray) -> np.ndarray:
-        """See :class:`~lipsync.translation.engines.base.Voice`; the reference is not needed."""
+        """See :class:`~lipsync.translation.engines.base.Voice`; the reference is ignored."""
         from lipsync.voice import convert
 
         return convert(wave, rate, self._network, self._speaker, name="line")
 
 
 def find_voice(asked: Any, device: str) -> tuple[str, Callable[[], Any]]:
-    """The name of a voice, and what loads it, once.
+    """The name of a voice, and a function that loads it once.
 
     Args:
         asked: "match", the path of a model, ``PATH:SPEAKER``, or an object.
-        device: where a network runs.
+        device: device of the network.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: unknown voice.
     """
     if not isinstance(asked, str):
         return asked.name, lambda: asked

