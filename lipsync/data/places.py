@@ -99,7 +99,7 @@ class Place:
         return True
 
     def sizes(self) -> dict[str, int]:
-        """Sizes in bytes of the files directly in this folder; empty for HTTP, which has no lists.
+        """Sizes in bytes of the files directly in this folder; empty over HTTP, without listings.
 
         Raises:
             LipsyncError: it cannot be listed; one line.
