@@ -297,7 +297,7 @@ def test_what_cannot_be_uploaded(uploads, monkeypatch):
 def test_a_mix_is_uploaded_with_its_card(uploads, tmp_path):
     (tmp_path / "card.yaml").write_text("licence: Apache-2.0")
     export(
-        "wav2lip-grid",
+        "wav2lip-gan-grid",
         f"hf://{REPO}",
         mix="wav2lip-gan-grid",
         share=0.5,

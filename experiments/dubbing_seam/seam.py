@@ -1,7 +1,7 @@
 """Is there a visible seam where a generated mouth meets the picture? Blended, and pasted hard.
 
     python experiments/dubbing_seam/seam.py                       # the generated corpus, a sheet
-    python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-grid  # numbers of other videos
+    python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-gan-grid  # numbers of other videos
 
 Along lines of equal weight of the mask, from its rim inwards, the mean step of luma across the line
 is compared with that of the original frame at the same places: `seam` is the largest ratio of the
@@ -94,7 +94,7 @@ def compare(face: Path, audio: Path, model: str) -> tuple[dict[str, list[float]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("videos", nargs="*", type=Path, help="videos with sound, dubbed with it")
-    parser.add_argument("--model", default="wav2lip-grid")
+    parser.add_argument("--model", default="wav2lip-gan-grid")
     parser.add_argument("--heads", type=int, default=4, help="of the generated corpus")
     parser.add_argument("--sheet", type=Path, help="where pictures go (default: beside this file)")
     options = parser.parse_args()

@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path, help="prepared GRID, for its split list")
     parser.add_argument("footage", type=Path, help="the videos it was prepared from")
-    parser.add_argument("--model", default="wav2lip-grid")
+    parser.add_argument("--model", default="wav2lip-gan-grid")
     parser.add_argument("--clips", type=int, default=6)
     options = parser.parse_args()
     rng = np.random.default_rng(0)

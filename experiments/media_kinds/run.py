@@ -35,7 +35,7 @@ COLUMNS = ("kind", "file", "frames", "face", "late_ms", "disc", "disc_off", "col
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=None, metavar="KIND")
-    parser.add_argument("--model", default="wav2lip-grid")
+    parser.add_argument("--model", default="wav2lip-gan-grid")
     parser.add_argument("-o", type=Path, help="a CSV file")
     args = parser.parse_args()
     card, rows = Card(), []

@@ -48,7 +48,7 @@ class LiveSession:
         CheckpointError, ConfigError: as for :func:`lipsync.dubbing.dub`.
 
     Example:
-        >>> session = LiveSession("face.png", model="wav2lip-grid")  # doctest: +SKIP
+        >>> session = LiveSession("face.png", model="wav2lip-gan-grid")  # doctest: +SKIP
         >>> for block in microphone:  # float32 (n,) at 16 kHz
         ...     for frame in session.push(block):
         ...         show(frame.picture)

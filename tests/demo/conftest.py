@@ -70,7 +70,7 @@ class Page:
         """Request a dub of the head with another speech."""
         face = self.upload(media / "head.mp4", "face")
         sound = self.upload(media / "speech.wav", "sound")
-        known = {"do": "dub", "model": "wav2lip-grid", "consent": True}
+        known = {"do": "dub", "model": "wav2lip-gan-grid", "consent": True}
         return self.ask(**known | {"face": face, "sound": sound} | wanted)
 
     def state(self, job: str) -> dict[str, Any]:

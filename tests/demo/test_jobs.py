@@ -18,11 +18,11 @@ def test_a_dub_from_its_uploads_to_its_video(page, media):
     state = page.wait(state["job"])
     assert state["state"] == "done", state
     (video,) = state["result"]["videos"]
-    assert (video["model"], video["seconds"]) == ("wav2lip-grid", 1.0)
+    assert (video["model"], video["seconds"]) == ("wav2lip-gan-grid", 1.0)
     assert video["faces"] == video["frames"] == 25
     (made,) = page.files()  # the uploads are gone
     assert probe(made).has_audio
-    assert named_model(made) == "wav2lip-grid"
+    assert named_model(made) == "wav2lip-gan-grid"
     answer = page.client.get(page.own(f"/files/{video['file']}"), headers={"range": "bytes=0-99"})
     assert (answer.status_code, len(answer.content)) == (206, 100)
     assert answer.headers["content-type"] == "video/mp4"
@@ -44,7 +44,7 @@ def test_the_watermark_is_there_unless_it_is_turned_off(page, media, monkeypatch
 
 
 def test_two_models_give_two_videos_of_one_input(page, media):
-    models = ["wav2lip-grid", "wav2lip-gan-grid"]
+    models = ["wav2lip-gan-grid", "lipscode-open"]
     compare = {"do": "compare", "models": models}
     assert (
         "two different" in page.dub(media, **compare | {"models": models[:1] * 2}).json()["error"]
@@ -124,7 +124,7 @@ def test_two_pages_do_not_see_each_other(page, media, held):
     assert other.client.get(other.own(f"/jobs/{job}")).status_code == 404
     upload = page.upload(media / "speech.wav", "sound")
     face = other.upload(media / "head.mp4", "face")
-    asked = other.ask(do="dub", model="wav2lip-grid", consent=True, face=face, sound=upload)
+    asked = other.ask(do="dub", model="wav2lip-gan-grid", consent=True, face=face, sound=upload)
     assert "has been deleted" in asked.json()["error"]
     assert other.dub(media).json()["ahead"] == 0
 
@@ -183,7 +183,7 @@ def test_the_end_of_the_server_leaves_nothing(open_demo, media, held):
 def test_messages_name_no_path(page, media):
     face = page.upload(media / "noface.mp4", "face")
     sound = page.upload(media / "speech.wav", "sound")
-    asked = page.ask(do="dub", model="wav2lip-grid", consent=True, face=face, sound=sound)
+    asked = page.ask(do="dub", model="wav2lip-gan-grid", consent=True, face=face, sound=sound)
     state = page.wait(asked.json()["job"])
     assert state["state"] == "failed"
     assert state["error"].startswith("The video or picture: no face found in 25 frames; use a")

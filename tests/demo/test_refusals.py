@@ -66,7 +66,7 @@ def test_uploads_without_a_job_are_few(page, media):
 
 @pytest.mark.parametrize("consent", [None, False, "true", 1])
 def test_nobody_is_dubbed_without_consent(page, media, consent):
-    for do, models in (("dub", {}), ("compare", {"models": ["wav2lip-grid", "lipscode-open"]})):
+    for do, models in (("dub", {}), ("compare", {"models": ["wav2lip-gan-grid", "lipscode-open"]})):
         answer = page.dub(media, do=do, consent=consent, **models)
         assert answer.status_code == 400
         assert "consent" in answer.json()["error"]

@@ -56,12 +56,12 @@ def test_a_list_in_yaml_and_its_paths(folder: Path) -> None:
     write(folder / "mine.safetensors", "")
     text = """
 - {face: a.mp4, audio: /abs/s.wav, output: 1.mp4, model: mine.safetensors, tracks: t.json}
-- {face: b.mp4, audio: s.wav, output: 2.mp4, model: wav2lip-grid, no-face: hold, crf: }
+- {face: b.mp4, audio: s.wav, output: 2.mp4, model: wav2lip-gan-grid, no-face: hold, crf: }
 """
     one, two = read_batch(write(folder / "l.yaml", text, "utf-8-sig"), {})
     assert one.audio == Path("/abs/s.wav")
     assert one.options == {"model": folder / "mine.safetensors", "tracks": folder / "t.json"}
-    assert two.options == {"model": "wav2lip-grid", "no_face": "hold"}
+    assert two.options == {"model": "wav2lip-gan-grid", "no_face": "hold"}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ pytestmark = [
 
 def command(filelist: Path, output: Path) -> list[object]:
     return [
-        "-m", "lipsync", "evaluate", "--model", "wav2lip-grid", "--quiet",
+        "-m", "lipsync", "evaluate", "--model", "wav2lip-gan-grid", "--quiet",
         "--filelist", filelist, "--root", GRID, "-o", output,
     ]  # fmt: skip
 
