@@ -1,7 +1,7 @@
 """Is there a visible seam where a generated mouth meets the picture? Blended, and pasted hard.
 
     python experiments/dubbing_seam/seam.py                       # the generated corpus, a sheet
-    python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-gan-grid  # numbers of other videos
+    python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-gan-grid  # other videos
 
 Along lines of equal weight of the mask, from its rim inwards, the mean step of luma across the line
 is compared with that of the original frame at the same places: `seam` is the largest ratio of the
