@@ -2,7 +2,7 @@
 
     python experiments/dubbing_speed/benchmark.py                     # speed, beside a plain form
     python experiments/dubbing_speed/benchmark.py --minutes 0.5 5 30  # peak memory by length
-    python experiments/dubbing_speed/benchmark.py --model wav2lip-gan-grid --face a.mp4 --audio a.wav
+    python experiments/dubbing_speed/benchmark.py --model wav2lip-gan-grid --face FACE --audio WAV
 
 The face is a generated head in a 1280 x 720 picture at 25 fps, 20 s; the model Wav2Lip at its
 published size with random weights. The plain form: float32, a look at every frame at its full size,
