@@ -1,9 +1,9 @@
-"""``python -m data_prep source=DIR output=DIR``: options in ``conf/prepare.yaml``.
+"""``python -m data_prep source=DIR output=DIR``; the options are in ``conf/prepare.yaml``.
 
-Without a source, ``python -m data_prep features=[NAME] output=DIR`` adds features of the sound to a
-set that is there. ``python -m data_prep plan source=DIR`` says what a set takes before it is made
-(:mod:`data_prep.plan`), ``python -m data_prep convert`` writes one in the other form
-(:mod:`data_prep.convert`).
+Without a source, ``python -m data_prep features=[NAME] output=DIR`` adds audio features to an
+existing set. ``python -m data_prep plan source=DIR`` estimates the yield and cost of a set from a
+sample of the footage (:mod:`data_prep.plan`), and ``python -m data_prep convert`` converts a set
+between folders and shards (:mod:`data_prep.convert`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ FORMS = ("folders", "shards")
 
 @hydra.main(config_path=CONF, config_name="prepare", version_base="1.3")
 def main(config: DictConfig) -> None:
-    """Prepare a folder of videos as the configuration says."""
-    from data_prep.features import add_features, named_features  # take seconds
+    """Prepare a folder of videos as configured."""
+    from data_prep.features import add_features, named_features  # slow to import
 
     with exit_on_error():
         import_plugins(config.plugins, "plugins")
@@ -68,7 +68,7 @@ def _expanded(place: object) -> str:
 
 
 def _form(config: DictConfig, output: str) -> str:
-    """``folders`` or ``shards``: what URLs need, and otherwise folders."""
+    """The form of the set; by default shards if the source or output is a URL, else folders."""
     source = "" if OmegaConf.is_missing(config, "source") else str(config.source)
     form = config.form or ("shards" if is_url(output) or is_url(source) else "folders")
     if form not in FORMS:
@@ -111,7 +111,7 @@ def _report(summary: Summary, output: str) -> str:
 
 
 def _table(splits: Splits) -> list[str]:
-    """Who is where, a line a split, and what is wrong with it."""
+    """Lines with the speakers, videos and clips of each split, then the warnings."""
     rows = [("", "speakers", "videos", "clips", "minutes")]
     rows += [
         (c.split, str(c.speakers), str(c.videos), str(c.clips), f"{c.minutes:.1f}")

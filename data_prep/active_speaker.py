@@ -1,4 +1,4 @@
-"""Which of the faces seen at one time speaks, whether it is in sync, and its sound in place."""
+"""Select the active speaker among simultaneous faces, and check and correct its sync."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 from data_prep.pieces import FRAME, Piece
 
-if TYPE_CHECKING:  # it loads torch, which is wanted only where there is a judge
+if TYPE_CHECKING:  # loads torch, which is needed only with a judge
     from lipsync.evaluation.calibration import Calibration
 
-_HEARD = 0.4  # least agreement of a mouth with the sound that says anything
+_HEARD = 0.4  # minimum correlation of mouth motion and loudness to count as evidence
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a piece must reach.
+    """Sync requirements for a piece.
 
     Attributes:
-        confidence: least one, in the judge's units; None goes by the calibration.
-        offset: frames by which the sound may be off; it is moved by as many.
-        keep_unsure: pieces of which the judge is not sure, or which it cannot judge, stay, their
-            sound where it was.
-        calibration: of the judge.
+        confidence: minimum confidence, in the judge's units; None uses the calibration instead.
+        offset: maximum offset of the sound in frames; offsets up to it are corrected.
+        keep_unsure: keep pieces that the judge is unsure of or cannot judge, without shifting
+            their sound.
+        calibration: calibration of the judge.
     """
 
     confidence: float | None
@@ -34,11 +34,11 @@ class Limits:
     calibration: Calibration | None = None
 
     def sure(self, score: dict | None) -> bool:
-        """Whether a score from :func:`data_prep.sync.measure` can be acted on."""
+        """Whether a score from :func:`data_prep.sync.measure` is confident enough to act on."""
         return score is not None and not self.doubt(score)
 
     def doubt(self, score: dict) -> str:
-        """Why it cannot be, with its numbers; empty where it can."""
+        """Why a score is not confident enough, with the numbers; empty if it is."""
         found = score["confidence"]
         if self.confidence is not None:
             told, least = f"confidence {found:.3g}", self.confidence
@@ -52,16 +52,16 @@ class Limits:
 
 
 def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limits | None) -> None:
-    """Set the reason of every piece whose face is not the one that speaks, or is not in sync.
+    """Reject the pieces whose face is not the active speaker, or is out of sync.
 
-    Of faces that are seen at the same time the one with the best confidence speaks. Where the judge
-    is sure of none, or there is no judge, it is the one whose mouth goes best with the sound; where
-    no mouth does, the most prominent one.
+    Among simultaneous faces, the one with the highest sync confidence is the speaker. If the judge
+    is sure of none, or there is no judge, it is the one whose mouth motion correlates best with the
+    sound, and if no mouth does, the most prominent one.
 
     Args:
-        pieces: of one source; ``reason`` and ``detail`` are set.
-        scores: from :func:`data_prep.sync.measure`.
-        limits: None for no check.
+        pieces: pieces of one source; sets ``reason`` and ``detail`` of those rejected.
+        scores: their scores from :func:`data_prep.sync.measure`.
+        limits: None skips the sync check.
     """
     live = [i for i, piece in enumerate(pieces) if not piece.reason]
 
@@ -98,16 +98,16 @@ def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
 
 
 def corrected(piece: Piece, offset: int, wave: np.ndarray) -> tuple[int, int, np.ndarray]:
-    """A piece with its sound moved into place.
+    """Shift the sound of a piece into sync.
 
     Args:
-        piece: of the source.
-        offset: as the judge found it: frame ``i`` belongs to the sound of frame ``i - offset``.
-        wave: float32 (samples,) of the whole source.
+        piece: a piece of the source.
+        offset: offset found by the judge: frame ``i`` matches the sound of frame ``i - offset``.
+        wave: float32 (samples,), sound of the whole source.
 
     Returns:
-        First frame, frame after the last, and their sound. Frames whose sound lies before the
-        beginning or behind the end of ``wave`` are left away.
+        Start frame, end frame (exclusive) and their sound. If the sound is shifted, frames whose
+        sound lies before the start or after the end of ``wave`` are dropped.
     """
     start, end = piece.start, piece.end
     if offset:

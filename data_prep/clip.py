@@ -1,4 +1,4 @@
-"""One source file to its prepared clips, stage by stage; each stage's result stays on disk."""
+"""Prepare the clips of one source, stage by stage; results of the stages are cached on disk."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from lipsync.windows import FPS
 
 
 def prepare_source(source: Source, tools: Tools) -> list[Row]:
-    """Do what is not done yet of one source file.
+    """Prepare one source, reusing the cached results of its stages.
 
     Returns:
-        Its rows of the manifest: of every clip, and of what gave none.
+        Its manifest rows: one for each kept or rejected clip, or one if the whole file is rejected.
 
     Raises:
         Stop: the output cannot be written.
@@ -51,7 +51,7 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
         if source.path.is_dir():
             about = {"fps": str(FPS), "size": [side, side]}
             footage = PublishedFootage(source.path, side)
-            found = footage.look(stride)  # as quick as reading it back
+            found = footage.look(stride)  # as fast as reading a cached result
         else:
             about = stage("probe", lambda: probe_source(source.path))
             footage = _footage(source, about)
@@ -63,7 +63,8 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
         about, clips, keys = {}, [], []
         rows = [Row(source.key, source.name, REJECTED, why.reason, why.detail, hash=digest)]
 
-    # Before anything is written or removed the state names all that may be on disk from now on.
+    # Before any clip is written or removed, record all that may be on disk from now on, so that a
+    # later run can remove them.
     state.put("clips", "", {"keys": sorted({*old_keys, *keys}), "rows": []})
     for key in {source.key, *old_keys, *keys}:
         shutil.rmtree(clip_path(tools.output, key), ignore_errors=True)
@@ -86,7 +87,7 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
 
 
 def _footage(source: Source, about: dict[str, Any]) -> Footage:
-    """All of a file, or the stretch that is the source."""
+    """Footage of the whole file, or of the source's span in it."""
     if source.span is None:
         return Footage(source.path, hold=fits(about))
     start, end = source.span

@@ -1,4 +1,4 @@
-"""The clips of a source on their way to the disk: their sound in place, their keys, their rows."""
+"""Write the clips of a source: correct their sound, assign keys, and make manifest rows."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from lipsync.data.store import write_clip
 from lipsync.faces.framing import covering_box, get_framing
 from lipsync.windows import FPS
 
-_ALL = 0.9  # of a source's frames, in a clip that is taken for all of it
+_ALL = 0.9  # minimum share of the source in a clip that keeps its text without word times
 
 
 def said(about: dict[str, Any], frames: int, start: int, end: int, offset: int) -> dict[str, Any]:
-    """What a corpus says of a source, as far as it is of one clip of it.
+    """Corpus metadata of a source, restricted to one of its clips.
 
-    Words whose times are known are those that lie in the clip, and their times count from its
-    begin. A text without times is kept where the clip is nearly all of the source.
+    Timed words are kept if they lie within the clip; their times become relative to its start. Text
+    without times is kept if the clip covers nearly all of the source.
 
     Args:
-        about: see :class:`data_prep.readers.found.Found`.
-        frames: of the source. start, end: of the clip in it.
-        offset: by which the clip's sound was moved, in frames.
+        about: metadata of the source, see :class:`data_prep.readers.found.Found`.
+        frames: length of the source.
+        start, end: first frame of the clip in the source, and the frame after its last.
+        offset: offset by which the clip's sound was corrected, in frames.
     """
     known = {name: value for name, value in about.items() if name not in ("text", "words")}
     if "words" in about:
@@ -50,7 +51,7 @@ def said(about: dict[str, Any], frames: int, start: int, end: int, offset: int) 
 
 @dataclass
 class Clip:
-    """A piece on its way to the disk, or to the row that says why not."""
+    """A piece to be written as a clip, or recorded as rejected."""
 
     key: str
     piece: Piece
@@ -58,14 +59,17 @@ class Clip:
     end: int
     wave: np.ndarray
     score: dict | None
-    offset: int | None  # by which the sound was moved; None where nothing is known
-    sync: str  # see Row
+    offset: int | None  # corrected, in frames; None if unknown
+    sync: str  # see Row.sync
 
 
 def clips_of(
     source: Source, pieces: list[Piece], scores: list, footage: Footage, tools: Tools
 ) -> list[Clip]:
-    """The pieces with their sound in place, and a key for each that is left."""
+    """Make clips of the pieces, with corrected sound; several kept clips get numbered keys.
+
+    Rejects pieces that become too short.
+    """
     clips = []
     for piece, score in zip(pieces, scores, strict=True):
         moved = not piece.reason and tools.limits is not None and tools.limits.sure(score)
@@ -88,7 +92,7 @@ def clips_of(
 
 
 def _checked(piece: Piece, score: dict | None, tools: Tools) -> str:
-    """What the sync check made of a clip that is kept, see :class:`data_prep.manifest.Row`."""
+    """Outcome of the sync check of a kept clip, see :class:`data_prep.manifest.Row`."""
     if tools.judge is None or tools.limits is None or piece.reason:
         return ""
     if score is None:
@@ -107,7 +111,7 @@ def write_clips(
     tools: Tools,
     state: State,
 ) -> list[Row]:
-    """Write the clips that are kept in one pass over the frames, and a small picture of all."""
+    """Write the kept clips, and thumbnails of all clips, in one pass over the frames."""
     content: dict[str, str] = {}
     pictures: dict[int, np.ndarray] = {}
     waiting = list(enumerate(clips))
@@ -145,19 +149,19 @@ def write_clips(
 
 
 def _content(faces: np.ndarray, wave: np.ndarray) -> str:
-    """A hash of what a clip shows and lets hear."""
+    """SHA-256 of a clip's pixels and sound."""
     digest = hashlib.sha256(np.ascontiguousarray(faces))
     digest.update(np.ascontiguousarray(wave))
     return digest.hexdigest()
 
 
 def _info(clip: Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
-    """What ``clip.json`` says of a clip, beside its origin.
+    """Contents of ``clip.json`` other than the clip's origin.
 
-    ``framing`` is the name of one, ``box`` the upright box in the source, x0 y0 x1 y1, that holds
-    all crops: in the framing ``box`` each crop fills it. Other framings also give ``to_source``, by
-    which crops can be put back: for every frame the six numbers, row by row, of the (2, 3)
-    transform from the unit crop to pixels of the source, see :mod:`lipsync.faces.framing`.
+    ``framing`` is the name of the framing. ``box``, x0 y0 x1 y1 in the source, is the upright
+    bounding box of all crops; in the framing ``box`` it is the crop itself. Other framings also
+    have ``to_source``, for pasting crops back: for each frame, the six numbers, row by row, of the
+    (2, 3) transform from the unit crop to pixels of the source, see :mod:`lipsync.faces.framing`.
     """
     piece, score = clip.piece, clip.score or {}
     boxes = np.stack([covering_box(place) for place in places])
@@ -173,10 +177,10 @@ def _info(clip: Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
         "faces": piece.faces,
         **piece.measures,
         "heard": piece.heard,
-        # As it was found: frame i belonged to the sound of frame i - offset. It is corrected. None
-        # where the judge was not sure, or was not asked: the sound is where it was.
+        # The offset before correction: frame i matched the sound of frame i - offset. None if the
+        # judge was unsure or absent, and the sound was not shifted.
         "offset": clip.offset,
-        # The same before it was rounded to whole frames, by which sound is moved.
+        # The same at sub-frame resolution; the sound is shifted by whole frames only.
         "fine_offset": None if clip.offset is None else score["fine_offset"],
         "confidence": score.get("confidence"),
         "judge": tools.judge.name if tools.judge and clip.score else None,

@@ -1,8 +1,8 @@
-"""A pool of Ray actors, on a cluster that runs already or on this machine.
+"""A pool of Ray actors, on a running cluster or on this machine.
 
-Source and output must lie on a file system that all machines of the cluster share, under the same
-path; frames never travel, only names and rows of the manifest do. A worker waits for a free core
-of the cluster, and the others go on meanwhile.
+Source and output must be on a file system shared by all machines of the cluster, under the same
+path; only names and manifest rows are sent over the network, never frames. A worker waits for a
+free core of the cluster while the others continue.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from data_prep.pool import Died, Pool, Stop, Worker, call
 from data_prep.processes import ONE_THREAD
 from lipsync.errors import ConfigError, LipsyncError
 
-# It would report home how it is used; and it warns of devices that are not asked for.
+# Disable usage reports, and a warning about accelerators for actors that request none.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 try:
@@ -27,16 +27,16 @@ try:
 except ImportError:
     raise LipsyncError("engine=ray: pip install 'lipsync-lab[ray]'") from None
 
-_STORE = 100 * 2**20  # bytes of Ray's shared memory, which only names and rows go through
+_STORE = 100 * 2**20  # bytes of Ray's object store, which holds only names and rows
 
 
 class Cluster(Pool):
-    """Actors of one core each.
+    """Actors with one core each.
 
     Args:
-        setup: of a worker.
-        address: of a cluster, as ``ray start --head`` prints it; None starts one here.
-        workers: cores of a cluster that is started here.
+        setup: called once in each worker, see :func:`data_prep.engine.run_jobs`.
+        address: address of a cluster, as printed by ``ray start --head``; None starts one here.
+        workers: number of cores of a cluster started here.
     """
 
     def __init__(self, setup: Callable, address: str | None, workers: int) -> None:
@@ -71,14 +71,14 @@ class Cluster(Pool):
 
 
 def _knock(address: str | None) -> None:
-    """Raise an OSError if nobody listens at host:port; Ray itself would wait for minutes."""
+    """Raise OSError if nothing listens at host:port; Ray itself would wait for minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
 class _Actor(Worker):
-    """``answer`` is what it is working on: its setup at first, then one job after the other."""
+    """An actor; ``answer`` is its pending result, first of the setup, then of one job at a time."""
 
     def __init__(self, actor: Any, setup: Any) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Actor(Worker):
             return ray.get(self.answer)
         except RayActorError:
             return Died("the worker process or its machine died")
-        except RayError as error:  # an answer that was lost, or a machine without this package
+        except RayError as error:  # a lost result, or a machine without this package
             return Died(str(error).strip().splitlines()[-1])
 
     def end(self) -> None:
@@ -102,12 +102,12 @@ class _Actor(Worker):
 
 
 class _Remote:
-    """What runs elsewhere. Errors travel as values, for Ray would wrap them."""
+    """The remote side of an actor; returns errors as values, since Ray would wrap raised ones."""
 
     def prepare(self, setup: tuple[Callable, str]) -> Exception | None:
         function, folder = setup
         try:
-            os.chdir(folder)  # relative paths mean the same everywhere
+            os.chdir(folder)  # so that relative paths resolve as in the main process
         except OSError as error:
             return ConfigError(
                 f"engine=ray: {folder} does not exist on {socket.gethostname()} "

@@ -1,7 +1,7 @@
-"""A prepared set from one form into the other: a folder a clip, or shards.
+"""Convert a prepared set between its two forms: one folder per clip, or shards.
 
-Sound, features and what is known of a clip come over as they are; pictures become JPEGs in shards,
-and stay what these show in folders. A run that was stopped goes on where it was.
+Sound, features and metadata are copied unchanged; pictures are JPEG-encoded for shards, and decoded
+from them for folders. An interrupted run resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from lipsync.data.store import PreparedFolder, clip_path, open_set, write_clip
 from lipsync.errors import ClipError, ConfigError, LipsyncError, check_whole
 
 FORMS = ("shards", "folders")
-_PARTS = "parts"  # indices of shards that are done, until all are
+_PARTS = "parts"  # folder for indices of finished shards, until all are done
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion did.
+    """Result of a conversion.
 
     Attributes:
-        clips: how many there are now.
-        shards: how many tar files hold them; None in folders.
-        gigabytes: of those files.
+        clips: number of clips in the output.
+        shards: number of tar files; None for folders.
+        gigabytes: size of the clips in the tar files, in GB (1e9 bytes); 0 for folders.
         problems: by clip, why it was left out.
     """
 
@@ -67,20 +67,20 @@ def convert(
     workers: int = 2,
     progress: bool = True,
 ) -> Converted:
-    """Write a prepared set once more, in the other form.
+    """Write a copy of a prepared set in the other form.
 
     Args:
-        root: the set; a folder, or a URL of shards.
-        output: where it goes; shards to a folder or a URL, folders to a folder.
-        form: ``shards`` or ``folders``.
-        quality: of JPEGs, 1 to 100.
-        clips: in a shard, at most.
-        workers: at a time; 0 works in this process.
-        progress: show a bar.
+        root: the set: a folder, or a URL of shards.
+        output: where to write: a folder, or for shards also a URL.
+        form: form of the output, ``shards`` or ``folders``.
+        quality: JPEG quality, 1 to 100.
+        clips: maximum number of clips per shard.
+        workers: number of parallel processes; 0 works in this process.
+        progress: show a progress bar.
 
     Raises:
-        ConfigError: no set there, one of that form already, or options that cannot work.
-        LipsyncError: it cannot be written.
+        ConfigError: no set at ``root``, one that already has this form, or invalid options.
+        LipsyncError: the output cannot be written.
     """
     check_workers(workers, "processes")
     check_whole("quality", quality, 1, 100)
@@ -164,7 +164,7 @@ def _shard_maker(root: Path, output: str | Path, quality: int) -> Callable:
 def _make_shard(
     reader: PreparedFolder, place: Place, quality: int, job: tuple[str, list[str]]
 ) -> dict[str, str]:
-    """Write a shard and its part of the index; says of clips that it lacks why."""
+    """Write a shard and its index; returns why clips were left out, by key."""
     name, keys = job
     made = f"JPEG {quality}, {len(keys)} clips {zlib.crc32(chr(0).join(keys).encode()):08x}"
     with storing(place):

@@ -11,7 +11,7 @@ from lipsync.errors import exit_on_error
 
 @hydra.main(config_path=CONF, config_name="convert", version_base="1.3")
 def main(config: DictConfig) -> None:
-    """Convert a prepared set as the configuration says."""
+    """Convert a prepared set as configured."""
     from data_prep.convert import convert
 
     with exit_on_error():

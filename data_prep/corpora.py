@@ -1,22 +1,22 @@
-"""Corpora as they are distributed: what their folders mean, and which clips their splits hold.
+"""Folder layouts and official splits of corpora, as distributed.
 
-- LRS2: ``{main,pretrain}/<video>/<clip>.mp4``; splits by ``{train,val,test,pretrain}.txt``, there
-  or in the folder above.
-- LRS3: ``{trainval,test,pretrain}/<video>/<clip>.mp4``; the folders are the splits, and ``val`` is
-  drawn from the videos of ``trainval``, of which ``pretrain`` then has no clip.
-- VoxCeleb2: ``idNNNNN/<video>/<clip>.mp4`` at any depth; where it lies in folders ``dev`` and
-  ``test``, these are the splits, and ``val`` is drawn from the speakers of ``dev``.
-- GRID: ``<speaker>/<clip>.mpg``, at any depth; splits by speakers, ``splits.NAME=[s1,s2]``. Known
-  by its files' names, which spell a sentence. A file is one take, and some of s1's begin with what
-  a decoder makes of a missing picture, smeared over the face for half a second and more; a cut in
-  the picture tells them, so that files with one are left out whole (``cuts``).
-- the published layout: ``<speaker>/<clip>/{0.jpg,1.jpg,...,audio.wav}``, read by the loaders as it
-  is or converted here; splits as any other.
-- any other: ``<speaker>/<clip>.<ext>`` or ``<speaker>/<video>/<clip>.<ext>``; splits by
+- LRS2: ``{main,pretrain}/<video>/<clip>.mp4``; splits from ``{train,val,test,pretrain}.txt`` in the
+  source folder or its parent.
+- LRS3: ``{trainval,test,pretrain}/<video>/<clip>.mp4``; the folders are the splits. ``val`` is
+  drawn from the videos in ``trainval``, and clips of these videos are removed from ``pretrain``.
+- VoxCeleb2: ``idNNNNN/<video>/<clip>.mp4`` at any depth; if these are in folders ``dev`` and
+  ``test``, the folders are the splits, and ``val`` is drawn from the speakers in ``dev``.
+- GRID: ``<speaker>/<clip>.mpg`` at any depth, recognised by the file names, which encode a
+  sentence; splits by speaker, ``splits.NAME=[s1,s2]``. Each file is a single take. Some of s1's
+  start with a decoding artefact, a missing frame smeared over the face for half a second or more.
+  It shows up as a cut, so files with a cut are rejected as a whole (``cuts``).
+- the published layout: ``<speaker>/<clip>/{0.jpg,1.jpg,...,audio.wav}``, which the data loaders
+  read directly, or converted here; splits as for other footage.
+- other footage: ``<speaker>/<clip>.<ext>`` or ``<speaker>/<video>/<clip>.<ext>``; splits from
   ``filelists/*.txt``, or drawn.
 
-The clips of ``pretrain`` are excerpts that hold those of the other folders, under numbers of their
-own; their keys are ``<video>/pretrain-<clip>``.
+In LRS2 and LRS3, the clips in ``pretrain`` are longer excerpts that contain those in the other
+folders, but are numbered independently; their keys are ``<video>/pretrain-<clip>``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _VOXCELEB_SPEAKER = re.compile(r"id\d{5}")
 
 
 def is_lrs(names: Iterable[str]) -> bool:
-    """Whether the videos of a folder, named relative to it, are laid out as LRS2's or LRS3's."""
+    """Whether videos, named relative to the source folder, have the layout of LRS2 or LRS3."""
     tops = set()
     for name in names:
         if name.count("/") != 2:
@@ -48,13 +48,13 @@ def is_lrs(names: Iterable[str]) -> bool:
 
 
 def is_grid(names: Sequence[str]) -> bool:
-    """Whether all videos of a folder are called as GRID's sentences, ``bbaf2n`` and the like."""
+    """Whether all videos are named like GRID's sentences, such as ``bbaf2n``."""
     stems = (name.rpartition("/")[2].partition(".")[0] for name in names)
     return bool(names) and all(_SENTENCE.fullmatch(stem.lower()) for stem in stems)
 
 
 def is_voxceleb(names: Sequence[str]) -> bool:
-    """Whether all videos of a folder lie as VoxCeleb2's: ``.../id00012/<video>/<clip>.mp4``."""
+    """Whether all videos have the layout of VoxCeleb2: ``.../id00012/<video>/<clip>.mp4``."""
     parts = (name.split("/") for name in names)
     return bool(names) and all(
         len(part) >= 3 and _VOXCELEB_SPEAKER.fullmatch(part[-3]) for part in parts
@@ -62,10 +62,10 @@ def is_voxceleb(names: Sequence[str]) -> bool:
 
 
 def video_of(listed: Iterable[str]) -> Callable[[str, str], str]:
-    """What tells from which video a clip was cut, by its key and the name of its file.
+    """Return a function that maps a clip's key and file name to the video it was cut from.
 
-    The clip's folder, if that is not its speaker's; LRS's ``<video>/<clip>`` have no other. Where a
-    folder is only a speaker's, and in GRID, each file is a video.
+    The video is the clip's folder if that is below the speaker's folder, and always in LRS2 and
+    LRS3, whose keys are ``<video>/<clip>``. Otherwise, and always in GRID, each file is a video.
     """
     names = list(listed)
     lrs, grid = is_lrs(names), is_grid(names)
@@ -78,7 +78,7 @@ def video_of(listed: Iterable[str]) -> Callable[[str, str], str]:
 
 
 def lrs_parts(parts: Sequence[str]) -> list[str]:
-    """``main/<video>/<clip>`` without what is not in its key."""
+    """The parts of an LRS clip's key, given those of its path, ``main/<video>/<clip>``."""
     top, video, clip = parts
     return [video, f"pretrain-{clip}" if top == "pretrain" else clip]
 
@@ -86,14 +86,16 @@ def lrs_parts(parts: Sequence[str]) -> list[str]:
 def official_splits(
     folder: str | Path, listed: Iterable[str], val_share: float = 0.05
 ) -> dict[str, list[str]] | None:
-    """The names in each split as a corpus itself has them; None where it leaves them open.
+    """Names in each official split of a corpus; None if it has none.
 
-    Names of lists need not exist and may be hostile: they are only compared with ``listed``.
+    Entries of list files are untrusted and need not exist: they are only compared with ``listed``,
+    never opened.
 
     Args:
         folder: the source folder.
-        listed: its files' paths without their suffix.
-        val_share: of the clips of LRS3's ``trainval`` or VoxCeleb2's ``dev``, for ``val``.
+        listed: relative paths of its files, without suffix.
+        val_share: share of the clips in LRS3's ``trainval`` or VoxCeleb2's ``dev`` to draw for
+            ``val``.
     """
     folder, listed = Path(folder), list(listed)
     if lists := sorted((folder / LISTS).glob("*.txt")):
@@ -125,9 +127,10 @@ def official_splits(
 def _by_folders(
     listed: list[str], folders: dict[str, str], group: int, val_share: float
 ) -> dict[str, list[str]] | None:
-    """Splits by a path's folders; ``val`` from the groups (a part of the path) of ``train``.
+    """Splits by the folders in the paths, with ``val`` drawn from ``train`` by group.
 
-    None if there is but one split.
+    ``group`` is the index of the path part that names a clip's group. Returns None if there is only
+    one split.
     """
     splits: dict[str, list[str]] = {split: [] for split in ("train", "val", "test", "pretrain")}
     for name in listed:

@@ -1,8 +1,8 @@
-"""Which groups of clips (a speaker's, a video's) a split holds: drawn by a hash of their names.
+"""Draw splits by groups of clips, of one speaker or video each, using a hash of the group's name.
 
-A group's place depends on its own name alone, not on a random generator or on the other groups, so
-that it is the same on every machine and stays as footage is added. Only where that would leave a
-split with less than half or more than twice its share do the groups' sizes decide.
+A group's split depends only on its own name, not on a random generator or on the other groups, so
+it is the same on every machine and stays the same as footage is added. Group sizes matter only
+where a split would otherwise get less than half or more than twice its share.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from functools import partial
 def draw(
     sizes: Mapping[str, int], shares: Mapping[str, float], *, force: bool = False
 ) -> dict[str, str] | None:
-    """The split of each group that is drawn; those not in it are left for training.
+    """Draw the split of each group; groups missing from the result are left for training.
 
     Args:
-        sizes: clips of each group.
-        shares: of the clips, 0 to 1, for each split; together at most 1.
-        force: give each split at least its smallest group, whatever its share, where at least
-            ``2 * len(shares) + 1`` groups leave most of them for training.
+        sizes: number of clips in each group.
+        shares: share of the clips for each split, in [0, 1]; their sum is at most 1.
+        force: give a split that would be empty the smallest group left, whatever its size, if there
+            are at least ``2 * len(shares) + 1`` groups, so that most remain for training.
 
     Returns:
-        None if the groups are too few or too unequal: a split would have none of at most twice its
-        share. Never None with ``force``.
+        Split by group. None if a split would be empty, because there are no groups left or each is
+        larger than twice its share; never None with ``force``.
     """
     total, left, free = sum(sizes.values()), dict(sizes), 1.0
     drawn: dict[str, str] = {}
@@ -54,7 +54,7 @@ def draw(
 
 
 def _place(split: str, group: str) -> float:
-    """From 0 to 1; file systems spell one name in several forms of Unicode."""
+    """Position in [0, 1); names are normalised, as file systems use different Unicode forms."""
     name = unicodedata.normalize("NFC", f"{split}/{group}")
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,7 +1,7 @@
-"""Run one function over many jobs, on this machine or on a cluster, each job's failure its own.
+"""Run a function over many jobs, on this machine or on a cluster; one failure does not end the run.
 
-A job that fails, or whose worker dies (out of memory, a decoder that crashes, a machine that goes),
-is tried once more by another worker; what fails again costs that one job. The pools of workers are
+A job that fails, or whose worker dies (out of memory, a crashed decoder, a lost machine), is
+retried once; a second failure affects only that job. The worker pools are
 :mod:`data_prep.processes` and :mod:`data_prep.cluster`.
 """
 
@@ -20,7 +20,7 @@ _TRIES = 2
 
 
 def check_workers(workers: int, engine: str) -> None:
-    """Raise ConfigError for what is no number of workers, or no engine."""
+    """Raise ConfigError for an invalid number of workers or an unknown engine."""
     if type(workers) is not int or workers < 0:
         raise ConfigError(f"workers must be a whole number, 0 or more, got {workers!r}")
     if engine not in ENGINES:
@@ -34,28 +34,29 @@ def run_jobs(
     engine: str = "processes",
     address: str | None = None,
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield ``(job, result)`` as results come, in no fixed order.
+    """Yield ``(job, result)`` in order of completion.
 
     Args:
         setup: called once in each worker; returns the function to call with each job. Picklable.
         jobs: picklable.
-        workers: at most so many at a time, each with one thread; 0 runs the jobs in this process.
-        engine: ``processes`` of this machine, or ``ray``.
-        address: of a Ray cluster that runs already; None starts one on this machine.
+        workers: maximum number of workers, each with one thread; 0 runs the jobs in this process.
+        engine: ``processes`` on this machine, or ``ray``.
+        address: address of a running Ray cluster; None starts one on this machine.
 
     Yields:
-        The result, or a :class:`Failed` that says in one line what went wrong the last time.
+        Each job with its result, or with a :class:`Failed` that describes the last error in a line.
 
     Raises:
-        Stop: as the job that raised it.
-        ConfigError: no such engine or cluster, or no number of workers.
-        Exception: whatever ``setup`` raises, as without it no job can run.
+        Stop: a job raised it.
+        ConfigError: an unknown engine, no such cluster, or an invalid number of workers.
+        LipsyncError: the workers die on start-up.
+        Exception: whatever ``setup`` raises.
     """
     check_workers(workers, engine)
     if workers == 0:
         function = setup()
         for job in jobs:
-            answer = call(function, job)  # a Stop passes through
+            answer = call(function, job)  # lets Stop through
             yield job, call(function, job) if isinstance(answer, Failed) else answer
         return
     if not jobs:
@@ -69,14 +70,14 @@ def run_jobs(
 
 def _pool(setup: Callable, engine: str, address: str | None, workers: int) -> Pool:
     if engine == "ray":
-        from data_prep.cluster import Cluster  # needs an extra
+        from data_prep.cluster import Cluster  # an optional dependency
 
         return Cluster(setup, address, workers)
     return Processes(setup)
 
 
 def _share_out(pool: Pool, jobs: Sequence[Any], most: int) -> Iterator[tuple[Any, Any]]:
-    waiting = deque((job, 1) for job in jobs)  # with the number of the try
+    waiting = deque((job, 1) for job in jobs)  # with the number of the attempt
     tries: dict[Worker, int] = {}
     died_early = 0
     workers = [pool.start() for _ in range(min(most, len(jobs)))]

@@ -1,4 +1,4 @@
-"""What is in footage: the faces that are followed, which of them speaks, and in what sync."""
+"""Analyse footage: face tracks, the active speaker among them, and its sync."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tools:
-    """What a worker holds. ``judge`` and ``limits`` are None without a sync check."""
+    """What a worker needs; ``judge`` and ``limits`` are None without a sync check."""
 
     output: Path
     options: Options
@@ -36,13 +36,14 @@ def examine(
     tools: Tools,
     stage: Callable[[str, Callable[[], Any]], Any] = lambda _, make: make(),
 ) -> tuple[list[Piece], list[dict | None]]:
-    """The pieces of footage, each with the reason for which it is left out, if it is.
+    """Find the pieces in footage, and set the reason for each rejected one.
 
     Args:
-        footage: is turned as ``found`` says.
+        footage: the footage; its ``turns`` are set to those of ``found``.
         found: from :func:`data_prep.look.look`.
-        tools: of the worker.
-        stage: gives the result of a stage by its name, made here or before.
+        tools: the worker's tools.
+        stage: returns the result of a stage, given its name and a function that computes it; may
+            cache it.
 
     Returns:
         The pieces, and the score of each, see :func:`data_prep.sync.measure`.

@@ -1,4 +1,4 @@
-"""Features of the sound, added to clips that are there; pictures and all else stay as they are."""
+"""Add audio features to existing clips, which are otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from lipsync.features import Feature, get_feature
 
 @dataclass(frozen=True)
 class Added:
-    """What a run did.
+    """Result of a run.
 
     Attributes:
-        counts: by feature, to how many clips it was added.
-        had: by feature, how many had it.
-        problems: by clip, why it lacks some still.
+        counts: number of clips that each feature was added to.
+        had: number of clips that already had each feature.
+        problems: by clip, why it still lacks features.
     """
 
     counts: Mapping[Feature, int]
@@ -43,17 +43,17 @@ class Added:
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems.values())])
 
     def check(self) -> None:
-        """Raise ConfigError where clips lack a feature still."""
+        """Raise ConfigError if any clip still lacks a feature."""
         if self.problems:
             first = next(iter(self.problems.values()))
             raise ConfigError(f"{len(self.problems)} clips still lack features; the first: {first}")
 
 
 def named_features(given: Any) -> list[Feature]:
-    """Features as options name them: a list of names, or of mappings with a name and options.
+    """Get features from the option: a list of names, or of mappings with a name and options.
 
     Raises:
-        ConfigError: no such feature, or options that it does not have.
+        ConfigError: not such a list, an unknown feature, or invalid options of one.
     """
     if isinstance(given, str | Mapping):
         given = [given]
@@ -71,18 +71,18 @@ def add_features(
     ray_address: str | None = None,
     progress: bool = True,
 ) -> Added:
-    """Compute features into all clips of a set; those that a clip has are not computed again.
+    """Compute features for all clips in a set; features that a clip already has are skipped.
 
-    A file appears whole or not at all, so that a run that was killed goes on where it stopped.
+    Files are written atomically, so a killed run can be resumed.
 
     Args:
-        root: a prepared set, or folders in the published layout.
-        features: what is added.
-        workers, engine, ray_address: as of :func:`data_prep.run.prepare`.
-        progress: show a bar.
+        root: a prepared set of folders, or clips in the published layout.
+        features: features to add.
+        workers, engine, ray_address: see :func:`data_prep.run.prepare`.
+        progress: show a progress bar.
 
     Raises:
-        ConfigError: no clips there, or a feature that cannot be computed here.
+        ConfigError: no clips in ``root``, or a feature that cannot be computed on this machine.
         LipsyncError: the set cannot be written.
     """
     check_workers(workers, engine)
@@ -108,10 +108,10 @@ def add_features(
 
 
 def clips_below(root: Path, key: str = "", option: str = "output") -> Iterator[Clip]:
-    """All clips below a folder, sorted by their names.
+    """All clips below a folder, sorted by name.
 
     Raises:
-        ConfigError: it cannot be read; names the option that gave it.
+        ConfigError: the folder cannot be read; the message names ``option``.
     """
     try:
         names = sorted(e.name for e in os.scandir(root / key) if e.is_dir())
@@ -119,7 +119,7 @@ def clips_below(root: Path, key: str = "", option: str = "output") -> Iterator[C
         raise ConfigError(f"{option}={root / key}: cannot be read ({error.strerror})") from None
     for name in names:
         below = f"{key}/{name}" if key else name
-        if name.startswith("."):  # the state of the preparation, and clips that are being written
+        if name.startswith("."):  # cached stages, and clips being written
             continue
         try:
             yield open_clip(root, below)
@@ -128,14 +128,14 @@ def clips_below(root: Path, key: str = "", option: str = "output") -> Iterator[C
 
 
 def _setup(root: Path, features: Sequence[Feature]) -> Callable[[str], str | None]:
-    """In a worker: make sure that all can be computed, which loads what they need."""
+    """Set up a worker: compute each feature once, to load its model and fail early if it cannot."""
     for feature in features:
         feature.extract(np.zeros(SAMPLE_RATE, np.float32))
     return partial(_add, root, features)
 
 
 def _add(root: Path, features: Sequence[Feature], key: str) -> str | None:
-    """Add what a clip lacks; says why it cannot be."""
+    """Add missing features to a clip; returns the problem if that fails, else None."""
     try:
         with writing_to(root):
             clip = open_clip(root, key)

@@ -1,4 +1,4 @@
-"""What follows once all clips are there: split lists, the manifest and the page about it."""
+"""Finish a set once all clips are written: split lists, manifest and report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from data_prep.splits import Splits, write_splits
 
 
 class Kept(NamedTuple):
-    """What split lists need to know of a kept clip."""
+    """What the split lists need to know about a kept clip."""
 
     key: str
     frames: int
@@ -25,15 +25,16 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did.
+    """Result of a run.
 
     Attributes:
-        output: the prepared set; a folder or a URL.
-        splits: which clips are in which list, and who is where.
-        reasons: how many files, shots and faces were rejected, by reason.
-        sync: what the sync check made of the clips, in a line.
-        clips, minutes, files: of the set, and how many files it was looked for in.
-        done: files that this run worked on; the others were done before.
+        output: the prepared set: a folder or a URL.
+        splits: the split lists and the speakers in them.
+        reasons: number of rejected files, shots and faces, by reason.
+        sync: outcome of the sync check, in one line.
+        clips, minutes, files: number of clips in the set, their total length, and the number of
+            source files.
+        done: number of files processed in this run; the others were done before.
     """
 
     output: str | Path
@@ -47,7 +48,7 @@ class Summary:
 
     @property
     def rows(self) -> list[Row]:
-        """Of the manifest, sorted by source and time."""
+        """Rows of the manifest, sorted by source and time."""
         return list(read_manifest(self.output))
 
     @property
@@ -65,17 +66,17 @@ def finish(
     picture: Picture,
     done: int,
 ) -> Summary:
-    """Write ``manifest.jsonl``, ``filelists`` and ``report.html`` of a set; rows pass through once.
+    """Write ``manifest.jsonl``, ``filelists`` and ``report.html``, in one pass over the rows.
 
     Args:
-        lists: the source folder, or one with its lists.
-        output: where they go.
-        rows: of all sources, sorted.
-        sources: that there are.
-        shares: what is drawn where the source has no lists, see :func:`write_splits`.
-        options: that it was made with.
-        picture: of a row, see :meth:`data_prep.report.Report.write`.
-        done: files that this run worked on.
+        lists: the source folder, or another with its lists.
+        output: folder to write to.
+        rows: rows of all sources, sorted by source.
+        sources: all sources.
+        shares: splits to draw if the source has no lists, see :func:`write_splits`.
+        options: options of the set.
+        picture: returns the thumbnail of a row, see :meth:`data_prep.report.Report.write`.
+        done: number of files processed in this run.
     """
     report = Report()
     ordered = iter(sorted(sources, key=attrgetter("name")))
@@ -89,7 +90,7 @@ def finish(
             while item is not None and item.name < row.source:
                 item = next(ordered, None)
             if row.status == KEPT:
-                key = item.key if row.key == item.key else row.key  # not twice in memory
+                key = item.key if row.key == item.key else row.key  # saves a copy of the string
                 kept[item.listed] += (Kept(key, row.frames),)
             yield row
 

@@ -1,4 +1,4 @@
-"""One source file: what it holds, its frames at 25 fps as often as they are needed, its sound."""
+"""A source file: its properties, sound, and frames at 25 fps, which can be read repeatedly."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from lipsync.media import (
 )
 from lipsync.windows import FPS
 
-_HELD = 256 * 2**20  # bytes of decoded frames; a longer video is decoded again each time
+_HELD = 256 * 2**20  # bytes of decoded frames to keep; longer videos are decoded for each pass
 
 
 def probe_source(path: Path) -> dict[str, Any]:
-    """Frame rate, size and length of a file that has pictures and sound.
+    """Frame rate, size and length of a file with video and sound.
 
     Raises:
-        Rejected: the file is empty, cannot be read, or lacks one of the two.
+        Rejected: the file is empty or unreadable, or has no video or no sound.
     """
     try:
         if path.stat().st_size == 0:
@@ -45,12 +45,12 @@ def probe_source(path: Path) -> dict[str, Any]:
         raise Rejected("no_video", f"{info.audio_seconds:.2f} s of sound without video")
     if not info.has_audio:
         raise Rejected("no_sound", f"{info.video_seconds:.2f} s of video without sound")
-    seconds = round(info.video_seconds, 3)  # 0 where the file does not say
+    seconds = round(info.video_seconds, 3)  # 0 if unknown
     return {"fps": str(info.fps), "size": [info.width, info.height], "seconds": seconds}
 
 
 def fits(about: dict[str, Any], held: int | None = None) -> bool:
-    """Whether all frames of a file can be held, by what :func:`probe_source` says of it."""
+    """Whether all frames fit in ``held`` bytes; ``about`` is from :func:`probe_source`."""
     width, height = about["size"]
     return about["seconds"] * FPS * width * height * 3 <= (held or _HELD)
 
@@ -59,9 +59,9 @@ class Footage:
     """Frames and sound of one file.
 
     Args:
-        path: of the file.
-        turns: of ``np.rot90`` that set its frames upright.
-        hold: keep the frames once they were gone through, if they do not fill the memory.
+        path: the file.
+        turns: number of ``np.rot90`` turns that make its frames upright.
+        hold: keep the frames in memory after the first pass, if they fit in 256 MiB.
     """
 
     def __init__(self, path: Path, turns: int = 0, *, hold: bool = True) -> None:
@@ -69,7 +69,7 @@ class Footage:
         self._frames = HeldFrames(path, FPS, _HELD if hold else 0)
 
     def frames(self) -> Iterator[np.ndarray]:
-        """RGB uint8 (H, W, 3) at 25 fps, decoded again where they would fill the memory.
+        """Yield RGB uint8 (H, W, 3) frames at 25 fps, decoded again unless they are held.
 
         Raises:
             Rejected: the file is damaged.
@@ -82,10 +82,10 @@ class Footage:
 
     @cached_property
     def wave(self) -> np.ndarray:
-        """float32 (samples,) at 16 kHz; sample 0 belongs to the first frame.
+        """float32 (samples,) at 16 kHz; sample 0 is at the start of the first frame.
 
         Raises:
-            Rejected: the sound is damaged, or ends before the video begins.
+            Rejected: the sound is damaged, or ends before the video starts.
         """
         try:
             wave = read_audio(self.path, SAMPLE_RATE)
@@ -99,12 +99,13 @@ class Footage:
 def stretch(
     path: Path, about: dict[str, Any], start: float, seconds: float, held: int | None = None
 ) -> Stretch:
-    """The stretch of a file that begins with the frame nearest to a time, and its sound with it.
+    """Footage of a stretch of a file, starting at the source frame nearest to a time.
 
     Args:
-        path: of the file. about: from :func:`probe_source`.
-        start, seconds: where it begins, and how long it is.
-        held: bytes of decoded frames, beyond which it is decoded again each time.
+        path: the file. about: from :func:`probe_source`.
+        start, seconds: start and length of the stretch, in seconds.
+        held: bytes of decoded frames to keep; a longer stretch is decoded for each pass. None for
+            256 MiB.
     """
     fps = float(Fraction(about["fps"]))
     begin = max(0.0, round(start * fps) / fps)
@@ -113,13 +114,13 @@ def stretch(
 
 
 class Stretch(Footage):
-    """A stretch of a file, as the whole is for others.
+    """Footage of a stretch of a file.
 
     Args:
-        path: of the file.
-        start: seconds from its beginning.
-        frames: how many, at 25 fps.
-        hold: keep the frames once they were gone through.
+        path: the file.
+        start: start of the stretch in seconds.
+        frames: number of frames, at 25 fps.
+        hold: keep the frames in memory after the first pass.
     """
 
     def __init__(self, path: Path, start: float, frames: int, *, hold: bool) -> None:

@@ -30,18 +30,18 @@ _KINDS = {".mpg", ".mp4", ".avi", ".align"}
 
 
 def fetch_grid(folder: str | Path, speakers: list[str], record: str = RECORD) -> dict[str, int]:
-    """Fetch speakers and their alignments to ``<folder>/<speaker>/<clip>.{mpg,align}``.
+    """Download speakers and their alignments to ``<folder>/<speaker>/<clip>.{mpg,align}``.
 
     Args:
-        folder: made if it is not there.
-        speakers: such as ``s1``.
-        record: address of the record's description.
+        folder: created if missing.
+        speakers: names of speakers, such as ``s1``.
+        record: URL of the dataset record in Zenodo's API.
 
     Returns:
-        How many files of each speaker's archive, and of the alignments, are there.
+        Number of files unpacked from each speaker's archive and from that of the alignments.
 
     Raises:
-        LipsyncError: no connection, no such speaker, or an archive that is not what was published.
+        LipsyncError: no connection, an unknown speaker, or an archive with the wrong checksum.
     """
     folder, counts = Path(folder), {}
     files = _described(record)
@@ -61,7 +61,7 @@ def fetch_grid(folder: str | Path, speakers: list[str], record: str = RECORD) ->
 
 
 def _described(record: str) -> dict[str, tuple[str, str]]:
-    """Address and checksum (``md5:...``) of each file of a record."""
+    """URL and checksum (``md5:...``) of each file in a record."""
     if urlsplit(record).scheme not in ("http", "https"):
         raise LipsyncError(f"{record}: only http and https addresses can be fetched")
     try:
@@ -80,7 +80,7 @@ def _described(record: str) -> dict[str, tuple[str, str]]:
 
 
 def _archive(name: str, url: str, digest: str, folder: Path) -> Path:
-    """The archive, whole and verified; continued where an earlier call was cut off."""
+    """Download and verify an archive; an interrupted download is resumed."""
     path = fetch(OnlineModel(f"GRID {name}", f"{name}.zip", url, None, "CC BY 4.0", _PAGE), folder)
     kind, _, expected = digest.partition(":")
     with path.open("rb") as file:
@@ -93,13 +93,13 @@ def _archive(name: str, url: str, digest: str, folder: Path) -> Path:
 
 
 def unpack(archive: Path, folder: Path, name: str) -> int:
-    """Put the clips of an archive where they belong; other things in it are left alone.
+    """Unpack the clips or alignments in an archive; other members are skipped.
 
-    Only the last name of a member is used, and of alignments the folder before it, so that none
-    leads out of ``folder``.
+    Of a member's path only the file name is used, and for alignments its parent folder's name, so
+    nothing is written outside ``folder``.
 
     Returns:
-        The number of files.
+        Number of files.
     """
     count = 0
     try:

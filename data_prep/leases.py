@@ -1,10 +1,9 @@
-"""Leases on parts of the work, so that runs which write to one place share it.
+"""Leases on parts of the work, so that several runs can share one output.
 
-A lease is a small file that names its holder. The holder writes it anew every few seconds, and one
-that stays the same for a minute, by the clock of who looks at it, is that of a run which is gone:
-clocks of different machines are never compared. Two may still hold one lease, where a file system
-lets several create the same file, or where a holder that was taken for gone is not; both then make
-the same part, of the same bytes.
+A lease is a small file that names its holder, which rewrites it every few seconds. A run that sees
+a lease unchanged for a minute, by its own clock, presumes the holder dead; clocks of different
+machines are never compared. Two runs may still hold the same lease, if a file system lets both
+create the file or a holder was wrongly presumed dead; both then write the same part, byte for byte.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from contextlib import suppress
 from lipsync.data.places import Place
 from lipsync.errors import LipsyncError
 
-BEAT = 15.0  # seconds between two signs of life
-EXPIRES = 60.0  # seconds without one
+BEAT = 15.0  # seconds between heartbeats
+EXPIRES = 60.0  # seconds without a heartbeat after which a lease expires
 
 
 class Lease:
-    """The right to work on one part; use it in a ``with`` block once it is claimed.
+    """The right to work on one part; claim it, then use it in a ``with`` block.
 
     Args:
-        place: that all runs share.
-        name: of the file.
-        run: who asks: what a run's earlier try has left is its own.
+        place: folder shared by all runs.
+        name: name of the lease's file.
+        run: name of this run, which may reclaim leases left by its own failed attempts.
     """
 
     def __init__(self, place: Place, name: str, run: str) -> None:
@@ -35,10 +34,10 @@ class Lease:
         self._over = threading.Event()
 
     def claim(self, expired: str = "") -> str:
-        """Take it, if it is free or its holder's sign of life is ``expired``.
+        """Take the lease if it is free or this run's own, or if its last heartbeat is ``expired``.
 
         Returns:
-            The holder's last sign of life; empty if it is ours now.
+            The current holder's last heartbeat; empty if this run now holds the lease.
         """
         while not self.place.create(self.name, self._sign()):
             held = held_by(self.place, self.name)
@@ -60,7 +59,7 @@ class Lease:
     def __exit__(self, *raised: object) -> None:
         self._over.set()
         self._thread.join()
-        with suppress(LipsyncError, FileNotFoundError):  # it expires, or another's was removed
+        with suppress(LipsyncError, FileNotFoundError):  # it will expire, or is already gone
             self.place.remove(self.name)
 
     def _live(self) -> None:
@@ -70,7 +69,7 @@ class Lease:
 
 
 def held_by(place: Place, name: str) -> str:
-    """The last sign of life of a lease's holder; empty if nobody holds it."""
+    """Last heartbeat of a lease's holder; empty if nobody holds it."""
     try:
         return place.read(name).decode("utf-8", "replace").strip() or "unknown"
     except FileNotFoundError:
@@ -78,13 +77,13 @@ def held_by(place: Place, name: str) -> str:
 
 
 class Watch:
-    """Tells which leases have expired, by this machine's clock."""
+    """Detects expired leases, by this machine's clock."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[str, float]] = {}
 
     def expired(self, name: str, sign: str) -> bool:
-        """Whether this sign of life was there when it was asked for ``EXPIRES`` seconds ago."""
+        """Whether this heartbeat was first seen here at least ``EXPIRES`` seconds ago."""
         known, since = self._seen.get(name, ("", 0.0))
         if known != sign:
             self._seen[name] = (sign, time.monotonic())

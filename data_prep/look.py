@@ -1,7 +1,7 @@
-"""The one decoding in which everything is looked at: cuts on every frame, faces on a stride.
+"""Analysis of a file in one decoding pass: frame differences for cuts, and faces on a stride.
 
-Small faces are looked for in the whole picture once a second and where the picture changes, in
-between about those that are known.
+Small faces are searched for in the whole frame once a second and after the picture changes, and
+otherwise only near known faces.
 """
 
 from __future__ import annotations
@@ -20,30 +20,35 @@ from lipsync.faces.shots import ShotMeter
 from lipsync.faces.tracks import follow
 from lipsync.windows import FPS
 
-_CHANGED = 0.2  # difference from a frame to the next, see Step
+_CHANGED = 0.2  # difference between frames above which the picture has changed, see Step.one
 
 
 @dataclass(frozen=True)
 class SeenFace(Detection):
-    """A face, how sharp it is, see :func:`data_prep.quality.fine_detail`, and what it looks like,
-    see :func:`lipsync.faces.identity.describe`."""
+    """A detected face.
+
+    Attributes:
+        sharpness: see :func:`data_prep.quality.fine_detail`.
+        described: identity descriptor, see :func:`lipsync.faces.identity.describe`.
+    """
 
     sharpness: float = 0.0
     described: np.ndarray | None = None
 
 
 def look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
-    """Go through a file's frames once; twice if the faces in it lie on their side.
+    """Analyse a file's frames in one pass, or two if the faces are not upright.
 
     Returns:
-        As JSON: ``turns`` that set the frames upright, the number of ``frames`` and their ``size``,
-        ``steps`` for :func:`lipsync.faces.shots.find_cuts`, and ``looks``, the faces of every
-        ``stride``-th frame and of the last, as :func:`seen_faces` reads them.
+        As JSON: ``turns``, the number of ``np.rot90`` turns that make the frames upright; the
+        number of ``frames`` and their ``size``, width and height; ``steps`` for
+        :func:`lipsync.faces.shots.find_cuts`; and ``looks``, the faces in every ``stride``-th frame
+        and in the last, for :func:`seen_faces`.
     """
     found = _look(footage, detector, stride)
     track = follow(seen_faces(found), found["frames"], tuple(found["size"]), stride)
     if turns := track.quarter_turns():
-        # The face lies on its side or upside down, whatever the file says of its rotation.
+        # The face is sideways or upside down, whatever rotation the file declares.
         footage.turns = turns
         found = _look(footage, detector, stride)
     return {"turns": turns, **found}
@@ -64,20 +69,20 @@ def _look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
 
 
 class _Search:
-    """The faces of frames that are looked at one after the other.
+    """Detects faces in successive frames.
 
     Attributes:
-        changed: the picture has changed since the last look.
+        changed: whether the picture has changed since small faces were last searched everywhere.
     """
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self._whole = 0  # the frame in which small faces were looked for everywhere
-        self._known: list[list[Detection]] = []  # of the last two looks
+        self._whole = 0  # last frame searched everywhere for small faces
+        self._known: list[list[Detection]] = []  # faces in the last two frames searched
         self.changed = True
 
     def faces(self, number: int, frame: np.ndarray) -> list[dict[str, Any]]:
-        """As JSON."""
+        """Faces in a frame, as JSON."""
         known = None
         if self.changed or number - self._whole >= FPS:
             self._whole, self.changed = number, False
@@ -101,7 +106,7 @@ def _as_json(frame: np.ndarray, face: Detection) -> dict[str, Any]:
 
 
 def seen_faces(found: dict[str, Any]) -> list[tuple[int, list[SeenFace]]]:
-    """The faces that :func:`look` wrote down, as :func:`lipsync.faces.tracks.link` takes them."""
+    """Faces in a result of :func:`look`, as input for :func:`lipsync.faces.tracks.link`."""
     nowhere = [np.nan] * 10
     return [
         (

@@ -1,4 +1,4 @@
-"""The manifest: one row for every clip, and for all that was left out, and why."""
+"""The manifest: one row for each clip, and one with the reason for each rejection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from lipsync.data.places import Place, is_url
 
 KEPT, REJECTED = "kept", "rejected"
-SURE = ("in place", "moved")  # of a row's ``sync``
+SURE = ("in place", "moved")  # values of ``Row.sync`` with a reliable offset
 
 REASONS = {
     "bad_name": "the file's name cannot be turned into a valid clip name",
@@ -41,7 +41,7 @@ REASONS = {
 
 
 class Rejected(Exception):
-    """A file is rejected. ``reason`` is a key of :data:`REASONS`."""
+    """Raised to reject a file; ``reason`` is a key of :data:`REASONS`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -50,23 +50,24 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Outcome of one clip, or of a file or shot that gave none.
+    """Outcome of one clip, or of a file or shot without clips.
 
     Attributes:
-        key: ``speaker/clip``; of the file where there is no clip; empty for a bad name.
-        source: path below the source folder.
+        key: ``speaker/clip``; the file's key if there is no clip; empty if its name is invalid.
+        source: path relative to the source folder.
         status: ``kept`` or ``rejected``.
         reason: a key of :data:`REASONS`, empty for a kept clip.
-        detail: one line on the reason, with its numbers.
+        detail: one line that explains the reason, with numbers.
         start: first frame in the source, at 25 fps.
-        frames: at 25 fps. seconds: of the sound that goes with them.
-        face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
-        offset, confidence: of the sync check; None where there was none. fine_offset: the offset to
-            a tenth of a frame, of which sound is moved by the whole ones.
-        judge: whose numbers these are. sync: what the check made of a kept clip: ``in place``,
-            ``moved``, ``unsure``, ``too short to check`` or ``without landmarks to check``; empty
-            without a check.
-        hash: SHA-256 of the source file. content: of the clip's pixels and sound.
+        frames: number of frames at 25 fps. seconds: length of their sound.
+        face_size, sharpness, turn, outside, level: quality measures, whose limits are in
+            :class:`data_prep.options.Options`.
+        offset, confidence: result of the sync check; None if not checked. fine_offset: the offset
+            at sub-frame resolution; sound is shifted by whole frames only.
+        judge: name of the judge; empty if not checked. sync: outcome of the check for a kept clip:
+            ``in place``, ``moved``, ``unsure``, ``too short to check`` or ``without landmarks to
+            check``; empty without a check.
+        hash: SHA-256 of the source file. content: SHA-256 of the clip's pixels and sound.
     """
 
     key: str
@@ -95,15 +96,15 @@ _NAMES = tuple(field.name for field in fields(Row))
 
 
 def as_line(row: Row) -> str:
-    """A row as a line of the manifest."""
+    """Encode a row as a line of the manifest."""
     return json.dumps({name: getattr(row, name) for name in _NAMES}, ensure_ascii=False) + "\n"
 
 
 def as_row(line: str | bytes) -> Row:
-    """The inverse of :func:`as_line`.
+    """Decode a line of the manifest.
 
     Raises:
-        ValueError, TypeError: it is none of this version.
+        ValueError, TypeError: the line is invalid, or from another version.
     """
     return Row(**json.loads(line))
 
@@ -113,7 +114,7 @@ def manifest_path(output: str | Path) -> Path:
 
 
 def write_manifest(output: str | Path, rows: Iterable[Row]) -> None:
-    """Write the rows as they come, whole or not at all."""
+    """Write the manifest atomically; rows are streamed."""
     path = manifest_path(output)
     making = path.with_suffix(".tmp")
     with making.open("w", encoding="utf-8") as file:
@@ -122,14 +123,14 @@ def write_manifest(output: str | Path, rows: Iterable[Row]) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all; what a killed run leaves, the next one overwrites."""
+    """Write a file atomically; the next run overwrites the leftovers of a killed one."""
     making = path.with_suffix(".tmp")
     making.write_bytes(content.encode() if isinstance(content, str) else content)
     making.replace(path)
 
 
 def read_manifest(output: str | Path) -> Iterator[Row]:
-    """The rows of a prepared set, one by one; ends where a line is not of this version."""
+    """Yield the rows of a prepared set; stops early at a line that is not of this version."""
     try:
         if is_url(output):
             yield from map(as_row, Place(output).read("manifest.jsonl").splitlines())
@@ -141,7 +142,7 @@ def read_manifest(output: str | Path) -> Iterator[Row]:
 
 
 class Rows:
-    """The rows of many sources, on a disk: a million do not fit a small machine's memory."""
+    """The rows of many sources, kept on disk, as millions would not fit in a small memory."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -150,7 +151,7 @@ class Rows:
         self._contents = array("Q")
 
     def __setitem__(self, source: str, rows: Sequence[Row]) -> None:
-        """The rows of a source, in order of time; they replace those that it had."""
+        """Store the rows of a source, in order of time; replaces its earlier ones."""
         data = "".join(map(as_line, rows)).encode()
         self._sources.append(source)
         self._places.append(self._file.seek(0, 2))
@@ -158,7 +159,7 @@ class Rows:
         self._contents.extend(_content(row) for row in rows if row.status == KEPT)
 
     def __iter__(self) -> Iterator[Row]:
-        """All rows, sorted by source and time; kept clips but the first of a content rejected."""
+        """Yield all rows, sorted by source and time; repeats of kept clips become ``duplicate``."""
         values, counts = np.unique(np.array(self._contents, np.uint64), return_counts=True)
         repeated = set(values[counts > 1].tolist())
         first: dict[str, str] = {}
@@ -176,7 +177,7 @@ class Rows:
         order = array("Q", sorted(range(len(names)), key=names.__getitem__))
         for place, number in enumerate(order):
             if place + 1 < len(order) and names[order[place + 1]] == names[number]:
-                continue  # what was put for it last is what it has
+                continue  # replaced by later rows
             self._file.seek(self._places[number])
             length = int.from_bytes(self._file.read(8))
             yield from map(as_row, self._file.read(length).splitlines())

@@ -1,7 +1,7 @@
-"""Whose mouth moves when something is heard: needs no network, and tells a speaker from a listener.
+"""Distinguish speakers from listeners by mouth motion and loudness, without a network.
 
-For every face that competes with another one for the sound, the motion of its mouth from frame to
-frame is correlated with the loudness. This does not tell apart two people who speak at once.
+Where several faces are visible at once, the frame-to-frame motion of each mouth is correlated with
+the loudness of the sound. This does not separate two people who speak at the same time.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from data_prep.pieces import FRAME, Piece
 from lipsync.faces.crops import crop, steady_box
 from lipsync.windows import FPS
 
-SIDE = 48  # of the crop whose mouth is watched, pixels
-_MOUTH = np.s_[26:45, 13:35]  # in the square of steady_box
-_STILL = 0.3  # levels of 255 by which a mouth that keeps still changes
-_RADIUS = 2  # frames to each side over which both are averaged
-_LAGS = 3  # frames by which the sound may be off
+SIDE = 48  # side of the face crop in pixels
+_MOUTH = np.s_[26:45, 13:35]  # rows and columns of the mouth in the crop
+_STILL = 0.3  # motion of a still mouth, in 8-bit levels
+_RADIUS = 2  # frames to each side over which motion and loudness are averaged
+_LAGS = 3  # maximum lag of the sound either way, in frames
 
 
 def hear(footage: Footage, pieces: Sequence[Piece]) -> list[float | None]:
-    """How well the mouth of every competing piece goes with the sound, in [-1, 1]; None elsewhere.
+    """Agreement of mouth motion and sound, in [-1, 1], for simultaneous faces; None for others.
 
-    The frames are gone through once, if any face competes.
+    The frames are read once, and only if there are simultaneous faces.
     """
     live = [i for i, piece in enumerate(pieces) if not piece.reason]
     rivals = [
@@ -54,27 +54,27 @@ def hear(footage: Footage, pieces: Sequence[Piece]) -> list[float | None]:
 
 
 def mouth_of(face: np.ndarray) -> np.ndarray:
-    """float32 (19, 22) grey levels: the mouth of a face crop, uint8 (48, 48, 3) RGB."""
+    """Mouth of a face crop, uint8 (48, 48, 3) RGB, in grey levels, float32 (19, 22)."""
     grey = cv2.cvtColor(np.ascontiguousarray(face[_MOUTH]), cv2.COLOR_RGB2GRAY)
     return grey.astype(np.float32)
 
 
 def agreement(motion: np.ndarray, wave: np.ndarray) -> float:
-    """The best correlation of motion and loudness over small lags, both on a logarithmic scale.
+    """Maximum correlation of log motion and log loudness over small lags.
 
     Args:
-        motion: (frames - 1,) from each frame to the next.
-        wave: float32 (samples,) at 16 kHz that begins with the first frame.
+        motion: (frames - 1,), motion from each frame to the next.
+        wave: float32 (samples,) at 16 kHz, starting at the first frame.
 
     Returns:
-        In [-1, 1]; 0.0 where one of the two does not change, or for less than half a second.
+        In [-1, 1]; 0.0 if either is constant, or for less than half a second.
     """
     count = min(len(motion) + 1, len(wave) // FRAME)
     if count < FPS // 2:
         return 0.0
     blocks = wave[: count * FRAME].reshape(count, FRAME)
     loud = np.log(np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=1)) + 1e-3)
-    heard = _smooth((loud[1:] + loud[:-1]) / 2)  # between frames, as motion is
+    heard = _smooth((loud[1:] + loud[:-1]) / 2)  # between frames, like motion
     seen = _smooth(np.log(motion[: count - 1] + _STILL))
     if min(heard.std(), seen.std()) < 1e-3:
         return 0.0

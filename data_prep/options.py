@@ -1,4 +1,4 @@
-"""What shapes a prepared set, and which stage of the work each choice concerns."""
+"""Options that define a prepared set, and the stages that depend on them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lipsync.faces.detect import DETECTORS, LEAST
 from lipsync.faces.framing import get_framing
 from lipsync.options import check_options, option
 
-_VERSION = 8  # of what the stages write; raise it when the same options give other bytes
+_VERSION = 8  # increase when the same options give different results
 
-# Stages in their order, each with the options that it alone reads. A stage is done again when one
-# of these, or anything before it, has changed.
+# Stages in order, each with the options that no earlier stage depends on. A stage is rerun if one
+# of these has changed, or if an earlier stage is rerun.
 STAGES = {
     "probe": (),
     "look": ("detector", "stride", "min_score", "sought"),
     "pieces": (
         "min_seconds", "max_seconds", "min_face", "min_sharpness", "max_turn", "max_outside",
-        "min_level", "image_size",  # the size of crops that others made and that are taken over
+        "min_level", "image_size",  # ready-made crops are resized to this first
         "framing", "cuts",
     ),
     "mouths": (),
@@ -31,34 +31,34 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Options:
-    """What shapes a prepared set.
+    """Options that define a prepared set.
 
     Attributes:
-        image_size: side of the square crops, pixels.
-        framing: ``box``, one square for a whole clip; ``aligned``, turned and scaled in every frame
-            so that eyes and mouth keep their places; ``aligned_tight``, the same and nearer to the
-            mouth; or ``aligned_jaw``, near and low enough for an open jaw; see
-            :mod:`lipsync.faces.framing`.
+        image_size: side of the square crops in pixels; even.
+        framing: ``box``, one square per clip; ``aligned``, rotated and scaled in every frame to
+            keep eyes and mouth in place; ``aligned_tight``, the same, closer to the mouth; or
+            ``aligned_jaw``, close, with room for an open jaw; see :mod:`lipsync.faces.framing`.
         detector: ``centerface`` or ``face_alignment``.
-        stride: frames from one detection to the next.
-        min_score: faces that the detector is less sure of do not count.
-        min_seconds: shorter clips are left out.
-        max_seconds: longer ones are cut into equal parts.
-        cuts: ``split`` files where the picture changes, or ``reject`` those in which it does: in a
-            corpus of one take a file that is damage. None goes by the corpus: ``reject`` for GRID.
-        smallest_face: height in pixels of the source of the smallest faces that are looked for; the
-            smaller, the slower. None for 40, or ``min_face`` where that is less.
-        min_face: least height of a face, forehead to chin, in pixels of the source.
-        min_sharpness: see :func:`data_prep.quality.fine_detail`.
-        max_turn: see :func:`data_prep.quality.turn`; 0 looks into the camera, 1 is a profile.
-        max_outside: most of a crop's area that may lie outside the picture.
-        min_level: dB of full scale that the loudest tenth of a second must reach.
-        judge: the network of the sync check, a path or name for ``load_model``; None for no check.
-        min_confidence: of the sync check; None goes by the judge's calibration, see
-            :mod:`lipsync.evaluation.calibration`, and by 3 for SyncNet v2.
-        max_offset: frames by which sound is moved at most; None for 15 by a calibration, else 6.
-        unsure: ``keep`` clips of which the judge is not sure, or which it cannot judge, with their
-            sound where it was, or ``reject`` them.
+        stride: frames between detections.
+        min_score: minimum score of the face detector, in (0, 1).
+        min_seconds: minimum length of a clip; shorter ones are left out.
+        max_seconds: maximum length of a clip; longer ones are split into equal parts.
+        cuts: ``split`` files at cuts, or ``reject`` files with a cut, which means damage in a
+            corpus of single takes. None: ``reject`` for GRID, else ``split``.
+        smallest_face: minimum height of faces to detect, in pixels of the source; smaller is
+            slower. None: 40, or ``min_face`` if that is less.
+        min_face: minimum height of a face, forehead to chin, in pixels of the source.
+        min_sharpness: minimum sharpness, in percent, see :func:`data_prep.quality.fine_detail`.
+        max_turn: maximum turn of the head, see :func:`data_prep.quality.turn`; 0 is frontal, 1 is a
+            profile.
+        max_outside: maximum share of the crop's area outside the picture.
+        min_level: minimum level of the loudest tenth of a second, in dB of full scale.
+        judge: network for the sync check, a path or name for ``load_model``; None for no check.
+        min_confidence: minimum confidence in the sync check. None: by the judge's calibration, see
+            :mod:`lipsync.evaluation.calibration`; 3 for SyncNet v2.
+        max_offset: maximum offset to correct, in frames. None: 15 with a calibration, else 6.
+        unsure: ``keep`` clips that the judge is unsure of or cannot judge, without shifting their
+            sound, or ``reject`` them.
     """
 
     image_size: int = option(96, least=16)
@@ -99,15 +99,15 @@ class Options:
 
     @property
     def sought(self) -> float:
-        """Height in pixels of the smallest faces that are looked for."""
+        """Minimum height of faces to detect, in pixels of the source."""
         return min(LEAST, self.min_face) if self.smallest_face is None else self.smallest_face
 
     def fingerprints(self, digest: str, judge: str = "") -> dict[str, str]:
-        """What each stage's result is made from, as a hash.
+        """Hash of the inputs of each stage, including those of earlier stages.
 
         Args:
-            digest: of the source file.
-            judge: of the judge's weights, which may change behind a name.
+            digest: hash of the source.
+            judge: hash of the judge's weights, which may change under the same name.
         """
         made_from, prints = f"v{_VERSION} {digest}", {}
         values = asdict(self) | {"judge": judge, "sought": self.sought}

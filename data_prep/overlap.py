@@ -1,4 +1,4 @@
-"""Who is where: the speakers and videos of each split, and what two of them share."""
+"""Speakers and videos in each split, and the overlap between splits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lipsync.windows import FPS
 
 
 class Member(NamedTuple):
-    """A kept clip: its key, who speaks, the video that it was cut from, frames at 25 fps."""
+    """A kept clip: its key, speaker, source video, and number of frames at 25 fps."""
 
     key: str
     speaker: str
@@ -21,7 +21,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Count:
-    """What a split holds."""
+    """Contents of a split."""
 
     split: str
     speakers: int
@@ -32,7 +32,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two splits share; ``of`` is how many speakers the second has."""
+    """What two splits share; ``of`` is the number of speakers in the second."""
 
     first: str
     second: str
@@ -46,7 +46,7 @@ class Overlap:
 
 
 def count(split: str, members: Sequence[Member]) -> Count:
-    """The row of a split in the table."""
+    """Count the contents of a split."""
     return Count(
         split,
         len({member.speaker for member in members}),
@@ -57,10 +57,10 @@ def count(split: str, members: Sequence[Member]) -> Count:
 
 
 def overlaps(splits: Mapping[str, Sequence[Member]]) -> list[Overlap]:
-    """The pairs of splits that share a speaker, in their order.
+    """Pairs of splits that share speakers, in the order of the splits.
 
-    ``pretrain`` of LRS2 and LRS3 holds longer excerpts of ``train`` by design: that pair is left
-    out.
+    Omits the pair of ``train`` and ``pretrain``: in LRS2 and LRS3, ``pretrain`` holds longer
+    excerpts of ``train`` by design.
     """
     people = {split: {member.speaker for member in those} for split, those in splits.items()}
     return [
