@@ -24,9 +24,9 @@ from lipsync.windows import FPS
 
 FRAMING = "aligned_tight"
 MIN_SECONDS = 1.5  # the expert trains on windows of 1.44 s
-SIZES = (96, 128, 192, 256)  # of crops, pixels
+SIZES = (96, 128, 192, 256)  # crop sizes, pixels
 _BATCH, _BATCHES = 16, 12353  # batch size and number of batches of expert-open
-_PASSES = 4  # minimum epochs; on a large set, these take more than _BATCHES
+_PASSES = 4  # minimum number of epochs; a large set therefore gets more batches
 _EXTRA = 0.3  # gigabytes of audio and features per hour
 GPUS = (1, 8)
 NOT_JUDGED = "not judged"
@@ -67,12 +67,12 @@ class Plan:
         kept_hours, clips: total length and number of clips of the prepared set.
         image_size: side of the crops in pixels.
         min_face: minimum height of a face in pixels.
-        reasons: seconds of the sample, by reason of rejection; ``kept`` is one of them.
+        reasons: seconds of the sample by reason for rejection; ``kept`` is one of them.
         verdicts: number of sampled clips, by the judge's verdict.
         core_hours: CPU core hours of the preparation.
         gigabytes: size of the prepared set.
         batches: training steps on one GPU; eight GPUs need an eighth.
-        train_hours: by number of GPUs.
+        train_hours: training time in hours, by number of GPUs.
         costs: in US dollars, by item.
     """
 

@@ -72,7 +72,7 @@ def make_plan(asked: Asked, prices: Prices, speed: Speed) -> str:
     """Examine a sample and write the plan's files.
 
     Returns:
-        The text to print, of several lines.
+        The summary to print.
 
     Raises:
         ConfigError: no footage, or the sample yields no clip.

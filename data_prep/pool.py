@@ -118,7 +118,7 @@ def call(function: Callable, job: Any) -> Any:
     """Run a job; return its result, or :class:`Failed` with the error and the line that raised it.
 
     Raises:
-        Stop: whatever the job raises of this type.
+        Stop: raised by the job.
     """
     try:
         return function(job)

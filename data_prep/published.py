@@ -1,7 +1,7 @@
-"""Clips already prepared by others, ``0.jpg 1.jpg ... audio.wav``, as sources; keeps their crops.
+"""Clips already prepared by others, ``0.jpg 1.jpg ... audio.wav``, used as sources.
 
-The pictures are face crops, so no detector runs. Instead, every frame gets the face box for which
-our framing cuts out the whole picture; everything else works as for a video.
+The pictures are face crops already, and are kept as they are: no detector runs, and every frame
+gets the face box for which our framing crops the whole picture. The rest works as for a video.
 """
 
 from __future__ import annotations

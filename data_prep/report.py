@@ -96,7 +96,7 @@ class Report:
 
         Args:
             output: folder of the prepared set.
-            picture: returns a row's thumbnail, given its source and its index within the source.
+            picture: returns a row's thumbnail, given the source's name and the row's index in it.
             options: options of the set.
             splits: split lists of the set.
         """

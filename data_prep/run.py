@@ -159,7 +159,7 @@ class _Run:
         self.done += len(todo)
 
     def replace_lost(self) -> None:
-        """Prepare again sources whose kept clips are missing on disk.
+        """Re-prepare sources whose kept clips are missing on disk.
 
         This happens when a clip that was deleted as a duplicate is no longer one.
         """
@@ -228,7 +228,7 @@ def checked_judge(options: Options) -> str:
 
 
 def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], list[Row]]:
-    """Set up a worker; returns the function that prepares a source."""
+    """Set up a worker; return the function that prepares a source."""
     if not output.is_dir():
         raise ConfigError(
             f"output={output}: does not exist on {socket.gethostname()}; use a "
@@ -238,7 +238,7 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
 
 
 def worker_tools(output: Path, options: Options, digest: str) -> Tools:
-    """Load the detector and the judge, using one thread; ``digest`` as from :func:`checked_judge`.
+    """Load the detector and the judge, using one thread; ``digest`` is from :func:`checked_judge`.
 
     Limits this process's OpenCV to one thread.
     """

@@ -70,7 +70,7 @@ def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
     file. If a ``reader`` is given, it finds the clips instead, see :mod:`data_prep.readers`.
 
     Raises:
-        ConfigError: no such folder, no video in it, or the reader's own errors.
+        ConfigError: no such folder, no video in it, or raised by the reader.
     """
     folder = Path(folder)
     if not folder.is_dir():

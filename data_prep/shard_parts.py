@@ -74,7 +74,7 @@ class Recipe:
     run: str
 
     def maker(self) -> Callable[[Job], Busy | int]:
-        """Set up a worker; returns the function that makes a part."""
+        """Set up a worker; return the function that makes a part."""
         tools = worker_tools(Path(), self.options, self.digest)
         return partial(self.make, Place(self.output, "output"), tools)
 
@@ -129,7 +129,7 @@ class Recipe:
 
 @contextmanager
 def _at_hand(source: str | Path, item: Source, folder: Path) -> Iterator[Source]:
-    """Provide a file locally; a remote one is downloaded to ``folder``, and deleted afterwards."""
+    """Provide a file locally: a remote one is downloaded to ``folder``, and deleted afterwards."""
     if not is_url(source):
         yield item
         return
@@ -142,7 +142,7 @@ def _at_hand(source: str | Path, item: Source, folder: Path) -> Iterator[Source]
 
 
 def _prepared(item: Source, tools: Tools) -> list[Row]:
-    """Prepare a file, with one retry; returns its rows."""
+    """Prepare a file, with one retry; return its rows."""
     for _ in range(2):
         found = call(partial(prepare_source, tools=tools), item)
         if not isinstance(found, Failed):

@@ -120,7 +120,7 @@ class ShardRun:
     def _holders(self, names: Sequence[str], *, failed: bool) -> dict[str, str]:
         """Map each file to the part that holds its current version.
 
-        With ``failed``, falls back to a part that failed on the file; otherwise these are ignored.
+        Parts that failed on the file are a fallback with ``failed``, and otherwise ignored.
         """
         held: dict[str, str] = {}
         broken: dict[str, str] = {}

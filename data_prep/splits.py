@@ -171,7 +171,7 @@ def write_splits(
 
 
 def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
-    """Remarks on left-over lists of earlier runs that share clips with ``train``."""
+    """Remarks on lists left by earlier runs that share clips with ``train``."""
     train, remarks = set(), []
     for path in sorted((output / "filelists").glob("*.txt")):
         if path.stem in keys:

@@ -32,7 +32,7 @@ from lipsync.data.store import clip_path
 from lipsync.faces.crops import crop
 
 FOLDER = ".state"
-PICTURE = 96  # side of the small pictures, pixels
+PICTURE = 96  # side of a thumbnail, pixels
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
 _A_ROW = 600  # pictures per row; a JPEG is at most 65,535 pixels wide
 
@@ -158,7 +158,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def thumbnail(frame: np.ndarray, box: list[float] | None) -> np.ndarray:
-    """Thumbnail, uint8 (96, 96, 3), of a face and its surroundings; of the frame if no box."""
+    """Thumbnail, uint8 (96, 96, 3): the face and its surroundings; without a box, the frame."""
     height, width = frame.shape[:2]
     if box is None:
         side, middle = max(width, height), np.array([width, height]) / 2

@@ -56,9 +56,9 @@ def limits(options: Options, judge: Judge) -> Limits:
 
 
 def judge_digest(judge: str | None) -> str:
-    """Identify a judge's weights and calibration by the SHA-256 of its file, or else by its name.
+    """Identify a judge's weights and calibration; '' if there is no judge.
 
-    '' if there is no judge.
+    Returns the SHA-256 of a file or bundled model, or else the judge's name.
     """
     if judge is None:
         return ""

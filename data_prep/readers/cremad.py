@@ -1,7 +1,7 @@
 """CREMA-D: ``VideoFlash/1001_DFA_ANG_XX.flv``, that is actor, sentence, emotion and intensity.
 
-The actors speak twelve sentences, so the transcript is known. Any folder and any suffix of a video
-will do.
+The actors speak twelve sentences, so the transcript is known. Files may be in any folder and any
+video format.
 """
 
 from __future__ import annotations

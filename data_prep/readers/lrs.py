@@ -9,9 +9,9 @@ The text file holds the transcript and, in ``pretrain``, the times of its words:
     AND 0.04 0.21 3.2
     ...
 
-In LRS3, it also holds ``Ref:``, the YouTube video id, and the face box of each frame. Splits and
-keys are the same as without a reader. The corpus does not identify speakers, so each video counts
-as one speaker.
+In LRS3, it also holds ``Ref:`` with the YouTube video id, and the face box of each frame. Splits
+and keys are the same as without a reader. The corpus does not identify speakers, so each video
+counts as one speaker.
 """
 
 from __future__ import annotations
