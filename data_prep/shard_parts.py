@@ -34,7 +34,7 @@ class Job:
 
     Attributes:
         part: the part.
-        again: make it even if it is finished, as it was finished before this run.
+        again: the part was finished before this run, and is to be remade.
         expired: last heartbeat of an expired lease on it; empty if there is none.
     """
 
