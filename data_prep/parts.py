@@ -1,16 +1,16 @@
-"""A part of the work: some files, whose clips become one shard.
+"""Parts: the units of work. A part is a group of source files whose clips form one shard.
 
 ::
 
     <output>/shard-<part>.tar      the clips
-             parts/<part>.npz      their index
-             parts/<part>.jpgs     small pictures of them, for the page
-             parts/<part>.jsonl    what it was made from, then its rows; written last
-             leases/<part>         who works on it
+             parts/<part>.npz      the index of the shard
+             parts/<part>.jpgs     thumbnails, for the report
+             parts/<part>.jsonl    what it was made from, then its manifest rows; written last
+             leases/<part>         the lease of the run that works on it
 
-A part is called by a hash of its files and of all that shapes their clips, and the same one has the
-same bytes whoever makes it. Files that change or come later form parts of their own, and those that
-are gone leave the index; what no clip of the set lies in any more is removed.
+A part's name is a hash of its files and of everything that affects their clips, and the same part
+has the same bytes whichever run makes it. Changed and new files form new parts; deleted files leave
+the index; a part that no longer holds any clip of the set is removed.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from lipsync.data.places import Place
 from lipsync.data.shard_index import Index
 from lipsync.errors import LipsyncError
 
-_AT_ONCE = 16  # requests
+_AT_ONCE = 16  # parallel requests
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Files whose clips become one shard. ``versions`` are what they were when it was cut."""
+    """Files whose clips form one shard, with their ``versions`` when the part was planned."""
 
     name: str
     sources: tuple[Source, ...]
@@ -51,7 +51,11 @@ class Part:
 def cut(
     sources: Sequence[Source], versions: Mapping[str, str], made: str, files: int
 ) -> list[Part]:
-    """Parts of so many files each, in their order; ``made`` is what else shapes the clips."""
+    """Split sources, in order, into parts of at most ``files`` files each.
+
+    ``versions`` maps a source's name to its version; ``made`` identifies the options that affect
+    the clips.
+    """
     parts = []
     for i in range(0, len(sources), files):
         some = tuple(sources[i : i + files])
@@ -64,13 +68,13 @@ def cut(
 
 @dataclass(frozen=True)
 class Stored:
-    """A part that is done.
+    """A finished part, as stored.
 
     Attributes:
-        name: of the part.
-        files: versions of its files, by their names.
-        failed: those of them that the program failed on.
-        lines: its rows.
+        name: the part's name.
+        files: version of each file, by name.
+        failed: names of the files on which the program failed.
+        lines: manifest rows, as JSON lines.
     """
 
     name: str
@@ -85,7 +89,10 @@ class Stored:
 def store(
     place: Place, part: Part, made: str, index: Index, rows: Sequence[Row], pictures: list[bytes]
 ) -> None:
-    """Write all of a part but its shard, which is there already; ``pictures`` by file."""
+    """Write everything but the shard, which is already in place.
+
+    ``pictures`` has the thumbnails of each file as a JPEG, or no bytes.
+    """
     place.write(f"parts/{part.name}.npz", index.to_bytes())
     arrays = {
         source.name: np.frombuffer(data, np.uint8)
@@ -106,7 +113,7 @@ def store(
 
 
 def stored(place: Place, name: str, made: str) -> Stored | None:
-    """A part that is done; None if it is not, or was made from something else."""
+    """Read a finished part; None if it is unfinished, or its ``made`` differs."""
     try:
         head, *lines = place.read(f"parts/{name}.jsonl").splitlines()
         found = json.loads(head.decode("utf-8", "surrogateescape"))
@@ -118,13 +125,13 @@ def stored(place: Place, name: str, made: str) -> Stored | None:
 
 
 def names(place: Place) -> list[str]:
-    """Of all parts that are done, of whatever they were made."""
+    """Names of all finished parts, whatever options they were made with."""
     found = Place(f"{place.root}/parts").sizes()
     return sorted(name.removesuffix(".jsonl") for name in found if name.endswith(".jsonl"))
 
 
 def all_stored(place: Place, which: Sequence[str], made: str) -> Iterator[Stored]:
-    """The parts of these names that are done and were made so, several read at a time."""
+    """Yield those of the named parts that are finished and have this ``made``, read in parallel."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for begin in range(0, len(which), 8 * _AT_ONCE):
             some = which[begin : begin + 8 * _AT_ONCE]
@@ -133,7 +140,7 @@ def all_stored(place: Place, which: Sequence[str], made: str) -> Iterator[Stored
 
 
 def pictures(place: Place, name: str) -> dict[str, bytes]:
-    """Small pictures of a part, by file; none if they cannot be read."""
+    """Thumbnails of a part, by file; empty if they cannot be read."""
     try:
         with np.load(io.BytesIO(place.read(f"parts/{name}.jpgs")), allow_pickle=False) as arrays:
             return {str(n): arrays[str(i)].tobytes() for i, n in enumerate(arrays["names"])}
@@ -142,10 +149,10 @@ def pictures(place: Place, name: str) -> dict[str, bytes]:
 
 
 def indices(place: Place, which: Sequence[str]) -> Iterator[tuple[str, Index]]:
-    """The names and indices of parts, several read at a time.
+    """Yield the name and index of each part, read in parallel.
 
     Raises:
-        LipsyncError: one is gone, or damaged.
+        LipsyncError: an index is missing or damaged.
     """
 
     def read(name: str) -> Index:
@@ -162,7 +169,7 @@ def indices(place: Place, which: Sequence[str]) -> Iterator[tuple[str, Index]]:
 
 
 def forget(place: Place, name: str) -> None:
-    """Remove the sign that a part is done."""
+    """Mark a part as unfinished, by deleting its ``.jsonl``."""
     with suppress(FileNotFoundError):
         place.remove(f"parts/{name}.jsonl")
 

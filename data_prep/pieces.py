@@ -1,4 +1,4 @@
-"""The clips that a source could give: every face in every shot, cut to length, with its quality."""
+"""Candidate clips of a source: every face track in every shot, cut to length, with its quality."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.windows import FPS, MEL_STEP
 
 FRAME = SAMPLE_RATE // FPS
-"""Samples of sound that go with a frame."""
+"""Audio samples per video frame."""
 _MEASURES = ("face_size", "sharpness", "turn", "outside", "level")
-_SAME_TIME = 0.5  # of the shorter of two pieces
+_SAME_TIME = 0.5  # minimum overlap, as a fraction of the shorter piece
 
 
 @dataclass
 class Piece:
-    """One face through part of one shot, or a shot without any.
+    """One face over part of a shot, or a shot without a usable face.
 
     Attributes:
-        start, end: first frame, and the frame after the last, of the source at 25 fps.
-        boxes: the detector's box in every frame; empty if there is no face.
-        marks: the landmarks (x, y in turn) in every frame, empty where the detector gave none.
-        weight: how prominent the face is, to choose by where nothing is heard.
-        score: the detector's, mean. faces: the most in one frame of the shot.
+        start, end: first frame, and one past the last, in the source at 25 fps.
+        boxes: the detector's box in each frame; empty if there is no face.
+        marks: landmarks of each frame as x0, y0, x1, ...; empty if the detector gives none.
+        weight: prominence of the face; selects the speaker if nothing better does.
+        score: mean detector score.
+        faces: maximum number of faces in any frame of the shot.
         face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
-        heard: how well its mouth goes with the sound, see :mod:`data_prep.mouth`; None if unknown.
-        reason, detail: why it is left out; empty if it is not.
+        heard: agreement of the mouth's motion with the audio, see :mod:`data_prep.mouth`; None if
+            unknown.
+        reason, detail: why the piece is rejected; empty if it is not.
     """
 
     start: int
@@ -62,31 +64,31 @@ class Piece:
 
     @property
     def measures(self) -> dict[str, float]:
-        """The numbers that the limits of the options are for, by their names."""
+        """The measures that the options limit, by name."""
         return {name: getattr(self, name) for name in _MEASURES}
 
     def meets(self, other: Piece) -> bool:
-        """Whether the two are faces of one moment: they share half of the shorter one."""
+        """Whether the two overlap in time by more than half of the shorter one."""
         common = min(self.end, other.end) - max(self.start, other.start)
         return common > _SAME_TIME * min(len(self), len(other))
 
     def places(self, framing: Framing, span: slice = slice(None)) -> np.ndarray:
-        """Where the crops of a framing lie in the piece's frames, or a span of them: (n, 2, 3)."""
+        """Transforms of the crops in the piece's frames, or in a span of them: (n, 2, 3)."""
         marks = np.array(self.marks[span]).reshape(-1, 5, 2) if self.marks else None
         return framing.transforms(np.array(self.boxes[span]), marks)
 
     def box_at(self, frame: int) -> list[float] | None:
-        """The face's box in a frame of the source, None where there is none."""
+        """The face's box in a frame of the source; None if it has none there."""
         inside = self.boxes and self.start <= frame < self.end
         return self.boxes[frame - self.start] if inside else None
 
 
 def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> list[dict[str, Any]]:
-    """All pieces of a source as JSON, in order of time, of which :class:`Piece` is made again.
+    """Find all pieces of a source, in order of time, as JSON fields of :class:`Piece`.
 
-    A shot gives a piece for every face that is followed for long enough, or one that says why it
-    has none; where another face takes the place of the first, a piece ends. Longer ones are cut
-    into equal parts, which for faces of the same length are the same.
+    A shot gives one piece per face that is tracked for long enough, or else a single piece with the
+    reason why there is none. A track is split where its face changes into another person's, and
+    long tracks are split into equal parts, at the same frames for tracks of the same extent.
 
     Args:
         found: from :func:`data_prep.look.look`.
@@ -122,7 +124,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
 
 
 def _of_one_face(tracks: list[FaceTrack]) -> Iterator[FaceTrack]:
-    """The tracks, cut where another face takes the place of the first."""
+    """Split tracks where the face changes into another person's."""
     for track in tracks:
         begins = changes([face.described for face in track.detections])
         for a, b in pairwise([0, *begins, len(track.frames)]):
@@ -130,7 +132,11 @@ def _of_one_face(tracks: list[FaceTrack]) -> Iterator[FaceTrack]:
 
 
 def _extent(track: FaceTrack, looks: list, shot: tuple[int, int], stride: int) -> tuple[int, int]:
-    """Where a track begins and ends: half a stride beyond what was seen, or at the shot's edge."""
+    """First frame of a track, and one past its last.
+
+    Reaches half a stride beyond the detections, or to the shot's edge if the face was found in the
+    shot's first or last examined frame.
+    """
     start, end = shot
     first, last = track.frames[0], track.frames[-1]
     hold = stride // 2
@@ -140,7 +146,7 @@ def _extent(track: FaceTrack, looks: list, shot: tuple[int, int], stride: int) -
 
 
 def _parts(first: int, last: int, options: Options) -> list[tuple[int, int]]:
-    """A span cut into equal parts of at most ``max_seconds``; none if it is too short."""
+    """Split a span into equal parts of at most ``max_seconds``; none if it is too short."""
     length = last - first
     if length < round(options.min_seconds * FPS):
         return []
@@ -150,7 +156,7 @@ def _parts(first: int, last: int, options: Options) -> list[tuple[int, int]]:
 
 
 def _piece(span: tuple[int, int], values: np.ndarray, sharp: list[float], size: list[int]) -> Piece:
-    """The numbers of a face. ``values`` (frames, 15): box 4, score 1, landmarks 10."""
+    """Measure a face; ``values`` (frames, 15) are box (4), score (1) and landmarks (10)."""
     boxes, score, marks = values[:, :4], values[:, 4], values[:, 5:].reshape(-1, 5, 2)
     sides = boxes[:, 2:] - boxes[:, :2]
     middle = np.array(size) / 2
@@ -169,7 +175,7 @@ def _piece(span: tuple[int, int], values: np.ndarray, sharp: list[float], size: 
 
 
 def _marks(values: np.ndarray) -> list[list[float]]:
-    """The landmarks of every frame; none where the detector has none."""
+    """Landmarks of each frame; empty unless all are known."""
     marks = values[:, 5:]
     if not np.isfinite(marks).all():
         return []
@@ -177,9 +183,9 @@ def _marks(values: np.ndarray) -> list[list[float]]:
 
 
 def _without(start: int, end: int, looks: list, options: Options) -> Piece:
-    """What stands for a shot that gives no piece."""
+    """Placeholder for a shot without a usable face, with the reason."""
     if end - start < round(options.min_seconds * FPS):
-        return Piece(start, end)  # too short, as its length says
+        return Piece(start, end)  # _apply_limits gives it the reason too_short
     if any(faces for _, faces in looks):
         detail = f"no face stays for {options.min_seconds:g} s"
         return Piece(start, end, reason="face_lost", detail=detail)
@@ -188,7 +194,7 @@ def _without(start: int, end: int, looks: list, options: Options) -> Piece:
 
 
 def _apply_limits(piece: Piece, wave: np.ndarray, options: Options) -> None:
-    """Set the reason for which a piece is left out, the first of those that hold."""
+    """Set the piece's level and, unless it has one, the reason: the first limit it violates."""
     least = round(options.min_seconds * FPS)
     columns = 1 + len(wave) // HOP_LENGTH
     piece.level = round(level(wave), 1)

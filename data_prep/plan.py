@@ -1,7 +1,7 @@
-"""What a sample of footage says of the whole: how to prepare it, how to train on it, what it costs.
+"""Estimates for a folder of footage from a sample: preparation, training and costs.
 
-The experiment is that of ``expert-open``, the first network that new footage needs: with it the
-sync of the footage is checked again, and generators are trained against it.
+The experiment is that of ``expert-open``, the first network to train on new footage: it then
+rechecks the footage's sync, and generators are trained against it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from lipsync.options import check_options, option
 from lipsync.windows import FPS
 
 FRAMING = "aligned_tight"
-MIN_SECONDS = 1.5  # a stretch of the expert's training is 1.44 s
-SIZES = (96, 128, 192, 256)  # of crops, pixels
-_BATCH, _BATCHES = 16, 12353  # of expert-open
-_PASSES = 4  # over a set for which that is less
-_EXTRA = 0.3  # gigabytes an hour of sound and features
+MIN_SECONDS = 1.5  # the expert trains on windows of 1.44 s
+SIZES = (96, 128, 192, 256)  # crop sizes, pixels
+_BATCH, _BATCHES = 16, 12353  # batch size and number of batches of expert-open
+_PASSES = 4  # minimum number of epochs; a large set therefore gets more batches
+_EXTRA = 0.3  # gigabytes of audio and features per hour
 GPUS = (1, 8)
 NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True)
 class Prices:
-    """In dollars."""
+    """Prices in US dollars."""
 
     core_hour: float = option(0.04, least=0)
     gpu_hour: float = option(3.0, least=0)
@@ -45,7 +45,10 @@ class Prices:
 
 @dataclass(frozen=True)
 class Speed:
-    """Of training: ``clips_a_second`` on one ``gpu`` with crops of ``image_size``."""
+    """Training speed: ``clips_a_second`` on one ``gpu`` with crops of ``image_size`` pixels.
+
+    ``scaling`` is the efficiency with several GPUs: n of them are ``n * scaling`` times as fast.
+    """
 
     gpu: str = "H200"
     clips_a_second: float = option(366, least=0.1)
@@ -57,16 +60,20 @@ class Speed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What all of the footage is taken to hold and need, by its sample.
+    """Estimates for all of the footage, from a sample.
 
     Attributes:
-        files, hours: of the footage. kept_hours, clips: of the set that it would give.
-        image_size: side of the crops, pixels. min_face: least height of a face.
-        reasons: seconds of the sample that are left out, by reason.
-        verdicts: clips of the sample by what the judge says of them.
-        core_hours, gigabytes: of preparation, and of the set.
-        batches: steps of training on one GPU; with eight an eighth of them.
-        train_hours: by the number of GPUs. costs: in dollars, by what they are for.
+        files, hours: number of files and their total length.
+        kept_hours, clips: total length and number of clips of the prepared set.
+        image_size: side of the crops in pixels.
+        min_face: minimum height of a face in pixels.
+        reasons: seconds of the sample by reason for rejection; ``kept`` is one of them.
+        verdicts: number of sampled clips, by the judge's verdict.
+        core_hours: CPU core hours of the preparation.
+        gigabytes: size of the prepared set.
+        batches: training steps on one GPU; eight GPUs need an eighth.
+        train_hours: training time in hours, by number of GPUs.
+        costs: in US dollars, by item.
     """
 
     files: int
@@ -92,10 +99,10 @@ def planned(
     prices: Prices,
     speed: Speed,
 ) -> Plan:
-    """The plan for ``files`` videos, of which a sample was looked at.
+    """Estimate the plan for ``files`` videos from the sample ``found``.
 
     Raises:
-        ConfigError: the sample has no second that could be used.
+        ConfigError: the sample yields no clip.
     """
     looked = sum(one.looked for one in found)
     pieces = [
@@ -113,7 +120,7 @@ def planned(
             f"none of {len(found)} sampled files yields a clip ({told}); raise seconds= (read "
             "more of each file) or files= (sample more files)"
         )
-    # crops are made larger by no more than a tenth
+    # upscale the median crop by at most 10%
     image_size = max([s for s in SIZES if s <= 1.1 * float(np.median(crops))], default=SIZES[0])
     min_face = max(round(options.min_face), image_size // 2)
     reasons, lengths = Counter[str](), []
@@ -123,7 +130,7 @@ def planned(
         lengths += [] if reason else [len(piece) / FPS]
     hours = files * float(np.mean([one.seconds for one in found])) / 3600
     kept_hours = hours * min(1.0, sum(lengths) / max(looked, 1e-9))
-    # a stretch cuts clips short that are longer in the whole
+    # underestimates the length of clips that a sampled stretch cuts short
     clip = min(options.max_seconds, float(np.mean(lengths or [options.max_seconds])))
     clips = max(1, round(kept_hours * 3600 / clip))
     batches = max(_BATCHES, _PASSES * clips // _BATCH)
@@ -146,7 +153,7 @@ def planned(
 
 
 def verdict(score: dict | None, limits: Limits | None) -> str:
-    """What the judge says of one clip, in a word or two."""
+    """The judge's verdict on one clip, in a few words."""
     if score is None or limits is None:
         return NOT_JUDGED
     if not limits.sure(score):
@@ -158,7 +165,7 @@ def verdict(score: dict | None, limits: Limits | None) -> str:
 def prepare_command(
     plan: Plan, source: Path, prepared: str, judge: str | None, workers: int
 ) -> str:
-    """The command that prepares all of the footage."""
+    """Command that prepares all of the footage."""
     arguments = {
         "source": source, "output": prepared, "image_size": plan.image_size, "framing": FRAMING,
         "min_seconds": MIN_SECONDS, "min_face": plan.min_face, "workers": workers,
@@ -169,7 +176,7 @@ def prepare_command(
 
 
 def experiment(plan: Plan, name: str, prepared: str, source: str) -> str:
-    """The YAML of a training on the prepared set."""
+    """YAML of an experiment that trains on the prepared set."""
     val_every = max(1, plan.batches // 6)
     hours = ", ".join(
         f"{hours:.1f} h on {n} GPU{'s' * (n > 1)}" for n, hours in plan.train_hours.items()
@@ -198,7 +205,7 @@ test: true
 
 
 def as_json(plan: Plan, found: list[Sampled]) -> dict[str, Any]:
-    """Everything that was found, for programs."""
+    """The plan and the measurements of the sample, as JSON."""
     return {
         **vars(plan),
         "sample": [

@@ -1,4 +1,4 @@
-"""``python -m data_prep plan source=DIR``: options in ``conf/plan.yaml``."""
+"""``python -m data_prep plan source=DIR``; its options are in ``conf/plan.yaml``."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from lipsync.options import check_options, option
 from lipsync.pages import jpeg_uri, render
 from lipsync.windows import FPS
 
-_SHOWN = 48  # files in the table of the page
+_SHOWN = 48  # files in the report's table
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of the command that are plain values, as ``conf/plan.yaml`` says them."""
+    """The command's scalar options, see ``conf/plan.yaml``."""
 
     source: str
     output: str
@@ -58,7 +58,7 @@ class Asked:
 
 @hydra.main(config_path=CONF, config_name="plan", version_base="1.3")
 def main(config: DictConfig) -> None:
-    """Look at a sample of a folder and write the plan."""
+    """Examine a sample of a folder and write the plan."""
     with exit_on_error():
         check_given(config, "python -m data_prep plan source=DIR", "source")
         values = OmegaConf.to_container(config)
@@ -69,13 +69,13 @@ def main(config: DictConfig) -> None:
 
 
 def make_plan(asked: Asked, prices: Prices, speed: Speed) -> str:
-    """Look, and write all files of the plan.
+    """Examine a sample and write the plan's files.
 
     Returns:
-        What to tell: lines.
+        The summary to print.
 
     Raises:
-        ConfigError: no footage, or none of the sample can be used.
+        ConfigError: no footage, or the sample yields no clip.
         LipsyncError: the output cannot be written.
     """
     if is_url(asked.source):
@@ -147,7 +147,7 @@ def _told(plan: Plan, output: Path, command: str, train: str) -> str:
 
 
 def _row(one: Sampled, plan: Plan) -> dict[str, object]:
-    """What the page says of one file."""
+    """One file's row in the report's table."""
     kept = [piece for piece in one.pieces if not piece.reason and piece.face_size >= plan.min_face]
     why = Counter(piece.reason or "small" for piece in one.pieces if piece not in kept)
     offsets = [score for score in one.scores if score is not None]

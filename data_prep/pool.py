@@ -1,4 +1,4 @@
-"""What every pool of workers has in common: jobs submitted to workers, results that come back."""
+"""Base classes of worker pools: workers take jobs and return results."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 class Failed(Exception):
-    """What a job yields in place of its result: the function raised, or its worker died."""
+    """Returned in place of a job's result if the function raised or the worker died."""
 
 
 class Died(Failed):
-    """The worker is gone."""
+    """The worker has died."""
 
 
 class Stop(LipsyncError):
-    """Raised by a job where no other job can go on either; ends the run."""
+    """Raised by a job to end the whole run, as no other job could succeed either."""
 
 
 @contextmanager
 def writing_to(output: Path) -> Iterator[None]:
-    """Raise :class:`Stop` where the folder cannot be written, a disk that is full among it."""
+    """Raise :class:`Stop` if the folder cannot be written, for example because the disk is full."""
     try:
         yield
     except (OSError, MediaError) as error:
@@ -45,7 +45,7 @@ def writing_to(output: Path) -> Iterator[None]:
 
 @contextmanager
 def storing(place: Place) -> Iterator[None]:
-    """The same for a place that may be behind a URL."""
+    """Like :func:`writing_to`, for a folder or URL."""
     try:
         with writing_to(Path(place.root)):
             yield
@@ -56,11 +56,11 @@ def storing(place: Place) -> Iterator[None]:
 
 
 class Worker(ABC):
-    """Something that does one job after the other, elsewhere.
+    """A worker, which runs one job at a time in another process.
 
     Attributes:
-        job: what it holds, in a tuple; None if it is idle.
-        ready: it has said that its setup is done.
+        job: the current job in a tuple, or None if idle.
+        ready: whether the setup has finished.
     """
 
     def __init__(self) -> None:
@@ -68,15 +68,15 @@ class Worker(ABC):
         self.ready = False
 
     def submit(self, job: Any) -> None:
-        """Have it do a job; only when it is ready and idle."""
+        """Start a job; the worker must be ready and idle."""
         self.job = (job,)
         self._send(job)
 
     def result(self) -> Any:
-        """What it has answered: None for its setup, else a job's result; :class:`Died` if it has.
+        """Return the next answer: None after the setup, a job's result, or :class:`Died`.
 
         Raises:
-            Exception: what the setup raised.
+            Exception: whatever the setup raised.
         """
         answer = self._receive()
         if isinstance(answer, Died):
@@ -96,26 +96,30 @@ class Worker(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """Kill it, whatever it is doing."""
+        """Kill the worker, even during a job."""
 
 
 class Pool(ABC):
-    """Where workers come from."""
+    """A source of workers."""
 
     @abstractmethod
     def start(self) -> Worker:
-        """A new worker, which begins with its setup."""
+        """Start a new worker, which first runs its setup."""
 
     @abstractmethod
     def wait(self, workers: Sequence[Worker]) -> list[Worker]:
-        """Those of which at least one has answered or died; waits until there is one."""
+        """Wait for at least one worker to answer or die; return those that have."""
 
     def close(self) -> None:  # noqa: B027
-        """Release what the pool holds, once its workers are gone."""
+        """Release the pool's resources, after its workers have ended."""
 
 
 def call(function: Callable, job: Any) -> Any:
-    """The result of one job, or :class:`Failed` with the place of what it raised; Stop passes."""
+    """Run a job; return its result, or :class:`Failed` with the error and the line that raised it.
+
+    Raises:
+        Stop: raised by the job.
+    """
     try:
         return function(job)
     except Stop:

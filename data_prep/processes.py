@@ -1,4 +1,4 @@
-"""A pool of processes on this machine. A worker that dies costs the job it held."""
+"""A pool of local processes; if one dies, only its current job is lost."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from data_prep.pool import Died, Pool, Stop, Worker, call
 from lipsync.processes import Child
 
-# numpy reads these as it loads
+# read when numpy is imported
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Processes(Pool):
-    """Spawned processes, each with a pipe."""
+    """A pool of spawned processes, each with a pipe."""
 
     def __init__(self, setup: Callable) -> None:
         self._setup = setup

@@ -1,7 +1,7 @@
-"""A clip that others prepared, ``0.jpg 1.jpg ... audio.wav``, as a source: its crops stay.
+"""Clips already prepared by others, ``0.jpg 1.jpg ... audio.wav``, used as sources.
 
-The pictures are faces already, so nothing is detected. Every frame is said to show the face that
-our own framing would have cut out as the whole picture; from there all goes the way of a video.
+The pictures are face crops already, and are kept as they are: no detector runs, and every frame
+gets the face box for which our framing crops the whole picture. The rest works as for a video.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lipsync.faces.crops import framed_face
 
 
 class PublishedFootage:
-    """What :class:`data_prep.footage.Footage` is for a video.
+    """Counterpart of :class:`data_prep.footage.Footage` for an already prepared clip.
 
     Args:
         path: the clip's folder.
-        side: to which its pictures are resized.
+        side: side in pixels to which the pictures are resized.
     """
 
     turns = 0
@@ -35,7 +35,11 @@ class PublishedFootage:
         self._clip = PublishedClip(path.name, path, side=side)
 
     def frames(self) -> Iterator[np.ndarray]:
-        """RGB uint8 (side, side, 3)."""
+        """Yield frames, RGB uint8 (side, side, 3).
+
+        Raises:
+            Rejected: the clip is damaged.
+        """
         try:
             yield from self._clip.faces
         except ClipError as error:
@@ -43,7 +47,11 @@ class PublishedFootage:
 
     @cached_property
     def wave(self) -> np.ndarray:
-        """float32 (samples,) at 16 kHz."""
+        """Audio, float32 (samples,) at 16 kHz.
+
+        Raises:
+            Rejected: the clip is damaged, or ``audio.wav`` is empty.
+        """
         try:
             wave = self._clip.wave
         except ClipError as error:
@@ -53,7 +61,7 @@ class PublishedFootage:
         return wave
 
     def look(self, stride: int) -> dict[str, Any]:
-        """As :func:`data_prep.look.look`, without a detector."""
+        """Same result as :func:`data_prep.look.look`, without a detector."""
         box = framed_face(self.side)
         face = {"box": box.tolist(), "score": 1.0, "marks": None}
         frames = list(self.frames())

@@ -1,4 +1,4 @@
-"""Numbers that say whether a face and its sound are worth learning from."""
+"""Quality measures of faces and audio, which decide whether a clip is good training data."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import numpy as np
 from lipsync.audio import SAMPLE_RATE
 from lipsync.faces.crops import crop
 
-_SIDE = 64  # of the face that fine detail is measured on, pixels
-_BLOCK = SAMPLE_RATE // 10  # samples over which a level is taken
+_SIDE = 64  # side of the face for fine_detail, pixels
+_BLOCK = SAMPLE_RATE // 10  # samples per level
 
 
 def fine_detail(frame: np.ndarray, box: np.ndarray) -> float:
-    """How sharp a face is, whatever its size, contrast and light.
+    """Sharpness of a face, independent of its size, contrast and brightness.
 
-    The face is brought to 64 x 64 grey pixels; the result is the part of its variance that a
-    Gaussian blur of sigma 1 takes away, in percent. A face that is only a few pixels large, out of
-    focus or smeared by motion or compression has little.
+    The face is resized to 64 x 64 grey pixels; the sharpness is the variance of what a Gaussian
+    blur of sigma 1 removes, in percent of the total variance. It is low for faces that are only a
+    few pixels large, out of focus, or blurred by motion or compression.
 
     Args:
         frame: RGB uint8 (H, W, 3).
-        box: (4,) a detector's box, forehead to chin.
+        box: (4,) the detector's box in pixels, forehead to chin.
+
+    Returns:
+        The sharpness in percent; 0 for a box of at most one pixel in width or height.
     """
     if not (box[2] - box[0] > 1 and box[3] - box[1] > 1):
         return 0.0
@@ -31,22 +34,22 @@ def fine_detail(frame: np.ndarray, box: np.ndarray) -> float:
 
 
 def turn(landmarks: np.ndarray) -> float:
-    """How far a face is turned to a side: 0 looks into the camera, 1 is a profile.
+    """How far a face is turned sideways: 0 is frontal, 1 is a profile.
 
-    Where the nose tip lies between the eyes, along the line through them: in the middle is 0, at
-    one of them is 1, beyond it more. The median over frames.
+    Measured as the sideways distance of the nose tip from the midpoint of the eyes, in units of
+    half the distance between the eyes: 1 if it is level with one eye, more beyond it.
 
     Args:
         landmarks: (n, 5, 2) eyes, nose tip, corners of the mouth; NaN where unknown.
 
     Returns:
-        0.0 if no landmark is known.
+        The median over frames; 0.0 if no frame has all landmarks.
     """
     known = landmarks[np.isfinite(landmarks).all(axis=(1, 2))].astype(np.float64)
     if not len(known):
         return 0.0
-    # Across is at right angles to the way from the eyes to the mouth: unlike the line through the
-    # eyes, it keeps its direction as the eyes meet in a profile.
+    # The axis is perpendicular to the line from eyes to mouth. Unlike the line through the eyes,
+    # it stays stable in a profile, where the eyes coincide.
     down = known[:, 3:].mean(axis=1) - known[:, :2].mean(axis=1)
     across = np.stack([down[:, 1], -down[:, 0]], 1) / np.linalg.norm(down, axis=1)[:, None]
     left, right, nose = ((known[:, i] * across).sum(axis=1) for i in (0, 1, 2))
@@ -55,14 +58,14 @@ def turn(landmarks: np.ndarray) -> float:
 
 
 def outside(box: np.ndarray, size: tuple[int, int]) -> float:
-    """The part of a box's area, in [0, 1], that lies outside a picture of this width and height."""
+    """Fraction of a box's area, in [0, 1], outside a picture of ``size`` (width, height)."""
     low = np.clip(box[:2], 0, size)
     high = np.clip(box[2:], 0, size)
     return max(0.0, float(1 - np.prod(high - low) / np.prod(box[2:] - box[:2])))
 
 
 def level(wave: np.ndarray) -> float:
-    """Loudness of the loudest tenth of a second, in dB of full scale; -120 for digital silence.
+    """Level of the loudest tenth of a second, in dBFS; -120 for digital silence.
 
     Args:
         wave: float32 (samples,) at 16 kHz in [-1, 1].
@@ -71,6 +74,6 @@ def level(wave: np.ndarray) -> float:
 
 
 def levels(wave: np.ndarray) -> np.ndarray:
-    """Loudness of every tenth of a second, (tenths,), see :func:`level`."""
+    """Level of each tenth of a second in dBFS, (tenths,), see :func:`level`."""
     squares = np.pad(wave.astype(np.float64) ** 2, (0, -len(wave) % _BLOCK)).reshape(-1, _BLOCK)
     return 10 * np.log10(np.maximum(squares.mean(axis=1), 1e-12))

@@ -1,4 +1,4 @@
-"""``report.html``: what a person would look at before training on a prepared set. One file."""
+"""``report.html``: a self-contained report on a prepared set, to look at before training on it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from lipsync.windows import FPS
 
 Picture = Callable[[str, int], np.ndarray | None]
 
-_KEPT_SHOWN, _REJECTED_SHOWN = 48, 12  # pictures of kept clips, and for each reason
-_BINS = 20  # of a histogram
+_KEPT_SHOWN, _REJECTED_SHOWN = 48, 12  # thumbnails of kept clips, and per reason for rejection
+_BINS = 20  # per histogram
 
-# How bad a rejected clip is, by its reason; the others come in the manifest's order.
-_BADNESS: dict[str, Callable[[Row], float | None]] = {  # None where it was not measured
+# Sort keys of rejected clips by reason, worst first; other reasons keep the manifest's order.
+_BADNESS: dict[str, Callable[[Row], float | None]] = {  # None if not measured
     "small": lambda row: row.face_size,
     "blurred": lambda row: row.sharpness,
     "turned": lambda row: -row.turn,
@@ -33,7 +33,7 @@ _BADNESS: dict[str, Callable[[Row], float | None]] = {  # None where it was not 
     "off_sync": lambda row: None if row.offset is None else -abs(row.offset),
     "too_short": lambda row: row.frames,
 }
-_MEASURES: dict[str, Callable[[Row], float | None]] = {  # of kept clips, by their titles
+_MEASURES: dict[str, Callable[[Row], float | None]] = {  # histograms of kept clips, by title
     "offset as found where sure, frames": lambda row: row.offset if row.sync in SURE else None,
     "confidence": lambda row: row.confidence,
     "face height, pixels": lambda row: row.face_size,
@@ -45,13 +45,14 @@ _MEASURES: dict[str, Callable[[Row], float | None]] = {  # of kept clips, by the
 
 
 class Report:
-    """Gathers what the page shows, row by row, in memory that does not grow with the rows' texts.
+    """Collect the report's statistics row by row, without keeping all rows in memory.
 
     Attributes:
-        rows, kept, sources: how many were added.
-        reasons: how many rows there are of each; ``kept`` is one.
-        minutes: of kept clips, by speaker.
-        sync: how many kept clips the sync check made what of, see :class:`data_prep.manifest.Row`.
+        rows, kept, sources: number of rows, kept clips and sources added.
+        reasons: number of rows per reason; ``kept`` is one of them.
+        minutes: minutes of kept clips, by speaker.
+        sync: number of kept clips per outcome of the sync check, see
+            :class:`data_prep.manifest.Row`.
     """
 
     def __init__(self) -> None:
@@ -68,7 +69,7 @@ class Report:
         return self.reasons[KEPT]
 
     def add(self, row: Row) -> None:
-        """Add a row; those of a source come together and in their order."""
+        """Add a row; rows of one source must be consecutive and in order."""
         self._place = self._place + 1 if self.rows and row.source == self._last else 0
         self.sources += not self._place
         self.rows += 1
@@ -84,20 +85,20 @@ class Report:
             order: tuple = _worst_kept(row)
         else:
             bad = _BADNESS.get(reason, lambda row: 0.0)(row)
-            order = (np.inf if bad is None else bad, self.rows)  # what was not measured comes last
+            order = (np.inf if bad is None else bad, self.rows)  # not measured: last
         worst, shown = self._worst[reason], _KEPT_SHOWN if reason == KEPT else _REJECTED_SHOWN
         worst.append((order, row, self._place))
         if len(worst) > 8 * shown:
             self._worst[reason] = sorted(worst, key=itemgetter(0))[:shown]
 
     def write(self, output: Path, picture: Picture, options: Options, splits: Splits) -> Path:
-        """Write ``<output>/report.html``, whole or not at all.
+        """Write ``<output>/report.html`` atomically; return its path.
 
         Args:
-            output: the prepared set.
-            picture: of a row, by its source and its number among those of the source.
-            options: that it was made with.
-            splits: its lists.
+            output: folder of the prepared set.
+            picture: returns a row's thumbnail, given the source's name and the row's index in it.
+            options: options of the set.
+            splits: split lists of the set.
         """
         reasons = self.reasons.most_common()
         page = render(
@@ -129,7 +130,7 @@ class Report:
         return path
 
     def told_sync(self, options: Options) -> str:
-        """What the sync check made of the kept clips, in a line."""
+        """One line on the outcome of the sync check for the kept clips."""
         found = ", ".join(f"{count} {what}" for what, count in self.sync.most_common() if what)
         return (
             f"sync, by {options.judge}: {found or 'no clip'}"
@@ -147,7 +148,7 @@ def _worst_kept(row: Row) -> tuple[float, str]:
 
 
 def histogram(title: str, values: Sequence[float], *, whole: bool = False) -> dict:
-    """How often values occur; ``whole`` gives each integer its own bar."""
+    """Histogram of values, for the page's template; ``whole`` gives each integer its own bar."""
     low, high = min(values), max(values)
     if whole:
         edges = np.arange(low - 0.5, high + 1)
@@ -161,7 +162,7 @@ def histogram(title: str, values: Sequence[float], *, whole: bool = False) -> di
 
 
 def _card(row: Row, picture: np.ndarray | None) -> tuple[str | None, list[str]]:
-    """A row's picture, None without one, and what is known of it in lines."""
+    """A row's thumbnail as a data URI, or None, and its caption's lines."""
     numbers = [f"at {row.start / FPS:.1f} s"] if row.start else []
     if row.frames:
         numbers.append(f"{row.frames / FPS:.1f} s")

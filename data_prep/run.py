@@ -1,4 +1,4 @@
-"""Prepare a folder of videos: scan it, do what is not done yet, write manifest and split lists."""
+"""Prepare a folder of videos: scan it, process what is new, write the manifest and split lists."""
 
 from __future__ import annotations
 
@@ -45,27 +45,29 @@ def prepare(
     reader: str | None = None,
     progress: bool = True,
 ) -> Summary:
-    """Prepare all videos of a folder.
+    """Prepare all videos in a folder.
 
-    Files that are done with the same options, and that have not changed since, are not touched;
-    of the others the stages that are not. Whatever is wrong with one file becomes its row in
-    ``<output>/manifest.jsonl``; ``<output>/report.html`` shows the whole.
+    Resumes: skips files that were finished with the same options and have not changed since, and
+    cached stages of the others. A problem with one file becomes its row in
+    ``<output>/manifest.jsonl``; ``<output>/report.html`` summarises the set.
 
     Args:
         source: folder of videos, ``<speaker>/<clip>.<ext>``.
-        output: folder of the prepared set; nothing is written outside of it.
-        options: what shapes a clip.
-        workers: so many at a time, of one thread each; 0 works in this process.
-        engine: ``processes`` of this machine, or ``ray``, see :mod:`data_prep.cluster`.
-        ray_address: of a Ray cluster that runs already; None starts one on this machine.
-        splits: what is drawn where the source has no lists, see :func:`write_splits`.
-        redo: do this stage and those behind it again for all files, see :data:`STAGES`.
-        reader: of a corpus, see :mod:`data_prep.readers`; None goes by the folders.
-        progress: show a bar.
+        output: folder of the prepared set; nothing is written outside it.
+        options: options of the clips.
+        workers: number of workers, of one thread each; 0 runs in this process.
+        engine: ``processes`` for local processes, or ``ray``, see :mod:`data_prep.cluster`.
+        ray_address: address of a running Ray cluster; None starts one on this machine.
+        splits: splits to draw if the source has no lists, see
+            :func:`data_prep.splits.write_splits`; None draws 5% each for val and test.
+        redo: repeat this stage and the later ones for all files, see
+            :data:`data_prep.options.STAGES`.
+        reader: name of a corpus's reader, see :mod:`data_prep.readers`; None goes by the folders.
+        progress: show a progress bar.
 
     Raises:
-        ConfigError: no source, nothing in it, lists that leak, or options that cannot work.
-        CheckpointError: a judge that cannot be loaded.
+        ConfigError: no source, no video in it, unusable split lists, or invalid options.
+        CheckpointError: the judge cannot be loaded.
         LipsyncError: the output cannot be written.
     """
     source, output, options = Path(source), Path(output), options or Options()
@@ -103,7 +105,7 @@ def prepare(
 
 
 def check_run(workers: int, engine: str, redo: str | None, shares: Any) -> None:
-    """Raise ConfigError for options of a run that cannot work."""
+    """Raise ConfigError if an option of a run is invalid."""
     check_workers(workers, engine)
     if redo is not None and redo not in STAGES:
         raise ConfigError(f"redo={redo}: must be one of {', '.join(STAGES)}")
@@ -111,7 +113,7 @@ def check_run(workers: int, engine: str, redo: str | None, shares: Any) -> None:
 
 
 def with_cuts(options: Options, sources: Sequence[Source]) -> Options:
-    """The options, with what the corpus decides."""
+    """Resolve ``cuts=None`` by the corpus: ``reject`` for GRID, else ``split``."""
     if options.cuts is not None:
         return options
     one_take = is_grid([item.name for item in sources])
@@ -119,7 +121,7 @@ def with_cuts(options: Options, sources: Sequence[Source]) -> Options:
 
 
 class _Run:
-    """The sources of one run and their rows as they come. ``run_all``: who works, and where."""
+    """The sources of one run and their rows; ``run_all`` runs jobs, see :func:`run_jobs`."""
 
     def __init__(
         self,
@@ -138,12 +140,12 @@ class _Run:
         for item in sources:
             if not item.key:
                 self.rows[item.name] = [bad_name(item)]
-        # Clips that an earlier run took away again, being the same as others.
+        # clips that an earlier run deleted as duplicates
         before = (row for row in read_manifest(output) if row.reason == "duplicate")
         self.duplicates = {row.key for row in before}
 
     def work(self, todo: list[Source]) -> None:
-        """Prepare these sources."""
+        """Prepare these sources and record their rows."""
         setup = functools.partial(_setup, self.output, self.options, self.digest)
         frames = 0
         with tqdm(total=len(todo), unit="file", desc="prepare", disable=not self.progress) as bar:
@@ -157,7 +159,10 @@ class _Run:
         self.done += len(todo)
 
     def replace_lost(self) -> None:
-        """Prepare again what would be kept and is gone: clips that took others' place."""
+        """Re-prepare sources whose kept clips are missing on disk.
+
+        This happens when a clip that was deleted as a duplicate is no longer one.
+        """
         kept = (row for row in self.rows if row.status == KEPT)
         if lost := {row.source for row in kept if not self._on_disk(row.key)}:
             todo = [item for item in self.sources if item.name in lost]
@@ -166,14 +171,14 @@ class _Run:
             self.work(todo)
 
     def finished(self) -> Iterator[Row]:
-        """All rows, sorted; of several clips of one content the first stays on disk."""
+        """Yield all rows, sorted by source and time; delete duplicate clips, except the first."""
         for row in self.rows:
             if row.reason == "duplicate":
                 shutil.rmtree(clip_path(self.output, row.key), ignore_errors=True)
             yield row
 
     def todo(self) -> list[Source]:
-        """The sources that are not done; takes over the rows of those that are."""
+        """Sources still to be prepared; records the rows of finished ones."""
         return [item for item in self.sources if not self._is_done(item)]
 
     def _is_done(self, item: Source) -> bool:
@@ -207,7 +212,12 @@ def failed_row(source: Source, why: Failed) -> Row:
 
 
 def checked_judge(options: Options) -> str:
-    """What the judge's weights are; a wrong judge is an error here, not in a worker."""
+    """Digest of the judge, '' without one; fails early for an invalid judge, before any worker.
+
+    Raises:
+        ConfigError: see :func:`data_prep.sync.limits`.
+        CheckpointError: the judge cannot be loaded.
+    """
     if options.judge is None:
         return ""
     from data_prep.sync import judge_digest, limits
@@ -218,7 +228,7 @@ def checked_judge(options: Options) -> str:
 
 
 def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], list[Row]]:
-    """In a worker: the detector, the judge, and no threads of its own."""
+    """Set up a worker; return the function that prepares a source."""
     if not output.is_dir():
         raise ConfigError(
             f"output={output}: does not exist on {socket.gethostname()}; use a "
@@ -228,7 +238,10 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
 
 
 def worker_tools(output: Path, options: Options, digest: str) -> Tools:
-    """What the work on a source needs, of one thread; ``digest`` is from :func:`checked_judge`."""
+    """Load the detector and the judge, using one thread; ``digest`` is from :func:`checked_judge`.
+
+    Limits this process's OpenCV to one thread.
+    """
     cv2.setNumThreads(1)
     arguments: dict[str, float] = {"min_score": options.min_score}
     if options.detector == "centerface":

@@ -1,4 +1,4 @@
-"""The embedded default: a generated corpus of talking heads, prepared as real footage is."""
+"""The default training set: generated talking heads, prepared in the same way as real footage."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from lipsync.sample import make_sample_corpus
 
 
 def prepared_sample(path: str | Path, *, workers: int = 2) -> str:
-    """Make and prepare the generated corpus where it is not there yet.
+    """Generate and prepare the corpus, unless it already exists.
 
     Args:
-        path: a folder; the videos go to ``footage`` in it, the prepared set to ``prepared``.
-        workers: processes.
+        path: a folder; its subfolder ``footage`` holds the videos, ``prepared`` the prepared set.
+        workers: number of processes.
 
     Returns:
-        The path of the prepared set.
+        Path of the prepared set.
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    with FileLock(path / ".lock"):  # several processes of one training run may come here at once
+    with FileLock(path / ".lock"):  # processes of one training run may get here at the same time
         footage = make_sample_corpus(path / "footage", workers=workers)
         prepare(footage, path / "prepared", workers=workers)
     return str(path / "prepared")

@@ -1,4 +1,4 @@
-"""Which files a source folder holds, and the key that each gets: ``speaker/clip``."""
+"""Scan a source folder for videos, and give each a key, ``speaker/clip``."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from lipsync.errors import ConfigError
 
 _SUFFIXES = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split(" "))
-_NUMBERED = re.compile(r"\.\d{3,}$")  # what the clips of one file are told apart by
-_LONGEST = 180  # bytes of one part of a key; the store adds to it, and file systems stop at 255
+_NUMBERED = re.compile(r"\.\d{3,}$")  # number of a clip within its file
+_LONGEST = 180  # bytes per part of a key; the store appends to it, file systems allow 255
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One video file, or a clip's folder in the published layout.
+    """A video file, a span of one, or the folder of a clip in the published layout.
 
     Attributes:
         folder: the source folder, or its URL.
-        file: its path below that.
-        name: the same, fit for print.
-        listed: how split lists call it: ``name`` without the suffix.
-        key: what the prepared clip is called; empty if no safe name can be made of ``name``.
-        span: seconds of the file in which it lies; None for all of it.
-        about: what a corpus says of it, see :class:`data_prep.readers.found.Found`.
+        file: path relative to the folder.
+        name: unique printable name: the path, and the span if there is one.
+        listed: name in split lists: the path without suffix, or the key if there is a span.
+        key: key of the prepared clip; empty if the path gives no safe key.
+        span: start and end within the file in seconds; None for the whole file.
+        about: the corpus's metadata, see :class:`data_prep.readers.found.Found`.
     """
 
     folder: str | Path
@@ -47,7 +47,7 @@ class Source:
     about: dict[str, Any] | None = None
 
     def stamp(self, version: str) -> str:
-        """What changes when the clip does, of what changes when the file does."""
+        """Version of the clip: changes with the file's ``version``, the span and the metadata."""
         if self.span is None and not self.about:
             return version
         text = json.dumps([version, self.span, self.about])
@@ -55,22 +55,22 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """Where it is, if on a disk."""
+        """Path of the file, if it is local."""
         return Path(self.folder, self.file)
 
 
 def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
-    """All videos below ``folder``, sorted by name; hidden files are left out.
+    """Find all videos below ``folder``, sorted by name; hidden files are ignored.
 
-    ``<speaker>/<clip>.<ext>`` becomes ``speaker/clip``, deeper folders stay in the key, and a file
-    that lies in ``folder`` itself gets the folder's name as speaker. LRS2, LRS3 and VoxCeleb2 are
+    ``<speaker>/<clip>.<ext>`` gets the key ``speaker/clip``; deeper folders stay in the key; the
+    speaker of a file directly in ``folder`` is the folder's name. LRS2, LRS3 and VoxCeleb2 are
     recognised by their folders, see :mod:`data_prep.corpora`; a folder with ``0.jpg`` and
-    ``audio.wav`` is a clip that others prepared. Where two keys would be the same, or one clip lie
-    in the folder of another or be called as one of its clips, the file's suffix stays in the key.
-    A ``reader`` knows more of a corpus, see :mod:`data_prep.readers`.
+    ``audio.wav`` is an already prepared clip. A key keeps the file's suffix where it would
+    otherwise equal another key, be a folder of another key, or look like a numbered clip of another
+    file. If a ``reader`` is given, it finds the clips instead, see :mod:`data_prep.readers`.
 
     Raises:
-        ConfigError: if there is no such folder, or no video in it.
+        ConfigError: no such folder, no video in it, or raised by the reader.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -82,7 +82,7 @@ def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
 
 
 def _read(folder: Path, found: Found) -> Source:
-    """The source that a reader has found."""
+    """Convert a reader's clip to a source."""
     name, key = _printable(str(found.file)), _safe_key(list(found.key))
     if found.span is None:
         listed = _printable(str(found.file.with_suffix("")))
@@ -92,7 +92,13 @@ def _read(folder: Path, found: Found) -> Source:
 
 
 def named(folder: str | Path, files: Iterable[str]) -> list[Source]:
-    """The sources that files below a folder are, see :func:`scan`; texts, as there are millions."""
+    """Make sources of files below a folder, see :func:`scan`.
+
+    ``files`` are strings, as there may be millions.
+
+    Raises:
+        ConfigError: there are no files.
+    """
     names = sorted(files)
     if not names:
         raise ConfigError(
@@ -121,7 +127,7 @@ def named(folder: str | Path, files: Iterable[str]) -> list[Source]:
             key = key_of(file)
         taken.add(key)
         listed = _printable(stem)
-        # what is the same is not twice in memory
+        # equal strings are shared, to save memory
         found.append(
             Source(folder, file, _printable(file), listed, listed if key == listed else key)
         )
@@ -129,18 +135,18 @@ def named(folder: str | Path, files: Iterable[str]) -> list[Source]:
 
 
 def _above(key: str) -> Iterator[str]:
-    """The folders in which a key lies."""
+    """Yield the parent folders of a key, innermost first."""
     while key := key.rpartition("/")[0]:
         yield key
 
 
 def _walk(folder: Path) -> list[str]:
-    """Relative paths of videos and clips; links to folders are followed, once each."""
+    """Relative paths of videos and prepared clips; follows links, visiting each folder once."""
     names, visited = [], set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
         if "0.jpg" in files and "audio.wav" in files and Path(here) != folder:
-            names.append(str(Path(here).relative_to(folder)))  # a clip in the published layout
+            names.append(str(Path(here).relative_to(folder)))  # clip in the published layout
             folders.clear()
             continue
         if real in visited:
@@ -156,15 +162,16 @@ def _walk(folder: Path) -> list[str]:
 
 
 def is_video(name: PurePath) -> bool:
-    """Whether a file below the source folder is a video by its name, and none that is hidden."""
+    """Whether a relative path has the suffix of a video, and is neither hidden nor in filelists."""
     hidden = any(part.startswith(".") for part in name.parts[:-1]) or name.name.startswith("._")
     return name.suffix.lower() in VIDEO_SUFFIXES and not hidden and name.parts[0] != LISTS
 
 
 def _safe_key(parts: list[str]) -> str:
-    """``parts`` joined to a key that is one printable line of at most 180 bytes a part, or ''.
+    """Join ``parts`` to a safe key: one printable line, each part cut to 180 bytes.
 
-    A part that had to be changed ends in a hash of what it was, so that two never meet.
+    A part that has to be changed gets a hash of the original appended, to avoid collisions. Returns
+    '' if a part is empty, ``.`` or ``..``, or the first is ``filelists``.
     """
     if any(part in ("..", ".", "") for part in parts) or parts[0].lower() == LISTS:
         return ""
@@ -173,7 +180,7 @@ def _safe_key(parts: list[str]) -> str:
 
 def _safe_part(part: str) -> str:
     raw = os.fsencode(part)
-    # Control characters, line ends and bytes that are no text would break lists of one key a line.
+    # control characters, line breaks and undecodable bytes would break lists of one key per line
     safe = "".join("_" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in part)
     safe = safe.strip().replace("\\", "_")
     while len(safe.encode()) > _LONGEST:

@@ -1,4 +1,4 @@
-"""One part of a set: its files prepared one by one, their clips put into a shard."""
+"""Make one part of a set: prepare its files one by one and write their clips to a shard."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ class Job:
     """A part to make.
 
     Attributes:
-        again: it was done before this run, which does not count.
-        expired: the last sign of life of a run that held it.
+        part: the part.
+        again: the part was finished before this run, and is to be remade.
+        expired: last heartbeat of an expired lease on it; empty if there is none.
     """
 
     part: Part
@@ -44,21 +45,23 @@ class Job:
 
 @dataclass(frozen=True)
 class Busy:
-    """Another run holds the part; its last sign of life."""
+    """Another run holds the lease on the part; ``sign`` is its last heartbeat."""
 
     sign: str
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How all parts of a run are made, fit to be sent to a worker.
+    """How to make the parts of a run; picklable, to be sent to workers.
 
     Attributes:
         source, output: folders or URLs.
-        options: of the clips. digest: of the judge.
-        quality: of JPEGs. features: that are stored besides those that every set has.
-        made: what tells parts that are made so from others.
-        run: the name of this run, for leases.
+        options: options of the clips.
+        digest: digest of the judge.
+        quality: JPEG quality, 1 to 100.
+        features: extra features to store with each clip.
+        made: identifies everything that affects the clips, apart from the source.
+        run: name of this run, for leases.
     """
 
     source: str | Path
@@ -71,12 +74,19 @@ class Recipe:
     run: str
 
     def maker(self) -> Callable[[Job], Busy | int]:
-        """In a worker: what makes a part."""
+        """Set up a worker; return the function that makes a part."""
         tools = worker_tools(Path(), self.options, self.digest)
         return partial(self.make, Place(self.output, "output"), tools)
 
     def make(self, place: Place, tools: Tools, job: Job) -> Busy | int:
-        """Make a part, unless another run holds it; how many of its files were worked on here."""
+        """Make a part, unless another run holds it or has finished it.
+
+        Returns:
+            The number of files processed here, or :class:`Busy`.
+
+        Raises:
+            Stop: the output or the local disk cannot be written.
+        """
         part = job.part
         with storing(place):
             lease = Lease(place, f"leases/{part.name}", self.run)
@@ -107,7 +117,7 @@ class Recipe:
         return len(part.sources)
 
     def _move(self, rows: Sequence[Row], folder: Path, shard: ShardWriter) -> None:
-        """The clips that were kept of a file, from their folder into the shard."""
+        """Move a file's kept clips from their folder into the shard, and add their features."""
         for row in rows:
             if row.status == KEPT:
                 clip = open_clip(folder, row.key)
@@ -119,12 +129,12 @@ class Recipe:
 
 @contextmanager
 def _at_hand(source: str | Path, item: Source, folder: Path) -> Iterator[Source]:
-    """The file on this machine's disk; one behind a URL is copied and removed again."""
+    """Provide a file locally: a remote one is downloaded to ``folder``, and deleted afterwards."""
     if not is_url(source):
         yield item
         return
     try:
-        with suppress(FileNotFoundError):  # gone since: it cannot be read, and its row says so
+        with suppress(FileNotFoundError):  # deleted since: its row will say that it is unreadable
             Place(source, "source").fetch(item.file, folder / item.file)
         yield replace(item, folder=folder)
     finally:
@@ -132,7 +142,7 @@ def _at_hand(source: str | Path, item: Source, folder: Path) -> Iterator[Source]
 
 
 def _prepared(item: Source, tools: Tools) -> list[Row]:
-    """The rows of a file; what fails is tried once more."""
+    """Prepare a file, with one retry; return its rows."""
     for _ in range(2):
         found = call(partial(prepare_source, tools=tools), item)
         if not isinstance(found, Failed):

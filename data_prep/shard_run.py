@@ -1,4 +1,4 @@
-"""The bookkeeping of a run that prepares into shards: which part holds the clips of each file."""
+"""Bookkeeping of a run that writes shards: which part holds the clips of each file."""
 
 from __future__ import annotations
 
@@ -29,11 +29,24 @@ from data_prep.state import picture_in
 from lipsync.data.places import Place
 from lipsync.data.shard_index import NAME, Index
 
-_POLL = 2.0  # seconds between two looks at what other runs do
+_POLL = 2.0  # seconds between checks on other runs
 
 
 class ShardRun:
-    """The sources of one run, and which part holds the clips of each."""
+    """One run that writes shards.
+
+    Args:
+        place: the output.
+        made: identifies everything that affects the clips, apart from the source.
+        sources: all sources.
+        versions: version of each source, by name.
+        before: names of the parts that were finished before this run.
+
+    Attributes:
+        name: identifies the run in leases.
+        failed: why a file failed, by name.
+        done: number of files processed by this run.
+    """
 
     def __init__(
         self,
@@ -45,18 +58,18 @@ class ShardRun:
     ) -> None:
         self.place, self.made, self.sources, self.versions = place, made, sources, versions
         self.name = uuid.uuid4().hex
-        self.before = before  # names of parts
-        self.failed: dict[str, Failed] = {}  # by the file's name
+        self.before = before
+        self.failed: dict[str, Failed] = {}
         self.done = 0
 
     def todo(self, files: int, *, again: bool) -> list[Part]:
-        """Parts of the files that no part holds yet, or ``again`` of all."""
+        """Split files that no part holds yet into parts of ``files`` each; with ``again``, all."""
         held = {} if again else self._holders(sorted(self.before), failed=False)
         left = [item for item in self.sources if item.key and item.name not in held]
         return parts.cut(left, self.versions, self.made, files)
 
     def work(self, todo: list[Part], run_all: Callable[..., Iterator], progress: bool) -> None:
-        """Make the parts; a file that takes its part down is then alone in one."""
+        """Make the parts; if one fails, retry each of its files in a part of its own."""
         with tqdm(
             total=sum(len(part.sources) for part in todo), unit="file", desc="prepare",
             disable=not progress,
@@ -74,7 +87,7 @@ class ShardRun:
     def _made(
         self, todo: Sequence[Part], run_all: Callable[..., Iterator], bar: tqdm
     ) -> dict[Part, Failed]:
-        """Make the parts, or wait until other runs have; those that failed, and why."""
+        """Make the parts, or wait for other runs to make them; return why parts failed."""
         left = {part.name: Job(part, part.name in self.before) for part in todo}
         watch, failed = Watch(), {}
         while left:
@@ -93,7 +106,7 @@ class ShardRun:
         return failed
 
     def _wait(self, left: dict[str, Job], watch: Watch, bar: tqdm) -> None:
-        """Until a part is free; takes those out that others have done."""
+        """Wait until a part is free; remove from ``left`` those that other runs finish."""
         while left:
             time.sleep(_POLL)
             for name, job in list(left.items()):
@@ -105,7 +118,10 @@ class ShardRun:
                     return
 
     def _holders(self, names: Sequence[str], *, failed: bool) -> dict[str, str]:
-        """The part that holds each file, as it is now; ``failed``: else one that failed on it."""
+        """Map each file to the part that holds its current version.
+
+        Parts that failed on the file are a fallback with ``failed``, and otherwise ignored.
+        """
         held: dict[str, str] = {}
         broken: dict[str, str] = {}
         for part in parts.all_stored(self.place, names, self.made):
@@ -121,7 +137,17 @@ class ShardRun:
         shares: Mapping[str, float | list[str]],
         options: Options,
     ) -> Summary:
-        """Write all that is about the set as a whole; ``folder`` is of this machine."""
+        """Write the set's manifest, split lists, report and index; remove unused parts.
+
+        Args:
+            lists: local folder with the source's lists.
+            folder: local scratch folder.
+            shares: see :func:`data_prep.splits.write_splits`.
+            options: options of the clips.
+
+        Raises:
+            LipsyncError: a part's index is missing or damaged, or the output cannot be written.
+        """
         held = self._holders(parts.names(self.place), failed=True)
         holder = {item.name: held.get(item.name, "") for item in self.sources}
         keys: dict[str, set[bytes]] = defaultdict(set)
@@ -158,7 +184,7 @@ class ShardRun:
         return replace(made, output=self.place.root)
 
     def _rows(self, holder: Mapping[str, str]) -> Rows:
-        """All rows, of each file from the part that holds it."""
+        """All rows, each file's from the part that holds it."""
         rows = Rows()
         for part in parts.all_stored(self.place, sorted(set(holder.values()) - {""}), self.made):
             for source, found in groupby(part.rows(), attrgetter("source")):

@@ -1,4 +1,4 @@
-"""One shard of a set: a tar file of clips, and the index of what lies where in it."""
+"""Write a shard: a tar file of clips, and the offsets of its members for the index."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.data.clips import Clip
 from lipsync.data.shard_index import Member
 
-SAMPLING = 0x111111  # colours at full size: mouths are small
+SAMPLING = 0x111111  # 4:4:4, no chroma subsampling, as mouths are small
 
 
 def encode_pictures(faces: Iterable[np.ndarray], quality: int) -> list[bytes]:
-    """RGB uint8 (S, S, 3) pictures as JPEGs."""
+    """Encode RGB uint8 (S, S, 3) pictures as JPEGs of a quality from 1 to 100."""
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLING]
     pictures = (cv2.cvtColor(np.asarray(face), cv2.COLOR_RGB2BGR) for face in faces)
     return [cv2.imencode(".jpg", picture, options)[1].tobytes() for picture in pictures]
 
 
 def clip_members(clip: Clip, quality: int) -> dict[str, bytes]:
-    """The files of a clip by their kinds, in the order in which they lie in a shard.
+    """Contents of a clip's files by kind (the part of the name after the key), in shard order.
 
     Raises:
-        ClipError: it is damaged.
+        ClipError: the clip is damaged.
     """
     pictures = encode_pictures(clip.faces, quality)
     ends = np.stack(
@@ -49,12 +49,12 @@ def clip_members(clip: Clip, quality: int) -> dict[str, bytes]:
 
 
 class ShardWriter:
-    """Writes a shard; use it in a ``with`` block, which ends the file.
+    """Write a shard; use it in a ``with`` block, which closes the file.
 
-    The same clips give the same bytes.
+    The output is deterministic: the same clips give the same bytes.
 
     Attributes:
-        clips: what has been added, for :meth:`lipsync.data.shard_index.Index.of`.
+        clips: the clips added so far, for :meth:`lipsync.data.shard_index.Index.of`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,10 +68,10 @@ class ShardWriter:
         self._tar.close()
 
     def add(self, clip: Clip, members: dict[str, bytes]) -> None:
-        """Add a clip with its :func:`clip_members`."""
+        """Add a clip; ``members`` are from :func:`clip_members`."""
         begin, placed = self._tar.offset, {}
         folder, _, name = clip.key.rpartition("/")
-        # WebDataset takes what comes before the first dot for the key
+        # WebDataset ends the key at the first dot
         stem = f"{folder}/{name.replace('.', '%2E')}"
         for kind, data in members.items():
             info = tarfile.TarInfo(f"{stem}.{kind}")
@@ -98,7 +98,7 @@ def _npy(values: np.ndarray) -> bytes:
 
 
 def _flac(wave: np.ndarray) -> bytes:
-    """float32 (samples,) in [-1, 1] as FLAC of 16 bits, without loss from 16 bits."""
+    """Encode float32 (samples,) in [-1, 1] as 16-bit FLAC; lossless for 16-bit audio."""
     file = io.BytesIO()
     samples = np.clip(np.round(wave * 32768), -32768, 32767).astype(np.int16)
     soundfile.write(file, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")

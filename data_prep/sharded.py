@@ -1,8 +1,8 @@
-"""Prepare videos right into shards, from a disk or a URL to a disk or a URL.
+"""Prepare videos directly into shards; source and output are folders or URLs.
 
-Work is cut into parts (:mod:`data_prep.parts`), which are leased (:mod:`data_prep.leases`): runs of
-the same command on several machines share them, and a run that was stopped goes on with those that
-are not done. A worker keeps one file's clips on its own disk at a time, and one shard.
+The work is split into parts (:mod:`data_prep.parts`), which are leased (:mod:`data_prep.leases`):
+several machines that run the same command share them, and an interrupted run resumes with the
+unfinished ones. On its local disk, a worker needs room for one file, its clips and one shard.
 """
 
 from __future__ import annotations
@@ -47,21 +47,24 @@ def prepare_shards(
     reader: str | None = None,
     progress: bool = True,
 ) -> Summary:
-    """Prepare all videos of a folder or a URL into shards.
+    """Prepare all videos of a folder or URL into shards.
+
+    The machines of a Ray cluster need no shared file system if source and output are URLs; each
+    then needs its own credentials for them.
 
     Args:
         source, output: folders or URLs.
         options, workers, engine, ray_address, splits, reader, progress: see
             :func:`data_prep.run.prepare`.
-            Machines of a Ray cluster need to share neither source nor output where these are URLs;
-            each needs keys for them of its own.
-        redo: any stage; everything is done again. For one run alone: several do it all each.
-        quality: of JPEGs, 1 to 100.
-        files: whose clips one shard holds.
-        features: that are stored besides those that every set has.
+        redo: any stage; repeats all of them. Use it with a single run: parallel runs would each
+            repeat everything.
+        quality: JPEG quality, 1 to 100.
+        files: number of source files per shard.
+        features: extra features to store with each clip.
 
     Raises:
-        ConfigError: no source, nothing in it, lists that leak, or options that cannot work.
+        ConfigError: no source, no video in it, unusable split lists, or invalid options.
+        CheckpointError: the judge cannot be loaded.
         LipsyncError: the output cannot be written.
     """
     options = options or Options()
@@ -94,7 +97,10 @@ def prepare_shards(
 
 
 def _check_output(source: str | Path, place: Place, before: Container[str]) -> None:
-    """Raise ConfigError where the output is something else; ``before``: parts that it has."""
+    """Raise ConfigError if the output is the source, or holds a set that is not made of parts.
+
+    ``before`` has the names of the output's finished parts.
+    """
     root = source if is_url(source) else source.resolve()
     if str(root).rstrip("/") in (place.root, str(place.local and place.local.resolve())):
         raise ConfigError(f"{place.name}: is the source itself; name another place")
@@ -109,9 +115,12 @@ def _check_output(source: str | Path, place: Place, before: Container[str]) -> N
 def _listed(
     source: str | Path, reader: str | None
 ) -> tuple[list[Source], dict[str, str], list[str]]:
-    """The videos of a source, their versions by their names, and its lists.
+    """Videos of a source, their versions by name, and the names of the lists of a remote one.
 
-    A version is what changes when the file, what is said of it, or its key does.
+    A version changes with the file, its span or metadata, and its key.
+
+    Raises:
+        ConfigError: no videos, or a reader with a URL.
     """
     if not is_url(source):
         sources = scan(source, reader)
@@ -121,7 +130,7 @@ def _listed(
     found = Place(source, "source").walk()
     videos = [name for name in found if is_video(PurePosixPath(name))]
     sources = named(source, filter(_is_path, videos))
-    # A bucket may hold a//b and /b, which are no paths of a disk.
+    # object names such as a//b and /b are not valid paths; an empty key rejects them
     sources += [Source(source, name, name, name, "") for name in videos if not _is_path(name)]
     lists = [name for name in found if _LIST.fullmatch(name)]
     return sources, {item.name: f"{found[item.file]} {item.key}" for item in sources}, lists
@@ -132,7 +141,7 @@ def _is_path(name: str) -> bool:
 
 
 def _fetched(source: str | Path, lists: Sequence[str], folder: Path) -> Path:
-    """A folder of this machine with the source's lists."""
+    """Local folder with the source's lists; downloads those of a remote source to ``folder``."""
     if not is_url(source):
         return Path(source)
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Split lists of a prepared set: the source's own, or drawn so that nobody is in two of them."""
+"""Split lists of a prepared set: the source's own, or drawn by speaker or else by video."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lipsync.data.store import write_split
 from lipsync.errors import ConfigError
 
 _NAME = re.compile(r"\w[\w.-]*")
-_COUNTER = re.compile(r"([ _.-]\d+)+$")  # NAME_003.mp4 and NAME_004.mp4 are of one person
-_SHOWN = 3  # names that a message gives
+_COUNTER = re.compile(r"([ _.-]\d+)+$")  # NAME_003.mp4 and NAME_004.mp4 show the same person
+_SHOWN = 3  # names per message
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The lists of a prepared set.
+    """Split lists of a prepared set.
 
     Attributes:
-        lists: keys of each split.
+        lists: keys of the clips in each split.
         origin: where the lists come from, in words.
-        table: what each split holds, and a row ``no list`` if a kept clip is in none.
+        table: size of each split, and a row ``no list`` if kept clips are in none.
         overlaps: pairs of splits that share speakers.
-        remarks: what else a user should know, a line each.
+        remarks: further remarks for the user, of one line each.
     """
 
     lists: dict[str, list[str]]
@@ -41,11 +41,11 @@ class Splits:
 
 
 def check_splits(wanted: Any) -> None:
-    """Refuse before any work what :func:`write_splits` could not draw.
+    """Check, before any work, that :func:`write_splits` can draw the wanted splits.
 
     Raises:
-        ConfigError: a split is neither a share of the clips nor a list of speakers, shares add up
-            to more than 1, or two splits name one speaker.
+        ConfigError: invalid name of a split, a split that is neither a share of the clips nor a
+            list of speakers, shares that add up to more than 1, or a speaker in two splits.
     """
     if not isinstance(wanted, Mapping):
         raise ConfigError(f"splits must be shares and lists of speakers by name, got {wanted!r}")
@@ -72,11 +72,12 @@ def check_splits(wanted: Any) -> None:
 
 
 def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[str, Any]) -> None:
-    """Refuse before any work lists that leak or do not fit the source.
+    """Check, before any work, that split lists fit the source and do not overlap.
 
     Raises:
-        ConfigError: a file is in two of the source's lists, no line of them is one of its files,
-            or speakers are named whom the source does not have, or beside lists of its own.
+        ConfigError: a file is in two of the source's lists, none of their lines matches a file,
+            ``wanted`` names a speaker that the source lacks, or names speakers although the source
+            has its own lists.
     """
     sources = list(sources)
     files = {item.listed: item for item in sources}
@@ -120,20 +121,20 @@ def write_splits(
     kept: dict[str, Any],
     wanted: Mapping[str, float | Sequence[str]],
 ) -> Splits:
-    """Write ``<output>/filelists/*.txt`` for the clips that were kept.
+    """Write ``<output>/filelists/*.txt`` for the kept clips.
 
-    The source's own lists are taken over, without the clips that were left out; names in them that
-    are no file of the source are counted and dropped, so a hostile line leads nowhere. Otherwise
-    lists are drawn: by speaker where there are enough of them, else by source video, see
-    :func:`data_prep.draw.draw`. Never are two clips of one video in two drawn lists.
+    If the source has its own lists, they are used, restricted to kept clips. Names in them that
+    match no file are counted and dropped, and never used as paths, so that hostile lines do no
+    harm. Otherwise, lists are drawn: by speaker if there are enough speakers, or else by source
+    video, see :func:`data_prep.draw.draw`. All clips of one video are in the same drawn list.
 
     Args:
-        folder: the source folder.
-        output: the prepared set.
-        kept: key and frames of the kept clips of each file, by the name that lists use; used up,
-            as there may be millions.
-        wanted: the drawn splits: a share of the clips, such as ``{"val": 0.05}``, or the speakers
-            that it holds, such as ``{"test": ["s1", "s2"]}``; the rest is ``train``.
+        folder: the source folder, or one with the source's lists.
+        output: folder of the prepared set.
+        kept: key and frames of the kept clips of each file, by its name in lists. Modified in
+            place to save memory, as there may be millions.
+        wanted: splits to draw, each a share of the clips, such as ``{"val": 0.05}``, or a list of
+            speakers, such as ``{"test": ["s1", "s2"]}``; the rest is ``train``.
     """
     video, same = video_of(kept), {}
 
@@ -170,7 +171,7 @@ def write_splits(
 
 
 def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
-    """Remarks on lists of earlier runs that now share clips with ``train``."""
+    """Remarks on lists left by earlier runs that share clips with ``train``."""
     train, remarks = set(), []
     for path in sorted((output / "filelists").glob("*.txt")):
         if path.stem in keys:
@@ -187,7 +188,10 @@ def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
 def _matched(
     lists: Mapping[str, Sequence[str]], files: Mapping[str, Any]
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """The files of each list, each once, and lines that are none; ``name NF:12`` is ``name``."""
+    """Files in each list, without repetitions, and names that match no file.
+
+    Only the first word of a line counts if the whole line is no file, as in ``name NF:12``.
+    """
     found: dict[str, dict[str, None]] = {split: {} for split in lists}
     missing: dict[str, None] = {}
     for split, lines in lists.items():
@@ -204,7 +208,7 @@ def _missing(names: list[str]) -> list[str]:
 
 
 def _shown(names: Sequence[str], most: int) -> str:
-    """The first names, fit for print."""
+    """The first ``most`` names, made printable."""
     few = ("".join(c if c.isprintable() else "?" for c in name)[:80] for name in names[:most])
     return ", ".join(few) + ", ..." * (len(names) > most)
 
@@ -212,7 +216,7 @@ def _shown(names: Sequence[str], most: int) -> str:
 def _drawn(
     files: Mapping[str, Sequence[Member]], wanted: Mapping[str, float | Sequence[str]]
 ) -> tuple[dict[str, list[str]], str, list[str]]:
-    """Files of each split, how they were drawn, and remarks."""
+    """Draw the splits; return the files of each, how they were drawn, and remarks."""
     names: dict[str, list[str]] = {split: [] for split in ("train", *wanted)}
     shares, remarks = _shares(wanted), []
     holder = {str(s): split for split in wanted if split not in shares for s in wanted[split]}

@@ -1,19 +1,19 @@
-"""Results of the stages for one source file, on disk: a JSON file a stage.
+"""Cached results of the stages for one source file, a JSON file per stage.
 
 ::
 
-    <output>/.state/<speaker>/<clip>/source.json   size, time of change and hash of the file
-                                     probe.json    what it holds
-                                     look.json     frame differences, and faces on a stride
-                                     pieces.json   the clips it could give, and their quality
-                                     mouths.json   which of several mouths moves with the sound
-                                     sync.json     offset and confidence of each
-                                     clips.json    the outcome of each: rows of the manifest
-                                     clips.jpg     a small picture of each, side by side
+    <output>/.state/<speaker>/<clip>/source.json   size, modification time and hash of the file
+                                     probe.json    frame rate, picture size and length
+                                     look.json     frame differences, and faces every few frames
+                                     pieces.json   candidate clips and their quality
+                                     mouths.json   agreement of each mouth's motion with the audio
+                                     sync.json     offset and confidence of each candidate
+                                     clips.json    manifest rows, the outcome of each candidate
+                                     clips.jpg     thumbnail of each row, in a grid
 
-Each says what it was made from, so a run that was killed resumes after the last complete stage, and
-other options bring back only the stages that they concern. All files appear whole or not at all,
-under fixed names, so that nothing is left behind however a run ends.
+Each records a fingerprint of what it was made from. A killed run therefore resumes after the last
+complete stage, and changed options repeat only the stages that they affect. Files are written
+atomically under fixed names, so that no run leaves partial files behind.
 """
 
 from __future__ import annotations
@@ -32,44 +32,44 @@ from lipsync.data.store import clip_path
 from lipsync.faces.crops import crop
 
 FOLDER = ".state"
-PICTURE = 96  # side of the small pictures, pixels
+PICTURE = 96  # side of a thumbnail, pixels
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
-_A_ROW = 600  # pictures; JPEG ends at 65,535 pixels
+_A_ROW = 600  # pictures per row; a JPEG is at most 65,535 pixels wide
 
 
 class State:
-    """The stages of one source on disk.
+    """Cached results of one source.
 
     Args:
         output: folder of the prepared set.
-        key: of the source.
+        key: the source's key.
     """
 
     def __init__(self, output: Path, key: str) -> None:
         self._folder = clip_path(output / FOLDER, key)
 
     def get(self, stage: str, made_from: str) -> Any:
-        """A stage's result, or None where there is none that was made from this."""
+        """A stage's cached result; None unless its fingerprint is ``made_from``."""
         found = self._read(stage)
         return found["value"] if found.get("from") == made_from else None
 
     def put(self, stage: str, made_from: str, value: Any) -> None:
-        """Keep a stage's result; ``value`` is JSON and not None."""
+        """Cache a stage's result; ``value`` is JSON and not None."""
         self._write(stage, {"from": made_from, "value": value})
 
     def latest(self, stage: str) -> Any:
-        """A stage's result, whatever it was made from; None where there is none."""
+        """A stage's cached result, whatever its fingerprint; None if there is none."""
         return self._read(stage).get("value")
 
     def forget(self, stage: str) -> None:
-        """Invalidate the results of this stage and those after it."""
+        """Invalidate the results of this stage and all later ones."""
         names = list(STAGES)
         for name in names[names.index(stage) :]:
             if (value := self.latest(name)) is not None:
-                self.put(name, "", value)  # the value stays: it names the clips on disk
+                self.put(name, "", value)  # keep the value, which lists the clips on disk
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of the source, '' if it cannot be read; computed again when that changes."""
+        """SHA-256 of the source, cached until the file changes; '' if it cannot be read."""
         if (known := self.known_digest(path)) is not None:
             return known
         try:
@@ -80,7 +80,7 @@ class State:
         return digest
 
     def known_digest(self, path: Path) -> str | None:
-        """The digest if the file is still as it was when it was computed."""
+        """The cached digest; None if there is none or the file has changed since."""
         known = self._read("source")
         try:
             same = known.items() >= _stat(path).items()
@@ -89,7 +89,7 @@ class State:
         return known.get("hash") if same else None
 
     def put_pictures(self, pictures: list[np.ndarray]) -> None:
-        """Keep uint8 (96, 96, 3) RGB pictures, one for each row of ``clips``, or none."""
+        """Store thumbnails, RGB uint8 (96, 96, 3), one per row of ``clips``; or none at all."""
         if not pictures:
             (self._folder / "clips.jpg").unlink(missing_ok=True)
             return
@@ -101,7 +101,7 @@ class State:
         write_whole(self._folder / "clips.jpg", data.tobytes())
 
     def pictures(self) -> bytes:
-        """The file of all rows' pictures, for :func:`picture_in`; empty if there is none."""
+        """JPEG with the thumbnails of all rows, for :func:`picture_in`; empty if there is none."""
         try:
             return (self._folder / "clips.jpg").read_bytes()
         except OSError:
@@ -121,7 +121,7 @@ class State:
 
 
 def picture_in(pictures: bytes, index: int) -> np.ndarray | None:
-    """The picture of a row, uint8 (96, 96, 3) RGB; None where it has none."""
+    """Thumbnail of row ``index``, RGB uint8 (96, 96, 3); None if it has none."""
     data = np.frombuffer(pictures, np.uint8)
     sheet = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     if sheet is None:
@@ -132,7 +132,7 @@ def picture_in(pictures: bytes, index: int) -> np.ndarray | None:
 
 
 def file_version(path: Path) -> str:
-    """What changes when a file does; '' if it cannot be read."""
+    """A file's size and modification time, as text; '' if it cannot be read."""
     try:
         return " ".join(map(str, _stat(path).values()))
     except OSError:
@@ -153,12 +153,12 @@ def _hash(path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """A file, or what a clip's folder holds."""
+    """The file itself, or the contents of a clip's folder."""
     return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def thumbnail(frame: np.ndarray, box: list[float] | None) -> np.ndarray:
-    """uint8 (96, 96, 3): the face with what is around it, or without a box the whole frame."""
+    """Thumbnail, uint8 (96, 96, 3): the face and its surroundings; without a box, the frame."""
     height, width = frame.shape[:2]
     if box is None:
         side, middle = max(width, height), np.array([width, height]) / 2

@@ -1,4 +1,4 @@
-"""A few seconds of a few videos of a folder: what preparing all of them would find."""
+"""Sample a folder: examine a few seconds of a few videos, as preparation would."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ from data_prep.state import thumbnail
 from lipsync.faces.framing import get_framing
 from lipsync.windows import FPS
 
-_HELD = 2**30  # bytes of decoded frames; a longer stretch is decoded again each time
+_HELD = 2**30  # bytes of decoded frames to cache; longer stretches are decoded on each pass
 
 
 @dataclass
 class Sampled:
-    """What a stretch of one file holds.
+    """Measurements of a stretch of one file.
 
     Attributes:
-        name: of the source.
-        size: width and height of the picture. fps: as it is said. seconds: of the whole file.
-        looked: seconds that were looked at. cpu: seconds that this took, on one core.
-        sound: the part of it that is louder than the limit, in [0, 1].
+        name: name of the source.
+        size: width and height of the picture in pixels.
+        fps: nominal frame rate of the file.
+        seconds: length of the whole file.
+        looked: seconds of footage examined.
+        cpu: CPU seconds that this took.
+        sound: fraction of the stretch, in [0, 1], that is louder than ``min_level``.
         pieces, scores: see :class:`Piece` and :func:`data_prep.sync.measure`.
-        crops: side of each piece's crop in pixels of the source; 0 where it has none.
-        picture: uint8 (96, 96, 3) of the first face.
-        problem: why the file gives nothing; empty if it can be read.
+        crops: median side of each piece's crop in source pixels; 0 if it has none.
+        picture: thumbnail of the first face, uint8 (96, 96, 3); None without a face.
+        problem: why the file is unusable; empty if it is readable.
     """
 
     name: str
@@ -55,7 +58,7 @@ class Sampled:
 
 
 def drawn(sources: Sequence[Source], count: int) -> list[Source]:
-    """So many of the sources, the same ones each time, in their order."""
+    """Draw ``count`` sources by a hash of their names, so always the same; keeps their order."""
 
     def order(source: Source) -> str:
         return hashlib.sha256(source.name.encode()).hexdigest()
@@ -65,7 +68,7 @@ def drawn(sources: Sequence[Source], count: int) -> list[Source]:
 
 
 def look_into(source: Source, seconds: float, tools: Tools) -> Sampled:
-    """What a stretch from the middle of a file holds; problems of the file are part of that."""
+    """Examine a stretch from the middle of a file; an unusable file sets ``problem``."""
     found, began = Sampled(source.name), time.process_time()
     try:
         about = probe_source(source.path)

@@ -1,8 +1,8 @@
-"""The sync check: how far off the sound of each piece is, and how sure that is.
+"""The sync check: the audio offset of each piece, and its confidence.
 
-The judge is any network that :func:`lipsync.checkpoints.load_model` loads and that judges in
-:mod:`lipsync.evaluation`; crops, embeddings and offset search are those of the evaluation. This
-module loads torch, so the others import it only where there is a judge.
+The judge is any sync network for which :func:`lipsync.evaluation.as_judge` makes a judge; crops,
+embeddings and offset search are the same as in evaluation. This module imports torch, so the others
+import it only if there is a judge.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from lipsync.evaluation.judge import Judge
 from lipsync.media.loudness import levelled
 from lipsync.metrics.functional import VSHIFT, sync_score
 
-PUBLISHED = Limits(3.0, 6)  # of SyncNet v2, as in the preparation of VoxCeleb and HDTF
+PUBLISHED = Limits(3.0, 6)  # for SyncNet v2, as used to prepare VoxCeleb and HDTF
 
 
 def limits(options: Options, judge: Judge) -> Limits:
-    """The limits that are asked for, or else the judge's own.
+    """Limits of the sync check: from the options, or else from the judge.
 
     Raises:
-        ConfigError: the judge is an expert without a calibration, and no limit is given; or it
-            needs landmarks, the detector finds none, and what cannot be judged is to be rejected.
+        ConfigError: the judge is not calibrated, and ``min_confidence`` is not set; or it needs
+            landmarks, the detector gives none, and ``unsure`` is ``reject``.
     """
     found = options.detector == "centerface" or not judge.framing.needs_landmarks
     if options.unsure == "reject" and not found:
@@ -56,7 +56,10 @@ def limits(options: Options, judge: Judge) -> Limits:
 
 
 def judge_digest(judge: str | None) -> str:
-    """What tells one judge's weights and calibration from another's: a file's hash, or a name."""
+    """Identify a judge's weights and calibration; '' if there is no judge.
+
+    Returns the SHA-256 of a file or bundled model, or else the judge's name.
+    """
     if judge is None:
         return ""
     path = Path(judge)
@@ -66,11 +69,14 @@ def judge_digest(judge: str | None) -> str:
 
 
 def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dict | None]:
-    """Offset and confidence of every piece that is not left out yet, as JSON.
+    """Measure offset and confidence of every piece that is not yet rejected, as JSON.
 
-    None for the others, for those that are too short, and where the judge lacks landmarks.
+    Makes one pass over the frames; keeps a piece's crops in memory until the piece ends.
 
-    The frames are gone through once; crops are held for as long as their piece lasts.
+    Returns:
+        One score per piece: ``offset``, ``fine_offset`` (frames), ``confidence``, ``distance`` and
+        ``windows``, see :func:`lipsync.metrics.functional.sync_score`; None for pieces that are
+        rejected, too short, or without landmarks that the judge needs.
     """
     found: list[dict | None] = [None] * len(pieces)
     live = [i for i, piece in enumerate(pieces) if not piece.reason]
@@ -97,7 +103,7 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
 def _score(faces: list[np.ndarray], wave: np.ndarray, judge: Judge) -> dict | None:
     try:
         video, audio = judge.embed(faces, wave[: len(faces) * FRAME])
-    except ValueError:  # too short for a window of this judge
+    except ValueError:  # shorter than the judge's window
         return None
     result = sync_score(video, audio)
     return {

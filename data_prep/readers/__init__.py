@@ -1,9 +1,9 @@
-"""Corpora as people have them on their disks, chosen by ``reader=NAME``.
+"""Readers of corpora in their usual layouts, selected by ``reader=NAME``.
 
-A reader is a function of the corpus's folder and of the videos in it. It yields a :class:`Found`
-for every clip that the corpus has: a file or a stretch of one, who speaks, and what is said. Files
-that the corpus does not list are left alone. A corpus of your own is one more function, which a
-module that ``plugins`` names puts into ``READERS``.
+A reader is a function of the corpus's folder and the videos in it. It yields a :class:`Found` for
+each clip of the corpus: a file or a span of one, its speaker, and metadata such as the transcript.
+Files that the corpus does not list are ignored. To support another corpus, write such a function in
+a module named in ``plugins``, and add it to ``READERS``.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ READERS: dict[str, Reader] = {
 
 
 def read(name: str, folder: Path, videos: Sequence[PurePath]) -> list[Found]:
-    """The clips of a corpus, sorted by their files and times.
+    """Find the clips of a corpus, sorted by file and time.
 
     Args:
-        name: of the reader.
-        folder: of the corpus.
-        videos: paths of its videos below that.
+        name: name of the reader.
+        folder: the corpus's folder.
+        videos: paths of the videos, relative to the folder.
 
     Raises:
-        ConfigError: no such reader, or nothing that it knows.
+        ConfigError: no such reader, no clip found, or two clips with the same key.
     """
     if name not in READERS:
         raise ConfigError(f"reader={name}: there are {', '.join(READERS)}")
@@ -49,7 +49,7 @@ def read(name: str, folder: Path, videos: Sequence[PurePath]) -> list[Found]:
         )
     first: dict[tuple[str, ...], Found] = {}
     for clip in found:
-        other = first.setdefault(clip.key, clip)  # lists may name a stretch twice
+        other = first.setdefault(clip.key, clip)  # lists may repeat a span
         if (other.file, other.span) != (clip.file, clip.span):
             raise ConfigError(
                 f"reader={name}: {other.file} and {clip.file} are both {'/'.join(clip.key)}; take "

@@ -1,13 +1,14 @@
-"""AVSpeech: CSV files that list stretches of YouTube videos, and what was fetched of them.
+"""AVSpeech: CSV files that list spans of YouTube videos, and the downloaded videos or clips.
 
 ::
 
-    avspeech_train.csv  avspeech_test.csv          <video>,<start>,<end>,<x>,<y>   without a heading
+    avspeech_train.csv  avspeech_test.csv          <video>,<start>,<end>,<x>,<y>   no header
     .../<video>_<start>-<end>.mp4                  a clip, also as <video>_<start>_<end>.mp4
     .../<video>.mp4                                or a whole video
 
-Times are in seconds. ``x`` and ``y`` are the middle of the speaker's face, as shares of width and
-height; it is kept as ``face``. The corpus tells no speakers, so a video counts as one.
+Times are in seconds. ``x`` and ``y`` are the centre of the speaker's face, as fractions of width
+and height, and are kept as ``face``. The corpus does not identify speakers, so each video counts as
+one speaker.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def _found(
 def _listed(
     folder: Path, names: set[str]
 ) -> dict[str, list[tuple[tuple[float, float], list[float]]]]:
-    """Times and faces of the videos that are there; the lists have millions of others."""
+    """Spans and face centres of the ``names`` only, as the lists have millions of videos."""
     found: dict[str, list[tuple[tuple[float, float], list[float]]]] = {}
     for path in sorted(folder.rglob("*.csv")):
         with path.open(encoding="utf-8", errors="replace", newline="") as file:

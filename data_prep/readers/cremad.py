@@ -1,7 +1,7 @@
-"""CREMA-D: ``VideoFlash/1001_DFA_ANG_XX.flv``: actor, sentence, emotion, and how strong it is.
+"""CREMA-D: ``VideoFlash/1001_DFA_ANG_XX.flv``, that is actor, sentence, emotion and intensity.
 
-Actors speak twelve sentences, so that what is said is known. Other suffixes than ``flv`` will do,
-in any folder.
+The actors speak twelve sentences, so the transcript is known. Files may be in any folder and any
+video format.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a reader finds, and what several of them need to read."""
+"""The clip that readers yield, and functions that they share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 YOUTUBE = r"[\w-]{11}"
-"""An id of a video, as a regular expression."""
+"""Regular expression of a YouTube video id."""
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,11 @@ class Found:
     """A clip of a corpus.
 
     Attributes:
-        file: path below the corpus's folder.
-        key: speaker, then video if the corpus tells it, then clip.
-        span: seconds of the file in which it lies; None for all of it.
-        about: what the corpus says of it: ``text``, what is said; ``words``, each with the seconds
-            from the clip's begin at which it starts and ends; ``language``; or anything else, as
-            JSON.
+        file: path relative to the corpus's folder.
+        key: speaker, video (if known) and clip.
+        span: start and end within the file in seconds; None for the whole file.
+        about: metadata from the corpus, as JSON: ``text``, the transcript; ``words``, each as word,
+            start and end in seconds from the clip's start; ``language``; or anything else.
     """
 
     file: PurePath
@@ -31,10 +30,10 @@ class Found:
 
 
 def seconds(text: str) -> float:
-    """``95``, ``01:35`` or ``0:01:35.5`` in seconds.
+    """Parse a time such as ``95``, ``01:35`` or ``0:01:35.5`` into seconds.
 
     Raises:
-        ValueError: it is no time.
+        ValueError: not a time.
     """
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
         raise ValueError(f"{text!r} is no time")
@@ -45,7 +44,7 @@ def seconds(text: str) -> float:
 
 
 def lines(path: Path) -> list[str]:
-    """Of a text file, without those that are empty; none if it cannot be read."""
+    """Non-empty lines of a text file, stripped; none if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError:

@@ -1,13 +1,13 @@
-"""HDTF: YouTube videos, and text files that say when somebody talks in them.
+"""HDTF: YouTube videos or clips of them, and text files that list the spans with speech.
 
 ::
 
     RD_annotion_time.txt         Radio11.mp4 00:30-01:00 01:30-02:30   (and WDA_, WRA_)
     .../Radio11.mp4              whole videos, also as RD_Radio11.mp4
-    .../Radio11_0.mp4            or clips that were cut from them, also as RD_Radio11_000.mp4
+    .../Radio11_0.mp4            or clips cut from them, also as RD_Radio11_000.mp4
 
-Where both are there, the clips are taken. People are known by the names of the videos, less a
-number at the end; of RD each video counts as a person of its own.
+If a video has both, its clips are used. The speaker is the video's name without trailing digits; in
+RD, each video counts as a different speaker.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
 
 
 def _times(folder: Path) -> dict[str, list[tuple[float, float]]]:
-    """The spans of each video, by ``<subset>_<name>``."""
+    """Spans of each video in seconds, by ``<subset>_<name>``."""
     found: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(folder.rglob("*_annotion_time.txt")):
         subset = path.name.split("_")[0]
@@ -66,7 +66,7 @@ def _times(folder: Path) -> dict[str, list[tuple[float, float]]]:
 
 
 def _known(stem: str, times: dict[str, list[tuple[float, float]]]) -> str | None:
-    """The video that a file's name is of."""
+    """Name of the listed video that a file's stem refers to, with its subset; None if unlisted."""
     names = [stem, *(f"{subset}_{stem}" for subset in _SUBSETS)]
     return next((name for name in names if name in times), None)
 

@@ -1,6 +1,6 @@
 """LRS2 and LRS3: ``{main,pretrain,trainval,test}/<video>/<clip>.mp4``, and a ``.txt`` beside each.
 
-The text file holds what is said, and in ``pretrain`` when each word is::
+The text file holds the transcript and, in ``pretrain``, the times of its words::
 
     Text:  AND WE NEED TO LOOK
     Conf:  4
@@ -9,8 +9,9 @@ The text file holds what is said, and in ``pretrain`` when each word is::
     AND 0.04 0.21 3.2
     ...
 
-In LRS3 a ``Ref:``, the id of the video on YouTube, and the face in each frame stand between. Splits
-and keys are as without a reader; the corpus tells no speakers, so a video counts as one.
+In LRS3, it also holds ``Ref:`` with the YouTube video id, and the face box of each frame. Splits
+and keys are the same as without a reader. The corpus does not identify speakers, so each video
+counts as one speaker.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
 
 
 def transcript(text: Sequence[str]) -> dict[str, Any]:
-    """What a text file of the corpus says of its clip."""
+    """Parse the lines of a clip's text file into ``text``, ``words`` and ``video``, if present."""
     about: dict[str, Any] = {}
     table = False
     for line in text:

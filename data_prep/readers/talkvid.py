@@ -1,15 +1,15 @@
-"""TalkVid: JSON files that list stretches of YouTube videos, and what was fetched of them.
+"""TalkVid: JSON files that list spans of YouTube videos, and the downloaded videos or clips.
 
 ::
 
     *.json                                      [{"id": ..., "start-time": 0.1, "end-time": 5.14,
                                                   "info": {"Person ID": "597", "Language": ...,
                                                            "Video Link": "https://...v=<video>"}}]
-    <video>/<video>_001_0.100_5.142.mp4         a clip, as the corpus's own script fetches it
+    <video>/<video>_001_0.100_5.142.mp4         a clip, as named by the corpus's download script
     .../<video>.mp4                             or a whole video
-    .../<id>.mp4                                or a clip by its id
+    .../<id>.mp4                                or a clip, named by its id
 
-The person is the speaker. Clips must have their sound in them.
+The speaker is the ``Person ID``, or the video if that is missing. Clips must include their audio.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lipsync.errors import ConfigError
 
 _CLIP = re.compile(rf"({YOUTUBE})_\d+_(\d+\.\d+)_(\d+\.\d+)")
 _LINK = re.compile(rf"(?:v=|youtu\.be/)({YOUTUBE})")
-_LOGS = "json_logs"  # of the script, one for every clip
+_LOGS = "json_logs"  # the download script's logs, one per clip
 
 
 def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
@@ -60,7 +60,7 @@ def _times(record: dict[str, Any]) -> tuple[str, str]:
 
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the lists say of each clip."""
+    """Yield the lists' entries with a valid link and span, reduced to the fields used here."""
     paths = [path for path in sorted(folder.rglob("*.json")) if _LOGS not in path.parts]
     for path in paths:
         try:

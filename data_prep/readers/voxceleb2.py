@@ -1,7 +1,7 @@
 """VoxCeleb2: ``{dev,test}/mp4/id00012/<video>/00001.mp4``, at any depth; the id is the speaker.
 
-Its sound lies in the videos or, as the corpus is distributed, apart in ``aac``; then the two have
-to be put together first. Splits are taken from the folders ``dev`` and ``test``.
+The videos must include their audio. The corpus is distributed with the audio separate, in ``aac``;
+in that case, mux the two first. Splits are taken from the folders ``dev`` and ``test``.
 """
 
 from __future__ import annotations
