@@ -1,9 +1,9 @@
-"""GRID as it is distributed: its archives fetched, verified and unpacked, ready for ``source=``.
+"""Download, verify and unpack the GRID corpus, ready for ``source=``.
 
     python -m data_prep.grid data/grid-footage --speakers s1 s2 s3
 
-The corpus (Cooke, Barker, Cunningham, Shao, JASA 2006; CC BY 4.0) has an archive for each speaker
-and one of alignments. Run it again to go on where it was cut off; what is there stays.
+The corpus (Cooke, Barker, Cunningham, Shao, JASA 2006; CC BY 4.0) has one archive per speaker, and
+one of alignments. Run it again to resume an interrupted download; finished archives are skipped.
 """
 
 from __future__ import annotations

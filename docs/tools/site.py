@@ -100,5 +100,9 @@ def cards() -> Iterator[str]:
 
 
 def _options(config: dict) -> Iterator[tuple[str, object]]:
+    """Options as words and values; a feature is its name, and vocabularies are left out."""
     for key, value in config.items():
-        yield key.replace("_", " "), value["name"] if isinstance(value, dict) else value
+        if isinstance(value, dict) and "name" in value:
+            yield key.replace("_", " "), value["name"]
+        elif key not in ("slots", "spelling"):
+            yield key.replace("_", " "), value
