@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--base", default="lipscode-open")
     parser.add_argument("--ridge", type=float, nargs="+", default=[1000, 10000, 100000])
-    parser.add_argument("--clips", type=int, default=4, help="maximum of test clips per person")
+    parser.add_argument("--clips", type=int, default=4, help="maximum test clips per person")
     options = parser.parse_args()
     base = load_model(options.base)
     print("| person | base |", " | ".join(f"{ridge:g}" for ridge in options.ridge), "|")

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seconds", type=float, nargs="*", default=[])
     parser.add_argument("--base", default="lipscode-open")
-    parser.add_argument("--clips", type=int, default=4, help="maximum of test clips per person")
+    parser.add_argument("--clips", type=int, default=4, help="maximum test clips per person")
     parser.add_argument("--only", nargs="*", help="only these people")
     options = parser.parse_args()
     speech = np.concatenate([read_audio(path, RATE) for path in options.speech])

@@ -4,7 +4,7 @@
     python experiments/cluster/simulate.py --check
 
 Workers take parts of the work from a shared list, as in :mod:`data_prep.sharded`. Some workers are
-permanently slow (stragglers), and any may die: the part it held becomes available when its lease
+permanently slow (stragglers). Any worker may die: its part becomes available again when the lease
 expires, and the worker is replaced some minutes later. ``--check`` runs jobs that only sleep in the
 real engine, kills some of its processes, and compares the time with the simulation.
 """
@@ -34,7 +34,7 @@ class Case:
         hours: of footage. video: length of a video. files: videos per part.
         core: core-seconds per second of footage, from ``plan.json``. gpu: the same for GPUs.
         spread: standard deviation of the logarithm of a part's time.
-        slow: share of stragglers among the workers. slowness: factor on their times.
+        slow: share of stragglers among the workers. slowness: how many times as long they take.
         mtbf: mean hours until a worker dies; 0 for never.
         lease: time until a dead worker's part is available. back: time until it is replaced.
         start: start-up time of a worker.

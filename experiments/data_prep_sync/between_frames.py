@@ -1,4 +1,4 @@
-"""How accurate are offsets of fractions of a frame, and which interpolation is best?
+"""How accurately are sub-frame offsets found, and which interpolation is best?
 
     python experiments/data_prep_sync/between_frames.py data/grid test unseen --judge expert-grid
 

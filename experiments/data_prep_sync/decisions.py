@@ -1,12 +1,12 @@
-"""What does the default sync check do: how many clips is it sure of, and how many moved wrongly?
+"""The default sync check: how many clips is it sure of, and how many does it shift wrongly?
 
     python -m experiments.data_prep_sync.decisions unseen expert-open=data/tight judge-open=data/box
 
 The sets hold the same clips, each in its judge's framing, prepared with judge=null. Each clip is
 judged with its own sound, with its sound shifted by 3 and 8 frames either way, and with the sound
 of other people. If all judges are sure of a clip and agree to within a frame, its true offset is
-what they agree on; otherwise it is the median of what the first judge finds, sure or not, in clips
-of the same speaker.
+the one that the first judge finds; otherwise it is the median of what the first judge finds, sure
+or not, in the clips of the same speaker.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def true_offsets(clips: dict[Judge, list[Embedded]]) -> dict[tuple[str, int], in
 
 
 def share(which: list[bool]) -> str:
-    """Share with its 95 % interval (Wilson), treating all as independent."""
+    """Share with its 95 % interval (Wilson), treating cases as independent."""
     if not which:
         return ""
     low, high = binomtest(sum(which), len(which)).proportion_ci(method="wilson")
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("split")
     parser.add_argument("sets", nargs="+", help="JUDGE=ROOT")
     parser.add_argument(
-        "--seconds", type=float, nargs="*", default=[], help="lengths of parts to judge, too"
+        "--seconds", type=float, nargs="*", default=[], help="also judge clips cut to these lengths"
     )
     arguments = parser.parse_args()
     clips = {}

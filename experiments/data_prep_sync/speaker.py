@@ -4,7 +4,7 @@
 
 The sound of every clip is compared with its own face and with that of another clip, which speaks
 another sentence at the same time (the hardest case, as GRID's sentences all begin and end alike) or
-at other times (the same pictures, rotated by half of the clip).
+at other times (the same pictures, cyclically shifted by half a clip).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Every model trains on the generated sample corpus (created by any run with data=sample), for several
 seeds, in one process and in two (gloo). Each of two processes gets half of the batch, so together
 they see the same clips. Batch-norm statistics are per process. The validation curves are compared;
-the spread over seeds serves as the noise.
+the spread over seeds is the measure of noise.
 """
 
 from __future__ import annotations

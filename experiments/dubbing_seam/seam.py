@@ -1,4 +1,4 @@
-"""Is there a visible seam where a generated mouth meets the picture? Blended, and pasted hard.
+"""Is there a visible seam where a generated mouth meets the picture? Blending against hard paste.
 
     python experiments/dubbing_seam/seam.py                       # the generated corpus, a sheet
     python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-gan-grid  # numbers of other videos

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def mutated(data: bytes, number: int) -> tuple[bytes, str]:
-    """The data, damaged one to three times, and the names of what was done."""
+    """The data with one to three mutations, and the names of the mutations."""
     rng = np.random.default_rng(number)
     names = []
     for _ in range(rng.choice([1, 1, 1, 2, 3])):

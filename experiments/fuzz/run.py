@@ -109,7 +109,7 @@ def _seeds(folder: Path, task: str) -> list[Path]:
 
 
 def _around(folder: Path) -> list[str]:
-    """Names in the folder; does not look into the work folders."""
+    """Paths directly inside the folder, to detect unwanted files."""
     return sorted(str(path) for path in folder.iterdir())
 
 

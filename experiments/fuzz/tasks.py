@@ -47,7 +47,7 @@ class Grey(nn.Module):
 
 
 def make_texts(folder: Path) -> list[Path]:
-    """Write weights in three formats, and the option files that a dub takes."""
+    """Write weights in three formats, options for a dub, and lists of dubs."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     network = SyncNet(96, 0.0625, 0.0)
@@ -123,7 +123,7 @@ def dubbed_whatever(path: Path, seeds: Path) -> None:
 
 
 def prepared(path: Path, seeds: Path) -> None:
-    """Run data_prep on the file and an intact one; no clip may be left out as "failed"."""
+    """Run data_prep on the file and an intact one; neither may be rejected as "failed"."""
     source = path.parent / "source"
     source.mkdir()
     path.rename(source / path.name)

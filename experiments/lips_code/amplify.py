@@ -1,4 +1,4 @@
-"""Make mouths open further: scale the predicted code's deviation from rest, in the weights.
+"""Make mouths open further: scale how far predicted codes deviate from rest, in the weights.
 
 python -m experiments.lips_code.amplify MODEL FACTOR -o OUT
 

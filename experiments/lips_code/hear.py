@@ -1,14 +1,14 @@
-"""Which audio feature predicts the code best for voices that were not trained on?
+"""Which audio feature predicts the code best for unseen voices?
 
 python -m experiments.lips_code.hear ROOT... [--feature mel|whisper] [--level] [--wild ROOT...]
     [--leave-out SPEAKER...]
 
-Trains an audio encoder, on true codes alone, on the ``train`` splits of the roots, which have to be
-prepared for MODEL and with the feature. For every other split, and for ``--wild``, it prints
-Pearson's r between the predicted and the true code, averaged over the code's dimensions and over
-clips. ``--level`` subtracts the mean spectrum of each clip's loud columns. For each speaker of
-``--leave-out`` an encoder is also trained without them, and both are scored on their clips that
-neither was trained on.
+Trains an audio encoder, with a loss on codes alone, on the ``train`` splits of the roots (prepared
+for MODEL and with the feature). For every other split, and for ``--wild``, it prints Pearson's r
+between the predicted and the true code, averaged over the code's dimensions and over clips.
+``--level`` subtracts the mean spectrum of each clip's loud columns. For each speaker of
+``--leave-out``, it trains another encoder without that speaker, and scores both encoders on the
+speaker's clips in ``val`` and ``test``.
 """
 
 from __future__ import annotations

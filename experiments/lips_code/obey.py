@@ -38,7 +38,7 @@ COLUMNS = {
 
 
 def correlation(a: Tensor, b: Tensor) -> float:
-    """Pearson's r over time, averaged over the columns of (n, numbers)."""
+    """Pearson's r over time, averaged over the columns of (n, dimensions)."""
     a, b = a - a.mean(dim=0), b - b.mean(dim=0)
     norms = a.norm(dim=0) * b.norm(dim=0)
     return float(((a * b).sum(dim=0) / norms.clamp_min(1e-6)).mean())

@@ -2,11 +2,11 @@
 
 python -m experiments.lips_code.rest MODEL ROOT... -o OUT [--weight 0.3]
 
-Training on speech also changes the code that the encoder predicts for silence. This fits the last
-layer by least squares: predictions for speech in the ``train`` split stay the same, those for
-pauses move to the true code, and that for silence moves to the mean true code of the pauses. Each
-clip is used twice, as it is and with digital silence in its pauses, as the noise gate of a dub
-leaves it.
+Training on speech also changes the code that the encoder predicts for silence. Here the last layer
+is fitted by least squares: predictions for speech in the ``train`` split should stay the same,
+those for pauses become the true code, and the prediction for silence become the mean true code of
+the pauses. Each clip is used twice, as it is and with digital silence in its pauses, as the noise
+gate of a dub leaves it.
 """
 
 from __future__ import annotations

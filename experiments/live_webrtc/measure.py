@@ -1,4 +1,4 @@
-"""How far do the pictures and sound of serve.py lag behind the microphone? A client on loopback.
+"""How far do the pictures and sound of serve.py lag behind the microphone? A local client.
 
 It starts the server with a generated face, and says the same generated word every two seconds. It
 measures when the mouth is half open, averaged over the words, and when the word's sound comes back.
@@ -45,7 +45,7 @@ Level = Callable[[np.ndarray, np.ndarray], float]
 
 
 class Microphone(MediaStreamTrack):
-    """A microphone that hears the words in real time, in blocks of 20 ms."""
+    """Sends words like a microphone, in real time and in blocks of 20 ms."""
 
     kind = "audio"
 
@@ -71,7 +71,7 @@ class Microphone(MediaStreamTrack):
         return frame
 
     def words(self) -> list[float]:
-        """Start times of the words (monotonic clock), of those with time for an answer."""
+        """Start times of the words (monotonic clock) that had enough time for an answer."""
         starts = np.arange(EVERY - WORD, self._sent / SAMPLE_RATE - LONGEST, EVERY)
         return [self.begun + float(start) for start in starts]
 
@@ -107,7 +107,7 @@ async def talk(
 
 
 def delay(words: list[float], came: Arrivals, level: Level) -> float:
-    """Seconds from the start of a word until a level, averaged over words, is half-way up.
+    """Seconds from the start of a word until a level, averaged over words, has risen half-way.
 
     Args:
         level: of a picture or a block of sound, given also the one at the start of the word.
@@ -145,7 +145,7 @@ async def measured(address: str, seconds: float) -> None:
         until = time.monotonic() + seconds / 2
         words, pictures, sound = await talk(answer, lambda _, until=until: time.monotonic() > until)
         lasted = pictures[-1][0] - pictures[0][0]
-        ready = max(pictures[0][0], sound[0][0], words[0])  # a level at the word's start is needed
+        ready = max(pictures[0][0], sound[0][0], words[0])  # both streams have started
         words = [begun for begun in words if begun > ready]
         mouth, voice = delay(words, pictures, moved), delay(words, sound, loud)
         print(

@@ -1,4 +1,4 @@
-"""Samples per second of the training loader on one core, from more clips than fit in a cache.
+"""Samples per second of the loader on one core, from more clips than a process can keep open.
 
     python experiments/loader_speed/benchmark.py --before CHECKOUT
 

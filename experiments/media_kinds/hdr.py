@@ -8,7 +8,7 @@ import numpy as np
 _TO_2020 = np.linalg.inv(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
 )
-WHITE = 203  # reference white, in cd/m²
+WHITE = 203  # reference white, in candela per square metre
 
 
 def pq(light: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
     python -m experiments.occlusion.table data/open_jaw --split test
 
-Occluders are drawn over four frames of each clip, and another frame of the clip is given for
-comparison. ``kept`` is the share of the occluder, within the area to be dubbed, that a dub leaves
+Occluders are drawn over four frames of each clip, and another frame of the clip serves as the
+reference. ``kept`` is the share of the occluder, within the area to be dubbed, that a dub leaves
 in place; ``unpainted`` is the share of the rest of that area that it leaves unchanged by mistake.
 In the row ``none`` nothing is drawn.
 """

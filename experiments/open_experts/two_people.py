@@ -5,8 +5,8 @@
 Every clip gives a window every half second; the other face comes from a random clip of another
 speaker at the same frames, and speaks, too. The speaker is chosen in three ways: by the cosine
 similarity with the sound in place; by the confidence of a search over 31 offsets; or by the
-similarity at the lag, common to the whole clip, at which the better of the two faces fits best. (A
-video may be out of sync, but then it is so for everybody in it.)
+similarity at a lag common to the whole clip, the one at which the better of the two faces fits best
+(a video may be out of sync, but then it is so for everybody in it).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def at_lags(face: Tensor, sound: Tensor) -> Tensor:
-    """Cosine similarity of each moment of a face with the sound, (n, lags); NaN beyond its ends."""
+    """Cosine similarity of each moment of a face with the sound, (n, lags); NaN without sound."""
     count = min(len(face), len(sound))
     fits = torch.full((count, 2 * MOST_LAG + 1), torch.nan)
     for place in range(2 * MOST_LAG + 1):

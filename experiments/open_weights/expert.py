@@ -2,11 +2,11 @@
 
     python experiments/open_weights/expert.py runs/grid_expert/checkpoints/best.ckpt data/grid
 
-The threshold is fixed on ``val``. Off-sync pairs are at least five frames apart, and at most
-fifteen ("near", the default of this project) or as far as the clip allows ("anywhere", where the
-words alone differ). In the recordings of s26 the sound is a frame late, which is corrected first.
-The sound of every clip is shifted by each of -10 to +10 frames (padded with silence), and the
-offset is searched for as in the published evaluation.
+The threshold is fixed on ``val``. Off-sync pairs are five to fifteen frames apart ("near", as
+everywhere in this project), or five or more frames apart in the same clip ("anywhere"). In the
+recordings of s26 the sound is a frame late, which is corrected first. The sound of every clip is
+shifted by each of -10 to +10 frames (padded with silence), and the offset is searched for as in the
+published evaluation.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 python experiments/own_models/dubs.py GRID OUT MODEL...
 
 ``OUT/known`` has 18 clips of ``test`` (every third whose name encodes a sentence), ``OUT/new`` all
-clips of ``unseen``. Each is dubbed with the speech of the clip half a list further on, and with
+clips of ``unseen``. Each is dubbed with the speech of the clip half the list further on, and with
 silence. Existing files are kept.
 """
 

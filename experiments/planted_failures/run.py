@@ -3,7 +3,7 @@
     python experiments/planted_failures/run.py data/grid
 
 Trains tiny networks briefly on forty clips: one run with nothing wrong, and one for each planted
-failure. Prints what each run says beside its progress.
+failure. Prints the warnings and errors of each run.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def write_set(root: Path, source: Path, late: int = 0, damaged: int = 0) -> list
 
 
 def train(output: Path, *options: str) -> tuple[int, list[str]]:
-    """Exit code and output lines of a run, without those of a healthy run."""
+    """Exit code of a run, and the lines of its warnings and errors."""
     command = [sys.executable, str(REPOSITORY / "train.py"), *COMMON, *options]
     done = subprocess.run(
         [*command, f"hydra.run.dir={output}"],

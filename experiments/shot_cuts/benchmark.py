@@ -50,7 +50,7 @@ def theirs(names: tuple[str, ...]) -> Detector:
 
 
 def score(found: list[int], planted: Planted) -> tuple[int, int]:
-    """Number of planted cuts that are found, and of false detections."""
+    """Number of planted cuts that are found, and of detections outside any of them."""
     _, cuts = planted
     hits = sum(any(low <= cut <= high for cut in found) for low, high in cuts)
     extra = sum(not any(low <= cut <= high for low, high in cuts) for cut in found)

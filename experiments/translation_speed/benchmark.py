@@ -53,9 +53,7 @@ def of_length(source: Path, target: Path, seconds: float) -> Path:
     info, wave = probe(source), read_audio(source, 16_000)
     frames = list(resample_frames(read_frames(source), info.fps))
     count = round(seconds * info.fps)
-    samples = round(
-        len(frames) / info.fps * 16_000
-    )  # one repetition has the same length in picture and sound
+    samples = round(len(frames) / info.fps * 16_000)  # per repetition, in picture and sound
     round_of_sound = np.pad(wave[:samples], (0, max(0, samples - len(wave))))
     sound = np.resize(round_of_sound, round(seconds * 16_000))
     with VideoWriter(target, info.fps, (info.width, info.height), audio=sound) as writer:

@@ -4,7 +4,7 @@
         --segmentation segmentation.onnx --speakers 2 --seconds 1.5
 
 FOLDER has a file, or a folder of files, of speech for each person. Speech is cut into lines. A
-dialogue has all lines of several people in random order, at the same loudness, with short pauses. A
+dialogue has six lines of each person in random order, at the same loudness, with short pauses. A
 line is wrong if the best assignment of voices to people attributes it to somebody else. The
 diariser (pyannote's segmentation with the same embedding, by sherpa-onnx) gets the whole dialogue
 and the number of speakers; each line goes to the voice that it detects for most of the line.
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="speaker embedding, ONNX")
     parser.add_argument("--segmentation", help="pyannote's segmentation, ONNX, for the diariser")
     parser.add_argument("--speakers", type=int, default=2, help="people per dialogue")
-    parser.add_argument("--seconds", type=float, default=2.4, help="mean length of a line")
+    parser.add_argument("--seconds", type=float, default=2.4, help="typical length of a line")
     parser.add_argument("--dialogues", type=int, default=40)
     options = parser.parse_args()
     people = people_in(options.folder, options.seconds, 2 * LINES)
