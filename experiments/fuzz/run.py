@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after this time")
-    parser.add_argument("-o", type=Path, help="JSON file of counts; resumed if it exists")
+    parser.add_argument("-o", type=Path, help="JSON file of counts; continued if it exists")
     args = parser.parse_args()
     known = json.loads(args.o.read_text()) if args.o is not None and args.o.exists() else {}
     counts, found = Counter(known.get("counts", {})), known.get("found", [])

@@ -143,10 +143,7 @@ class Talk:
         self._session = session
         session.restart()
         self._mono = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        self._wave, self._said = (
-            np.zeros(0, np.float32),
-            0,
-        )  # sound not sent yet; samples sent before it
+        self._wave, self._said = np.zeros(0, np.float32), 0  # unsent sound; samples sent
         self.pictures, self.seconds = 0, 0.0
 
     def hear(self, frame: AudioFrame) -> list[VideoFrame | AudioFrame]:
