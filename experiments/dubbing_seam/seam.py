@@ -1,7 +1,7 @@
 """Is there a visible seam where a generated mouth meets the picture? Blending against hard paste.
 
     python experiments/dubbing_seam/seam.py                       # the generated corpus, a sheet
-    python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-gan-grid  # numbers of other videos
+    python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-gan-grid  # other videos
 
 Along lines of equal mask weight, from the edge inwards, the mean step in luma across the line is
 divided by that of the original frame at the same places; `seam` is the largest ratio of all lines.

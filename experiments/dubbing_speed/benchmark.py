@@ -2,7 +2,7 @@
 
     python experiments/dubbing_speed/benchmark.py                     # speed, beside a plain form
     python experiments/dubbing_speed/benchmark.py --minutes 0.5 5 30  # peak memory by length
-    python experiments/dubbing_speed/benchmark.py --model wav2lip-gan-grid --face talk.mp4 --audio a.wav
+    python experiments/dubbing_speed/benchmark.py --model wav2lip-gan-grid --face FACE --audio WAV
 
 The video shows a generated head at 1280 x 720 and 25 fps for 20 s; the model is Wav2Lip at its
 published size with random weights. The plain form computes in float32, detects the face in every
