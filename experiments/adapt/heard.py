@@ -1,10 +1,10 @@
-"""How well a person's codes are heard, before and after the audio encoder is fitted to them.
+"""How well is a person's code predicted from sound, before and after fitting the audio encoder?
 
     python -m experiments.adapt.heard PEOPLE -o OUT [--ridge 1000 10000 100000]
 
-``PEOPLE`` and their two parts as for ``experiments.adapt.table``, whose OUT can be used again.
-Printed is Pearson's r with the true codes, the mean of the numbers of the code, on the part that
-the encoder is not fitted to.
+``PEOPLE`` is split as in ``experiments.adapt.table``, whose OUT can be reused. Prints Pearson's r
+between the predicted and the true code, averaged over the code's dimensions, on the footage that
+the encoder was not fitted to.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--base", default="lipscode-open")
     parser.add_argument("--ridge", type=float, nargs="+", default=[1000, 10000, 100000])
-    parser.add_argument("--clips", type=int, default=4, help="most that are judged, of a person")
+    parser.add_argument("--clips", type=int, default=4, help="maximum test clips per person")
     options = parser.parse_args()
     base = load_model(options.base)
     print("| person | base |", " | ".join(f"{ridge:g}" for ridge in options.ridge), "|")
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def agreement(model: nn.Module, root: Path, keys: list[str]) -> float:
-    """r of what is heard with the true codes, over all frames of some clips."""
+    """Pearson's r between predicted and true codes, over all frames of some clips."""
     lips, heard, true = Lips(model), [], []
     for key in keys:
         clip = open_clip(root, key)

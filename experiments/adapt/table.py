@@ -1,10 +1,10 @@
-"""Base and adapted, person by person: held-out pictures, and dubs with foreign speech.
+"""Base and adapted models, person by person: held-out pictures, and dubs with foreign speech.
 
     python -m experiments.adapt.table PEOPLE --speech a.wav b.wav -o OUT [--seconds 10 30]
 
-``PEOPLE`` has one folder a person. A person of one video gives its first half to adapt to and the
-other to judge by, cut into clips of four seconds; of several videos the first two thirds are
-adapted to. Everything is kept in OUT, and what is there is not done again.
+``PEOPLE`` has one folder per person. A single video is split in half: the first half is used for
+adaptation, the second is cut into test clips of four seconds. Of several videos, the first two
+thirds are used for adaptation. All files are kept in OUT, and existing ones are reused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lipsync.media import VideoWriter, probe, read_audio, read_frames, write_aud
 from lipsync.metrics.statistics import mean_interval, statistic_interval
 
 CLIP, RATE = 4.0, 16000
-_SHOWN = 8  # frames on a sheet
+_SHOWN = 8  # frames per contact sheet
 
 
 def main() -> None:
@@ -43,8 +43,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seconds", type=float, nargs="*", default=[])
     parser.add_argument("--base", default="lipscode-open")
-    parser.add_argument("--clips", type=int, default=4, help="most that are judged, of a person")
-    parser.add_argument("--only", nargs="*", help="people")
+    parser.add_argument("--clips", type=int, default=4, help="maximum test clips per person")
+    parser.add_argument("--only", nargs="*", help="only these people")
     options = parser.parse_args()
     speech = np.concatenate([read_audio(path, RATE) for path in options.speech])
     rows = []
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> list[dict]:
-    """Numbers of the base and of every adaptation, a row each, and a sheet: real, then those."""
+    """One row of results per model, base first; also writes a contact sheet, real frames first."""
     folder = options.output / person.name
     own, judged = halves(person, folder, options.clips)
     models = {"base": options.base}
@@ -66,7 +66,7 @@ def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> 
             footage = own if seconds is None else first(own, seconds, folder / target.stem)
             try:
                 print(adapt(footage, target, options.base), flush=True)
-            except ConfigError as refused:  # nothing is written: the base stays
+            except ConfigError as refused:  # no model is written: use the base
                 print(f"{person.name}, {name}: {refused}", flush=True)
                 target = Path(options.base)
         models[name] = str(target)
@@ -99,7 +99,7 @@ def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> 
 
 
 def by_clip(network: nn.Module, root: Path, keys: list[str]) -> dict:
-    """What a generator paints of held-out clips, a number for each video that was judged."""
+    """Scores of the pictures generated for held-out clips, one value per test video."""
     row: dict = {"psnr": [], "edges": [], "motion": []}
     for _, pieces in groupby(keys, lambda key: key.rpartition(".")[0]):
         found: Painted = paint(network, root, list(pieces))
@@ -114,7 +114,7 @@ def to_bytes(pictures: np.ndarray) -> np.ndarray:
 
 
 def distance(video: Path) -> float:
-    """LSE-D by the judge that no generator here was trained with."""
+    """LSE-D by a judge that took no part in training."""
     judge, detector = _tools()
     return float(score_video(video, judge, detector).result.distance)
 
@@ -125,7 +125,7 @@ def _tools() -> tuple:
 
 
 def halves(person: Path, folder: Path, most: int) -> tuple[list[Path], list[Path]]:
-    """Videos to adapt to and clips to judge by."""
+    """Videos to adapt to, and at most ``most`` test clips."""
     videos = sorted(path for path in person.iterdir() if path.is_file())
     if len(videos) > 1:
         cut = round(len(videos) * 2 / 3)
@@ -138,7 +138,7 @@ def halves(person: Path, folder: Path, most: int) -> tuple[list[Path], list[Path
 
 
 def first(videos: list[Path], seconds: float, folder: Path) -> list[Path]:
-    """As many videos, and of the last a part, as make so many seconds."""
+    """The first ``seconds`` of the videos taken together; the last one is cut."""
     found = []
     for number, video in enumerate(videos):
         length = probe(video).video_seconds
@@ -150,7 +150,7 @@ def first(videos: list[Path], seconds: float, folder: Path) -> list[Path]:
 
 
 def part(video: Path, target: Path, start: float, end: float) -> Path:
-    """A stretch of a video with its sound, written as H.264 of nearly no loss."""
+    """Write a part of a video, with its sound, as nearly lossless H.264."""
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,7 @@ def part(video: Path, target: Path, start: float, end: float) -> Path:
 
 
 def table(rows: list[dict]) -> str:
-    """A line of Markdown for each person and model; intervals of 95 %, by clip."""
+    """A Markdown table, one line per person and model; 95 % intervals over clips."""
     lines = [
         "| person | model | PSNR, dB | gain | distance | change | sharpness | silent motion |",
         "| --- | --- | ---: | --- | ---: | --- | ---: | ---: |",

@@ -1,12 +1,12 @@
-"""What preparing a thousand hours takes on many machines: simulated, and checked by small runs.
+"""What does it take to prepare a thousand hours on many machines? A simulation, and a check of it.
 
     python experiments/cluster/simulate.py --prices experiments/cluster/prices.yaml
     python experiments/cluster/simulate.py --check
 
-Parts of the work are taken from a common list as :mod:`data_prep.sharded` does. Some workers are
-slow for as long as they live, and each may die; a part that it held is free again once its lease
-has expired, and the machine is back after some minutes. ``--check`` runs a job that sleeps through
-the engine with real processes, some of which are killed, and simulates the same.
+Workers take parts of the work from a shared list, as in :mod:`data_prep.sharded`. Some workers are
+permanently slow (stragglers). Any worker may die: its part becomes available again when the lease
+expires, and the worker is replaced some minutes later. ``--check`` runs jobs that only sleep in the
+real engine, kills some of its processes, and compares the time with the simulation.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from data_prep.engine import run_jobs
 
 @dataclass(frozen=True)
 class Case:
-    """What is simulated; times in seconds.
+    """What is simulated; times in seconds unless stated otherwise.
 
     Attributes:
-        hours: of footage. video: seconds of one. files: videos in a part.
-        core: seconds of a core for a second of footage, from ``plan.json``. gpu: the same of a GPU.
-        spread: of the time of a part, as a standard deviation of its logarithm.
-        slow: share of the workers that are stragglers. slowness: how many times their time.
+        hours: of footage. video: length of a video. files: videos per part.
+        core: core-seconds per second of footage, from ``plan.json``. gpu: the same for GPUs.
+        spread: standard deviation of the logarithm of a part's time.
+        slow: share of stragglers among the workers. slowness: how many times as long they take.
         mtbf: mean hours until a worker dies; 0 for never.
-        lease: until a part whose worker died is free. back: until the worker is replaced.
-        start: of a worker.
-        reads, writes: requests for a video and for a part. lists: for a part.
+        lease: time until a dead worker's part is available. back: time until it is replaced.
+        start: start-up time of a worker.
+        reads, writes: requests per video, and per part. lists: requests per part.
     """
 
     hours: float = 1000
@@ -60,7 +60,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """Wall time and work in hours, and how often a worker died in the middle of a part."""
+    """Wall time, work, lost work and ideal wall time in hours; counts of deaths and parts."""
 
     wall: float
     core: float
@@ -71,13 +71,13 @@ class Result:
 
 
 def simulate(case: Case, workers: int, seed: int = 0) -> Result:
-    """Go through the events of one run."""
+    """Simulate one run, event by event."""
     rng = np.random.default_rng(seed)
     parts = max(1, round(case.hours * 3600 / (case.video * case.files)))
     noise = rng.lognormal(-(case.spread**2) / 2, case.spread, parts)
     length = case.hours * 3600 / parts * case.core * noise
     slow = np.where(rng.random(workers) < case.slow, case.slowness, 1.0)
-    waiting = [(0.0, part) for part in range(parts)][::-1]  # from when on it may be taken
+    waiting = [(0.0, part) for part in range(parts)][::-1]  # (available from, part)
     late: list[tuple[float, int]] = []
     idle = [(case.start, worker) for worker in range(workers)]
     heapq.heapify(idle)
@@ -90,7 +90,7 @@ def simulate(case: Case, workers: int, seed: int = 0) -> Result:
             now = max(now, free)
         elif waiting:
             part = waiting.pop()[1]
-        else:  # all others are in work
+        else:
             continue
         takes = length[part] * slow[worker]
         dies = rng.exponential(case.mtbf * 3600) if case.mtbf else np.inf
@@ -110,7 +110,7 @@ def simulate(case: Case, workers: int, seed: int = 0) -> Result:
 
 
 def dollars(case: Case, result: Result, workers: int, prices: dict[str, float]) -> dict[str, float]:
-    """What it costs, by kind; machines are paid from the first second to the last."""
+    """Cost by kind; machines are paid for from start to end."""
     videos = case.hours * 3600 / case.video
     reads = videos * case.reads[0] + result.parts * case.reads[1]
     writes = videos * case.writes[0] + result.parts * case.writes[1]
@@ -125,7 +125,7 @@ def dollars(case: Case, result: Result, workers: int, prices: dict[str, float]) 
 
 
 def table(case: Case, prices: dict[str, float], counts: list[int], runs: int) -> None:
-    """Rows of a Markdown table: each the median of several runs."""
+    """Print a Markdown table; each row is the median of several runs."""
     videos = case.hours * 3600 / case.video
     print("| workers | failures | wall, h | ideal, h | core-hours | lost | GPU-hours | deaths "
           "| requests | dollars |")  # fmt: skip
@@ -151,7 +151,7 @@ def table(case: Case, prices: dict[str, float], counts: list[int], runs: int) ->
 
 
 def sleeper(folder: Path, seconds: float) -> partial:
-    """In a worker of the check: what does a job of the check."""
+    """Called in each worker process: makes the function that does a job."""
     return partial(_sleep, folder, seconds)
 
 
@@ -167,7 +167,7 @@ def _sleep(folder: Path, seconds: float, job: tuple[int, bool]) -> float:
 
 
 def check(folder: Path) -> None:
-    """Small runs of the engine against the simulation of them."""
+    """Compare small runs of the engine with simulations of them."""
     print("| workers | parts | killed | measured, s | simulated, s | ratio |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     seconds, parts = 2.0, 24
@@ -179,13 +179,13 @@ def check(folder: Path) -> None:
         for _ in run_jobs(partial(sleeper, place, seconds), jobs, workers):
             first = first or time.perf_counter() - began
         took = time.perf_counter() - began
-        start = max(0.0, first - seconds)  # of the workers, as it was on this machine
+        start = max(0.0, first - seconds)  # start-up time of the workers on this machine
         case = Case(
             hours=parts * seconds / 3600, video=seconds, files=1, core=1, spread=0, slow=0,
             mtbf=0, lease=0, back=0, start=start,
         )  # fmt: skip
         base = simulate(case, workers).wall * 3600
-        # each of the killed costs half a part and a start, on one of the workers
+        # each killed worker costs half a part and a start, shared by all workers
         base += killed * (seconds / 2 + start) / workers
         print(f"| {workers} | {parts} | {killed} | {took:.1f} | {base:.1f} | {took / base:.2f} |")
 
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[32, 256])
     parser.add_argument("--files", type=int, nargs="+", default=[5, 20])
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--check", action="store_true", help="small runs of the engine instead")
+    parser.add_argument("--check", action="store_true", help="test the simulation instead")
     asked = parser.parse_args()
     if asked.check:
         import tempfile

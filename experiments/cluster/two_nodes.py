@@ -1,9 +1,9 @@
-"""Prepare videos on a Ray cluster of two nodes, from S3 to S3, and kill one node in the middle.
+"""Prepare videos on a Ray cluster of two nodes, from S3 to S3, and kill one node half-way.
 
     python experiments/cluster/two_nodes.py --videos 100
 
 Both nodes (raylets) and the S3 server (moto) run on this machine. The same videos are prepared
-twice, once undisturbed, and all files of the two sets are compared. What was asked of the server is
+twice, first undisturbed, and all files of the two sets are compared. Requests to the server are
 counted.
 """
 
@@ -32,7 +32,7 @@ _REQUEST = re.compile(r'"(\w+) /?(\S*) HTTP[^"]*" (\d+)')
 
 
 class Requests(logging.Handler):
-    """Counts what the server is asked for."""
+    """Counts requests to the server."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Requests(logging.Handler):
 
 
 def served() -> tuple[ThreadedMotoServer, Requests]:
-    """An S3 server, which all processes that start from now on find by the environment."""
+    """Start an S3 server; environment variables point processes started later to it."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     os.environ |= {
@@ -65,14 +65,14 @@ def served() -> tuple[ThreadedMotoServer, Requests]:
 
 
 def contents(url: str) -> dict[str, bytes]:
-    """All files below a URL."""
+    """All files below a URL, by relative path."""
     files, root = fsspec.url_to_fs(url)
     files.invalidate_cache()
     return {name.removeprefix(root): data for name, data in files.cat(files.find(root)).items()}
 
 
 def done(url: str) -> int:
-    """How many parts of a set are done."""
+    """Number of finished parts of a set."""
     files, root = fsspec.url_to_fs(url)
     files.invalidate_cache()
     return sum(name.endswith(".jsonl") for name in files.find(f"{root}/parts"))
@@ -101,7 +101,7 @@ def main() -> None:
 
     def kill() -> None:
         while (ready := done("s3://show/killed")) < parts // 3:
-            requests.kinds["LIST"] -= 1  # it is not the run that asks
+            requests.kinds["LIST"] -= 1  # this request is ours, not the run's
             time.sleep(0.5)
         print(f"  {ready} of {parts} parts are done: the second node is killed")
         cluster.remove_node(second, allow_graceful=False)

@@ -1,9 +1,9 @@
-"""Frames a second of data_prep with one worker and with two, and the memory of a long video.
+"""Frames per second of data_prep with one worker and with two, and its memory for a long video.
 
     python experiments/data_prep_speed/benchmark.py FOOTAGE --clips 120 --minutes 30
 
-FOOTAGE is a folder of videos, ``<speaker>/<clip>.mp4``. The long video is one of them, its packets
-repeated. The sync check is off. Workers' memory is the largest resident set of any of them.
+FOOTAGE is a folder of videos, ``<speaker>/<clip>.mp4``. The long video repeats the packets of one
+of them. The sync check is off. Memory is the peak resident set size of the largest worker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from data_prep.scan import scan
 
 
 def repeated(clip: Path, target: Path, minutes: float) -> None:
-    """``clip`` again and again, without coding it anew."""
+    """Repeat ``clip`` without re-encoding it."""
     with av.open(str(target), "w") as new:
         streams, shift = {}, 0.0
         while shift < 60 * minutes:
@@ -38,7 +38,7 @@ def repeated(clip: Path, target: Path, minutes: float) -> None:
                     packet.pts += ticks
                     packet.stream = streams[packet.stream.type]
                     new.mux(packet)
-                # Packets of either stream begin before time 0, so repetitions keep a little apart.
+                # Packets of a stream may begin before time 0, so leave a gap between repetitions.
                 shift += float(old.duration / av.time_base) + 0.2
 
 
@@ -52,13 +52,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("footage", type=Path)
     parser.add_argument("--clips", type=int, default=120)
-    parser.add_argument("--minutes", type=float, default=0, help="of the long video; 0 for none")
+    parser.add_argument("--minutes", type=float, default=0, help="long video's length; 0 for none")
     arguments = parser.parse_args()
 
     sources = scan(arguments.footage)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        # Clips from all over the list, so that every speaker has its share.
+        # Take clips evenly from the list, so that all speakers are represented.
         for item in sources[:: max(1, len(sources) // arguments.clips)][: arguments.clips]:
             link = root / "in" / (item.key + item.path.suffix)
             link.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,10 @@
-"""How long the end of a run takes, and in how much memory: lists, manifest and page.
+"""Time and memory of the last steps of data_prep: split lists, manifest and report page.
 
     python experiments/data_prep_speed/finish.py --rows 1000000
 
-Simulated: as many files of one clip each, of a seventh as many videos and a hundredth as many
-speakers as in VoxCeleb2, a twentieth left out, and one in a thousand the same as another. Nothing
-but the rows exists.
+Only the rows exist, and they are simulated: files of one clip each, with as many files per video
+(seven) and per speaker (a hundred) as in VoxCeleb2. One in twenty is rejected, and one in a
+thousand is a duplicate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from data_prep.scan import Source
 
 
 def simulated(number: int, speakers: int, rng: np.random.Generator) -> tuple[Source, Row]:
-    """A file and its row, of the lengths that real ones have."""
+    """A file and its row, with strings as long as real ones."""
     key = f"id{number // 100 % speakers:05}/{number // 7:09}-Xy/{number:06}"
     name = f"{key}.mp4"
     content = hashlib.sha256(str(number - (number % 1000 == 7)).encode()).hexdigest()
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _peak() -> float:
-    """Gigabytes of memory that this process has held at most."""
+    """Peak memory of this process, in GB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 

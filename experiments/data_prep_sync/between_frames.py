@@ -1,9 +1,9 @@
-"""How well are offsets between frames found, and which interpolation is best?
+"""How accurately are sub-frame offsets found, and which interpolation is best?
 
     python experiments/data_prep_sync/between_frames.py data/grid test unseen --judge expert-grid
 
-The sound of every clip is moved by tenths of a frame, and the offset found is compared with the
-shift, about the clip's own offset.
+Shifts the sound of every clip by tenths of a frame, and compares the estimated offsets with the
+shifts, after subtracting the clip's own mean offset.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from lipsync.evaluation import Judge, as_judge
 from lipsync.metrics.functional import best_offset
 from lipsync.metrics.search import OffsetSearch
 
-_FRAME = 640  # samples
+_FRAME = 640  # samples per frame
 _SHIFTS = np.arange(-1.5, 1.51, 0.1)
 
 
 def moved(wave: np.ndarray, samples: int) -> np.ndarray:
-    """The sound so many samples later; earlier if negative."""
+    """Delay the sound by so many samples; advance it if negative."""
     silence = np.zeros(abs(samples), np.float32)
     if samples >= 0:
         return np.concatenate([silence, wave])[: len(wave)]
@@ -31,19 +31,19 @@ def moved(wave: np.ndarray, samples: int) -> np.ndarray:
 
 
 def parabola(curve: np.ndarray, best: int) -> float:
-    """Its vertex through three values, less ``best``."""
+    """Vertex of a parabola through three values, relative to ``best``."""
     before, here, after = curve[best - 1 : best + 2]
     return (before - after) / (2 * (before - 2 * here + after))
 
 
 def lines(curve: np.ndarray, best: int) -> float:
-    """Where two lines of one steepness through three values meet, less ``best``."""
+    """Intersection of two lines of opposite slope through three values, relative to ``best``."""
     before, here, after = curve[best - 1 : best + 2]
     return (before - after) / (2 * max(before - here, after - here))
 
 
 def errors(clip: Clip, judge: Judge) -> dict[str, np.ndarray]:
-    """(shifts,) of each way, about their mean."""
+    """Errors (shifts,) of each interpolation, relative to their mean."""
     video = judge.embed_faces(judge.faces(clip))
     found: dict[str, list[float]] = {}
     for shift in _SHIFTS:
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("root", help="a prepared set")
     parser.add_argument("splits", nargs="+")
     parser.add_argument("--judge", default="expert-grid")
-    parser.add_argument("--clips", type=int, help="of each split; all by default")
+    parser.add_argument("--clips", type=int, help="maximum per split; all by default")
     arguments = parser.parse_args()
     judge = as_judge(arguments.judge)
     for split in arguments.splits:

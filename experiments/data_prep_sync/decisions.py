@@ -1,11 +1,12 @@
-"""What does the default check do to clips: how many are sure, moved, and moved wrongly?
+"""The default sync check: how many clips is it sure of, and how many does it shift wrongly?
 
     python -m experiments.data_prep_sync.decisions unseen expert-open=data/tight judge-open=data/box
 
-The sets hold the same clips, each in its judge's framing, prepared with judge=null. A clip is
-judged with its own sound, with that moved by 3 and 8 frames either way, and with other people's.
-Its true offset is that on which the judges agree within a frame, if all are sure of it; else the
-median of what the first judge finds, sure or not, in its speaker's clips.
+The sets hold the same clips, each in its judge's framing, prepared with judge=null. Each clip is
+judged with its own sound, with its sound shifted by 3 and 8 frames either way, and with the sound
+of other people. If all judges are sure of a clip and agree to within a frame, its true offset is
+the one that the first judge finds; otherwise it is the median of what the first judge finds, sure
+or not, in the clips of the same speaker.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _HEAD = ("judge", "length", "clips", "sure", "moved by one", "by more", "wrong o
 
 
 class Embedded(NamedTuple):
-    """A clip: which part of which source, and what a judge makes of it."""
+    """A clip: its source and first frame, its speaker, and a judge's embeddings of it."""
 
     place: tuple[str, int]
     speaker: str
@@ -44,7 +45,7 @@ class Embedded(NamedTuple):
 
 
 def embedded(judge: Judge, root: str, split: str) -> list[Embedded]:
-    """The clips that are long enough for a window."""
+    """Embed all clips that are long enough for a window."""
     made = []
     for key in tqdm(read_split(root, split), desc=judge.name, unit="clip"):
         clip = open_clip(root, key, side=judge.face_size)
@@ -57,7 +58,7 @@ def embedded(judge: Judge, root: str, split: str) -> list[Embedded]:
 
 
 def found(judge: Judge, video: Tensor, sound: Tensor) -> tuple[int, bool]:
-    """The offset, and whether the judge is sure of it."""
+    """The estimated offset, and whether the judge is sure of it."""
     count = min(len(video), len(sound))
     score = sync_score(video[:count], sound[:count])
     told = judge.calibration.in_sync(score.offset, score.confidence, count)
@@ -65,13 +66,13 @@ def found(judge: Judge, video: Tensor, sound: Tensor) -> tuple[int, bool]:
 
 
 def decided(judge: Judge, video: Tensor, sound: Tensor) -> int | None:
-    """The offset that is acted on; None where the judge is not sure."""
+    """The offset that data_prep would correct; None if the judge is not sure."""
     offset, sure = found(judge, video, sound)
     return offset if sure else None
 
 
 def true_offsets(clips: dict[Judge, list[Embedded]]) -> dict[tuple[str, int], int]:
-    """Of every clip; prints what each judge found, and whether it was sure."""
+    """The true offset of every clip; prints what each judge found, and whether it was sure."""
     told, speakers, of_speaker = defaultdict(list), {}, defaultdict(list)
     for number, (judge, those) in enumerate(clips.items()):
         for one in those:
@@ -89,7 +90,7 @@ def true_offsets(clips: dict[Judge, list[Embedded]]) -> dict[tuple[str, int], in
 
 
 def share(which: list[bool]) -> str:
-    """With its 95 % interval (Wilson), as if all were independent."""
+    """Share with its 95 % interval (Wilson), treating cases as independent."""
     if not which:
         return ""
     low, high = binomtest(sum(which), len(which)).proportion_ci(method="wilson")
@@ -98,9 +99,9 @@ def share(which: list[bool]) -> str:
 
 
 def row(judge: Judge, clips: list[Embedded], seconds: float | None, true: dict) -> list[str]:
-    """The columns of the table behind the length."""
+    """Cells of a table row, from the number of clips on."""
     rng = np.random.default_rng(0)
-    own: list[tuple[int | None, int]] = []  # found, and right
+    own: list[tuple[int | None, int]] = []  # found, true
     moved: dict[int, list[tuple[int | None, int]]] = {shift: [] for shift in _SHIFTS}
     taken: list[bool] = []
     for place, speaker, video, sound in clips:
@@ -109,7 +110,7 @@ def row(judge: Judge, clips: list[Embedded], seconds: float | None, true: dict) 
             continue
         seen, right = video[:count], true[place]
         own.append((decided(judge, seen, sound[:count]), right))
-        for shift in _SHIFTS:  # the frames that lose their sound are lost
+        for shift in _SHIFTS:  # frames without sound are dropped
             later, earlier = video[max(0, shift) :], sound[max(0, -shift) :]
             room = min(count, len(video) - abs(shift))
             if room > 0:
@@ -142,7 +143,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("split")
     parser.add_argument("sets", nargs="+", help="JUDGE=ROOT")
-    parser.add_argument("--seconds", type=float, nargs="*", default=[], help="besides whole clips")
+    parser.add_argument(
+        "--seconds", type=float, nargs="*", default=[], help="also judge clips cut to these lengths"
+    )
     arguments = parser.parse_args()
     clips = {}
     for given in arguments.sets:

@@ -1,9 +1,10 @@
-"""Are known offsets found, and is the sound in place after the correction?
+"""Are known offsets found, and is the sound in sync after the correction?
 
     python experiments/data_prep_sync/offsets.py data/grid test unseen --judge expert-grid
 
-The sound of every clip is moved by -15 to +15 frames (silence comes in at one end, the other end is
-lost, as in a cut video), measured, corrected as data_prep does, and measured again.
+Shifts the sound of every clip by -15 to +15 frames (padding one end with silence and cutting off
+the other, as in a trimmed video), estimates the offset, corrects it as data_prep does, and
+estimates it again.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from lipsync.metrics.functional import sync_score
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-_FRAME = 640  # samples
+_FRAME = 640  # samples per frame
 
 
 def moved(wave: np.ndarray, frames: int) -> np.ndarray:
-    """The sound as many frames later; earlier if negative."""
+    """Delay the sound by so many frames; advance it if negative."""
     silence = np.zeros(abs(frames) * _FRAME, np.float32)
     if frames >= 0:
         return np.concatenate([silence, wave])[: len(wave)]
@@ -36,7 +37,7 @@ def moved(wave: np.ndarray, frames: int) -> np.ndarray:
 
 
 def trial(clip: Clip, shifts: list[int], judge: Judge) -> np.ndarray:
-    """(shifts, 2): offset found beside the true one, and offset left after the correction."""
+    """(shifts, 2): error of the estimated offset, and offset left after the correction."""
     video = judge.embed_faces(judge.faces(clip))
 
     def offset(wave: np.ndarray, start: int = 0, end: int | None = None) -> int:
@@ -44,7 +45,7 @@ def trial(clip: Clip, shifts: list[int], judge: Judge) -> np.ndarray:
         count = judge.count(end - start, len(wave))
         return sync_score(video[start : start + count], judge.embed_sound(wave, count)).offset
 
-    own = offset(clip.wave)  # what the recording itself is off by, such as one frame in s26
+    own = offset(clip.wave)  # the recording's own offset, such as one frame in s26
     errors = []
     for shift in shifts:
         wave = moved(clip.wave, shift)
@@ -59,8 +60,8 @@ def main() -> None:
     parser.add_argument("root", help="a prepared set")
     parser.add_argument("splits", nargs="+")
     parser.add_argument("--judge", default="expert-grid")
-    parser.add_argument("--step", type=int, default=1, help="frames from one offset to the next")
-    parser.add_argument("--clips", type=int, help="of each split; all by default")
+    parser.add_argument("--step", type=int, default=1, help="step between shifts, in frames")
+    parser.add_argument("--clips", type=int, help="maximum per split; all by default")
     arguments = parser.parse_args()
 
     judge = as_judge(arguments.judge)

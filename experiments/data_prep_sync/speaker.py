@@ -1,10 +1,10 @@
-"""Of two faces seen at once, is the one that speaks chosen?
+"""Of two faces in view, is the one that speaks chosen?
 
     python experiments/data_prep_sync/speaker.py data/grid val test unseen --judge expert-grid
 
-Every clip's sound is heard beside its own face and another clip's: one that speaks another sentence
-at the same time (GRID's sentences all begin and end alike, the hardest case), or one that speaks at
-other times (the same pictures, begun in the middle).
+The sound of every clip is compared with its own face and with that of another clip, which speaks
+another sentence at the same time (the hardest case, as GRID's sentences all begin and end alike) or
+at other times (the same pictures, cyclically shifted by half a clip).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from lipsync.data.store import Clip, open_clip, read_split
 from lipsync.evaluation import as_judge
 from lipsync.metrics.functional import sync_score
 
-_FRAME = 640  # samples
+_FRAME = 640  # samples per frame
 
 
 def motion(clip: Clip) -> np.ndarray:
-    """(frames - 1,) how much the mouth changes."""
+    """Motion of the mouth between frames, (frames - 1,)."""
     sides = SIDE, SIDE
     faces = (cv2.resize(face, sides, interpolation=cv2.INTER_AREA) for face in clip.faces)
     mouths = np.stack([mouth_of(face) for face in faces])
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("root", help="a prepared set")
     parser.add_argument("splits", nargs="+")
     parser.add_argument("--judge", default="expert-grid")
-    parser.add_argument("--clips", type=int, help="of each split; all by default")
+    parser.add_argument("--clips", type=int, help="maximum per split; all by default")
     parser.add_argument("--rivals", type=int, default=3)
     arguments = parser.parse_args()
     judge = as_judge(arguments.judge)

@@ -1,11 +1,11 @@
-"""Do two processes reach the loss curve of one?
+"""Does training in two processes give the loss curve of one?
 
     python experiments/ddp_parity/run.py data/sample/prepared -o experiments/ddp_parity
 
-Every model trains on the generated sample corpus, which any run with data=sample makes: in one
-process under several seeds, and in two processes (gloo) under each of them, each with half the
-batch, which together are the same clips. Norms have the statistics of their own process. Compared
-are the validation curves; the spread over seeds is the noise.
+Every model trains on the generated sample corpus (created by any run with data=sample), for several
+seeds, in one process and in two (gloo). Each of two processes gets half of the batch, so together
+they see the same clips. Batch-norm statistics are per process. The validation curves are compared;
+the spread over seeds is the measure of noise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 REPOSITORY = Path(__file__).parents[2]
-MODELS = {  # options, batch size of one process, and the number whose curve is compared
+MODELS = {  # options, batch size in one process, and the metric to compare
     "syncnet": (["size.expert.width=0.25", "model.loss.bce=0.5"], 8, "val/bce"),
     "wav2lip": (
         ["size.discriminator.width=0.1", "model.terms.sync.threshold=null"],
@@ -49,7 +49,7 @@ COMMON = [
 
 
 def curve(root: Path, model: str, processes: int, seed: int, batches: int) -> list[float]:
-    """A number's value at every validation of a run."""
+    """Values of the model's metric at every validation of a run."""
     options, batch, number = MODELS[model]
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -69,7 +69,7 @@ def curve(root: Path, model: str, processes: int, seed: int, batches: int) -> li
 
 
 def row(model: str, curves: dict[str, list[list[float]]]) -> str:
-    """The last half of the curves: means, what lies between the two ways, and the noise."""
+    """A table row over the second half of the curves: means, difference, and spread over seeds."""
     late = {n: np.mean(np.array(c)[:, len(c[0]) // 2 :], axis=1) for n, c in curves.items()}
     one, two = late["1"], late["2"]
     cells = [f"{one.mean():.4f}", f"{two.mean():.4f}", f"{abs(one.mean() - two.mean()):.4f}"]
@@ -79,7 +79,7 @@ def row(model: str, curves: dict[str, list[list[float]]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="a prepared set of 96 px")
+    parser.add_argument("root", type=Path, help="a set prepared at 96 px")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=240)
     parser.add_argument("-o", "--output", type=Path, default=Path())

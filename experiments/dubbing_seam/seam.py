@@ -1,12 +1,12 @@
-"""Is there a visible seam where a generated mouth meets the picture? Blended, and pasted hard.
+"""Is there a visible seam where a generated mouth meets the picture? Blending against hard paste.
 
     python experiments/dubbing_seam/seam.py                       # the generated corpus, a sheet
     python experiments/dubbing_seam/seam.py VIDEO... --model wav2lip-gan-grid  # other videos
 
-Along lines of equal weight of the mask, from its rim inwards, the mean step of luma across the line
-is compared with that of the original frame at the same places: `seam` is the largest ratio of the
-lines. For a hard paste (the lower half of the box, as most tools do it) the line is its own edge.
-1 means as smooth as the original.
+Along lines of equal mask weight, from the edge inwards, the mean step in luma across the line is
+divided by that of the original frame at the same places; `seam` is the largest ratio of all lines.
+A hard paste (the lower half of the box, as most tools do it) is measured along its own edge. A
+value of 1 is as smooth as the original.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lipsync.faces.framing import covering_box, get_framing
 from lipsync.media import VideoWriter, write_audio
 from lipsync.sample.corpus import make_clip
 
-EVERY = 5  # frames
-BOX = get_framing("box")  # that of the bundled models
+EVERY = 5  # stride, in frames
+BOX = get_framing("box")  # the framing of the bundled models
 FORMS = ("blended", "no colour match", "hard paste")
 
 
 def example(folder: Path, speaker: int) -> tuple[Path, Path]:
-    """A generated head and another one's speech."""
+    """A generated head, and speech of another speaker."""
     clip = make_clip(seed=0, speaker=speaker, clip=0, seconds=2.0, size=384)
     face, audio = folder / f"head{speaker}.mp4", folder / f"speech{speaker}.wav"
     with VideoWriter(face, 25, (384, 384), crf=10) as video:
@@ -43,7 +43,7 @@ def example(folder: Path, speaker: int) -> tuple[Path, Path]:
 
 
 def hard_paste(frame: np.ndarray, face: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The lower half of a generated face (S, S, 3) in [0, 1] set into its box, without a mask."""
+    """Paste the lower half of a generated face (S, S, 3) in [0, 1] into its box, without a mask."""
     x0, y0, x1, y1 = box
     size, (height, width) = face.shape[0], frame.shape[:2]
     scale = np.array([size / (x1 - x0), size / (y1 - y0)])
@@ -61,7 +61,7 @@ def hard_paste(frame: np.ndarray, face: np.ndarray, box: np.ndarray) -> np.ndarr
 
 
 def compare(face: Path, audio: Path, model: str) -> tuple[dict[str, list[float]], np.ndarray]:
-    """The seams of each form in every fifth frame, and a column of pictures."""
+    """Seams of each form in every fifth frame, and a column of pictures."""
     found: dict[str, list[float]] = {form: [] for form in FORMS}
     raw: list[np.ndarray] = []
 
@@ -93,12 +93,12 @@ def compare(face: Path, audio: Path, model: str) -> tuple[dict[str, list[float]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("videos", nargs="*", type=Path, help="videos with sound, dubbed with it")
+    parser.add_argument("videos", nargs="*", type=Path, help="videos to dub with their own sound")
     parser.add_argument("--model", default="wav2lip-gan-grid")
-    parser.add_argument("--heads", type=int, default=4, help="of the generated corpus")
-    parser.add_argument("--sheet", type=Path, help="where pictures go (default: beside this file)")
+    parser.add_argument("--heads", type=int, default=4, help="heads of the generated corpus")
+    parser.add_argument("--sheet", type=Path, help="output picture (default: beside this file)")
     options = parser.parse_args()
-    torch.set_num_threads(1)  # one batch at a time: faces are recorded in their order
+    torch.set_num_threads(1)  # one batch at a time, so faces are recorded in order
     with tempfile.TemporaryDirectory() as folder:
         inputs = [(video, video) for video in options.videos]
         inputs = inputs or [example(Path(folder), speaker) for speaker in range(options.heads)]

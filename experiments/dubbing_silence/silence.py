@@ -1,11 +1,11 @@
-"""Does the mouth rest in pauses? Dubs with and without the voice gate.
+"""Does the mouth rest in pauses? Dubs with and without the noise gate.
 
     python experiments/dubbing_silence/silence.py data/grid FOOTAGE --clips 6
 
-The first frame of each test face, a still, is dubbed with another clip's speech, into which a pause
-of a second is cut, and to which the hiss of a room is added: what moves, moves to the sound. The
-mean change of the face's lower half from frame to frame, in levels of 255, is counted in the pause
-(less 0.2 s at either side) and outside of it.
+The first frame of each test face, as a still picture, is dubbed with another clip's speech, into
+which a pause of one second is inserted, with a hiss throughout. So all motion is a response to the
+sound. Prints the mean change of the lower half of the face from frame to frame, in grey levels out
+of 255, in the pause (except 0.2 s at either end) and outside it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from lipsync.media import read_audio, read_frames, write_audio
 from lipsync.metrics.quality import luma, motion
 from lipsync.windows import lower_half
 
-HISS = 0.002  # of full scale, -54 dB
+HISS = 0.002  # relative to full scale: -54 dB
 PAUSE = (1.2, 2.2)  # seconds
 EDGE = 0.2
 SIDE = 96
 
 
 def with_pause(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """0.3 s of a clip's silent beginning dropped, a pause put in, and hiss over all."""
+    """Cut 0.3 s of initial silence, insert the pause, and add the hiss."""
     start, at = round(0.3 * SAMPLE_RATE), round((0.3 + PAUSE[0]) * SAMPLE_RATE)
     pause = np.zeros(round((PAUSE[1] - PAUSE[0]) * SAMPLE_RATE), np.float32)
     wave = np.concatenate([wave[start:at], pause, wave[at:]])[: 3 * SAMPLE_RATE]
@@ -41,7 +41,7 @@ def with_pause(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def movement(pictures: list[np.ndarray]) -> tuple[float, float]:
-    """In the pause, and outside."""
+    """Mean motion in the pause, and outside it."""
     mouths = [lower_half(luma(picture)) for picture in pictures]
     steps = np.array([motion(a, b) for a, b in pairwise(mouths)])
     seconds = (np.arange(len(steps)) + 1) / 25
@@ -53,7 +53,7 @@ def movement(pictures: list[np.ndarray]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path, help="prepared GRID, for its split list")
-    parser.add_argument("footage", type=Path, help="the videos it was prepared from")
+    parser.add_argument("footage", type=Path, help="the videos that it was prepared from")
     parser.add_argument("--model", default="wav2lip-gan-grid")
     parser.add_argument("--clips", type=int, default=6)
     options = parser.parse_args()

@@ -4,10 +4,10 @@
     python experiments/dubbing_speed/benchmark.py --minutes 0.5 5 30  # peak memory by length
     python experiments/dubbing_speed/benchmark.py --model wav2lip-gan-grid --face FACE --audio WAV
 
-The face is a generated head in a 1280 x 720 picture at 25 fps, 20 s; the model Wav2Lip at its
-published size with random weights. The plain form: float32, a look at every frame at its full size,
-one stage after the other. Both write the same H.264. Forms take turns, so that a busy machine slows
-all alike.
+The video shows a generated head at 1280 x 720 and 25 fps for 20 s; the model is Wav2Lip at its
+published size with random weights. The plain form computes in float32, detects the face in every
+frame at full size, and runs one stage after the other. Both write the same H.264. Forms alternate,
+so that other load on the machine slows all of them alike.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from lipsync.models import Wav2Lip
 from lipsync.sample.corpus import make_clip
 
 SIZE = 1280, 720
-HEAD = 480  # pixels of the generated picture that is put into each frame
+HEAD = 480  # side of the generated head, in pixels
 
 
 def make_inputs(folder: Path, seconds: float, size: tuple[int, int] = SIZE) -> tuple[Path, Path]:
-    """A talking head before a still background, and noise that rises and falls like speech."""
+    """A talking head in front of a still background, and noise modulated like speech."""
     face, audio = folder / f"face{seconds:g}.mp4", folder / f"sound{seconds:g}.wav"
     rng = np.random.default_rng(0)
     if not face.exists():
@@ -64,7 +64,7 @@ def make_inputs(folder: Path, seconds: float, size: tuple[int, int] = SIZE) -> t
 
 
 def published() -> nn.Module:
-    """Wav2Lip at its published size, with random weights that keep pictures in range."""
+    """Wav2Lip at its published size, with random weights that keep pixels in range."""
     torch.manual_seed(0)
     network = Wav2Lip()
     with torch.no_grad():
@@ -74,7 +74,7 @@ def published() -> nn.Module:
 
 
 def run(form: str, network: nn.Module, face: Path, audio: Path, output: Path) -> dict:
-    """One dub; frames a second, end to end, and the seconds of each stage."""
+    """Dub once; returns frames per second, end to end, and the seconds of each stage."""
     if form == "plain":
         overlapping = pipeline.Stages
         pipeline.Stages = lambda: Stages(overlap=False)
@@ -143,7 +143,7 @@ def plot(ms: dict, fps: dict, path: Path) -> None:
 
 
 def memory(options: argparse.Namespace, folder: Path) -> None:
-    """Peak resident memory of whole dubs, each in a process of its own."""
+    """Peak resident memory of whole dubs, each in its own process."""
     rows = []
     for minutes in options.minutes:
         inputs = make_inputs(folder, 60 * minutes, options.size)
@@ -158,7 +158,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
 
 
 def one(face: str, audio: str, output: str, model: str | None) -> None:
-    """A dub in this process, and its peak memory, as a line of JSON."""
+    """Dub in this process, and print its peak memory as a line of JSON."""
     network = model if model else fastest(published())
     begun = time.process_time()
     result = dub(face, audio, output, model=network)
@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--minutes", type=float, nargs="+", help="measure memory at these lengths")
-    parser.add_argument("--size", type=_size, default=SIZE, help="of the pictures, e.g. 3840x2160")
+    parser.add_argument("--size", type=_size, default=SIZE, help="frame size, e.g. 3840x2160")
     parser.add_argument("--folder", type=Path, help="where to keep the inputs (default: not kept)")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)

@@ -1,10 +1,10 @@
-"""Dub clips with speech in other languages, and lay frames out to be looked at.
+"""Dub clips with speech in other languages, and make contact sheets for inspection.
 
     python experiments/dubbing_wild/sheets.py CLIPS SPEECH -o FOLDER
 
-Each clip is dubbed with the next of the sounds; FOLDER gets the videos and, for each, a sheet of
-pairs (source above, dub below): the whole frame small, and the face large. The sheets show the
-people in the clips: look at them, and publish neither them nor the videos.
+Each clip is dubbed with the next sound in turn. FOLDER gets the videos and, for each, a contact
+sheet of pairs (source above, dub below): the whole frame at a small size, and the face at a large
+one. The sheets show the people in the clips, so publish neither the sheets nor the videos.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from lipsync.faces.crops import crop
 from lipsync.faces.framing import Framing
 
 COLUMNS = 12
-FACE, WHOLE = 150, 100  # pixels to a side
+FACE, WHOLE = 150, 100  # side, in pixels
 
 
 def column(frame: DubbedFrame) -> np.ndarray:
-    """A frame as a column of four pictures: whole, dubbed whole, face, dubbed face."""
+    """A column of four pictures: whole frame, whole dubbed frame, face, dubbed face."""
     height, width = frame.original.shape[:2]
     side = max(height, width)
     middle, half = np.array([width, height, width, height]) / 2, side / 2
@@ -44,7 +44,7 @@ def column(frame: DubbedFrame) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=Path, help="folder of videos")
-    parser.add_argument("speech", type=Path, help="folder of sounds")
+    parser.add_argument("speech", type=Path, help="folder of sound files")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     options = parser.parse_args()

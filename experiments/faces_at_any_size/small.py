@@ -1,9 +1,10 @@
-"""Faces of a few pixels planted in large frames, alone and beside larger ones.
+"""Are small faces found in large frames, alone and beside larger ones?
 
     python experiments/faces_at_any_size/small.py
 
-A portrait (scikit-image's, NASA) on a blotchy ground. Of each kind of look: how many of the planted
-faces are found, how many others, and its CPU time in parts of that of one coarse look.
+A portrait (scikit-image's, NASA) is pasted onto a blotchy background. For each way of detection,
+prints how many pasted faces are found, how many false detections there are, and the CPU time
+relative to one detection at the smallest scale.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RUNS = 4
 def planted(
     size: tuple[int, int], heights: tuple[int, ...], face: Detection, seed: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """A frame, and the boxes of its faces."""
+    """A frame, and the boxes of the faces pasted into it."""
     rng, portrait, (width, height) = np.random.default_rng(seed), data.astronaut(), size
     ground = rng.integers(60, 180, (height // 40, width // 40, 3), dtype=np.uint8)
     frame = cv2.resize(ground, size, interpolation=cv2.INTER_CUBIC)

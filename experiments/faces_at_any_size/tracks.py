@@ -1,9 +1,10 @@
-"""Planted paths of faces: how often tracks break, and how often they change to another face.
+"""Simulated paths of faces: how often do tracks break, and how often do they swap faces?
 
     python experiments/faces_at_any_size/tracks.py
 
-Two faces of 100 pixels are seen on every fifth frame of four seconds, each look missing one in
-twenty, with boxes off by three pixels. "Last box" joins by overlap with the last box alone.
+Two faces of 100 pixels are detected in every fifth frame of four seconds. One detection in twenty
+is missed, and box edges are off by three pixels (standard deviation). "Last box" links detections
+by their overlap with the last box alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LANDMARKS = np.full((5, 2), np.nan, np.float32)
 
 
 def paths(kind: str, rng: np.random.Generator) -> np.ndarray:
-    """Centres (2, frames, 2) of two faces."""
+    """Centres of two faces, (2, frames, 2)."""
     t = np.arange(FRAMES)[:, None]
     start = np.array([[300.0, 300.0], [900.0, 300.0]]) + rng.normal(0, 20, (2, 2))
     if kind == "still":
@@ -37,7 +38,7 @@ def paths(kind: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def run(kind: str, seed: int) -> tuple[int, int]:
-    """Tracks beyond the two faces, and changes of face within a track."""
+    """Number of tracks in excess of two, and of swaps between the faces within tracks."""
     rng = np.random.default_rng(seed)
     places, seen, who = paths(kind, rng), [], {}
     for frame in [*range(0, FRAMES, STRIDE)]:
@@ -49,7 +50,7 @@ def run(kind: str, seed: int) -> tuple[int, int]:
                 [places[person, frame] - SIDE / 2, places[person, frame] + SIDE / 2]
             )
             face = Detection((box + rng.normal(0, 3, 4)).astype(np.float32), 0.9, LANDMARKS)
-            # in front of it, the first face hides the second
+            # the first face hides the second where they overlap
             if faces and iou(faces[0].box, face.box[None])[0] > 0.5:
                 continue
             who[id(face)] = person

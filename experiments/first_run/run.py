@@ -1,9 +1,9 @@
-"""The main job on the generated corpus: prepare, train an expert and a generator, dub, score.
+"""The whole workflow on the generated corpus: prepare, train expert and generator, dub, score.
 
     python experiments/first_run/run.py [folder]
 
-Every step is a command that works on your own footage too; each is printed before it runs. What is
-done is not done again: after an interruption, start it once more.
+Every step is a command that also works on your own footage, and is printed before it runs. Finished
+steps are skipped, so after an interruption just start it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-DUBS = 4  # held-out faces that are dubbed with another speaker's sound
+DUBS = 4  # held-out faces, dubbed with another speaker's sound
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def step(text: str) -> None:
 
 
 def command(*words: object) -> None:
-    """Run Python with these words, from the repository's folder."""
+    """Run Python with these arguments in the repository's folder."""
     words = [str(word) for word in words]
     print(f"$ python {shlex.join(words)}", flush=True)
     done = subprocess.run([sys.executable, *words], check=False)
@@ -82,12 +82,12 @@ def resume(run: Path) -> list[str]:
 
 
 def spread(keys: list[str], count: int) -> list[str]:
-    """``count`` keys, evenly spaced over the list."""
+    """``count`` keys, evenly spaced in the list."""
     return [keys[i * len(keys) // count] for i in range(count)]
 
 
 def summary(expert: Path, generator: Path) -> str:
-    """What the runs say of the test split."""
+    """Results of the runs on the test split."""
     sync = json.loads((expert / "test.json").read_text())
     paint = json.loads((generator / "test.json").read_text())
     untrained = json.loads((generator / "test_untrained.json").read_text())

@@ -1,4 +1,4 @@
-"""Damage that a number decides: the same file and the same number give the same damage."""
+"""Reproducible damage: the same file and number always give the same result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def mutated(data: bytes, number: int) -> tuple[bytes, str]:
-    """A file that is damaged once to three times, and in a word how."""
+    """The data with one to three mutations, and the names of the mutations."""
     rng = np.random.default_rng(number)
     names = []
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
@@ -18,7 +18,7 @@ def mutated(data: bytes, number: int) -> tuple[bytes, str]:
 
 
 def _place(data: bytes, rng: np.random.Generator) -> int:
-    """Where headers are, more often than not: near the beginning, the end, or anywhere."""
+    """A random position, often near the beginning or the end, where headers are."""
     edge = min(len(data), 2048)
     begin = [0, len(data) - edge, 0][kind := int(rng.integers(3))]
     return begin + int(rng.integers(edge if kind < 2 else len(data)))
@@ -60,7 +60,7 @@ def _zeros(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _number(data: bytes, rng: np.random.Generator) -> bytes:
-    """Four bytes become a number at the edge of what fits."""
+    """Overwrite four bytes with an extreme number."""
     at, order = _place(data, rng), str(rng.choice(["big", "little"]))
     value = int(rng.choice([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x10000, len(data)]))
     return data[:at] + value.to_bytes(4, order) + data[at + 4 :]
@@ -76,7 +76,7 @@ def _swap(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _atoms(data: bytes, rng: np.random.Generator) -> bytes:
-    """Two neighbours of MP4's tree of atoms change places; other files are swapped anywhere."""
+    """Swap two sibling atoms of an MP4; in other files, swap any two pieces."""
     start, end, chosen = 0, len(data), None
     for _ in range(int(rng.integers(1, 7))):
         atoms = _children(data, start, end)

@@ -1,8 +1,8 @@
-"""Damaged files through reading, dubbing and preparing: ``run.py TASK COUNT [--first N]``.
+"""Run damaged files through reading, dubbing and preparing: ``run.py TASK COUNT [--first N]``.
 
-A worker process takes one file after the other. What it says is counted: ``ok``, ``refused`` (one
-line), and what must not be: ``failed`` (another error), ``hung`` (beyond the limit), ``crashed``
-(the process ended), ``left`` (files beside the input that nobody asked for).
+A worker process handles the files one after the other. Outcomes are counted: ``ok``, ``refused``
+(with a one-line message), and those that must not occur: ``failed`` (any other error), ``hung``
+(over the time limit), ``crashed`` (the process died), ``left`` (unwanted files remained).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from typing import Any
 from mutations import mutated
 from seeds import make_seeds
 
-LIMIT = 30.0  # seconds of a processor's time for one file,
-PATIENCE = 600.0  # or by the clock
-MEMORY = 10 * 2**30  # bytes of addresses that a worker may use
+LIMIT = 30.0  # seconds of CPU time per file
+PATIENCE = 600.0  # seconds of wall time per file
+MEMORY = 10 * 2**30  # address space of a worker, in bytes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task")
     parser.add_argument("count", type=int)
-    parser.add_argument("--first", type=int, default=0, help="the first file's number")
+    parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after this time")
     parser.add_argument("-o", type=Path, help="JSON file of counts; continued if it exists")
     args = parser.parse_args()
@@ -68,7 +68,7 @@ def main() -> None:
 def fuzz(
     folder: Path, task: str, count: int, first: int = 0
 ) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """What each of the files ``first`` to ``first + count`` came to; of what must not be, more."""
+    """Outcomes of files ``first`` to ``first + count - 1``, with details of unwanted ones."""
     seeds = _seeds(folder, task)
     worker = None
     for number in range(first, first + count):
@@ -109,12 +109,12 @@ def _seeds(folder: Path, task: str) -> list[Path]:
 
 
 def _around(folder: Path) -> list[str]:
-    """What is in the folder, the workplaces left out."""
+    """Paths directly inside the folder, to detect unwanted files."""
     return sorted(str(path) for path in folder.iterdir())
 
 
 class Worker:
-    """A process that does one file at a time."""
+    """A process that handles one file at a time."""
 
     def __init__(self, task: str, seeds: Path) -> None:
         context = multiprocessing.get_context("spawn")
@@ -122,7 +122,7 @@ class Worker:
         self._process = context.Process(target=_work, args=(theirs, task, seeds), daemon=True)
         self._process.start()
         theirs.close()
-        self._pipe.recv()  # it has loaded what it needs
+        self._pipe.recv()  # sent once its imports are done
 
     def ask(self, path: Path) -> tuple[str, str]:
         try:
@@ -139,11 +139,11 @@ class Worker:
         return "hung", f"more than {LIMIT:.0f} s"
 
     def _worked(self) -> float:
-        """Seconds that the process was at work; all its threads."""
+        """CPU seconds used by the process, all threads included."""
         try:
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
-            return time.monotonic()  # the clock, where there is no such file
+            return time.monotonic()  # wall time, on systems without /proc
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""Small media of many kinds: a generated head that speaks for a second."""
+"""Small media files of many kinds: a generated head that speaks for a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lipsync.media import write_audio
 from lipsync.sample.corpus import make_clip
 
 SIDE, SECONDS, RATE = 160, 1.0, 48_000
-KINDS = {  # name: container, codec of the video, its pixels, codec of the sound, options
+KINDS = {  # name: container, video codec, pixel format, audio codec, options
     "h264.mp4": ("mp4", "libx264", "yuv420p", "aac", {}),
     "parts.mp4": ("mp4", "libx264", "yuv420p", "aac", {"movflags": "frag_keyframe+empty_moov"}),
     "hevc.mp4": ("mp4", "libx265", "yuv420p10le", "aac", {}),
@@ -35,7 +35,7 @@ PICTURES = ("head.png", "head.jpg", "still.webp", "moving.webp", "moving.png", "
 
 
 def make_seeds(folder: Path) -> list[Path]:
-    """Write them all; their paths, always in the same order."""
+    """Write all seed files; returns their paths, always in the same order."""
     folder.mkdir(parents=True, exist_ok=True)
     made = make_clip(0, 0, 0, SECONDS, SIDE)
     frames = list(made.frames)

@@ -1,4 +1,4 @@
-"""What a damaged file goes through; each in a folder of its own."""
+"""The tasks that a damaged file is put through, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOX = np.array([44, 30, 116, 132], np.float32)
 
 
 class Anywhere(Detector):
-    """Finds a face in every frame: what is tried is not the detector."""
+    """Finds a face in every frame: the detector is not under test."""
 
     name = "anywhere"
 
@@ -36,7 +36,7 @@ class Anywhere(Detector):
 
 
 class Grey(nn.Module):
-    """A generator that is quick."""
+    """A trivial, fast generator: always grey."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Grey(nn.Module):
 
 
 def make_texts(folder: Path) -> list[Path]:
-    """Weights in two forms, and the files of options that a dub takes."""
+    """Write weights in three formats, options for a dub, and lists of dubs."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     network = SyncNet(96, 0.0625, 0.0)
@@ -71,7 +71,7 @@ def make_texts(folder: Path) -> list[Path]:
 
 
 def make_tracks(seeds: Path) -> Path:
-    """The file of face boxes that a dub of the head writes."""
+    """The file of face boxes written by a dub of the head."""
     path = seeds.parent / "tracks.json"
     if not path.exists():
         _dub(seeds / "h264.mp4", make_speech(seeds), seeds.parent / "first.mp4", tracks=path)
@@ -79,7 +79,7 @@ def make_tracks(seeds: Path) -> Path:
 
 
 def make_speech(seeds: Path) -> Path:
-    """What faces are made to speak."""
+    """The speech for dubs."""
     path = seeds.parent / "speech.wav"
     if not path.exists():
         write_audio(path, make_clip(0, 1, 0, 0.8, 160).wave)
@@ -91,7 +91,7 @@ def _dub(face: Path, audio: Path, output: Path, **options: object) -> None:
 
 
 def read(path: Path, _: Path) -> None:
-    """Everything that is said of a file and is in it."""
+    """Probe the file, and decode all frames and sound."""
     info = probe(path)
     if info.has_video:
         frame_times(path)
@@ -102,7 +102,7 @@ def read(path: Path, _: Path) -> None:
 
 
 def dubbed(path: Path, seeds: Path) -> None:
-    """As a face, or a sound that a head speaks; what is written can be read."""
+    """Dub, with the file as the face or as the sound; the dub has to be readable."""
     output = path.parent / "dubbed.mp4"
     if path.name.startswith("sound"):
         _dub(seeds / "h264.mp4", path, output)
@@ -113,7 +113,7 @@ def dubbed(path: Path, seeds: Path) -> None:
 
 
 def dubbed_whatever(path: Path, seeds: Path) -> None:
-    """The same, as far as it can be decoded."""
+    """Dub with damage tolerated and the sound looped."""
     output = path.parent / "dubbed.mkv"
     face, audio = path, make_speech(seeds)
     if path.name.startswith("sound"):
@@ -123,7 +123,7 @@ def dubbed_whatever(path: Path, seeds: Path) -> None:
 
 
 def prepared(path: Path, seeds: Path) -> None:
-    """As a source of data_prep: left out with a reason, and never as the program's failure."""
+    """Run data_prep on the file and an intact one; neither may be rejected as "failed"."""
     source = path.parent / "source"
     source.mkdir()
     path.rename(source / path.name)
@@ -136,14 +136,14 @@ def prepared(path: Path, seeds: Path) -> None:
 
 
 def tracked(path: Path, seeds: Path) -> None:
-    """Face boxes."""
+    """Dub with the file as face boxes."""
     output = path.parent / "dubbed.mp4"
     _dub(seeds / "h264.mp4", make_speech(seeds), output, tracks=path)
     output.unlink()
 
 
 def weighed(path: Path, _: Path) -> None:
-    """Weights, a list of dubs, or options."""
+    """Load weights, a list of dubs, or options."""
     if path.stem == "net":
         for value in load_model(path).state_dict().values():
             assert torch.isfinite(value.float()).all()

@@ -1,9 +1,9 @@
-"""What did a LipGAN training on GRID reach? Its losses as a plot, its faces, and its discriminator.
+"""What did a LipGAN training run on GRID reach? Losses, faces, and discriminator accuracy.
 
     python experiments/grid_lipgan/report.py runs/grid_lipgan data/grid -o experiments/grid_lipgan
 
-The discriminator is asked of every frame of ``val``, ``test`` and ``unseen`` whether a sound is its
-own or one of the same clip that lies 5 frames away or more; the threshold is fixed on ``val``.
+On every frame of ``val``, ``test`` and ``unseen``, the discriminator has to tell the frame's own
+sound from another of the same clip, at least 5 frames away; its threshold is fixed on ``val``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PANELS = {
 
 
 def curves(run: Path) -> dict[str, list[tuple[float, float]]]:
-    """The logged values of a run: name -> (batch, value)."""
+    """Logged values of a run, by name: (batch, value)."""
     log = max(run.glob("csv/**/metrics.csv"), key=lambda path: path.stat().st_mtime)
     values: dict[str, list[tuple[float, float]]] = {}
     with log.open(newline="") as file:
@@ -65,7 +65,7 @@ def plot(values: dict[str, list[tuple[float, float]]], path: Path) -> None:
 def separation(
     discriminator: LipGANDiscriminator, root: Path, split: str, threshold: float | None
 ) -> dict:
-    """How well the discriminator tells a frame's own sound from others of its clip."""
+    """How well the discriminator separates a frame's own sound from others of its clip."""
     report, feature = LagReport(min_gap=5, threshold=threshold), feature_of(discriminator)
     for key in read_split(root, split):
         clip = open_clip(root, key)
@@ -79,9 +79,9 @@ def separation(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="the folder of a training run")
+    parser.add_argument("run", type=Path, help="folder of a training run")
     parser.add_argument("root", type=Path, help="prepared GRID")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the results")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="output folder")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
 

@@ -1,9 +1,9 @@
-"""Do the codes of mouths agree between sizes? The same clips, prepared at 128 and at 192 px.
+"""Do codes agree between image sizes? The same clips, prepared at 128 and at 192 px.
 
     python -m experiments.growth.codes ROOT_128 ROOT_192 SPLIT
 
-Prints how near the larger crops, shrunk as a grown network shrinks them, come to the smaller ones,
-and the correlation of the codes that are read at both sizes, the mean over their numbers.
+Prints the PSNR between the smaller crops and the larger ones, downscaled as in a grown network, and
+the correlation between the codes read at both sizes, averaged over the code's dimensions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lipsync.data.store import open_clip, read_split
 from lipsync.models.growth import resized
 from lipsync.training.batches import to_float
 
-EVERY = 3  # frames
+EVERY = 3  # stride, in frames
 
 
 @torch.inference_mode()

@@ -2,8 +2,8 @@
 
     python -m experiments.growth.memory open_lipscode_192 open_lipscode_256
 
-Each case is a training of its own on clips of noise; the system says how much memory it ever held.
-From two batch sizes follows the memory of a further sample (a frame, or a window of five).
+Each case is a separate training process, on clips of noise. The difference between two batch sizes
+gives the memory of each further sample (a frame, or a window of five).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FRAMES = 30
 
 
 def write_set(root: Path, size: int, framing: str, clips: int) -> None:
-    """Clips of noise for training, and two more to validate and to test on."""
+    """Write clips of noise for training, and one each for validation and test."""
     rng = np.random.default_rng(0)
     keys = [f"noise/{number}" for number in range(clips + 2)]
     for key in keys:

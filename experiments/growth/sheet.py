@@ -1,10 +1,10 @@
-"""A sheet of mouths at full size: the real ones, and what generators paint from their own sound.
+"""A contact sheet of faces at full size: real ones, and those that models generate from the sound.
 
     python -m experiments.growth.sheet ROOT SPLIT MODEL [MODEL ...] -o sheet.png
 
-ROOT is prepared at the size of the largest model. Each row is one frame of a clip: real, then each
-model's, all from the same references, which are other moments of the clip; smaller models see the
-pictures shrunk, and what they paint is enlarged.
+ROOT is prepared at the size of the largest model. Each row shows one frame of a clip: the real one,
+then that of each model. All models get the same references, other moments of the clip. Smaller
+models get downscaled pictures, and their output is upscaled.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lipsync.training.batches import generator_faces, to_float
 
 @torch.inference_mode()
 def painted(generator: FaceGenerator, clip, frames: np.ndarray) -> np.ndarray:
-    """float32 (n, S, S, 3): frames of a clip, of its own side, painted from its own sound."""
+    """Frames generated from their own sound, at the clip's size: float32 (n, S, S, 3)."""
     side, size = clip.size, generator.config["image_size"]
     count = generator.references
     beside = [(2 * i + 1) * len(clip) // (2 * count) for i in range(count)]
@@ -46,7 +46,7 @@ def painted(generator: FaceGenerator, clip, frames: np.ndarray) -> np.ndarray:
 
 
 def grown(generator: FaceGenerator, size: int) -> FaceGenerator:
-    """The same network with a new outer stage."""
+    """The same network with a new outer stage, untrained."""
     config = generator.config | {"image_size": size, "grown_from": sizes_of(generator.config)}
     larger = type(generator)(**config)
     larger.load_state_dict({**larger.state_dict(), **generator.state_dict()})
@@ -54,7 +54,7 @@ def grown(generator: FaceGenerator, size: int) -> FaceGenerator:
 
 
 def fine_detail(faces: np.ndarray) -> float:
-    """Root of the edge energy of the mouths of faces (n, S, S, 3)."""
+    """Root of the mean edge energy of the mouths in faces (n, S, S, 3)."""
     return float(edge_energy(torch.from_numpy(faces).movedim(-1, 1)).mean().sqrt())
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("split")
     parser.add_argument("models", nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--grown", type=int, help="also grow the first to this size, untrained")
+    parser.add_argument("--grown", type=int, help="also show the first model grown to this size")
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--frame", type=int, default=30)
     args = parser.parse_args()

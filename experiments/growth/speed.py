@@ -1,9 +1,9 @@
-"""Frames a second from crop to crop of lipscode-open as it is, and grown to larger pictures.
+"""Frames per second from crop to crop of lipscode-open, as it is and grown to larger pictures.
 
     python -m experiments.growth.speed
 
-The grown ones are new, which are as fast as trained ones. The forms are those of a dub; each size
-takes its turn in every round, and the best and the median of the rounds are printed.
+Grown networks are not trained, which does not affect their speed. Networks are optimised as in a
+dub. Sizes alternate in every round; the median and the best of the rounds are printed.
 """
 
 from __future__ import annotations

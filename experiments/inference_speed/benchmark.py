@@ -1,12 +1,12 @@
-"""How many faces a second does a generator make, and what do the faster forms cost?
+"""How fast is a generator, and what do the faster forms cost?
 
     python experiments/inference_speed/benchmark.py                     # random weights
     python experiments/inference_speed/benchmark.py --model last.ckpt   # real ones, real PSNR
     ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI python ...                      # as on a CPU without AMX
 
-Prints one row a form: frames a second (median of the runs; forms take turns, so that a busy machine
-slows all alike), speed-up over the plain float32 module, milliseconds of a core that a frame takes
-(the least of the runs), largest difference, PSNR against the plain module.
+Prints one row per form: frames per second (median of the runs; forms alternate, so that other load
+on the machine slows all of them alike), speed-up over the plain float32 module, CPU milliseconds
+per frame (minimum of the runs), largest difference from the plain module, and PSNR against it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def onnx_runtime(path: Path, threads: int) -> Form:
 
 
 def openvino(path: Path, threads: int, mel: Tensor, faces: Tensor) -> Form:
-    """For one batch size, in float32 but for what is quantised."""
+    """Fixed to one batch size; float32 except for quantised layers."""
     import openvino
 
     core = openvino.Core()
@@ -62,8 +62,8 @@ def openvino(path: Path, threads: int, mel: Tensor, faces: Tensor) -> Form:
 
 
 def quantised(path: Path, mel: Tensor, faces: Tensor) -> Path:
-    """Convolutions in int8, by the ranges of these inputs, but the one that sees the faces first,
-    and the last two, which make the picture."""
+    """Quantise convolutions to int8, calibrated on these inputs, except for the first of the face
+    encoder and the last two, which produce the picture."""
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -93,7 +93,7 @@ def quantised(path: Path, mel: Tensor, faces: Tensor) -> Path:
 def exported_forms(
     generator: nn.Module, threads: int, mel: Tensor, faces: Tensor, ranges: tuple[Tensor, Tensor]
 ) -> dict[str, Form]:
-    """The generator in ONNX Runtime and OpenVINO, where they are installed."""
+    """The generator in ONNX Runtime and OpenVINO, if installed."""
     if not (find_spec("onnx") and find_spec("onnxruntime")):
         return {}
     from lipsync.export import export_onnx
@@ -111,7 +111,7 @@ def exported_forms(
 
 
 def example(generator: FaceGenerator, batch: int) -> tuple[Tensor, Tensor]:
-    """Sound and smooth pictures, the target's lower half zero."""
+    """Sound and smooth pictures, with the lower half of the target set to zero."""
     torch.manual_seed(0)
     shape, (channels, size, _) = generator.audio_shape, generator.faces_shape
     coarse = (max(1, shape[-2] // 8), max(1, shape[-1] // 4))
@@ -124,7 +124,7 @@ def example(generator: FaceGenerator, batch: int) -> tuple[Tensor, Tensor]:
 
 
 def random_generator(size: int, width: float) -> FaceGenerator:
-    """Random weights, with the norm statistics of the example."""
+    """A generator with random weights, and norm statistics from the example."""
     generator = Wav2Lip(size, width)
     with torch.no_grad():
         generator.train()(*example(generator, 8))
@@ -138,14 +138,14 @@ def psnr(found: Tensor, expected: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", help="path or name of a generator (default: random weights)")
+    parser.add_argument("--model", help="name or path of a generator (default: random weights)")
     parser.add_argument("--size", type=int, default=96, help="image size of the random generator")
     parser.add_argument("--width", type=float, default=1.0, help="width of the random generator")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--inputs", help="a torch file {'mel', 'faces'} to use instead of noise")
-    parser.add_argument("--ranges", help="such a file, to set the quantisation ranges of int8")
+    parser.add_argument("--inputs", help="torch file {'mel', 'faces'} to use instead of noise")
+    parser.add_argument("--ranges", help="such a file, to calibrate int8 quantisation")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -169,7 +169,7 @@ def main() -> None:
     }
     forms |= exported_forms(generator, options.threads, mel, faces, ranges)
 
-    outputs = {name: form(mel, faces) for name, form in forms.items()}  # also warms them up
+    outputs = {name: form(mel, faces) for name, form in forms.items()}  # also warms up
     seconds: dict[str, list[float]] = {name: [] for name in forms}
     worked: dict[str, list[float]] = {name: [] for name in forms}
     for _ in range(options.runs):

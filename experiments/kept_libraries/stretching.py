@@ -1,11 +1,11 @@
-"""How many words survive faster and slower speech: WSOLA of this package, ffmpeg, Rubber Band.
+"""How many words survive time-stretching? Our WSOLA, ffmpeg and Rubber Band.
 
     pip install pylibrb
     python experiments/kept_libraries/stretching.py --data DATA
 
-Texts of ``experiments/translation_quality`` are spoken, stretched, recognised by tiny.en, and
-compared with the text; and GRID's sentences as they were spoken, by a recogniser that is told of
-their form.
+The texts of ``experiments/translation_quality`` are synthesised, stretched, recognised by tiny.en
+and compared with the text. GRID's recorded sentences are stretched in the same way, and recognised
+with a prompt that describes their form.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Stretcher = Callable[[np.ndarray, int, float], np.ndarray]
 
 
 def filtered(name: str, option: str) -> Stretcher:
-    """A filter of ffmpeg."""
+    """An audio filter of ffmpeg."""
 
     def run(wave: np.ndarray, rate: int, speed: float) -> np.ndarray:
         graph = Graph()
@@ -59,7 +59,7 @@ def filtered(name: str, option: str) -> Stretcher:
 
 
 def rubber_band(finer: bool) -> Stretcher:
-    """Rubber Band's engine R2 or R3, offline."""
+    """Rubber Band's engine R3 (``finer``) or R2, offline."""
 
     def run(wave: np.ndarray, rate: int, speed: float) -> np.ndarray:
         from pylibrb import Option, RubberBandStretcher
@@ -90,7 +90,7 @@ SYSTEMS: dict[str, Stretcher] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=12, help="clips of each GRID speaker")
+    parser.add_argument("--clips", type=int, default=12, help="clips per GRID speaker")
     args = parser.parse_args()
     whisper = Whisper()
 
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def _rate(found: list[tuple[int, int]]) -> str:
-    """Word error rate, with the half width of a bootstrap's 95 % interval over waves."""
+    """Word error rate, with half the width of a 95 % bootstrap interval over waves."""
     counts = np.array(found)
     drawn = counts[np.random.default_rng(0).integers(0, len(counts), (1000, len(counts)))].sum(1)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])

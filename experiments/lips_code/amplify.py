@@ -1,8 +1,8 @@
-"""Have mouths open further: what is heard is moved away from rest by a factor, in the weights.
+"""Make mouths open further: scale how far predicted codes deviate from rest, in the weights.
 
 python -m experiments.lips_code.amplify MODEL FACTOR -o OUT
 
-The same as `lipsync dub --amplitude FACTOR`, without the option.
+Has the same effect as `lipsync dub --amplitude FACTOR`, without the option.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Which feature tells the codes of voices that were not trained on? On true codes alone.
+"""Which audio feature predicts the code best for unseen voices?
 
 python -m experiments.lips_code.hear ROOT... [--feature mel|whisper] [--level] [--wild ROOT...]
     [--leave-out SPEAKER...]
 
-Trains an audio encoder on the ``train`` split of the roots, which are prepared for MODEL and hold
-the feature, and prints for each other split, and for the people of ``--wild``, Pearson's r of what
-is heard with the true codes, the mean of the numbers of the code and of the clips. ``--level``
-subtracts the mean spectrum of each clip's loud columns. With ``--leave-out`` it also trains without
-each of these speakers in turn, and hears the clips of theirs that no encoder was trained on.
+Trains an audio encoder, with a loss on codes alone, on the ``train`` splits of the roots (prepared
+for MODEL and with the feature). For every other split, and for ``--wild``, it prints Pearson's r
+between the predicted and the true code, averaged over the code's dimensions and over clips.
+``--level`` subtracts the mean spectrum of each clip's loud columns. For each speaker of
+``--leave-out``, it trains another encoder without that speaker, and scores both encoders on the
+speaker's clips in ``val`` and ``test``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ FEATURES: dict[str, tuple[Feature, object]] = {
     ),
     "whisper": (Whisper(window=26, lead=5, seconds=4), HiddenAugment(noise=0.3, drop=0.3)),
 }
-LOUD = 2.0  # units of the mel below a clip's loudest column
+LOUD = 2.0  # units of the mel, below a clip's loudest column
 
 
 def main() -> None:
@@ -104,7 +105,7 @@ def cut(feature: Feature, clip: dict, frames: np.ndarray) -> Tensor:
 def train(
     clips: list[dict], feature: Feature, augment: object, batches: int, seed: int
 ) -> nn.Module:
-    """The audio encoder of a lips code, on L1 of codes and of their changes."""
+    """Train a lips code's audio encoder with L1 on codes and on their differences over time."""
     torch.manual_seed(seed)
     rng, changes = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     columns = torch.from_numpy(np.concatenate([clip["columns"] for clip in clips], axis=1))
@@ -136,7 +137,7 @@ def train(
 
 
 class Scale(nn.Module):
-    """Bands of mean 0 and deviation 1."""
+    """Standardises each band."""
 
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
@@ -149,7 +150,7 @@ class Scale(nn.Module):
 
 @torch.inference_mode()
 def heard(encoder: nn.Module, feature: Feature, clip: dict) -> tuple[float, float, float]:
-    """r with the true codes, the share of their deviation, and the mean absolute error."""
+    """Pearson's r with the true codes, ratio of standard deviations, and mean absolute error."""
     true = clip["codes"]
     parts = np.array_split(np.arange(len(true)), -(-len(true) // 100))
     told = torch.cat([encoder(cut(feature, clip, part)) for part in parts])

@@ -1,4 +1,4 @@
-"""The mean of the weights of networks that grew from the same one.
+"""Average the weights of networks that were fine-tuned from the same one.
 
 python -m experiments.lips_code.mean MODEL MODEL... -o OUT
 """

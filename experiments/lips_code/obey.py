@@ -1,10 +1,10 @@
-"""Does an editor obey the code? Codes of other people's mouths, and of silence, read back.
+"""Does the editor follow the code? Generates from other clips' codes, and reads the code back.
 
 python -m experiments.lips_code.obey ROOT SPLIT MODEL... [--clips 12]
 
-Every clip is painted four times: from its own true code, from what is heard, from the code of
-another clip, and from silence. ``r`` is Pearson's correlation over 40 frames, the mean of the
-numbers of the code.
+Each clip is generated four times: from its true code, from the code predicted from its sound, from
+the code of another clip, and from that of silence. ``r`` is Pearson's correlation over 40 frames,
+averaged over the code's dimensions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COLUMNS = {
 
 
 def correlation(a: Tensor, b: Tensor) -> float:
-    """Pearson's r over time, the mean of the columns of (n, numbers)."""
+    """Pearson's r over time, averaged over the columns of (n, dimensions)."""
     a, b = a - a.mean(dim=0), b - b.mean(dim=0)
     norms = a.norm(dim=0) * b.norm(dim=0)
     return float(((a * b).sum(dim=0) / norms.clamp_min(1e-6)).mean())
@@ -60,7 +60,7 @@ def psnr(made: Tensor, true: Tensor) -> float:
 
 @torch.inference_mode()
 def measure(network: LipsCode, clip: Clip, other: Clip) -> list[float]:
-    """The columns for one clip."""
+    """The values of COLUMNS for one clip; ``other`` gives the requested code."""
     target, theirs = (to_float(torch.from_numpy(c.read(FRAMES))) for c in (clip, other))
     at = np.linspace(0, len(FRAMES) - 1, network.references + 2)[1:-1].astype(int)
     faces = generator_faces(network, target, target[at])

@@ -1,8 +1,9 @@
-"""Let a lips code start in another framing: the weights stay, the record of what it sees changes.
+"""Change the framing of a lips code: the weights stay the same, only the config changes.
 
 python -m experiments.lips_code.reframe MODEL FRAMING LEFT TOP RIGHT BOTTOM -o OUT
 
-The last four are where its coder reads in the new crop. The editor has to be trained on there.
+The last four say where in the new crop the coder reads the mouth. The editor has to be trained
+further in the new framing.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Let mouths rest where nobody speaks: the last layer of the audio encoder, fitted to pauses.
+"""Make mouths rest in pauses, by fitting the last layer of the audio encoder.
 
 python -m experiments.lips_code.rest MODEL ROOT... -o OUT [--weight 0.3]
 
-Terms on speech move what the encoder says of silence, too. By least squares, what it says of the
-``train`` split's speech stays as it is, what it says of its pauses goes to the true code, and what
-it says of silence to the mean of these. Each clip is heard twice, as it is and with digital silence
-in its pauses, as the gate of dubs leaves it.
+Training on speech also changes the code that the encoder predicts for silence. Here the last layer
+is fitted by least squares: predictions for speech in the ``train`` split should stay the same,
+those for pauses become the true code, and the prediction for silence become the mean true code of
+the pauses. Each clip is used twice, as it is and with digital silence in its pauses, as the noise
+gate of a dub leaves it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from lipsync.data.store import open_set
 from lipsync.features import feature_of
 from lipsync.training.batches import to_float
 
-MOST, EDGE = 250, 2  # frames of a clip, and those at its ends that are left out
-QUIET = 0.25  # of the way from the quiet columns to the loud ones
-AROUND = 12  # columns about speech that stay
-SILENCE = 0.02  # of all frames, as which silence counts
+MOST, EDGE = 250, 2  # frames used per clip, and frames skipped at either end
+QUIET = 0.25  # threshold of speech, between the level of quiet columns (0) and of loud ones (1)
+AROUND = 12  # columns on either side of speech that are not gated
+SILENCE = 0.02  # weight of digital silence, as a share of all frames
 
 
 @torch.inference_mode()
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("roots", type=Path, nargs="+")
     parser.add_argument("-o", "--output", required=True)
-    parser.add_argument("--weight", type=float, default=0.3, help="of pauses beside speech")
+    parser.add_argument("--weight", type=float, default=0.3, help="weight of pauses; 1 for speech")
     args = parser.parse_args()
     network = load_model(args.model)
     parts = [part for root in args.roots for part in frames_of(root, network)]
@@ -62,13 +63,13 @@ def main() -> None:
 
 
 def told(network: torch.nn.Module, sounds: Tensor) -> Tensor:
-    """What the last layer is told of sounds, and a one for its bias: (n, d + 1)."""
+    """Input of the last layer, with a column of ones for its bias: (n, d + 1)."""
     heard = network.audio_encoder[:-1](sounds).flatten(1)
     return torch.cat([heard, torch.ones(len(heard), 1)], dim=1).double()
 
 
 def frames_of(root: Path, network: torch.nn.Module) -> list[tuple[Tensor, ...]]:
-    """Of each clip what the last layer is told, says, and should say, and which frames pause."""
+    """Per clip: input and output of the last layer, true codes, and which frames are pauses."""
     reader, feature, found = open_set(root, network.config["image_size"]), feature_of(network), []
     for key in reader.keys("train"):
         clip = reader.open(key)

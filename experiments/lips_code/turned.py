@@ -1,9 +1,9 @@
-"""Is a turned head dubbed like an upright one? Clips are turned, dubbed, turned back, and scored.
+"""Are rotated heads dubbed as well as upright ones? Rotates clips, dubs them, and rotates back.
 
 python -m experiments.lips_code.turned FOLDER MODEL [--count 6] [--angles 0 20 35 60]
 
-Each face is dubbed with the speech of another clip. At every angle the upright dub is turned there
-and back as well, so that both have been resampled alike.
+Each face is dubbed with the speech of another clip, and the distance is scored. At every angle, the
+dub of the upright clip is rotated there and back as well, so both are resampled alike.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lipsync.media import VideoWriter
 from lipsync.media.frames import probe, read_frames
 from lipsync.media.loudness import read_speech
 
-SCALE = 2  # turned pictures are this much larger, so that little is lost on the way
+SCALE = 2  # rotated pictures are upscaled by this factor, to lose little in resampling
 
 
 def picture_size(video: Path) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def picture_size(video: Path) -> tuple[int, int]:
 
 
 def turn(video: Path, output: Path, angle: float, back: tuple[int, int] | None = None) -> None:
-    """Write a video turned about its middle; ``back`` is its size before it was turned."""
+    """Write a video rotated by ``angle`` degrees; ``back`` is the original size, to rotate back."""
     width, height = picture_size(video)
     side = round(SCALE * np.hypot(width, height) / 2) * 2
     size, scale = ((side, side), SCALE) if back is None else (back, 1 / SCALE)

@@ -1,8 +1,8 @@
-"""How late do the pictures and the sound of serve.py come? A client that speaks, on the loopback.
+"""How far do the pictures and sound of serve.py lag behind the microphone? A local client.
 
-It starts the server with a generated face, says the same generated word every two seconds, and
-finds when, on average, the mouth has opened half way, and when the word comes back. Half of the
-time it is another client, who connects after the first has left.
+It starts the server with a generated face, and says the same generated word every two seconds. It
+measures when the mouth is half open, averaged over the words, and when the word's sound comes back.
+After half of the time, a second client connects in place of the first.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from lipsync.dubbing import DEFAULT_MODEL
 from lipsync.sample.corpus import make_clip
 from lipsync.sample.speech import Voice, speak
 
-WORD, EVERY = 0.4, 2.0  # seconds that a word lasts, and from one to the next
-LONGEST = 1.5  # seconds that the answer may take
+WORD, EVERY = 0.4, 2.0  # duration of a word, and time between words, in seconds
+LONGEST = 1.5  # longest delay to look for, in seconds
 BLOCK = SAMPLE_RATE // 50
 Arrivals = list[tuple[float, np.ndarray]]
-"""When each picture or piece of sound came, by the clock, and what it is."""
+"""Arrival time (monotonic clock) and content of each picture or block of sound."""
 Level = Callable[[np.ndarray, np.ndarray], float]
 
 
 class Microphone(MediaStreamTrack):
-    """Hears words as time goes by: a block of 20 ms when it is over."""
+    """Sends words like a microphone, in real time and in blocks of 20 ms."""
 
     kind = "audio"
 
@@ -71,7 +71,7 @@ class Microphone(MediaStreamTrack):
         return frame
 
     def words(self) -> list[float]:
-        """When each began, by the clock; only those with a pause behind them."""
+        """Start times of the words (monotonic clock) that had enough time for an answer."""
         starts = np.arange(EVERY - WORD, self._sent / SAMPLE_RATE - LONGEST, EVERY)
         return [self.begun + float(start) for start in starts]
 
@@ -80,7 +80,7 @@ async def talk(
     answer: Callable[[dict[str, str]], Awaitable[dict[str, str]]],
     enough: Callable[[dict[str, Arrivals]], bool],
 ) -> tuple[list[float], Arrivals, Arrivals]:
-    """Connect, speak, and leave: when words began, the pictures, and the sound that came."""
+    """Connect, speak and disconnect; returns start times of words, pictures, and sound."""
     peer, microphone = RTCPeerConnection(RTCConfiguration(iceServers=[])), Microphone()
     came: dict[str, Arrivals] = {"video": [], "audio": []}
     tasks = []
@@ -107,10 +107,10 @@ async def talk(
 
 
 def delay(words: list[float], came: Arrivals, level: Level) -> float:
-    """Seconds from a word's begin to when a level, averaged over the words, has risen half way.
+    """Seconds from the start of a word until a level, averaged over words, has risen half-way.
 
     Args:
-        level: of a picture or a piece of sound, and of the one at the word's begin.
+        level: of a picture or a block of sound, given also the one at the start of the word.
     """
     clock = np.arange(0, LONGEST, 0.005)
     courses = []
@@ -125,7 +125,7 @@ def delay(words: list[float], came: Arrivals, level: Level) -> float:
 
 
 def moved(picture: np.ndarray, rest: np.ndarray) -> float:
-    """How far a picture is from another where it differs most, at the mouth."""
+    """Difference between two pictures where it is largest, at the mouth."""
     return float(np.sort(np.abs(picture.astype(np.float32) - rest), axis=None)[-200:].mean())
 
 
@@ -145,7 +145,7 @@ async def measured(address: str, seconds: float) -> None:
         until = time.monotonic() + seconds / 2
         words, pictures, sound = await talk(answer, lambda _, until=until: time.monotonic() > until)
         lasted = pictures[-1][0] - pictures[0][0]
-        ready = max(pictures[0][0], sound[0][0], words[0])  # the level is known from the first
+        ready = max(pictures[0][0], sound[0][0], words[0])  # both streams have started
         words = [begun for begun in words if begun > ready]
         mouth, voice = delay(words, pictures, moved), delay(words, sound, loud)
         print(
@@ -167,7 +167,7 @@ def main() -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 said = server.stdout.readline().split()
-                if not said:  # it has said why on stderr
+                if not said:  # the reason is on stderr
                     sys.exit(server.wait())
                 asyncio.run(measured(said[1], args.seconds))
             finally:

@@ -1,7 +1,8 @@
-"""A face that says what a microphone hears, in a browser: sound in, picture and sound out (WebRTC).
+"""A face in the browser that speaks what the microphone hears: sound in, video and sound out.
 
-The sound comes back with its pictures, so that both are in sync however late they are. One person
-speaks at a time; who connects takes the place of who was there, and the face is kept between them.
+The transport is WebRTC. The sound is sent back with the pictures, so the two are in sync however
+late they are. One person speaks at a time: whoever connects replaces the previous user. The face is
+kept between connections.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ from lipsync.dubbing import DEFAULT_MODEL, LiveSession
 from lipsync.errors import exit_on_error
 
 BLOCK = SAMPLE_RATE // 50
-MOST_LATE = 5  # pictures that wait for the encoder; older ones are dropped, sound never is
+MOST_LATE = 5  # queued pictures; older ones are dropped, sound never is
 log = logging.getLogger("live")
 
 
 class Outgoing(MediaStreamTrack):
-    """Pictures or sound, sent as they come."""
+    """A track whose pictures or sound are sent as soon as they are made."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class Outgoing(MediaStreamTrack):
 
 
 class Live:
-    """A session, and who speaks to it."""
+    """A session, and the client that is connected to it."""
 
     def __init__(self, session: LiveSession) -> None:
         self.session = session
@@ -73,19 +74,22 @@ class Live:
         self._client, self._displaced = "", {""}
 
     async def answer(self, offer: dict[str, str]) -> dict[str, str]:
-        """Connect somebody who sends sound.
+        """Connect a client that sends sound.
 
         Args:
-            offer: a session description, its ``type`` and ``sdp``, and the ``client``, any name,
-                the same where it connects again. The answer is another description.
+            offer: a session description (``type`` and ``sdp``), and ``client``, an arbitrary name
+                that stays the same when a client reconnects.
+
+        Returns:
+            The session description of the answer.
 
         Raises:
-            ValueError: it is none, or offers no sound.
-            PermissionError: another client has taken this one's place.
+            ValueError: the offer is invalid, or offers no sound.
+            PermissionError: another client has replaced this one.
         """
         if offer["client"] in self._displaced:
             raise PermissionError("somebody else speaks now")
-        # without servers of others: both ends are in one network
+        # no STUN or TURN servers: both ends are in the same network
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         tracks: list[MediaStreamTrack] = []
         peer.on("track", tracks.append)
@@ -96,7 +100,7 @@ class Live:
             peer.addTrack(picture)
             peer.addTrack(sound)
             await peer.setLocalDescription(await peer.createAnswer())
-        except Exception as error:  # the library has no error of its own for what it cannot read
+        except Exception as error:  # aiortc has no exception type for invalid offers
             await peer.close()
             raise ValueError("no offer that sends sound") from error
         await self.close()
@@ -107,17 +111,17 @@ class Live:
         return {"sdp": peer.localDescription.sdp, "type": peer.localDescription.type}
 
     async def close(self) -> None:
-        """Part from who is connected."""
+        """Disconnect the client, if there is one."""
         if self._peer is not None:
             await self._peer.close()
-            self._talk.cancel()  # sound that never came does not end by itself
+            self._talk.cancel()  # a task that waits for sound does not end by itself
             await asyncio.wait([self._talk])
             self._peer = None
 
     async def _speak(
         self, peer: RTCPeerConnection, heard: MediaStreamTrack, picture: Outgoing, sound: Outgoing
     ) -> None:
-        """From the first sound until it ends; the sound waits while pictures are made."""
+        """Process sound until it ends; incoming sound waits while pictures are generated."""
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         talk = await in_thread(Talk, self.session)
         try:
@@ -133,17 +137,17 @@ class Live:
 
 
 class Talk:
-    """What one person says, from the begin."""
+    """What one client says, from the start of its connection."""
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
         session.restart()
         self._mono = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        self._wave, self._said = np.zeros(0, np.float32), 0  # not said yet; samples before it
+        self._wave, self._said = np.zeros(0, np.float32), 0  # unsent sound; samples sent
         self.pictures, self.seconds = 0, 0.0
 
     def hear(self, frame: AudioFrame) -> list[VideoFrame | AudioFrame]:
-        """The pictures that a piece of sound completes, each followed by its own sound."""
+        """Pictures completed by a block of sound, each followed by its own sound."""
         begun = time.perf_counter()
         pieces = [piece.to_ndarray()[0] for piece in self._mono.resample(frame)]
         self._wave = np.concatenate([self._wave, *pieces])
@@ -158,7 +162,7 @@ class Talk:
         return made
 
     def _sound(self, until: float) -> Iterator[AudioFrame]:
-        """What was heard, in the pieces of 20 ms that the encoder takes one by one."""
+        """The sound up to a time, in blocks of 20 ms, which the encoder takes one at a time."""
         while self._said + BLOCK <= until * SAMPLE_RATE:
             wave, self._wave = self._wave[:BLOCK], self._wave[BLOCK:]
             whole = (32767 * wave.clip(-1, 1)).astype(np.int16)[None]
@@ -173,7 +177,7 @@ class Talk:
 
 
 def app(live: Live, host: str) -> Starlette:
-    """The page, and where it sends its offer."""
+    """The page, and the endpoint for its offer."""
     here = Path(__file__).parent
 
     async def offer(request: Request) -> Response:
@@ -202,16 +206,18 @@ def app(live: Live, host: str) -> Starlette:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("face", type=Path, help="a short video or a picture")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="a generator, by name or path")
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
-    parser.add_argument("--port", type=int, default=7861, help="0 for any free one")
+    parser.add_argument("face", type=Path, help="short video or picture")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or path of a generator")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--port", type=int, default=7861, help="port to listen on; 0 for any free one"
+    )
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     log.setLevel(logging.INFO)
     with exit_on_error(), listen(args.host, args.port) as listening:
         live = Live(LiveSession(args.face, model=args.model))
-        listening.listen()  # requests wait from now on
+        listening.listen()  # from now on, requests are queued
         print(f"live: {url(args.host, listening.getsockname()[1])}", flush=True)
         config = uvicorn.Config(app(live, args.host), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):

@@ -1,14 +1,14 @@
-"""Samples a second of the training loader on one core, of more clips than a process can keep open.
+"""Samples per second of the loader on one core, from more clips than a process can keep open.
 
     python experiments/loader_speed/benchmark.py --before CHECKOUT
 
-A set of many ten-second clips is made of a few: every clip has a folder of its own, whose files are
-hard links, so that nothing is found open or parsed from an earlier sample and little disk is
-taken. With ``--cold`` the clips are few but real copies, whose pages are dropped before they are
-asked for: every sample then waits for the disk.
+The set has many clips of ten seconds, each in a folder of its own, as hard links to a few real
+ones. So no clip is already open or parsed, and little disk space is used. With ``--cold`` the clips
+are few but real copies, and the pages of a clip are dropped from the page cache before it is
+sampled, so every sample waits for the disk.
 
-``--before`` measures another checkout of this repository beside this one, in turn. It may be one
-in which every kind of sample had a dataset class of its own (638dd8e).
+``--before`` also measures another checkout of this repository, in alternating runs. It may be as
+old as 638dd8e, which had a dataset class for every kind of sample.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FRAMES = 250
 
 
 def make_set(root: Path, clips: int, size: int, real: int, frames: int = FRAMES) -> None:
-    """A set of ``clips`` clips of ten seconds; more than ``real`` are hard links of those."""
+    """Write ``clips`` clips of ten seconds; all but the first ``real`` are hard links to those."""
     from lipsync.data.store import clip_path, write_clip, write_split
 
     rng = np.random.default_rng(0)
@@ -55,7 +55,7 @@ def make_set(root: Path, clips: int, size: int, real: int, frames: int = FRAMES)
 
 
 def publish(root: Path, clips: int) -> None:
-    """The first clips of a set once more, in the published layout beside it."""
+    """Copy the first clips of a set to the published layout, in a folder beside it."""
     from lipsync.data.store import open_clip, read_split, write_split
 
     keys = read_split(root, "train")[:clips]
@@ -69,7 +69,7 @@ def publish(root: Path, clips: int) -> None:
 
 
 def dataset(root: Path, kind: str, size: int) -> Any:
-    """The training set of a kind of network, as its recipe makes it."""
+    """The training set for a kind of network, as in its recipe."""
     try:
         from lipsync.data.inputs import Inputs, Span
     except ImportError:
@@ -79,7 +79,7 @@ def dataset(root: Path, kind: str, size: int) -> Any:
     from lipsync.features import LipGANMFCC, Mel, SyncNetMFCC
 
     expert, judge = Span(Mel(), 5), Span(SyncNetMFCC(), 5)
-    # a window of frames before it was a number of frames
+    # older checkouts had a flag instead of a number of references
     looks = {"references": 1} if hasattr(Inputs, "references") else {"reference": True}
     asked, windows = {
         "generator": ({"sound": Mel(lead=2), "spans": {"sync": expert}, **looks}, 1),
@@ -93,7 +93,7 @@ def dataset(root: Path, kind: str, size: int) -> Any:
 
 
 def dataset_before(root: Path, kind: str, size: int) -> Any:
-    """The same where every kind had a class of its own."""
+    """The same for checkouts in which every kind had its own class."""
     from lipsync.data.lipgan import LipGANFrames
 
     from lipsync.data.datasets import ExpertWindows, GeneratorWindows, JudgeWindows
@@ -119,10 +119,10 @@ def drop_pages(folder: Path) -> None:
 def rate(
     take: Callable[[int], dict[str, Any]], first: int, seconds: float, root: Path | None
 ) -> float:
-    """Samples a second of draws from ``first`` on; cold ones of the set ``root`` if that is given.
+    """Samples per second for draws from ``first`` on; of the set ``root`` with a cold cache.
 
-    The pages of a cold sample's clip are dropped first, which is not timed. Where no sample waits
-    for the disk, seconds are the processor's, whatever else the machine is doing.
+    With ``root``, the pages of each sample's clip are dropped first (not timed), and wall time is
+    measured. Without it, CPU time is measured, whatever else the machine is doing.
     """
     spent, count, clock = 0.0, 0, time.perf_counter if root else time.process_time
     while spent < seconds:
@@ -137,7 +137,7 @@ def rate(
 
 
 def measure(root: Path, size: int, first: int, seconds: float, cold: bool) -> dict[str, float]:
-    """Samples a second of each kind, in this process."""
+    """Samples per second of each kind, in this process."""
     import torch
 
     torch.set_num_threads(1)
@@ -145,15 +145,15 @@ def measure(root: Path, size: int, first: int, seconds: float, cold: bool) -> di
     rates = {}
     for kind in KINDS:
         samples = dataset(root, kind, size)
-        samples[first]  # imports and tables
-        if cold and hasattr(samples, "_open"):  # kept open and mapped before: no page could go
+        samples[first]  # warm up: imports and tables
+        if cold and hasattr(samples, "_open"):  # else clips stay mapped, and their pages cached
             samples.clip = samples._open
         rates[kind] = rate(samples.__getitem__, first + 1, seconds, root if cold else None)
     return rates
 
 
 def measured(checkout: Path, *arguments: Any) -> dict[str, float]:
-    """:func:`measure` in a new process, with the package of a checkout."""
+    """:func:`measure` in a new process, with the package of another checkout."""
     environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, __file__, "--measure", json.dumps([str(a) for a in arguments])]
     ran = subprocess.run(
@@ -163,9 +163,9 @@ def measured(checkout: Path, *arguments: Any) -> dict[str, float]:
 
 
 def report(root: Path, checkouts: dict[str, Path], args: argparse.Namespace, what: str) -> None:
-    """Print rows of the table, every kind of sample from every checkout."""
+    """Print the table rows of every kind of sample, for all checkouts."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in checkouts}
-    for run in range(args.runs):  # in turn, so that a slow moment of the machine hits all
+    for run in range(args.runs):  # alternate, so other load slows all alike
         for name, checkout in checkouts.items():
             first = run * 1_000_000
             found[name].append(
@@ -184,15 +184,17 @@ def report(root: Path, checkouts: dict[str, Path], args: argparse.Namespace, wha
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--before", type=Path, help="another checkout, to be measured beside this")
+    parser.add_argument("--before", type=Path, help="another checkout to compare with")
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--clips", type=int, default=20_000)
-    parser.add_argument("--real", type=int, default=40, help="real clips, to which others link")
+    parser.add_argument(
+        "--real", type=int, default=40, help="real clips; the others are links to them"
+    )
     parser.add_argument("--published", type=int, default=40, help="clips in the published layout")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each measurement")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--cold", action="store_true", help="drop the pages of a clip first")
-    parser.add_argument("--folder", type=Path, help="folder of the set, reused if it exists")
+    parser.add_argument("--cold", action="store_true", help="drop a clip's pages before sampling")
+    parser.add_argument("--folder", type=Path, help="folder for the set; reused if it exists")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

@@ -1,9 +1,9 @@
-"""What it costs to start on a set of a million clips: seconds and memory, on one core.
+"""What does starting on a set of a million clips cost, in seconds and memory, on one core?
 
     python experiments/loader_speed/startup.py
 
-Only the index is real: a split list of so many names, read as always; whichever of them is opened,
-it is the same clip on disk. Each stage runs in a process of its own.
+Only the index is real: a split list with that many names, read as usual. Whichever clip is opened,
+the same one is read from disk. Each stage runs in its own process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STAGES = ("imports alone", "Windows", "Clips(windows=4, most=1000)", "Clips(most
 
 
 def make_index(root: Path, clips: int, line: str = "") -> None:
-    """A split list, and one clip of ten seconds in a folder of its own."""
+    """Write a split list, and one clip of ten seconds in its own folder."""
     from lipsync.data.store import write_clip, write_split
 
     faces = np.zeros((250, 96, 96, 3), np.uint8)
@@ -34,7 +34,7 @@ def make_index(root: Path, clips: int, line: str = "") -> None:
 
 
 def measure(root: Path, stage: str) -> dict[str, Any]:
-    """Construct one thing in this process."""
+    """Construct the dataset of one stage in this process, and measure."""
     import torch
 
     from lipsync.data.datasets import Clips, Windows
@@ -79,7 +79,7 @@ def measure(root: Path, stage: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=1_000_000)
-    parser.add_argument("--line", default="", help='after each name, such as " NF:12 MV:3"')
+    parser.add_argument("--line", default="", help='text after each name, such as " NF:12 MV:3"')
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

@@ -1,7 +1,7 @@
-"""The picture that every kind shows, and what is measured of it wherever it comes out.
+"""The test card shown by every kind of media, and measurements on it wherever it is read.
 
-A generated head in the middle of 320 x 240; beside it four colours, a disc, and a patch that turns
-white when a tone begins.
+320 x 240: a generated head in the middle, and beside it four colours, a disc, and a patch that
+turns white when a tone begins.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import numpy as np
 from lipsync.sample.corpus import make_clip
 
 WIDTH, HEIGHT, SECONDS, FPS, RATE = 320, 240, 1.2, 25, 48_000
-BEGIN = 0.48  # seconds, when the patch turns white and the tone begins
+BEGIN = 0.48  # seconds; the patch turns white and the tone begins
 COLOURS = np.array([(180, 60, 50), (60, 150, 70), (60, 80, 170), (128, 128, 128)], np.uint8)
 CENTRE, RADIUS = (300, 120), 15  # of the disc
 
 
 class Card:
-    """The frames and the sound, generated once."""
+    """The frames and the sound, generated once for all kinds."""
 
     def __init__(self) -> None:
         made = make_clip(0, 0, 0, SECONDS, HEIGHT)
@@ -31,7 +31,7 @@ class Card:
         """float32 (n,) at 48 kHz."""
 
     def frame(self, seconds: float) -> np.ndarray:
-        """uint8 (240, 320, 3), as it is shown then."""
+        """The picture at a time in seconds, uint8 (240, 320, 3)."""
         picture = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
         picture[:, 40:280] = self.heads[min(len(self.heads) - 1, int(seconds * FPS + 1e-6))]
         for number, colour in enumerate(COLOURS):
@@ -43,7 +43,7 @@ class Card:
 
 
 def flash(frames: list[tuple[float, np.ndarray]]) -> float | None:
-    """Seconds after the first frame at which the patch turns white."""
+    """Seconds from the first frame until the patch turns white."""
     for time, frame in frames:
         if frame[15:45, 290:310].mean() > 128:
             return time - frames[0][0]
@@ -51,7 +51,7 @@ def flash(frames: list[tuple[float, np.ndarray]]) -> float | None:
 
 
 def tone(wave: np.ndarray, rate: int = 16_000) -> float:
-    """Seconds at which the tone begins, to half a millisecond."""
+    """Seconds until the tone begins, to within half a millisecond."""
     swing = wave * np.exp(2j * np.pi * 1500 * np.arange(len(wave)) / rate)
     width = rate // 125  # 8 ms
     level = np.abs(np.convolve(swing, np.ones(width) / width, "valid"))
@@ -59,7 +59,7 @@ def tone(wave: np.ndarray, rate: int = 16_000) -> float:
 
 
 def roundness(frame: np.ndarray) -> tuple[float, float]:
-    """The disc's width over its height, and how far its centre is off, in pixels."""
+    """The disc's width divided by its height, and the offset of its centre in pixels."""
     part = frame[80:160, 282:318].mean(axis=2) < 105
     rows, columns = np.nonzero(part)
     if not len(rows):
@@ -70,6 +70,6 @@ def roundness(frame: np.ndarray) -> tuple[float, float]:
 
 
 def colour_error(frame: np.ndarray) -> float:
-    """Of the four colours, the largest error of a channel."""
+    """Largest error of any channel over the four colours."""
     found = [frame[60 * n + 15 : 60 * n + 45, 10:30].mean(axis=(0, 1)) for n in range(4)]
     return float(np.abs(np.array(found) - COLOURS).max())

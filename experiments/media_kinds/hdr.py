@@ -1,4 +1,4 @@
-"""Pictures of BT.709 in the codes of HDR: PQ (SMPTE ST 2084) and HLG (ITU-R BT.2100)."""
+"""BT.709 pictures encoded as HDR: PQ (SMPTE ST 2084) and HLG (ITU-R BT.2100)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 _TO_2020 = np.linalg.inv(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
 )
-WHITE = 203  # candela a square metre of reference white
+WHITE = 203  # reference white, in candela per square metre
 
 
 def pq(light: np.ndarray) -> np.ndarray:
@@ -23,7 +23,7 @@ def hlg(light: np.ndarray) -> np.ndarray:
 
 
 def coder(code):
-    """A function that makes a frame of YUV 4:2:0 with 10 bits, in the matrix of BT.2020."""
+    """Make a function that encodes pictures as 10-bit YUV 4:2:0 frames with the BT.2020 matrix."""
 
     def coded(picture: np.ndarray) -> av.VideoFrame:
         light = WHITE * (picture / 255) ** 2.4 @ _TO_2020.T

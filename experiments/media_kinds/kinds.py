@@ -1,4 +1,4 @@
-"""The kinds of media, by the group they belong to and a name that says what is special."""
+"""The kinds of media, grouped, each under a name that says what is special about it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARYING = sorted({*(t for t in VARYING if t < SECONDS), BEGIN})
 
 
 def stored(low: float, high: float) -> Callable[[np.ndarray], np.ndarray]:
-    """The sound within a band, in Hz."""
+    """Band-limit the sound to a range in Hz."""
 
     def within(wave: np.ndarray) -> np.ndarray:
         spectrum = np.fft.rfft(wave)
@@ -39,14 +39,14 @@ def cancelling(wave: np.ndarray) -> np.ndarray:
 
 
 def in_the_middle(wave: np.ndarray) -> np.ndarray:
-    """5.1 whose speech is in the centre."""
+    """5.1 sound, with the speech in the centre channel."""
     surround = np.zeros((6, len(wave)), np.float32)
     surround[2] = wave
     return surround
 
 
 def halved(frame: np.ndarray) -> np.ndarray:
-    """With transparency at the rim, where nothing is measured."""
+    """Add transparency at the top and bottom edge, where nothing is measured."""
     alpha = np.full((*frame.shape[:2], 1), 255, np.uint8)
     alpha[:6] = alpha[-6:] = 0
     return np.concatenate([frame, alpha], axis=2)
@@ -160,17 +160,17 @@ PICTURES = {
 
 
 def times(name: str) -> list[float]:
-    """When the frames of a moving kind are shown."""
+    """Presentation times of the frames of a moving kind."""
     if name in VIDEOS:
         return [time for time in VIDEOS[name][1].shown() if time >= 0]
     return [k / 25 for k in range(30)]
 
 
 def make(folder: Path, name: str, card: Card) -> tuple[Path, bool]:
-    """Write a kind of media; the file, and whether it holds moving pictures.
+    """Write a file of one kind; returns its path, and whether it is moving.
 
     Raises:
-        MediaError: what writes it is not installed.
+        MediaError: the encoder for it is not installed.
     """
     if name in VIDEOS:
         suffix, recipe = VIDEOS[name]

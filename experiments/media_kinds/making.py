@@ -1,4 +1,4 @@
-"""Media of any kind, by PyAV."""
+"""Write media of any kind with PyAV."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Shape = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a file is made; times are those of its frames, ``rate`` frames a second if None."""
+    """How to write a file; ``times`` are those of its frames, ``rate`` per second if None."""
 
     video: str | None = "libx264"
     pixels: str = "yuv420p"
     sound: str | None = "aac"
     rate: Fraction | int = FPS
     times: Sequence[float] | None = None
-    begins: float = 0.0  # seconds of which earlier packets are hidden by an edit list
-    late: float = 0.0  # seconds by which all begins after 0
+    begins: float = 0.0  # seconds of initial packets hidden by an edit list
+    late: float = 0.0  # start time of all streams, in seconds
     aspect: Fraction = Fraction(1)
     layout: str = "mono"
     sample_rate: int = RATE
@@ -36,10 +36,10 @@ class Recipe:
     coded: Callable[[np.ndarray], av.VideoFrame] | None = None
     tags: dict[str, int] = field(default_factory=dict)
     fields: bool = False
-    more: str = ""  # "cover", "video", "audio": a second stream
+    more: str = ""  # a second stream: "cover", "video" or "audio"
 
     def shown(self) -> list[float]:
-        """When frames are shown; before 0 they are hidden."""
+        """Presentation times of the frames; those before 0 are hidden."""
         if self.times is not None:
             return list(self.times)
         first = -round(self.begins * self.rate)
@@ -47,7 +47,7 @@ class Recipe:
 
 
 def write(path: Path, card: Card, recipe: Recipe) -> Path:
-    """Write a file as the recipe says."""
+    """Write the card to a file as the recipe says."""
     options = {"avoid_negative_ts": "disabled"} if recipe.begins else {}
     with av.open(str(path), "w", options=options | recipe.container) as output:
         streams = []
@@ -173,7 +173,7 @@ def _cover(output):
 
 
 def turned(path: Path, degrees: int) -> None:
-    """Say in the header of an mp4 that the picture is shown turned, counter-clockwise."""
+    """Set the rotation in the header of an MP4, in degrees counter-clockwise."""
     a, b = {90: (0, -1), 180: (-1, 0), 270: (0, 1)}[degrees]
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40

@@ -1,11 +1,11 @@
-"""Kinds of media: is each read right, its face found, dubbed in time, in shape and in colour?
+"""Kinds of media: is each read correctly, its face found, and dubbed in sync, shape and colour?
 
     python experiments/media_kinds/run.py -o kinds.csv        # all, about five minutes
     python experiments/media_kinds/run.py --only "PQ" "HLG"
 
-Every kind is the face and the sound of its own dub (a picture is dubbed with a WAV). Measured on
-what was read and on the dub: frames, the moment at which a patch turns white against that at which
-a tone begins, the roundness of a disc and its place, and four colours.
+Each file is dubbed with its own sound (still pictures with a WAV). Measured on the file as read and
+on the dub: the number of frames, the time between a patch that turns white and the start of a tone,
+the roundness and position of a disc, and four colours.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def measure(folder: Path, name: str, card: Card, tools: dict) -> dict:
-    """One kind: a row of the table."""
+    """Test one kind; returns its row of the table."""
     row = dict.fromkeys(COLUMNS, "") | {"kind": name}
     try:
         path, moving = make(folder, name, card)
@@ -88,7 +88,7 @@ def measure(folder: Path, name: str, card: Card, tools: dict) -> dict:
     if moving:
         white, heard = flash(shown), tone(read_audio(output))
         own = times(name)
-        turns = next(time for time in own if time >= BEGIN - 0.004)  # of what it shows
+        turns = next(time for time in own if time >= BEGIN - 0.004)  # the first white frame
         late = 1000 * (heard - BEGIN - (white - turns)) if white is not None else np.inf
         row["late_ms"] = f"{late:.1f}"
         if not abs(late) <= 1000 * MOST_SECONDS or abs(heard - BEGIN) > 0.045:

@@ -1,10 +1,11 @@
-"""How much of what is in front of faces is found, by kind, and how much where nothing is?
+"""How much of what covers a face is kept, by kind, and how much is left unpainted by mistake?
 
     python -m experiments.occlusion.table data/open_jaw --split test
 
-Four frames of each clip, spread over it, beside another of the clip, with something drawn over
-them. ``kept`` is the share of what is in front within the painted area that a dub leaves in place,
-``unpainted`` the share of the rest that it does not paint; ``none`` are the frames as they are.
+Occluders are drawn over four frames of each clip, and another frame of the clip serves as the
+reference. ``kept`` is the share of the occluder, within the area to be dubbed, that a dub leaves
+in place; ``unpainted`` is the share of the rest of that area that it leaves unchanged by mistake.
+In the row ``none`` nothing is drawn.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lipsync.metrics.statistics import mean_interval
 from lipsync.models.occlusion import SIDE
 from lipsync.training.occluders import KINDS, occluder, recompressed
 
-FRAMES = 4  # of a clip
+FRAMES = 4  # per clip
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def pictures(reader: PreparedFolder, key: str) -> np.ndarray:
-    """Frames of a clip, float32 (n, S, S, 3) in [0, 1]."""
+    """Four frames of a clip, float32 (n, S, S, 3) in [0, 1]."""
     clip = reader.open(key)
     numbers = np.linspace(0, len(clip) - 1, FRAMES).astype(int)
     return clip.read(numbers).astype(np.float32) / 255
@@ -55,7 +56,7 @@ def pictures(reader: PreparedFolder, key: str) -> np.ndarray:
 def shares(
     finder: Occlusion, painted: np.ndarray, faces: np.ndarray, kind: str, rng: np.random.Generator
 ) -> list[float]:
-    """Of the frames of a clip: kept, where something is in front, and unpainted."""
+    """The values of ``kept`` (if an occluder is drawn) and ``unpainted`` for one clip."""
     others, hidden = np.roll(faces, FRAMES // 2, axis=0), np.zeros(faces.shape[:3], np.float32)
     faces = faces.copy()
     if kind != "none":

@@ -1,11 +1,11 @@
-"""Recipes of experts side by side: trains each with some seeds, and scores it at several windows.
+"""Compare expert recipes: train each with several seeds, and score it with several windows.
 
     python -m experiments.open_experts.tables experiment=open_expert trainer.batches=400 -o OUT \
         --seeds 3 --recipe "box:data.root=data/box;data.framing=box" --recipe tight:
 
-Thresholds are fixed on ``val``. Intervals are over clips within speakers; the noise
-floor is the deviation of one recipe's seeds. A recipe with ``leave_out`` is tested on those whom it
-leaves out. Runs that are there already are not trained again.
+Thresholds are fixed on ``val``. Intervals are over clips within speakers; the noise floor is the
+standard deviation over one recipe's seeds. A recipe with ``leave_out`` is tested on the speakers
+that it leaves out. Finished runs are not repeated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WINDOWS = (5, 9, 15, 25)
 
 
 def train(folder: Path, options: list[str], seed: int) -> None:
-    """One run, unless it is there; its log lies beside it."""
+    """Train once, unless the run exists; its log is stored beside it."""
     if (folder / "checkpoints" / "best.ckpt").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def train(folder: Path, options: list[str], seed: int) -> None:
 
 
 def score(folder: Path, lists: list[str]) -> list[dict]:
-    """Rows of one run: a window, a list and a speaker each."""
+    """Scores of one run: a row per window, list and speaker."""
     config = yaml.safe_load((folder / ".hydra" / "config.yaml").read_text())
     root, left_out = config["data"]["root"], config["data"]["leave_out"]
     reader = PreparedFolder(root)
@@ -70,7 +70,7 @@ def score(folder: Path, lists: list[str]) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("options", nargs="*", help="options of train.py for all recipes")
+    parser.add_argument("options", nargs="*", help="train.py options for all recipes")
     parser.add_argument("--recipe", action="append", default=[], help="NAME:OPTION;OPTION;...")
     parser.add_argument("--lists", nargs="+", default=["test"])
     parser.add_argument("--seeds", type=int, default=1)
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def table(found: dict[str, list[list[dict]]]) -> str:
-    """Off-sync accuracy of all speakers together: mean over seeds, and their deviation."""
+    """Off-sync accuracy over all speakers: mean and standard deviation over seeds."""
     lines = []
     for name, runs in found.items():
         for row in runs[0]:

@@ -1,12 +1,12 @@
-"""Of two people, in windows of two seconds, is the one found whose sound is heard?
+"""Of two people in windows of two seconds, is the one who speaks found?
 
     python -m experiments.open_experts.two_people data/open test unseen --judge expert-open
 
-Every clip gives a window every half second; the other face is that of a random clip of another
-speaker at the same frames, with its mouth at work too. The right one is found by its cosine with
-the sound where that is, by its confidence in a search over 31 offsets, or by its cosine at the one
-lag of the whole clip at which the better of the two faces fits the sound best: a video may be out
-of sync, but is so for everybody in it.
+Every clip gives a window every half second; the other face comes from a random clip of another
+speaker at the same frames, and speaks, too. The speaker is chosen in three ways: by the cosine
+similarity with the sound in place; by the confidence of a search over 31 offsets; or by the
+similarity at a lag common to the whole clip, the one at which the better of the two faces fits best
+(a video may be out of sync, but then it is so for everybody in it).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def at_lags(face: Tensor, sound: Tensor) -> Tensor:
-    """Cosines of each moment of a face with the sound, (n, lags); NaN beyond the sound's ends."""
+    """Cosine similarity of each moment of a face with the sound, (n, lags); NaN without sound."""
     count = min(len(face), len(sound))
     fits = torch.full((count, 2 * MOST_LAG + 1), torch.nan)
     for place in range(2 * MOST_LAG + 1):

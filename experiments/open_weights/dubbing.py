@@ -1,10 +1,10 @@
-"""Does a dubbed face follow its new speech? Pairs of a test face and another test clip's sound.
+"""Do dubbed faces follow their new speech? Dubs test faces with the sound of other test clips.
 
     python experiments/open_weights/dubbing.py GENERATOR EXPERT data/grid FOOTAGE -o FOLDER
 
-Each face is dubbed with the speech of another clip, through the whole pipeline (detect, crop,
-generate, paste, encode), and the same face with that speech laid under it un-dubbed. The expert
-scores both, as `lipsync evaluate` does.
+Each face is dubbed with the speech of another clip through the whole pipeline (detect, crop,
+generate, paste, encode). The un-dubbed face with the same speech serves as the baseline. The expert
+scores both as `lipsync evaluate` does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lipsync.media import VideoWriter, probe, read_audio, read_frames
 
 
 def undubbed(face: Path, voice: Path, output: Path) -> None:
-    """The face as it is, with another sound."""
+    """Write the face unchanged, with another sound."""
     info = probe(face)
     wave = read_audio(voice, SAMPLE_RATE)
     size = info.width, info.height
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("generator")
     parser.add_argument("expert")
     parser.add_argument("root", type=Path, help="prepared GRID, for its split list")
-    parser.add_argument("footage", type=Path, help="the videos it was prepared from")
+    parser.add_argument("footage", type=Path, help="the videos that it was prepared from")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--split", default="test")
     parser.add_argument("--pairs", type=int, default=20)

@@ -1,12 +1,12 @@
-"""How good is an expert on GRID? Off-sync accuracy, and offsets put in by moving the sound.
+"""How good is an expert on GRID? Off-sync accuracy, and estimated offsets of shifted sound.
 
     python experiments/open_weights/expert.py runs/grid_expert/checkpoints/best.ckpt data/grid
 
-The threshold of the accuracy is fixed on ``val``. Off-sync pairs are five frames apart and more:
-up to fifteen, as everywhere in this project, and, by the words alone, anywhere in the clip. s26's
-own recording has its sound a frame late, which is corrected first. The sound of every clip is
-moved by each of -10 to +10 whole frames (silence fills the gap) and the offset searched as the
-published evaluation does.
+The threshold is fixed on ``val``. Off-sync pairs are five to fifteen frames apart ("near", as
+everywhere in this project), or five or more frames apart in the same clip ("anywhere"). In the
+recordings of s26 the sound is a frame late, which is corrected first. The sound of every clip is
+shifted by each of -10 to +10 frames (padded with silence), and the offset is searched for as in the
+published evaluation.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from lipsync.metrics.lags import MAX_LAG, LagReport
 from lipsync.windows import FPS
 
 SHIFTS = range(-10, 11)
-LATE = {"s26": 1}  # frames by which a speaker's sound is late in the recordings themselves
-LAGS = {"near": MAX_LAG, "anywhere": 3 * FPS}  # farthest off-sync pairs; clips are 3 seconds long
+LATE = {"s26": 1}  # delay of a speaker's sound in the recordings, in frames
+LAGS = {"near": MAX_LAG, "anywhere": 3 * FPS}  # largest gap, in frames; clips last 3 seconds
 FRAME = SAMPLE_RATE // FPS
 
 
 def move(wave: np.ndarray, frames: int) -> np.ndarray:
-    """The sound ``frames`` later (earlier where negative), as long as before."""
+    """Delay the sound by ``frames`` (advance it if negative); the length stays the same."""
     moved = np.zeros_like(wave)
     samples = frames * FRAME
     if samples >= 0:
@@ -46,7 +46,7 @@ def move(wave: np.ndarray, frames: int) -> np.ndarray:
 def off_sync(
     judge: Judge, root: Path, split: str, thresholds: dict[str, float | None]
 ) -> dict[str, dict]:
-    """Accuracy with the off-sync pairs of each of ``LAGS``."""
+    """Off-sync accuracy for each of ``LAGS``."""
     reports = {
         name: LagReport(min_gap=5, max_lag=lag, threshold=thresholds[name])
         for name, lag in LAGS.items()
@@ -60,7 +60,7 @@ def off_sync(
 
 
 def offsets(judge: Judge, root: Path, split: str) -> dict:
-    """Share of (clip, shift) whose offset is found within a frame, overall and by speaker."""
+    """Share of (clip, shift) pairs whose offset is found within a frame, overall and by speaker."""
     hits: dict[str, list[bool]] = {}
     for key in read_split(root, split):
         clip = open_clip(root, key)
@@ -70,7 +70,7 @@ def offsets(judge: Judge, root: Path, split: str) -> dict:
             wave = move(clip.wave, shift)
             count = min(len(video), judge.count(len(clip), len(wave)))
             found = sync_score(video[:count], judge.embed_sound(wave, count)).offset
-            # A sound that comes later is found at a negative offset, as published.
+            # sound that is late has a negative offset, as published
             hits.setdefault(clip.speaker, []).append(abs(found + shift + natural) <= 1)
     shares = {speaker: float(np.mean(values)) for speaker, values in sorted(hits.items())}
     everything = [hit for values in hits.values() for hit in values]
@@ -79,9 +79,9 @@ def offsets(judge: Judge, root: Path, split: str) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("expert", help="a checkpoint, or the name of a bundled expert")
+    parser.add_argument("expert", help="checkpoint, or name of a bundled expert")
     parser.add_argument("root", type=Path, help="prepared GRID")
-    parser.add_argument("-o", "--output", type=Path, help="write the numbers here, as JSON")
+    parser.add_argument("-o", "--output", type=Path, help="JSON file for the results")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
     judge = Judge(load_model(args.expert))

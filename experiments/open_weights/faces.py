@@ -1,14 +1,14 @@
-"""How true are a generator's faces on GRID, and do they follow the sound? A table and a sheet.
+"""How good are a generator's faces on GRID, and do they follow the sound? A table and a sheet.
 
     python experiments/open_weights/faces.py GENERATOR data/grid -o experiments/open_weights
 
-PSNR in dB of the lower halves of twenty frames of every clip, beside a reference frame half a clip
-away: for the clip's own sound, for the sound of another moment of another clip, for the sound of
-another clip at the same moment (whose words begin and end alike, as GRID's sentences do), and for
-the reference copied in. The error is pooled over all pixels before the logarithm, so that one bad
-clip weighs heavily. For the clip's own sound there is also the mean of all pictures' PSNRs, how
-sharp the mouth is beside the real one (mean square of the Laplacian of luma), and how many pixels
-in a million are off by more than 0.4 in a colour: specks, above all.
+PSNR (dB) of the lower half, over twenty frames of every clip, given a reference frame half a clip
+away: for the clip's own sound, for another clip's sound from another moment, for another clip's
+sound from the same moment (where similar words are spoken, since GRID's sentences share their
+timing), and for the reference copied in. Errors are pooled over all pixels before the logarithm is
+taken, so one bad clip weighs heavily. For the clip's own sound there are also the mean PSNR over
+pictures, the sharpness of the mouth beside the real one's (mean squared Laplacian of luma), and the
+number of pixels per million that are off by more than 0.4 in any channel (specks, mostly).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from lipsync.training.step import Step
 from lipsync.windows import lower_half
 
 SYSTEMS = ("generated", "swapped_audio", "same_moment", "copied_reference")
-SHOWN = 3  # clips a row of the sheet
-WINDOWS, FRAMES = 4, 5  # of a clip, and of a window
-SPECK = 0.4  # a pixel that is off by more is a speck
+SHOWN = 3  # clips per row of the sheet
+WINDOWS, FRAMES = 4, 5  # windows per clip, and frames per window
+SPECK = 0.4  # pixels that are off by more are counted as specks
 
 
 @torch.inference_mode()
 def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict[str, Step]:
-    """What every system shows for the windows of one clip."""
+    """The pictures of every system for the windows of one clip."""
     sample, inputs = dataset[index], dataset.inputs
     target, reference = (to_float(torch.from_numpy(sample[k])) for k in ("faces", "reference"))
     faces = generator_faces(generator, target, reference)
@@ -60,7 +60,7 @@ def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict[str, S
 
 
 def first_window(steps: list[dict[str, Step]]) -> dict[str, Step]:
-    """Of several clips, for a sheet."""
+    """The first window of several clips, for a sheet."""
     return {
         name: replace(step, fake=torch.cat([clip[name].fake[:1] for clip in steps]))
         for name, step in steps[0].items()
@@ -68,9 +68,9 @@ def first_window(steps: list[dict[str, Step]]) -> dict[str, Step]:
 
 
 def look(generated: torch.Tensor, real: torch.Tensor) -> tuple[float, float, float, float]:
-    """Of pictures (FRAMES, 3, S, S): PSNR, either's energy of edges at the mouth, share of specks.
+    """PSNR, edge energy at the mouth (generated and real), and share of specks.
 
-    PSNR and specks are of the lower half.
+    Pictures are (FRAMES, 3, S, S). PSNR and specks are those of the lower half.
     """
     halves = lower_half(generated), lower_half(real)
     specks = (halves[0] - halves[1]).abs().amax(dim=1) > SPECK
@@ -94,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("generator")
     parser.add_argument("root", type=Path, help="prepared GRID")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the sheets")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the sheets")
     args = parser.parse_args()
 
     generator = load_model(args.generator)

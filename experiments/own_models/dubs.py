@@ -2,10 +2,9 @@
 
 python experiments/own_models/dubs.py GRID OUT MODEL...
 
-``OUT/known`` holds 18 clips of ``test`` (every third whose name spells a sentence), ``OUT/new``
-all of ``unseen``. Each is dubbed with the speech of a clip half a list further on, and with
-silence.
-What is there already is kept.
+``OUT/known`` has 18 clips of ``test`` (every third whose name encodes a sentence), ``OUT/new`` all
+clips of ``unseen``. Each is dubbed with the speech of the clip half the list further on, and with
+silence. Existing files are kept.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def main() -> None:
 
 
 def write_clips(grid: Path, folder: Path, keys: list[str], with_text: bool) -> None:
-    """The real videos, the new sounds, and clips.csv with what they say."""
+    """Write the real videos, the new sounds, and clips.csv with their texts."""
     for part in ("real", "sound"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     rows = []
@@ -60,7 +59,7 @@ def write_clips(grid: Path, folder: Path, keys: list[str], with_text: bool) -> N
 
 
 def make_dubs(folder: Path, model: str) -> None:
-    """The dubs of a model, and those with silence."""
+    """Write a model's dubs with the new speech and with silence."""
     silence = folder / "silence.wav"
     write_audio(silence, np.zeros(SECONDS * RATE, np.float32), RATE)
     own = folder / Path(model).stem

@@ -1,4 +1,4 @@
-"""A training in which one pixel of one picture is not a number."""
+"""A training module in which one pixel of one picture becomes NaN."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from lipsync.training import GeneratorTraining
 from lipsync.training.step import Step
 
-BATCH = 30  # in which the pixel is planted
+BATCH = 30  # the batch with the NaN pixel
 
 
 class NaNPixel(GeneratorTraining):

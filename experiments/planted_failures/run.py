@@ -1,9 +1,9 @@
-"""Do planted failures lead to the line that names them, on real clips?
+"""Does each planted training failure produce a message that names it? On real clips.
 
     python experiments/planted_failures/run.py data/grid
 
-Short trainings of small networks on forty clips, each with one thing wrong, and one with nothing
-wrong; printed is what each has to say beside its progress.
+Trains tiny networks briefly on forty clips: one run with nothing wrong, and one for each planted
+failure. Prints the warnings and errors of each run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lipsync.data.store import open_clip, read_split, write_clip, write_split
 from lipsync.windows import FPS
 
 REPOSITORY = Path(__file__).parents[2]
-CLIPS, LATE = 40, 12  # clips of the set, and frames by which the sound of the shifted one is late
+CLIPS, LATE = 40, 12  # clips in the set; delay of the sound in one run, in frames
 COMMON = [
     "size.generator.width=0.1",
     "size.generator.depth=0",
@@ -40,7 +40,7 @@ GENERATOR = ["model=wav2lip", "callbacks.video=null", "trainer.val_every=25"]
 
 
 def write_set(root: Path, source: Path, late: int = 0, damaged: int = 0) -> list[str]:
-    """Some clips of ``source``: their sound late by so many frames, so many mels not numbers."""
+    """Write clips of ``source``, the sound ``late`` frames late, and NaN in ``damaged`` mels."""
     keys = read_split(source, "train")[:CLIPS]
     for number, key in enumerate(keys):
         clip = open_clip(source, key)
@@ -56,7 +56,7 @@ def write_set(root: Path, source: Path, late: int = 0, damaged: int = 0) -> list
 
 
 def train(output: Path, *options: str) -> tuple[int, list[str]]:
-    """Exit code and lines of a run, its report of a healthy course left out."""
+    """Exit code of a run, and the lines of its warnings and errors."""
     command = [sys.executable, str(REPOSITORY / "train.py"), *COMMON, *options]
     done = subprocess.run(
         [*command, f"hydra.run.dir={output}"],
@@ -72,7 +72,7 @@ def train(output: Path, *options: str) -> tuple[int, list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="prepared real clips of 96 px")
+    parser.add_argument("root", type=Path, help="real clips prepared at 96 px")
     root = parser.parse_args().root
     with tempfile.TemporaryDirectory() as folder:
         sets = {name: Path(folder, name) for name in ("healthy", "late", "damaged")}

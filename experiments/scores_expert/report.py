@@ -1,9 +1,9 @@
-"""How good is an expert, speaker by speaker and gap by gap? With intervals, on prepared clips.
+"""How accurate is an expert, by speaker and by gap? With intervals, on prepared clips.
 
     python experiments/scores_expert/report.py expert-grid data/grid -o experiments/scores_expert
 
 The threshold is fixed on ``val``. Writes ``expert.json`` and ``expert.png``: accuracy against the
-gap of the off-sync pairs, and the offsets of the clips, a colour a speaker.
+gap of the off-sync pairs, and the offsets of the clips, with one colour per speaker.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def plot(reports: dict[str, ExpertReport], output: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("expert", help="a checkpoint, or the name of a bundled expert")
+    parser.add_argument("expert", help="checkpoint, or name of a bundled expert")
     parser.add_argument("root", type=Path, help="a prepared set with val, test and other splits")
     parser.add_argument("--splits", nargs="+", default=["test", "unseen"])
     parser.add_argument("-o", "--output", type=Path, required=True)

@@ -1,11 +1,12 @@
-"""What do the scores say of sound that is late, and of another clip's sound? On real clips.
+"""Do the scores detect late sound, and the sound of another clip? On real clips.
 
     python experiments/scores_shifts/shifts.py GRID -o experiments/scores_shifts
 
-Every clip is scored as it is, with its sound 1, 2, 5 and 10 frames late (silence before it), and
-with the sound of the next clip of the list whose speaker is another where there is one. Distance
-and confidence are taken at the best offset, which hides a delay; ``distance_at_0`` and
-``confidence_at_0`` are without the search, m(0) and median - m(0), as a viewer meets the video.
+Each clip is scored as it is, with its sound 1, 2, 5 and 10 frames late (padded with silence), and
+with the sound of the next clip in the list, of another speaker if there is one. Distance and
+confidence are taken at the best offset, which hides a constant delay. ``distance_at_0`` and
+``confidence_at_0`` are without the search: m(0) and median - m(0), where m is the mean distance, so
+they describe the video as a viewer sees it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def late(wave: np.ndarray, frames: int) -> np.ndarray:
 
 
 def elsewhere(keys: list[str], number: int) -> str:
-    """The next clip, of another speaker where the list has one."""
+    """The next clip in the list, of another speaker if there is one."""
     after = keys[number + 1 :] + keys[:number]
     speaker = keys[number].split("/")[0]
     return next((key for key in after if key.split("/")[0] != speaker), after[0])
@@ -59,7 +60,7 @@ def numbers(video: torch.Tensor, audio: torch.Tensor) -> dict[str, float]:
 
 
 def measure(root: Path, keys: list[str], judge_name: str) -> tuple[dict, dict, str]:
-    """way -> clip -> numbers; clip -> problem; the protocol."""
+    """Returns {sound: {clip: numbers}}, {clip: problem}, and the protocol."""
     judge, detector = as_judge(judge_name), get_detector("centerface")
     found: dict[str, dict] = defaultdict(dict)
     problems = {}
@@ -82,7 +83,7 @@ def measure(root: Path, keys: list[str], judge_name: str) -> tuple[dict, dict, s
 
 
 def table(found: dict[str, dict]) -> str:
-    """Markdown; each way's difference from the one before it is compared on the same clips."""
+    """A Markdown table of the means of each sound, with intervals."""
     lines = [
         "| sound | n | distance ↓ | confidence ↑ | median offset | distance at offset 0 ↓ | "
         "confidence at offset 0 ↑ |",
@@ -99,7 +100,7 @@ def table(found: dict[str, dict]) -> str:
 
 
 def steps(found: dict[str, dict]) -> str:
-    """Each way against the one before it, on the same clips."""
+    """A Markdown table comparing each sound with the one before it, on the same clips."""
     lines = [
         "| step | n | distance | confidence | distance at offset 0 | confidence at offset 0 |",
         "| --- | --- | --- | --- | --- | --- |",

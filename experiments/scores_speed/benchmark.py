@@ -1,15 +1,15 @@
-"""How fast is a video scored, and what does the plain way take?
+"""How fast is a video scored, compared with the straightforward way?
 
     python experiments/scores_speed/benchmark.py VIDEO --judge expert-grid
     python experiments/scores_speed/benchmark.py VIDEO --judge random-syncnet-v2   # full size
 
-The plain way is that of the published scripts: all frames are decoded and written as JPEG, the
-face is looked for in every one of them, crops are written and read back, and windows go through
-the network one at a time in float32. Ours finds the face on a stride, holds a short video's frames
-and decodes a longer one again, crops, embeds in batches with the norms folded away (float32 too)
-and searches. ``--network`` leaves finding the face out of both, so
-that only decoding, crops and the network are compared. Memory is the growth of the process's peak
-over a video of the same frames played several times over.
+The straightforward way is that of the published scripts: decode all frames and write them as JPEG,
+detect the face in each of them, write the crops and read them back, and embed windows one at a time
+in float32. Ours detects the face at a stride, keeps the frames of a short video in memory and
+decodes a longer one twice, crops, embeds in batches with folded norms (in float32, too), and
+searches. ``--network`` excludes face detection on both sides, so that only decoding, cropping and
+the network are compared. ``--memory`` measures how much the peak memory of the process grows for
+the same video repeated several times.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def make_judge(name: str) -> Judge:
 
 
 def plain(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None) -> float:
-    """The distance, the plain way; the face is found here where ``stretch`` is not given."""
+    """Distance, computed the straightforward way; detects the face unless given a ``stretch``."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         count = 0
@@ -87,8 +87,8 @@ def _read(path: Path) -> np.ndarray:
 
 
 def timed(run: Callable[[], float], runs: int) -> tuple[float, float]:
-    """Median seconds, and what the last run returned."""
-    seconds, value = [], run()  # once without the clock: libraries set themselves up
+    """Median seconds, and the result of the last run."""
+    seconds, value = [], run()  # warm up: libraries initialise
     for _ in range(runs):
         start = time.perf_counter()
         value = run()
@@ -101,7 +101,7 @@ def peak_mib() -> float:
 
 
 def longer(path: Path, output: Path, times: int) -> Path:
-    """The video played ``times`` times over."""
+    """Write the video repeated ``times`` times."""
     wave = read_audio(path, SAMPLE_RATE)
     frames = list(HeldFrames(path))
     height, width = frames[0].shape[:2]

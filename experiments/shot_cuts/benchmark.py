@@ -1,10 +1,10 @@
-"""Planted cuts: how many each detector finds, how many it invents, and its time a frame.
+"""Planted cuts: how many does each detector find, how many are false, and how long does it take?
 
     pip install scenedetect
     python experiments/shot_cuts/benchmark.py --seeds 6
 
-PySceneDetect's detectors get the same frames that ours gets, one by one, with their defaults but
-for shots of any length (``min_scene_len=1``).
+PySceneDetect's detectors get the same frames as ours, one at a time, with default options except
+that shots may have any length (``min_scene_len=1``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def ours(frames: list[np.ndarray]) -> list[int]:
 
 
 def theirs(names: tuple[str, ...]) -> Detector:
-    """Detectors of PySceneDetect, together."""
+    """One or several of PySceneDetect's detectors, together."""
     import scenedetect
     from scenedetect import FrameTimecode
 
@@ -50,7 +50,7 @@ def theirs(names: tuple[str, ...]) -> Detector:
 
 
 def score(found: list[int], planted: Planted) -> tuple[int, int]:
-    """Cuts that are found, and cuts too many: in a transition one more is allowed."""
+    """Number of planted cuts that are found, and of detections outside any of them."""
     _, cuts = planted
     hits = sum(any(low <= cut <= high for cut in found) for low, high in cuts)
     extra = sum(not any(low <= cut <= high for low, high in cuts) for cut in found)

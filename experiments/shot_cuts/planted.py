@@ -1,4 +1,4 @@
-"""Footage whose cuts are known: generated heads that speak, gradients, noise."""
+"""Footage with known cuts: generated talking heads, gradients, noise."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SIDE, PEOPLE, LENGTH = 128, 8, 100
 
 Frames = list[np.ndarray]
 Planted = tuple[Frames, list[tuple[int, int]]]
-"""uint8 (H, W, 3) RGB, and the first and last frame in which each cut may lie."""
+"""Frames, uint8 (H, W, 3) RGB, and the first and last frame at which each cut may be found."""
 
 
 def heads() -> list[Frames]:
-    """A clip of each of some people, in rooms of their own."""
+    """A clip of each of several people, in different rooms."""
     return [
         list(make_clip(1, person, 0, LENGTH / 25, SIDE).frames)[:LENGTH] for person in range(PEOPLE)
     ]
@@ -36,7 +36,7 @@ def dissolve(a: Frames, b: Frames, frames: int) -> Planted:
 
 
 def fade(a: Frames, b: Frames) -> Planted:
-    """Through black, in ten frames to each side."""
+    """A fade through black, ten frames on either side."""
     out = [(a[30 + i] * (1 - i / 10)).astype(np.uint8) for i in range(10)]
     back = [(b[i] * (i / 10)).astype(np.uint8) for i in range(10)]
     return [*a[:30], *out, *back, *b[10:45]], [(30, 52)]
@@ -53,12 +53,12 @@ def two_apart(a: Frames, b: Frames, c: Frames) -> Planted:
 
 
 def mirrored(a: Frames) -> Planted:
-    """The other side of a dialogue: as light, as coloured, the other way round."""
+    """A cut to the mirrored view: the same brightness and colours."""
     return [*a[:40], *(f[:, ::-1] for f in a[40:80])], [(40, 40)]
 
 
 def closer(a: Frames) -> Planted:
-    """A jump to a closer picture of the same."""
+    """A cut to a closer view of the same person."""
     low, high = SIDE // 6, SIDE - SIDE // 6
     zoomed = [cv2.resize(f[low:high, low:high], (SIDE, SIDE)) for f in a[40:80]]
     return [*a[:40], *zoomed], [(40, 40)]
@@ -83,7 +83,7 @@ def flicker(a: Frames, rng: np.random.Generator) -> Planted:
 
 
 def panned(people: list[Frames], speed: float) -> Planted:
-    """A camera that moves over a row of people."""
+    """A camera panning over a row of people."""
     wide = np.hstack([one[0] for one in people])
     return [
         cv2.getRectSubPix(wide, (SIDE, SIDE), (SIDE / 2 + speed * i, SIDE / 2)) for i in range(80)
@@ -106,7 +106,7 @@ def zoomed(a: Frames) -> Planted:
 
 
 def passer_by(a: Frames, rng: np.random.Generator) -> Planted:
-    """Somebody dark goes through the picture in one second."""
+    """Somebody dark crosses the picture within a second."""
     coat = rng.integers(10, 60, 3)
     frames = []
     for i, f in enumerate(a[:80]):
@@ -124,7 +124,7 @@ def shaking(a: Frames, rng: np.random.Generator) -> Planted:
 
 
 def kinds(people: list[Frames], seed: int) -> dict[str, Planted]:
-    """One piece of footage of every kind."""
+    """One clip of every kind."""
     rng = np.random.default_rng(seed)
     a, b, c = (people[i] for i in rng.permutation(len(people))[:3])
     row = [people[i] for i in rng.permutation(len(people))]

@@ -1,8 +1,8 @@
-"""Planted swaps: people of a folder put in one another's place, and how many of these are seen.
+"""Planted swaps: one person is replaced by another of a folder; how many swaps are detected?
 
     python experiments/shot_cuts/swaps.py FOLDER --seconds 10
 
-FOLDER holds videos in which one face is seen throughout.
+FOLDER holds videos, each showing the same single face throughout.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lipsync.faces.identity import changes, describe
 from lipsync.faces.roll import SecondLook
 from lipsync.media import HeldFrames
 
-STRIDE, SIDE = 5, 3  # frames from look to look, and looks to each side of a planted swap
+STRIDE, SIDE = 5, 3  # frames between detections, and detections on either side of a swap
 
 
 def looks(path: Path, frames: int, detector: SecondLook) -> list[np.ndarray | None]:

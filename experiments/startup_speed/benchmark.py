@@ -1,6 +1,6 @@
-"""How long until a command has something to say? The least of several starts, files cached.
+"""How quickly does a command respond? The minimum over several starts, with files cached.
 
-Processor time, which other work on the machine changes little.
+Measures CPU time, which other load on the machine hardly changes.
 
 python experiments/startup_speed/benchmark.py [--runs 11] [--at another/checkout]
 """
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def timed(command: list[str], folder: str, environment: dict[str, str]) -> float:
-    """Seconds of processor time that a command takes."""
+    """CPU seconds of a command."""
     began = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,11 +1,11 @@
-"""How fast are random five-frame windows read from one format or another, and how large is it?
+"""How fast are random five-frame windows read from different formats, and how large are the files?
 
     python experiments/store_formats/compare.py FOOTAGE --sizes 96 256
 
-FOOTAGE is a folder of videos, ``<speaker>/<clip>.mp4``, with faces larger than the crops (a small
-face blown up compresses too well). It is prepared once a size; then every format holds the same
-pixels. One process, one thread, files in the page cache. HDF5 and LMDB need h5py and lmdb; without
-them their rows are left out.
+FOOTAGE is a folder of videos, ``<speaker>/<clip>.mp4``, with faces larger than the crops (upscaled
+faces would compress too well). It is prepared once per size, so every format stores the same
+pixels. One process and one thread read files that are in the page cache. HDF5 and LMDB need h5py
+and lmdb, and are skipped without them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from lipsync.data.store import open_clip
 from lipsync.media import VideoWriter
 from lipsync.windows import FPS
 
-T = 5  # frames of a window
-_QUALITY = 95  # of JPEGs
-_GOP = 10  # frames from one key frame of a video to the next
+T = 5  # frames per window
+_QUALITY = 95  # JPEG quality
+_GOP = 10  # frames between key frames
 
 
 def encode(frame: np.ndarray) -> bytes:
@@ -42,7 +42,7 @@ def decode(data: bytes) -> np.ndarray:
 
 
 class Format(ABC):
-    """The clips of a set in one format, under ``folder``."""
+    """The clips of a set, stored in one format under ``folder``."""
 
     name: str
 
@@ -57,7 +57,7 @@ class Format(ABC):
 
     @abstractmethod
     def window(self, clip: int, start: int) -> np.ndarray:
-        """uint8 (5, S, S, 3)."""
+        """Five frames, uint8 (5, S, S, 3)."""
 
     def size(self) -> int:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
@@ -168,7 +168,7 @@ FORMATS = (Raw, JpegFile, JpegFolder, Video, Hdf5, Lmdb)
 
 
 def rate(store: Format, clips: list[np.ndarray], seconds: float, rng: np.random.Generator) -> float:
-    """Windows a second."""
+    """Windows read per second."""
     begin, count = time.perf_counter(), 0
     while (passed := time.perf_counter() - begin) < seconds:
         clip = int(rng.integers(len(clips)))
@@ -178,7 +178,7 @@ def rate(store: Format, clips: list[np.ndarray], seconds: float, rng: np.random.
 
 
 def psnr(store: Format, clips: list[np.ndarray]) -> float:
-    """dB of all windows of every clip's beginning, middle and end; inf if nothing is lost."""
+    """PSNR in dB over windows at the beginning, middle and end of every clip; inf if lossless."""
     errors = []
     for i, faces in enumerate(clips):
         for start in (0, len(faces) // 2, len(faces) - T):
@@ -192,7 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("footage", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 256])
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each measurement")
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -212,7 +212,7 @@ def main() -> None:
                 except ImportError as error:
                     print(f"| {size} | {kind.name} | {error} | | | |")
             rates: dict[Format, list[float]] = {store: [] for store in stores}
-            for run in range(arguments.runs):  # in turns, so that a slow moment hits all
+            for run in range(arguments.runs):  # alternate, so other load slows all alike
                 for store in stores:
                     rng = np.random.default_rng(run)
                     rates[store].append(rate(store, clips, arguments.seconds, rng))

@@ -1,4 +1,4 @@
-"""Windows a second that WebDataset gives, beside ours, from the same shards.
+"""Windows per second from the same shards, read by WebDataset and by our reader.
 
     pip install --no-deps webdataset braceexpand
     python experiments/store_formats/libraries.py ROOT
@@ -24,7 +24,7 @@ T = 5
 
 
 def cut(ends: bytes, pictures: bytes, rng: np.random.Generator) -> np.ndarray:
-    """Five frames of a clip that is there whole."""
+    """Five frames of a clip that was read as a whole."""
     edges = np.concatenate([[0], np.load(io.BytesIO(ends))[:, 0]])
     first = int(rng.integers(len(edges) - T))
     parts = (np.frombuffer(pictures[a:b], np.uint8) for a, b in pairwise(edges[first:][: T + 1]))
@@ -56,7 +56,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     for read in (ours, webdataset):
         windows = read(args.root)
-        next(windows)  # what is filled first
+        next(windows)  # warm up: fill the buffers
         begin, count = time.process_time(), 0
         while (spent := time.process_time() - begin) < args.seconds:
             next(windows)

@@ -1,8 +1,8 @@
-"""Windows a second from shards beside folders, what a million clips cost, what JPEG costs.
+"""Shards compared with folders: windows per second, start-up with a million clips, cost of JPEG.
 
     python experiments/store_formats/shards.py ROOT --sizes 96 256
 
-``ROOT`` is a prepared set; its clips are brought to each size first. One process, one thread.
+``ROOT`` is a prepared set; its clips are resized to each size first. One process, one thread.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from lipsync.data.store import PreparedFolder, open_set, write_clip, write_split
 from lipsync.features import Mel
 from lipsync.windows import FPS
 
-T = 5  # frames of a window
+T = 5  # frames per window
 EXPERT, WINDOWS = Span(Mel(), T), 12
 
 
 def resized(root: Path, output: Path, size: int, clips: int) -> list[str]:
-    """Some clips of a set at another size; their keys."""
+    """Write some clips of a set at another size; returns their keys."""
     reader = open_set(root)
     keys = reader.keys("train")
     keys = keys[:: max(1, len(keys) // clips)][:clips]
@@ -51,7 +51,7 @@ def resized(root: Path, output: Path, size: int, clips: int) -> list[str]:
 
 
 def held(folder: Path) -> int:
-    """Bytes of a folder's files."""
+    """Total size of a folder's files in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -66,7 +66,7 @@ def drop_pages(folder: Path) -> None:
 
 
 def read_rate(reader: PreparedFolder | PreparedShards, keys: list[str], seconds: float) -> float:
-    """Five-frame windows a second of processor time, each of a random clip, opened for it."""
+    """Five-frame windows per second of CPU time, each from a random clip that is opened for it."""
     rng, count, begin = np.random.default_rng(0), 0, time.process_time()
     while (spent := time.process_time() - begin) < seconds:
         clip = reader.open(keys[int(rng.integers(len(keys)))])
@@ -79,7 +79,7 @@ def read_rate(reader: PreparedFolder | PreparedShards, keys: list[str], seconds:
 def sample_rate(
     reader: PreparedFolder | PreparedShards, size: int, windows: int, seconds: float
 ) -> float:
-    """The same of training samples of an expert: windows with their mel, ``windows`` a sample."""
+    """Windows per second of CPU time in an expert's samples, ``windows`` each, with their mel."""
     inputs = Inputs(
         size, reader.open(reader.keys("train")[0]).framing or "box", spans={"a": EXPERT}
     )
@@ -92,7 +92,7 @@ def sample_rate(
 
 
 def cold_rate(make: Callable, folder: Path, keys: list[str], count: int) -> float:
-    """Windows a second of wall time, each of a clip that is not in the page cache."""
+    """Windows per second of wall time, each from a clip that is not in the page cache."""
     reader, spent, rng = make(), 0.0, np.random.default_rng(1)
     for _ in range(count):
         drop_pages(folder)
@@ -110,7 +110,7 @@ def shown(values: list[float]) -> str:
 
 
 def compare_forms(root: Path, size: int, clips: int, seconds: float, runs: int, work: Path) -> None:
-    """Print the rows of a size."""
+    """Print the table rows for one size."""
     folder, shards, cache = (work / f"{name}-{size}" for name in ("folders", "shards", "cache"))
     keys = resized(root, folder, size, clips)
     convert(folder, shards, "shards", workers=0, progress=False)
@@ -125,9 +125,9 @@ def compare_forms(root: Path, size: int, clips: int, seconds: float, runs: int, 
     rates: dict[str, list[list[float]]] = {name: [[], [], [], []] for name in forms}
     for name, (make, where) in forms.items():
         for key in keys:
-            make().open(key).read([0])  # fills the cache
+            make().open(key).read([0])  # fill the page cache
         rates[name][3].append(held(where) / hours / 1e9)
-    for _ in range(runs):  # in turns, so that a slow moment hits all
+    for _ in range(runs):  # alternate, so other load slows all alike
         for name, (make, where) in forms.items():
             reader = make()
             rates[name][0].append(read_rate(reader, keys, seconds))
@@ -139,7 +139,7 @@ def compare_forms(root: Path, size: int, clips: int, seconds: float, runs: int, 
 
 
 def compare_qualities(root: Path, sizes: list[int], clips: int, work: Path) -> None:
-    """Print PSNR, room and time to decode of each quality of JPEG."""
+    """Print PSNR, disk space and decoding time for each JPEG quality."""
     for size in sizes:
         reader = PreparedFolder(work / f"folders-{size}")
         faces = np.concatenate([reader.open(key).faces[::15] for key in reader.keys("train")])
@@ -158,9 +158,10 @@ def compare_qualities(root: Path, sizes: list[int], clips: int, work: Path) -> N
 
 
 def start(clips: int, shards: Path, work: Path) -> None:
-    """Print how long a training takes to start where the index has so many clips.
+    """Print how long training takes to start with an index of so many clips.
 
-    The first clip is a real one; the numbers of all others are random, as those of real sets are.
+    The entries are those of real clips, but all except the first have random sizes and checksums,
+    so that the index compresses no better than a real one.
     """
     one, rng = open_set(shards).index, np.random.default_rng(0)
     keys = [f"speaker{i % 5000:04d}/video{i // 40:06d}-{i:07d}" for i in range(clips)]
@@ -201,9 +202,11 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 256])
     parser.add_argument("--clips", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each measurement")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--million", type=int, default=1_000_000, help="of a simulated index")
+    parser.add_argument(
+        "--million", type=int, default=1_000_000, help="clips in the simulated index"
+    )
     args = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(dir=args.root.parent) as folder:

@@ -1,11 +1,12 @@
-"""How fast is a training step of generator + discriminator + expert, and what makes it so?
+"""How fast is a training step of generator, discriminator and expert, and what makes it so?
 
     python experiments/training_speed/benchmark.py            # published sizes
     python experiments/training_speed/benchmark.py --small    # those of size=small
 
-The step is that of :class:`lipsync.training.GeneratorTraining`, 4 windows of 5 frames. Plain is
-float32 in PyTorch's own memory layout; ours is channels-last, and bfloat16 autocast where the
-processor has it. The forms take turns, so that a busy machine slows all alike.
+The step is that of :class:`lipsync.training.GeneratorTraining`, with 4 windows of 5 frames. The
+plain form computes in float32 in PyTorch's default memory layout; ours is channels-last, and uses
+bfloat16 autocast if the processor supports it. Forms alternate, so that other load on the machine
+slows all of them alike.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SIZES = {  # width and depth of generator and expert, width of the discriminator
 
 
 class PlainTraining(GeneratorTraining):
-    """The same training, all of it in PyTorch's own memory layout."""
+    """The same training in PyTorch's default memory layout."""
 
     def __init__(self, *networks, **options) -> None:
         super().__init__(*networks, **options)
@@ -46,7 +47,7 @@ class PlainTraining(GeneratorTraining):
 
 
 class Step:
-    """One form of the step; call it with a batch to take one. Returns the generator's loss."""
+    """One form of the training step; called with a batch, it returns the generator's loss."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class Step:
 
 
 def noise(windows: int) -> training_step.Step:
-    """Windows of five frames as the step takes them."""
+    """Random windows of five frames, as input for the step."""
     torch.manual_seed(0)
     target, reference = (torch.rand(windows, frames, 3, 96, 96) for frames in (5, 1))
     sound, spans = torch.randn(windows, 5, 1, 80, 16), {"sync": torch.randn(windows, 1, 80, 16)}
@@ -107,7 +108,7 @@ def noise(windows: int) -> training_step.Step:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="the networks of size=small")
+    parser.add_argument("--small", action="store_true", help="use the networks of size=small")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
@@ -123,7 +124,7 @@ def main() -> None:
         del forms["channels-last bfloat16"]
     seconds: dict[str, list[float]] = {name: [] for name in forms}
     batch = noise(4)
-    first = {name: step(batch) for name, step in forms.items()}  # also warms them up
+    first = {name: step(batch) for name, step in forms.items()}  # also warms up
     for _ in range(options.runs):
         for name, step in forms.items():
             start = time.perf_counter()

@@ -1,12 +1,12 @@
-"""How fast is training with its loader, beside the plain form? On a GPU where there is one.
+"""How fast is training with its loader, compared with the plain form? On a GPU if there is one.
 
     python -m experiments.training_speed.loop             # published sizes
     python -m experiments.training_speed.loop --small
 
-Clips of three seconds are made first. Ours is the data module's loader, channels-last networks and
-bfloat16; plain is float32 in PyTorch's own layout, fed by the usual loader, which lists and decodes
-JPEGs and computes a clip's whole mel spectrogram for every item. Both have as many loader
-processes. They take turns, a round each.
+Clips of three seconds are generated first. Ours is the data module's loader with channels-last
+networks and bfloat16. Plain is float32 in PyTorch's default layout, with the usual loader, which
+lists and decodes JPEGs and computes a clip's whole mel spectrogram for every item. Both have the
+same number of loader processes, and alternate in rounds.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from lipsync.data.store import PreparedFolder, read_split
 from lipsync.training import GeneratorTraining
 from lipsync.training.settings import resolve_precision
 
-CLIPS, FRAMES, SIZE = 40, 75, 96  # that are drawn from; of each; pixels
+CLIPS, FRAMES, SIZE = 40, 75, 96  # clips in the set, frames per clip, pixels
 
 
 def naive_item(folders: list[Path]) -> dict[str, Any]:
-    """One generator sample in the published layout, made from scratch."""
+    """One generator sample, computed from scratch from the published layout."""
     folder = random.choice(folders)
     names = list(folder.glob("*.jpg"))
     start, other = (random.randrange(1, len(names) - 5) for _ in range(2))
@@ -62,7 +62,7 @@ def naive_item(folders: list[Path]) -> dict[str, Any]:
 
 
 class NaiveItems(IterableDataset):
-    """Generator samples made from scratch, without end."""
+    """An endless stream of generator samples computed from scratch."""
 
     def __init__(self, folders: list[Path]) -> None:
         self.folders = folders
@@ -75,7 +75,7 @@ class NaiveItems(IterableDataset):
 
 
 class Form:
-    """A way to train: a step and the loader that feeds it."""
+    """A training step, and the loader that feeds it."""
 
     def __init__(self, step: Step, loader: DataLoader) -> None:
         self.step, self.batches = step, iter(loader)
@@ -83,7 +83,7 @@ class Form:
         self.waits: list[float] = []
 
     def train(self, steps: int) -> float:
-        """Take steps; returns samples a second, and keeps the share of the time spent waiting."""
+        """Take steps; returns samples per second, and stores the share of time spent waiting."""
         device, waited = self.step.device, 0.0
         begin = time.perf_counter()
         for _ in range(steps):
@@ -129,10 +129,10 @@ def plain(folders: list[Path], small: bool, batch: int, workers: int, device: st
 def main() -> None:
     gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="the networks of size=small")
+    parser.add_argument("--small", action="store_true", help="use the networks of size=small")
     parser.add_argument("--batch", type=int, default=64 if gpu else 4, help="windows of 5 frames")
     parser.add_argument("--workers", type=int, default=8 if gpu else 1)
-    parser.add_argument("--steps", type=int, default=20 if gpu else 4, help="of a round")
+    parser.add_argument("--steps", type=int, default=20 if gpu else 4, help="steps per round")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     device = "cuda" if gpu else "cpu"
@@ -148,7 +148,7 @@ def main() -> None:
             "ours": ours(root, *settings),
         }
         memory = {}
-        for name, form in forms.items():  # the first steps are not counted
+        for name, form in forms.items():  # warm up
             if gpu:
                 torch.cuda.reset_peak_memory_stats()
             form.train(2)

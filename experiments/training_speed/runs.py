@@ -1,10 +1,10 @@
-"""What real runs say of their own speed: waiting for data, and two processes against one.
+"""The speed that real runs log: waiting for data, and two processes compared with one.
 
     python experiments/training_speed/runs.py waiting data/grid
     python experiments/training_speed/runs.py scaling data/grid
     python experiments/training_speed/runs.py gpu data/grid          # published sizes, one GPU
 
-Short runs of ``train.py``; the numbers are those that every run logs,
+These are short runs of ``train.py``. The numbers are those that every run logs,
 ``train/samples_per_second`` and ``train/waiting_for_data``, after the first hundred batches.
 """
 
@@ -29,7 +29,7 @@ SMALL = {
 
 
 def measure(root: Path, batches: int, *options: str) -> dict[str, float]:
-    """Medians of what a run of so many batches logs."""
+    """Medians of the values logged by a run of so many batches."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(sys.executable, str(REPOSITORY / "train.py")),
@@ -44,7 +44,7 @@ def measure(root: Path, batches: int, *options: str) -> dict[str, float]:
         subprocess.run(command, check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
         with (Path(folder) / "csv" / "version_0" / "metrics.csv").open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row.get(LOGGED[0])]
-    rows = rows[2:] or rows[-1:]  # the first hundred batches fill caches
+    rows = rows[2:] or rows[-1:]  # skip the first hundred batches, which fill caches
     return {name: statistics.median(float(row[name]) for row in rows) for name in LOGGED}
 
 
@@ -80,7 +80,7 @@ def main() -> None:
     questions = {function.__name__: function for function in (waiting, scaling, gpu)}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("question", choices=questions)
-    parser.add_argument("root", type=Path, help="GRID, prepared")
+    parser.add_argument("root", type=Path, help="prepared GRID")
     parser.add_argument("--batches", type=int, default=250)
     args = parser.parse_args()
     questions[args.question](args.root, args.batches)

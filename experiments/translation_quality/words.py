@@ -10,14 +10,14 @@ _GRID = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
-    None,  # a letter of the alphabet
+    None,  # any letter
     dict(zip("z123456789", _DIGITS, strict=True)),
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )  # fmt: skip
 
 
 def grid_sentence(name: str) -> str:
-    """``bbaf2n`` is "bin blue at f two now"."""
+    """The sentence of a clip's name: ``bbaf2n`` is "bin blue at f two now"."""
     return " ".join(
         letter if table is None else table[letter]
         for letter, table in zip(name, _GRID, strict=True)
@@ -25,13 +25,13 @@ def grid_sentence(name: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Lower case, without marks; digits as words, "F2" as two of them."""
+    """Words in lower case, without punctuation; digits become words, and "F2" two words."""
     text = re.sub(r"(\d)", lambda found: f" {_DIGITS[int(found[0])]} ", text.lower())
     return re.sub(r"[^\w\s']", " ", text).replace("'", "").split()
 
 
 def errors(reference: str, heard: str) -> tuple[int, int]:
-    """Words to change, add or drop, and the words of the reference."""
+    """Number of wrong, missing and extra words, and number of words in the reference."""
     a, b = words(reference), words(heard)
     row = list(range(len(b) + 1))
     for i, word in enumerate(a, start=1):
@@ -42,6 +42,6 @@ def errors(reference: str, heard: str) -> tuple[int, int]:
 
 
 def rate(pairs: Iterable[tuple[str, str]]) -> float:
-    """Word error rate over (reference, heard) together."""
+    """Word error rate over all (reference, heard) pairs together."""
     counts = [errors(*pair) for pair in pairs]
     return sum(wrong for wrong, _ in counts) / max(1, sum(of for _, of in counts))

@@ -1,4 +1,4 @@
-"""How many words the offline engines lose: recognition, and synthesised speech recognised again.
+"""How many words do the offline engines lose, in recognition and in synthetic speech?
 
 python experiments/translation_quality/words_heard.py --data DATA --count 10
 """
@@ -22,7 +22,7 @@ from lipsync.translation.stretch import stretch
 
 
 def main() -> None:
-    """Print one table a question, and the whole as JSON where asked."""
+    """Print the results, also as JSON if requested."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=10, help="GRID clips per speaker")
@@ -58,7 +58,7 @@ def main() -> None:
                 heard = hear(librosa.resample(faster, orig_sr=rate_of, target_sr=RATE))
                 pairs.append((sentence, heard))
             results[f"round trip: {name}, {speed} times as fast"] = rate(pairs)
-        if name == "hibari":  # another way to change the speed
+        if name == "hibari":  # for comparison: a phase vocoder
             pairs = []
             for sentence, (wave, rate_of) in zip(sentences, spoken, strict=True):
                 faster = librosa.effects.time_stretch(wave, rate=1.4)

@@ -1,10 +1,10 @@
-"""How long does each stage take, and how much memory do they need together?
+"""How long does each stage of a translation take, and how much memory is needed?
 
     python experiments/translation_speed/benchmark.py --video talk.mp4 --to es
 
-Every run is a command of its own in an empty work folder, so that imports and the loading of models
-count. Prints the median seconds of each stage and of the whole, those of all cores together (which
-a busy machine changes little), and the peak of memory.
+Every run is a new command with an empty work folder, so imports and loading of models are included.
+Prints the median seconds of each stage and of the whole run, its CPU seconds (which other load on
+the machine hardly changes), and the peak memory.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from lipsync.media import VideoWriter, probe, read_audio, read_frames, resample_
 
 
 def main() -> None:
-    """Time the command on one video."""
+    """Time the command on one video, several times."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--to", default="es")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of the video")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="length of the video in seconds"
+    )
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("more", nargs="*", help="further options of lipsync translate, after --")
     options = parser.parse_args()
@@ -47,11 +49,11 @@ def main() -> None:
 
 
 def of_length(source: Path, target: Path, seconds: float) -> Path:
-    """The video, cut or begun again to last ``seconds``."""
+    """The video, cut or repeated to last ``seconds``."""
     info, wave = probe(source), read_audio(source, 16_000)
     frames = list(resample_frames(read_frames(source), info.fps))
     count = round(seconds * info.fps)
-    samples = round(len(frames) / info.fps * 16_000)  # of one round, picture and sound alike
+    samples = round(len(frames) / info.fps * 16_000)  # per repetition, in picture and sound
     round_of_sound = np.pad(wave[:samples], (0, max(0, samples - len(wave))))
     sound = np.resize(round_of_sound, round(seconds * 16_000))
     with VideoWriter(target, info.fps, (info.width, info.height), audio=sound) as writer:
@@ -61,7 +63,7 @@ def of_length(source: Path, target: Path, seconds: float) -> Path:
 
 
 def one_run(video: Path, folder: Path, to: str, more: list[str]) -> dict:
-    """Seconds of each stage, of the whole and of the processor; the peak of memory in bytes."""
+    """Seconds of each stage and of the whole run, CPU seconds, and peak memory in bytes."""
     folder.mkdir()
     command = [sys.executable, "-m", "lipsync", "translate", str(video), "--to", to]
     command += ["-o", str(folder / "out.mp4"), "--json", *more]

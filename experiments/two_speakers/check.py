@@ -1,9 +1,10 @@
-"""A translation of :mod:`film` against what is known of it, and frames of it to be looked at.
+"""Compare a translation of the film made by :mod:`film` with what is known about it.
 
     python experiments/two_speakers/check.py film.mp4 film-es.mp4 -o sheet.png
 
-Of every line: whether its speaker and face were found right, when it is spoken, and how much the
-lower face of each head changes while it is said; the pitch of each speaker before and after.
+Prints, for each line, whether its speaker and face were found correctly, when it is spoken, and how
+much the lower face of each head changes meanwhile; and the pitch of each speaker before and after.
+Also writes a contact sheet for inspection.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from lipsync.media import read_audio, read_frames
 from lipsync.voice.pitch import SAMPLE_RATE, track_pitch
 
 FPS, COLUMNS = 25, 12
-LOWER = slice(150, 270)  # rows of GRID's pictures with the lower half of a face
-ACROSS = slice(90, 270)  # columns, from the left of a head
+LOWER = slice(150, 270)  # rows of the lower half of a face in GRID's pictures
+ACROSS = slice(90, 270)  # columns, from the left edge of a head's picture
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("film", type=Path)
     parser.add_argument("dubbed", type=Path)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the sheet")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="contact sheet")
     args = parser.parse_args()
     truth = json.loads(args.film.with_suffix(".json").read_text())
     work = args.dubbed.with_suffix(".work")
@@ -78,14 +79,14 @@ def _change(old: np.ndarray, new: np.ndarray, left: int) -> float:
 
 
 def _pitch(wave: np.ndarray, spans: list[tuple[float, float]]) -> float:
-    """Median over the voiced moments of some spans."""
+    """Median pitch over the voiced parts of some spans, in Hz."""
     parts = [wave[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in spans]
     pitch = np.concatenate([track_pitch(part) for part in parts if len(part)])
     return float(np.median(pitch[pitch > 0]))
 
 
 def _sheet(pairs: list[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
-    """Frames of the film above those of the dub, evenly spaced, in three rows of pairs."""
+    """Evenly spaced frames of the film above those of the dub, in three rows of pairs."""
     numbers = np.linspace(10, len(pairs) - 10, 3 * COLUMNS // 2).astype(int)
     columns = [np.concatenate(pairs[k], axis=0) for k in numbers]
     edges = range(0, len(columns) + 1, COLUMNS // 2)

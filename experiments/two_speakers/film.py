@@ -1,10 +1,10 @@
-"""A conversation of two people and a voice that is not seen, put together from clips of GRID.
+"""Put together a film of two people and a voice off screen from clips of GRID.
 
     python experiments/two_speakers/film.py data/grid film.mp4
 
-Two heads side by side, of whom one speaks at a time while the other listens (the first frames of
-its next clip, there and back); in between somebody speaks whom nobody sees. ``film.json`` says who
-speaks when; ``film.en.srt`` what.
+The film shows two heads side by side. While one speaks, the other listens (the first frames of its
+next clip, played back and forth); in between, somebody off screen speaks. ``film.json`` records who
+speaks when, ``film.en.srt`` what they say.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ sys.path.append(str(Path(__file__).parents[1] / "translation_quality"))
 from words import grid_sentence
 
 RATE, FPS = 16_000, 25
-LISTENS = 8  # frames at the start of a clip of GRID in which nobody speaks
-TURNS = (  # the left head, the right one, or the voice, and a clip
+LISTENS = 8  # silent frames at the start of GRID's clips
+TURNS = (  # who speaks (left head, right head, or voice off screen), and the clip
     ("left", "s1/bbaf2n"),
     ("right", "s4/bbaf1p"),
     ("left", "s1/lriq7s"),
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _listening(side: str, number: int, clips: dict[str, list[np.ndarray]]) -> list[np.ndarray]:
-    """The first frames of the next clip of a head, or its last one, there and back."""
+    """The first frames of a head's next clip (or else its last one), back and forth."""
     own = [k for k, (who, _) in enumerate(TURNS) if who == side]
     following = next((k for k in own if k > number), own[-1])
     frames = clips[TURNS[following][1]][:LISTENS]

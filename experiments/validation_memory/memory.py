@@ -3,9 +3,9 @@
     python experiments/validation_memory/memory.py
     python experiments/validation_memory/memory.py --size published --minutes 10
 
-Each case is a process of its own, of which the system says how much memory it ever held: a training
-of one batch (of a clip of two seconds) with a validation on the long clip, and the scores of
-``lipsync.evaluation`` with an untrained network of the same size. Faces are noise, 96 px.
+Each case runs in its own process, whose peak memory the operating system reports: training for one
+batch (on a clip of two seconds) with validation on the long clip, and scoring with
+``lipsync.evaluation``, with an untrained network of the same size. Faces are noise at 96 px.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCORES = ("evaluate_expert", "score")
 
 
 def write_set(root: Path, minutes: float) -> None:
-    """A short clip to train on and a long one to validate on."""
+    """Write a short clip to train on, and a long one to validate on."""
     rng = np.random.default_rng(0)
     for key, split, seconds in (("short/a", "train", 2), ("long/a", "val", round(60 * minutes))):
         faces = np.lib.format.open_memmap(
@@ -51,7 +51,7 @@ def write_set(root: Path, minutes: float) -> None:
 
 
 def training(root: Path, options: list[str]) -> list[str]:
-    """The command of a training of one batch."""
+    """The command that trains for one batch."""
     return [
         sys.executable, str(REPOSITORY / "train.py"), *options, "data=folder", f"data.root={root}",
         f"hydra.run.dir={root / 'run'}", "data.workers=0", "data.batch_size=1",
@@ -60,11 +60,11 @@ def training(root: Path, options: list[str]) -> list[str]:
 
 
 def scored(root: Path, options: list[str], way: str) -> None:
-    """In a process of its own: score the long clip in one way with an untrained network."""
+    """Score the long clip in one way with an untrained network; run in its own process."""
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base=None):
         network = compose("train", [*options, f"data.root={root}"]).model.expert
     judge = Judge(instantiate(network, _convert_="all").eval())
-    judge.network = folded(judge.model)  # as a judge that is named comes
+    judge.network = folded(judge.model)  # as for a judge that is loaded by name
     if way == "evaluate_expert":
         evaluate_expert(judge, root, ["long/a"])
     else:
@@ -73,7 +73,7 @@ def scored(root: Path, options: list[str], way: str) -> None:
 
 
 def peak(command: list[str]) -> tuple[float, float]:
-    """MB that a command held at most, and the seconds it took."""
+    """Peak memory of a command in MB, and its duration in seconds."""
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY)
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--size", default="small", help="small or published")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument(
-        "--one", nargs=3, metavar=("ROOT", "NETWORK", "WAY"), help="run a single case"
+        "--one", nargs=3, metavar=("ROOT", "NETWORK", "WAY"), help="run only this case"
     )
     parser.add_argument("--write", metavar="ROOT", help="only write the set")
     args = parser.parse_args()
@@ -103,7 +103,7 @@ def main() -> None:
         return
     print("| network | what | peak, MB | seconds |\n| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
-        # Not here: what this process holds counts for those that it starts.
+        # In another process: memory of this one would count for the processes that it starts.
         peak([sys.executable, __file__, "--minutes", str(args.minutes), "--write", folder])
         for network, options in NETWORKS.items():
             cases = {"validation": training(Path(folder), [*options, *size])}

@@ -1,4 +1,4 @@
-"""How long do a training step of voice conversion, and conversion itself, take?
+"""How long does a training step of voice conversion take, and conversion itself?
 
     python experiments/voice_conversion/benchmark.py             # the default size, two threads
     python experiments/voice_conversion/benchmark.py --width 1   # as published
@@ -28,7 +28,7 @@ RATE = 16_000
 
 
 class Step(VoiceTraining):
-    """The module's own training step, without a trainer around it."""
+    """The module's own training step, without a trainer."""
 
     def __init__(self, width: float) -> None:
         super().__init__(
@@ -55,7 +55,7 @@ class Step(VoiceTraining):
 
 
 class _Toggled:
-    """Gradients for the parameters of one optimiser only, as Lightning sees to it."""
+    """Enables gradients for the parameters of one optimiser only, as Lightning does."""
 
     def __init__(self, module: Step, optimizer: torch.optim.Optimizer) -> None:
         own = {p for group in optimizer.param_groups for p in group["params"]}
@@ -75,7 +75,7 @@ def _trains(part: torch.nn.Module) -> bool:
 
 
 def speech(seconds: float, path: str | None) -> np.ndarray:
-    """That of a file, over and over, or a voice of pulses."""
+    """Speech from a file, repeated, or else a synthetic voice of pulses."""
     count = round(seconds * RATE)
     if path is not None:
         return np.resize(read_audio(path, RATE), count)
@@ -96,10 +96,12 @@ def seconds_of(work: Callable[[], object], runs: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--width", type=float, default=0.125, help="of the networks")
+    parser.add_argument("--width", type=float, default=0.125, help="width of the networks")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
-    parser.add_argument("--seconds", type=float, default=10.0, help="of speech to convert")
-    parser.add_argument("--speech", help="a recording to convert, in place of pulses")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="length of the speech to convert"
+    )
+    parser.add_argument("--speech", help="recording to convert instead of pulses")
     parser.add_argument("--runs", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

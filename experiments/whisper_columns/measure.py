@@ -1,4 +1,4 @@
-"""What Whisper's columns say, and how much they depend on where a sound is cut into chunks.
+"""What do Whisper's columns tell, and how much do they depend on where the sound is cut?
 
 python experiments/whisper_columns/measure.py SPEECH... --seconds 30 10 6 4 2
 """
@@ -18,7 +18,7 @@ SHIFT, CLIP = 7, 3  # seconds
 
 
 def apart(a: np.ndarray, b: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Differences of columns, in deviations of their bands."""
+    """Root mean square difference of each pair of columns, in standard deviations of each band."""
     return np.sqrt(np.square((a - b) / deviation).mean(axis=0))
 
 
@@ -64,8 +64,8 @@ def words_told_apart(feature: Feature, wave: np.ndarray, words: list) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("speech", nargs="+", help="sounds or videos, in English")
-    parser.add_argument("--seconds", nargs="+", type=int, default=[30], help="lengths of chunks")
+    parser.add_argument("speech", nargs="+", help="sound or video files, in English")
+    parser.add_argument("--seconds", nargs="+", type=int, default=[30], help="chunk lengths")
     options = parser.parse_args()
     wave = np.concatenate([read_audio(path, SAMPLE_RATE) for path in options.speech])
     print(f"{len(wave) / SAMPLE_RATE:.0f} s")

@@ -1,4 +1,4 @@
-"""Is a face worth more over what it says than over what others say?
+"""Can the judge tell whether a visible face is the one speaking?
 
 python experiments/who_speaks/seen.py data/grid/s*/*a.mp4
 """
@@ -22,11 +22,11 @@ ABSENT = -100.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("clips", nargs="+", type=Path, help="videos that show one person speaking")
+    parser.add_argument("clips", nargs="+", type=Path, help="videos of one person speaking")
     parser.add_argument("--others", type=int, default=4, help="sounds of other clips per face")
     options = parser.parse_args()
     detector, rng = get_detector("centerface"), random.Random(0)
-    rows: list[tuple[float, float, bool]] = []  # seconds, worth, own
+    rows: list[tuple[float, float, bool]] = []  # seconds in view, score, own sound
     for clip in options.clips:
         others = [one for one in options.clips if one.parent != clip.parent]
         source, known = open_source(clip), None
