@@ -120,7 +120,7 @@ def dollars(case: Case, result: Result, workers: int, prices: dict[str, float]) 
         "GPUs": case.hours * case.gpu * prices["gpu_hour"],
         "requests": reads / 1e3 * prices["thousand_reads"]
         + (writes + lists) / 1e3 * prices["thousand_writes"],
-        "storage, a month": case.hours * prices["gigabytes_an_hour"] * prices["gigabyte_month"],
+        "storage, per month": case.hours * prices["gigabytes_an_hour"] * prices["gigabyte_month"],
     }
 
 

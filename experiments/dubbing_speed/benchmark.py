@@ -117,7 +117,7 @@ def speed(options: argparse.Namespace, folder: Path) -> None:
         f"\nstreaming {fps['streaming']:.1f}, plain {fps['plain']:.1f} frames/s: "
         f"{fps['streaming'] / fps['plain']:.1f} times; {torch.get_num_threads()} threads"
     )
-    print(f"\n| stage | {' | '.join(f'{form}, ms a frame' for form in ms)} |")
+    print(f"\n| stage | {' | '.join(f'{form}, ms per frame' for form in ms)} |")
     print("| --- | ---: | ---: |")
     for stage in ms["plain"]:
         cells = [f"{ms[form][stage]:.1f}" if stage in ms[form] else "-" for form in ms]

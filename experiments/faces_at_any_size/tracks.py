@@ -24,7 +24,7 @@ def paths(kind: str, rng: np.random.Generator) -> np.ndarray:
     start = np.array([[300.0, 300.0], [900.0, 300.0]]) + rng.normal(0, 20, (2, 2))
     if kind == "still":
         return np.stack([np.repeat(one[None], FRAMES, 0) for one in start])
-    if kind == "13 px a frame":
+    if kind == "13 px per frame":
         return np.stack([start[0] - [0, 200] + t * [13, 0], start[1] + [0, 200] - t * [13, 0]])
     if kind == "crossing at 6 px":
         return np.stack([start[0] + t * [6, 0], start[1] + [0, 40] - t * [6, 0]])
@@ -66,7 +66,7 @@ def main() -> None:
     print(f"{'':24}{'last box':>22}{'with motion':>22}")
     print(f"{'':24}" + f"{'breaks':>11}{'changes':>11}" * 2)
     for kind in (
-        "still", "13 px a frame", "crossing at 6 px", "swaying", "swaying side by side",
+        "still", "13 px per frame", "crossing at 6 px", "swaying", "swaying side by side",
     ):  # fmt: skip
         cells = []
         for moving in (False, True):

@@ -92,7 +92,7 @@ def main() -> None:
     for model, found in errors.items():
         share = np.mean(detail[model]) / np.mean(detail["real"])
         loss = -10 * np.log10(np.mean(found))
-        print(f"{model}: {loss:.2f} dB on the painted rows, detail {share:.2f} of the real")
+        print(f"{model}: {loss:.2f} dB in the generated rows, detail {share:.2f} relative to real")
 
 
 if __name__ == "__main__":

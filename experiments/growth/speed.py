@@ -21,8 +21,8 @@ from lipsync.models.inference import fastest_dtype, optimise
 SIZES = {
     "128": (128, []),
     "192": (192, [128]),
-    "256, by way of 192": (256, [128, 192]),
-    "256, at once": (256, [128]),
+    "256, in two steps": (256, [128, 192]),
+    "256, in one step": (256, [128]),
 }
 
 

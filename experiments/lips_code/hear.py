@@ -73,7 +73,7 @@ def main() -> None:
 def tell(name: str, encoder: nn.Module, feature: Feature, clips: list[dict]) -> None:
     r, spread, error = np.mean([heard(encoder, feature, clip) for clip in clips], axis=0)
     print(
-        f"{name:14} {len(clips):3} clips  r {r:.3f}  deviation {spread:.2f} of the true one  "
+        f"{name:14} {len(clips):3} clips  r {r:.3f}  deviation {spread:.2f} relative to true  "
         f"error {error:.3f}",
         flush=True,
     )

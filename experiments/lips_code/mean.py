@@ -22,7 +22,7 @@ def main() -> None:
     networks = [load_model(model) for model in args.models]
     first, states = networks[0], [network.state_dict() for network in networks]
     if any(network.config != first.config for network in networks):
-        parser.error("the networks differ in their sizes or in what they see and hear")
+        parser.error("the networks differ in size or in their inputs")
     mean = {
         name: torch.stack([state[name] for state in states]).mean(dim=0)
         if value.is_floating_point()

@@ -26,14 +26,14 @@ from lipsync.windows import lower_half
 
 FRAMES = range(5, 45)
 COLUMNS = {
-    "asked": "r of the code that is read with that of the other clip, which was asked for",
-    "own": "r of the same with that of the face's own mouth",
-    "still": "deviation of the code that is read under silence, as a share of the true one's",
-    "motion": "motion of the lower half under silence, as a share of the true one's",
+    "asked": "code read from the result, r with the requested code",
+    "own": "the same, r with the code of the face's own mouth",
+    "still": "variation of the code under silence, relative to real",
+    "motion": "motion of the lower half under silence, relative to real",
     "true": "PSNR of the lower half from the true code, dB",
-    "heard": "the same from what is heard",
-    "hears": "r of what is heard with the true code",
-    "sharp": "steps between rows at the mouth, as a share of the true picture's",
+    "heard": "the same from sound, dB",
+    "hears": "code predicted from sound, r with the true code",
+    "sharp": "steps between rows at the mouth, relative to real",
 }
 
 

@@ -97,7 +97,7 @@ VIDEOS: dict[str, tuple[str, Recipe]] = {
     "PNG in MOV": (".mov", Recipe("png", "rgb24", "pcm_s16le")),
     "QuickTime RLE": (".mov", Recipe("qtrle", "rgb24", "pcm_s16le")),
     # rates
-    "12 a second": (".mp4", Recipe(rate=12)),
+    "12 fps": (".mp4", Recipe(rate=12)),
     "23.976": (".mp4", Recipe(rate=Fraction(24000, 1001))),
     "29.97": (".mp4", Recipe(rate=Fraction(30000, 1001))),
     "50": (".mp4", Recipe(rate=50)),
@@ -146,7 +146,7 @@ VIDEOS: dict[str, tuple[str, Recipe]] = {
     "96 kHz": (".mkv", Recipe(sound="flac", sample_rate=96_000)),
     "40 dB too quiet": (".mp4", Recipe(wave=lambda wave: 0.01 * wave)),
     # streams
-    "a cover picture": (".mp4", Recipe(more="cover")),
+    "cover art": (".mp4", Recipe(more="cover")),
     "two videos, the second default": (".mkv", Recipe(more="video")),
     "two sounds, the second default": (".mkv", Recipe(more="audio")),
 }  # fmt: skip

@@ -60,7 +60,7 @@ def main() -> None:
                     ]
                 )
         shares = ", ".join(f"{share:.1%}" for share in np.mean(right, axis=0))
-        print(f"{name}: {len(right)} windows; cosine in place, confidence, cosine at lag: {shares}")
+        print(f"{name}: {len(right)} windows; cosine at lag 0, confidence, cosine at lag: {shares}")
 
 
 def at_lags(face: Tensor, sound: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ def main() -> None:
             code, lines = train(output, *options)
             kept = sorted(path.name for path in output.glob("checkpoints/*"))
             print(f"{name}: exit code {code}, checkpoints {', '.join(kept) or 'none'}")
-            for line in lines or ["(nothing to say)"]:
+            for line in lines or ["(no output)"]:
                 print(f"    {line}")
 
 

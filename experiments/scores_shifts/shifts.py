@@ -113,7 +113,7 @@ def steps(found: dict[str, dict]) -> str:
             sides = [{k: c[name] for k, c in found[way].items()} for way in (before, after)]
             gap = compare_paired(*sides)
             n = gap.difference.n
-            cells.append(gap.difference.text() + ("" if gap.clear else " (not told apart)"))
+            cells.append(gap.difference.text() + ("" if gap.clear else " (not significant)"))
         lines.append(f"| {before} → {after} | {n} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -44,8 +44,8 @@ def main() -> None:
         ]
     for stage in runs[0]["seconds"]:
         print(f"{stage:<28} {statistics.median(run['seconds'][stage] for run in runs):7.1f} s")
-    print(f"{'processor, all cores':<28} {statistics.median(run['cpu'] for run in runs):7.1f} s")
-    print(f"{'peak of memory':<28} {max(run['memory'] for run in runs) / 1024**3:7.2f} GB")
+    print(f"{'CPU time, all cores':<28} {statistics.median(run['cpu'] for run in runs):7.1f} s")
+    print(f"{'peak memory':<28} {max(run['memory'] for run in runs) / 1024**3:7.2f} GB")
 
 
 def of_length(source: Path, target: Path, seconds: float) -> Path:

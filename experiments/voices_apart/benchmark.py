@@ -127,14 +127,14 @@ def main() -> None:
             found = find()
             work[name] = work.get(name, 0.0) + time.process_time() - begun
             errors.setdefault(name, []).append(wrong([who for who, _ in lines], found))
-    print(f"{len(people)} people, {len(casts)} dialogues of {count}, {LINES} lines each person,")
+    print(f"{len(people)} people, {len(casts)} dialogues of {count}, {LINES} lines per person,")
     print(f"{heard / len(casts) / count / LINES:.1f} s a line with its pause")
     for name, values in errors.items():
         drawn = rng.choice(values, (5000, len(values))).mean(axis=1)
         low, high = 100 * np.quantile(drawn, (0.025, 0.975))
         print(
             f"{name:18} wrong {100 * np.mean(values):5.1f} % ({low:.1f}-{high:.1f}), "
-            f"without error {sum(v < 1e-9 for v in values)} of {len(values)}, "
+            f"error-free {sum(v < 1e-9 for v in values)} of {len(values)}, "
             f"{1000 * work[name] / heard:.0f} ms of a core for a second"
         )
 
