@@ -72,10 +72,10 @@ def _form(config: DictConfig, output: str) -> str:
     source = "" if OmegaConf.is_missing(config, "source") else str(config.source)
     form = config.form or ("shards" if is_url(output) or is_url(source) else "folders")
     if form not in FORMS:
-        raise ConfigError(f"form={form}: there are {', '.join(FORMS)}")
+        raise ConfigError(f"form={form}: must be one of {', '.join(FORMS)}")
     for name, value in (("source", source), ("output", output)):
         if form == "folders" and is_url(value):
-            raise ConfigError(f"{name}={value}: form=folders works on disks alone; use form=shards")
+            raise ConfigError(f"{name}={value}: form=folders needs a local folder; use form=shards")
     return form
 
 
@@ -99,14 +99,16 @@ def _prepare(config: DictConfig, output: str, form: str, features: list[Feature]
     )
     print(_report(summary, output))
     if not summary.clips:
-        raise ConfigError(f"no clip was kept; the reasons are in {output}/manifest.jsonl")
+        raise ConfigError(f"no clips were kept; see {output}/manifest.jsonl for the reasons")
 
 
 def _report(summary: Summary, output: str) -> str:
-    lines = [f"kept {summary.clips} clips of {summary.files} files, {summary.minutes:.1f} minutes"]
+    lines = [
+        f"kept {summary.clips} clips from {summary.files} files, {summary.minutes:.1f} minutes"
+    ]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
     lines += [summary.sync, *_table(summary.splits)]
-    lines.append(f"manifest: {output}/manifest.jsonl; to look at the clips: {output}/report.html")
+    lines.append(f"manifest: {output}/manifest.jsonl; report: {output}/report.html")
     return "\n".join(lines)
 
 

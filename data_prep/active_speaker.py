@@ -47,7 +47,7 @@ class Limits:
                 self.calibration.probability(found, score["windows"]),
                 self.calibration.level,
             )
-            told = f"probability {found:.2f} that its offset is right"
+            told = f"probability {found:.2f} that the offset is right"
         return "" if found >= least else f"{told}, minimum is {least:g}"
 
 
@@ -79,7 +79,7 @@ def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limit
         if rivals := [k for k in taken if pieces[i].meets(pieces[k])]:
             pieces[i].reason = "other_face"
             fits = rank(rivals[0])[:2] > rank(i)[:2]
-            pieces[i].detail = "another face of the same moment " + (
+            pieces[i].detail = "another face at the same time " + (
                 "fits the sound better" if fits else "is more prominent"
             )
         else:
@@ -89,7 +89,7 @@ def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limit
 
 
 def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
-    doubt = "too short for it, or no landmarks" if score is None else limits.doubt(score)
+    doubt = "too short to judge, or no landmarks" if score is None else limits.doubt(score)
     if doubt:
         return ("", "") if limits.keep_unsure else ("unsure", doubt)
     if abs(score["offset"]) > limits.offset:

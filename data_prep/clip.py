@@ -92,6 +92,6 @@ def _footage(source: Source, about: dict[str, Any]) -> Footage:
         return Footage(source.path, hold=fits(about))
     start, end = source.span
     if about["seconds"] and start >= about["seconds"]:
-        detail = f"it begins at {start:g} s, and the file ends at {about['seconds']:g} s"
+        detail = f"starts at {start:g} s, but the file ends at {about['seconds']:g} s"
         raise Rejected("too_short", detail)
     return stretch(source.path, about, start, end - start)

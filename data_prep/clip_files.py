@@ -79,7 +79,7 @@ def clips_of(
         if not piece.reason and end - start < least:
             piece.reason = "too_short"
             left = max(0, end - start)
-            piece.detail = f"{left} frames once the sound is moved, least is {least}"
+            piece.detail = f"{left} frames after sync correction, minimum is {least}"
             start, end, wave = corrected(piece, 0, footage.wave)
         known = offset if moved else None
         sync = _checked(piece, score, tools)

@@ -92,7 +92,7 @@ def convert(
         below = clips_below(reader.root, option="root")
         keys = [clip.key for clip in below if isinstance(clip, PreparedClip)]
         if not keys:
-            raise ConfigError(f"root={root}: holds no prepared clips")
+            raise ConfigError(f"root={root}: contains no prepared clips")
         work = partial(_to_shards, root, output, quality, clips)
     else:
         keys = [key.decode() for key in reader.index.keys]
@@ -107,7 +107,7 @@ def _check(reader: Any, root: str | Path, output: str | Path, form: str) -> None
     if form not in FORMS:
         raise ConfigError(f"form={form}: must be one of {', '.join(FORMS)}")
     if str(root).rstrip("/") == str(output).rstrip("/"):
-        raise ConfigError(f"output={output}: is the root itself; choose another place")
+        raise ConfigError(f"output={output}: is the same as root; choose another output")
     if (form == "shards") != isinstance(reader, PreparedFolder):
         raise ConfigError(f"root={root}: already consists of {form}; copy it instead")
     if form == "folders" and is_url(output):
@@ -118,7 +118,7 @@ def _check(reader: Any, root: str | Path, output: str | Path, form: str) -> None
         raise ConfigError(f"output={output}: holds shards; name another folder")
     there = not is_url(output) and (Path(output) / "filelists").is_dir()
     if form == "shards" and there and not (Path(output) / NAME).exists():
-        raise ConfigError(f"output={output}: holds folders of clips; name another folder")
+        raise ConfigError(f"output={output}: contains folders of clips; choose another folder")
     if form == "shards" and parts.names(Place(output, "output")):
         raise ConfigError(
             f"output={output}: holds shards that were prepared from footage; name another place"

@@ -37,7 +37,7 @@ class Added:
 
     def __str__(self) -> str:
         lines = [
-            f"{feature.name}: added to {count} clips, {self.had[feature]} had it"
+            f"{feature.name}: added to {count} clips, {self.had[feature]} already had it"
             for feature, count in self.counts.items()
         ]
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems.values())])
@@ -90,7 +90,7 @@ def add_features(
     clips = list(clips_below(root))
     if not clips:
         raise ConfigError(
-            f"output={root}: holds no prepared clips; prepare footage with source=DIR"
+            f"output={root}: contains no prepared clips; prepare footage with source=DIR"
         )
     lacking = {c.key: [f for f in features if not (c.path / f.file).is_file()] for c in clips}
     todo = [key for key, missing in lacking.items() if missing]

@@ -92,7 +92,7 @@ class Footage:
         except MediaError as error:
             raise Rejected("damaged", error.problem) from None
         if not len(wave):
-            raise Rejected("no_sound", "the sound ends before the video begins")
+            raise Rejected("no_sound", "the sound ends before the video starts")
         return wave
 
 
@@ -157,5 +157,5 @@ class Stretch(Footage):
         except MediaError as error:
             raise Rejected("damaged", error.problem) from None
         if not (wave := np.concatenate(blocks or [np.empty(0, np.float32)])).size:
-            raise Rejected("no_sound", "the sound ends before this stretch begins")
+            raise Rejected("no_sound", "the sound ends before this stretch starts")
         return wave

@@ -98,7 +98,7 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
     pieces: list[Piece] = []
     seen, cuts = seen_faces(found), find_cuts(found["steps"])
     if cuts and options.cuts == "reject":
-        detail = f"the picture changes at {cuts[0] / FPS:.2f} s, and a file should be one take"
+        detail = f"cut at {cuts[0] / FPS:.2f} s, but files of this corpus should be single takes"
         return [asdict(Piece(0, found["frames"], reason="damaged", detail=detail))]
     for start, end in shot_spans(cuts, found["frames"]):
         looks = [(n, faces) for n, faces in seen if start <= n < end]
@@ -187,9 +187,9 @@ def _without(start: int, end: int, looks: list, options: Options) -> Piece:
     if end - start < round(options.min_seconds * FPS):
         return Piece(start, end)  # _apply_limits gives it the reason too_short
     if any(faces for _, faces in looks):
-        detail = f"no face stays for {options.min_seconds:g} s"
+        detail = f"no face is visible for {options.min_seconds:g} s or longer"
         return Piece(start, end, reason="face_lost", detail=detail)
-    detail = f"looked at every {options.stride}th of {end - start} frames"
+    detail = f"checked every {options.stride} frames of {end - start}"
     return Piece(start, end, reason="no_face", detail=detail)
 
 
@@ -201,31 +201,31 @@ def _apply_limits(piece: Piece, wave: np.ndarray, options: Options) -> None:
     wrong = {
         "too_short": (
             len(piece) < least or columns < MEL_STEP,
-            f"{len(piece)} frames and {columns} mel columns, least is {least} and {MEL_STEP}",
+            f"{len(piece)} frames and {columns} mel columns, minimum is {least} and {MEL_STEP}",
         ),
         "no_landmarks": (
             get_framing(options.framing).needs_landmarks and not piece.marks,
-            f"framing={options.framing} needs landmarks; use framing=box",
+            f"framing={options.framing} needs landmarks, and none were found; use framing=box",
         ),
         "small": (
             piece.face_size < options.min_face,
-            f"face of {piece.face_size:.0f} pixels, least is {options.min_face:g}",
+            f"face of {piece.face_size:.0f} pixels, minimum is {options.min_face:g}",
         ),
         "out_of_frame": (
             piece.outside > options.max_outside,
-            f"{piece.outside:.0%} of the crop lies outside, most is {options.max_outside:.0%}",
+            f"{piece.outside:.0%} of the crop lies outside, maximum is {options.max_outside:.0%}",
         ),
         "turned": (
             piece.turn > options.max_turn,
-            f"turned by {piece.turn:.2f}, most is {options.max_turn:g}",
+            f"turned by {piece.turn:.2f}, maximum is {options.max_turn:g}",
         ),
         "blurred": (
             piece.sharpness < options.min_sharpness,
-            f"sharpness {piece.sharpness:.2f}, least is {options.min_sharpness:g}",
+            f"sharpness {piece.sharpness:.2f}, minimum is {options.min_sharpness:g}",
         ),
         "silent": (
             piece.level < options.min_level,
-            f"at most {piece.level:.0f} dB, least is {options.min_level:g} dB",
+            f"loudest tenth of a second {piece.level:.0f} dB, minimum is {options.min_level:g} dB",
         ),
     }
     if not piece.reason:

@@ -80,7 +80,7 @@ def make_plan(asked: Asked, prices: Prices, speed: Speed) -> str:
     """
     if is_url(asked.source):
         raise ConfigError(
-            f"source={asked.source}: a plan looks at a folder of this machine; copy some videos"
+            f"source={asked.source}: plan needs a local folder; copy some of the videos to one"
         )
     source, output = Path(asked.source).expanduser(), Path(asked.output).expanduser()
     sources = [one for one in scan(source) if one.key]
@@ -171,11 +171,11 @@ def _histograms(found: list[Sampled]) -> list[dict]:
     scores = [score for one in found for score in one.scores if score is not None]
     shown = {
         "face height, pixels": [piece.face_size for piece in faces],
-        "side of the crop in the source, pixels": [c for one in found for c in one.crops if c],
-        "offset as found, frames": [score["offset"] for score in scores],
+        "crop side in the source, pixels": [c for one in found for c in one.crops if c],
+        "measured offset, frames": [score["offset"] for score in scores],
         "confidence": [score["confidence"] for score in scores],
         "sharpness": [piece.sharpness for piece in faces],
-        "turned to a side": [piece.turn for piece in faces],
+        "yaw (0 frontal, 1 profile)": [piece.turn for piece in faces],
     }
     return [
         histogram(name, values, whole=name.startswith("offset"))

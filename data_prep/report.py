@@ -34,12 +34,12 @@ _BADNESS: dict[str, Callable[[Row], float | None]] = {  # None if not measured
     "too_short": lambda row: row.frames,
 }
 _MEASURES: dict[str, Callable[[Row], float | None]] = {  # histograms of kept clips, by title
-    "offset as found where sure, frames": lambda row: row.offset if row.sync in SURE else None,
+    "measured offset where sure, frames": lambda row: row.offset if row.sync in SURE else None,
     "confidence": lambda row: row.confidence,
     "face height, pixels": lambda row: row.face_size,
     "length, seconds": lambda row: row.frames / FPS,
     "sharpness": lambda row: row.sharpness,
-    "turned to a side": lambda row: row.turn,
+    "yaw (0 frontal, 1 profile)": lambda row: row.turn,
     "loudness, dB": lambda row: row.level,
 }
 

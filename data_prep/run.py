@@ -203,7 +203,7 @@ class _Run:
 
 
 def bad_name(source: Source) -> Row:
-    detail = "the name would leave the output folder or clash with its lists"
+    detail = "the name would lie outside the output folder or clash with filelists/"
     return Row("", source.name, REJECTED, "bad_name", detail)
 
 

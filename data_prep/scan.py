@@ -102,7 +102,7 @@ def named(folder: str | Path, files: Iterable[str]) -> list[Source]:
     names = sorted(files)
     if not names:
         raise ConfigError(
-            f"source={folder}: holds no video; expected <speaker>/<clip>.mp4 (or another of "
+            f"source={folder}: contains no video; expected <speaker>/<clip>.mp4 (or another of "
             f"{len(VIDEO_SUFFIXES)} suffixes)"
         )
     speaker = (Path(folder).name if is_url(folder) else Path(folder).resolve().name) or "clips"

@@ -194,6 +194,6 @@ class ShardRun:
             if not item.key:
                 rows[item.name] = [bad_name(item)]
             elif not holder[item.name]:
-                why = self.failed.get(item.name) or Failed("it changed while it was worked on")
+                why = self.failed.get(item.name) or Failed("changed while being processed")
                 rows[item.name] = [failed_row(item, why)]
         return rows

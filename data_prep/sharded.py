@@ -103,13 +103,13 @@ def _check_output(source: str | Path, place: Place, before: Container[str]) -> N
     """
     root = source if is_url(source) else source.resolve()
     if str(root).rstrip("/") in (place.root, str(place.local and place.local.resolve())):
-        raise ConfigError(f"{place.name}: is the source itself; name another place")
+        raise ConfigError(f"{place.name}: is the source folder; choose another output")
     if before:
         return
     if place.has(NAME):
-        raise ConfigError(f"{place.name}: holds shards that convert wrote; name another place")
+        raise ConfigError(f"{place.name}: contains shards of convert; choose another output")
     if place.local is not None and (place.local / "filelists").is_dir():
-        raise ConfigError(f"{place.name}: holds folders of clips; name another folder")
+        raise ConfigError(f"{place.name}: contains folders of clips; choose another folder")
 
 
 def _listed(
@@ -126,7 +126,7 @@ def _listed(
         sources = scan(source, reader)
         return sources, {s.name: f"{s.stamp(file_version(s.path))} {s.key}" for s in sources}, []
     if reader is not None:
-        raise ConfigError(f"reader={reader}: works on a folder of this machine, not on a URL")
+        raise ConfigError(f"reader={reader}: needs a local source folder, not a URL")
     found = Place(source, "source").walk()
     videos = [name for name in found if is_video(PurePosixPath(name))]
     sources = named(source, filter(_is_path, videos))

@@ -48,7 +48,7 @@ def check_splits(wanted: Any) -> None:
             list of speakers, shares that add up to more than 1, or a speaker in two splits.
     """
     if not isinstance(wanted, Mapping):
-        raise ConfigError(f"splits must be shares and lists of speakers by name, got {wanted!r}")
+        raise ConfigError(f"splits must map names to shares or lists of speakers, got {wanted!r}")
     seen: dict[str, str] = {}
     for name, value in wanted.items():
         if not _NAME.fullmatch(str(name)) or name == "train":
@@ -99,7 +99,7 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
     if missing and not any(found.values()):
         raise ConfigError(
             f"source={folder}: none of the {len(missing)} names in its lists matches one of its "
-            f"files; the first is {_shown(missing, 1)}, while a file is called {sources[0].listed}"
+            f"files; the first is {_shown(missing, 1)}, whereas a file is named {sources[0].listed}"
         )
     where: dict[str, str] = {}
     twice: dict[str, tuple[str, str]] = {}
@@ -227,7 +227,7 @@ def _drawn(
         elif own:
             left.append(name)
     if gone := set(holder) - {own[0].speaker for own in files.values() if own}:
-        remarks.append(f"no clip was kept of {', '.join(sorted(gone))}, named in splits")
+        remarks.append(f"splits names {', '.join(sorted(gone))}, of whom no clip was kept")
 
     def speaker(name: str) -> str:
         return files[name][0].speaker
@@ -255,7 +255,7 @@ def _drawn(
         names[(found or {}).get(group(name), "train")].append(name)
     if empty := [split for split, share in shares.items() if share and not names[split]]:
         remarks.append(
-            f"{' and '.join(empty)} received no clip: the source has too few videos; add some, "
+            f"no clips for {' and '.join(empty)}: the source has too few videos; add some, "
             f"or assign speakers to it, splits.{empty[0]}=[NAME]"
         )
     return names, origin, remarks

@@ -39,13 +39,13 @@ def read(name: str, folder: Path, videos: Sequence[PurePath]) -> list[Found]:
         ConfigError: no such reader, no clip found, or two clips with the same key.
     """
     if name not in READERS:
-        raise ConfigError(f"reader={name}: there are {', '.join(READERS)}")
+        raise ConfigError(f"reader={name}: must be one of {', '.join(READERS)}")
     clips = READERS[name](folder, sorted(videos))
     found = sorted(clips, key=lambda clip: (clip.file, clip.span or ()))
     if not found:
         raise ConfigError(
-            f"reader={name}: none of {len(videos)} videos in {folder} is a clip of it; see the "
-            "layouts in docs/footage.md, or leave reader out"
+            f"reader={name}: none of the {len(videos)} videos in {folder} belongs to this corpus; "
+            "see the layouts in docs/footage.md, or leave reader out"
         )
     first: dict[tuple[str, ...], Found] = {}
     for clip in found:

@@ -36,7 +36,7 @@ def seconds(text: str) -> float:
         ValueError: not a time.
     """
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"{text!r} is not a time")
     total = 0.0
     for part in text.split(":"):
         total = 60 * total + float(part)

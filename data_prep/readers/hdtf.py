@@ -54,7 +54,7 @@ def _times(folder: Path) -> dict[str, list[tuple[float, float]]]:
                 parsed = [(start, end) for start, end in pairs if end > start]
             except ValueError as error:
                 raise ConfigError(
-                    f"{path}: {line!r}: {error}; a span is like 00:30-01:00"
+                    f"{path}: {line!r}: {error}; expected spans such as 00:30-01:00"
                 ) from None
             found[f"{subset}_{name.removesuffix('.mp4')}"] = parsed
     if not found:

@@ -33,7 +33,7 @@ def simulated(number: int, speakers: int, rng: np.random.Generator) -> tuple[Sou
     common = {"start": 0, "frames": 120, "seconds": 4.8, "face_size": size, "sharpness": sharp}
     common |= {"turn": 0.21, "outside": 0.01, "level": -21.3, "hash": content}
     if number % 20 == 3:
-        row = Row(key, name, REJECTED, "blurred", "sharpness 0.7, least is 0.8", **common)
+        row = Row(key, name, REJECTED, "blurred", "sharpness 0.7, minimum is 0.8", **common)
     else:
         judged = {"offset": number % 3 - 1, "fine_offset": 0.1, "confidence": sharp}
         row = Row(key, name, KEPT, content=content, **common, **judged)

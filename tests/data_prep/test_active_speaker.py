@@ -60,7 +60,7 @@ def test_a_calibration_is_asked_for_the_probability() -> None:
     scores = [score(c, -3) | {"windows": 60} for c in (0.45, 0.4, 0.05)]
     assert [limits.sure(one) for one in scores] == [True, False, False]
     assert reasons(pieces, scores, limits) == ["", "unsure", "unsure"]
-    told = "probability 0.88 that its offset is right, minimum is 0.9"
+    told = "probability 0.88 that the offset is right, minimum is 0.9"
     assert pieces[1].detail == told
 
 

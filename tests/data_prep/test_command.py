@@ -28,10 +28,10 @@ def test_command(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert good.returncode == 0, good.stderr
-    assert "kept 1 clips of 1 files" in good.stdout
+    assert "kept 1 clips from 1 files" in good.stdout
     assert "\n  train         1       1        1       0.0\n" in good.stdout
-    assert "warning: val and test received no clip: the source has too few videos" in good.stdout
-    assert "liftered_mel: added to 1 clips, 0 had it" in good.stdout
+    assert "warning: no clips for val and test: the source has too few videos" in good.stdout
+    assert "liftered_mel: added to 1 clips, 0 already had it" in good.stdout
     clip = open_clip(tmp_path / made, "ann/plain")
     assert clip.size == 64
     assert {path.stem for path in clip.path.glob("*.npy")} == {
@@ -52,7 +52,7 @@ def test_shards_from_the_command_line(tmp_path: Path) -> None:
         cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "kept 1 clips of 1 files" in result.stdout
+    assert "kept 1 clips from 1 files" in result.stdout
     clip = open_set(tmp_path / made).open("ann/plain")
     assert (clip.size, len(clip)) == (64, 15)
     assert clip.array("liftered_mel.npy") is not None
@@ -63,11 +63,14 @@ def test_shards_from_the_command_line(tmp_path: Path) -> None:
     ("arguments", "problem"),
     [
         (["output=out"], "source not given"),
-        (["source=empty", "output=out"], "source=empty: holds no video"),
+        (["source=empty", "output=out"], "source=empty: contains no video"),
         (["source=missing", "output=out"], "source=missing: no such folder"),
         (["source=bad", "output=out", "stride=five"], "stride must be int, got 'five'"),
         (["source=bad", "output=out", "workers=two"], "workers must be a whole number"),
-        (["source=bad", "output=out", "splits=5"], "splits must be shares and lists of speakers"),
+        (
+            ["source=bad", "output=out", "splits=5"],
+            "splits must map names to shares",
+        ),
         (
             ["source=bad", "output=out", "+splits.a=[x]", "+splits.b=[x]"],
             "splits.a and splits.b bo",
@@ -76,9 +79,9 @@ def test_shards_from_the_command_line(tmp_path: Path) -> None:
             ["source=leak", "output=out"],
             "source=leak: 1 clips are in two of its lists, the first x in",
         ),
-        (["source=bad", "output=out", "workers=0"], "no clip was kept"),
-        (["source=bad", "output=out2", "workers=0", "form=shards"], "no clip was kept"),
-        (["plan", "source=s3://a/b"], "source=s3://a/b: a plan looks at a folder of this machine"),
+        (["source=bad", "output=out", "workers=0"], "no clips were kept"),
+        (["source=bad", "output=out2", "workers=0", "form=shards"], "no clips were kept"),
+        (["plan", "source=s3://a/b"], "source=s3://a/b: plan needs a local folder"),
     ],
 )
 def test_command_errors_are_one_line_and_code_2(

@@ -61,8 +61,8 @@ def test_features_are_added_and_all_else_stays(root):
     added = add_features(root, features, workers=0, progress=False)
     assert added.counts == {LifteredMel(): 6, LipGANMFCC(): 1}
     assert (
-        str(added)
-        == "liftered_mel: added to 6 clips, 0 had it\nlipgan_mfcc: added to 1 clips, 5 had it"
+        str(added) == "liftered_mel: added to 6 clips, 0 already had it\n"
+        "lipgan_mfcc: added to 1 clips, 5 already had it"
     )
     added.check()
     after = contents(root)
@@ -109,7 +109,7 @@ def test_a_full_disk_stops_all(root, monkeypatch):
 def test_sets_that_cannot_be(tmp_path):
     for root, problem in {
         tmp_path / "none": r"none: cannot be read \(No such file",
-        tmp_path: "holds no prepared clips; prepare footage with source=DIR",
+        tmp_path: "contains no prepared clips; prepare footage with source=DIR",
     }.items():
         with pytest.raises(ConfigError, match=problem):
             add_features(root, [Mel()], workers=0)
@@ -171,7 +171,9 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(root, tmp_path):
     result = forked.run("-m", "data_prep", *arguments, **own)
     assert result.returncode == 0, result.stderr
     finished = {name for name in done if name.endswith(".npy")}
-    assert f"slow: added to {6 - len(finished)} clips, {len(finished)} had it" in result.stdout
+    assert (
+        f"slow: added to {6 - len(finished)} clips, {len(finished)} already had it" in result.stdout
+    )
     after = contents(root)
     assert {name: after[name] for name in before} == before
     assert {name: after[name] for name in finished} == {name: done[name] for name in finished}

@@ -72,7 +72,7 @@ def test_no_piece_holds_two_people() -> None:
 def test_a_file_of_one_take_with_a_cut_is_damaged() -> None:
     (piece,) = pieces(looked(83, {range(83): [face(320)]}, cuts=(33, 53)), cuts="reject")
     assert (piece.start, piece.end, piece.reason) == (0, 83, "damaged")
-    assert piece.detail.startswith("the picture changes at 1.32 s")
+    assert piece.detail.startswith("cut at 1.32 s")
     assert not pieces(looked(83, {range(83): [face(320)]}), cuts="reject")[0].reason
 
 
@@ -116,7 +116,7 @@ def test_shots_without_a_piece_say_why() -> None:
         (50, "no_face"),
         (90, "too_short"),
     ]
-    assert found[0].detail == "looked at every 5th of 25 frames"
+    assert found[0].detail == "checked every 5 frames of 25"
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ def test_sound_that_is_silent_or_ends_early() -> None:
     assert pieces(found, loud=0.001)[0].reason == "silent"
     (short,) = pieces(found, sound=0.1)
     assert short.reason == "too_short"
-    assert short.detail == "40 frames and 9 mel columns, least is 15 and 16"
+    assert short.detail == "40 frames and 9 mel columns, minimum is 15 and 16"

@@ -235,13 +235,13 @@ def test_forms_that_do_not_fit(footage: Path, tmp_path: Path, make_prepared) -> 
     asked = OmegaConf.create({"source": "s3://a/b", "form": None})
     assert _form(asked, "out") == "shards"
     asked.form = "folders"
-    with pytest.raises(ConfigError, match="source=s3://a/b: form=folders works on disks alone"):
+    with pytest.raises(ConfigError, match="source=s3://a/b: form=folders needs a local folder"):
         _form(asked, "out")
     folders = make_prepared(tmp_path / "folders", {"train": ["a/1"]})
-    with pytest.raises(ConfigError, match="holds folders of clips; name another"):
+    with pytest.raises(ConfigError, match="contains folders of clips; choose another"):
         prepared(footage, folders)
     convert(folders, tmp_path / "converted", "shards", workers=0, progress=False)
-    with pytest.raises(ConfigError, match="holds shards that convert wrote; name another"):
+    with pytest.raises(ConfigError, match="contains shards of convert; choose another"):
         prepared(footage, tmp_path / "converted")
     prepared(footage, f"file://{tmp_path}/shards")
     with pytest.raises(ConfigError, match="holds shards that were prepared from footage"):

@@ -124,7 +124,7 @@ def test_few_clips_go_to_training_first(tmp_path: Path) -> None:
         assert bool(splits.remarks) == (count < 5)
     alone = write(tmp_path, tree(1, 4, 9))
     assert alone.remarks == [
-        "val and test received no clip: the source has too few videos; add some, or assign "
+        "no clips for val and test: the source has too few videos; add some, or assign "
         "speakers to it, splits.val=[NAME]"
     ]
 
@@ -151,7 +151,7 @@ def test_speakers_that_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"splits.test: no clip of s7, s9"):
         check(tmp_path, keys, {"test": ["s9", "s0", "s7"]})
     gone = write(tmp_path, {"a/1": ["a/1"], "b/1": []}, {"test": ["b"]})
-    assert gone.remarks == ["no clip was kept of b, named in splits"]
+    assert gone.remarks == ["splits names b, of whom no clip was kept"]
 
 
 def test_a_list_of_an_earlier_run_that_now_leaks(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_clip_in_two_of_the_sources_lists_is_an_error(tmp_path: Path) -> None:
 def test_lists_that_do_not_fit_the_source(tmp_path: Path) -> None:
     lists(tmp_path, train="s/a.mp4\n", val="s/b.mp4\n")
     with pytest.raises(
-        ConfigError, match=r"none of the 2 names .* first is s/a.mp4, \.\.\., while"
+        ConfigError, match=r"none of the 2 names .* first is s/a.mp4, \.\.\., whereas"
     ):
         check(tmp_path, ["s/a", "s/b"])
     lists(tmp_path, train="s/a\n")

@@ -158,7 +158,7 @@ def test_a_calibrated_judge_moves_what_it_is_sure_of_and_can_leave_out_what_it_d
     summary = set_up(20, min_confidence=None, max_offset=None, unsure="reject")
     assert summary.reasons == {"other_face": 1, "unsure": 1}
     (unsure,) = (row for row in summary.rows if row.reason == "unsure")
-    assert "that its offset is right, minimum is 0.9" in unsure.detail
+    assert "that the offset is right, minimum is 0.9" in unsure.detail
 
 
 def test_clips_of_which_the_judge_is_unsure_stay_as_they_are(
@@ -189,7 +189,7 @@ def test_what_was_checked_and_by_whom_is_said(
     assert told(late=4) == ["moved", name, name, "sync, by brightness: 1 moved"]
     assert told(late=0)[0] == "in place"
     assert told(late=0, min_confidence=5.0)[0] == "unsure"
-    assert "offset as found" not in (tmp_path / "out/report.html").read_text()
+    assert "measured offset" not in (tmp_path / "out/report.html").read_text()
     assert told(late=4, judge=None) == ["", "", None, "sync: not checked"]
 
 
