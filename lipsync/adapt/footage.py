@@ -104,7 +104,7 @@ def gather(
     try:
         run_program("data_prep", options, work / "prepare.log")
     except LipsyncError as error:
-        if "no clip was kept" not in str(error):
+        if "no clips were kept" not in str(error):
             raise
     rows = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
     kept = [row for row in rows if row["status"] == "kept"]

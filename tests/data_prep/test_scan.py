@@ -50,7 +50,11 @@ def test_no_clip_lies_in_the_folder_of_another(tmp_path: Path) -> None:
 def test_nothing_to_do_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     touch(tmp_path, "file")
-    for folder, problem in [("empty", "contains no video"), ("none", "no such"), ("file", "no such")]:
+    for folder, problem in [
+        ("empty", "contains no video"),
+        ("none", "no such"),
+        ("file", "no such"),
+    ]:
         with pytest.raises(ConfigError, match=problem) as caught:
             scan(tmp_path / folder)
         assert "\n" not in str(caught.value)

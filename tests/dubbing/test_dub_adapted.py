@@ -94,7 +94,7 @@ def test_what_cannot_be_adapted_is_dubbed_by_the_base_and_remembered(
         root.mkdir()
         row = {"status": "rejected", "reason": "too_small", "frames": 10, "source": "0"}
         (root / "manifest.jsonl").write_text(json.dumps(row) + "\n")
-        raise LipsyncError("no clip was kept")
+        raise LipsyncError("no clips were kept")
 
     monkeypatch.setattr(footage, "run_program", data_prep)
     monkeypatch.setattr(faces, "get_detector", lambda name: FixedDetector())
