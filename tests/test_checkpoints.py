@@ -25,6 +25,7 @@ from lipsync.features import Mel, feature_of
 from lipsync.models import (
     LipGAN,
     LipGANDiscriminator,
+    LipReader,
     OcclusionNet,
     QualityDiscriminator,
     SyncNet,
@@ -255,9 +256,9 @@ def test_bundled_models_go_by_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", bundled_models())
 def test_bundled_models_say_what_they_hear_and_see(name):
     network = load_model(name)
-    if not isinstance(network, OcclusionNet):  # which has no audio input
+    if not isinstance(network, (OcclusionNet, LipReader)):  # which have no audio input
         assert feature_of(network).name in ("mel", "lipgan_mfcc", "syncnet_mfcc")
-    framings = {"expert-open": "aligned_tight"}
+    framings = dict.fromkeys(("expert-open", "lipreader-grid"), "aligned_tight")
     framings |= dict.fromkeys(("lipscode-open", "occlusion-open"), "aligned_jaw")
     assert network.config["framing"] == framings.get(name, "box")
 
