@@ -46,7 +46,7 @@ IN_TEXT = {  # a command in the text: what to run for it, or None and why not
     "lipsync dub": "lipsync dub face.png speech.wav -o picture.mp4 --watermark",
     "lipsync prepare": "lipsync prepare --help",
     "lipsync train": "lipsync train --help",
-    "lipsync bench --reader": "lipsync doctor lipreader-grid",  # dubs of GRID's sentences are not at hand
+    "lipsync bench --reader": "lipsync doctor lipreader-grid",  # no dubs of GRID
     "lipsync evaluate --judge": "lipsync evaluate dubbed.mp4 --real face.mp4 --judge judge-open",
     'lipsync.from_pretrained("lipscode-open")': 'python -c "import lipsync; '
     "print(lipsync.from_pretrained('lipscode-open').card['what'])\"",
