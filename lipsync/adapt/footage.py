@@ -33,6 +33,7 @@ _SHOWN = 8  # offsets listed in an error message
 _OTHERS = 0.25  # maximum share of the time with another face
 _SPOKEN, _LOUD = 0.1, 1.0  # minimum share of frames this far above the quietest, in mel units
 _PERSON = "person"
+NONE_KEPT = "no clips were kept"  # how data_prep reports it; the reasons are in its manifest
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def gather(
     try:
         run_program("data_prep", options, work / "prepare.log")
     except LipsyncError as error:
-        if "no clips were kept" not in str(error):
+        if NONE_KEPT not in str(error):
             raise
     rows = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
     kept = [row for row in rows if row["status"] == "kept"]
