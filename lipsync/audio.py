@@ -117,7 +117,7 @@ def _cepstra(
 
     tiny = np.finfo(np.float64).eps  # log(0) guard for digital silence
     filters = _triangles(n_filters, n_fft, low, high)
-    log_mel = np.log(np.maximum(power @ filters.T, tiny))
+    log_mel = np.log(np.maximum((filters @ power.T).T, tiny))
     cepstra = dct(log_mel, type=2, axis=1, norm="ortho")[:, :count]
     cepstra *= 1.0 + (lifter / 2.0) * np.sin(np.pi * np.arange(count) / lifter)
     if energy:
@@ -126,7 +126,7 @@ def _cepstra(
 
 
 @cache
-def _triangles(n_filters: int, n_fft: int, low: float, high: float) -> np.ndarray:
+def _triangles(n_filters: int, n_fft: int, low: float, high: float) -> csr_array:
     """Triangular filters (n_filters, n_fft//2 + 1) on the HTK mel scale, corners at FFT bins."""
     first, last = librosa.hz_to_mel(np.array([low, high]), htk=True)
     mels = np.linspace(first, last, n_filters + 2)
@@ -137,4 +137,4 @@ def _triangles(n_filters: int, n_fft: int, low: float, high: float) -> np.ndarra
     rising = (bins - left) / np.maximum(centre - left, 1)
     falling = (right - bins) / np.maximum(right - centre, 1)
     up, down = (bins >= left) & (bins < centre), (bins >= centre) & (bins < right)
-    return np.where(up, rising, np.where(down, falling, 0.0))
+    return csr_array(np.where(up, rising, np.where(down, falling, 0.0)))

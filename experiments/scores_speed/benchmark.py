@@ -2,14 +2,16 @@
 
     python experiments/scores_speed/benchmark.py VIDEO --judge expert-grid
     python experiments/scores_speed/benchmark.py VIDEO --judge random-syncnet-v2   # full size
+    python experiments/scores_speed/benchmark.py VIDEO --judge judge-open --against expert-grid
 
 The straightforward way is that of the published scripts: decode all frames and write them as JPEG,
 detect the face in each of them, write the crops and read them back, and embed windows one at a time
 in float32. Ours detects the face at a stride, keeps the frames of a short video in memory and
 decodes a longer one twice, crops, embeds in batches with folded norms (in float32, too), and
 searches. ``--network`` excludes face detection on both sides, so that only decoding, cropping and
-the network are compared. ``--memory`` measures how much the peak memory of the process grows for
-the same video repeated several times.
+the network are compared. ``--against`` compares ours with one judge and ours with another, in
+alternating runs. ``--memory`` measures how much the peak memory of the process grows for the same
+video repeated several times.
 """
 
 from __future__ import annotations
@@ -65,15 +67,8 @@ def plain(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None)
             cv2.imwrite(str(folder / f"crop{k:06d}.jpg"), face[..., ::-1])
         faces = np.stack([_read(folder / f"crop{k:06d}.jpg") for k in range(len(places))])
     wave = read_audio(path, SAMPLE_RATE)[start * 640 :]
-    windows = judge.count(len(faces), len(wave))
-    video, audio = [], []
-    sounds = torch.from_numpy(judge._sound_windows(wave, 0, windows))
-    with torch.no_grad():
-        for k in range(windows):
-            stack = torch.from_numpy(faces[k : k + judge.window])
-            video.append(judge.model.embed_face(judge._face_windows(stack)))
-            audio.append(judge.model.embed_audio(sounds[k : k + 1]))
-    return sync_score(torch.cat(video), torch.cat(audio)).distance
+    video, audio = Judge(judge.model, batch_size=1).embed(faces, wave)  # norms not folded
+    return sync_score(video, audio).distance
 
 
 def ours(path: Path, judge: Judge, detector: Detector, stretch: Stretch | None) -> float:
@@ -94,6 +89,18 @@ def timed(run: Callable[[], float], runs: int) -> tuple[float, float]:
         value = run()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds), value
+
+
+def side_by_side(path: Path, judges: list[Judge], detector: Detector, runs: int) -> list[float]:
+    """Median seconds of ours for each judge, in alternating runs."""
+    seconds: list[list[float]] = [[] for _ in judges]
+    for number in range(runs + 1):
+        for taken, judge in zip(seconds, judges, strict=True):
+            start = time.perf_counter()
+            ours(path, judge, detector, None)
+            if number:  # the first run warms up
+                taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in seconds]
 
 
 def peak_mib() -> float:
@@ -120,12 +127,20 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--network", action="store_true", help="exclude face detection")
+    parser.add_argument("--against", metavar="JUDGE", help="compare with ours of this judge")
     parser.add_argument("--memory", type=int, metavar="TIMES", help="also measure memory")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
 
     judge, detector = make_judge(args.judge), get_detector("centerface", threads=args.threads)
+    if args.against:
+        names, judges = (args.judge, args.against), [judge, make_judge(args.against)]
+        taken = side_by_side(args.video, judges, detector, args.runs)
+        for name, seconds in zip(names, taken, strict=True):
+            print(f"{name:12} {seconds:8.3f} s")
+        print(f"{args.judge} is {taken[1] / taken[0]:.2f} times as fast as {args.against}")
+        return
     one_by_one = get_detector("centerface", threads=args.threads)
     one_by_one.at_once = 1
     stretch = Scoring(judge, detector).stretch(args.video)

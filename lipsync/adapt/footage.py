@@ -33,7 +33,6 @@ _SHOWN = 8  # offsets listed in an error message
 _OTHERS = 0.25  # maximum share of the time with another face
 _SPOKEN, _LOUD = 0.1, 1.0  # minimum share of frames this far above the quietest, in mel units
 _PERSON = "person"
-NONE_KEPT = "no clips were kept"  # how data_prep reports it; the reasons are in its manifest
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,12 @@ def gather(
     names = {f"{_PERSON}/{n:03d}{video.suffix}": video.name for n, video in enumerate(videos)}
     try:
         run_program("data_prep", options, work / "prepare.log")
-    except LipsyncError as error:
-        if NONE_KEPT not in str(error):
-            raise
-    rows = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
+    except LipsyncError:
+        rows = _rows(root)
+        if not rows or any(row["status"] == "kept" for row in rows):
+            raise  # otherwise it only reports that nothing was kept; the reasons are in the rows
+    else:
+        rows = _rows(root)
     kept = [row for row in rows if row["status"] == "kept"]
     _check_people(rows, kept, face)
     remarks: list[str] = []
@@ -117,6 +118,12 @@ def gather(
         found = [open_clip(root, row["key"]) for row in own]
         clips += _in_sync(root, name, own, found, remarks) if sync_check else found
     return _split(root, clips, _reasons(rows), remarks)
+
+
+def _rows(root: Path) -> list[dict]:
+    """Rows of the manifest, which data_prep writes last; none if there is no manifest yet."""
+    path = root / "manifest.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _check_people(rows: list[dict], kept: list[dict], face: str | None) -> None:

@@ -254,7 +254,10 @@ class Judge:
     def _face_windows(self, faces: Tensor) -> Tensor:
         """uint8 (k + window - 1, S, S, 3) -> the network's input for k windows."""
         rows = faces[:, self.face_size // 2 :] if self.model.lower_half else faces
-        windows = (rows.float() / 255).unfold(0, self._moment, 1)  # (k, rows, S, 3, T)
+        rows = rows.float() / 255
+        if shrink := getattr(self.network, "shrink", None):  # once for each frame, not each window
+            rows = shrink(rows.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        windows = rows.unfold(0, self._moment, 1)  # (k, rows, S, 3, T)
         # Channels last in memory, which survives merging frames and colours into one dimension.
         windows = windows.movedim(-1, 3).contiguous()
         return self.network.see(windows.permute(0, 3, 4, 1, 2))

@@ -10,6 +10,7 @@ from lipsync.adapt import adapt, footage
 from lipsync.checkpoints import save_model
 from lipsync.cli import main
 from lipsync.data.store import write_clip, write_split
+from lipsync.errors import LipsyncError
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import LipsCode
 
@@ -62,6 +63,8 @@ def prepare(monkeypatch, tmp_path):
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (root / "manifest.jsonl").write_text(lines)
             write_split(root, "test", [rows[0]["key"]])
+            if all(row["reason"] for row in rows):
+                raise LipsyncError("data_prep kept nothing")
 
         monkeypatch.setattr(footage, "run_program", program)
 
@@ -101,6 +104,15 @@ def test_footage_that_cannot_be_used(video, base, prepare, tmp_path, pieces, sai
 def test_footage_in_which_nobody_speaks(video, base, prepare, tmp_path):
     prepare([FIT] * 4, wave=lambda frames: np.full(frames * 640, 1e-4, np.float32))
     with pytest.raises(Exception, match="no speech found in the footage"):
+        adapt([video], tmp_path / "out.safetensors", base)
+
+
+def test_an_error_of_data_prep_is_passed_on(video, base, monkeypatch, tmp_path):
+    def program(*_) -> None:
+        raise LipsyncError("the disk is full")
+
+    monkeypatch.setattr(footage, "run_program", program)
+    with pytest.raises(LipsyncError, match="the disk is full"):
         adapt([video], tmp_path / "out.safetensors", base)
 
 
