@@ -8,6 +8,7 @@ steps are skipped, so after an interruption just start it again.
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
 import subprocess
@@ -20,7 +21,9 @@ DUBS = 4  # held-out faces, dubbed with another speaker's sound
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/first_run")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", default="runs/first_run")
+    folder = parser.parse_args().folder
     sample = Path("data/sample")
     expert, generator = folder / "expert", folder / "wav2lip"
     began = time.monotonic()
