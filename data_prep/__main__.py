@@ -34,14 +34,14 @@ FORMS = ("folders", "shards")
 @hydra.main(config_path=CONF, config_name="prepare", version_base="1.3")
 def main(config: DictConfig) -> None:
     """Prepare a folder of videos as configured."""
-    from data_prep.features import add_features, named_features  # slow to import
+    from data_prep.features import add_features, parse_features  # slow to import
 
     with exit_on_error():
         import_plugins(config.plugins, "plugins")
-        features = named_features(OmegaConf.to_container(config)["features"])
+        features = parse_features(OmegaConf.to_container(config)["features"])
         needed = ("output",) if features else ("source", "output")
         check_given(config, "source=DIR output=DIR, or features=[NAME] output=DIR", *needed)
-        output = _expanded(config.output)
+        output = _expand_user(config.output)
         form = _form(config, output)
         given = not OmegaConf.is_missing(config, "source")
         if given:
@@ -63,7 +63,7 @@ def main(config: DictConfig) -> None:
             added.check()
 
 
-def _expanded(place: object) -> str:
+def _expand_user(place: object) -> str:
     return str(place) if is_url(str(place)) else str(Path(str(place)).expanduser())
 
 
@@ -87,7 +87,7 @@ def _prepare(config: DictConfig, output: str, form: str, features: list[Feature]
     options = Options(**{field.name: config[field.name] for field in fields(Options)})
     work = partial(prepare_shards, quality=config.quality, files=config.files, features=features)
     summary = (work if form == "shards" else prepare)(
-        _expanded(config.source),
+        _expand_user(config.source),
         output,
         options,
         workers=config.workers,
@@ -107,12 +107,12 @@ def _report(summary: Summary, output: str) -> str:
         f"kept {summary.clips} clips from {summary.files} files, {summary.minutes:.1f} minutes"
     ]
     lines += [f"  {count} {reason}" for reason, count in summary.reasons.most_common()]
-    lines += [summary.sync, *_table(summary.splits)]
+    lines += [summary.sync, *_splits_table(summary.splits)]
     lines.append(f"manifest: {output}/manifest.jsonl; report: {output}/report.html")
     return "\n".join(lines)
 
 
-def _table(splits: Splits) -> list[str]:
+def _splits_table(splits: Splits) -> list[str]:
     """Lines with the speakers, videos and clips of each split, then the warnings."""
     rows = [("", "speakers", "videos", "clips", "minutes")]
     rows += [

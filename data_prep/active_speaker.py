@@ -13,7 +13,7 @@ from data_prep.pieces import FRAME, Piece
 if TYPE_CHECKING:  # loads torch, which is needed only with a judge
     from lipsync.evaluation.calibration import Calibration
 
-_HEARD = 0.4  # minimum correlation of mouth motion and loudness to count as evidence
+_MIN_CORRELATION = 0.4  # minimum correlation of mouth motion and loudness to count as evidence
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,21 @@ class Limits:
 
     def doubt(self, score: dict) -> str:
         """Why a score is not confident enough, with the numbers; empty if it is."""
-        found = score["confidence"]
+        value = score["confidence"]
         if self.confidence is not None:
-            told, least = f"confidence {found:.3g}", self.confidence
+            measure, least = f"confidence {value:.3g}", self.confidence
         else:
-            found, least = (
-                self.calibration.probability(found, score["windows"]),
+            value, least = (
+                self.calibration.probability(value, score["windows"]),
                 self.calibration.level,
             )
-            told = f"probability {found:.2f} that the offset is right"
-        return "" if found >= least else f"{told}, minimum is {least:g}"
+            measure = f"probability {value:.2f} that the offset is right"
+        return "" if value >= least else f"{measure}, minimum is {least:g}"
 
 
-def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limits | None) -> None:
+def select_speakers(
+    pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limits | None
+) -> None:
     """Reject the pieces whose face is not the active speaker, or is out of sync.
 
     Among simultaneous faces, the one with the highest sync confidence is the speaker. If the judge
@@ -63,32 +65,32 @@ def choose(pieces: Sequence[Piece], scores: Sequence[dict | None], limits: Limit
         scores: their scores from :func:`data_prep.sync.measure`.
         limits: None skips the sync check.
     """
-    live = [i for i, piece in enumerate(pieces) if not piece.reason]
+    candidates = [i for i, piece in enumerate(pieces) if not piece.reason]
 
     def rank(i: int) -> tuple[float, float, float]:
         sure = limits is not None and limits.sure(scores[i])
-        heard = pieces[i].heard or 0.0
+        correlation = pieces[i].av_correlation or 0.0
         return (
             scores[i]["confidence"] if sure else -1.0,
-            heard if heard >= _HEARD else 0.0,
+            correlation if correlation >= _MIN_CORRELATION else 0.0,
             pieces[i].weight,
         )
 
-    taken: list[int] = []
-    for i in sorted(live, key=rank, reverse=True):
-        if rivals := [k for k in taken if pieces[i].meets(pieces[k])]:
+    speakers: list[int] = []
+    for i in sorted(candidates, key=rank, reverse=True):
+        if rivals := [k for k in speakers if pieces[i].overlaps(pieces[k])]:
             pieces[i].reason = "other_face"
             fits = rank(rivals[0])[:2] > rank(i)[:2]
             pieces[i].detail = "another face at the same time " + (
                 "fits the sound better" if fits else "is more prominent"
             )
         else:
-            taken.append(i)
-    for i in taken if limits else ():
-        pieces[i].reason, pieces[i].detail = _off(scores[i], limits)
+            speakers.append(i)
+    for i in speakers if limits else ():
+        pieces[i].reason, pieces[i].detail = _sync_rejection(scores[i], limits)
 
 
-def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
+def _sync_rejection(score: dict | None, limits: Limits) -> tuple[str, str]:
     doubt = "too short to judge, or no landmarks" if score is None else limits.doubt(score)
     if doubt:
         return ("", "") if limits.keep_unsure else ("unsure", doubt)
@@ -97,7 +99,7 @@ def _off(score: dict | None, limits: Limits) -> tuple[str, str]:
     return "", ""
 
 
-def corrected(piece: Piece, offset: int, wave: np.ndarray) -> tuple[int, int, np.ndarray]:
+def correct_sync(piece: Piece, offset: int, wave: np.ndarray) -> tuple[int, int, np.ndarray]:
     """Shift the sound of a piece into sync.
 
     Args:

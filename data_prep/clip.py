@@ -8,10 +8,10 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from data_prep.clip_files import clips_of, said, write_clips
+from data_prep.clip_files import clip_metadata, make_clips, write_clips
 from data_prep.examine import Tools, examine
-from data_prep.footage import Footage, fits, probe_source, stretch
-from data_prep.look import look
+from data_prep.footage import Footage, fits_in_memory, open_stretch, probe_source
+from data_prep.look import analyse_frames
 from data_prep.manifest import REJECTED, Rejected, Row
 from data_prep.pool import writing_to
 from data_prep.published import PublishedFootage
@@ -31,10 +31,10 @@ def prepare_source(source: Source, tools: Tools) -> list[Row]:
         Stop: the output cannot be written.
     """
     with writing_to(tools.output):
-        return _stages(source, tools)
+        return _run_stages(source, tools)
 
 
-def _stages(source: Source, tools: Tools) -> list[Row]:
+def _run_stages(source: Source, tools: Tools) -> list[Row]:
     state = State(tools.output, source.key)
     digest = state.digest(source.path)
     prints = tools.options.fingerprints(source.stamp(digest), tools.judge_digest)
@@ -51,13 +51,13 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
         if source.path.is_dir():
             about = {"fps": str(FPS), "size": [side, side]}
             footage = PublishedFootage(source.path, side)
-            found = footage.look(stride)  # as fast as reading a cached result
+            analysis = footage.analyse_frames(stride)  # as fast as reading a cached result
         else:
             about = stage("probe", lambda: probe_source(source.path))
             footage = _footage(source, about)
-            found = stage("look", lambda: look(footage, tools.detector, stride))
-        pieces, scores = examine(footage, found, tools, stage)
-        clips = clips_of(source, pieces, scores, footage, tools)
+            analysis = stage("look", lambda: analyse_frames(footage, tools.detector, stride))
+        pieces, scores = examine(footage, analysis, tools, stage)
+        clips = make_clips(source, pieces, scores, footage, tools)
         keys = [clip.key for clip in clips if not clip.piece.reason]
     except Rejected as why:
         about, clips, keys = {}, [], []
@@ -76,12 +76,12 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
             "hash": digest,
             "source_fps": about["fps"],
             "source_size": about["size"],
-            "quarter_turns": found["turns"],
+            "quarter_turns": analysis["turns"],
         }
         if source.span is not None:
             origin["source_span"] = source.span
-        told = partial(said, source.about or {}, found["frames"])
-        rows = write_clips(clips, footage, origin, told, tools, state)
+        metadata_of = partial(clip_metadata, source.about or {}, analysis["frames"])
+        rows = write_clips(clips, footage, origin, metadata_of, tools, state)
     state.put("clips", prints["clips"], {"keys": keys, "rows": [asdict(row) for row in rows]})
     return rows
 
@@ -89,9 +89,9 @@ def _stages(source: Source, tools: Tools) -> list[Row]:
 def _footage(source: Source, about: dict[str, Any]) -> Footage:
     """Footage of the whole file, or of the source's span in it."""
     if source.span is None:
-        return Footage(source.path, hold=fits(about))
+        return Footage(source.path, hold=fits_in_memory(about))
     start, end = source.span
     if about["seconds"] and start >= about["seconds"]:
         detail = f"starts at {start:g} s, but the file ends at {about['seconds']:g} s"
         raise Rejected("too_short", detail)
-    return stretch(source.path, about, start, end - start)
+    return open_stretch(source.path, about, start, end - start)

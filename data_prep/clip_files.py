@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.active_speaker import corrected
+from data_prep.active_speaker import correct_sync
 from data_prep.examine import Tools
 from data_prep.footage import Footage
 from data_prep.manifest import KEPT, REJECTED, Row
@@ -21,17 +21,19 @@ from lipsync.data.store import write_clip
 from lipsync.faces.framing import covering_box, get_framing
 from lipsync.windows import FPS
 
-_ALL = 0.9  # minimum share of the source in a clip that keeps its text without word times
+_MIN_SHARE = 0.9  # minimum share of the source in a clip that keeps its text without word times
 
 
-def said(about: dict[str, Any], frames: int, start: int, end: int, offset: int) -> dict[str, Any]:
+def clip_metadata(
+    about: dict[str, Any], frames: int, start: int, end: int, offset: int
+) -> dict[str, Any]:
     """Corpus metadata of a source, restricted to one of its clips.
 
     Timed words are kept if they lie within the clip; their times become relative to its start. Text
     without times is kept if the clip covers nearly all of the source.
 
     Args:
-        about: metadata of the source, see :class:`data_prep.readers.found.Found`.
+        about: metadata of the source, see :class:`data_prep.readers.corpus_clip.CorpusClip`.
         frames: length of the source.
         start, end: first frame of the clip in the source, and the frame after its last.
         offset: offset by which the clip's sound was corrected, in frames.
@@ -45,7 +47,7 @@ def said(about: dict[str, Any], frames: int, start: int, end: int, offset: int) 
             if a >= first and b <= last
         ]
         return {**known, "text": " ".join(word for word, _, _ in words), "words": words}
-    whole = "text" in about and end - start >= _ALL * frames
+    whole = "text" in about and end - start >= _MIN_SHARE * frames
     return {**known, "text": about["text"]} if whole else known
 
 
@@ -63,7 +65,7 @@ class Clip:
     sync: str  # see Row.sync
 
 
-def clips_of(
+def make_clips(
     source: Source, pieces: list[Piece], scores: list, footage: Footage, tools: Tools
 ) -> list[Clip]:
     """Make clips of the pieces, with corrected sound; several kept clips get numbered keys.
@@ -74,15 +76,15 @@ def clips_of(
     for piece, score in zip(pieces, scores, strict=True):
         moved = not piece.reason and tools.limits is not None and tools.limits.sure(score)
         offset = score["offset"] if moved else 0
-        start, end, wave = corrected(piece, offset, footage.wave)
+        start, end, wave = correct_sync(piece, offset, footage.wave)
         least = round(tools.options.min_seconds * FPS)
         if not piece.reason and end - start < least:
             piece.reason = "too_short"
             left = max(0, end - start)
             piece.detail = f"{left} frames after sync correction, minimum is {least}"
-            start, end, wave = corrected(piece, 0, footage.wave)
+            start, end, wave = correct_sync(piece, 0, footage.wave)
         known = offset if moved else None
-        sync = _checked(piece, score, tools)
+        sync = _sync_outcome(piece, score, tools)
         clips.append(Clip(source.key, piece, start, end, wave, score, known, sync))
     kept = [clip for clip in clips if not clip.piece.reason]
     if len(kept) > 1:
@@ -91,7 +93,7 @@ def clips_of(
     return clips
 
 
-def _checked(piece: Piece, score: dict | None, tools: Tools) -> str:
+def _sync_outcome(piece: Piece, score: dict | None, tools: Tools) -> str:
     """Outcome of the sync check of a kept clip, see :class:`data_prep.manifest.Row`."""
     if tools.judge is None or tools.limits is None or piece.reason:
         return ""
@@ -107,7 +109,7 @@ def write_clips(
     clips: list[Clip],
     footage: Footage,
     origin: dict[str, Any],
-    told: Callable[[int, int, int], dict[str, Any]],
+    metadata_of: Callable[[int, int, int], dict[str, Any]],
     tools: Tools,
     state: State,
 ) -> list[Row]:
@@ -117,8 +119,8 @@ def write_clips(
     waiting = list(enumerate(clips))
     size = tools.options.image_size
     framing = get_framing(tools.options.framing)
-    places = {
-        i: c.piece.places(framing, slice(c.start - c.piece.start, c.end - c.piece.start))
+    transforms = {
+        i: c.piece.crop_transforms(framing, slice(c.start - c.piece.start, c.end - c.piece.start))
         for i, c in waiting
         if not c.piece.reason
     }
@@ -127,17 +129,17 @@ def write_clips(
         for i, clip in list(waiting):
             if number == (clip.start + clip.end) // 2:
                 pictures[i] = thumbnail(frame, clip.piece.box_at(number))
-            if i in places and clip.start <= number < clip.end:
+            if i in transforms and clip.start <= number < clip.end:
                 if i not in faces:
                     faces[i] = np.empty((clip.end - clip.start, size, size, 3), np.uint8)
                 faces[i][number - clip.start] = framing.cut(
-                    frame, places[i][number - clip.start], size
+                    frame, transforms[i][number - clip.start], size
                 )
             if number >= clip.end - 1:
                 waiting.remove((i, clip))
-                if i in places:
-                    corpus = told(clip.start, clip.end, clip.offset or 0)
-                    info = {**origin, **corpus, **_info(clip, places.pop(i), tools)}
+                if i in transforms:
+                    corpus = metadata_of(clip.start, clip.end, clip.offset or 0)
+                    info = {**origin, **corpus, **_info(clip, transforms.pop(i), tools)}
                     pixels = faces.pop(i)
                     content[clip.key] = _content(pixels, clip.wave)
                     write_clip(tools.output, clip.key, faces=pixels, wave=clip.wave, info=info)
@@ -155,7 +157,7 @@ def _content(faces: np.ndarray, wave: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _info(clip: Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
+def _info(clip: Clip, transforms: np.ndarray, tools: Tools) -> dict[str, Any]:
     """Contents of ``clip.json`` other than the clip's origin.
 
     ``framing`` is the name of the framing. ``box``, x0 y0 x1 y1 in the source, is the upright
@@ -164,19 +166,19 @@ def _info(clip: Clip, places: np.ndarray, tools: Tools) -> dict[str, Any]:
     (2, 3) transform from the unit crop to pixels of the source, see :mod:`lipsync.faces.framing`.
     """
     piece, score = clip.piece, clip.score or {}
-    boxes = np.stack([covering_box(place) for place in places])
-    ways = [[round(float(v), 3) for v in place.ravel()] for place in places]
+    boxes = np.stack([covering_box(transform) for transform in transforms])
+    to_source = [[round(float(v), 3) for v in transform.ravel()] for transform in transforms]
     return {
         "fps": FPS,
         "start": clip.start,  # first frame in the source, at 25 fps
         "framing": tools.options.framing,
         "box": [round(float(v), 2) for v in (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))],
-        **({} if tools.options.framing == "box" else {"to_source": ways}),
+        **({} if tools.options.framing == "box" else {"to_source": to_source}),
         "boxes": piece.boxes[clip.start - piece.start : clip.end - piece.start],
         "score": piece.score,
         "faces": piece.faces,
         **piece.measures,
-        "heard": piece.heard,
+        "heard": piece.av_correlation,
         # The offset before correction: frame i matched the sound of frame i - offset. None if the
         # judge was unsure or absent, and the sound was not shifted.
         "offset": clip.offset,

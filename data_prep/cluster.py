@@ -45,7 +45,7 @@ class Cluster(Pool):
         self._own = not ray.is_initialized()
         if self._own:
             try:
-                _knock(address)
+                _check_reachable(address)
                 ray.init(address or "local", **quiet, **({} if address else here))
             except (RuntimeError, ValueError, OSError) as error:
                 problem = " ".join(str(error).split())[:200]
@@ -70,7 +70,7 @@ class Cluster(Pool):
             ray.shutdown()
 
 
-def _knock(address: str | None) -> None:
+def _check_reachable(address: str | None) -> None:
     """Raise OSError if nothing listens at host:port; Ray itself would wait for minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdigit():

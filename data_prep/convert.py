@@ -33,7 +33,7 @@ _PARTS = "parts"  # folder for indices of finished shards, until all are done
 
 
 @dataclass(frozen=True)
-class Converted:
+class Conversion:
     """Result of a conversion.
 
     Attributes:
@@ -66,7 +66,7 @@ def convert(
     clips: int = 1000,
     workers: int = 2,
     progress: bool = True,
-) -> Converted:
+) -> Conversion:
     """Write a copy of a prepared set in the other form.
 
     Args:
@@ -116,8 +116,8 @@ def _check(reader: Any, root: str | Path, output: str | Path, form: str) -> None
         )
     if form == "folders" and (Path(output) / NAME).exists():
         raise ConfigError(f"output={output}: holds shards; name another folder")
-    there = not is_url(output) and (Path(output) / "filelists").is_dir()
-    if form == "shards" and there and not (Path(output) / NAME).exists():
+    is_set = not is_url(output) and (Path(output) / "filelists").is_dir()
+    if form == "shards" and is_set and not (Path(output) / NAME).exists():
         raise ConfigError(f"output={output}: contains folders of clips; choose another folder")
     if form == "shards" and parts.names(Place(output, "output")):
         raise ConfigError(
@@ -133,11 +133,11 @@ def _to_shards(
     keys: list[str],
     workers: int,
     bar: tqdm,
-) -> Converted:
+) -> Conversion:
     parts = [keys[i : i + clips] for i in range(0, len(keys), clips)]
     jobs = [(f"shard-{number:05d}", part) for number, part in enumerate(parts)]
     problems: dict[str, str] = {}
-    for (_, part), result in _done(partial(_shard_maker, root, output, quality), jobs, workers):
+    for (_, part), result in _run_all(partial(_shard_maker, root, output, quality), jobs, workers):
         bar.update(len(part))
         problems |= result
     place = Place(output, "output")
@@ -154,7 +154,7 @@ def _to_shards(
     if place.local is not None:
         (place.local / _PARTS).rmdir()
     size = int(sum(part.length.sum() for part in filled))
-    return Converted(len(index), len(filled), size / 1e9, problems)
+    return Conversion(len(index), len(filled), size / 1e9, problems)
 
 
 def _shard_maker(root: Path, output: str | Path, quality: int) -> Callable:
@@ -194,13 +194,13 @@ def _make_shard(
 
 def _to_folders(
     root: str | Path, output: Path, keys: list[str], workers: int, bar: tqdm
-) -> Converted:
+) -> Conversion:
     problems = {}
-    for key, problem in _done(partial(_folder_maker, root, output), keys, workers):
+    for key, problem in _run_all(partial(_folder_maker, root, output), keys, workers):
         bar.update()
         if problem:
             problems[key] = problem
-    return Converted(len(keys) - len(problems), None, 0.0, problems)
+    return Conversion(len(keys) - len(problems), None, 0.0, problems)
 
 
 def _folder_maker(root: str | Path, output: Path) -> Callable:
@@ -221,7 +221,7 @@ def _make_folder(reader: PreparedShards, output: Path, key: str) -> str | None:
     return None
 
 
-def _done(setup: Callable, jobs: Sequence[Any], workers: int) -> Iterator[tuple[Any, Any]]:
+def _run_all(setup: Callable, jobs: Sequence[Any], workers: int) -> Iterator[tuple[Any, Any]]:
     for job, result in run_jobs(setup, jobs, workers):
         if isinstance(result, Failed):
             what = job if isinstance(job, str) else job[0]
@@ -229,7 +229,7 @@ def _done(setup: Callable, jobs: Sequence[Any], workers: int) -> Iterator[tuple[
         yield job, result
 
 
-def _copy_lists(reader: Any, place: Place, there: set[str]) -> None:
+def _copy_lists(reader: Any, place: Place, existing: set[str]) -> None:
     for split in reader.splits():
-        keys = [key for key in reader.keys(split) if key in there]
+        keys = [key for key in reader.keys(split) if key in existing]
         place.write(f"filelists/{split}.txt", "".join(f"{key}\n" for key in keys).encode())

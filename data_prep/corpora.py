@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from data_prep.draw import draw
-from data_prep.readers.found import lines
+from data_prep.readers.corpus_clip import lines
 
 LISTS = "filelists"
 _LRS2, _LRS3 = {"main", "pretrain"}, {"trainval", "test", "pretrain"}

@@ -16,7 +16,7 @@ from data_prep.processes import Processes
 from lipsync.errors import ConfigError, LipsyncError
 
 ENGINES = ("processes", "ray")
-_TRIES = 2
+_MAX_ATTEMPTS = 2
 
 
 def check_workers(workers: int, engine: str) -> None:
@@ -63,7 +63,7 @@ def run_jobs(
         return
     pool = _pool(setup, engine, address, min(workers, len(jobs)))
     try:
-        yield from _share_out(pool, jobs, workers)
+        yield from _distribute(pool, jobs, workers)
     finally:
         pool.close()
 
@@ -76,11 +76,11 @@ def _pool(setup: Callable, engine: str, address: str | None, workers: int) -> Po
     return Processes(setup)
 
 
-def _share_out(pool: Pool, jobs: Sequence[Any], most: int) -> Iterator[tuple[Any, Any]]:
+def _distribute(pool: Pool, jobs: Sequence[Any], max_workers: int) -> Iterator[tuple[Any, Any]]:
     waiting = deque((job, 1) for job in jobs)  # with the number of the attempt
-    tries: dict[Worker, int] = {}
+    attempts: dict[Worker, int] = {}
     died_early = 0
-    workers = [pool.start() for _ in range(min(most, len(jobs)))]
+    workers = [pool.start() for _ in range(min(max_workers, len(jobs)))]
     try:
         while True:
             for worker in [w for w in workers if w.job is None]:
@@ -88,7 +88,7 @@ def _share_out(pool: Pool, jobs: Sequence[Any], most: int) -> Iterator[tuple[Any
                     worker.end()
                     workers.remove(worker)
                 elif worker.ready:
-                    job, tries[worker] = waiting.popleft()
+                    job, attempts[worker] = waiting.popleft()
                     worker.submit(job)
             if not workers:
                 return
@@ -99,15 +99,15 @@ def _share_out(pool: Pool, jobs: Sequence[Any], most: int) -> Iterator[tuple[Any
                     worker.end()
                     workers.remove(worker)
                     died_early += job is None
-                    if died_early > most:
+                    if died_early > max_workers:
                         raise LipsyncError(f"the worker processes die on start-up: {answer}")
                     workers.append(pool.start())
                 if isinstance(answer, Stop):
                     raise answer
                 if job is None:
                     continue
-                if isinstance(answer, Failed) and tries[worker] < _TRIES:
-                    waiting.append((job[0], tries[worker] + 1))
+                if isinstance(answer, Failed) and attempts[worker] < _MAX_ATTEMPTS:
+                    waiting.append((job[0], attempts[worker] + 1))
                 else:
                     yield job[0], answer
     finally:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.active_speaker import Limits, choose
+from data_prep.active_speaker import Limits, select_speakers
 from data_prep.footage import Footage
-from data_prep.mouth import hear
+from data_prep.mouth import av_correlations
 from data_prep.options import Options
 from data_prep.pieces import Piece, find_pieces
 from lipsync.faces.detect import Detector
@@ -32,15 +32,15 @@ class Tools:
 
 def examine(
     footage: Footage,
-    found: dict[str, Any],
+    analysis: dict[str, Any],
     tools: Tools,
     stage: Callable[[str, Callable[[], Any]], Any] = lambda _, make: make(),
 ) -> tuple[list[Piece], list[dict | None]]:
     """Find the pieces in footage, and set the reason for each rejected one.
 
     Args:
-        footage: the footage; its ``turns`` are set to those of ``found``.
-        found: from :func:`data_prep.look.look`.
+        footage: the footage; its ``turns`` are set to those of ``analysis``.
+        analysis: from :func:`data_prep.look.analyse_frames`.
         tools: the worker's tools.
         stage: returns the result of a stage, given its name and a function that computes it; may
             cache it.
@@ -48,15 +48,16 @@ def examine(
     Returns:
         The pieces, and the score of each, see :func:`data_prep.sync.measure`.
     """
-    footage.turns = found["turns"]
-    made = stage("pieces", lambda: find_pieces(found, footage.wave, tools.options))
-    pieces = [Piece(**piece) for piece in made]
-    for piece, heard in zip(pieces, stage("mouths", lambda: hear(footage, pieces)), strict=True):
-        piece.heard = heard
+    footage.turns = analysis["turns"]
+    made = stage("pieces", lambda: find_pieces(analysis, footage.wave, tools.options))
+    pieces = [Piece.from_json(piece) for piece in made]
+    correlations = stage("mouths", lambda: av_correlations(footage, pieces))
+    for piece, correlation in zip(pieces, correlations, strict=True):
+        piece.av_correlation = correlation
     scores: list[dict | None] = [None] * len(pieces)
     if tools.judge is not None:
         from data_prep.sync import measure
 
         scores = stage("sync", lambda: measure(footage, pieces, tools.judge))
-    choose(pieces, scores, tools.limits)
+    select_speakers(pieces, scores, tools.limits)
     return pieces, scores

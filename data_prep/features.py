@@ -22,22 +22,22 @@ from lipsync.features import Feature, get_feature
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedFeatures:
     """Result of a run.
 
     Attributes:
         counts: number of clips that each feature was added to.
-        had: number of clips that already had each feature.
+        existing: number of clips that already had each feature.
         problems: by clip, why it still lacks features.
     """
 
     counts: Mapping[Feature, int]
-    had: Mapping[Feature, int]
+    existing: Mapping[Feature, int]
     problems: Mapping[str, str]
 
     def __str__(self) -> str:
         lines = [
-            f"{feature.name}: added to {count} clips, {self.had[feature]} already had it"
+            f"{feature.name}: added to {count} clips, {self.existing[feature]} already had it"
             for feature, count in self.counts.items()
         ]
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems.values())])
@@ -49,7 +49,7 @@ class Added:
             raise ConfigError(f"{len(self.problems)} clips still lack features; the first: {first}")
 
 
-def named_features(given: Any) -> list[Feature]:
+def parse_features(given: Any) -> list[Feature]:
     """Get features from the option: a list of names, or of mappings with a name and options.
 
     Raises:
@@ -70,7 +70,7 @@ def add_features(
     engine: str = "processes",
     ray_address: str | None = None,
     progress: bool = True,
-) -> Added:
+) -> AddedFeatures:
     """Compute features for all clips in a set; features that a clip already has are skipped.
 
     Files are written atomically, so a killed run can be resumed.
@@ -103,8 +103,8 @@ def add_features(
                 problems[key] = f"{key}: {problem}" if isinstance(problem, Failed) else problem
             for feature in lacking[key]:
                 counts[feature] += (root / key / feature.file).is_file()
-    had = {feature: sum(feature not in each for each in lacking.values()) for feature in features}
-    return Added(counts, had, dict(sorted(problems.items())))
+    existing = {f: sum(f not in missing for missing in lacking.values()) for f in features}
+    return AddedFeatures(counts, existing, dict(sorted(problems.items())))
 
 
 def clips_below(root: Path, key: str = "", option: str = "output") -> Iterator[Clip]:

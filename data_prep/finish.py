@@ -16,7 +16,7 @@ from data_prep.scan import Source
 from data_prep.splits import Splits, write_splits
 
 
-class Kept(NamedTuple):
+class KeptClip(NamedTuple):
     """What the split lists need to know about a kept clip."""
 
     key: str
@@ -81,9 +81,9 @@ def finish(
     report = Report()
     ordered = iter(sorted(sources, key=attrgetter("name")))
     item = next(ordered, None)
-    kept: dict[str, tuple[Kept, ...]] = {item.listed: () for item in sources}
+    kept: dict[str, tuple[KeptClip, ...]] = {item.list_name: () for item in sources}
 
-    def gathered() -> Iterator[Row]:
+    def reported() -> Iterator[Row]:
         nonlocal item
         for row in rows:
             report.add(row)
@@ -91,13 +91,13 @@ def finish(
                 item = next(ordered, None)
             if row.status == KEPT:
                 key = item.key if row.key == item.key else row.key  # saves a copy of the string
-                kept[item.listed] += (Kept(key, row.frames),)
+                kept[item.list_name] += (KeptClip(key, row.frames),)
             yield row
 
-    write_manifest(output, gathered())
+    write_manifest(output, reported())
     splits = write_splits(lists, output, kept, shares)
     report.write(output, picture, options, splits)
     reasons = report.reasons.copy()
     clips = reasons.pop(KEPT, 0)
-    sync, minutes = report.told_sync(options), report.minutes.total()
+    sync, minutes = report.sync_summary(options), report.minutes.total()
     return Summary(output, splits, reasons, sync, clips, minutes, report.sources, done)

@@ -49,7 +49,7 @@ def probe_source(path: Path) -> dict[str, Any]:
     return {"fps": str(info.fps), "size": [info.width, info.height], "seconds": seconds}
 
 
-def fits(about: dict[str, Any], held: int | None = None) -> bool:
+def fits_in_memory(about: dict[str, Any], held: int | None = None) -> bool:
     """Whether all frames fit in ``held`` bytes; ``about`` is from :func:`probe_source`."""
     width, height = about["size"]
     return about["seconds"] * FPS * width * height * 3 <= (held or _HELD)
@@ -96,7 +96,7 @@ class Footage:
         return wave
 
 
-def stretch(
+def open_stretch(
     path: Path, about: dict[str, Any], start: float, seconds: float, held: int | None = None
 ) -> Stretch:
     """Footage of a stretch of a file, starting at the source frame nearest to a time.
@@ -109,7 +109,7 @@ def stretch(
     """
     fps = float(Fraction(about["fps"]))
     begin = max(0.0, round(start * fps) / fps)
-    hold = fits(about | {"seconds": seconds}, held)
+    hold = fits_in_memory(about | {"seconds": seconds}, held)
     return Stretch(path, begin, round(seconds * FPS), hold=hold)
 
 

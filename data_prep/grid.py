@@ -44,10 +44,10 @@ def fetch_grid(folder: str | Path, speakers: list[str], record: str = RECORD) ->
         LipsyncError: no connection, an unknown speaker, or an archive with the wrong checksum.
     """
     folder, counts = Path(folder), {}
-    files = _described(record)
+    files = _read_record(record)
     if unknown := [name for name in speakers if f"{name}.zip" not in files]:
-        there = sorted(name[:-4] for name in files if name.endswith(".zip"))
-        raise LipsyncError(f"GRID has no {', '.join(unknown)}; available: {', '.join(there)}")
+        available = sorted(name[:-4] for name in files if name.endswith(".zip"))
+        raise LipsyncError(f"GRID has no {', '.join(unknown)}; available: {', '.join(available)}")
     for name in (*speakers, *([_ALIGNMENTS] if f"{_ALIGNMENTS}.zip" in files else [])):
         done = folder / ".archives" / f"{name}.json"
         if not done.exists():
@@ -60,7 +60,7 @@ def fetch_grid(folder: str | Path, speakers: list[str], record: str = RECORD) ->
     return counts
 
 
-def _described(record: str) -> dict[str, tuple[str, str]]:
+def _read_record(record: str) -> dict[str, tuple[str, str]]:
     """URL and checksum (``md5:...``) of each file in a record."""
     if urlsplit(record).scheme not in ("http", "https"):
         raise LipsyncError(f"{record}: only http and https addresses can be fetched")

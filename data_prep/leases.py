@@ -31,7 +31,7 @@ class Lease:
 
     def __init__(self, place: Place, name: str, run: str) -> None:
         self.place, self.name, self.run = place, name, run
-        self._over = threading.Event()
+        self._released = threading.Event()
 
     def claim(self, expired: str = "") -> str:
         """Take the lease if it is free or this run's own, or if its last heartbeat is ``expired``.
@@ -39,36 +39,36 @@ class Lease:
         Returns:
             The current holder's last heartbeat; empty if this run now holds the lease.
         """
-        while not self.place.create(self.name, self._sign()):
-            held = held_by(self.place, self.name)
-            if held and held != expired and held.split()[0] != self.run:
-                return held
-            if held:
-                self.place.write(self.name, self._sign())
+        while not self.place.create(self.name, self._heartbeat()):
+            heartbeat = last_heartbeat(self.place, self.name)
+            if heartbeat and heartbeat != expired and heartbeat.split()[0] != self.run:
+                return heartbeat
+            if heartbeat:
+                self.place.write(self.name, self._heartbeat())
                 return ""
         return ""
 
-    def _sign(self) -> bytes:
+    def _heartbeat(self) -> bytes:
         return f"{self.run} {uuid.uuid4().hex}".encode()
 
     def __enter__(self) -> Lease:
-        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread = threading.Thread(target=self._keep_alive, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._over.set()
+        self._released.set()
         self._thread.join()
         with suppress(LipsyncError, FileNotFoundError):  # it will expire, or is already gone
             self.place.remove(self.name)
 
-    def _live(self) -> None:
-        while not self._over.wait(BEAT):
+    def _keep_alive(self) -> None:
+        while not self._released.wait(BEAT):
             with suppress(LipsyncError):
-                self.place.write(self.name, self._sign())
+                self.place.write(self.name, self._heartbeat())
 
 
-def held_by(place: Place, name: str) -> str:
+def last_heartbeat(place: Place, name: str) -> str:
     """Last heartbeat of a lease's holder; empty if nobody holds it."""
     try:
         return place.read(name).decode("utf-8", "replace").strip() or "unknown"
@@ -82,10 +82,10 @@ class Watch:
     def __init__(self) -> None:
         self._seen: dict[str, tuple[str, float]] = {}
 
-    def expired(self, name: str, sign: str) -> bool:
+    def expired(self, name: str, heartbeat: str) -> bool:
         """Whether this heartbeat was first seen here at least ``EXPIRES`` seconds ago."""
         known, since = self._seen.get(name, ("", 0.0))
-        if known != sign:
-            self._seen[name] = (sign, time.monotonic())
+        if known != heartbeat:
+            self._seen[name] = (heartbeat, time.monotonic())
             return False
         return time.monotonic() - since >= EXPIRES

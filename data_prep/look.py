@@ -24,7 +24,7 @@ _CHANGED = 0.2  # difference between frames above which the picture has changed,
 
 
 @dataclass(frozen=True)
-class SeenFace(Detection):
+class DetectedFace(Detection):
     """A detected face.
 
     Attributes:
@@ -36,25 +36,25 @@ class SeenFace(Detection):
     described: np.ndarray | None = None
 
 
-def look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
+def analyse_frames(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
     """Analyse a file's frames in one pass, or two if the faces are not upright.
 
     Returns:
         As JSON: ``turns``, the number of ``np.rot90`` turns that make the frames upright; the
         number of ``frames`` and their ``size``, width and height; ``steps`` for
         :func:`lipsync.faces.shots.find_cuts`; and ``looks``, the faces in every ``stride``-th frame
-        and in the last, for :func:`seen_faces`.
+        and in the last, for :func:`detected_faces`.
     """
-    found = _look(footage, detector, stride)
-    track = follow(seen_faces(found), found["frames"], tuple(found["size"]), stride)
+    analysis = _analyse(footage, detector, stride)
+    track = follow(detected_faces(analysis), analysis["frames"], tuple(analysis["size"]), stride)
     if turns := track.quarter_turns():
         # The face is sideways or upside down, whatever rotation the file declares.
         footage.turns = turns
-        found = _look(footage, detector, stride)
-    return {"turns": turns, **found}
+        analysis = _analyse(footage, detector, stride)
+    return {"turns": turns, **analysis}
 
 
-def _look(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
+def _analyse(footage: Footage, detector: Detector, stride: int) -> dict[str, Any]:
     meter, looks, search = ShotMeter(), [], _Search(detector)
     number, frame = -1, np.zeros((1, 1, 3), np.uint8)
     for number, frame in enumerate(footage.frames()):
@@ -105,14 +105,14 @@ def _as_json(frame: np.ndarray, face: Detection) -> dict[str, Any]:
     }
 
 
-def seen_faces(found: dict[str, Any]) -> list[tuple[int, list[SeenFace]]]:
-    """Faces in a result of :func:`look`, as input for :func:`lipsync.faces.tracks.link`."""
+def detected_faces(analysis: dict[str, Any]) -> list[tuple[int, list[DetectedFace]]]:
+    """Faces in the output of :func:`analyse_frames`, for :func:`lipsync.faces.tracks.link`."""
     nowhere = [np.nan] * 10
     return [
         (
             number,
             [
-                SeenFace(
+                DetectedFace(
                     np.array(face["box"], np.float32),
                     face["score"],
                     np.array(face["marks"] or nowhere, np.float32).reshape(5, 2),
@@ -122,7 +122,7 @@ def seen_faces(found: dict[str, Any]) -> list[tuple[int, list[SeenFace]]]:
                 for face in faces
             ],
         )
-        for number, faces in found["looks"]
+        for number, faces in analysis["looks"]
     ]
 
 

@@ -122,7 +122,7 @@ def write_manifest(output: str | Path, rows: Iterable[Row]) -> None:
     making.replace(path)
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file atomically; the next run overwrites the leftovers of a killed one."""
     making = path.with_suffix(".tmp")
     making.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -23,14 +23,14 @@ _RADIUS = 2  # frames to each side over which motion and loudness are averaged
 _LAGS = 3  # maximum lag of the sound either way, in frames
 
 
-def hear(footage: Footage, pieces: Sequence[Piece]) -> list[float | None]:
-    """Agreement of mouth motion and sound, in [-1, 1], for simultaneous faces; None for others.
+def av_correlations(footage: Footage, pieces: Sequence[Piece]) -> list[float | None]:
+    """Correlation of mouth motion and loudness, in [-1, 1], of simultaneous faces; None for others.
 
     The frames are read once, and only if there are simultaneous faces.
     """
-    live = [i for i, piece in enumerate(pieces) if not piece.reason]
+    candidates = [i for i, piece in enumerate(pieces) if not piece.reason]
     rivals = [
-        i for i in live if any(k != i and pieces[i].meets(pieces[k]) for k in live)
+        i for i in candidates if any(k != i and pieces[i].overlaps(pieces[k]) for k in candidates)
     ]  # fmt: skip
     found: list[float | None] = [None] * len(pieces)
     if not rivals:
@@ -49,7 +49,7 @@ def hear(footage: Footage, pieces: Sequence[Piece]) -> list[float | None]:
     for i in rivals:
         piece = pieces[i]
         wave = footage.wave[piece.start * FRAME : piece.end * FRAME]
-        found[i] = round(agreement(np.array(motion[i]), wave), 4)
+        found[i] = round(av_correlation(np.array(motion[i]), wave), 4)
     return found
 
 
@@ -59,7 +59,7 @@ def mouth_of(face: np.ndarray) -> np.ndarray:
     return grey.astype(np.float32)
 
 
-def agreement(motion: np.ndarray, wave: np.ndarray) -> float:
+def av_correlation(motion: np.ndarray, wave: np.ndarray) -> float:
     """Maximum correlation of log motion and log loudness over small lags.
 
     Args:
@@ -73,15 +73,15 @@ def agreement(motion: np.ndarray, wave: np.ndarray) -> float:
     if count < FPS // 2:
         return 0.0
     blocks = wave[: count * FRAME].reshape(count, FRAME)
-    loud = np.log(np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=1)) + 1e-3)
-    heard = _smooth((loud[1:] + loud[:-1]) / 2)  # between frames, like motion
-    seen = _smooth(np.log(motion[: count - 1] + _STILL))
-    if min(heard.std(), seen.std()) < 1e-3:
+    levels = np.log(np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=1)) + 1e-3)
+    loudness = _smooth((levels[1:] + levels[:-1]) / 2)  # between frames, like motion
+    activity = _smooth(np.log(motion[: count - 1] + _STILL))
+    if min(loudness.std(), activity.std()) < 1e-3:
         return 0.0
     best = -1.0
     for lag in range(-_LAGS, _LAGS + 1):
-        a = seen[max(0, lag) : len(seen) + min(0, lag)]
-        b = heard[max(0, -lag) : len(heard) + min(0, -lag)]
+        a = activity[max(0, lag) : len(activity) + min(0, lag)]
+        b = loudness[max(0, -lag) : len(loudness) + min(0, -lag)]
         spread = a.std() * b.std()
         if spread > 0:
             best = max(best, float(((a - a.mean()) * (b - b.mean())).mean() / spread))

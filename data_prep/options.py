@@ -17,7 +17,7 @@ _VERSION = 8  # increase when the same options give different results
 # of these has changed, or if an earlier stage is rerun.
 STAGES = {
     "probe": (),
-    "look": ("detector", "stride", "min_score", "sought"),
+    "look": ("detector", "stride", "min_score", "min_detection_height"),
     "pieces": (
         "min_seconds", "max_seconds", "min_face", "min_sharpness", "max_turn", "max_outside",
         "min_level", "image_size",  # ready-made crops are resized to this first
@@ -98,7 +98,7 @@ class Options:
             )
 
     @property
-    def sought(self) -> float:
+    def min_detection_height(self) -> float:
         """Minimum height of faces to detect, in pixels of the source."""
         return min(LEAST, self.min_face) if self.smallest_face is None else self.smallest_face
 
@@ -110,7 +110,7 @@ class Options:
             judge: hash of the judge's weights, which may change under the same name.
         """
         made_from, prints = f"v{_VERSION} {digest}", {}
-        values = asdict(self) | {"judge": judge, "sought": self.sought}
+        values = asdict(self) | {"judge": judge, "min_detection_height": self.min_detection_height}
         for stage, names in STAGES.items():
             text = json.dumps([made_from, stage, *(values[name] for name in names)])
             made_from = prints[stage] = hashlib.sha256(text.encode()).hexdigest()[:16]

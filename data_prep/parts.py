@@ -48,26 +48,29 @@ class Part:
         return f"shard-{self.name}.tar"
 
 
-def cut(
-    sources: Sequence[Source], versions: Mapping[str, str], made: str, files: int
+def split(
+    sources: Sequence[Source], versions: Mapping[str, str], fingerprint: str, files: int
 ) -> list[Part]:
     """Split sources, in order, into parts of at most ``files`` files each.
 
-    ``versions`` maps a source's name to its version; ``made`` identifies the options that affect
-    the clips.
+    ``versions`` maps a source's name to its version; ``fingerprint`` identifies the options that
+    affect the clips.
     """
     parts = []
     for i in range(0, len(sources), files):
-        some = tuple(sources[i : i + files])
-        which = tuple(versions[source.name] for source in some)
-        content = [made, [[s.name, version] for s, version in zip(some, which, strict=True)]]
+        group = tuple(sources[i : i + files])
+        part_versions = tuple(versions[source.name] for source in group)
+        content = [
+            fingerprint,
+            [[s.name, version] for s, version in zip(group, part_versions, strict=True)],
+        ]
         name = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-        parts.append(Part(name, some, which))
+        parts.append(Part(name, group, part_versions))
     return parts
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPart:
     """A finished part, as stored.
 
     Attributes:
@@ -86,8 +89,13 @@ class Stored:
         return map(as_row, self.lines)
 
 
-def store(
-    place: Place, part: Part, made: str, index: Index, rows: Sequence[Row], pictures: list[bytes]
+def write(
+    place: Place,
+    part: Part,
+    fingerprint: str,
+    index: Index,
+    rows: Sequence[Row],
+    pictures: list[bytes],
 ) -> None:
     """Write everything but the shard, which is already in place.
 
@@ -103,25 +111,25 @@ def store(
     packed = io.BytesIO()
     np.savez(packed, names=np.array(names, "U"), **{str(i): arrays[n] for i, n in enumerate(names)})
     place.write(f"parts/{part.name}.jpgs", packed.getvalue())
-    head = {
-        "made": made,
+    header = {
+        "made": fingerprint,
         "files": dict(zip((s.name for s in part.sources), part.versions, strict=True)),
         "failed": sorted({row.source for row in rows if row.reason == "failed"}),
     }  # fmt: skip
-    lines = [json.dumps(head, ensure_ascii=False) + "\n", *map(as_line, rows)]
+    lines = [json.dumps(header, ensure_ascii=False) + "\n", *map(as_line, rows)]
     place.write(f"parts/{part.name}.jsonl", "".join(lines).encode("utf-8", "surrogateescape"))
 
 
-def stored(place: Place, name: str, made: str) -> Stored | None:
-    """Read a finished part; None if it is unfinished, or its ``made`` differs."""
+def read(place: Place, name: str, fingerprint: str) -> StoredPart | None:
+    """Read a finished part; None if it is unfinished, or its ``fingerprint`` differs."""
     try:
-        head, *lines = place.read(f"parts/{name}.jsonl").splitlines()
-        found = json.loads(head.decode("utf-8", "surrogateescape"))
+        first, *lines = place.read(f"parts/{name}.jsonl").splitlines()
+        header = json.loads(first.decode("utf-8", "surrogateescape"))
     except (FileNotFoundError, ValueError):
         return None
-    if found.get("made") != made:
+    if header.get("made") != fingerprint:
         return None
-    return Stored(name, found["files"], frozenset(found["failed"]), lines)
+    return StoredPart(name, header["files"], frozenset(header["failed"]), lines)
 
 
 def names(place: Place) -> list[str]:
@@ -130,12 +138,12 @@ def names(place: Place) -> list[str]:
     return sorted(name.removesuffix(".jsonl") for name in found if name.endswith(".jsonl"))
 
 
-def all_stored(place: Place, which: Sequence[str], made: str) -> Iterator[Stored]:
-    """Yield those of the named parts that are finished and have this ``made``, read in parallel."""
+def read_all(place: Place, part_names: Sequence[str], fingerprint: str) -> Iterator[StoredPart]:
+    """Yield the named parts that are finished and have this fingerprint, read in parallel."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for begin in range(0, len(which), 8 * _AT_ONCE):
-            some = which[begin : begin + 8 * _AT_ONCE]
-            found = pool.map(lambda name: stored(place, name, made), some)
+        for begin in range(0, len(part_names), 8 * _AT_ONCE):
+            batch = part_names[begin : begin + 8 * _AT_ONCE]
+            found = pool.map(lambda name: read(place, name, fingerprint), batch)
             yield from (part for part in found if part is not None)
 
 
@@ -148,14 +156,14 @@ def pictures(place: Place, name: str) -> dict[str, bytes]:
         return {}
 
 
-def indices(place: Place, which: Sequence[str]) -> Iterator[tuple[str, Index]]:
+def indices(place: Place, part_names: Sequence[str]) -> Iterator[tuple[str, Index]]:
     """Yield the name and index of each part, read in parallel.
 
     Raises:
         LipsyncError: an index is missing or damaged.
     """
 
-    def read(name: str) -> Index:
+    def read_index(name: str) -> Index:
         try:
             return Index.from_bytes(place.read(f"parts/{name}.npz"))
         except (FileNotFoundError, ValueError) as error:
@@ -165,10 +173,10 @@ def indices(place: Place, which: Sequence[str]) -> Iterator[tuple[str, Index]]:
             ) from None
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield from zip(which, pool.map(read, which), strict=True)
+        yield from zip(part_names, pool.map(read_index, part_names), strict=True)
 
 
-def forget(place: Place, name: str) -> None:
+def mark_unfinished(place: Place, name: str) -> None:
     """Mark a part as unfinished, by deleting its ``.jsonl``."""
     with suppress(FileNotFoundError):
         place.remove(f"parts/{name}.jsonl")
@@ -176,7 +184,7 @@ def forget(place: Place, name: str) -> None:
 
 def remove(place: Place, name: str) -> None:
     """Remove a part and its shard."""
-    forget(place, name)
+    mark_unfinished(place, name)
     for file in (f"parts/{name}.npz", f"parts/{name}.jpgs", f"shard-{name}.tar"):
         with suppress(FileNotFoundError):
             place.remove(file)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.look import seen_faces
+from data_prep.look import detected_faces
 from data_prep.options import Options
 from data_prep.quality import level, outside, turn
 from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
@@ -38,8 +38,8 @@ class Piece:
         score: mean detector score.
         faces: maximum number of faces in any frame of the shot.
         face_size, sharpness, turn, outside, level: see :class:`data_prep.options.Options`.
-        heard: agreement of the mouth's motion with the audio, see :mod:`data_prep.mouth`; None if
-            unknown.
+        av_correlation: correlation of the mouth's motion with the loudness, in [-1, 1], see
+            :mod:`data_prep.mouth`; None if unknown. Stored as ``heard``.
         reason, detail: why the piece is rejected; empty if it is not.
     """
 
@@ -55,9 +55,22 @@ class Piece:
     turn: float = 0.0
     outside: float = 0.0
     level: float = 0.0
-    heard: float | None = None
+    av_correlation: float | None = None
     reason: str = ""
     detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields of the piece, as stored."""
+        fields = asdict(self)
+        fields["heard"] = fields.pop("av_correlation")
+        return fields
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Piece:
+        """Inverse of :meth:`to_json`."""
+        fields = dict(stored)
+        fields["av_correlation"] = fields.pop("heard")
+        return cls(**fields)
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -67,12 +80,12 @@ class Piece:
         """The measures that the options limit, by name."""
         return {name: getattr(self, name) for name in _MEASURES}
 
-    def meets(self, other: Piece) -> bool:
+    def overlaps(self, other: Piece) -> bool:
         """Whether the two overlap in time by more than half of the shorter one."""
         common = min(self.end, other.end) - max(self.start, other.start)
         return common > _SAME_TIME * min(len(self), len(other))
 
-    def places(self, framing: Framing, span: slice = slice(None)) -> np.ndarray:
+    def crop_transforms(self, framing: Framing, span: slice = slice(None)) -> np.ndarray:
         """Transforms of the crops in the piece's frames, or in a span of them: (n, 2, 3)."""
         marks = np.array(self.marks[span]).reshape(-1, 5, 2) if self.marks else None
         return framing.transforms(np.array(self.boxes[span]), marks)
@@ -83,28 +96,30 @@ class Piece:
         return self.boxes[frame - self.start] if inside else None
 
 
-def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> list[dict[str, Any]]:
-    """Find all pieces of a source, in order of time, as JSON fields of :class:`Piece`.
+def find_pieces(
+    analysis: dict[str, Any], wave: np.ndarray, options: Options
+) -> list[dict[str, Any]]:
+    """Find all pieces of a source, in order of time, each as :meth:`Piece.to_json`.
 
     A shot gives one piece per face that is tracked for long enough, or else a single piece with the
     reason why there is none. A track is split where its face changes into another person's, and
     long tracks are split into equal parts, at the same frames for tracks of the same extent.
 
     Args:
-        found: from :func:`data_prep.look.look`.
+        analysis: from :func:`data_prep.look.analyse_frames`.
         wave: float32 (samples,) at 16 kHz of the whole source.
         options: lengths and limits.
     """
     pieces: list[Piece] = []
-    seen, cuts = seen_faces(found), find_cuts(found["steps"])
+    all_detections, cuts = detected_faces(analysis), find_cuts(analysis["steps"])
     if cuts and options.cuts == "reject":
         detail = f"cut at {cuts[0] / FPS:.2f} s, but files of this corpus should be single takes"
-        return [asdict(Piece(0, found["frames"], reason="damaged", detail=detail))]
-    for start, end in shot_spans(cuts, found["frames"]):
-        looks = [(n, faces) for n, faces in seen if start <= n < end]
+        return [Piece(0, analysis["frames"], reason="damaged", detail=detail).to_json()]
+    for start, end in shot_spans(cuts, analysis["frames"]):
+        detections = [(n, faces) for n, faces in all_detections if start <= n < end]
         in_shot = []
-        for track in _of_one_face(link(looks, options.stride)):
-            first, last = _extent(track, looks, (start, end), options.stride)
+        for track in _of_one_face(link(detections, options.stride)):
+            first, last = _extent(track, detections, (start, end), options.stride)
             values = fill(track, first, last)
             for a, b in _parts(first, last, options):
                 sharp = [
@@ -112,15 +127,15 @@ def find_pieces(found: dict[str, Any], wave: np.ndarray, options: Options) -> li
                     for n, face in zip(track.frames, track.detections, strict=True)
                     if a <= n < b
                 ]
-                piece = _piece((a, b), values[a - first : b - first], sharp, found["size"])
+                piece = _piece((a, b), values[a - first : b - first], sharp, analysis["size"])
                 piece.marks = _marks(values[a - first : b - first])
-                piece.faces = max(len(faces) for _, faces in looks)
+                piece.faces = max(len(faces) for _, faces in detections)
                 in_shot.append(piece)
-        pieces += in_shot or [_without(start, end, looks, options)]
+        pieces += in_shot or [_without(start, end, detections, options)]
     for piece in pieces:
         _apply_limits(piece, wave[piece.start * FRAME : piece.end * FRAME], options)
     pieces.sort(key=lambda piece: (piece.start, piece.end, piece.boxes[:1]))
-    return [asdict(piece) for piece in pieces]
+    return [piece.to_json() for piece in pieces]
 
 
 def _of_one_face(tracks: list[FaceTrack]) -> Iterator[FaceTrack]:
@@ -131,7 +146,9 @@ def _of_one_face(tracks: list[FaceTrack]) -> Iterator[FaceTrack]:
             yield FaceTrack(track.frames[a:b], track.detections[a:b])
 
 
-def _extent(track: FaceTrack, looks: list, shot: tuple[int, int], stride: int) -> tuple[int, int]:
+def _extent(
+    track: FaceTrack, detections: list, shot: tuple[int, int], stride: int
+) -> tuple[int, int]:
     """First frame of a track, and one past its last.
 
     Reaches half a stride beyond the detections, or to the shot's edge if the face was found in the
@@ -140,8 +157,8 @@ def _extent(track: FaceTrack, looks: list, shot: tuple[int, int], stride: int) -
     start, end = shot
     first, last = track.frames[0], track.frames[-1]
     hold = stride // 2
-    first = start if first == looks[0][0] else max(start, first - hold)
-    last = end if last == looks[-1][0] else min(end, last + hold + 1)
+    first = start if first == detections[0][0] else max(start, first - hold)
+    last = end if last == detections[-1][0] else min(end, last + hold + 1)
     return first, last
 
 
@@ -182,11 +199,11 @@ def _marks(values: np.ndarray) -> list[list[float]]:
     return [[round(float(v), 2) for v in points] for points in marks]
 
 
-def _without(start: int, end: int, looks: list, options: Options) -> Piece:
+def _without(start: int, end: int, detections: list, options: Options) -> Piece:
     """Placeholder for a shot without a usable face, with the reason."""
     if end - start < round(options.min_seconds * FPS):
         return Piece(start, end)  # _apply_limits gives it the reason too_short
-    if any(faces for _, faces in looks):
+    if any(faces for _, faces in detections):
         detail = f"no face is visible for {options.min_seconds:g} s or longer"
         return Piece(start, end, reason="face_lost", detail=detail)
     detail = f"checked every {options.stride} frames of {end - start}"

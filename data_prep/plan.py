@@ -17,7 +17,7 @@ import numpy as np
 
 from data_prep.active_speaker import Limits
 from data_prep.options import Options
-from data_prep.stretches import Sampled
+from data_prep.stretches import SampledFile
 from lipsync.errors import ConfigError
 from lipsync.options import check_options, option
 from lipsync.windows import FPS
@@ -91,33 +91,33 @@ class Plan:
     costs: dict[str, float]
 
 
-def planned(
-    found: list[Sampled],
+def estimate_plan(
+    sample: list[SampledFile],
     files: int,
     limits: Limits | None,
     options: Options,
     prices: Prices,
     speed: Speed,
 ) -> Plan:
-    """Estimate the plan for ``files`` videos from the sample ``found``.
+    """Estimate the plan for ``files`` videos from a sample of them.
 
     Raises:
         ConfigError: the sample yields no clip.
     """
-    looked = sum(one.looked for one in found)
+    examined_seconds = sum(file.examined_seconds for file in sample)
     pieces = [
         (piece, verdict(score, limits), crop)
-        for one in found
-        for piece, score, crop in zip(one.pieces, one.scores, one.crops, strict=True)
+        for file in sample
+        for piece, score, crop in zip(file.pieces, file.scores, file.crops, strict=True)
     ]
     crops = [crop for piece, _, crop in pieces if not piece.reason]
     if not crops:
-        found_out = Counter(
-            one.problem or next((piece.reason for piece in one.pieces), "") for one in found
+        problems = Counter(
+            file.problem or next((piece.reason for piece in file.pieces), "") for file in sample
         )
-        told = ", ".join(f"{count} {reason}" for reason, count in found_out.most_common(3))
+        summary = ", ".join(f"{count} {reason}" for reason, count in problems.most_common(3))
         raise ConfigError(
-            f"none of {len(found)} sampled files yields a clip ({told}); raise seconds= (read "
+            f"none of {len(sample)} sampled files yields a clip ({summary}); raise seconds= (read "
             "more of each file) or files= (sample more files)"
         )
     # upscale the median crop by at most 10%
@@ -128,21 +128,21 @@ def planned(
         reason = piece.reason or ("small" if piece.face_size < min_face else "")
         reasons[reason or "kept"] += len(piece) / FPS
         lengths += [] if reason else [len(piece) / FPS]
-    hours = files * float(np.mean([one.seconds for one in found])) / 3600
-    kept_hours = hours * min(1.0, sum(lengths) / max(looked, 1e-9))
+    hours = files * float(np.mean([file.seconds for file in sample])) / 3600
+    kept_hours = hours * min(1.0, sum(lengths) / max(examined_seconds, 1e-9))
     # underestimates the length of clips that a sampled stretch cuts short
     clip = min(options.max_seconds, float(np.mean(lengths or [options.max_seconds])))
     clips = max(1, round(kept_hours * 3600 / clip))
     batches = max(_BATCHES, _PASSES * clips // _BATCH)
-    cpu = sum(one.cpu for one in found) / max(looked, 1e-9)
+    cpu = sum(file.cpu for file in sample) / max(examined_seconds, 1e-9)
     gigabytes = kept_hours * (image_size**2 * 3 * FPS * 3600 / 1e9 + _EXTRA)
-    pace = speed.clips_a_second * (speed.image_size / image_size) ** 2
-    alone = batches * _BATCH / pace / 3600
-    train_hours = {n: alone / (1 if n == 1 else n * speed.scaling) for n in GPUS}
+    clips_per_second = speed.clips_a_second * (speed.image_size / image_size) ** 2
+    one_gpu_hours = batches * _BATCH / clips_per_second / 3600
+    train_hours = {n: one_gpu_hours / (1 if n == 1 else n * speed.scaling) for n in GPUS}
     return Plan(
         files, hours, kept_hours, clips, image_size, min_face,
         {reason: s for reason, seconds in reasons.most_common() if (s := round(seconds, 1))},
-        {told: n for told, n in Counter(t for _, t, _ in pieces).items() if told != NOT_JUDGED},
+        {v: n for v, n in Counter(v for _, v, _ in pieces).items() if v != NOT_JUDGED},
         cpu * hours, gigabytes, batches, train_hours,
         {
             "preparation": cpu * hours * prices.core_hour,
@@ -204,21 +204,21 @@ test: true
 """
 
 
-def as_json(plan: Plan, found: list[Sampled]) -> dict[str, Any]:
+def as_json(plan: Plan, sample: list[SampledFile]) -> dict[str, Any]:
     """The plan and the measurements of the sample, as JSON."""
     return {
         **vars(plan),
         "sample": [
             {
-                "name": one.name, "size": list(one.size), "fps": round(one.fps, 3),
-                "seconds": one.seconds, "looked": one.looked, "cpu": round(one.cpu, 2),
-                "sound": round(one.sound, 3), "problem": one.problem,
+                "name": file.name, "size": list(file.size), "fps": round(file.fps, 3),
+                "seconds": file.seconds, "looked": file.examined_seconds, "cpu": round(file.cpu, 2),
+                "sound": round(file.sound, 3), "problem": file.problem,
                 "clips": [
                     {"seconds": len(piece) / FPS, "reason": piece.reason, "crop": round(crop, 1),
                      **piece.measures, **(score or {})}
-                    for piece, score, crop in zip(one.pieces, one.scores, one.crops, strict=True)
+                    for piece, score, crop in zip(file.pieces, file.scores, file.crops, strict=True)
                 ],
             }
-            for one in found
+            for file in sample
         ],
     }  # fmt: skip

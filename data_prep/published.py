@@ -60,8 +60,8 @@ class PublishedFootage:
             raise Rejected("no_sound", "audio.wav is empty")
         return wave
 
-    def look(self, stride: int) -> dict[str, Any]:
-        """Same result as :func:`data_prep.look.look`, without a detector."""
+    def analyse_frames(self, stride: int) -> dict[str, Any]:
+        """Same result as :func:`data_prep.look.analyse_frames`, without a detector."""
         box = framed_face(self.side)
         face = {"box": box.tolist(), "score": 1.0, "marks": None}
         frames = list(self.frames())

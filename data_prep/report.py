@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.manifest import KEPT, REASONS, SURE, Row, write_whole
+from data_prep.manifest import KEPT, REASONS, SURE, Row, write_atomically
 from data_prep.options import Options
 from data_prep.splits import Splits
 from lipsync.pages import jpeg_uri, render
@@ -107,7 +107,7 @@ class Report:
             minutes=self.minutes.total(),
             sources=self.sources,
             options=str(options),
-            sync=self.told_sync(options),
+            sync=self.sync_summary(options),
             rows=self.rows,
             about=REASONS,
             reasons=reasons,
@@ -126,10 +126,10 @@ class Report:
                 if reason != KEPT
             ],
         )
-        write_whole(path := output / "report.html", page)
+        write_atomically(path := output / "report.html", page)
         return path
 
-    def told_sync(self, options: Options) -> str:
+    def sync_summary(self, options: Options) -> str:
         """One line on the outcome of the sync check for the kept clips."""
         found = ", ".join(f"{count} {what}" for what, count in self.sync.most_common() if what)
         return (

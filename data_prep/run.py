@@ -75,12 +75,12 @@ def prepare(
     check_run(workers, engine, redo, shares)
     sources = scan(source, reader)
     check_lists(source, sources, shares)
-    options = with_cuts(options, sources)
+    options = resolve_cuts(options, sources)
     if output.resolve() == source.resolve():
         raise ConfigError(f"output={output}: is the source folder; name another folder")
     if (output / NAME).exists():
         raise ConfigError(f"output={output}: contains shards; add to them with form=shards")
-    digest = checked_judge(options)
+    digest = check_judge(options)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -112,7 +112,7 @@ def check_run(workers: int, engine: str, redo: str | None, shares: Any) -> None:
     check_splits(shares)
 
 
-def with_cuts(options: Options, sources: Sequence[Source]) -> Options:
+def resolve_cuts(options: Options, sources: Sequence[Source]) -> Options:
     """Resolve ``cuts=None`` by the corpus: ``reject`` for GRID, else ``split``."""
     if options.cuts is not None:
         return options
@@ -183,7 +183,7 @@ class _Run:
 
     def _is_done(self, item: Source) -> bool:
         state = State(self.output, item.key)
-        digest = state.known_digest(item.path)
+        digest = state.cached_digest(item.path)
         if digest is None:
             return False
         prints = self.options.fingerprints(item.stamp(digest), self.digest)
@@ -211,7 +211,7 @@ def failed_row(source: Source, why: Failed) -> Row:
     return Row(source.key, source.name, REJECTED, "failed", str(why))
 
 
-def checked_judge(options: Options) -> str:
+def check_judge(options: Options) -> str:
     """Digest of the judge, '' without one; fails early for an invalid judge, before any worker.
 
     Raises:
@@ -238,14 +238,14 @@ def _setup(output: Path, options: Options, digest: str) -> Callable[[Source], li
 
 
 def worker_tools(output: Path, options: Options, digest: str) -> Tools:
-    """Load the detector and the judge, using one thread; ``digest`` is from :func:`checked_judge`.
+    """Load the detector and the judge, using one thread; ``digest`` is from :func:`check_judge`.
 
     Limits this process's OpenCV to one thread.
     """
     cv2.setNumThreads(1)
     arguments: dict[str, float] = {"min_score": options.min_score}
     if options.detector == "centerface":
-        arguments |= {"threads": 1, "least": options.sought}
+        arguments |= {"threads": 1, "least": options.min_detection_height}
     detector = SecondLook(get_detector(options.detector, **arguments))
     tools = Tools(output, options, detector)
     if options.judge is not None:

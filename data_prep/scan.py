@@ -14,7 +14,7 @@ from typing import Any
 
 from data_prep.corpora import LISTS, is_lrs, is_voxceleb, lrs_parts
 from data_prep.readers import read
-from data_prep.readers.found import Found
+from data_prep.readers.corpus_clip import CorpusClip
 from lipsync.data.places import is_url
 from lipsync.errors import ConfigError
 
@@ -32,16 +32,16 @@ class Source:
         folder: the source folder, or its URL.
         file: path relative to the folder.
         name: unique printable name: the path, and the span if there is one.
-        listed: name in split lists: the path without suffix, or the key if there is a span.
+        list_name: name in split lists: the path without suffix, or the key if there is a span.
         key: key of the prepared clip; empty if the path gives no safe key.
         span: start and end within the file in seconds; None for the whole file.
-        about: the corpus's metadata, see :class:`data_prep.readers.found.Found`.
+        about: the corpus's metadata, see :class:`data_prep.readers.corpus_clip.CorpusClip`.
     """
 
     folder: str | Path
     file: str
     name: str
-    listed: str
+    list_name: str
     key: str
     span: tuple[float, float] | None = None
     about: dict[str, Any] | None = None
@@ -77,21 +77,22 @@ def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
         raise ConfigError(f"source={folder}: no such folder")
     videos = _walk(folder)
     if reader is not None:
-        return [_read(folder, one) for one in read(reader, folder, list(map(PurePath, videos)))]
-    return named(folder, videos)
+        clips = read(reader, folder, list(map(PurePath, videos)))
+        return [_to_source(folder, clip) for clip in clips]
+    return make_sources(folder, videos)
 
 
-def _read(folder: Path, found: Found) -> Source:
+def _to_source(folder: Path, clip: CorpusClip) -> Source:
     """Convert a reader's clip to a source."""
-    name, key = _printable(str(found.file)), _safe_key(list(found.key))
-    if found.span is None:
-        listed = _printable(str(found.file.with_suffix("")))
+    name, key = _printable(str(clip.file)), _safe_key(list(clip.key))
+    if clip.span is None:
+        list_name = _printable(str(clip.file.with_suffix("")))
     else:
-        name, listed = "{}#t={:.10g},{:.10g}".format(name, *found.span), key
-    return Source(folder, str(found.file), name, listed, key, found.span, found.about)
+        name, list_name = "{}#t={:.10g},{:.10g}".format(name, *clip.span), key
+    return Source(folder, str(clip.file), name, list_name, key, clip.span, clip.about)
 
 
-def named(folder: str | Path, files: Iterable[str]) -> list[Source]:
+def make_sources(folder: str | Path, files: Iterable[str]) -> list[Source]:
     """Make sources of files below a folder, see :func:`scan`.
 
     ``files`` are strings, as there may be millions.
@@ -120,21 +121,19 @@ def named(folder: str | Path, files: Iterable[str]) -> list[Source]:
     stems = [name if name in clips else name.rpartition(".")[0] for name in names]
     keys = [key_of(stem) for stem in stems]
     all_keys, taken, found = set(keys), set(), []
-    folders = {folder for key in keys for folder in _above(key)}
+    folders = {folder for key in keys for folder in _parent_keys(key)}
     for file, stem, key in zip(names, stems, keys, strict=True):
         base = _NUMBERED.sub("", key)
         if key in taken or key in folders or (base != key and base in all_keys):
             key = key_of(file)
         taken.add(key)
-        listed = _printable(stem)
-        # equal strings are shared, to save memory
-        found.append(
-            Source(folder, file, _printable(file), listed, listed if key == listed else key)
-        )
+        list_name = _printable(stem)
+        key = list_name if key == list_name else key  # shares equal strings, to save memory
+        found.append(Source(folder, file, _printable(file), list_name, key))
     return found
 
 
-def _above(key: str) -> Iterator[str]:
+def _parent_keys(key: str) -> Iterator[str]:
     """Yield the parent folders of a key, innermost first."""
     while key := key.rpartition("/")[0]:
         yield key

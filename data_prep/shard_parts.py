@@ -34,20 +34,20 @@ class Job:
 
     Attributes:
         part: the part.
-        again: the part was finished before this run, and is to be remade.
+        remake: the part was finished before this run, and is to be remade.
         expired: last heartbeat of an expired lease on it; empty if there is none.
     """
 
     part: Part
-    again: bool = False
+    remake: bool = False
     expired: str = ""
 
 
 @dataclass(frozen=True)
 class Busy:
-    """Another run holds the lease on the part; ``sign`` is its last heartbeat."""
+    """Another run holds the lease on the part; ``heartbeat`` is its last heartbeat."""
 
-    sign: str
+    heartbeat: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Recipe:
         digest: digest of the judge.
         quality: JPEG quality, 1 to 100.
         features: extra features to store with each clip.
-        made: identifies everything that affects the clips, apart from the source.
+        fingerprint: identifies everything that affects the clips, apart from the source.
         run: name of this run, for leases.
     """
 
@@ -70,7 +70,7 @@ class Recipe:
     digest: str
     quality: int
     features: Sequence[Feature]
-    made: str
+    fingerprint: str
     run: str
 
     def maker(self) -> Callable[[Job], Busy | int]:
@@ -90,30 +90,30 @@ class Recipe:
         part = job.part
         with storing(place):
             lease = Lease(place, f"leases/{part.name}", self.run)
-            if sign := lease.claim(job.expired):
-                return Busy(sign)
+            if heartbeat := lease.claim(job.expired):
+                return Busy(heartbeat)
         scratch = tempfile.TemporaryDirectory(prefix="data_prep-")
         with lease, scratch as folder, writing_to(Path(folder)):
             with storing(place):
-                if job.again:
-                    parts.forget(place, part.name)
-                elif parts.stored(place, part.name, self.made) is not None:
+                if job.remake:
+                    parts.mark_unfinished(place, part.name)
+                elif parts.read(place, part.name, self.fingerprint) is not None:
                     return 0
             tools = replace(tools, output=Path(folder, "set"))
             tools.output.mkdir()
             path, rows, pictures = Path(folder, part.shard), [], []
             with ShardWriter(path) as shard:
                 for item in part.sources:
-                    with _at_hand(self.source, item, Path(folder, "source")) as here:
-                        found = _prepared(here, tools)
+                    with _local_copy(self.source, item, Path(folder, "source")) as here:
+                        found = _prepare_with_retry(here, tools)
                     self._move(found, tools.output, shard)
                     rows += found
                     pictures.append(State(tools.output, item.key).pictures())
-            index = Index.of(part.shard, shard.clips, self.made)
+            index = Index.of(part.shard, shard.clips, self.fingerprint)
             with storing(place):
                 if shard.clips:
                     place.put(part.shard, path)
-                parts.store(place, part, self.made, index, rows, pictures)
+                parts.write(place, part, self.fingerprint, index, rows, pictures)
         return len(part.sources)
 
     def _move(self, rows: Sequence[Row], folder: Path, shard: ShardWriter) -> None:
@@ -128,7 +128,7 @@ class Recipe:
 
 
 @contextmanager
-def _at_hand(source: str | Path, item: Source, folder: Path) -> Iterator[Source]:
+def _local_copy(source: str | Path, item: Source, folder: Path) -> Iterator[Source]:
     """Provide a file locally: a remote one is downloaded to ``folder``, and deleted afterwards."""
     if not is_url(source):
         yield item
@@ -141,7 +141,7 @@ def _at_hand(source: str | Path, item: Source, folder: Path) -> Iterator[Source]
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prepared(item: Source, tools: Tools) -> list[Row]:
+def _prepare_with_retry(item: Source, tools: Tools) -> list[Row]:
     """Prepare a file, with one retry; return its rows."""
     for _ in range(2):
         found = call(partial(prepare_source, tools=tools), item)

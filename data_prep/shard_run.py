@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from data_prep import parts
 from data_prep.finish import Summary, finish
-from data_prep.leases import Watch, held_by
+from data_prep.leases import Watch, last_heartbeat
 from data_prep.manifest import KEPT, Row, Rows
 from data_prep.options import Options
 from data_prep.parts import Part
@@ -37,7 +37,7 @@ class ShardRun:
 
     Args:
         place: the output.
-        made: identifies everything that affects the clips, apart from the source.
+        fingerprint: identifies everything that affects the clips, apart from the source.
         sources: all sources.
         versions: version of each source, by name.
         before: names of the parts that were finished before this run.
@@ -51,22 +51,27 @@ class ShardRun:
     def __init__(
         self,
         place: Place,
-        made: str,
+        fingerprint: str,
         sources: Sequence[Source],
         versions: Mapping[str, str],
         before: frozenset[str],
     ) -> None:
-        self.place, self.made, self.sources, self.versions = place, made, sources, versions
+        self.place, self.fingerprint, self.sources, self.versions = (
+            place,
+            fingerprint,
+            sources,
+            versions,
+        )
         self.name = uuid.uuid4().hex
         self.before = before
         self.failed: dict[str, Failed] = {}
         self.done = 0
 
-    def todo(self, files: int, *, again: bool) -> list[Part]:
-        """Split files that no part holds yet into parts of ``files`` each; with ``again``, all."""
-        held = {} if again else self._holders(sorted(self.before), failed=False)
+    def todo(self, files: int, *, remake: bool) -> list[Part]:
+        """Split files that no part holds yet into parts of ``files`` each; with ``remake``, all."""
+        held = {} if remake else self._holders(sorted(self.before), failed=False)
         left = [item for item in self.sources if item.key and item.name not in held]
-        return parts.cut(left, self.versions, self.made, files)
+        return parts.split(left, self.versions, self.fingerprint, files)
 
     def work(self, todo: list[Part], run_all: Callable[..., Iterator], progress: bool) -> None:
         """Make the parts; if one fails, retry each of its files in a part of its own."""
@@ -74,17 +79,17 @@ class ShardRun:
             total=sum(len(part.sources) for part in todo), unit="file", desc="prepare",
             disable=not progress,
         ) as bar:  # fmt: skip
-            failed = self._made(todo, run_all, bar)
+            failed = self._make_parts(todo, run_all, bar)
             alone = [
                 part
                 for broken in failed
-                for part in parts.cut(broken.sources, self.versions, self.made, 1)
+                for part in parts.split(broken.sources, self.versions, self.fingerprint, 1)
             ]
-            for part, why in self._made(alone, run_all, bar).items():
+            for part, why in self._make_parts(alone, run_all, bar).items():
                 self.failed[part.sources[0].name] = why
                 bar.update()
 
-    def _made(
+    def _make_parts(
         self, todo: Sequence[Part], run_all: Callable[..., Iterator], bar: tqdm
     ) -> dict[Part, Failed]:
         """Make the parts, or wait for other runs to make them; return why parts failed."""
@@ -93,7 +98,7 @@ class ShardRun:
         while left:
             for job, result in run_all(list(left.values())):
                 if isinstance(result, Busy):
-                    watch.expired(job.part.name, result.sign)
+                    watch.expired(job.part.name, result.heartbeat)
                     continue
                 del left[job.part.name]
                 if isinstance(result, Failed):
@@ -110,11 +115,11 @@ class ShardRun:
         while left:
             time.sleep(_POLL)
             for name, job in list(left.items()):
-                sign = held_by(self.place, f"leases/{name}")
-                if not sign and parts.stored(self.place, name, self.made) is not None:
+                heartbeat = last_heartbeat(self.place, f"leases/{name}")
+                if not heartbeat and parts.read(self.place, name, self.fingerprint) is not None:
                     bar.update(len(left.pop(name).part.sources))
-                elif not sign or watch.expired(name, sign):
-                    left[name] = replace(job, expired=sign)
+                elif not heartbeat or watch.expired(name, heartbeat):
+                    left[name] = replace(job, expired=heartbeat)
                     return
 
     def _holders(self, names: Sequence[str], *, failed: bool) -> dict[str, str]:
@@ -124,7 +129,7 @@ class ShardRun:
         """
         held: dict[str, str] = {}
         broken: dict[str, str] = {}
-        for part in parts.all_stored(self.place, names, self.made):
+        for part in parts.read_all(self.place, names, self.fingerprint):
             for name, version in part.files.items():
                 if self.versions.get(name) == version:
                     (broken if name in part.failed else held).setdefault(name, part.name)
@@ -167,7 +172,7 @@ class ShardRun:
         for name in Place(f"{self.place.root}/filelists").sizes():
             self.place.fetch(f"filelists/{name}", folder / "filelists" / name)
         folder.mkdir(exist_ok=True)
-        made = finish(
+        summary = finish(
             lists, folder, counted(self._rows(holder)), self.sources, shares, options, picture,
             self.done,
         )  # fmt: skip
@@ -181,12 +186,14 @@ class ShardRun:
             self.place.put(path.relative_to(folder).as_posix(), path)
         for name in self.before - set(holder.values()):
             parts.remove(self.place, name)
-        return replace(made, output=self.place.root)
+        return replace(summary, output=self.place.root)
 
     def _rows(self, holder: Mapping[str, str]) -> Rows:
         """All rows, each file's from the part that holds it."""
         rows = Rows()
-        for part in parts.all_stored(self.place, sorted(set(holder.values()) - {""}), self.made):
+        for part in parts.read_all(
+            self.place, sorted(set(holder.values()) - {""}), self.fingerprint
+        ):
             for source, found in groupby(part.rows(), attrgetter("source")):
                 if holder.get(source) == part.name:
                     rows[source] = list(found)

@@ -17,8 +17,8 @@ from data_prep import parts
 from data_prep.engine import run_jobs
 from data_prep.finish import Summary
 from data_prep.options import Options
-from data_prep.run import check_run, checked_judge, with_cuts
-from data_prep.scan import Source, is_video, named, scan
+from data_prep.run import check_judge, check_run, resolve_cuts
+from data_prep.scan import Source, is_video, make_sources, scan
 from data_prep.shard_parts import Recipe
 from data_prep.shard_run import ShardRun
 from data_prep.splits import check_lists
@@ -76,23 +76,23 @@ def prepare_shards(
     place = Place(output, "output")
     before = frozenset(parts.names(place))
     _check_output(source, place, before)
-    sources, versions, lists = _listed(source, reader)
+    sources, versions, lists = _list_source(source, reader)
     with tempfile.TemporaryDirectory(prefix="data_prep-") as scratch:
-        folder = _fetched(source, lists, Path(scratch, "lists"))
+        folder = _fetch_lists(source, lists, Path(scratch, "lists"))
         try:
             check_lists(folder, sources, shares)
         except ConfigError as error:
             raise ConfigError(str(error).replace(str(folder), str(source))) from None
-        options = with_cuts(options, sources)
-        digest = checked_judge(options)
-        made = " ".join([options.fingerprints("", digest)["clips"], f"JPEG {quality}",
+        options = resolve_cuts(options, sources)
+        digest = check_judge(options)
+        fingerprint = " ".join([options.fingerprints("", digest)["clips"], f"JPEG {quality}",
                          *sorted(map(repr, features))])  # fmt: skip
-        run = ShardRun(place, made, sources, versions, before)
-        recipe = Recipe(source, output, options, digest, quality, features, made, run.name)
+        run = ShardRun(place, fingerprint, sources, versions, before)
+        recipe = Recipe(source, output, options, digest, quality, features, fingerprint, run.name)
         run_all = partial(
             run_jobs, recipe.maker, workers=workers, engine=engine, address=ray_address
         )
-        run.work(run.todo(files, again=redo is not None), run_all, progress)
+        run.work(run.todo(files, remake=redo is not None), run_all, progress)
         return run.finish(folder, Path(scratch, "out"), shares, options)
 
 
@@ -112,7 +112,7 @@ def _check_output(source: str | Path, place: Place, before: Container[str]) -> N
         raise ConfigError(f"{place.name}: contains folders of clips; choose another folder")
 
 
-def _listed(
+def _list_source(
     source: str | Path, reader: str | None
 ) -> tuple[list[Source], dict[str, str], list[str]]:
     """Videos of a source, their versions by name, and the names of the lists of a remote one.
@@ -129,7 +129,7 @@ def _listed(
         raise ConfigError(f"reader={reader}: needs a local source folder, not a URL")
     found = Place(source, "source").walk()
     videos = [name for name in found if is_video(PurePosixPath(name))]
-    sources = named(source, filter(_is_path, videos))
+    sources = make_sources(source, filter(_is_path, videos))
     # object names such as a//b and /b are not valid paths; an empty key rejects them
     sources += [Source(source, name, name, name, "") for name in videos if not _is_path(name)]
     lists = [name for name in found if _LIST.fullmatch(name)]
@@ -140,7 +140,7 @@ def _is_path(name: str) -> bool:
     return str(PurePosixPath(name)) == name and not name.startswith("/")
 
 
-def _fetched(source: str | Path, lists: Sequence[str], folder: Path) -> Path:
+def _fetch_lists(source: str | Path, lists: Sequence[str], folder: Path) -> Path:
     """Local folder with the source's lists; downloads those of a remote source to ``folder``."""
     if not is_url(source):
         return Path(source)

@@ -80,13 +80,13 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
             has its own lists.
     """
     sources = list(sources)
-    files = {item.listed: item for item in sources}
+    files = {item.list_name: item for item in sources}
     named = {split: value for split, value in wanted.items() if split not in _shares(wanted)}
     lists = official_splits(folder, files, _val_share(wanted))
     if lists is None:
-        there = {_speaker(item.key) for item in sources}
+        known = {_speaker(item.key) for item in sources}
         for split, speakers in named.items():
-            if missing := sorted(set(map(str, speakers)) - there):
+            if missing := sorted(set(map(str, speakers)) - known):
                 raise ConfigError(f"splits.{split}: no clip of {', '.join(missing)}")
         return
     if named:
@@ -95,22 +95,23 @@ def check_lists(folder: str | Path, sources: Iterable[Source], wanted: Mapping[s
             f"({', '.join(lists)}), which are used unchanged; hold speakers out when "
             "training, data.leave_out=[NAME]"
         )
-    found, missing = _matched(lists, files)
+    found, missing = _match_names(lists, files)
     if missing and not any(found.values()):
         raise ConfigError(
             f"source={folder}: none of the {len(missing)} names in its lists matches one of its "
-            f"files; the first is {_shown(missing, 1)}, whereas a file is named {sources[0].listed}"
+            f"files; the first is {_first_names(missing, 1)}, whereas a file is named "
+            f"{sources[0].list_name}"
         )
-    where: dict[str, str] = {}
-    twice: dict[str, tuple[str, str]] = {}
+    split_of: dict[str, str] = {}
+    repeated: dict[str, tuple[str, str]] = {}
     for split, names in found.items():
         for name in names:
-            if where.setdefault(name, split) != split:
-                twice.setdefault(name, (where[name], split))
-    if twice:
-        (first, pair), *_ = twice.items()
+            if split_of.setdefault(name, split) != split:
+                repeated.setdefault(name, (split_of[name], split))
+    if repeated:
+        (first, pair), *_ = repeated.items()
         raise ConfigError(
-            f"source={folder}: {len(twice)} clips are in two of its lists, the first {first} in "
+            f"source={folder}: {len(repeated)} clips are in two of its lists, the first {first} in "
             f"{pair[0]} and {pair[1]}; take them out of one"
         )
 
@@ -150,10 +151,10 @@ def write_splits(
     files: dict[str, tuple[Member, ...]] = kept
     lists = official_splits(folder, files, _val_share(wanted))
     if lists is not None:
-        names, missing = _matched(lists, files)
-        origin, remarks = "the source's own lists", _missing(missing)
+        names, missing = _match_names(lists, files)
+        origin, remarks = "the source's own lists", _missing_name_remarks(missing)
     else:
-        names, origin, remarks = _drawn(files, wanted)
+        names, origin, remarks = _draw_splits(files, wanted)
     splits = {split: [m for name in those for m in files[name]] for split, those in names.items()}
     table = [count(split, members) for split, members in splits.items()]
     # drawn lists hold every clip
@@ -166,11 +167,11 @@ def write_splits(
         if lists is None:
             members.sort()
         write_split(output, split, members)
-    remarks += _stale(Path(output), keys)
+    remarks += _stale_list_remarks(Path(output), keys)
     return Splits(keys, origin, table, overlaps(splits), remarks)
 
 
-def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
+def _stale_list_remarks(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
     """Remarks on lists left by earlier runs that share clips with ``train``."""
     train, remarks = set(), []
     for path in sorted((output / "filelists").glob("*.txt")):
@@ -185,7 +186,7 @@ def _stale(output: Path, keys: Mapping[str, list[str]]) -> list[str]:
     return remarks
 
 
-def _matched(
+def _match_names(
     lists: Mapping[str, Sequence[str]], files: Mapping[str, Any]
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Files in each list, without repetitions, and names that match no file.
@@ -201,19 +202,20 @@ def _matched(
     return {split: list(names) for split, names in found.items()}, list(missing)
 
 
-def _missing(names: list[str]) -> list[str]:
+def _missing_name_remarks(names: list[str]) -> list[str]:
     if not names:
         return []
-    return [f"{len(names)} names in the lists match no file of the source: {_shown(names, _SHOWN)}"]
+    few = _first_names(names, _SHOWN)
+    return [f"{len(names)} names in the lists match no file of the source: {few}"]
 
 
-def _shown(names: Sequence[str], most: int) -> str:
+def _first_names(names: Sequence[str], most: int) -> str:
     """The first ``most`` names, made printable."""
     few = ("".join(c if c.isprintable() else "?" for c in name)[:80] for name in names[:most])
     return ", ".join(few) + ", ..." * (len(names) > most)
 
 
-def _drawn(
+def _draw_splits(
     files: Mapping[str, Sequence[Member]], wanted: Mapping[str, float | Sequence[str]]
 ) -> tuple[dict[str, list[str]], str, list[str]]:
     """Draw the splits; return the files of each, how they were drawn, and remarks."""
@@ -235,22 +237,22 @@ def _drawn(
     def video(name: str) -> str:
         return files[name][0].video
 
-    def numbered(name: str) -> str:
+    def series(name: str) -> str:
         return _COUNTER.sub("", video(name))
 
-    def drawn(group: Callable[[str], str], *, force: bool = False) -> dict[str, str] | None:
+    def draw_groups(group: Callable[[str], str], *, force: bool = False) -> dict[str, str] | None:
         sizes: Counter[str] = Counter()
         for name in left:
             sizes[group(name)] += len(files[name])
         return draw(sizes, shares, force=force)
 
-    origin, group, found = "drawn by speaker", speaker, drawn(speaker)
+    origin, group, found = "drawn by speaker", speaker, draw_groups(speaker)
     if found is None:
         people = len(set(map(speaker, left)))
         origin = f"drawn by video: speakers ({people}) too few or too unequal to hold any out"
-        group, found = numbered, drawn(numbered)
+        group, found = series, draw_groups(series)
         if not found:
-            group, found = video, drawn(video, force=True)
+            group, found = video, draw_groups(video, force=True)
     for name in left:
         names[(found or {}).get(group(name), "train")].append(name)
     if empty := [split for split, share in shares.items() if share and not names[split]]:

@@ -6,7 +6,7 @@
                                      probe.json    frame rate, picture size and length
                                      look.json     frame differences, and faces every few frames
                                      pieces.json   candidate clips and their quality
-                                     mouths.json   agreement of each mouth's motion with the audio
+                                     mouths.json   correlation of mouth motion and loudness
                                      sync.json     offset and confidence of each candidate
                                      clips.json    manifest rows, the outcome of each candidate
                                      clips.jpg     thumbnail of each row, in a grid
@@ -26,7 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_prep.manifest import write_whole
+from data_prep.manifest import write_atomically
 from data_prep.options import STAGES
 from lipsync.data.store import clip_path
 from lipsync.faces.crops import crop
@@ -34,7 +34,7 @@ from lipsync.faces.crops import crop
 FOLDER = ".state"
 PICTURE = 96  # side of a thumbnail, pixels
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
-_A_ROW = 600  # pictures per row; a JPEG is at most 65,535 pixels wide
+_PER_ROW = 600  # pictures per row; a JPEG is at most 65,535 pixels wide
 
 
 class State:
@@ -48,14 +48,14 @@ class State:
     def __init__(self, output: Path, key: str) -> None:
         self._folder = clip_path(output / FOLDER, key)
 
-    def get(self, stage: str, made_from: str) -> Any:
-        """A stage's cached result; None unless its fingerprint is ``made_from``."""
+    def get(self, stage: str, fingerprint: str) -> Any:
+        """A stage's cached result; None if it was made with another fingerprint."""
         found = self._read(stage)
-        return found["value"] if found.get("from") == made_from else None
+        return found["value"] if found.get("from") == fingerprint else None
 
-    def put(self, stage: str, made_from: str, value: Any) -> None:
+    def put(self, stage: str, fingerprint: str, value: Any) -> None:
         """Cache a stage's result; ``value`` is JSON and not None."""
-        self._write(stage, {"from": made_from, "value": value})
+        self._write(stage, {"from": fingerprint, "value": value})
 
     def latest(self, stage: str) -> Any:
         """A stage's cached result, whatever its fingerprint; None if there is none."""
@@ -70,7 +70,7 @@ class State:
 
     def digest(self, path: Path) -> str:
         """SHA-256 of the source, cached until the file changes; '' if it cannot be read."""
-        if (known := self.known_digest(path)) is not None:
+        if (known := self.cached_digest(path)) is not None:
             return known
         try:
             digest = _hash(path)
@@ -79,7 +79,7 @@ class State:
         self._write("source", {**_stat(path), "hash": digest})
         return digest
 
-    def known_digest(self, path: Path) -> str | None:
+    def cached_digest(self, path: Path) -> str | None:
         """The cached digest; None if there is none or the file has changed since."""
         known = self._read("source")
         try:
@@ -93,12 +93,12 @@ class State:
         if not pictures:
             (self._folder / "clips.jpg").unlink(missing_ok=True)
             return
-        rows = [pictures[i : i + _A_ROW] for i in range(0, len(pictures), _A_ROW)]
+        rows = [pictures[i : i + _PER_ROW] for i in range(0, len(pictures), _PER_ROW)]
         sheet = np.zeros((len(rows) * PICTURE, len(rows[0]) * PICTURE, 3), np.uint8)
         for y, row in enumerate(rows):
             sheet[y * PICTURE : (y + 1) * PICTURE, : len(row) * PICTURE] = np.hstack(row)
         data = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), _QUALITY)[1]
-        write_whole(self._folder / "clips.jpg", data.tobytes())
+        write_atomically(self._folder / "clips.jpg", data.tobytes())
 
     def pictures(self) -> bytes:
         """JPEG with the thumbnails of all rows, for :func:`picture_in`; empty if there is none."""
@@ -117,7 +117,7 @@ class State:
     def _write(self, name: str, value: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(value, ensure_ascii=False) + "\n"
-        write_whole(self._folder / f"{name}.json", text)
+        write_atomically(self._folder / f"{name}.json", text)
 
 
 def picture_in(pictures: bytes, index: int) -> np.ndarray | None:
@@ -126,7 +126,7 @@ def picture_in(pictures: bytes, index: int) -> np.ndarray | None:
     sheet = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     if sheet is None:
         return None
-    y, x = (place * PICTURE for place in divmod(index, _A_ROW))
+    y, x = (place * PICTURE for place in divmod(index, _PER_ROW))
     part = sheet[y : y + PICTURE, x : x + PICTURE]
     return part if part.shape == (PICTURE, PICTURE, 3) else None
 

@@ -12,8 +12,8 @@ from itertools import islice
 import numpy as np
 
 from data_prep.examine import Tools, examine
-from data_prep.footage import Stretch, probe_source, stretch
-from data_prep.look import look
+from data_prep.footage import Stretch, open_stretch, probe_source
+from data_prep.look import analyse_frames
 from data_prep.manifest import Rejected
 from data_prep.pieces import Piece
 from data_prep.quality import levels
@@ -22,11 +22,11 @@ from data_prep.state import thumbnail
 from lipsync.faces.framing import get_framing
 from lipsync.windows import FPS
 
-_HELD = 2**30  # bytes of decoded frames to cache; longer stretches are decoded on each pass
+_CACHE_BYTES = 2**30  # bytes of decoded frames to cache; longer stretches are decoded on each pass
 
 
 @dataclass
-class Sampled:
+class SampledFile:
     """Measurements of a stretch of one file.
 
     Attributes:
@@ -34,7 +34,7 @@ class Sampled:
         size: width and height of the picture in pixels.
         fps: nominal frame rate of the file.
         seconds: length of the whole file.
-        looked: seconds of footage examined.
+        examined_seconds: seconds of footage examined.
         cpu: CPU seconds that this took.
         sound: fraction of the stretch, in [0, 1], that is louder than ``min_level``.
         pieces, scores: see :class:`Piece` and :func:`data_prep.sync.measure`.
@@ -47,7 +47,7 @@ class Sampled:
     size: tuple[int, int] = (0, 0)
     fps: float = 0.0
     seconds: float = 0.0
-    looked: float = 0.0
+    examined_seconds: float = 0.0
     cpu: float = 0.0
     sound: float = 0.0
     pieces: list[Piece] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Sampled:
     problem: str = ""
 
 
-def drawn(sources: Sequence[Source], count: int) -> list[Source]:
+def draw_sample(sources: Sequence[Source], count: int) -> list[Source]:
     """Draw ``count`` sources by a hash of their names, so always the same; keeps their order."""
 
     def order(source: Source) -> str:
@@ -67,34 +67,34 @@ def drawn(sources: Sequence[Source], count: int) -> list[Source]:
     return [source for source in sources if source.name in taken]
 
 
-def look_into(source: Source, seconds: float, tools: Tools) -> Sampled:
+def examine_file(source: Source, seconds: float, tools: Tools) -> SampledFile:
     """Examine a stretch from the middle of a file; an unusable file sets ``problem``."""
-    found, began = Sampled(source.name), time.process_time()
+    file, began = SampledFile(source.name), time.process_time()
     try:
         about = probe_source(source.path)
-        found.fps = float(Fraction(about["fps"]))
-        found.size, found.seconds = tuple(about["size"]), about["seconds"]
-        start, length = (found.seconds - seconds) / 2, min(seconds, found.seconds or seconds)
-        _measure(found, stretch(source.path, about, start, length, _HELD), tools)
+        file.fps = float(Fraction(about["fps"]))
+        file.size, file.seconds = tuple(about["size"]), about["seconds"]
+        start, length = (file.seconds - seconds) / 2, min(seconds, file.seconds or seconds)
+        _measure(file, open_stretch(source.path, about, start, length, _CACHE_BYTES), tools)
     except Rejected as why:
-        found.problem = f"{why.reason}: {why.detail}"
-    found.cpu = time.process_time() - began
-    return found
+        file.problem = f"{why.reason}: {why.detail}"
+    file.cpu = time.process_time() - began
+    return file
 
 
-def _measure(found: Sampled, footage: Stretch, tools: Tools) -> None:
+def _measure(file: SampledFile, footage: Stretch, tools: Tools) -> None:
     options = tools.options
-    seen = look(footage, tools.detector, options.stride)
-    found.looked = seen["frames"] / FPS
-    found.sound = float((levels(footage.wave) > options.min_level).mean())
-    found.pieces, found.scores = examine(footage, seen, tools)
+    analysis = analyse_frames(footage, tools.detector, options.stride)
+    file.examined_seconds = analysis["frames"] / FPS
+    file.sound = float((levels(footage.wave) > options.min_level).mean())
+    file.pieces, file.scores = examine(footage, analysis, tools)
     framing = get_framing(options.framing)
-    for piece in found.pieces:
+    for piece in file.pieces:
         known = piece.boxes and (piece.marks or not framing.needs_landmarks)
-        places = piece.places(framing) if known else np.zeros((1, 2, 3))
-        found.crops.append(float(np.median(np.hypot(places[:, 0, 0], places[:, 1, 0]))))
-    faces = [piece for piece in found.pieces if piece.boxes]
+        transforms = piece.crop_transforms(framing) if known else np.zeros((1, 2, 3))
+        file.crops.append(float(np.median(np.hypot(transforms[:, 0, 0], transforms[:, 1, 0]))))
+    faces = [piece for piece in file.pieces if piece.boxes]
     if faces:
         middle = (faces[0].start + faces[0].end) // 2
         frame = next(islice(footage.frames(), middle, None))
-        found.picture = thumbnail(frame, faces[0].box_at(middle))
+        file.picture = thumbnail(frame, faces[0].box_at(middle))

@@ -79,20 +79,20 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
         rejected, too short, or without landmarks that the judge needs.
     """
     found: list[dict | None] = [None] * len(pieces)
-    live = [i for i, piece in enumerate(pieces) if not piece.reason]
+    candidates = [i for i, piece in enumerate(pieces) if not piece.reason]
     if judge.framing.needs_landmarks:
-        live = [i for i in live if pieces[i].marks]
-    if not live:
+        candidates = [i for i in candidates if pieces[i].marks]
+    if not candidates:
         return found
-    places = {i: pieces[i].places(judge.framing) for i in live}
-    held: dict[int, list[np.ndarray]] = {i: [] for i in live}
+    transforms = {i: pieces[i].crop_transforms(judge.framing) for i in candidates}
+    held: dict[int, list[np.ndarray]] = {i: [] for i in candidates}
     wave = levelled(footage.wave, footage.path)
     for number, frame in enumerate(footage.frames()):
         for i in list(held):
             piece = pieces[i]
             if piece.start <= number < piece.end:
-                place = places[i][number - piece.start]
-                held[i].append(judge.framing.cut(frame, place, judge.face_size))
+                transform = transforms[i][number - piece.start]
+                held[i].append(judge.framing.cut(frame, transform, judge.face_size))
             if number == piece.end - 1:
                 found[i] = _score(held.pop(i), wave[piece.start * FRAME :], judge)
         if not held:

@@ -1,9 +1,9 @@
 """Readers of corpora in their usual layouts, selected by ``reader=NAME``.
 
-A reader is a function of the corpus's folder and the videos in it. It yields a :class:`Found` for
-each clip of the corpus: a file or a span of one, its speaker, and metadata such as the transcript.
-Files that the corpus does not list are ignored. To support another corpus, write such a function in
-a module named in ``plugins``, and add it to ``READERS``.
+A reader is a function of the corpus's folder and the videos in it. It yields a
+:class:`CorpusClip` for each clip of the corpus: a file or a span of one, its speaker, and metadata
+such as the transcript. Files that the corpus does not list are ignored. To support another corpus,
+write such a function in a module named in ``plugins``, and add it to ``READERS``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from data_prep.readers import avspeech, cremad, hdtf, lrs, talkvid, voxceleb2
-from data_prep.readers.found import Found
+from data_prep.readers.corpus_clip import CorpusClip
 from lipsync.errors import ConfigError
 
-Reader = Callable[[Path, Sequence[PurePath]], Iterator[Found]]
+Reader = Callable[[Path, Sequence[PurePath]], Iterator[CorpusClip]]
 
 READERS: dict[str, Reader] = {
     "hdtf": hdtf.read,
@@ -27,7 +27,7 @@ READERS: dict[str, Reader] = {
 }
 
 
-def read(name: str, folder: Path, videos: Sequence[PurePath]) -> list[Found]:
+def read(name: str, folder: Path, videos: Sequence[PurePath]) -> list[CorpusClip]:
     """Find the clips of a corpus, sorted by file and time.
 
     Args:
@@ -47,7 +47,7 @@ def read(name: str, folder: Path, videos: Sequence[PurePath]) -> list[Found]:
             f"reader={name}: none of the {len(videos)} videos in {folder} belongs to this corpus; "
             "see the layouts in docs/footage.md, or leave reader out"
         )
-    first: dict[tuple[str, ...], Found] = {}
+    first: dict[tuple[str, ...], CorpusClip] = {}
     for clip in found:
         other = first.setdefault(clip.key, clip)  # lists may repeat a span
         if (other.file, other.span) != (clip.file, clip.span):

@@ -18,35 +18,35 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.readers.found import YOUTUBE, Found
+from data_prep.readers.corpus_clip import YOUTUBE, CorpusClip
 
 _CLIP = re.compile(rf"({YOUTUBE})_(\d+(?:\.\d+)?)[-_](\d+(?:\.\d+)?)")
 
 
-def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[CorpusClip]:
     cut = {path: found for path in videos if (found := _CLIP.fullmatch(path.stem))}
     names = {path.stem for path in videos} | {found[1] for found in cut.values()}
-    listed = _listed(folder, names)
+    listed = _read_lists(folder, names)
     for path in videos:
         if found := cut.get(path):
             name, start, end = found[1], float(found[2]), float(found[3])
             for span, face in listed.get(name, ()):
                 if abs(span[0] - start) < 0.01 and abs(span[1] - end) < 0.01:
-                    yield _found(path, name, span, face, whole=True)
+                    yield _clip(path, name, span, face, whole=True)
                     break
         else:
             for span, face in listed.get(path.stem, ()):
-                yield _found(path, path.stem, span, face, whole=False)
+                yield _clip(path, path.stem, span, face, whole=False)
 
 
-def _found(
+def _clip(
     path: PurePath, name: str, span: tuple[float, float], face: list[float], *, whole: bool
-) -> Found:
+) -> CorpusClip:
     clip = f"{span[0]:.3f}-{span[1]:.3f}"
-    return Found(path, (name, name, clip), None if whole else span, {"face": face})
+    return CorpusClip(path, (name, name, clip), None if whole else span, {"face": face})
 
 
-def _listed(
+def _read_lists(
     folder: Path, names: set[str]
 ) -> dict[str, list[tuple[tuple[float, float], list[float]]]]:
     """Spans and face centres of the ``names`` only, as the lists have millions of videos."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.readers.found import Found
+from data_prep.readers.corpus_clip import CorpusClip
 
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})")
 SENTENCES = {
@@ -29,10 +29,10 @@ SENTENCES = {
 }
 
 
-def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[CorpusClip]:
     for path in videos:
         if found := _NAME.fullmatch(path.stem):
             about = {"emotion": found[3], "language": "English"}
             if found[2] in SENTENCES:
                 about["text"] = SENTENCES[found[2]]
-            yield Found(path, (found[1], path.stem), None, about)
+            yield CorpusClip(path, (found[1], path.stem), None, about)

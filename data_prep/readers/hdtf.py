@@ -16,33 +16,33 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.readers.found import Found, lines, seconds
+from data_prep.readers.corpus_clip import CorpusClip, lines, seconds
 from lipsync.errors import ConfigError
 
 _SUBSETS = ("RD", "WDA", "WRA")
 _CLIP = re.compile(r"(.+)_(\d{1,3})")
 
 
-def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
-    times = _times(folder)
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[CorpusClip]:
+    times = _read_times(folder)
     cut: dict[str, list[tuple[PurePath, str]]] = {}
     whole: dict[str, PurePath] = {}
     for path in videos:
-        if (name := _known(path.stem, times)) is not None:
+        if (name := _listed_name(path.stem, times)) is not None:
             whole.setdefault(name, path)
-        elif (found := _CLIP.fullmatch(path.stem)) and (name := _known(found[1], times)):
+        elif (found := _CLIP.fullmatch(path.stem)) and (name := _listed_name(found[1], times)):
             cut.setdefault(name, []).append((path, found[2]))
     for name, clips in cut.items():
         for path, number in clips:
-            yield Found(path, (_speaker(name), name, f"{int(number):03}"))
+            yield CorpusClip(path, (_speaker(name), name, f"{int(number):03}"))
     for name, path in whole.items():
         if name in cut:
             continue
         for number, span in enumerate(times[name]):
-            yield Found(path, (_speaker(name), name, f"{number:03}"), span)
+            yield CorpusClip(path, (_speaker(name), name, f"{number:03}"), span)
 
 
-def _times(folder: Path) -> dict[str, list[tuple[float, float]]]:
+def _read_times(folder: Path) -> dict[str, list[tuple[float, float]]]:
     """Spans of each video in seconds, by ``<subset>_<name>``."""
     found: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(folder.rglob("*_annotion_time.txt")):
@@ -65,7 +65,7 @@ def _times(folder: Path) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _known(stem: str, times: dict[str, list[tuple[float, float]]]) -> str | None:
+def _listed_name(stem: str, times: dict[str, list[tuple[float, float]]]) -> str | None:
     """Name of the listed video that a file's stem refers to, with its subset; None if unlisted."""
     names = [stem, *(f"{subset}_{stem}" for subset in _SUBSETS)]
     return next((name for name in names if name in times), None)

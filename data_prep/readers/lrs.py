@@ -20,18 +20,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from data_prep.readers.found import Found, lines
+from data_prep.readers.corpus_clip import CorpusClip, lines
 
 _FOLDERS = ("main", "pretrain", "trainval", "test")
 _WORDS = ["WORD", "START", "END", "ASDSCORE"]
 
 
-def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[CorpusClip]:
     for path in videos:
         if len(path.parts) >= 3 and path.parts[-3] in _FOLDERS:
             clip = f"pretrain-{path.stem}" if path.parts[-3] == "pretrain" else path.stem
             about = transcript(lines((folder / path).with_suffix(".txt")))
-            yield Found(path, (path.parts[-2], clip), None, about)
+            yield CorpusClip(path, (path.parts[-2], clip), None, about)
 
 
 def transcript(text: Sequence[str]) -> dict[str, Any]:

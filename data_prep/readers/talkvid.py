@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from data_prep.readers.found import YOUTUBE, Found
+from data_prep.readers.corpus_clip import YOUTUBE, CorpusClip
 from lipsync.errors import ConfigError
 
 _CLIP = re.compile(rf"({YOUTUBE})_\d+_(\d+\.\d+)_(\d+\.\d+)")
@@ -29,7 +29,7 @@ _LINK = re.compile(rf"(?:v=|youtu\.be/)({YOUTUBE})")
 _LOGS = "json_logs"  # the download script's logs, one per clip
 
 
-def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[CorpusClip]:
     listed: dict[str, list[dict[str, Any]]] = defaultdict(list)
     named = {}
     for record in _records(folder):
@@ -37,22 +37,22 @@ def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
         named[record["id"]] = record
     for path in videos:
         if (record := named.get(path.stem)) is not None:
-            yield _found(path, record, None)
+            yield _clip(path, record, None)
         elif found := _CLIP.fullmatch(path.stem):
             for record in listed.get(found[1], ()):
                 if _times(record) == (found[2], found[3]):
-                    yield _found(path, record, None)
+                    yield _clip(path, record, None)
                     break
         else:
             for record in listed.get(path.stem, ()):
-                yield _found(path, record, (record["start"], record["end"]))
+                yield _clip(path, record, (record["start"], record["end"]))
 
 
-def _found(path: PurePath, record: dict[str, Any], span: tuple[float, float] | None) -> Found:
+def _clip(path: PurePath, record: dict[str, Any], span: tuple[float, float] | None) -> CorpusClip:
     speaker = f"person-{record['person']}" if record["person"] else record["video"]
     clip = "-".join(_times(record))
     about = {"language": record["language"]} if record["language"] else {}
-    return Found(path, (speaker, record["video"], clip), span, about)
+    return CorpusClip(path, (speaker, record["video"], clip), span, about)
 
 
 def _times(record: dict[str, Any]) -> tuple[str, str]:

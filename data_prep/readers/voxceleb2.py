@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from data_prep.readers.found import Found
+from data_prep.readers.corpus_clip import CorpusClip
 
 _SPEAKER = re.compile(r"id\d{5}")
 
 
-def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[Found]:
+def read(folder: Path, videos: Sequence[PurePath]) -> Iterator[CorpusClip]:
     for path in videos:
         if len(path.parts) >= 3 and _SPEAKER.fullmatch(path.parts[-3]):
-            yield Found(path, (path.parts[-3], path.parts[-2], path.stem))
+            yield CorpusClip(path, (path.parts[-3], path.parts[-2], path.stem))

@@ -16,7 +16,7 @@ import matplotlib
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.active_speaker import corrected
+from data_prep.active_speaker import correct_sync
 from data_prep.pieces import Piece
 from lipsync.data.store import Clip, open_clip, read_split
 from lipsync.evaluation import Judge, as_judge
@@ -50,7 +50,7 @@ def trial(clip: Clip, shifts: list[int], judge: Judge) -> np.ndarray:
     for shift in shifts:
         wave = moved(clip.wave, shift)
         found = offset(wave)
-        start, end, placed = corrected(Piece(0, len(clip)), found, wave)
+        start, end, placed = correct_sync(Piece(0, len(clip)), found, wave)
         errors.append((found - (own - shift), offset(placed, start, end)))
     return np.array(errors)
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.mouth import SIDE, agreement, mouth_of
+from data_prep.mouth import SIDE, av_correlation, mouth_of
 from lipsync.data.store import Clip, open_clip, read_split
 from lipsync.evaluation import as_judge
 from lipsync.metrics.functional import sync_score
@@ -54,13 +54,13 @@ def main() -> None:
                 others = rng.choice(
                     [k for k in range(len(clips)) if k != i], arguments.rivals, False
                 )
-                own = agreement(motions[i], clip.wave)
+                own = av_correlation(motions[i], clip.wave)
                 video, sound = embedded[i]
                 sure = sync_score(video, sound).confidence
                 for k in others:
                     shift = len(motions[k]) // 2 if case == "at other times" else 0
                     rival = np.roll(motions[k], shift)
-                    by_mouth.append(own > agreement(rival, clip.wave))
+                    by_mouth.append(own > av_correlation(rival, clip.wave))
                     seen = np.roll(embedded[k][0].numpy(), shift, axis=0)
                     count = min(len(seen), len(sound))
                     seen = video.new_tensor(seen[:count])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_prep.active_speaker import Limits, choose, corrected
+from data_prep.active_speaker import Limits, correct_sync, select_speakers
 from data_prep.pieces import Piece
 from lipsync.evaluation import Calibration
 
@@ -17,7 +17,7 @@ def score(confidence: float, offset: int = 0) -> dict:
 
 
 def reasons(pieces: list[Piece], scores: list, limits: Limits | None = LIMITS) -> list[str]:
-    choose(pieces, scores, limits)
+    select_speakers(pieces, scores, limits)
     assert all(bool(piece.reason) == bool(piece.detail) for piece in pieces)
     return [piece.reason for piece in pieces]
 
@@ -33,18 +33,27 @@ def test_without_a_judge_the_most_prominent_one() -> None:
 
 
 def test_without_a_judge_the_one_whose_mouth_goes_with_the_sound() -> None:
-    pieces = [Piece(0, 100, weight=9, heard=0.1), Piece(0, 100, weight=1, heard=0.7)]
+    pieces = [
+        Piece(0, 100, weight=9, av_correlation=0.1),
+        Piece(0, 100, weight=1, av_correlation=0.7),
+    ]
     assert reasons(pieces, [None, None], None) == ["other_face", ""]
     assert pieces[0].detail.endswith("fits the sound better")
     # Neither mouth speaks: take the prominent one.
-    pieces = [Piece(0, 100, weight=9, heard=-0.1), Piece(0, 100, weight=1, heard=0.3)]
+    pieces = [
+        Piece(0, 100, weight=9, av_correlation=-0.1),
+        Piece(0, 100, weight=1, av_correlation=0.3),
+    ]
     assert reasons(pieces, [None, None], None) == ["", "other_face"]
     assert pieces[1].detail.endswith("is more prominent")
 
 
 def test_a_judge_that_is_sure_overrules_the_mouth_and_one_that_is_not_does_not() -> None:
     def two() -> list[Piece]:
-        return [Piece(0, 100, weight=9, heard=0.1), Piece(0, 100, weight=1, heard=0.7)]
+        return [
+            Piece(0, 100, weight=9, av_correlation=0.1),
+            Piece(0, 100, weight=1, av_correlation=0.7),
+        ]
 
     assert reasons(two(), [score(0.5), score(0.2)]) == ["", "other_face"]
     assert reasons(two(), [score(0.25), score(0.2)]) == ["other_face", "unsure"]
@@ -91,12 +100,12 @@ def test_sound_is_moved_into_place(offset: int) -> None:
         (Piece(0, 100), (max(0, offset), min(100, 100 + offset))),
         (Piece(90, 100), (90, min(100, 100 + offset))),
     ]:
-        start, end, sound = corrected(piece, offset, wave)
+        start, end, sound = correct_sync(piece, offset, wave)
         assert (start, end) == expected
         assert sound.tolist() == np.repeat(np.arange(start, end), 640).tolist()
 
 
 def test_sound_that_is_all_gone() -> None:
-    start, end, sound = corrected(Piece(0, 10), 30, np.ones(6400, np.float32))
+    start, end, sound = correct_sync(Piece(0, 10), 30, np.ones(6400, np.float32))
     assert end - start <= 0
     assert len(sound) == 0

@@ -22,7 +22,7 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def splits(source: Path, output: Path) -> dict[str, list[str]]:
-    kept = {item.listed: [Row(item.key, item.name, KEPT)] for item in scan(source)}
+    kept = {item.list_name: [Row(item.key, item.name, KEPT)] for item in scan(source)}
     made = write_splits(source, output, kept, {"val": 0.05, "test": 0.05})
     return {split: read_split(output, split) for split, keys in made.lists.items() if keys}
 

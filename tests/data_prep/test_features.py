@@ -12,7 +12,7 @@ import forked
 import numpy as np
 import pytest
 
-from data_prep.features import add_features, named_features
+from data_prep.features import add_features, parse_features
 from lipsync.data.store import open_clip
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.features import LifteredMel, LipGANMFCC, Mel
@@ -118,8 +118,8 @@ def test_sets_that_cannot_be(tmp_path):
 
 
 def test_names_and_records():
-    assert named_features("mel") == [Mel()]
-    assert named_features(["mel", {"name": "liftered_mel", "lead": 1}]) == [
+    assert parse_features("mel") == [Mel()]
+    assert parse_features(["mel", {"name": "liftered_mel", "lead": 1}]) == [
         Mel(), LifteredMel(lead=1)
     ]  # fmt: skip
     for given, problem in (
@@ -129,7 +129,7 @@ def test_names_and_records():
         ([{"name": "mel", "lead": 0.5}], "feature mel: lead=0.5 must be"),
     ):
         with pytest.raises(ConfigError, match=problem):
-            named_features(given)
+            parse_features(given)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.look import look
+from data_prep.look import analyse_frames
 from data_prep.options import Options
 from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detection, Detector
@@ -49,7 +49,7 @@ class Frames:
 
 def test_the_whole_is_searched_once_a_second_and_known_faces_are_followed_between() -> None:
     detector = Asked()
-    look(Frames(list(range(2, 62))), detector, 5)
+    analyse_frames(Frames(list(range(2, 62))), detector, 5)
     assert [n for n, known in detector.asked if known is None] == [2, 27, 52]
     # known from the last two looks, in case one of them missed the face
     assert [known for _, known in detector.asked[:4]] == [None, 1, 2, 2]
@@ -57,14 +57,14 @@ def test_the_whole_is_searched_once_a_second_and_known_faces_are_followed_betwee
 
 def test_the_whole_is_searched_after_the_picture_has_changed() -> None:
     detector = Asked()
-    look(Frames([0] * 7 + [1] * 8), detector, 5)
+    analyse_frames(Frames([0] * 7 + [1] * 8), detector, 5)
     assert detector.asked == [(0, None), (0, 1), (1, None), (1, 2)]
 
 
 def test_which_faces_are_sought() -> None:
-    assert Options().sought == Options(min_face=100).sought == 40
-    assert Options(min_face=30).sought == 30
-    assert Options(smallest_face=64).sought == 64
+    assert Options().min_detection_height == Options(min_face=100).min_detection_height == 40
+    assert Options(min_face=30).min_detection_height == 30
+    assert Options(smallest_face=64).min_detection_height == 64
     with pytest.raises(ConfigError, match="smallest_face must be 20 or more, got 10"):
         Options(smallest_face=10)
 

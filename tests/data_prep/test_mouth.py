@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_prep.footage import Footage
-from data_prep.mouth import agreement, hear
+from data_prep.mouth import av_correlation, av_correlations
 from data_prep.options import Options
 from data_prep.pieces import Piece
 from data_prep.run import prepare
@@ -60,11 +60,11 @@ def test_only_competing_faces_are_watched(tmp_path: Path) -> None:
         Piece(0, COUNT, boxes=[RIGHT.tolist()] * COUNT),
         Piece(0, COUNT, boxes=[RIGHT.tolist()] * COUNT, reason="small"),
     ]
-    left, right, out = hear(footage, pieces)
+    left, right, out = av_correlations(footage, pieces)
     assert left > 0.6
     assert right < 0.2
     assert out is None
-    assert hear(footage, [pieces[0], pieces[2]]) == [None, None]
+    assert av_correlations(footage, [pieces[0], pieces[2]]) == [None, None]
 
 
 def test_the_smaller_face_that_speaks_is_kept(
@@ -80,11 +80,11 @@ def test_the_smaller_face_that_speaks_is_kept(
 
 
 @pytest.mark.parametrize("lag", [-3, 0, 3])
-def test_agreement(lag: int) -> None:
+def test_av_correlation(lag: int) -> None:
     sound = wave()
     motion = np.roll(np.where(TALKS, 6.0, 0.5), lag)[1:]
-    assert agreement(motion, sound) > 0.9
-    assert agreement(motion[::-1], sound) < 0.2
-    assert agreement(np.ones(COUNT - 1), sound) == 0
-    assert agreement(motion, np.zeros(COUNT * 640, np.float32)) == 0
-    assert agreement(motion[:8], sound) == 0
+    assert av_correlation(motion, sound) > 0.9
+    assert av_correlation(motion[::-1], sound) < 0.2
+    assert av_correlation(np.ones(COUNT - 1), sound) == 0
+    assert av_correlation(motion, np.zeros(COUNT * 640, np.float32)) == 0
+    assert av_correlation(motion[:8], sound) == 0

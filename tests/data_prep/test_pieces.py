@@ -35,7 +35,7 @@ def looked(frames: int, faces: dict[range, list[dict]], cuts: tuple[int, ...] = 
 def pieces(found: dict, sound: float | None = None, loud: float = 0.3, **options) -> list[Piece]:
     seconds = found["frames"] / 25 if sound is None else sound
     wave = (loud * np.sin(np.arange(round(seconds * 16000)) / 7)).astype(np.float32)
-    return [Piece(**piece) for piece in find_pieces(found, wave, Options(**options))]
+    return [Piece.from_json(piece) for piece in find_pieces(found, wave, Options(**options))]
 
 
 def spans(found: list[Piece]) -> list[tuple[int, int]]:

@@ -14,9 +14,9 @@ from data_prep.active_speaker import Limits
 from data_prep.footage import Stretch
 from data_prep.options import Options
 from data_prep.pieces import Piece
-from data_prep.plan import Plan, Prices, Speed, experiment, planned, prepare_command, verdict
+from data_prep.plan import Plan, Prices, Speed, estimate_plan, experiment, prepare_command, verdict
 from data_prep.scan import Source, scan
-from data_prep.stretches import Sampled, drawn
+from data_prep.stretches import SampledFile, draw_sample
 from lipsync.errors import ConfigError
 from lipsync.media import VideoWriter
 from lipsync.sample.corpus import make_clip
@@ -25,17 +25,17 @@ REPOSITORY = Path(__file__).parents[2]
 PRICES, SPEED = Prices(0.1, 2.0, 0.02), Speed("X", 100, 128, 0.5)
 
 
-def sampled(name: str = "a", face: float = 200, crop: float = 140, **more) -> Sampled:
+def sampled(name: str = "a", face: float = 200, crop: float = 140, **more) -> SampledFile:
     """Ten of a hundred seconds, eight of them with a face."""
     piece = Piece(0, 200, boxes=[[0, 0, 1, 1]], face_size=face)
-    return Sampled(
+    return SampledFile(
         name, (640, 360), 25.0, 100.0, 10.0, 5.0, 1.0, [piece], [None], [crop],
         **more,
     )  # fmt: skip
 
 
-def plan(*found: Sampled, files: int = 360, **more) -> Plan:
-    return planned(list(found), files, None, Options(), PRICES, SPEED, **more)
+def plan(*found: SampledFile, files: int = 360, **more) -> Plan:
+    return estimate_plan(list(found), files, None, Options(), PRICES, SPEED, **more)
 
 
 def test_the_sample_is_scaled_to_the_whole() -> None:
@@ -63,7 +63,7 @@ def test_small_faces_get_small_crops_and_those_that_are_smaller_are_left_out() -
 
 
 def test_a_sample_that_gives_nothing_is_an_error() -> None:
-    gone = Sampled("x", problem="no_sound: none")
+    gone = SampledFile("x", problem="no_sound: none")
     with pytest.raises(
         ConfigError, match=r"none of 1 sampled files yields a clip \(1 no_sound: none"
     ):
@@ -75,7 +75,7 @@ def test_what_the_judge_is_unsure_of_stays() -> None:
     sure, unsure = sampled("a"), sampled("b")
     sure.scores[:] = [{"confidence": 0.6, "offset": 1}]
     unsure.scores[:] = [{"confidence": 0.1, "offset": 9}]
-    made = planned([sure, sure, unsure], 360, Limits(0.5, 6), Options(), PRICES, SPEED)
+    made = estimate_plan([sure, sure, unsure], 360, Limits(0.5, 6), Options(), PRICES, SPEED)
     assert made.verdicts == {"one frame off": 2, "unsure": 1}
     assert made.reasons == {"kept": 24}
     assert prepare_command(made, Path("a"), "b", "j", 1).endswith(" judge=j")
@@ -93,11 +93,11 @@ def test_verdicts() -> None:
 
 def test_the_files_that_are_drawn_are_the_same_ones_each_time() -> None:
     sources = [Source("", f"{i}.mp4", f"{i}.mp4", str(i), str(i)) for i in range(50)]
-    picked = drawn(sources, 5)
+    picked = draw_sample(sources, 5)
     places = [sources.index(one) for one in picked]
     assert places == sorted(places)
-    assert set(map(id, drawn(sources[:40], 5))) & set(map(id, picked))
-    assert drawn(sources, 99) == sources
+    assert set(map(id, draw_sample(sources[:40], 5))) & set(map(id, picked))
+    assert draw_sample(sources, 99) == sources
 
 
 def footage(folder: Path, people: int = 2, clips: int = 3) -> Path:

@@ -265,7 +265,7 @@ def test_only_the_stages_that_an_option_concerns_are_done_again(
         raise AssertionError("looked at the frames again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(data_prep.clip, "look", again)
+        patch.setattr(data_prep.clip, "analyse_frames", again)
         assert run(folder.parent, tmp_path / "out", image_size=64).done == 1
         assert open_clip(tmp_path / "out", "ann/plain").size == 64
         small = run(folder.parent, tmp_path / "out", image_size=64, min_face=100)
@@ -296,7 +296,7 @@ def test_a_long_video_is_decoded_twice_to_the_same_end(
     shutil.copy(source / "ann/plain.mp4", folder)
     monkeypatch.setattr(data_prep.footage, "_HELD", 3 * 160 * 160 * 3)
     if not known:
-        monkeypatch.setattr(data_prep.clip, "fits", lambda _: True)
+        monkeypatch.setattr(data_prep.clip, "fits_in_memory", lambda _: True)
     run(folder.parent, tmp_path / "out")
     assert contents(tmp_path / "out/ann") == {
         name.removeprefix("ann/"): value

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from footage_media import moving, run, video
 
-from data_prep.clip_files import said
+from data_prep.clip_files import clip_metadata
 from data_prep.options import Options
-from data_prep.readers.found import seconds
+from data_prep.readers.corpus_clip import seconds
 from data_prep.readers.lrs import transcript
 from data_prep.scan import Source, scan
 from data_prep.sharded import prepare_shards
@@ -151,11 +151,11 @@ def test_readers_that_cannot_work(tmp_path: Path) -> None:
 
 def test_words_of_a_clip_count_from_its_begin() -> None:
     about = {"text": "a b c", "words": [["a", 0.0, 0.5], ["b", 1.0, 1.5], ["c", 1.9, 2.2]], "x": 1}
-    assert said(about, 60, 25, 50, 0) == {"x": 1, "text": "b", "words": [["b", 0.0, 0.5]]}
+    assert clip_metadata(about, 60, 25, 50, 0) == {"x": 1, "text": "b", "words": [["b", 0.0, 0.5]]}
     # The sound is five frames late, so the clip uses the sound of five frames earlier.
-    assert said(about, 60, 25, 50, -5)["words"] == [["c", 0.7, 1.0]]
-    assert said({"text": "a b c"}, 60, 0, 56, 0) == {"text": "a b c"}
-    assert said({"text": "a b c"}, 60, 0, 50, 0) == {}
+    assert clip_metadata(about, 60, 25, 50, -5)["words"] == [["c", 0.7, 1.0]]
+    assert clip_metadata({"text": "a b c"}, 60, 0, 56, 0) == {"text": "a b c"}
+    assert clip_metadata({"text": "a b c"}, 60, 0, 50, 0) == {}
 
 
 def test_times() -> None:

@@ -140,13 +140,13 @@ def test_a_lease_has_one_holder_until_it_expires(tmp_path: Path) -> None:
     first, second = leases.Lease(place, "a", "one"), leases.Lease(place, "a", "two")
     assert first.claim() == ""
     assert first.claim() == ""  # a lock left by an earlier attempt of the same run is its own
-    sign = second.claim()
-    assert sign.startswith("one ")
-    assert second.claim("an older sign") == sign
-    assert second.claim(sign) == ""
+    heartbeat = second.claim()
+    assert heartbeat.startswith("one ")
+    assert second.claim("an older heartbeat") == heartbeat
+    assert second.claim(heartbeat) == ""
     with second:
-        assert leases.held_by(place, "a").startswith("two ")
-    assert leases.held_by(place, "a") == ""
+        assert leases.last_heartbeat(place, "a").startswith("two ")
+    assert leases.last_heartbeat(place, "a") == ""
     with second:  # the run that considered it dead has ended, and removed it
         pass
     place.write("a", b"")  # its holder is in the middle of writing it
@@ -157,14 +157,14 @@ def test_a_lease_has_one_holder_until_it_expires(tmp_path: Path) -> None:
 def test_a_file_that_takes_its_part_down_is_alone_in_the_end(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = shard_parts._prepared
+    make = shard_parts._prepare_with_retry
 
     def breaks(item, tools):
         if item.name == "s0/2.mp4":
             raise MemoryError("too large")
         return make(item, tools)
 
-    monkeypatch.setattr(shard_parts, "_prepared", breaks)
+    monkeypatch.setattr(shard_parts, "_prepare_with_retry", breaks)
     summary = prepared(footage, tmp_path / "out", files=6)
     (failed,) = [row for row in summary.rows if row.reason == "failed"]
     assert (failed.source, summary.clips) == ("s0/2.mp4", 3)
@@ -177,7 +177,7 @@ def test_a_file_that_takes_its_part_down_is_alone_in_the_end(
 def test_what_failed_is_tried_again_by_each_run(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make, tries = shard_parts._prepared, []
+    make, tries = shard_parts._prepare_with_retry, []
 
     def fails(item, tools):
         if item.name != "s0/2.mp4":
@@ -185,7 +185,7 @@ def test_what_failed_is_tried_again_by_each_run(
         tries.append(item)
         return [failed_row(item, Failed("no reason"))]
 
-    monkeypatch.setattr(shard_parts, "_prepared", fails)
+    monkeypatch.setattr(shard_parts, "_prepare_with_retry", fails)
     done = [prepared(footage, tmp_path / "out", files=3).done for _ in range(3)]
     assert (done, len(tries)) == ([6, 1, 1], 3)
     monkeypatch.undo()
@@ -197,7 +197,7 @@ def test_names_in_a_bucket_that_are_no_paths(monkeypatch: pytest.MonkeyPatch) ->
     names = ["s0/a.mp4", "s0//a.mp4", "/etc/b.mp4", "filelists/a.txt",
              "../filelists/b.txt", "s0/filelists/c.txt", "train.txt"]  # fmt: skip
     monkeypatch.setattr(Place, "walk", lambda self: dict.fromkeys(names, "1"))
-    sources, versions, lists = sharded._listed("s3://a/b", None)
+    sources, versions, lists = sharded._list_source("s3://a/b", None)
     keys = {item.file: item.key for item in sources}
     assert keys == {"s0/a.mp4": "s0/a", "s0//a.mp4": "", "/etc/b.mp4": ""}
     assert set(versions) == set(keys)

@@ -32,14 +32,14 @@ def test_forgetting_a_stage_forgets_those_behind_it(tmp_path: Path) -> None:
 
 def test_the_digest_is_computed_when_the_file_changes(tmp_path: Path) -> None:
     file, state = tmp_path / "x.mp4", State(tmp_path, "s/a")
-    assert state.known_digest(file) is None
+    assert state.cached_digest(file) is None
     assert state.digest(file) == ""
     file.write_bytes(b"one")
     first = state.digest(file)
-    assert state.known_digest(file) == first
+    assert state.cached_digest(file) == first
     file.write_bytes(b"two")
     os.utime(file, ns=(1, 1))
-    assert state.known_digest(file) is None
+    assert state.cached_digest(file) is None
     assert state.digest(file) not in ("", first)
 
 
@@ -56,7 +56,7 @@ def test_fingerprints_change_from_the_stage_that_an_option_concerns() -> None:
     one, other = (Options().fingerprints("d", judge) for judge in "ab")
     assert [stage for stage in STAGES if one[stage] != other[stage]] == ["sync", "clips"]
     every = {name for names in STAGES.values() for name in names}
-    every = every - {"sought"} | {"smallest_face"}  # which it comes from
+    every = every - {"min_detection_height"} | {"smallest_face"}  # which it comes from
     assert every == set(Options.__dataclass_fields__)  # none is forgotten
 
 

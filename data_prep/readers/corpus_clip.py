@@ -12,7 +12,7 @@ YOUTUBE = r"[\w-]{11}"
 
 
 @dataclass(frozen=True)
-class Found:
+class CorpusClip:
     """A clip of a corpus.
 
     Attributes:
