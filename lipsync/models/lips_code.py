@@ -42,8 +42,6 @@ class LipsCode(Wav2Lip):
             numbers: an ellipse with a soft edge that fills them. Around it everything is sampled
             from the references, so that on a face unlike those of the training set nothing has to
             be invented. None lets it generate colours everywhere.
-        history: columns at the start of the audio window that only serve to normalise the others;
-            see :class:`lipsync.models.sound.MeanNorm`.
 
     Raises:
         ConfigError: sizes from which no network can be built.
@@ -65,7 +63,6 @@ class LipsCode(Wav2Lip):
         colours: Sequence[float] | None = None,
         grown_from: Sequence[int] = (),
         antialias: bool = False,
-        history: int = 0,
     ) -> None:
         check_whole("LipsCode: numbers", numbers, 1)
         mouth = check_box("LipsCode: mouth", mouth)
@@ -74,8 +71,8 @@ class LipsCode(Wav2Lip):
         super().__init__(image_size, width, depth, feature, *seen)
         del self.config["head"]
         self.config |= {"numbers": numbers, "sound_width": sound_width, "mouth": mouth}
-        self.config |= {"colours": colours, "history": history}
-        self.audio_encoder = code_encoder(self.config["feature"], sound_width, numbers, history)
+        self.config["colours"] = colours
+        self.audio_encoder = code_encoder(self.config["feature"], sound_width, numbers)
         self.coder = nn.Sequential(
             *(ConvBlock(i, o, 3, 2, 1) for i, o in ((1, 16), (16, 32), (32, 64), (64, 96))),
             ConvBlock(96, 96, (3, 4)),

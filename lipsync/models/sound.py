@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from lipsync.errors import ConfigError, check_whole
+from lipsync.errors import ConfigError
 from lipsync.models.blocks import ConvBlock, repeats, residuals, scaled
 
 MEL = {"name": "mel", "rate": 80, "bands": 80, "window": 16, "lead": 0, "silence": -4.0}
@@ -24,11 +23,6 @@ SYNCNET_MFCC = {
 }  # fmt: skip
 FPS = 25  # frames per second of an expert's windows
 _LAST_COLUMNS = 4  # maximum width of the last map, which one convolution spans
-# For MeanNorm; the first three are in units of the mel, 12.5 dB:
-_LOUD = 2.0  # loud columns: at most this far below the loudest of the window,
-_HEARD = 1.0  # and at least this far above silence
-_MOST = 1.0  # maximum change of the overall level, so that noise does not become as loud as speech
-_PRIOR = 20.0  # columns
 
 
 def sound_record(feature: Any) -> dict[str, Any]:
@@ -126,57 +120,11 @@ def _shortened(columns: int, at_least: int = 1) -> tuple[int, int]:
     return columns, count
 
 
-def code_encoder(
-    record: Mapping[str, Any], width: float, numbers: int, history: int = 0
-) -> nn.Sequential:
-    """Encoder of any feature, ``(B, 1, bands, window)`` -> ``(B, numbers)``, unbounded.
-
-    Args:
-        record: record of the feature.
-        width: factor on the channels.
-        numbers: size of the output.
-        history: columns at the start of the window that are only used for :class:`MeanNorm`.
-
-    Raises:
-        ConfigError: the window is not longer than its history.
-    """
-    check_whole("history", history, 0)
-    window, hidden = record["window"] - history, scaled(512, width)
-    if window < 1:
-        raise ConfigError(
-            f"history={history} columns: the feature's window of {record['window']} must be longer"
-        )
-    norm = [MeanNorm(record, window)] if history else []
-    layers = _sequence_encoder({**record, "window": window}, width, 1.0, 1, hidden)
-    return nn.Sequential(*norm, *layers, nn.Flatten(), nn.Linear(hidden, numbers))
-
-
-class MeanNorm(nn.Module):
-    """Sliding-window mean normalisation of a spectrogram, against voices, rooms and microphones.
-
-    The mean spectrum of the loud columns of the whole window is replaced by a learnt typical one,
-    which also counts as ``_PRIOR`` columns of that mean, so that the start of a recording is not
-    normalised by its first sound. Silence stays silence.
-
-    Args:
-        record: record of the feature, in units of the mel.
-        columns: last columns of the window, which are returned.
-    """
-
-    def __init__(self, record: Mapping[str, Any], columns: int) -> None:
-        super().__init__()
-        self.columns, self.silence = columns, record.get("silence", 0.0)
-        self.typical = nn.Parameter(torch.zeros(record["bands"]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        given, x = x.dtype, x.float()
-        level = x.mean(dim=2, keepdim=True)
-        loud = (level > level.amax(dim=3, keepdim=True) - _LOUD) & (level > self.silence + _HEARD)
-        typical, count = self.typical.float()[:, None], loud.sum(dim=3, keepdim=True)
-        away = ((x - typical) * loud).sum(dim=3, keepdim=True) / (count + _PRIOR)
-        gain = away.mean(dim=2, keepdim=True)
-        away = away - gain + gain.clamp(-_MOST, _MOST)
-        return (x - away)[..., -self.columns :].to(given)
+def code_encoder(record: Mapping[str, Any], width: float, numbers: int) -> nn.Sequential:
+    """Encoder of any feature, ``(B, 1, bands, window)`` -> ``(B, numbers)``, unbounded."""
+    hidden = scaled(512, width)
+    layers = _sequence_encoder(record, width, 1.0, 1, hidden)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(hidden, numbers))
 
 
 class _BandsAsChannels(nn.Module):
