@@ -35,21 +35,21 @@ LIKENESS = {
     "mouth_corners": "distance of the mouth's corners from the true ones, in eye distances",
 }
 LEAKAGE = {
-    "motion_share": "movement of the mouth as a share of the source's; in silence 0 is the aim",
+    "motion_share": "motion of the mouth relative to the source's; under silence, it should be 0",
     "motion_correlation": "its correlation over time with the source's; 1: the old mouth",
-    "closed_in_pauses": "share of frames at rest where the sound pauses; of speaking mouths 0.5",
+    "closed_in_pauses": "share of frames at rest in pauses of the sound; 0.5 if it keeps moving",
 }
 PICTURE = LIKENESS | {
-    "sharpness": "variance of the Laplacian in the lower half; the real videos' is the aim",
-    "detail_fine": "detail of about a pixel in the lower half, in grey levels; beside the real's",
+    "sharpness": "variance of the Laplacian of the lower half; should be that of real videos",
+    "detail_fine": "detail of one pixel in the lower half, in grey levels; should be the real's",
     "detail_middle": "the same of two pixels",
     "detail_coarse": "the same of four pixels",
-    "mouth_contrast": "grey levels from the dark to the light parts of the mouth, teeth among them",
-    "flicker": "change from frame to frame in the lower half, less what moves, in grey levels",
-    "jitter": "second difference from frame to frame in the lower half, in levels",
-    "silent_motion": "movement of the lower half in silence, levels a frame",
-    "seam": "step across the middle row over the steps near it; about 1 without a seam",
-    "identity": "distance of the face from the real person's under a recogniser; beside the real's",
+    "mouth_contrast": "contrast of light and dark in the mouth, teeth included, in grey levels",
+    "flicker": "change between frames in the lower half, with motion removed, in grey levels",
+    "jitter": "second difference over three frames in the lower half, in grey levels",
+    "silent_motion": "motion of the lower half in silence, in grey levels per frame",
+    "seam": "step across the middle row, relative to those near it; about 1 without a seam",
+    "identity": "distance from the real face by a recogniser; compare with the real videos'",
     **LEAKAGE,
 }
 """Measures of the images and how to read them, in the order of the files' columns."""

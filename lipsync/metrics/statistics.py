@@ -70,10 +70,10 @@ class Comparison(Plain):
 
     @property
     def verdict(self) -> str:
-        """ "clear", "not told apart" or "too few to say"."""
+        """ "clear", "no clear difference" or "too few to say"."""
         if np.isnan(self.p):
             return "too few to say"
-        return "clear" if self.clear else "not told apart"
+        return "clear" if self.clear else "no clear difference"
 
     def as_dict(self) -> dict[str, Any]:
         """Fields as plain values, and the verdict."""

@@ -27,18 +27,18 @@ def findings(numbers: BenchNumbers, system: str) -> list[str]:
     follows = [c.clear and c.difference.mean > 0 for c in told]
     if told and not any(follows):
         said.append(
-            "does no better than the old video under the new sound, as far as can be told by "
-            "distance and by the speech that is found"
+            "no better than the old video under the new sound, by its distance and by the speech "
+            "that is found"
         )
     offsets = [row.offset for row in numbers.rows if row.set == system and not row.problem]
     if any(follows) and abs(middle := median(offsets)) > 1:
-        said.append(f"is out of sync: the median offset is {signed(middle)} frames")
+        said.append(f"out of sync: the median offset is {signed(middle)} frames")
     old = numbers.compare((OLD_VIDEO, _NEW), (system, "old_speech_found"))
     if old and old.clear and old.difference.mean > 0:
         share = np.mean(list(numbers.values(system, "old_speech_found").values()))
         said.append(
-            f"keeps the old mouth: the old speech still fits {share:.0%} of its dubs, by "
-            f"chance it would {share - old.difference.mean:.0%}"
+            f"keeps the old mouth: the old speech still fits {share:.0%} of its dubs "
+            f"({share - old.difference.mean:.0%} by chance)"
         )
     for name, text in _MUCH.items():
         mean = numbers.mean(system, next(m for m in MEASURES if m.name == name))

@@ -14,7 +14,7 @@ OLD_VIDEO = "old video, new sound"
 BASELINES = {
     REAL: "the real videos with their own sound",
     **{
-        kind: f"the same written again as H.264 of quality {quality}"
+        kind: f"the same, re-encoded with H.264 at CRF {quality}"
         for kind, quality in zip(RECOMPRESSED, QUALITIES, strict=True)
     },
     OLD_VIDEO: "the real videos, unchanged, under the new sound: the worst that a dub can be",
@@ -67,7 +67,7 @@ KINDS = {
     SYNC: "Does the mouth follow the new sound?",
     OLD_MOUTH: "What is left of the old mouth?",
     LOOKS: "How do the pictures look?",
-    LIKE: "How like the true pictures are they?",
+    LIKE: "How close are the pictures to the true ones?",
 }
 
 
@@ -88,7 +88,7 @@ MEASURES = (
         **_from_real(_FOUND), digits=2, share=True,
     ),
     Measure(
-        "offset_error", "offset, size ↓", "frames between mouth and new sound", SYNC,
+        "offset_error", "absolute offset ↓", "frames between mouth and new sound", SYNC,
         **_from_real("offset_error"), digits=1,
     ),
     Measure(
@@ -101,13 +101,13 @@ MEASURES = (
     ),
     Measure(
         "old_speech_found", "old speech found ↓",
-        "share in which the old speech still fits within a frame; 0 of it normalised is chance, "
-        "how often old videos fit the new sound", OLD_MOUTH,
+        "share in which the old speech still fits within a frame; normalised, 0 is chance: how "
+        "often old videos fit the new sound", OLD_MOUTH,
         (OLD_VIDEO, _FOUND), (REAL, _FOUND), 2, True,
     ),
     Measure(
         "old_word_error", "old words misread ↑",
-        "share of the old words; 0 of it normalised is chance, how often old videos say the new",
+        "share of the old words; normalised, 0 is chance: how often old videos say the new words",
         OLD_MOUTH, (OLD_VIDEO, "word_error"), (REAL, "word_error"), 2,
     ),
     Measure(
@@ -127,7 +127,7 @@ MEASURES = (
         OLD_MOUTH, **_from_real("closed_in_pauses"), digits=2,
     ),
     Measure(
-        "silent_motion", "motion in pauses ↓", "of the lower half, levels a frame", OLD_MOUTH,
+        "silent_motion", "motion in pauses ↓", "lower half, grey levels per frame", OLD_MOUTH,
         **_from_real("silent_motion"), digits=2,
     ),
     Measure(
