@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipsync.dubbing.looks import usual_stride
+from lipsync.dubbing.detections import default_stride
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.syncing import judge_faces
 from lipsync.faces.detect import get_detector
@@ -31,10 +31,10 @@ def main() -> None:
         others = [one for one in options.clips if one.parent != clip.parent]
         source, known = open_source(clip), None
         for sound in [clip, *rng.sample(others, min(options.others, len(others)))]:
-            stride = usual_stride(float(source.fps))
+            stride = default_stride(float(source.fps))
             known, times, shots = judge_faces(source, detector, stride, known, sound)
             for shot in shots:
-                for track, worth in zip(shot.tracks, shot.worth, strict=True):
+                for track, worth in zip(shot.tracks, shot.scores, strict=True):
                     seconds = float(times[track.frames[-1]] - times[track.frames[0]])
                     if seconds > 1:
                         mean = float(worth[worth > ABSENT].mean())

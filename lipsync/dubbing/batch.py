@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from lipsync.dubbing.batch_list import Entry, read_batch
-from lipsync.dubbing.dubbers import Dubber, OtherProcess, Outcome
+from lipsync.dubbing.dubbers import Dubber, DubberProcess, Outcome
 from lipsync.dubbing.pipeline import FRAMES
 from lipsync.dubbing.plan import Progress
 from lipsync.dubbing.result import DubResult
@@ -75,9 +75,9 @@ def dub_batch(
     entries = read_batch(path, options)
     ledger = _Ledger(path.with_suffix(".done.json"))
     jobs = min(jobs, len(entries))
-    made = _in_turn(entries, ledger, progress)
+    made = _dub_serially(entries, ledger, progress)
     if jobs > 1:
-        made = _side_by_side(entries, ledger, jobs, progress)
+        made = _dub_in_parallel(entries, ledger, jobs, progress)
     with closing(made):
         outcomes = dict(made)
     result = BatchResult(path)
@@ -96,7 +96,7 @@ Outcomes = Generator[tuple[int, Outcome | None], None, None]
 """Index and outcome of each dub; None if it was already done."""
 
 
-def _in_turn(entries: Sequence[Entry], ledger: _Ledger, progress: Progress | None) -> Outcomes:
+def _dub_serially(entries: Sequence[Entry], ledger: _Ledger, progress: Progress | None) -> Outcomes:
     dubber = Dubber()
     for number, entry in enumerate(entries):
 
@@ -107,30 +107,30 @@ def _in_turn(entries: Sequence[Entry], ledger: _Ledger, progress: Progress | Non
                 also = "" if stage == FRAMES else f", {stage}"
                 progress(f"{n + 1} of {len(entries)}: {e.output.name}{also}", done, total)
 
-        yield number, ledger.kept_up(entry, dubber, report)
+        yield number, ledger.update(entry, dubber, report)
 
 
-def _side_by_side(
+def _dub_in_parallel(
     entries: Sequence[Entry], ledger: _Ledger, jobs: int, progress: Progress | None
 ) -> Outcomes:
-    before = _earlier(entries)
+    before = _dependencies(entries)
     ended = [threading.Event() for _ in entries]
-    overall = _Overall(len(entries), progress)
+    overall = _OverallProgress(len(entries), progress)
 
     def work(number: int) -> tuple[int, Outcome | None]:
         for earlier in before[number]:  # these were started before this one
             ended[earlier].wait()
         dubber = free.get()
         try:
-            report = overall.report_of(number)
-            return number, ledger.kept_up(entries[number], dubber, report)
+            report = overall.callback_for(number)
+            return number, ledger.update(entries[number], dubber, report)
         finally:
             free.put(dubber)
             ended[number].set()  # first, as other dubs wait for it and the next line may raise
             overall.end(number)
 
-    stop, free = threading.Event(), SimpleQueue[OtherProcess]()
-    others = [OtherProcess(jobs, stop) for _ in range(jobs)]
+    stop, free = threading.Event(), SimpleQueue[DubberProcess]()
+    others = [DubberProcess(jobs, stop) for _ in range(jobs)]
     for other in others:
         free.put(other)
     try:
@@ -148,14 +148,14 @@ def _side_by_side(
             other.close()
 
 
-def _earlier(entries: Sequence[Entry]) -> list[set[int]]:
+def _dependencies(entries: Sequence[Entry]) -> list[set[int]]:
     """For each dub, the earlier dubs it must wait for, as both use a file that one writes."""
     used: dict[str, set[int]] = {}
     wrote: dict[str, set[int]] = {}
     found = []
     for number, entry in enumerate(entries):
-        read = {os.path.abspath(path) for path in entry.read}  # noqa: PTH100 keeps symlinks
-        written = {os.path.abspath(path) for path in entry.written}  # noqa: PTH100
+        read = {os.path.abspath(path) for path in entry.inputs}  # noqa: PTH100 keeps symlinks
+        written = {os.path.abspath(path) for path in entry.outputs}  # noqa: PTH100
         needed = [wrote.get(path, set()) for path in read]
         needed += [used.get(path, set()) for path in written]
         found.append(set().union(*needed))
@@ -166,7 +166,7 @@ def _earlier(entries: Sequence[Entry]) -> list[set[int]]:
     return found
 
 
-class _Overall:
+class _OverallProgress:
     """Overall progress of all dubs; thread-safe."""
 
     def __init__(self, dubs: int, progress: Progress | None) -> None:
@@ -175,7 +175,7 @@ class _Overall:
         self._done: dict[int, int] = {}
         self._totals: dict[int, int] = {}
 
-    def report_of(self, number: int) -> Progress:
+    def callback_for(self, number: int) -> Progress:
         def report(stage: str, done: int, total: int | None) -> None:
             if stage != FRAMES:
                 return
@@ -183,7 +183,7 @@ class _Overall:
                 self._done[number] = done
                 if total is not None:
                     self._totals[number] = total
-                self._tell()
+                self._report()
 
         return report
 
@@ -191,9 +191,9 @@ class _Overall:
         """End a dub, successful or not: its total is the number of frames it has made."""
         with self._lock:
             self._totals[number] = self._done.get(number, 0)
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._progress is None or not self._done:
             return
         known = sum(self._totals.values())
@@ -213,26 +213,26 @@ class _Ledger:
         except (OSError, ValueError, TypeError):
             self._rows = {}  # everything is made again
 
-    def kept_up(
-        self, entry: Entry, dubber: Dubber | OtherProcess, report: Progress
+    def update(
+        self, entry: Entry, dubber: Dubber | DubberProcess, report: Progress
     ) -> Outcome | None:
         """Make and record a dub; None if it is already done."""
-        if entry.output.exists() and self._rows.get(str(entry.output)) == _state(entry):
+        if entry.output.exists() and self._rows.get(str(entry.output)) == _fingerprint(entry):
             return None
         outcome = dubber(entry, report)
         if isinstance(outcome, DubResult):
             with self._lock:
-                self._rows[str(entry.output)] = _state(entry)
+                self._rows[str(entry.output)] = _fingerprint(entry)
                 with whole_file(self.path) as temporary, naming_target(self.path):
                     temporary.write_text(json.dumps(self._rows, indent=1) + "\n", encoding="utf-8")
         return outcome
 
 
-def _state(entry: Entry) -> dict[str, Any]:
+def _fingerprint(entry: Entry) -> dict[str, Any]:
     """Options and files of a dub, with sizes and modification times."""
     options = {name: str(value) for name, value in sorted(entry.options.items())}
     stamps = {}
-    for file in (entry.output, *entry.read):
+    for file in (entry.output, *entry.inputs):
         if file.is_file():
             stat = file.stat()
             stamps[str(file)] = [stat.st_size, stat.st_mtime_ns]

@@ -18,7 +18,7 @@ _FILES = ("face", "audio", "output")
 _SOUNDS = "faces"  # if it maps faces to sounds, audio is optional
 _PATHS = ("tracks", "reference", "driver", "curves")  # further options that are files
 _NAMES_OR_PATHS = ("model", "enhance", "occlusion")
-_WRITTEN = ("tracks", "curves")  # written if they do not exist
+_OUTPUTS = ("tracks", "curves")  # written if they do not exist
 _BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -33,7 +33,7 @@ class Entry:
     options: dict[str, Any]
 
     @property
-    def read(self) -> list[Path]:
+    def inputs(self) -> list[Path]:
         """Files that it reads."""
         named = [
             Path(self.options[name]) for name in (*_PATHS, *_NAMES_OR_PATHS) if self._is_path(name)
@@ -42,9 +42,9 @@ class Entry:
         return [self.face, *sound, *face_sounds(self.options.get(_SOUNDS, "")), *named]
 
     @property
-    def written(self) -> list[Path]:
+    def outputs(self) -> list[Path]:
         """Files that it may write."""
-        return [self.output, *(Path(self.options[n]) for n in _WRITTEN if self._is_path(n))]
+        return [self.output, *(Path(self.options[n]) for n in _OUTPUTS if self._is_path(n))]
 
     def _is_path(self, name: str) -> bool:
         return isinstance(self.options.get(name), str | Path)
@@ -66,7 +66,7 @@ def read_batch(path: Path, common: dict[str, Any]) -> list[Entry]:
     entries: list[Entry] = []
     outputs: dict[Path, str] = {}
     for where, row in rows:
-        entry = _entry(path.parent, where, row, common)
+        entry = _parse_row(path.parent, where, row, common)
         same = outputs.setdefault(entry.output, where)
         if same is not where:
             raise ConfigError(
@@ -89,11 +89,11 @@ def _csv_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
         if len(cells) > len(names):
             raise ConfigError(f"{where}: has {len(cells)} cells, but the header has {len(names)}")
         row = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
-        rows.append((where, {name: _value(where, name, text) for name, text in row.items()}))
+        rows.append((where, {name: _parse_cell(where, name, text) for name, text in row.items()}))
     return rows
 
 
-def _value(where: str, name: str, text: str) -> Any:
+def _parse_cell(where: str, name: str, text: str) -> Any:
     """A cell converted to the option's type."""
     kinds = str(KNOWN[name].type).split(" | ") if name in KNOWN else ["str"]
     try:
@@ -120,7 +120,7 @@ def _yaml_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _entry(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]) -> Entry:
+def _parse_row(folder: Path, where: str, row: dict[str, Any], common: dict[str, Any]) -> Entry:
     sounds = row.get(_SOUNDS)
     for name in _FILES:
         if not isinstance(row.get(name), str) and (name != "audio" or not isinstance(sounds, dict)):

@@ -11,12 +11,12 @@ import numpy as np
 
 from lipsync.faces.painting import Mask
 
-_SURROUND = 0.16  # distance over which colour is propagated inwards, as a fraction of the side
+_SPREAD = 0.16  # distance over which colour is propagated inwards, as a fraction of the side
 _COARSE = 24  # resolution at which colours are compared, in pixels
-_MOST = 0.15  # maximum colour shift, as a fraction of full scale
-_ALIKE = 0.05  # difference at which pixels count half, as a fraction of full scale
+_MAX_SHIFT = 0.15  # maximum colour shift, as a fraction of full scale
+_HALF_WEIGHT_DIFFERENCE = 0.05  # difference at which pixels count half, as a fraction of full scale
 _SCALES = (1.0, 2.0)  # sigmas in pixels of the blurs that define the bands of detail, finest first
-_MOST_DETAIL = 1.5  # maximum amplification of detail
+_MAX_GAIN = 1.5  # maximum amplification of detail
 
 
 @cache
@@ -27,10 +27,10 @@ def _rim(mask: Mask, size: int) -> np.ndarray:
     return (4 * weights * (1 - weights)).astype(np.float32)[..., None]
 
 
-def _spread(picture: np.ndarray) -> np.ndarray:
+def _downsample(picture: np.ndarray) -> np.ndarray:
     """Downsample and blur an image to (_COARSE, _COARSE[, channels])."""
     coarse = cv2.resize(picture, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(coarse, (0, 0), _SURROUND * _COARSE, borderType=cv2.BORDER_REPLICATE)
+    return cv2.GaussianBlur(coarse, (0, 0), _SPREAD * _COARSE, borderType=cv2.BORDER_REPLICATE)
 
 
 def match_colours(face: np.ndarray, crop: np.ndarray, mask: Mask) -> np.ndarray:
@@ -51,9 +51,9 @@ def match_colours(face: np.ndarray, crop: np.ndarray, mask: Mask) -> np.ndarray:
     """
     difference = crop.astype(np.float32) / 255 - face
     furthest = np.abs(difference).max(axis=2, keepdims=True)
-    weights = _rim(mask, face.shape[0]) / (1 + (furthest / _ALIKE) ** 2)
-    total = np.maximum(_spread(weights), 1e-4)[..., None]
-    shift = np.clip(_spread(difference * weights) / total, -_MOST, _MOST)
+    weights = _rim(mask, face.shape[0]) / (1 + (furthest / _HALF_WEIGHT_DIFFERENCE) ** 2)
+    total = np.maximum(_downsample(weights), 1e-4)[..., None]
+    shift = np.clip(_downsample(difference * weights) / total, -_MAX_SHIFT, _MAX_SHIFT)
     shift = cv2.resize(shift, face.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.clip(face + shift, 0, 1)
 
@@ -76,16 +76,16 @@ def match_detail(
     Returns:
         float32 (S, S, 3) in [0, 1].
     """
-    weights = _inside(mask, face.shape[0])
-    wanted = np.mean([_amounts(reference, weights) for reference in references], axis=0)
-    wanted = np.minimum(wanted, _amounts(crop, weights)) / 255
-    factors = np.clip(wanted / np.maximum(_amounts(face, weights), 1e-6), 1, _MOST_DETAIL)
+    weights = _mask_weights(mask, face.shape[0])
+    target = np.mean([_detail_amounts(reference, weights) for reference in references], axis=0)
+    target = np.minimum(target, _detail_amounts(crop, weights)) / 255
+    factors = np.clip(target / np.maximum(_detail_amounts(face, weights), 1e-6), 1, _MAX_GAIN)
     bands = zip(factors, _bands(face), strict=True)
     return np.clip(face + sum(np.float32(factor - 1) * band for factor, band in bands), 0, 1)
 
 
 @cache
-def _inside(mask: Mask, size: int) -> np.ndarray:
+def _mask_weights(mask: Mask, size: int) -> np.ndarray:
     """Mask weights normalised to a sum of 1, float32 (size, size)."""
     unit = (np.arange(size) + 0.5) / size
     weights = mask.weights(unit[None], unit[:, None]).astype(np.float32)
@@ -98,7 +98,7 @@ def _bands(picture: np.ndarray) -> list[np.ndarray]:
     return [finer - coarser for finer, coarser in pairwise(stages)]
 
 
-def _amounts(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _detail_amounts(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean absolute detail in each band, in the image's units."""
     grey = cv2.cvtColor(picture.astype(np.float32, copy=False), cv2.COLOR_RGB2GRAY)
     return np.array([float((np.abs(band) * weights).sum()) for band in _bands(grey)])

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.playback import Shown
+from lipsync.dubbing.playback import PlaybackFrame
 from lipsync.dubbing.sound import Sound
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speech import Speech
@@ -22,8 +22,8 @@ from lipsync.generators.lips import Lips
 from lipsync.media import whole_file
 from lipsync.tables import read_rows
 
-_AT_ONCE = 64  # batch size, in audio windows or faces
-ASKING = ("curves", "driver", "amplitude", "smoothing")
+_BATCH_SIZE = 64  # batch size, in audio windows or faces
+OPTIONS = ("curves", "driver", "amplitude", "smoothing")
 """Options that need a model with a lips code."""
 
 
@@ -58,17 +58,17 @@ class Curves(NamedTuple):
         return Curves(self.seconds, values.astype(np.float32))
 
 
-def wanted_curves(options: Options, lips: Lips) -> bool:
+def needs_curves(options: Options, lips: Lips) -> bool:
     """Whether the options require curves.
 
     Raises:
         ConfigError: they do, but the generator has no lips code.
     """
     default = Options()
-    asked = [name for name in ASKING if getattr(options, name) != getattr(default, name)]
-    if asked and lips.numbers is None:
-        raise ConfigError(f"{asked[0]} needs a model with a lips code, such as lipscode-open")
-    return bool(asked)
+    requested = [name for name in OPTIONS if getattr(options, name) != getattr(default, name)]
+    if requested and lips.numbers is None:
+        raise ConfigError(f"{requested[0]} needs a model with a lips code, such as lipscode-open")
+    return bool(requested)
 
 
 def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curves:
@@ -90,7 +90,11 @@ def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curve
         curves = read_curves(path, lips.numbers, sound.seconds)
     else:
         from_driver = options.driver is not None
-        curves = of_video(lips, options) if from_driver else of_sound(lips, sound, options, fps)
+        curves = (
+            curves_from_video(lips, options)
+            if from_driver
+            else curves_from_audio(lips, sound, options, fps)
+        )
         if path is not None:
             write_curves(path, curves)
     silence = np.full((1, lips.feature.bands, lips.feature.window), lips.feature.silence)
@@ -98,18 +102,18 @@ def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curve
     return curves.styled(rest, options.amplitude, options.smoothing)
 
 
-def of_sound(lips: Lips, sound: Sound, options: Options, fps: float) -> Curves:
+def curves_from_audio(lips: Lips, sound: Sound, options: Options, fps: float) -> Curves:
     """Curves predicted from audio, one row per frame."""
-    speech = Speech(lips.feature, sound.heard(options.gate))
+    speech = Speech(lips.feature, sound.input_blocks(options.gate))
     times = np.arange(max(1, int(np.ceil(sound.seconds * fps)))) / fps
     codes = [
         lips.codes_of_sound(np.stack([speech.window(seconds, fps) for seconds in part]))
-        for part in _parts(times)
+        for part in _batches(times)
     ]
     return Curves(times, np.concatenate(codes))
 
 
-def of_video(lips: Lips, options: Options) -> Curves:
+def curves_from_video(lips: Lips, options: Options) -> Curves:
     """Curves of the mouth in the driver's video, one row per frame with a face.
 
     Raises:
@@ -118,10 +122,10 @@ def of_video(lips: Lips, options: Options) -> Curves:
     assert options.driver is not None
     source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
     own = replace(options, reference_frames="itself", tracks=None, faces="largest", reference=None)
-    shown = (Shown(i, at, 0.0, frame) for i, (at, frame) in enumerate(source.frames()))
+    frames = (PlaybackFrame(i, at, 0.0, frame) for i, (at, frame) in enumerate(source.frames()))
     found = [
         (one.start, face.crop)
-        for one, (face,) in FacePlan(source, lips, own).find(shown)
+        for one, (face,) in FacePlan(source, lips, own).find(frames)
         if face is not None
     ]
     if not found:
@@ -129,7 +133,7 @@ def of_video(lips: Lips, options: Options) -> Curves:
             source.path, "no face found", "use a driver video in which a face is visible"
         )
     times, crops = np.array([at for at, _ in found]), [crop for _, crop in found]
-    codes = [lips.codes_of_faces(np.stack(part)) for part in _parts(crops)]
+    codes = [lips.codes_of_faces(np.stack(part)) for part in _batches(crops)]
     return Curves(times, np.concatenate(codes))
 
 
@@ -172,5 +176,5 @@ def read_curves(path: Path, numbers: int | None = None, seconds: float = 0.0) ->
     return Curves(table[:, 0], table[:, 1:].astype(np.float32))
 
 
-def _parts(items: Sequence | np.ndarray) -> Iterator:
-    return (items[i : i + _AT_ONCE] for i in range(0, len(items), _AT_ONCE))
+def _batches(items: Sequence | np.ndarray) -> Iterator:
+    return (items[i : i + _BATCH_SIZE] for i in range(0, len(items), _BATCH_SIZE))

@@ -26,7 +26,7 @@ from lipsync.processes import Child
 Outcome = DubResult | str
 """Result of a dub, or the reason why it failed."""
 _PATIENCE = 10.0  # seconds for a process to clean up
-_LOOK = 0.2  # polling interval in seconds for the stop event
+_POLL = 0.2  # polling interval in seconds for the stop event
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +40,7 @@ class Dubber:
         try:
             given = entry.options
             if not given.get("adapt"):  # otherwise each face has its own model
-                given = given | {"model": self._loaded(given)}
+                given = given | {"model": self._load_model(given)}
             return dub(entry.face, entry.audio, entry.output, progress=report, **given)
         except LipsyncError as error:
             return str(error)
@@ -49,7 +49,7 @@ class Dubber:
             problem = " ".join(f"{type(error).__name__}: {error}".split())
             return f"failed unexpectedly ({problem})"
 
-    def _loaded(self, options: dict[str, Any]) -> nn.Module:
+    def _load_model(self, options: dict[str, Any]) -> nn.Module:
         model = options.get("model", Options.model)
         if isinstance(model, nn.Module):
             return model
@@ -62,7 +62,7 @@ class Dubber:
         return self._models[key]
 
 
-class OtherProcess:
+class DubberProcess:
     """A :class:`Dubber` in a separate process, which is restarted if it dies.
 
     Args:
@@ -72,7 +72,7 @@ class OtherProcess:
 
     def __init__(self, jobs: int, stop: threading.Event) -> None:
         threads = max(1, torch.get_num_threads() // jobs)
-        self._work, self._stop = partial(_work, threads, tuple(imported())), stop
+        self._work, self._stop = partial(_run_worker, threads, tuple(imported())), stop
         self._child: Child | None = None
 
     def __call__(self, entry: Entry, report: Progress) -> Outcome:
@@ -80,16 +80,16 @@ class OtherProcess:
         child.send(entry)
         try:
             while not self._stop.is_set():
-                if child.connection.poll(_LOOK):
+                if child.connection.poll(_POLL):
                     if not isinstance(answer := child.receive(), tuple):
                         return answer
                     report(*answer)
             return "interrupted"
         except EOFError as death:
             self._child = None
-            for folder in {path.parent for path in entry.written}:
+            for folder in {path.parent for path in entry.outputs}:
                 remove_unfinished(folder, child.pid)
-            return f"{entry.face}: {_cause(str(death))}"
+            return f"{entry.face}: {_explain_death(str(death))}"
 
     def close(self) -> None:
         """End the process."""
@@ -97,13 +97,13 @@ class OtherProcess:
             self._child.end(_PATIENCE)
 
 
-def _cause(death: str) -> str:
+def _explain_death(death: str) -> str:
     killed = death.endswith(f" -{signal.SIGKILL.value}")
     why = "was killed, as when memory runs out; use fewer --jobs" if killed else f"died ({death})"
     return f"the process that dubbed it {why}"
 
 
-def _work(threads: int, plugins: tuple[str, ...], connection: Connection) -> None:
+def _run_worker(threads: int, plugins: tuple[str, ...], connection: Connection) -> None:
     torch.set_num_threads(threads)
     import_plugins(plugins)
     dubber = Dubber()

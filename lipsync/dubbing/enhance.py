@@ -21,10 +21,10 @@ _FACTOR = 2  # upsampling before sharpening, to avoid jagged edges
 
 def sharpen(faces: np.ndarray) -> np.ndarray:
     """The built-in enhancer: upsample by two and apply an unsharp mask."""
-    return np.stack([_sharper(face) for face in faces])
+    return np.stack([_sharpen_face(face) for face in faces])
 
 
-def _sharper(face: np.ndarray) -> np.ndarray:
+def _sharpen_face(face: np.ndarray) -> np.ndarray:
     large = cv2.resize(face, None, fx=_FACTOR, fy=_FACTOR, interpolation=cv2.INTER_CUBIC)
     smooth = cv2.GaussianBlur(large, (0, 0), 0.8 * _FACTOR)
     return np.clip(large + _AMOUNT * (large - smooth), 0, 1)

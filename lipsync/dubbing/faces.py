@@ -10,21 +10,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lipsync.dubbing.follow import Birth, FaceFollower, Followed, MouthCentred
-from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
+from lipsync.dubbing.detections import Detections, default_stride, read_tracks
+from lipsync.dubbing.follow import FaceFollower, FollowedFace, MouthCentred, TrackId
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.parts import wanted_faces
-from lipsync.dubbing.playback import Shown
+from lipsync.dubbing.parts import speaking_faces
+from lipsync.dubbing.playback import PlaybackFrame
 from lipsync.dubbing.references import (
-    AHEAD,
     ALIGNED,
     AUTO,
     IN_BOX,
+    LOOK_AHEAD,
     Choice,
+    FaceSample,
     References,
-    Seen,
     reference_choice,
-    see_frames,
+    sample_frames,
 )
 from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import POSITIONS, SYNC
@@ -32,7 +32,7 @@ from lipsync.faces.detect import LEAST, CenterFace, Detector, get_detector
 from lipsync.faces.roll import SecondLook
 from lipsync.generators.lips import Lips, ReferenceSets, is_published
 
-_LOOK_STEP = 4  # stride in frames at which a track is examined to identify the person
+_SAMPLE_STEP = 4  # stride in frames at which a track is examined to identify the person
 _HELD_BYTES = 96 * 2**20  # maximum memory of frames that wait for references
 
 
@@ -62,7 +62,7 @@ Faces = tuple[Face | None, ...]
 """One entry per speaking face; None where it is not dubbed in the frame."""
 
 
-_Waiting = tuple[Shown, list[Seen | None], tuple[Followed, ...]]
+_Waiting = tuple[PlaybackFrame, list[FaceSample | None], tuple[FollowedFace, ...]]
 
 
 class _Place(NamedTuple):
@@ -91,33 +91,35 @@ class FacePlan:
         fps = float(source.fps)
         tracks = Path(options.tracks) if options.tracks is not None else None
         saved = None
-        if there := tracks is not None and tracks.exists():
+        if exists := tracks is not None and tracks.exists():
             saved = read_tracks(tracks, source.size, source.new_rate)
         detector = None if saved is not None else self._detector(options)
-        stride = options.stride or usual_stride(fps)
-        wanted, knows = wanted_faces(options.faces), None
-        if SYNC in wanted(0.0):
+        stride = options.stride or default_stride(fps)
+        speaking, is_speaker = speaking_faces(options.faces), None
+        if SYNC in speaking(0.0):
             from lipsync.dubbing.syncing import find_speaker
 
             sound = options.reference or source.path
-            saved, knows = find_speaker(source, detector, stride, saved, sound)
-        self.written = None if there else tracks
+            saved, is_speaker = find_speaker(source, detector, stride, saved, sound)
+        self.tracks_file = None if exists else tracks
         """File to which :meth:`save` writes the tracks."""
-        self._looks = Looks(detector, stride, saved=saved, record=self.written is not None)
+        self._detections = Detections(
+            detector, stride, saved=saved, record=self.tracks_file is not None
+        )
         centred = lips.framing.name == "box" and not is_published(lips.model)
         framing = MouthCentred() if centred else lips.framing
         self._follower = FaceFollower(
-            self._looks,
+            self._detections,
             framing,
             fps,
-            lambda number: wanted(source.seconds(number)),
+            lambda number: speaking(source.seconds(number)),
             min_face=options.min_face,
-            knows=knows,
+            is_speaker=is_speaker,
         )
         self.references = how = reference_choice(options.reference_frames, lips.model)
         """How references are chosen."""
-        rules = [POSITIONS[0] if rule in (SYNC, None) else rule for rule in wanted(0.0)]
-        given: Sequence[Sequence[Seen]] = [()] * len(rules)
+        rules = [POSITIONS[0] if rule in (SYNC, None) else rule for rule in speaking(0.0)]
+        given: Sequence[Sequence[FaceSample]] = [()] * len(rules)
         if isinstance(how, tuple):
             every = open_source(
                 source.path,
@@ -126,15 +128,15 @@ class FacePlan:
                 backdrop=options.backdrop,
                 streams=source.streams,
             )
-            given = see_frames(every, how, self._detector(options), rules, framing, lips.size)
-        reach = ALIGNED if framing.needs_landmarks else IN_BOX
-        self._references = [References(how, lips.references, fps, one, reach) for one in given]
+            given = sample_frames(every, how, self._detector(options), rules, framing, lips.size)
+        thresholds = ALIGNED if framing.needs_landmarks else IN_BOX
+        self._references = [References(how, lips.references, fps, one, thresholds) for one in given]
         room = max(1, _HELD_BYTES // (3 * source.size[0] * source.size[1]))
-        self._ahead: float = min(round(AHEAD * fps), room) if how == AUTO else 0
+        self._look_ahead: float = min(round(LOOK_AHEAD * fps), room) if how == AUTO else 0
         if whole:
-            self._ahead = float("inf")
+            self._look_ahead = float("inf")
         self._places: dict[int, list[_Place | None]] = {}  # by frame of the source
-        self._people: dict[Birth, str | None] = {}
+        self._people: dict[TrackId, str | None] = {}
 
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
@@ -143,7 +145,7 @@ class FacePlan:
             detector = get_detector(detector, **({"least": options.min_face} if smaller else {}))
         return SecondLook(detector, search=True) if self.lips.framing.needs_landmarks else detector
 
-    def find(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Faces]]:
+    def find(self, frames: Iterable[PlaybackFrame]) -> Iterator[tuple[PlaybackFrame, Faces]]:
         """Yield every frame with its faces.
 
         Args:
@@ -151,43 +153,45 @@ class FacePlan:
                 order.
 
         Raises:
-            MediaError, ConfigError: as for :class:`FaceFollower` and :class:`Looks`.
+            MediaError, ConfigError: as for :class:`FaceFollower` and :class:`Detections`.
         """
         coming, again = iter(frames), []
-        followed: deque[Shown] = deque()
+        followed: deque[PlaybackFrame] = deque()
         waiting: deque[_Waiting] = deque()
 
         def pictures() -> Iterator[np.ndarray]:
-            for number, shown in enumerate(coming):
-                if shown.index < number:  # the source has ended and repeats
-                    again.append(shown)
+            for number, frame in enumerate(coming):
+                if frame.index < number:  # the source has ended and repeats
+                    again.append(frame)
                     return
-                followed.append(shown)
-                yield shown.picture
+                followed.append(frame)
+                yield frame.picture
 
         for faces in self._follower.follow(pictures()):
-            shown = followed.popleft()
-            seen = [self._see(k, shown, face) for k, face in enumerate(faces)]
-            waiting.append((shown, seen, faces))
-            if len(waiting) > self._ahead:
-                self._recognise(waiting)
-                yield self._first_time(*waiting.popleft())
+            frame = followed.popleft()
+            samples = [self._sample_face(k, frame, face) for k, face in enumerate(faces)]
+            waiting.append((frame, samples, faces))
+            if len(waiting) > self._look_ahead:
+                self._identify_people(waiting)
+                yield self._plan_faces(*waiting.popleft())
         while waiting:
-            self._recognise(waiting)
-            yield self._first_time(*waiting.popleft())
-        for shown in chain(again, coming):
-            yield shown, self._again(shown)
+            self._identify_people(waiting)
+            yield self._plan_faces(*waiting.popleft())
+        for frame in chain(again, coming):
+            yield frame, self._repeat_faces(frame)
 
-    def _see(self, k: int, shown: Shown, followed: Followed) -> Seen | None:
+    def _sample_face(
+        self, k: int, frame: PlaybackFrame, followed: FollowedFace
+    ) -> FaceSample | None:
         _, transform, face, track, _ = followed
         if transform is None or face is None:
             return None
-        crop = self.lips.framing.cut(shown.picture, transform, self.lips.size)
-        seen = Seen(shown.index, shown.picture, crop, transform, face)
-        self._references[k].see(track, seen)
-        return seen
+        crop = self.lips.framing.cut(frame.picture, transform, self.lips.size)
+        sample = FaceSample(frame.index, frame.picture, crop, transform, face)
+        self._references[k].add(track, sample)
+        return sample
 
-    def _recognise(self, waiting: Sequence[_Waiting]) -> None:
+    def _identify_people(self, waiting: Sequence[_Waiting]) -> None:
         """Identify the people in the first waiting frame, from all waiting frames of each track."""
         if self.lips.gallery is None:
             return
@@ -197,14 +201,17 @@ class FacePlan:
                 continue
             crops = [
                 other.crop
-                for _, seen, faces in islice(waiting, 0, None, _LOOK_STEP)
-                if (other := seen[k]) is not None and faces[k].track == track
+                for _, samples, faces in islice(waiting, 0, None, _SAMPLE_STEP)
+                if (other := samples[k]) is not None and faces[k].track == track
             ]
             self._people[track] = self.lips.gallery.who(np.stack(crops))
 
-    def _first_time(
-        self, shown: Shown, seen: list[Seen | None], followed: tuple[Followed, ...]
-    ) -> tuple[Shown, Faces]:
+    def _plan_faces(
+        self,
+        frame: PlaybackFrame,
+        samples: list[FaceSample | None],
+        followed: tuple[FollowedFace, ...],
+    ) -> tuple[PlaybackFrame, Faces]:
         places: list[_Place | None] = [
             None
             if one is None
@@ -215,15 +222,15 @@ class FacePlan:
                 None if face.track is None else self._people.get(face.track),
                 one.face[4:].reshape(5, 2),
             )
-            for one, face, references in zip(seen, followed, self._references, strict=True)
+            for one, face, references in zip(samples, followed, self._references, strict=True)
         ]
-        self._places[shown.index] = places
-        crops = [None if one is None else one.crop for one in seen]
-        return shown, tuple(map(self._face, range(len(places)), crops, places))
+        self._places[frame.index] = places
+        crops = [None if one is None else one.crop for one in samples]
+        return frame, tuple(map(self._face, range(len(places)), crops, places))
 
-    def _again(self, shown: Shown) -> Faces:
-        places = self._places[shown.index]
-        crops = [self._crop(shown.picture, place) for place in places]
+    def _repeat_faces(self, frame: PlaybackFrame) -> Faces:
+        places = self._places[frame.index]
+        crops = [self._crop(frame.picture, place) for place in places]
         return tuple(map(self._face, range(len(places)), crops, places))
 
     def _crop(self, picture: np.ndarray, place: _Place | None) -> np.ndarray | None:
@@ -254,6 +261,6 @@ class FacePlan:
 
     def save(self) -> None:
         """Write the tracks, if requested."""
-        if self.written is not None:
+        if self.tracks_file is not None:
             source = self.source
-            self._looks.save(self.written, source.path, source.size, source.new_rate)
+            self._detections.save(self.tracks_file, source.path, source.size, source.new_rate)

@@ -27,11 +27,11 @@ FFHQ = (
     )
     / 512
 )
-_MOST = 512  # maximum side in pixels of what is pasted
+_MAX_SIDE = 512  # maximum side in pixels of what is pasted
 _STEP = 32  # sides are rounded up to multiples of this, to limit the number of sizes
 
 
-def restored(
+def restore_faces(
     restorer: Restorer,
     pictures: Iterable[np.ndarray],
     faces: Sequence[Face],
@@ -53,19 +53,19 @@ def restored(
     """
     squares = [ffhq_square(face, framing) for face in faces]
     side = restorer.side
-    seen = [
+    inputs = [
         crop_aligned(picture, square, side, cv2.INTER_CUBIC)
         for picture, square in zip(pictures, squares, strict=True)
     ]
-    made = []
-    rows = zip(restorer.restore(np.stack(seen)), seen, squares, faces, strict=True)
+    restored = []
+    rows = zip(restorer.restore(np.stack(inputs)), inputs, squares, faces, strict=True)
     for picture, before, square, face in rows:
-        after = np.clip(_as_crop(picture, square, face.transform), 0, 1)
+        after = np.clip(_cut_crop(picture, square, face.transform), 0, 1)
         if match:
-            before = _as_crop(before, square, face.transform)
+            before = _cut_crop(before, square, face.transform)
             after = match_colours(after, before, framing.mask)
-        made.append(after)
-    return made
+        restored.append(after)
+    return restored
 
 
 def ffhq_square(face: Face, framing: Framing) -> np.ndarray:
@@ -81,10 +81,10 @@ def ffhq_square(face: Face, framing: Framing) -> np.ndarray:
     return aligned_transforms(marks[None], FFHQ, radius=0)[0]
 
 
-def _as_crop(picture: np.ndarray, square: np.ndarray, transform: np.ndarray) -> np.ndarray:
+def _cut_crop(picture: np.ndarray, square: np.ndarray, transform: np.ndarray) -> np.ndarray:
     """Crop a face from an image (S, S, 3) that covers ``square``."""
     whole = np.vstack([square, [0, 0, 1]])
     inside = np.linalg.solve(whole, np.vstack([transform, [0, 0, 1]]))[:2]
     across = float(np.hypot(*transform[:, 0]))
-    size = min(_MOST, _STEP * int(np.ceil(across / _STEP)))
+    size = min(_MAX_SIDE, _STEP * int(np.ceil(across / _STEP)))
     return crop_aligned(picture, inside * picture.shape[0], size, cv2.INTER_CUBIC)

@@ -18,8 +18,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from lipsync.dubbing.looks import Looks
-from lipsync.dubbing.shot_faces import Birth, Decided, ShotFaces, Wanted
+from lipsync.dubbing.detections import Detections
+from lipsync.dubbing.shot_faces import FaceRules, SelectedFace, ShotFaces, TrackId
 from lipsync.faces.detect import Detection
 from lipsync.faces.framing import Framing, SteadyBox
 from lipsync.faces.shots import ShotMeter, Step, find_cuts
@@ -27,13 +27,13 @@ from lipsync.faces.shots import ShotMeter, Step, find_cuts
 _STEADY = 0.5  # seconds to each side used by a framing
 _SMOOTH = 0.2  # seconds to each side over which transforms are averaged
 _CUT_AFTER = 2  # frames after a cut needed to confirm it
-_OFF_CENTRE = 0.04  # tolerance of the mouth's position, as a fraction of the crop's side
+_MAX_OFF_CENTRE = 0.04  # tolerance of the mouth's position, as a fraction of the crop's side
 _HELD_BYTES = 256 * 2**20  # memory for waiting frames; shortens the windows for very large frames
 
 T = TypeVar("T")
 
 
-class Followed(NamedTuple):
+class FollowedFace(NamedTuple):
     """A frame, and the position of one speaking face in it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Followed(NamedTuple):
     frame: np.ndarray
     transform: np.ndarray | None = None
     face: np.ndarray | None = None
-    track: Birth | None = None
+    track: TrackId | None = None
     weight: float = 1.0
 
 
@@ -65,7 +65,7 @@ class MouthCentred(SteadyBox):
         if landmarks is not None:
             left, side = places[:, 0, 2], places[:, 0, 0]
             mouth = (landmarks[:, 3:, 0].mean(axis=1) - left) / side
-            beyond = mouth - np.clip(mouth, 0.5 - _OFF_CENTRE, 0.5 + _OFF_CENTRE)
+            beyond = mouth - np.clip(mouth, 0.5 - _MAX_OFF_CENTRE, 0.5 + _MAX_OFF_CENTRE)
             places[:, 0, 2] += np.nan_to_num(beyond) * side
         return places
 
@@ -74,29 +74,34 @@ class FaceFollower:
     """Follow the speaking faces through the frames of one video.
 
     Args:
-        looks: detections.
+        detections: the faces found.
         framing: places the crops.
         fps: frames per second.
-        wanted: rules that select the faces; rules other than "sync" are applied when a shot starts,
+        rules: select the faces; rules other than "sync" are applied when a shot starts,
             when they change, and when the selected face is gone.
         min_face: minimum height in pixels of a detector's box; smaller faces are left alone.
-        knows: whether a track is the one selected by the rule "sync" in a frame.
+        is_speaker: whether a track is the one selected by the rule "sync" in a frame.
     """
 
     def __init__(
         self,
-        looks: Looks,
+        detections: Detections,
         framing: Framing,
         fps: Fraction | float,
-        wanted: Wanted,
+        rules: FaceRules,
         *,
         min_face: float = 0,
-        knows: Callable[[Birth, int], bool] | None = None,
+        is_speaker: Callable[[TrackId, int], bool] | None = None,
     ) -> None:
-        self.looks, self._framing, self._fps, self._wanted = looks, framing, float(fps), wanted
-        self._faces = partial(ShotFaces, looks, framing, wanted, min_face, knows)
+        self.detections, self._framing, self._fps, self._rules = (
+            detections,
+            framing,
+            float(fps),
+            rules,
+        )
+        self._faces = partial(ShotFaces, detections, framing, rules, min_face, is_speaker)
 
-    def follow(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[Followed, ...]]:
+    def follow(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[FollowedFace, ...]]:
         """Yield every frame, uint8 (H, W, 3), with each of the faces.
 
         Raises:
@@ -106,19 +111,21 @@ class FaceFollower:
         held = deque(islice(coming, 1))  # waiting frames
         if not held:
             return
-        reaches = self._reaches(held[0].nbytes)
+        radii = self._window_radii(held[0].nbytes)
         shots = self._faces(held[0].shape[1::-1])
-        decided = shots.decide(self._find_cuts(coming, held))
-        every = tee(decided, len(self._wanted(0)))
-        faces = [self._smoothed(map(itemgetter(k), one), *reaches) for k, one in enumerate(every)]
+        selected = shots.select(self._find_cuts(coming, held))
+        every = tee(selected, len(self._rules(0)))
+        faces = [self._smooth_face(map(itemgetter(k), one), *radii) for k, one in enumerate(every)]
         for several in zip(*faces, strict=True):
             frame = held.popleft()
-            yield tuple(Followed(frame, *one) for one in several)
+            yield tuple(FollowedFace(frame, *one) for one in several)
 
-    def _smoothed(self, decided: Iterable[Decided], steady: int, smooth: int) -> Iterator[tuple]:
-        """All fields of :class:`Followed` for one face, except the frame."""
-        placed = map(self._place, _around(decided, steady))
-        for before, now, after in _around(placed, smooth):
+    def _smooth_face(
+        self, selected: Iterable[SelectedFace], steady: int, smooth: int
+    ) -> Iterator[tuple]:
+        """All fields of :class:`FollowedFace` for one face, except the frame."""
+        placed = map(self._place_crop, _with_neighbours(selected, steady))
+        for before, now, after in _with_neighbours(placed, smooth):
             if now.track is None:
                 yield ()
                 continue
@@ -131,20 +138,20 @@ class FaceFollower:
             transform = np.mean([one.place for one in run if one.place is not None], axis=0)
             yield transform, now.face, now.track, weight
 
-    def _reaches(self, frame_bytes: int) -> tuple[int, int]:
+    def _window_radii(self, frame_bytes: int) -> tuple[int, int]:
         """Frames to each side for framing and for smoothing, as far as memory allows."""
-        wanted = [max(1, round(seconds * self._fps)) for seconds in (_STEADY, _SMOOTH)]
-        fixed = self.looks.stride + _CUT_AFTER
-        room = max(self.looks.stride + 8, _HELD_BYTES // frame_bytes)
-        shrink = min(1.0, max(0, room - fixed) / sum(wanted))
-        steady, smooth = (max(1, int(reach * shrink)) for reach in wanted)
+        ideal = [max(1, round(seconds * self._fps)) for seconds in (_STEADY, _SMOOTH)]
+        fixed = self.detections.stride + _CUT_AFTER
+        room = max(self.detections.stride + 8, _HELD_BYTES // frame_bytes)
+        shrink = min(1.0, max(0, room - fixed) / sum(ideal))
+        steady, smooth = (max(1, int(reach * shrink)) for reach in ideal)
         return steady, smooth
 
     def _find_cuts(
         self, frames: Iterable[np.ndarray], held: deque[np.ndarray]
     ) -> Iterator[tuple[int, list[Detection] | None, bool]]:
         """Yield each frame's number, the faces found in it, and whether it starts a shot."""
-        meter, known = ShotMeter(), self.looks.cuts
+        meter, known = ShotMeter(), self.detections.cuts
 
         def measure(frame: np.ndarray) -> tuple[np.ndarray, Step]:
             meter.add(frame)
@@ -156,12 +163,14 @@ class FaceFollower:
                 held.append(frame)
                 yield measure(frame)
 
-        for number, (before, now, after) in enumerate(_around(measured(), _CUT_AFTER)):
+        for number, (before, now, after) in enumerate(_with_neighbours(measured(), _CUT_AFTER)):
             steps = np.array([step for _, step in (*before, now, *after)])
             cut = number in known if known is not None else len(before) in find_cuts(steps)
-            yield number, self.looks.at(number, now[0]), cut and number > 0
+            yield number, self.detections.at(number, now[0]), cut and number > 0
 
-    def _place(self, window: tuple[list[Decided], Decided, list[Decided]]) -> Decided:
+    def _place_crop(
+        self, window: tuple[list[SelectedFace], SelectedFace, list[SelectedFace]]
+    ) -> SelectedFace:
         """Place a face's crop, using neighbouring frames that show the same face without a gap."""
         before, now, after = window
         if now.track is None:
@@ -175,11 +184,11 @@ class FaceFollower:
         return now._replace(place=places[len(left)])
 
 
-def _same_track(now: Decided, side: Iterable[Decided]) -> list[Decided]:
+def _same_track(now: SelectedFace, side: Iterable[SelectedFace]) -> list[SelectedFace]:
     return list(takewhile(lambda one: one.track == now.track, side))
 
 
-def _around(items: Iterable[T], reach: int) -> Iterator[tuple[list[T], T, list[T]]]:
+def _with_neighbours(items: Iterable[T], reach: int) -> Iterator[tuple[list[T], T, list[T]]]:
     """Yield each item with up to ``reach`` items before and after it."""
     before: deque[T] = deque(maxlen=reach)
     after: deque[T | None] = deque()  # padded with None at the end

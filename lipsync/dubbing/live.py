@@ -15,8 +15,8 @@ from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.gate import VoiceGate
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.parts import face_sounds
-from lipsync.dubbing.plan import Planned
-from lipsync.dubbing.playback import Shown, continued
+from lipsync.dubbing.plan import PlannedFrame
+from lipsync.dubbing.playback import PlaybackFrame, continuation
 from lipsync.dubbing.render import DubbedFrame, Renderer
 from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import SYNC
@@ -55,34 +55,34 @@ class LiveSession:
     """
 
     def __init__(self, face: str | Path, **options: Any) -> None:
-        chosen = Options(**options)
-        if chosen.length == "trim":
+        settings = Options(**options)
+        if settings.length == "trim":
             raise ConfigError(
                 "length=trim does not apply to a live session, which has no end; use another length"
             )
-        if chosen.faces == SYNC:
+        if settings.faces == SYNC:
             raise ConfigError(
                 "face=sync needs the video's own sound, which a live session lacks; choose the "
                 "face by position or number"
             )
-        if chosen.adapt:
+        if settings.adapt:
             raise ConfigError(
                 "a live session does not adapt; give it a model that lipsync adapt wrote"
             )
-        if face_sounds(chosen.faces):
+        if face_sounds(settings.faces):
             raise ConfigError("a live session dubs one face; give face without a sound")
         source = open_source(
             face,
-            fps=chosen.fps,
+            fps=settings.fps,
             seconds=MOST_SECONDS,
-            tolerate_damage=chosen.tolerate_damage,
-            backdrop=chosen.backdrop,
+            tolerate_damage=settings.tolerate_damage,
+            backdrop=settings.backdrop,
         )
         self.fps, self.size = float(source.fps), source.size
-        network, self.model = load_generator(chosen.model, chosen.device)
+        network, self.model = load_generator(settings.model, settings.device)
         self.lips = Lips(network)
-        self._renderer = Renderer(self.lips, chosen, source.size)
-        plan = FacePlan(source, self.lips, replace(chosen, tracks=None), whole=True)
+        self._renderer = Renderer(self.lips, settings, source.size)
+        plan = FacePlan(source, self.lips, replace(settings, tracks=None), whole=True)
         self._frames = list(plan.find(_first_seconds(source)))
         if all(face is None for _, (face,) in self._frames):
             raise MediaError(
@@ -90,7 +90,7 @@ class LiveSession:
                 f"no face found in {len(self._frames)} frames",
                 "use a video or picture with a frontal face",
             )
-        self._options = chosen
+        self._options = settings
         # warm up, as loading a library takes two seconds
         self.lips.feature.extract(np.zeros(SAMPLE_RATE, np.float32))
         self.restart()
@@ -98,7 +98,7 @@ class LiveSession:
     def restart(self) -> None:
         """Restart with new audio, for example when another person connects; keeps the face."""
         frames = len(self._frames)
-        self._order = chain(range(frames), continued(frames, self._options.length))
+        self._order = chain(range(frames), continuation(frames, self._options.length))
         self._speech = Speech(self.lips.feature)
         self._leveller = Leveller()
         self._gate = VoiceGate() if self._options.gate else None
@@ -122,35 +122,35 @@ class LiveSession:
         if wave.ndim != 1:
             raise ValueError(f"wave must be mono (n,), got shape {wave.shape}")
         wave = np.clip(np.nan_to_num(wave), -1, 1)
-        self._hear(self._leveller.push(wave))
-        return self._ready(float("inf"))
+        self._append_audio(self._leveller.push(wave))
+        return self._ready_frames(float("inf"))
 
     def finish(self) -> Iterator[DubbedFrame]:
         """Yield the remaining frames, up to the end of the audio."""
-        self._hear(self._leveller.finish())
+        self._append_audio(self._leveller.finish())
         if self._gate is not None:
             self._speech.push(self._gate.finish())
         end = self._speech.seconds
         self._speech.finish()
-        return self._ready(end)
+        return self._ready_frames(end)
 
-    def _hear(self, wave: np.ndarray) -> None:
+    def _append_audio(self, wave: np.ndarray) -> None:
         self._speech.push(self._gate.push(wave) if self._gate is not None else wave)
 
-    def _ready(self, end: float) -> Iterator[DubbedFrame]:
+    def _ready_frames(self, end: float) -> Iterator[DubbedFrame]:
         while (start := self._made / self.fps) < end and self._speech.has(start, self.fps):
-            yield self._make(start)
+            yield self._render_next(start)
 
-    def _make(self, start: float) -> DubbedFrame:
-        shown, faces = self._frames[next(self._order)]
-        shown = shown._replace(start=start, seconds=1 / self.fps)
+    def _render_next(self, start: float) -> DubbedFrame:
+        frame, faces = self._frames[next(self._order)]
+        frame = frame._replace(start=start, seconds=1 / self.fps)
         sound = self._speech.window(start, self.fps) if faces != (None,) else None
         number, self._made = self._made, self._made + 1
-        return self._renderer.render(Planned(number, shown, faces, (sound,)))
+        return self._renderer.render(PlannedFrame(number, frame, faces, (sound,)))
 
 
-def _first_seconds(source: Source) -> Iterator[Shown]:
+def _first_seconds(source: Source) -> Iterator[PlaybackFrame]:
     for number, (seconds, frame) in enumerate(source.frames()):
         if number and (seconds >= MOST_SECONDS or (number + 1) * frame.nbytes > MOST_BYTES):
             return
-        yield Shown(number, seconds, 0.0, frame)
+        yield PlaybackFrame(number, seconds, 0.0, frame)

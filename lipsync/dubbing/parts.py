@@ -83,7 +83,7 @@ def face_sounds(faces: Faces) -> tuple[Path, ...]:
     return tuple(map(Path, faces.values())) if isinstance(faces, dict) else ()
 
 
-def wanted_faces(faces: Faces) -> Callable[[float], tuple[str | None, ...]]:
+def speaking_faces(faces: Faces) -> Callable[[float], tuple[str | None, ...]]:
     """A function from time in seconds to the faces that speak."""
     if isinstance(faces, Parts):
         parts = faces.parts

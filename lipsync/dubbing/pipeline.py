@@ -14,7 +14,7 @@ from lipsync.dubbing.parts import Parts, face_names, face_sounds
 from lipsync.dubbing.pictures import SYNTHETIC, Pictures, check_output
 from lipsync.dubbing.plan import Plan, Progress
 from lipsync.dubbing.render import DubbedFrame, Renderer
-from lipsync.dubbing.result import DubResult, ReferencesUsed, extend
+from lipsync.dubbing.result import DubResult, ReferencesUsed, extend_spans
 from lipsync.dubbing.speakers import POSITIONS
 from lipsync.dubbing.stages import Stages
 from lipsync.dubbing.stretch import stretch_track
@@ -63,27 +63,27 @@ def dub(
     The container's comment says that the video is synthetic, and names the model.
     """
     face, output = Path(face), Path(output)
-    wanted, encoding = sorted_options(options)
-    audio = _checked_audio(audio, wanted)
-    read = face, audio, wanted.reference, wanted.driver, *face_sounds(wanted.faces)
+    dub_options, encoding = sorted_options(options)
+    audio = _check_audio(audio, dub_options)
+    read = face, audio, dub_options.reference, dub_options.driver, *face_sounds(dub_options.faces)
     check_output(output, encoding, *read)
-    for written in (wanted.tracks, wanted.curves):
+    for written in (dub_options.tracks, dub_options.curves):
         if written is not None:
             check_target(written)
 
-    if encoding.loudness is not None and (wanted.start, wanted.until) != (None, None):
+    if encoding.loudness is not None and (dub_options.start, dub_options.until) != (None, None):
         raise ConfigError("a stretch keeps the sound around it; leave out loudness")
-    plan = Plan(face, audio, wanted)
+    plan = Plan(face, audio, dub_options)
     source = plan.source
     total, seconds = plan.playback.expected()
     encoded = encoding.audio_codec, encoding.audio_bitrate
     if plan.stretch is None:
-        loud = encoding.loudness, plan.playback.heard()
+        loud = encoding.loudness, plan.playback.audible_seconds()
         track, sound = plan.sound.track(output, seconds, *encoded, *loud)
     else:
         track, sound = stretch_track(plan.stretch, output, source, plan.sound, *encoded)
     skipped: list[tuple[int, int]] = []
-    passed, by_face = 0, dict.fromkeys(face_names(wanted.faces), 0)
+    passed, by_face = 0, dict.fromkeys(face_names(dub_options.faces), 0)
     people: Counter[str] = Counter()
     references = ReferencesUsed(plan.faces.references)
     pictures = Pictures(encoding, output, plan)
@@ -98,10 +98,10 @@ def dub(
                 picture = pictures.picture(frame)
                 when = (frame.start, frame.seconds) if source.variable else ()
                 writer.write(picture, *when)
-            if not plan.dubs(frame.start):
+            if not plan.is_dubbed(frame.start):
                 passed += 1
             elif not frame.dubbed:
-                extend(skipped, frame.number)
+                extend_spans(skipped, frame.number)
             for name, choice in zip(by_face, frame.references, strict=True):
                 if choice is not None:
                     by_face[name] += 1
@@ -134,7 +134,7 @@ def dub(
         kept=pictures.kept,
         beside=pictures.beside.kept if pictures.beside is not None else [],
         left_out=pictures.beside.left_out if pictures.beside is not None else [],
-        tracks=plan.faces.written,
+        tracks=plan.faces.tracks_file,
         stage_seconds={name: round(taken, 3) for name, taken in stages.seconds.items()},
         wall_seconds=round(time.perf_counter() - began, 3),
     )
@@ -157,8 +157,8 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
     unknown = sorted(options.keys() - Options.__dataclass_fields__.keys())
     if unknown:
         raise ConfigError(f"unknown per-frame options: {', '.join(unknown)}")
-    wanted = Options(**options)
-    plan = Plan(Path(face), _checked_audio(audio, wanted), wanted)
+    dub_options = Options(**options)
+    plan = Plan(Path(face), _check_audio(audio, dub_options), dub_options)
     plan.finish()
 
     def frames() -> Iterator[DubbedFrame]:
@@ -168,7 +168,7 @@ def dub_frames(face: str | Path, audio: str | Path | None, **options: Any) -> It
     return frames()
 
 
-def _checked_audio(audio: str | Path | None, options: Options) -> Path | None:
+def _check_audio(audio: str | Path | None, options: Options) -> Path | None:
     if audio is None and not face_sounds(options.faces):
         raise ConfigError("no sound given; name one, or one per face, such as --face left=a.wav")
     return Path(audio) if audio is not None else None
@@ -182,10 +182,10 @@ def _frames(plan: Plan, stages: Stages) -> Iterator[DubbedFrame]:
     shown = stages.add("decode", lambda _: iter(plan.playback), room=room)
     planned = stages.add("plan", plan.frames, shown, room=renderer.batch)
     generated = stages.add("generate", renderer.generate, planned, room)
-    return _with_faces(plan, stages.add("paste", renderer.paste, generated, room))
+    return _check_faces(plan, stages.add("paste", renderer.paste, generated, room))
 
 
-def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFrame]:
+def _check_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFrame]:
     """Pass frames on, checking that a face is found, and, if requested, that there are no gaps.
 
     Raises:
@@ -196,7 +196,7 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
     names = face_names(plan.options.faces)
     refuse = plan.options.no_face == "error"
 
-    def stop_at_gap(end: float) -> None:
+    def refuse_gap(end: float) -> None:
         if gap is not None and refuse:
             problem = f"no face from {gap:.2f} to {end:.2f} s"
             raise MediaError(
@@ -205,8 +205,8 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
 
     for frame in frames:
         missing -= {k for k, place in enumerate(frame.transforms) if place is not None}
-        if not plan.dubs(frame.start) or frame.dubbed:
-            stop_at_gap(frame.start)
+        if not plan.is_dubbed(frame.start) or frame.dubbed:
+            refuse_gap(frame.start)
             gap = None
         elif gap is None:
             gap = frame.start
@@ -221,7 +221,7 @@ def _with_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFra
             f"no face{which} found {where}",
             "use a video or picture with an upright frontal face, or lower min_face",
         )
-    stop_at_gap(frame.start + frame.seconds)
+    refuse_gap(frame.start + frame.seconds)
     plan.faces.save()
 
 
@@ -229,7 +229,7 @@ def _comment(model: str) -> str:
     return f"{SYNTHETIC} {__version__}, model {model}"
 
 
-def named_model(video: str | Path) -> str | None:
+def generator_name(video: str | Path) -> str | None:
     """Name of the generator in a dubbed video's metadata; None if there is none.
 
     Raises:

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
-from lipsync.dubbing.curves import Curves, plan_curves, wanted_curves
+from lipsync.dubbing.curves import Curves, needs_curves, plan_curves
 from lipsync.dubbing.faces import FacePlan, Faces
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.parts import face_names, face_sounds
-from lipsync.dubbing.playback import Playback, Shown
+from lipsync.dubbing.playback import Playback, PlaybackFrame
 from lipsync.dubbing.sound import measure, measure_mix
 from lipsync.dubbing.source import STILLS, open_source
 from lipsync.dubbing.speakers import SYNC
@@ -35,25 +35,25 @@ from lipsync.media.streams import USUAL, Streams
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, frames or steps done, and the total if known."""
-_AROUND = 3.0  # seconds around a stretch that are also searched for references
+_MARGIN = 3.0  # seconds around a stretch that are also searched for references
 
 
-class Planned(NamedTuple):
+class PlannedFrame(NamedTuple):
     """A frame of the dubbed video before rendering.
 
     Attributes:
         number: index from 0.
-        shown: source frame and timing.
+        source: source frame and timing.
         faces: speaking faces; ``None`` for those not dubbed in this frame.
         sounds: input of the generator for each face: an audio window, float32 (bands, columns), or
             a lips code (numbers,); ``None`` without a face.
     """
 
     number: int
-    shown: Shown
+    source: PlaybackFrame
     faces: Faces
     sounds: tuple[np.ndarray | None, ...]
-    passes: bool = False
+    outside_stretch: bool = False
     """Whether it is outside the dubbed stretch, and passes unchanged."""
 
 
@@ -76,38 +76,40 @@ class Plan:
         # check the face first, as it is more often at fault
         film = Streams(video=options.video_stream)
         open_source(face, fps=options.fps, seconds=0, tolerate_damage=True, streams=film)
-        film, heard = chosen_streams(face, audio, options)
+        film, audio_streams = choose_streams(face, audio, options)
         if options.adapt:
             _check_own_sound(face, film)
         self.sounds = [measure(path, tolerant) for path in face_sounds(options.faces)]
         """Audio of each face."""
-        self.sound = measure_mix(self.sounds) if audio is None else measure(audio, tolerant, heard)
+        self.sound = (
+            measure_mix(self.sounds) if audio is None else measure(audio, tolerant, audio_streams)
+        )
         """Soundtrack."""
         self.replaced = film
         """Tracks of the face's file that the dub replaces."""
         if audio is not None and audio.exists() and audio.samefile(face):
-            self.replaced = replace(film, audio=heard.audio)
+            self.replaced = replace(film, audio=audio_streams.audio)
         self.sounds = self.sounds or [self.sound]
-        wanted = float("inf") if keep else self.sound.seconds
-        taken: dict[str, Any] = {"tolerate_damage": tolerant, "backdrop": options.backdrop}
-        taken["streams"] = film
-        self.source = open_source(face, fps=options.fps, seconds=wanted, **taken)
+        seconds = float("inf") if keep else self.sound.seconds
+        how: dict[str, Any] = {"tolerate_damage": tolerant, "backdrop": options.backdrop}
+        how["streams"] = film
+        self.source = open_source(face, fps=options.fps, seconds=seconds, **how)
         network, self.model = load_generator(options.model, options.device)
         self.lips = Lips(network)
         for sound in self.sounds:
             sound.check(self.lips.feature)
         self.stretch = find_stretch(options, self.source, self.sound)
         """Dubbed stretch; None for the whole video."""
-        lasts, length = self.sound.seconds, options.length
+        duration, length = self.sound.seconds, options.length
         if self.stretch is not None:
-            lasts, length = self.stretch.end, "trim"
-        self.playback = Playback(self.source, lasts, length, keep)
+            duration, length = self.stretch.end, "trim"
+        self.playback = Playback(self.source, duration, length, keep)
         self.faces = FacePlan(self.source, self.lips, options)
         self.not_adapted = ""
         """Why the generator was not adapted although requested; else empty."""
         self.curves: list[Curves] = []
         """Curves that each mouth follows; empty to follow the audio."""
-        self._curved = wanted_curves(options, self.lips)
+        self._needs_curves = needs_curves(options, self.lips)
 
     def finish(self, progress: Progress | None = None) -> None:
         """Do the slow preparations, after all cheaper checks.
@@ -121,24 +123,24 @@ class Plan:
 
             assert not isinstance(options.model, nn.Module)  # refused by Options
             face = SYNC if options.faces == SYNC else None
-            given = {"face": face, "device": options.device, "progress": progress or (lambda *_: 0)}
-            model, self.not_adapted = adapted_to(self.source.path, options.model, **given)
+            how = {"face": face, "device": options.device, "progress": progress or (lambda *_: 0)}
+            model, self.not_adapted = adapted_to(self.source.path, options.model, **how)
             self.lips.model, self.model = load_generator(model, options.device)
-        if self._curved:
+        if self._needs_curves:
             fps = float(self.source.fps)
             self.curves = [plan_curves(self.lips, options, sound, fps) for sound in self.sounds]
 
-    def frames(self, shown: Iterator[Shown]) -> Iterator[Planned]:
+    def frames(self, playback_frames: Iterator[PlaybackFrame]) -> Iterator[PlannedFrame]:
         """Plan the frames that :attr:`playback` yields."""
         stretch, fps = self.stretch, float(self.source.fps)
         endless = self.options.tail == "keep" or stretch is not None or len(self.sounds) > 1
         endless = endless or self.sound is not self.sounds[0]
-        heard = [sound.heard(self.options.gate, endless=endless) for sound in self.sounds]
-        speech = [Speech(self.lips.feature, blocks) for blocks in heard]
+        inputs = [sound.input_blocks(self.options.gate, endless=endless) for sound in self.sounds]
+        speech = [Speech(self.lips.feature, blocks) for blocks in inputs]
         begin = 0.0 if stretch is None else stretch.start
-        for number, (one, faces) in enumerate(self._with_faces(shown)):
-            passes = not self.dubs(one.start)
-            if passes:
+        for number, (one, faces) in enumerate(self._with_faces(playback_frames)):
+            outside_stretch = not self.is_dubbed(one.start)
+            if outside_stretch:
                 faces = (None,) * len(faces)
             elif stretch is not None:
                 weight = stretch.weight(one.start, fps)
@@ -152,24 +154,26 @@ class Plan:
                 else speech[k].window(at, fps)
                 for k, face in enumerate(faces)
             )
-            yield Planned(number, one, faces, sounds, passes)
+            yield PlannedFrame(number, one, faces, sounds, outside_stretch)
 
-    def _with_faces(self, shown: Iterator[Shown]) -> Iterator[tuple[Shown, Faces]]:
+    def _with_faces(
+        self, playback_frames: Iterator[PlaybackFrame]
+    ) -> Iterator[tuple[PlaybackFrame, Faces]]:
         """Find faces; only near the stretch, unless tracks or sync need the whole video."""
         options, stretch = self.options, self.stretch
         if stretch is None or options.tracks is not None or SYNC in face_names(options.faces):
-            yield from self.faces.find(shown)
+            yield from self.faces.find(playback_frames)
             return
-        first, last = stretch.start - _AROUND, stretch.end + _AROUND
-        for near, part in groupby(shown, lambda one: first <= one.start < last):
+        first, last = stretch.start - _MARGIN, stretch.end + _MARGIN
+        for near, part in groupby(playback_frames, lambda one: first <= one.start < last):
             if near:
                 yield from self.faces.find(part)
             else:
                 yield from ((one, (None,) * len(self.sounds)) for one in part)
 
-    def dubs(self, seconds: float) -> bool:
+    def is_dubbed(self, seconds: float) -> bool:
         """Whether a frame that starts at this time is to be dubbed."""
-        return self.stretch is None or self.stretch.holds(seconds)
+        return self.stretch is None or self.stretch.contains(seconds)
 
 
 def _check_own_sound(face: Path, film: Streams) -> None:
@@ -183,7 +187,7 @@ def _check_own_sound(face: Path, film: Streams) -> None:
         raise MediaError(face, "has no sound of its own to adapt to", "leave out adapt")
 
 
-def chosen_streams(face: Path, audio: Path | None, options: Options) -> tuple[Streams, Streams]:
+def choose_streams(face: Path, audio: Path | None, options: Options) -> tuple[Streams, Streams]:
     """Tracks to read from the face's file and from the audio file.
 
     ``audio_stream`` refers to the audio file if it has several tracks, else to the face's video.

@@ -17,16 +17,16 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from torch import nn
 
-from lipsync.dubbing.rest import (
+from lipsync.dubbing.candidates import (
     Candidate,
-    Seen,
-    apart,
-    as_candidate,
-    in_light_of,
-    light_of,
-    pose_of,
+    FaceSample,
+    distance_from_rest,
+    match_lighting,
+    mean_light,
+    measure_candidate,
+    pose_distance,
+    pose_in_crop,
     rms,
-    unrest,
 )
 from lipsync.dubbing.source import Source
 from lipsync.dubbing.speakers import assign
@@ -35,11 +35,11 @@ from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing
 from lipsync.generators.lips import ReferenceSets, is_published
 
-AHEAD = 2.0  # look-ahead in seconds within a shot
-_EVERY = 0.1  # seconds between candidates
-_MOST = 40  # maximum number of candidates per face
-_FACES = 4  # number of past faces whose candidates are kept
-_KEPT = 256  # cached crops of references, for repeated frames
+LOOK_AHEAD = 2.0  # look-ahead in seconds within a shot
+_CANDIDATE_STEP = 0.1  # seconds between candidates
+_MAX_CANDIDATES = 40  # maximum number of candidates per face
+_KEPT_FACES = 4  # number of past faces whose candidates are kept
+_CACHED_CROPS = 256  # cached crops of references, for repeated frames
 _HOLD = 0.4  # minimum time in seconds to keep a reference
 _FADE = 0.12  # cross-fade between references, in seconds
 _LIGHT = 25.0  # difference in brightness, in 8-bit levels, that costs 1
@@ -80,7 +80,7 @@ def parse_choice(given: str | int | list[int] | None) -> str | tuple[int, ...] |
     return numbers
 
 
-class Reach(NamedTuple):
+class PoseThresholds(NamedTuple):
     """Thresholds on distances between poses, as fractions of the crop's side.
 
     Attributes:
@@ -95,8 +95,8 @@ class Reach(NamedTuple):
     far: float
 
 
-IN_BOX = Reach(0.03, 0.06, 0.12)  # heads move within the box
-ALIGNED = Reach(0.004, 0.012, 0.04)  # with alignment, only head rotation moves landmarks
+IN_BOX = PoseThresholds(0.03, 0.06, 0.12)  # heads move within the box
+ALIGNED = PoseThresholds(0.004, 0.012, 0.04)  # with alignment, only head rotation moves landmarks
 
 
 class Choice(NamedTuple):
@@ -110,67 +110,71 @@ class Choice(NamedTuple):
 class _Bank:
     """Candidates of one face, and the references in use."""
 
-    def __init__(self, reach: Reach) -> None:
-        self.reach = reach
+    def __init__(self, thresholds: PoseThresholds) -> None:
+        self.thresholds = thresholds
         self.candidates: list[Candidate] = []
         # per candidate: pose, light, and distance of the mouth from rest, typically 1
-        self.poses, self.lights, self.unrest = np.zeros((0, 3, 2)), np.zeros(0), np.zeros(0)
+        self.poses, self.lights, self.rest_distances = np.zeros((0, 3, 2)), np.zeros(0), np.zeros(0)
         self.used: list[Candidate] = []
         self.before: tuple[int, ...] = ()  # references before the last change
         self.since = 0  # frames since the last change
-        self.seen = self.chosen = 0  # numbers of frames
+        self.added_frames = self.chosen_frames = 0  # numbers of frames
 
     def add(self, candidate: Candidate) -> None:
         self.candidates.append(candidate)
-        self.unrest = unrest(self.candidates)
-        if len(self.candidates) > _MOST:  # of the two most similar, drop the one less at rest
+        self.rest_distances = distance_from_rest(self.candidates)
+        if len(self.candidates) > _MAX_CANDIDATES:
+            # of the two most similar, drop the one less at rest
             poses = np.stack([np.nan_to_num(c.pose).ravel() for c in self.candidates])
             mouths = np.stack([c.mouth.ravel() for c in self.candidates])
             mouths = mouths / max(float(mouths.std()), 1e-6) / mouths.shape[1] ** 0.5
-            rows = np.hstack([poses / self.reach.scale, mouths])
+            rows = np.hstack([poses / self.thresholds.scale, mouths])
             alike = cdist(rows, rows)
             np.fill_diagonal(alike, np.inf)
             pair = map(int, np.unravel_index(alike.argmin(), alike.shape))
             in_use = {c.number for c in self.used}
-            worth = [
-                (c.number in in_use, -u) for c, u in zip(self.candidates, self.unrest, strict=True)
+            ranks = [
+                (c.number in in_use, -u)
+                for c, u in zip(self.candidates, self.rest_distances, strict=True)
             ]
-            self.candidates.pop(min(pair, key=worth.__getitem__))
-            self.unrest = unrest(self.candidates)
+            self.candidates.pop(min(pair, key=ranks.__getitem__))
+            self.rest_distances = distance_from_rest(self.candidates)
         self.poses = np.stack([c.pose for c in self.candidates])
         self.lights = np.array([c.light for c in self.candidates])
 
     def choose(self, pose: np.ndarray, light: float, count: int, fade: int, hold: int) -> Choice:
-        away, darker = apart(self.poses, pose), np.abs(self.lights - light)
-        costs = self.unrest + np.square(np.maximum(0, away - self.reach.near) / self.reach.scale)
+        away, darker = pose_distance(self.poses, pose), np.abs(self.lights - light)
+        costs = self.rest_distances + np.square(
+            np.maximum(0, away - self.thresholds.near) / self.thresholds.scale
+        )
         costs += np.maximum(0, darker / _LIGHT - 0.4)
         self.since += 1
-        self._change(costs, away, count, _MARGIN if self.since >= hold else _URGENT)
+        self._switch(costs, away, count, _MARGIN if self.since >= hold else _URGENT)
         numbers = tuple(c.number for c in self.used)
-        fallback = FAR if apart(self.used[0].pose, pose) > self.reach.far else ""
+        fallback = FAR if pose_distance(self.used[0].pose, pose) > self.thresholds.far else ""
         share = (self.since + 1) / (fade + 1)
         if not self.before or share >= 1:
             return Choice(((1.0, numbers),), fallback)
         return Choice(((1 - share, self.before), (share, numbers)), fallback)
 
-    def _change(self, costs: np.ndarray, away: np.ndarray, count: int, margin: float) -> None:
+    def _switch(self, costs: np.ndarray, away: np.ndarray, count: int, margin: float) -> None:
         """If it is worth changing, take the best candidate and ``count - 1`` others near it in pose
         with different mouths."""
         kept = next((i for i, c in enumerate(self.candidates) if c in self.used[:1]), None)
         best = int(costs.argmin())
-        worse = costs[kept] - costs[best] if kept is not None else np.inf
-        if self.used and worse <= margin:
+        excess = costs[kept] - costs[best] if kept is not None else np.inf
+        if self.used and excess <= margin:
             return
-        near = set(np.flatnonzero(away <= away[best] + self.reach.near).tolist())
-        taken = [best]
-        while len(taken) < count:
-            free = sorted(near.difference(taken)) or [best]
-            mouths = [self.candidates[i].mouth for i in taken]
+        near = set(np.flatnonzero(away <= away[best] + self.thresholds.near).tolist())
+        picked = [best]
+        while len(picked) < count:
+            free = sorted(near.difference(picked)) or [best]
+            mouths = [self.candidates[i].mouth for i in picked]
             unlike = [min(rms(self.candidates[i].mouth - m) for m in mouths) for i in free]
-            taken.append(free[int(np.argmax(unlike))])
-        urgent = worse > _URGENT
+            picked.append(free[int(np.argmax(unlike))])
+        urgent = excess > _URGENT
         self.before, self.since = () if urgent else tuple(c.number for c in self.used), 0
-        self.used = [self.candidates[i] for i in taken]
+        self.used = [self.candidates[i] for i in picked]
 
 
 class References:
@@ -181,7 +185,7 @@ class References:
         count: references per frame.
         fps: frames per second.
         given: faces to choose from, if frames were given by number.
-        reach: thresholds on pose, which depend on the framing.
+        thresholds: thresholds on pose, which depend on the framing.
     """
 
     def __init__(
@@ -189,42 +193,48 @@ class References:
         how: str | tuple[int, ...],
         count: int,
         fps: float,
-        given: Sequence[Seen] = (),
-        reach: Reach = IN_BOX,
+        given: Sequence[FaceSample] = (),
+        thresholds: PoseThresholds = IN_BOX,
     ) -> None:
-        self._how, self._count, self._reach = how, count, reach
-        spans = (_EVERY, _FADE, _HOLD)
-        self._every, self._fade, self._hold = (max(1, round(span * fps)) for span in spans)
+        self._how, self._count, self._thresholds = how, count, thresholds
+        spans = (_CANDIDATE_STEP, _FADE, _HOLD)
+        self._step, self._fade, self._hold = (max(1, round(span * fps)) for span in spans)
         self._banks: dict[object, _Bank] = {}
         self._given: _Bank | None = None
         self._crops: dict[int, np.ndarray] = {}  # of candidates, by frame number
         for one in given:
-            self._given = self._given or _Bank(reach)
+            self._given = self._given or _Bank(thresholds)
             self._add(self._given, one)
 
-    def see(self, track: object, one: Seen) -> None:
+    def add(self, track: object, one: FaceSample) -> None:
         """Add a face that is to be dubbed as a possible reference for other frames."""
         if self._how != AUTO:
             return
-        bank = self._banks.setdefault(track, _Bank(self._reach))
-        if bank.seen % self._every == 0:
+        bank = self._banks.setdefault(track, _Bank(self._thresholds))
+        if bank.added_frames % self._step == 0:
             self._add(bank, one)
-            done = [t for t, b in self._banks.items() if b.seen == b.chosen and b is not bank]
-            for gone in done[:-_FACES]:
+            done = [
+                t
+                for t, b in self._banks.items()
+                if b.added_frames == b.chosen_frames and b is not bank
+            ]
+            for gone in done[:-_KEPT_FACES]:
                 del self._banks[gone]
             known = {c.number for b in self._banks.values() for c in (*b.candidates, *b.used)}
             known |= {n for b in self._banks.values() for n in b.before}
             self._crops = {n: crop for n, crop in self._crops.items() if n in known}
-        bank.seen += 1
+        bank.added_frames += 1
 
-    def choose(self, track: object, one: Seen) -> Choice:
-        """Choose references for a face that was added by :meth:`see`."""
+    def choose(self, track: object, one: FaceSample) -> Choice:
+        """Choose references for a face that was added by :meth:`add`."""
         if self._how == ITSELF:
             return Choice(((1.0, (one.number,) * self._count),))
         bank = self._given or self._banks[track]
-        bank.chosen += 1
-        choice = bank.choose(pose_of(one), light_of(one.crop), self._count, self._fade, self._hold)
-        if self._given is None and len(bank.candidates) == bank.seen == 1:
+        bank.chosen_frames += 1
+        choice = bank.choose(
+            pose_in_crop(one), mean_light(one.crop), self._count, self._fade, self._hold
+        )
+        if self._given is None and len(bank.candidates) == bank.added_frames == 1:
             choice = choice._replace(fallback=ITSELF)
         return choice
 
@@ -242,36 +252,38 @@ class References:
             return [(1.0, [own] * self._count)]
         for number in {n for _, numbers in choice.shares for n in numbers} - self._crops.keys():
             self._crops[number] = read(number)
-            while len(self._crops) > _KEPT:
+            while len(self._crops) > _CACHED_CROPS:
                 self._crops.pop(next(iter(self._crops)))
-        lit = {n: in_light_of(self._crops[n], own) for _, numbers in choice.shares for n in numbers}
-        return [(share, [lit[n] for n in numbers]) for share, numbers in choice.shares]
+        matched = {
+            n: match_lighting(self._crops[n], own) for _, numbers in choice.shares for n in numbers
+        }
+        return [(share, [matched[n] for n in numbers]) for share, numbers in choice.shares]
 
-    def _add(self, bank: _Bank, one: Seen) -> None:
-        bank.add(as_candidate(one))
+    def _add(self, bank: _Bank, one: FaceSample) -> None:
+        bank.add(measure_candidate(one))
         self._crops[one.number] = one.crop
 
 
-def see_frames(
+def sample_frames(
     source: Source,
     numbers: Sequence[int],
     detector: Detector,
     rules: Sequence[str | None],
     framing: Framing,
     size: int,
-) -> list[list[Seen]]:
+) -> list[list[FaceSample]]:
     """Read the face of each rule in given frames of a video, as crops of ``size``.
 
     Raises:
         MediaError: there is no such frame, or it has no face.
     """
     path = source.path
-    seen: list[list[Seen]] = [[] for _ in rules]
+    samples: list[list[FaceSample]] = [[] for _ in rules]
     remedy = "choose other frames with reference_frames"
     for number, picture in zip(numbers, _pictures(source, numbers), strict=True):
         faces = detector.detect(picture)
         found = assign(rules, [f.box for f in faces], source.size, [None] * len(rules))
-        for rule, place, own in zip(rules, found, seen, strict=True):
+        for rule, place, own in zip(rules, found, samples, strict=True):
             if place is None:
                 which = f" '{rule}'" if len(rules) > 1 else ""
                 problem = f"no face{which} found in reference frame {number}"
@@ -283,8 +295,8 @@ def see_frames(
                 raise MediaError(path, f"reference frame {number}: {error}", remedy) from None
             crop = framing.cut(picture, transform, size)
             face = np.concatenate([box.ravel(), marks.ravel()])
-            own.append(Seen(number, picture, crop, transform, face))
-    return seen
+            own.append(FaceSample(number, picture, crop, transform, face))
+    return samples
 
 
 def _pictures(source: Source, numbers: Sequence[int]) -> list[np.ndarray]:

@@ -15,11 +15,11 @@ import torch
 from lipsync.dubbing.blend import match_colours, match_detail
 from lipsync.dubbing.enhance import get_enhancer
 from lipsync.dubbing.faces import Face
-from lipsync.dubbing.ffhq import restored
+from lipsync.dubbing.ffhq import restore_faces
 from lipsync.dubbing.marks import watermark
 from lipsync.dubbing.occlusion import load_occlusion
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.plan import Planned
+from lipsync.dubbing.plan import PlannedFrame
 from lipsync.dubbing.references import Choice
 from lipsync.dubbing.restorer import Restorer
 from lipsync.generators.lips import Lips, is_published
@@ -61,7 +61,7 @@ class DubbedFrame:
         return any(transform is not None for transform in self.transforms)
 
 
-class Made(NamedTuple):
+class GeneratedFace(NamedTuple):
     """Generated images of a face.
 
     Attributes:
@@ -73,7 +73,7 @@ class Made(NamedTuple):
     visible: np.ndarray | None
 
 
-Generated = tuple[Planned, list[Made]]
+GeneratedFrame = tuple[PlannedFrame, list[GeneratedFace]]
 """A frame, and the generated images of its dubbed faces."""
 
 
@@ -95,12 +95,12 @@ class Renderer:
         self.batch = min(options.batch_size or lips.batch_size(), most)
         """Frames rendered at a time."""
 
-    def generate(self, frames: Iterator[Planned]) -> Iterator[Generated]:
+    def generate(self, frames: Iterator[PlannedFrame]) -> Iterator[GeneratedFrame]:
         """Generate faces in batches, on a CPU several in parallel."""
         workers = self.lips.workers()
         lots = iter(lambda: list(islice(frames, self.batch)), [])
         if workers == 1:
-            done: Iterator[list[Generated]] = map(self._generate, lots)
+            done: Iterator[list[GeneratedFrame]] = map(self._generate, lots)
         else:
             done = in_parallel(lots, self._generate, workers, partial(torch.set_num_threads, 1))
         threads = torch.get_num_threads()
@@ -110,83 +110,90 @@ class Renderer:
         finally:
             torch.set_num_threads(threads)
 
-    def _generate(self, lot: list[Planned]) -> list[Generated]:
-        faces = [face for planned in lot for face in _dubbed(planned)]
+    def _generate(self, lot: list[PlannedFrame]) -> list[GeneratedFrame]:
+        faces = [face for planned in lot for face in _dubbed_faces(planned)]
         if not faces:
             return [(planned, []) for planned in lot]
-        made = self.lips.generate(
+        generated = self.lips.generate(
             [sound for planned in lot for sound in planned.sounds if sound is not None],
             [face.crop for face in faces],
             [face.references for face in faces],
             [face.person for face in faces] if self.lips.gallery is not None else None,
         )
         if self.options.match:
-            made = np.stack([self._matched(*pair) for pair in zip(made, faces, strict=True)])
-        layers = [list(made)]
+            generated = np.stack(
+                [self._match(*pair) for pair in zip(generated, faces, strict=True)]
+            )
+        layers = [list(generated)]
         if isinstance(self._enhance, Restorer):
-            layers.append(self._restored(self._enhance, lot, made, faces))
+            layers.append(self._restore(self._enhance, lot, generated, faces))
         elif self._enhance is not None:
-            layers = [list(self._enhance(made))]
-        seen: Sequence[np.ndarray | None] = [None] * len(faces)
+            layers = [list(self._enhance(generated))]
+        visible: Sequence[np.ndarray | None] = [None] * len(faces)
         if self._occlusion is not None:
-            shown = [face.references[0][1][0] for face in faces]
-            seen = list(self._occlusion.visible([face.crop for face in faces], shown))
-        done = map(Made, zip(*layers, strict=True), seen)
-        return [(planned, list(islice(done, len(_dubbed(planned))))) for planned in lot]
+            references = [face.references[0][1][0] for face in faces]
+            visible = list(self._occlusion.visible([face.crop for face in faces], references))
+        done = map(GeneratedFace, zip(*layers, strict=True), visible)
+        return [(planned, list(islice(done, len(_dubbed_faces(planned))))) for planned in lot]
 
-    def _matched(self, picture: np.ndarray, face: Face) -> np.ndarray:
+    def _match(self, picture: np.ndarray, face: Face) -> np.ndarray:
         mask = self.lips.framing.mask
         if not self._as_published:
-            shown = [crop for _, crops in face.references for crop in crops]
-            picture = match_detail(picture, face.crop, shown, mask)
+            references = [crop for _, crops in face.references for crop in crops]
+            picture = match_detail(picture, face.crop, references, mask)
         return match_colours(picture, face.crop, mask)
 
-    def _restored(
-        self, restorer: Restorer, lot: list[Planned], made: np.ndarray, faces: list[Face]
+    def _restore(
+        self, restorer: Restorer, lot: list[PlannedFrame], generated: np.ndarray, faces: list[Face]
     ) -> list[np.ndarray]:
         framing = self.lips.framing
-        frames = (planned.shown.picture for planned in lot for _ in _dubbed(planned))
+        frames = (planned.source.picture for planned in lot for _ in _dubbed_faces(planned))
         pasted = (
             framing.paste(frame, picture, face.transform)
-            for frame, picture, face in zip(frames, made, faces, strict=True)
+            for frame, picture, face in zip(frames, generated, faces, strict=True)
         )
-        return restored(restorer, pasted, faces, framing, self.options.match)
+        return restore_faces(restorer, pasted, faces, framing, self.options.match)
 
-    def paste(self, frames: Iterable[Generated]) -> Iterator[DubbedFrame]:
+    def paste(self, frames: Iterable[GeneratedFrame]) -> Iterator[DubbedFrame]:
         """Paste faces into their frames."""
         held: np.ndarray | None = None
-        for planned, made in frames:
-            number, shown, faces, _, passes = planned
-            picture = shown.picture
-            for one, face in zip(made, _dubbed(planned), strict=True):
-                picture = held = self._put(picture, one, face)
-            if not made and self.options.no_face == "hold" and held is not None and not passes:
+        for planned, generated in frames:
+            number, source, faces, _, outside_stretch = planned
+            picture = source.picture
+            for one, face in zip(generated, _dubbed_faces(planned), strict=True):
+                picture = held = self._paste_face(picture, one, face)
+            if (
+                not generated
+                and self.options.no_face == "hold"
+                and held is not None
+                and not outside_stretch
+            ):
                 picture = held
-            if self.options.watermark is not None and not passes:
+            if self.options.watermark is not None and not outside_stretch:
                 picture = watermark(picture, self.options.watermark)
             places = tuple(None if face is None else face.transform for face in faces)
             choices = tuple(None if face is None else face.choice for face in faces)
-            visible = tuple(one.visible for one in made)
-            people = tuple(face.person for face in _dubbed(planned))
+            visible = tuple(one.visible for one in generated)
+            people = tuple(face.person for face in _dubbed_faces(planned))
             if self.lips.gallery is None:
                 people = ()
-            when = shown.start, shown.seconds
+            when = source.start, source.seconds
             yield DubbedFrame(
-                number, *when, picture, shown.picture, places, choices, visible, people
+                number, *when, picture, source.picture, places, choices, visible, people
             )
 
-    def _put(self, picture: np.ndarray, made: Made, face: Face) -> np.ndarray:
+    def _paste_face(self, picture: np.ndarray, generated: GeneratedFace, face: Face) -> np.ndarray:
         dubbed = picture
-        for layer in made.layers:
-            dubbed = self.lips.framing.paste(dubbed, layer, face.transform, made.visible)
+        for layer in generated.layers:
+            dubbed = self.lips.framing.paste(dubbed, layer, face.transform, generated.visible)
         if face.weight == 1:
             return dubbed
         return cv2.addWeighted(dubbed, face.weight, picture, 1 - face.weight, 0)
 
-    def render(self, planned: Planned) -> DubbedFrame:
+    def render(self, planned: PlannedFrame) -> DubbedFrame:
         """Render a single frame."""
         return next(self.paste(self._generate([planned])))
 
 
-def _dubbed(planned: Planned) -> list[Face]:
+def _dubbed_faces(planned: PlannedFrame) -> list[Face]:
     return [face for face in planned.faces if face is not None]

@@ -14,10 +14,12 @@ from lipsync.onnx_files import KINDS, described, one_line, open_onnx
 
 SUFFIX = ".onnx"
 _SIDE = 512  # input side for networks with dynamic shapes
-_AT_ONCE = 4  # batch size for networks with a dynamic batch size
+_BATCH_SIZE = 4  # batch size for networks with a dynamic batch size
 _WEIGHT = 1.0  # CodeFormer's w: maximum fidelity to the input face, and so to its mouth
-_USUAL = f"a restorer takes and gives (n, 3, {_SIDE}, {_SIDE}), and at most one number beside it"
-_WANTED = "a face restorer such as GFPGAN or CodeFormer, exported to ONNX"
+_INTERFACE = (
+    f"a restorer takes and gives (n, 3, {_SIDE}, {_SIDE}), and at most one number beside it"
+)
+_EXPECTED = "a face restorer such as GFPGAN or CodeFormer, exported to ONNX"
 
 
 class Restorer:
@@ -37,13 +39,13 @@ class Restorer:
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
         self.path = path
-        self._session = open_onnx(path, device, _WANTED)
+        self._session = open_onnx(path, device, _EXPECTED)
         self._lock = Lock()  # one call uses all cores
         pictures = [one for one in self._session.get_inputs() if len(one.shape) == 4]
         numbers = [one for one in self._session.get_inputs() if _is_number(one)]
         known = all(one.type in KINDS for one in (*pictures, *numbers))
-        there = len(pictures) + len(numbers) == len(self._session.get_inputs())
-        if len(pictures) != 1 or len(numbers) > 1 or not known or not there:
+        complete = len(pictures) + len(numbers) == len(self._session.get_inputs())
+        if len(pictures) != 1 or len(numbers) > 1 or not known or not complete:
             self._refuse("its inputs are " + described(self._session.get_inputs()))
         (picture,) = pictures
         batch, channels, *sides = picture.shape
@@ -53,16 +55,16 @@ class Restorer:
         self.side = height
         """Input side S in pixels."""
         self._name, self._kind = picture.name, KINDS[picture.type]
-        self._more = {
+        self._extra_inputs = {
             one.name: np.full([1] * len(one.shape), _WEIGHT, KINDS[one.type]) for one in numbers
         }
         self._batch = batch if isinstance(batch, int) else None
-        self._at_once = self._most()
+        self._batch_size = self._find_batch_size()
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise CheckpointError(self.path, problem, _USUAL)
+        raise CheckpointError(self.path, problem, _INTERFACE)
 
-    def _most(self) -> int:
+    def _find_batch_size(self) -> int:
         """Batch size, determined by a trial on grey images.
 
         Many networks exported with a dynamic batch size only work for a single face.
@@ -76,7 +78,7 @@ class Restorer:
                 problem = f"does not run ({one_line(error)})"
                 continue
             if shape == (faces, 3, self.side, self.side):
-                return _AT_ONCE if faces == 2 and not self._batch else faces
+                return _BATCH_SIZE if faces == 2 and not self._batch else faces
             problem = f"its first output is {shape}"
         self._refuse(problem)
 
@@ -91,7 +93,8 @@ class Restorer:
         """
         with self._lock:
             parts = [
-                self._run(faces[k : k + self._at_once]) for k in range(0, len(faces), self._at_once)
+                self._run(faces[k : k + self._batch_size])
+                for k in range(0, len(faces), self._batch_size)
             ]
         return np.clip(np.concatenate(parts).transpose(0, 2, 3, 1) / 2 + 0.5, 0, 1)
 
@@ -101,12 +104,12 @@ class Restorer:
         if self._batch:
             faces = faces[np.minimum(np.arange(self._batch), count - 1)]
         pictures = (faces.transpose(0, 3, 1, 2) / np.float32(127.5) - 1).astype(self._kind)
-        made, *_ = self._session.run(None, {self._name: pictures, **self._more})
-        return made[:count].astype(np.float32)
+        restored, *_ = self._session.run(None, {self._name: pictures, **self._extra_inputs})
+        return restored[:count].astype(np.float32)
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path, device: str, changed: int, size: int) -> Restorer:
+def _load_cached(path: Path, device: str, changed: int, size: int) -> Restorer:
     return Restorer(path, device)
 
 
@@ -120,7 +123,7 @@ def load_restorer(path: str | Path, device: str = "cpu") -> Restorer:
     if not path.is_file():
         return Restorer(path, device)  # raises
     stat = path.stat()
-    return _loaded(path, device, stat.st_mtime_ns, stat.st_size)
+    return _load_cached(path, device, stat.st_mtime_ns, stat.st_size)
 
 
 def _is_number(value: Any) -> bool:

@@ -38,15 +38,15 @@ class ReferencesUsed:
         for new in used.difference(self.frames):
             insort(self.frames, new)
         if choice.fallback:
-            extend(self.far if choice.fallback == FAR else self.itself, number)
+            extend_spans(self.far if choice.fallback == FAR else self.itself, number)
 
     def __str__(self) -> str:
         if self.choice == ITSELF:
             return "each frame itself"
         count = len(self.frames)
-        text = f"{count} frame{'s' * (count != 1)}" if count > 4 else _listed(self.frames)
+        text = f"{count} frame{'s' * (count != 1)}" if count > 4 else _format_frames(self.frames)
         for spans, why in ((self.far, "far in pose"), (self.itself, "no other frame to choose")):
-            text += f", {why}: {_spans(spans)}" if spans else ""
+            text += f", {why}: {_format_spans(spans)}" if spans else ""
         return text
 
 
@@ -110,7 +110,7 @@ class DubResult(Plain):
     people: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        gaps = _spans(self.skipped)
+        gaps = _format_spans(self.skipped)
         rate = f"{float(self.fps):.5g} fps{' on average' if self.variable else ''}"
         only = "" if self.stretch is None else "only {:.2f} to {:.2f} s; ".format(*self.stretch)
         each = ", ".join(f"{face} in {count}" for face, count in self.by_face.items())
@@ -131,7 +131,7 @@ class DubResult(Plain):
         )
 
 
-def extend(spans: Spans, number: int) -> None:
+def extend_spans(spans: Spans, number: int) -> None:
     """Add a frame to the last span, or start a new one."""
     if spans and spans[-1][1] == number + 1:  # another face of the same frame
         return
@@ -141,9 +141,9 @@ def extend(spans: Spans, number: int) -> None:
         spans.append((number, number + 1))
 
 
-def _spans(spans: Spans) -> str:
+def _format_spans(spans: Spans) -> str:
     return ", ".join(f"{start}-{end - 1}" for start, end in spans)
 
 
-def _listed(frames: list[int]) -> str:
+def _format_frames(frames: list[int]) -> str:
     return f"frame{'s' * (len(frames) != 1)} {', '.join(map(str, frames))}"

@@ -15,7 +15,7 @@ from lipsync.media.spilled import SpilledFrames, has_room
 _HELD_BYTES = 256 * 2**20  # maximum memory for frames
 
 
-def take(
+def frames_by_index(
     source: Source, indices: Iterable[int], before: tuple[int, np.ndarray] | None = None
 ) -> Iterator[np.ndarray]:
     """Yield frames by index; fast for indices that go up or down by one.
@@ -28,26 +28,26 @@ def take(
         indices: frame indices in any order; may be endless.
         before: index and frame shown last.
     """
-    kept = _Kept(before[0], [before[1]]) if before is not None else _Kept(0, [])
+    run = _FrameRun(before[0], [before[1]]) if before is not None else _FrameRun(0, [])
     stream: Iterator[tuple[float, np.ndarray]] = iter(())
     coming, last = -1, before[0] if before is not None else -1
     keys: np.ndarray | None = None
     for index in indices:
-        if index not in kept:
-            kept = _Kept(0, [])  # free memory first
+        if index not in run:
+            run = _FrameRun(0, [])  # free memory first
             if index == last - 1:
-                keys = _keys(source) if keys is None else keys
-                kept = _back_from(source, index, keys)
+                keys = _key_frames(source) if keys is None else keys
+                run = _decode_up_to(source, index, keys)
             else:
                 if index != coming:
                     stream = islice(source.frames(), index, None)
-                kept, coming = _Kept(index, [next(stream)[1]]), index + 1
+                run, coming = _FrameRun(index, [next(stream)[1]]), index + 1
         last = index
-        yield kept.frames[index - kept.first]
+        yield run.frames[index - run.first]
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _FrameRun:
     """A run of frames in memory or on disk, with the index of the first."""
 
     first: int
@@ -57,7 +57,7 @@ class _Kept:
         return self.first <= number < self.first + len(self.frames)
 
 
-def _keys(source: Source) -> np.ndarray:
+def _key_frames(source: Source) -> np.ndarray:
     """Indices of key frames in the file, always including the first frame."""
     if source.times is None:
         return np.zeros(1, int)
@@ -65,7 +65,7 @@ def _keys(source: Source) -> np.ndarray:
     return np.unique(np.append(found, 0))
 
 
-def _back_from(source: Source, index: int, keys: np.ndarray) -> _Kept:
+def _decode_up_to(source: Source, index: int, keys: np.ndarray) -> _FrameRun:
     """Decode frames up to ``index``, starting at a key frame."""
     starts = np.zeros(1, int)
     if source.times is not None:
@@ -82,4 +82,4 @@ def _back_from(source: Source, index: int, keys: np.ndarray) -> _Kept:
     else:  # the group is decoded again for every chunk
         first = index + 1 - room
         frames = source.span(first, index + 1)
-    return _Kept(first, frames)
+    return _FrameRun(first, frames)

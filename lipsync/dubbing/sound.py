@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.dubbing.gate import VoiceGate, least_db
+from lipsync.dubbing.gate import VoiceGate, min_speech_db
 from lipsync.errors import ConfigError, MediaError
 from lipsync.features import Feature
 from lipsync.media import (
@@ -31,8 +31,8 @@ from lipsync.media.streams import USUAL, Streams
 OUTPUT_RATE = 48_000  # sample rate of encoded audio
 AUDIO_CHOICES = ("auto", "copy", *AUDIO_CODECS)
 _PEAK = 0.99  # maximum peak of a mix
-_TOGETHER_SAMPLES = 4800  # block size of a mix
-_TOGETHER = 0.02  # tolerance in seconds between the ends of video and audio
+_MIX_BLOCK = 4800  # block size of a mix
+_END_TOLERANCE = 0.02  # tolerance in seconds between the ends of video and audio
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Sound:
         path: an audio file, or a video with sound.
         seconds: length.
         gain_db: gain for the generator's input, see :meth:`Loudness.gain_db`.
-        least_db: minimum level of speech after the gain, see :class:`VoiceGate`.
+        min_speech_db: minimum level of speech after the gain, see :class:`VoiceGate`.
         silent: whether it never rises above ``FLOOR_DB``; the mouth rests throughout.
         tolerate_damage: enable error concealment.
         streams: track of the file.
@@ -54,14 +54,14 @@ class Sound:
     path: Path
     seconds: float
     gain_db: float
-    least_db: float
+    min_speech_db: float
     silent: bool = False
     tolerate_damage: bool = False
     streams: Streams = USUAL
     mixed: tuple[Path, ...] = ()
     scale: float = 1.0
 
-    def heard(self, gate: bool, endless: bool = False) -> Iterator[np.ndarray]:
+    def input_blocks(self, gate: bool, endless: bool = False) -> Iterator[np.ndarray]:
         """Blocks float32 (n,) at 16 kHz, as input of the generator.
 
         Args:
@@ -75,8 +75,8 @@ class Sound:
         if gate and self.silent:
             blocks = map(np.zeros_like, blocks)
         elif gate:
-            voice = VoiceGate(self.least_db)
-            blocks = chain(map(voice.push, blocks), _finish(voice))
+            voice = VoiceGate(self.min_speech_db)
+            blocks = chain(map(voice.push, blocks), _finish_gate(voice))
         if endless:
             blocks = chain(blocks, repeat(np.zeros(SAMPLE_RATE, np.float32)))
         return blocks
@@ -110,7 +110,7 @@ class Sound:
         codec: str,
         bit_rate: int | None,
         loudness: float | None = None,
-        heard: float = float("inf"),
+        played_seconds: float = float("inf"),
     ) -> tuple[Soundtrack, str]:
         """The soundtrack of a video, and a description: "copied", or the codec's name and any
         change of loudness.
@@ -122,15 +122,15 @@ class Sound:
                 audio and video end within 20 ms of each other, and otherwise encodes AAC.
             bit_rate: bit rate of encoded audio.
             loudness: target loudness in LUFS.
-            heard: seconds that are played, over which loudness is measured.
+            played_seconds: seconds that are played, over which loudness is measured.
 
         Raises:
             ConfigError: ``codec`` is "copy", and the audio cannot be copied.
         """
-        fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _TOGETHER
-        as_it_is = not self.mixed and can_copy(self.path, target, self.streams)
+        fits = picture_seconds is not None and abs(picture_seconds - self.seconds) <= _END_TOLERANCE
+        copyable = not self.mixed and can_copy(self.path, target, self.streams)
         plain = bit_rate is None and loudness is None
-        if codec in ("auto", "copy") and plain and fits and as_it_is:
+        if codec in ("auto", "copy") and plain and fits and copyable:
             return CopiedSound(self.path, self.streams), "copied"
         if codec == "copy":
             reason = f"{target.suffix} cannot hold its codec"
@@ -143,15 +143,17 @@ class Sound:
             raise ConfigError(f"the sound of {self.path} cannot be copied: {reason}; use auto")
         name = USUAL_CODEC.get(target.suffix.lower(), "aac") if codec == "auto" else codec
         channels = self.channels(name)
-        blocks, said = self.blocks(channels), name
+        blocks, description = self.blocks(channels), name
         if loudness is not None:
-            level = levelling(lambda: _begin(self.blocks(channels), heard), OUTPUT_RATE, loudness)
-            said = f"{name}, {level or 'silent or too short, so as loud as it is'}"
+            level = levelling(
+                lambda: _first_seconds(self.blocks(channels), played_seconds), OUTPUT_RATE, loudness
+            )
+            description = f"{name}, {level or 'silent or too short, so as loud as it is'}"
             blocks = level.apply(blocks, OUTPUT_RATE) if level is not None else blocks
-        return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), said
+        return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), description
 
 
-def _begin(blocks: Iterable[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
+def _first_seconds(blocks: Iterable[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
     """The first ``seconds`` of audio at ``OUTPUT_RATE``."""
     left = seconds * OUTPUT_RATE
     for block in blocks:
@@ -161,7 +163,7 @@ def _begin(blocks: Iterable[np.ndarray], seconds: float) -> Iterator[np.ndarray]
             return
 
 
-def _finish(gate: VoiceGate) -> Iterator[np.ndarray]:
+def _finish_gate(gate: VoiceGate) -> Iterator[np.ndarray]:
     yield gate.finish()
 
 
@@ -179,8 +181,8 @@ def measure(path: Path, tolerate_damage: bool = False, streams: Streams = USUAL)
         loudest = max(loudest, float(np.abs(block).max()))
     silent = loudest < 10 ** (FLOOR_DB / 20)
     gain = loudness.gain_db()
-    heard = loudness.percentiles(gain)
-    least = FLOOR_DB if heard is None else least_db(*heard)
+    levels = loudness.percentiles(gain)
+    least = FLOOR_DB if levels is None else min_speech_db(*levels)
     return Sound(path, samples / SAMPLE_RATE, gain, least, silent, **how)
 
 
@@ -205,7 +207,7 @@ def mix(
     """Sum of sounds that start together, in blocks (channels, n), until all have ended."""
     queues = [Reader(blocks, channels) for blocks in sounds]
     while any(queue.more() for queue in queues):
-        yield np.float32(scale) * np.sum([q.take(_TOGETHER_SAMPLES) for q in queues], axis=0)
+        yield np.float32(scale) * np.sum([q.take(_MIX_BLOCK) for q in queues], axis=0)
 
 
 class Reader:

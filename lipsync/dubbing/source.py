@@ -25,15 +25,15 @@ from lipsync.media.pictures import read_rgba
 from lipsync.media.streams import USUAL, Streams
 
 STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
-_SET_BACK = 0.1  # backward jump in seconds that means a clock restart, as in joined recordings
-_OFF_GRID = 0.002  # tolerance in seconds for timestamps of a constant rate
+_CLOCK_RESET = 0.1  # backward jump in seconds that means a clock restart, as in joined recordings
+_TIME_TOLERANCE = 0.002  # tolerance in seconds for timestamps of a constant rate
 
 
 @dataclass(frozen=True)
 class Source:
     """A video with its own timestamps, or a still picture.
 
-    Frames are upright RGB uint8 (height, width, 3), or RGBA uint16 after :meth:`deepened`.
+    Frames are upright RGB uint8 (height, width, 3), or RGBA uint16 after :meth:`with_full_depth`.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class Source:
     streams: Streams = USUAL
     """Tracks to read."""
 
-    def deepened(self) -> Source:
+    def with_full_depth(self) -> Source:
         """The same source with full bit depth and transparency."""
         if self.still is None:
             return replace(self, deep=True)
@@ -85,7 +85,7 @@ class Source:
         timed = self._read(None)
         if self.resampled:
             timed = ((0.0, frame) for frame in resample_frames(timed, self.fps))
-        first, last, step = None, None, _SET_BACK
+        first, last, step = None, None, _CLOCK_RESET
         for number, (time, frame) in enumerate(timed):
             if frame.shape[1::-1] != self.size:
                 width, height = frame.shape[1::-1]
@@ -96,7 +96,7 @@ class Source:
                     "export it again at a constant size",
                 )
             first = time if first is None else first
-            if last is not None and time < last - _SET_BACK:  # the clock restarted: continue
+            if last is not None and time < last - _CLOCK_RESET:  # the clock restarted: continue
                 first -= last + step - time
             elif last is not None:
                 step = time - last
@@ -191,18 +191,18 @@ def open_source(
     return Source(path, rate, size, None, variable, times if times.size else None, **about)
 
 
-def own_rate(times: np.ndarray, said: Fraction) -> tuple[Fraction, bool]:
+def own_rate(times: np.ndarray, declared: Fraction) -> tuple[Fraction, bool]:
     """Frame rate for timestamps ``times`` in seconds, and whether it varies.
 
     The rate is constant if no frame deviates by more than 2 ms from either the container's declared
     rate or the rate given by the median step. For a variable rate the mean is returned.
     """
     if len(times) < 3:
-        return said, False
+        return declared, False
     steps = np.diff(times)
-    for rate in (said, frame_rate(1 / max(1e-3, float(np.median(steps))))):
+    for rate in (declared, frame_rate(1 / max(1e-3, float(np.median(steps))))):
         off = times - times[0] - np.arange(len(times)) / float(rate)
-        if np.abs(off).max() <= _OFF_GRID:
+        if np.abs(off).max() <= _TIME_TOLERANCE:
             return rate, False
     mean = (len(times) - 1) / max(float(times[-1] - times[0]), 1e-3)
     return Fraction(mean).limit_denominator(1000), True

@@ -35,7 +35,7 @@ def checked_face(face: str | int) -> str:
         if int(face) < 0:
             raise ConfigError(f"a face number must be 0 or more, got {face}")
         return str(int(face))
-    if face not in (*POSITIONS, SYNC) and _point(face) is None:
+    if face not in (*POSITIONS, SYNC) and _parse_point(face) is None:
         raise ConfigError(
             f"face must be {', '.join(POSITIONS)}, {SYNC}, a number or X,Y, got '{face}'"
         )
@@ -43,7 +43,7 @@ def checked_face(face: str | int) -> str:
 
 
 def assign(
-    wanted: Sequence[str | None],
+    rules: Sequence[str | None],
     boxes: Sequence[np.ndarray],
     size: tuple[int, int],
     held: Sequence[int | None] = (None,),
@@ -54,7 +54,7 @@ def assign(
     of the image and "right" in the right half; likewise for "top" and "bottom".
 
     Args:
-        wanted: rules of :func:`checked_face` except "sync", in order of precedence; None for no
+        rules: as in :func:`checked_face`, except "sync", in order of precedence; None for no
             face.
         boxes: boxes (4,) of the faces.
         size: width and height of the image.
@@ -64,40 +64,40 @@ def assign(
         Index of the face for each rule; None if there is none.
     """
     chosen = list(held)
-    for k, rule in enumerate(wanted):
+    for k, rule in enumerate(rules):
         if rule is None or chosen[k] is not None:
             continue
-        found = _choose(rule, boxes, size, {i for i in chosen if i is not None})
-        if found is not None and len(boxes) == 1 and _OPPOSITE.get(rule) in wanted:
-            found = found if _merit(rule, boxes[0], size) >= 0 else None
+        found = _choose_face(rule, boxes, size, {i for i in chosen if i is not None})
+        if found is not None and len(boxes) == 1 and _OPPOSITE.get(rule) in rules:
+            found = found if _score(rule, boxes[0], size) >= 0 else None
         chosen[k] = found
     return chosen
 
 
-def _choose(
-    rule: str, boxes: Sequence[np.ndarray], size: tuple[int, int], taken: set[int]
+def _choose_face(
+    rule: str, boxes: Sequence[np.ndarray], size: tuple[int, int], used: set[int]
 ) -> int | None:
-    free = [i for i in range(len(boxes)) if i not in taken]
+    free = [i for i in range(len(boxes)) if i not in used]
     if rule.isdecimal():
         order = np.argsort([box[0] + box[2] for box in boxes], kind="stable").tolist()
         return order[int(rule)] if int(rule) < len(order) and order[int(rule)] in free else None
-    if (point := _point(rule)) is not None:
+    if (point := _parse_point(rule)) is not None:
         free = [i for i in free if (boxes[i][:2] <= point).all() and (point <= boxes[i][2:]).all()]
-        return min(free, key=lambda i: float(np.hypot(*_middle(boxes[i]) - point)), default=None)
-    return max(free, key=lambda i: _merit(rule, boxes[i], size), default=None)
+        return min(free, key=lambda i: float(np.hypot(*_centre(boxes[i]) - point)), default=None)
+    return max(free, key=lambda i: _score(rule, boxes[i], size), default=None)
 
 
-def _point(face: str) -> np.ndarray | None:
+def _parse_point(face: str) -> np.ndarray | None:
     match = re.fullmatch(r"(\d+),(\d+)", face)
     return np.array([int(match[1]), int(match[2])]) if match else None
 
 
-def _middle(box: np.ndarray) -> np.ndarray:
+def _centre(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:]) / 2
 
 
-def _merit(face: str, box: np.ndarray, size: tuple[int, int]) -> float:
-    x, y = (_middle(box) - np.array(size) / 2) / (np.array(size) / 2)
+def _score(face: str, box: np.ndarray, size: tuple[int, int]) -> float:
+    x, y = (_centre(box) - np.array(size) / 2) / (np.array(size) / 2)
     away = max(abs(float(x)), abs(float(y)))  # 1 at the border
     merits = {
         "largest": side(box) * (1 - 0.5 * min(away, 1.0)),

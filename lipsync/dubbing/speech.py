@@ -10,8 +10,8 @@ from lipsync.audio import SAMPLE_RATE
 from lipsync.features import Feature
 from lipsync.windows import cut_columns
 
-_AT_ONCE = 40  # columns computed at a time; half a second of mel
-_LEAST = 4  # minimum number of columns to compute; a spectrum needs enough samples
+_STEP = 40  # columns computed at a time; half a second of mel
+_MIN_COLUMNS = 4  # minimum number of columns to compute; a spectrum needs enough samples
 
 
 class Speech:
@@ -35,9 +35,9 @@ class Speech:
     def push(self, wave: np.ndarray) -> None:
         """Add audio, float32 (n,)."""
         self._wave = np.concatenate([self._wave, wave])
-        feature, heard = self.feature, self._wave_at + len(self._wave)
-        whole = (heard - feature.reach) // feature.hop + 1
-        if self._blocks is None or whole - self._done >= _AT_ONCE:
+        feature, received = self.feature, self._wave_at + len(self._wave)
+        whole = (received - feature.reach) // feature.hop + 1
+        if self._blocks is None or whole - self._done >= _STEP:
             self._compute(whole)
 
     def finish(self) -> None:
@@ -69,7 +69,7 @@ class Speech:
         start = feature.start(seconds, fps)
         if feature.repeats_end and self._finished:
             start = min(start, self._done - feature.window)
-        self._forget(start)
+        self._drop_columns(start)
         return cut_columns(self._columns, start - self._columns_at, feature.window, feature.silence)
 
     @property
@@ -92,7 +92,7 @@ class Speech:
         feature, done = self.feature, self._done
         if until is not None:
             until -= until % feature.chunk
-            if until <= done or until < _LEAST:
+            if until <= done or until < _MIN_COLUMNS:
                 return
         first = max(0, done - feature.context)
         begin = first * feature.hop - self._wave_at
@@ -105,9 +105,9 @@ class Speech:
         keep = max(0, self._done - feature.context) * feature.hop
         self._wave, self._wave_at = self._wave[keep - self._wave_at :], keep
 
-    def _forget(self, start: int) -> None:
+    def _drop_columns(self, start: int) -> None:
         """Drop columns that no later window needs; the last window can still be requested again."""
         spare = min(start, self._done) - 2 * self.feature.window - self._columns_at
-        if spare > 4 * _AT_ONCE:
+        if spare > 4 * _STEP:
             self._columns = self._columns[:, spare:]
             self._columns_at += spare

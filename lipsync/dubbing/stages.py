@@ -18,7 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END = object()
-_LOOK = 0.1  # polling interval in seconds of waiting threads for the stop event
+_POLL = 0.1  # polling interval in seconds of waiting threads for the stop event
 
 
 class Stages:
@@ -64,8 +64,8 @@ class Stages:
             The items of the stage. Its exceptions are raised here.
         """
         self.seconds[name] = 0.0
-        made = self._timed(name, stage, items)
-        return self._ahead(name, made, room) if self.overlap else made
+        results = self._timed(name, stage, items)
+        return self._run_ahead(name, results, room) if self.overlap else results
 
     @contextmanager
     def working(self, name: str) -> Iterator[None]:
@@ -77,7 +77,7 @@ class Stages:
     def _timed(self, name: str, stage: Callable, items: Iterable) -> Generator:
         waited = 0.0
 
-        def watched() -> Iterator:
+        def timed_items() -> Iterator:
             nonlocal waited
             source = iter(items)
             while True:
@@ -88,7 +88,8 @@ class Stages:
                     return
                 yield item
 
-        working = (item for item in stage(watched()))  # a generator, even if the stage returns none
+        # a generator, even if the stage returns none
+        working = (item for item in stage(timed_items()))
         try:
             while True:
                 start, waited = time.perf_counter(), 0.0
@@ -100,13 +101,13 @@ class Stages:
         finally:
             working.close()
 
-    def _ahead(self, name: str, made: Generator[T, None, None], room: int) -> Iterator[T]:
+    def _run_ahead(self, name: str, results: Generator[T, None, None], room: int) -> Iterator[T]:
         ready: queue.Queue = queue.Queue(maxsize=room)
 
         def offer(item: object) -> bool:
             while not self._stop.is_set():
                 try:
-                    ready.put(item, timeout=_LOOK)
+                    ready.put(item, timeout=_POLL)
                     return True
                 except queue.Full:
                     continue
@@ -114,24 +115,24 @@ class Stages:
 
         def work() -> None:
             try:
-                for item in made:
+                for item in results:
                     if not offer((item, None)):
                         return
                 offer((_END, None))
             except BaseException as error:  # passed on to the consumer
                 offer((_END, error))
             finally:
-                made.close()
+                results.close()
 
         thread = threading.Thread(target=work, name=f"dub {name}", daemon=True)
         self._threads.append(thread)
         thread.start()
-        return self._taken(ready)
+        return self._receive(ready)
 
-    def _taken(self, ready: queue.Queue) -> Iterator:
+    def _receive(self, ready: queue.Queue) -> Iterator:
         while not self._stop.is_set():
             try:
-                item, error = ready.get(timeout=_LOOK)
+                item, error = ready.get(timeout=_POLL)
             except queue.Empty:
                 continue
             if error is not None:

@@ -26,7 +26,7 @@ class Stretch:
     start: float
     end: float
 
-    def holds(self, seconds: float) -> bool:
+    def contains(self, seconds: float) -> bool:
         """Whether a frame that starts at this time is dubbed."""
         return self.start - 1e-6 <= seconds < self.end - 1e-6
 
@@ -89,11 +89,11 @@ def stretch_track(
     if voiced:
         how: dict[str, Any] = {"tolerate_damage": source.tolerate_damage, "streams": streams}
         old = audio_blocks(path, OUTPUT_RATE, channels=channels, **how)
-    blocks = spliced(old, sound.blocks(channels), stretch, channels)
+    blocks = splice(old, sound.blocks(channels), stretch, channels)
     return EncodedSound(blocks, OUTPUT_RATE, channels, name, bit_rate, fit=True), name
 
 
-def spliced(
+def splice(
     old: Iterable[np.ndarray], new: Iterable[np.ndarray], stretch: Stretch, channels: int
 ) -> Iterator[np.ndarray]:
     """Endless blocks (channels, n) at 48 kHz of ``old``, with ``new`` in the stretch."""

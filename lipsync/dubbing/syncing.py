@@ -13,7 +13,7 @@ import torch
 from scipy.ndimage import uniform_filter1d
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.dubbing.looks import Looks
+from lipsync.dubbing.detections import Detections
 from lipsync.dubbing.source import Source
 from lipsync.faces.detect import Detector
 from lipsync.faces.framing import Framing, get_framing
@@ -31,10 +31,10 @@ EXPERT = "judge-open"
 _LAGS = 7  # maximum lag of the audio either way, in frames of 1/25 s
 _STEADY = 0.5  # seconds around a moment used by the framing
 _SMOOTH = 15  # smoothing window in frames when estimating a face's lag
-_TURN = 5.0  # cost of a change of speaker; a second of clear speech scores 5 to 15
-UNSEEN = -1e3  # score per frame of a face that is absent
-_AT_ONCE = 16  # batch size in moments
-_SPEAKS = Callable[[tuple[int, int], int], bool]
+_SWITCH_COST = 5.0  # cost of a change of speaker; a second of clear speech scores 5 to 15
+ABSENT = -1e3  # score per frame of a face that is absent
+_BATCH_SIZE = 16  # batch size in moments
+_IsSpeaker = Callable[[tuple[int, int], int], bool]
 
 
 @dataclass
@@ -42,7 +42,7 @@ class _Candidate:
     """A face in one shot, with the crops and embeddings of its moments."""
 
     track: FaceTrack
-    birth: tuple[int, int]
+    track_id: tuple[int, int]
     starts: np.ndarray = field(default_factory=lambda: np.zeros(0))  # seconds, one per frame
     crops: dict[int, list[np.ndarray]] = field(default_factory=dict)
     moments: list[torch.Tensor] = field(default_factory=list)
@@ -54,16 +54,16 @@ class JudgedShot:
 
     Attributes:
         start, end: frame range, end exclusive.
-        births: identifies each track by its first frame and the index of its face there.
-        worth: float64 (faces, frames) sync scores, relative to other lags; about 0 by chance, and
-            ``UNSEEN`` where the face is absent.
+        track_ids: identifies each track by its first frame and the index of its face there.
+        scores: float64 (faces, frames) sync scores, relative to other lags; about 0 by chance, and
+            ``ABSENT`` where the face is absent.
         tracks: tracks of the faces.
     """
 
     start: int
     end: int
-    births: list[tuple[int, int]]
-    worth: np.ndarray
+    track_ids: list[tuple[int, int]]
+    scores: np.ndarray
     tracks: list[FaceTrack]
 
 
@@ -73,7 +73,7 @@ def find_speaker(
     stride: int,
     saved: dict[str, Any] | None,
     reference: str | Path,
-) -> tuple[dict[str, Any], _SPEAKS]:
+) -> tuple[dict[str, Any], _IsSpeaker]:
     """Read a whole video, and find which face matches the audio at each time.
 
     Of several simultaneous faces exactly one speaks at a time, possibly in turn; a face that is
@@ -87,21 +87,23 @@ def find_speaker(
         reference: audio in sync with the video.
 
     Returns:
-        The detections, in the form returned by :func:`lipsync.dubbing.looks.read_tracks`, and a
-        function that tells whether a track, identified by (first frame, face), speaks in a frame.
+        The detections, in the form returned by :func:`lipsync.dubbing.detections.read_tracks`, and
+        a function that tells whether a track, identified by (first frame, face), speaks in a frame.
 
     Raises:
         MediaError: the reference cannot be read, or has no sound.
     """
-    known, times, shots = judge_faces(source, detector, stride, saved, reference, alone=False)
+    known, times, shots = judge_faces(
+        source, detector, stride, saved, reference, include_single=False
+    )
     speaker: list[tuple[int, int] | None] = [None] * len(times)  # None: any face
     for shot in shots:
-        speaker[shot.start : shot.end] = [shot.births[k] for k in _turns(shot.worth)]
+        speaker[shot.start : shot.end] = [shot.track_ids[k] for k in _speaker_path(shot.scores)]
 
-    def speaks(birth: tuple[int, int], number: int) -> bool:
-        return speaker[number] in (None, birth)
+    def is_speaker(track_id: tuple[int, int], number: int) -> bool:
+        return speaker[number] in (None, track_id)
 
-    return known, speaks
+    return known, is_speaker
 
 
 def judge_faces(
@@ -110,13 +112,13 @@ def judge_faces(
     stride: int,
     saved: dict[str, Any] | None,
     reference: str | Path,
-    alone: bool = True,
+    include_single: bool = True,
 ) -> tuple[dict[str, Any], np.ndarray, list[JudgedShot]]:
     """Read a whole video, and score all of its faces against the audio.
 
     Args:
         source, detector, stride, saved, reference: as in :func:`find_speaker`.
-        alone: also score shots without simultaneous faces.
+        include_single: also score shots without simultaneous faces.
 
     Returns:
         The detections, as for :func:`find_speaker`; times (n,) of the frames in seconds; and the
@@ -129,14 +131,14 @@ def judge_faces(
     how: dict[str, Any] = {"tolerate_damage": source.tolerate_damage, "streams": streams}
     # raises if there is no audio, before the slow work
     next(audio_blocks(reference, SAMPLE_RATE, **how))
-    looks = Looks(detector, stride, record=True)
-    times, cuts = _scan(source, looks if saved is None else None)
-    known, seconds = saved or {**looks.recorded(), "cuts": cuts}, np.array(times)
+    detections = Detections(detector, stride, record=True)
+    times, cuts = _scan(source, detections if saved is None else None)
+    known, seconds = saved or {**detections.as_dict(), "cuts": cuts}, np.array(times)
     edges = [0, *sorted(known["cuts"]), len(times)]
     judged = [
         (span, faces)
         for span, faces in zip(pairwise(edges), _candidates(known, len(times)), strict=True)
-        if (alone and faces) or any(_meet(a, b) for a, b in combinations(faces, 2))
+        if (include_single and faces) or any(_overlap(a, b) for a, b in combinations(faces, 2))
     ]
     shots: list[JudgedShot] = []
     if judged:
@@ -145,28 +147,28 @@ def judge_faces(
         expert = cast(LongSyncNet, folded(load_model(EXPERT)))
         feature = feature_of(expert).spanning(expert.moment)
         columns = feature.extract(read_speech(reference, **how))
-        _look(source, [face for _, faces in judged for face in faces], seconds, expert)
+        _embed_moments(source, [face for _, faces in judged for face in faces], seconds, expert)
         for (start, end), faces in judged:
-            worth = [_worth(face, seconds, columns, feature, expert) for face in faces]
-            births, tracks = [face.birth for face in faces], [face.track for face in faces]
-            shots.append(JudgedShot(start, end, births, np.stack(worth)[:, start:end], tracks))
+            scores = [_sync_scores(face, seconds, columns, feature, expert) for face in faces]
+            track_ids, tracks = [face.track_id for face in faces], [face.track for face in faces]
+            shots.append(JudgedShot(start, end, track_ids, np.stack(scores)[:, start:end], tracks))
     return known, seconds, shots
 
 
-def _meet(one: _Candidate, other: _Candidate) -> bool:
+def _overlap(one: _Candidate, other: _Candidate) -> bool:
     """Whether two faces overlap in time."""
     a, b = one.track.frames, other.track.frames
     return a[0] <= b[-1] and b[0] <= a[-1]
 
 
-def _scan(source: Source, looks: Looks | None) -> tuple[list[float], list[int]]:
-    """Read all frames, detecting faces if ``looks`` is given; returns times and cuts."""
+def _scan(source: Source, detections: Detections | None) -> tuple[list[float], list[int]]:
+    """Read all frames, detecting faces if ``detections`` is given; returns times and cuts."""
     times, meter = [], ShotMeter()
     for number, (time, frame) in enumerate(source.frames()):
         times.append(time)
         meter.add(frame)
-        if looks is not None:
-            looks.at(number, frame)
+        if detections is not None:
+            detections.at(number, frame)
     return times, find_cuts(np.array(meter.steps))
 
 
@@ -183,7 +185,9 @@ def _candidates(known: dict[str, Any], frames: int) -> list[list[_Candidate]]:
 
 
 @torch.inference_mode()
-def _look(source: Source, faces: list[_Candidate], times: np.ndarray, expert: LongSyncNet) -> None:
+def _embed_moments(
+    source: Source, faces: list[_Candidate], times: np.ndarray, expert: LongSyncNet
+) -> None:
     """Crop the faces in a second pass over the video, and embed their moments, one per frame.
 
     Only the crops of the latest moments are kept in memory.
@@ -206,8 +210,8 @@ def _look(source: Source, faces: list[_Candidate], times: np.ndarray, expert: Lo
             crop = framing.cut(frame, transform, expert.config["image_size"])
             face.crops.setdefault(m, []).append(crop)
         for face, m in ending.pop(number, ()):
-            if m + 1 == len(face.starts) or (m + 1) % _AT_ONCE == 0:
-                whole = [face.crops.pop(k) for k in range(m - m % _AT_ONCE, m + 1)]
+            if m + 1 == len(face.starts) or (m + 1) % _BATCH_SIZE == 0:
+                whole = [face.crops.pop(k) for k in range(m - m % _BATCH_SIZE, m + 1)]
                 pixels = torch.from_numpy(np.array(whole)).permute(0, 1, 4, 2, 3).float() / 255
                 face.moments.append(expert.face_moments(expert.see(pixels)))
 
@@ -225,7 +229,7 @@ def _transforms(
 
 
 @torch.inference_mode()
-def _worth(
+def _sync_scores(
     face: _Candidate,
     times: np.ndarray,
     columns: np.ndarray,
@@ -233,8 +237,8 @@ def _worth(
     expert: LongSyncNet,
 ) -> np.ndarray:
     """Sync score of a face at its best overall lag, relative to other lags, in each frame (n,) of
-    the video; ``UNSEEN`` where it is absent."""
-    worth = np.full(len(times), -1.0)  # too short for a moment
+    the video; ``ABSENT`` where it is absent."""
+    scores = np.full(len(times), -1.0)  # too short for a moment
     if face.moments:
         places = face.starts[0] + np.arange(-_LAGS, len(face.starts) + _LAGS) / FPS
         starts = [feature.start(place) for place in places]
@@ -246,20 +250,20 @@ def _worth(
         fits = torch.einsum("wd,wdl->wl", seen, around).numpy()
         lag = np.maximum(uniform_filter1d(fits, _SMOOTH, axis=0), 0).mean(axis=0).argmax()
         middles = face.starts[: len(fits)] + length / 2 / FPS
-        worth = np.interp(times, middles, fits[:, lag] - np.median(fits, axis=1))
+        scores = np.interp(times, middles, fits[:, lag] - np.median(fits, axis=1))
     begin, end = face.track.frames[0], face.track.frames[-1] + 1
-    worth[:begin] = worth[end:] = UNSEEN
-    return worth
+    scores[:begin] = scores[end:] = ABSENT
+    return scores
 
 
-def _turns(worth: np.ndarray) -> list[int]:
-    """The speaker in each frame: Viterbi path through the scores ``worth`` (faces, n)."""
-    total, before = worth[:, 0], []
-    for now in worth.T[1:]:
+def _speaker_path(scores: np.ndarray) -> list[int]:
+    """The speaker in each frame: Viterbi path through the scores (faces, n)."""
+    total, before = scores[:, 0], []
+    for now in scores.T[1:]:
         best = int(total.argmax())
-        changed = total[best] - _TURN > total
+        changed = total[best] - _SWITCH_COST > total
         before.append(np.where(changed, best, np.arange(len(total))))
-        total = np.where(changed, total[best] - _TURN, total) + now
+        total = np.where(changed, total[best] - _SWITCH_COST, total) + now
     path = [int(total.argmax())]
     for come_from in reversed(before):
         path.append(int(come_from[path[-1]]))

@@ -200,7 +200,7 @@ def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list
 
 def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, JudgedShot]]:
     """Times of the video's frames in seconds, boundaries of its shots, and their faces."""
-    from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
+    from lipsync.dubbing.detections import Detections, default_stride, read_tracks
     from lipsync.dubbing.source import open_source
     from lipsync.dubbing.syncing import judge_faces
     from lipsync.faces.detect import get_detector
@@ -211,10 +211,10 @@ def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, Judge
     detector = job.options.dub.get("detector", "centerface")
     if isinstance(detector, str):
         detector = SecondLook(get_detector(detector), search=True)
-    stride = job.options.dub.get("stride") or usual_stride(float(source.fps))
+    stride = job.options.dub.get("stride") or default_stride(float(source.fps))
     known, times, judged = judge_faces(source, detector, stride, saved, job.video)
     if saved is None:
-        Looks(None, stride, saved=known, record=True).save(tracks, source.path, source.size)
+        Detections(None, stride, saved=known, record=True).save(tracks, source.path, source.size)
     return times, [0, *sorted(known["cuts"]), len(times)], {shot.start: shot for shot in judged}
 
 
@@ -236,7 +236,7 @@ def _pieces(
         shot, fits = shots.get(first), {}
         if shot is not None:
             inside = (times[first:behind] >= start) & (times[first:behind] < end)
-            for face, worth in enumerate(shot.worth[:, inside]):
+            for face, worth in enumerate(shot.scores[:, inside]):
                 there = worth[worth > -_ABSENT]
                 if len(there) > _SHARE * len(worth):
                     frames = shot.tracks[face].frames

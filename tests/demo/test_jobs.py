@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lipsync.demo.tabs import SILENT
-from lipsync.dubbing.pipeline import named_model
+from lipsync.dubbing.pipeline import generator_name
 from lipsync.media import probe
 from lipsync.translation.engines import hibari
 
@@ -22,7 +22,7 @@ def test_a_dub_from_its_uploads_to_its_video(page, media):
     assert video["faces"] == video["frames"] == 25
     (made,) = page.files()  # the uploads are gone
     assert probe(made).has_audio
-    assert named_model(made) == "wav2lip-gan-grid"
+    assert generator_name(made) == "wav2lip-gan-grid"
     answer = page.client.get(page.own(f"/files/{video['file']}"), headers={"range": "bytes=0-99"})
     assert (answer.status_code, len(answer.content)) == (206, 100)
     assert answer.headers["content-type"] == "video/mp4"

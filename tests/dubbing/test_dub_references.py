@@ -10,11 +10,11 @@ from dubbing_media import SQUARE, FixedDetector, Hearing, frame, make_video, tin
 
 from lipsync import cli
 from lipsync.dubbing import LiveSession, dub_frames, render
+from lipsync.dubbing.candidates import FaceSample
 from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.playback import Shown
-from lipsync.dubbing.references import ALIGNED, IN_BOX, Reach, References, reference_choice
-from lipsync.dubbing.rest import Seen
+from lipsync.dubbing.playback import PlaybackFrame
+from lipsync.dubbing.references import ALIGNED, IN_BOX, PoseThresholds, References, reference_choice
 from lipsync.dubbing.source import open_source
 from lipsync.errors import ConfigError, MediaError
 from lipsync.generators.lips import Lips
@@ -39,20 +39,20 @@ def face(opening: float, size: int = 64) -> np.ndarray:
     return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def seen(number: int, opening: float, shift: float = 0.0, light: int = 0) -> Seen:
+def seen(number: int, opening: float, shift: float = 0.0, light: int = 0) -> FaceSample:
     """A face in frame ``number``, shifted to the right by ``shift`` of the crop."""
     crop = np.clip(face(opening).astype(int) + light, 0, 255).astype(np.uint8)
     marks = MARKS + np.array([64 * shift, 0])
-    return Seen(number, crop, crop, UNIT, np.concatenate([[0, 0, 64, 64], marks.ravel()]))
+    return FaceSample(number, crop, crop, UNIT, np.concatenate([[0, 0, 64, 64], marks.ravel()]))
 
 
 def mouths(count: int, closed: set[int]) -> list[float]:
     return [0.0 if k in closed else 0.4 + 0.5 * abs(np.sin(0.7 * k)) for k in range(count)]
 
 
-def chosen(references: References, faces: list[Seen], track=0) -> list:
+def chosen(references: References, faces: list[FaceSample], track=0) -> list:
     for one in faces:
-        references.see(track, one)
+        references.add(track, one)
     return [references.choose(track, one) for one in faces]
 
 
@@ -65,7 +65,7 @@ def test_the_mouth_of_a_reference_rests_and_nothing_else_of_mouths_counts():
     # frames to be dubbed may have any mouth
     references = References("auto", 1, 25)
     for one in faces:
-        references.see(0, one)
+        references.add(0, one)
     for opening in (0.0, 0.5, 1.0):
         assert references.choose(0, seen(99, opening)).shares == ((1.0, (24,)),)
 
@@ -105,7 +105,7 @@ def test_where_eyes_hold_still_a_small_turn_asks_for_another_reference():
     openings = mouths(60, {10, 12, 14, 16})
     faces = [seen(k, openings[k], shift=0.025 * (k >= 30)) for k in range(60)]
 
-    def last(reach: Reach) -> set[int]:
+    def last(reach: PoseThresholds) -> set[int]:
         choices = chosen(References("auto", 1, 25, (), reach), faces)
         return {choice.shares[-1][1][0] for choice in choices[35:]}
 
@@ -124,8 +124,8 @@ def test_references_do_not_flicker_with_a_head_that_is_never_still():
 def test_a_reference_is_of_the_same_face_and_light():
     references = References("auto", 1, 25)
     for k in range(50):
-        references.see("left", seen(k, 0.8 * (k % 9 != 0)))
-        references.see("right", seen(100 + k, 0.8 * (k % 12 != 0)))
+        references.add("left", seen(k, 0.8 * (k % 9 != 0)))
+        references.add("right", seen(100 + k, 0.8 * (k % 12 != 0)))
     assert references.choose("left", seen(1, 0.8)).shares[0][1][0] < 50
     assert references.choose("right", seen(101, 0.8)).shares[0][1][0] >= 100
     dim = [seen(k, mouths(50, {0})[k], light=-90 * (k >= 12)) for k in range(50)]
@@ -139,7 +139,7 @@ def test_a_mouth_unlike_all_others_is_kept_though_its_pose_is_not_rare():
     faces[22] = seen(22, 0.0, shift=0.01)  # in the very pose of frame 20
     references = References("auto", 2, 25, (), ALIGNED)
     for one in faces:
-        references.see(0, one)
+        references.add(0, one)
     ((_, numbers),) = references.choose(0, faces[20]).shares
     assert 20 in numbers
 
@@ -168,7 +168,7 @@ def test_fallbacks_are_named():
     assert (alone.shares, alone.fallback) == (((1.0, (0,)),), "itself")
     references = References("auto", 1, 25)
     for k in range(6):
-        references.see(0, seen(k, 0.5))
+        references.add(0, seen(k, 0.5))
     assert references.choose(0, seen(5, 0.5)).fallback == ""
     assert references.choose(0, seen(6, 0.5, shift=0.3)).fallback == "far"
 
@@ -194,7 +194,7 @@ def test_what_is_kept_does_not_grow():
     for track in range(8):
         for k in range(250):
             one = seen(250 * track + k, float(rng.random()), shift=0.3 * float(rng.random()))
-            references.see(track, one)
+            references.add(track, one)
             references.choose(track, one)
     assert len(references._crops) <= 6 * 35
     assert len(references._banks) <= 6
@@ -313,7 +313,9 @@ def test_frames_that_are_shown_again_have_the_same_references(talking, sound, tm
 def test_references_that_are_not_at_hand_any_more_are_read_again(talking):
     source = open_source(talking)
     plan = FacePlan(source, Lips(Copying(2)), Options(detector=FixedDetector()))
-    shown = [Shown(k, k / 25, 1 / 25, frame) for k, (_, frame) in enumerate(source.frames())]
+    shown = [
+        PlaybackFrame(k, k / 25, 1 / 25, frame) for k, (_, frame) in enumerate(source.frames())
+    ]
 
     def twice():
         yield from shown

@@ -8,10 +8,10 @@ import pytest
 from dubbing_media import BOX, SIZE, SQUARE, FixedDetector, Hearing, frame, make_video
 
 from lipsync.dubbing import faces
+from lipsync.dubbing.detections import Detections, default_stride, read_tracks
 from lipsync.dubbing.follow import FaceFollower, MouthCentred
-from lipsync.dubbing.looks import Looks, read_tracks, usual_stride
 from lipsync.dubbing.options import Options
-from lipsync.dubbing.playback import Shown
+from lipsync.dubbing.playback import PlaybackFrame
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speakers import checked_face, is_profile
 from lipsync.errors import ConfigError, MediaError
@@ -40,7 +40,7 @@ def followed_faces(
              for n, there in enumerate(boxes) if n % stride == 0]  # fmt: skip
     saved = {"stride": stride, "cuts": list(cuts), "looks": looks}
     follower = FaceFollower(
-        Looks(None, stride, saved=saved), get_framing(framing), fps,
+        Detections(None, stride, saved=saved), get_framing(framing), fps,
         lambda _: [checked_face(speaker)], min_face=min_face,
     )  # fmt: skip
     picture = np.zeros((200, 300, 3), np.uint8)
@@ -69,7 +69,7 @@ def rows(squares) -> np.ndarray:
 
 
 def test_a_still_face_is_framed_as_in_training():
-    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, LARGEST)
+    follower = FaceFollower(Detections(FixedDetector(), 5), BOX_FRAMING, 25, LARGEST)
     pictures = [frame(k) for k in range(20)]
     out = list(follower.follow(pictures))
     for picture, ((same, transform, *_),) in zip(pictures, out, strict=True):
@@ -219,22 +219,22 @@ def test_aligned_crops_are_not_mixed_across_a_cut():
 
 
 def test_aligned_crops_need_landmarks(tmp_path):
-    follower = FaceFollower(Looks(FixedDetector(), 5), get_framing("aligned"), 25, LARGEST)
+    follower = FaceFollower(Detections(FixedDetector(), 5), get_framing("aligned"), 25, LARGEST)
     with pytest.raises(ConfigError, match=r"framing aligned needs landmarks .* detector fixed"):
         list(follower.follow([frame(0)]))
     (tmp_path / "t.json").write_text(json.dumps({"stride": 5, "looks": [[0, [BOX.tolist()]]]}))
     saved = read_tracks(tmp_path / "t.json", SIZE)
-    follower = FaceFollower(Looks(None, 5, saved=saved), get_framing("aligned"), 25, LARGEST)
+    follower = FaceFollower(Detections(None, 5, saved=saved), get_framing("aligned"), 25, LARGEST)
     with pytest.raises(MediaError, match=r"t\.json: .* no landmarks; .* delete it"):
         list(follower.follow([frame(0)]))
 
 
 def test_looks_are_five_a_second():
-    assert [usual_stride(fps) for fps in (1, 12, 25, 29.97, 60)] == [1, 2, 5, 6, 12]
+    assert [default_stride(fps) for fps in (1, 12, 25, 29.97, 60)] == [1, 2, 5, 6, 12]
 
 
 def test_very_large_pictures_are_not_all_kept():
-    follower = FaceFollower(Looks(FixedDetector(), 5), BOX_FRAMING, 25, LARGEST)
+    follower = FaceFollower(Detections(FixedDetector(), 5), BOX_FRAMING, 25, LARGEST)
     huge = np.broadcast_to(np.uint8(200), (4320, 7680, 3))
     coming = iter(range(40))
     given = enumerate(follower.follow(huge for _ in coming), start=1)
@@ -245,7 +245,7 @@ def test_very_large_pictures_are_not_all_kept():
 
 
 def test_tracks_are_saved_and_read_back(tmp_path):
-    looks = Looks(FixedDetector(), 2, record=True)
+    looks = Detections(FixedDetector(), 2, record=True)
     for k in range(5):
         looks.at(k, frame(k))
     looks.note_cut(3)
@@ -260,13 +260,13 @@ def test_tracks_are_saved_and_read_back(tmp_path):
 
 def test_tracks_that_were_found_beforehand_are_saved_too(tmp_path):
     """As in speaker selection by sync, where faces are found before the frames are dubbed."""
-    first = Looks(FixedDetector(), 2, record=True)
+    first = Detections(FixedDetector(), 2, record=True)
     for number in range(5):
         first.at(number, frame(number))
     first.note_cut(3)
-    again = Looks(None, 2, saved=first.recorded(), record=True)
+    again = Detections(None, 2, saved=first.as_dict(), record=True)
     again.note_cut(3)  # reported again
-    assert again.recorded() == first.recorded()
+    assert again.as_dict() == first.as_dict()
     again.save(tmp_path / "tracks.json", tmp_path / "face.mp4", SIZE)
     assert [n for n, _ in read_tracks(tmp_path / "tracks.json", SIZE)["looks"]] == [0, 2, 4]
 
@@ -331,7 +331,7 @@ def test_the_papers_networks_keep_their_box(monkeypatch, tmp_path, published):
     monkeypatch.setattr(faces, "is_published", lambda model: published)
     source = open_source(make_video(tmp_path / "face.mp4", 3))
     found = faces.FacePlan(source, Lips(Hearing()), Options(detector=Turned())).find(
-        Shown(k, k / 25, 1 / 25, picture) for k, (_, picture) in enumerate(source.frames())
+        PlaybackFrame(k, k / 25, 1 / 25, picture) for k, (_, picture) in enumerate(source.frames())
     )
     for _, (one,) in found:
         assert np.allclose(covering_box(one.transform), SQUARE, atol=1e-3) is published

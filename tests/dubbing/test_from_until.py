@@ -23,7 +23,7 @@ from dubbing_media import (
 from lipsync.dubbing import dub_frames
 from lipsync.dubbing.batch_list import read_batch
 from lipsync.dubbing.options import Options, read_settings, seconds_of
-from lipsync.dubbing.stretch import Stretch, spliced
+from lipsync.dubbing.stretch import Stretch, splice
 from lipsync.errors import ConfigError, LipsyncError, MediaError
 from lipsync.media import VideoWriter, read_audio, read_frames, write_audio
 
@@ -186,7 +186,7 @@ def test_the_new_mouth_fades_in_and_out() -> None:
 def test_sounds_are_spliced_to_the_sample() -> None:
     old = [np.full((1, 7_000), 0.5, np.float32)] * 30
     new = [np.full((1, 5_000), -0.5, np.float32)] * 4
-    blocks = spliced(old, new, Stretch(1.0, 2.0), 1)
+    blocks = splice(old, new, Stretch(1.0, 2.0), 1)
     wave = np.zeros(0)
     while len(wave) < 5 * RATE:
         wave = np.concatenate([wave, next(blocks)[0]])

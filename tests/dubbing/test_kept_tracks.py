@@ -9,7 +9,7 @@ import pytest
 from dubbing_media import SIZE, corner_number, frame, make_video, tiny_dub, tone
 from films import LINES, SOUNDS, audio, film, pitch, subtitles
 
-from lipsync.dubbing.pipeline import named_model
+from lipsync.dubbing.pipeline import generator_name
 from lipsync.errors import MediaError
 from lipsync.languages import track_code
 from lipsync.media import KeptTracks, Streams, probe, read_audio, read_frames, write_audio
@@ -133,7 +133,7 @@ def test_other_tracks_are_kept(tmp_path, speech, suffix, german, spanish):
     assert tags["title"] == "The film"
     assert tags["comment"].startswith("Synthetic video: ")
     assert tags["comment"].endswith("\nFrom tape")
-    assert named_model(out) == "Hearing"
+    assert generator_name(out) == "Hearing"
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])

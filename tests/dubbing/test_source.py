@@ -12,7 +12,7 @@ import pytest
 from dubbing_media import SIZE, corner_number, frame, make_variable, make_video
 
 from lipsync.dubbing import rewind
-from lipsync.dubbing.playback import Playback, continued
+from lipsync.dubbing.playback import Playback, continuation
 from lipsync.dubbing.source import open_source, own_rate
 from lipsync.errors import MediaError
 from lipsync.media import frames as frames_module
@@ -28,8 +28,8 @@ from lipsync.media import frames as frames_module
     ],
 )
 def test_how_a_source_goes_on(length, expected):
-    assert list(islice(continued(4, length), 7)) == expected
-    assert list(islice(continued(1, length), 3)) == ([0, 0, 0] if expected else [])
+    assert list(islice(continuation(4, length), 7)) == expected
+    assert list(islice(continuation(1, length), 3)) == ([0, 0, 0] if expected else [])
 
 
 @pytest.mark.parametrize("length", ["pingpong", "loop", "freeze"])
@@ -39,7 +39,7 @@ def test_frames_come_in_the_order_asked_for(tmp_path, monkeypatch, length, held)
     playback = Playback(open_source(make_video(tmp_path / "v.mp4", 21)), 3.6, length)
     shown = list(playback)
     assert playback.expected() == (90, 3.6)
-    assert [s.index for s in shown] == [*range(21), *islice(continued(21, length), 69)]
+    assert [s.index for s in shown] == [*range(21), *islice(continuation(21, length), 69)]
     assert [corner_number(s.picture) for s in shown] == [s.index for s in shown]
     assert [s.start for s in shown] == [k / 25 for k in range(90)]
     assert (playback.frames, playback.longer) == (21, False)
@@ -82,7 +82,7 @@ def test_there_and_back_each_frame_is_decoded_twice(
     turns, count = 5, 40 if fps is None else 80
     shown = list(Playback(source, (count + (turns - 1) * (count - 1)) / source.fps, "pingpong"))
     assert [s.index for s in shown[count:]] == [
-        *islice(continued(count, "pingpong"), len(shown) - count)
+        *islice(continuation(count, "pingpong"), len(shown) - count)
     ]
     if fps is None:
         assert [corner_number(s.picture) for s in shown] == [s.index for s in shown]

@@ -9,7 +9,7 @@ import torch
 from dubbing_media import FixedDetector, Hearing, corner_number, frame, make_video, tone
 
 from lipsync.dubbing import LiveSession, dub_frames, live
-from lipsync.dubbing.gate import VoiceGate, least_db
+from lipsync.dubbing.gate import VoiceGate, min_speech_db
 from lipsync.dubbing.speech import Speech
 from lipsync.errors import ConfigError, MediaError
 from lipsync.features import LifteredMel, LipGANMFCC, Mel, SyncNetMFCC
@@ -131,7 +131,7 @@ def speech_with_a_noisy_pause() -> np.ndarray:
 def test_the_gate_silences_pauses_and_leaves_speech_alone(known):
     wave, loud = speech_with_a_noisy_pause(), Loudness()
     loud.push(wave)
-    gate = VoiceGate(least_db(*loud.percentiles()) if known else None)
+    gate = VoiceGate(min_speech_db(*loud.percentiles()) if known else None)
     out = np.concatenate([*(gate.push(piece) for piece in pieces(wave)), gate.finish()])
     assert len(out) == len(wave)
     assert not out[16000 + 3200 : 32000 - 3200].any()

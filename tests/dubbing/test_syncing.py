@@ -70,10 +70,10 @@ def test_the_speaker_is_whose_lips_fit_the_sound(tmp_path):
             video.write(np.concatenate([left, right], axis=1))
     source, detector, known = open_source(both), get_detector("centerface"), None
     for place, clip in enumerate(clips):
-        known, speaks = find_speaker(source, detector, 5, known, clip)
+        known, is_speaker = find_speaker(source, detector, 5, known, clip)
         number, faces = known["looks"][0]
         for frame in range(known["frames"]):
-            spoken = [k for k in range(len(faces)) if speaks((number, k), frame)]
+            spoken = [k for k in range(len(faces)) if is_speaker((number, k), frame)]
             assert [faces[k].box[0] > 360 for k in spoken] == [place == 1]
 
 
@@ -100,12 +100,12 @@ def test_only_the_faces_of_some_moments_are_held(tmp_path, sound, monkeypatch):
 
     monkeypatch.setattr(Framing, "cut", staticmethod(counted))
     monkeypatch.setattr("lipsync.checkpoints.load_model", lambda _: Counting())
-    _, speaks = find_speaker(source, None, stride, known, sound)
+    _, is_speaker = find_speaker(source, None, stride, known, sound)
     assert not held
     assert max(most) <= 2 * 5 * (syncing._AT_ONCE + 5)
     for number in range(shots * 30):
-        births = [(number // 30 * 30, i) for i in (0, 1)]
-        assert sum(speaks(birth, number) for birth in births) == 1
+        track_ids = [(number // 30 * 30, i) for i in (0, 1)]
+        assert sum(is_speaker(track_id, number) for track_id in track_ids) == 1
 
 
 def test_a_single_face_is_the_speaker_whatever_the_sound(tmp_path, sound, video):
@@ -116,7 +116,7 @@ def test_a_single_face_is_the_speaker_whatever_the_sound(tmp_path, sound, video)
 
 
 def test_the_speaker_of_each_shot(tmp_path, sound):
-    """Looks that are found while the video is read through are those that are followed later."""
+    """Faces that are found in the pass over the whole video are those that are followed later."""
     face = make_video(tmp_path / "face.mp4", 25, hidden=range(10, 15))
     asked = []
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from media_files import grey, numbers
 
-from lipsync.dubbing.playback import LENGTHS, Playback, continued
+from lipsync.dubbing.playback import LENGTHS, Playback, continuation
 from lipsync.dubbing.source import open_source
 from lipsync.media import read_frames
 
@@ -65,6 +65,6 @@ def test_frames_from_anywhere_are_those_of_the_whole(path: Path, start: int) -> 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_every_length_of_a_dub(path: Path, length: str) -> None:
     shown = list(Playback(open_source(path), 4.0, length))
-    wanted = [*range(50), *islice(continued(50, length), 50)]
+    wanted = [*range(50), *islice(continuation(50, length), 50)]
     assert len(wanted) == (50 if length == "trim" else 100)
     assert numbers(s.picture for s in shown) == [k % 25 for k in wanted]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lipsync.checkpoints.loading import bundled_models, read_weights
 from lipsync.checkpoints.origin import trained_with
-from lipsync.dubbing.pipeline import named_model
+from lipsync.dubbing.pipeline import generator_name
 from lipsync.errors import LipsyncError
 from lipsync.evaluation.independence import UNKNOWN, judge_trained
 from lipsync.evaluation.judge import Judge
@@ -20,7 +20,7 @@ def trained_by(judge: Judge, dubs: Iterable[Path]) -> str:
     """
     for dub in dubs:
         try:
-            model = named_model(dub)
+            model = generator_name(dub)
             if model is None or not (model in bundled_models() or Path(model).is_file()):
                 continue
             record = trained_with(read_weights(model))

@@ -16,15 +16,15 @@ from lipsync.media import whole_file
 from lipsync.media.files import naming_target
 
 VERSION = 1
-_A_SECOND = 5  # default detections per second
+_PER_SECOND = 5  # default detections per second
 
 
-def usual_stride(fps: float) -> int:
+def default_stride(fps: float) -> int:
     """Default stride in frames: five detections per second."""
-    return max(1, round(fps / _A_SECOND))
+    return max(1, round(fps / _PER_SECOND))
 
 
-class Looks:
+class Detections:
     """Face detections in every ``stride``-th frame, and the cuts between shots.
 
     Args:
@@ -101,7 +101,7 @@ class Looks:
         if self._found is not None and self._saved is None:
             self._new_cuts.append(number)
 
-    def recorded(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Detections so far, in the form returned by :func:`read_tracks`."""
         return {
             "stride": self.stride,
@@ -124,8 +124,8 @@ class Looks:
         Raises:
             MediaError: the file cannot be written.
         """
-        found = self.recorded()
-        looks = [[number, [_as_list(face) for face in faces]] for number, faces in found["looks"]]
+        found = self.as_dict()
+        rows = [[number, [_as_list(face) for face in faces]] for number, faces in found["looks"]]
         text = json.dumps(
             {
                 "version": VERSION,
@@ -135,7 +135,7 @@ class Looks:
                 "frames": found["frames"],
                 "stride": found["stride"],
                 "cuts": found["cuts"],
-                "looks": looks,
+                "looks": rows,
             }
         )
         with whole_file(path) as temporary, naming_target(path):

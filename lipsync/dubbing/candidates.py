@@ -16,7 +16,7 @@ _SAME_LEVEL = 10.0  # tolerated difference in brightness of the upper face, in 8
 _SAME_CONTRAST = 0.15  # and in the logarithm of its contrast
 
 
-class Seen(NamedTuple):
+class FaceSample(NamedTuple):
     """A face in one frame of its video."""
 
     number: int
@@ -43,18 +43,20 @@ class Candidate(NamedTuple):
     openness: float
 
 
-def as_candidate(one: Seen) -> Candidate:
+def measure_candidate(sample: FaceSample) -> Candidate:
     """Measure a face."""
-    return Candidate(one.number, pose_of(one), light_of(one.crop), *_look_at_mouth(one))
+    return Candidate(
+        sample.number, pose_in_crop(sample), mean_light(sample.crop), *_measure_mouth(sample)
+    )
 
 
-def pose_of(one: Seen) -> np.ndarray:
+def pose_in_crop(sample: FaceSample) -> np.ndarray:
     """Eyes and nose, (3, 2), in the unit crop."""
-    marks = one.face[4:].reshape(5, 2)[:3]
-    return np.linalg.solve(one.transform[:, :2], (marks - one.transform[:, 2]).T).T
+    marks = sample.face[4:].reshape(5, 2)[:3]
+    return np.linalg.solve(sample.transform[:, :2], (marks - sample.transform[:, 2]).T).T
 
 
-def apart(poses: np.ndarray, pose: np.ndarray) -> np.ndarray:
+def pose_distance(poses: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Distance of poses (..., 3, 2) from one, in crop sides; 0 if either is unknown."""
     return np.sqrt(np.nan_to_num(np.square(poses - pose)).sum(axis=-1).mean(axis=-1))
 
@@ -64,12 +66,12 @@ def rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.square(values).mean()))
 
 
-def light_of(crop: np.ndarray) -> float:
+def mean_light(crop: np.ndarray) -> float:
     """Mean level of a crop's upper half."""
     return float(crop[: len(crop) // 2].mean())
 
 
-def in_light_of(reference: np.ndarray, own: np.ndarray) -> np.ndarray:
+def match_lighting(reference: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Match the lighting of a reference to that of the frame being dubbed.
 
     Mean and contrast of each channel, measured on the upper face, are matched to compensate for
@@ -85,33 +87,33 @@ def in_light_of(reference: np.ndarray, own: np.ndarray) -> np.ndarray:
     upper = np.s_[: round(0.4 * side), round(0.25 * side) : round(0.75 * side)]
     theirs, ours = (crop[upper].reshape(-1, 3).astype(np.float32) for crop in (reference, own))
     mean = theirs.mean(axis=0)
-    shift = _beyond(ours.mean(axis=0) - mean, _SAME_LEVEL)
+    shift = _soft_threshold(ours.mean(axis=0) - mean, _SAME_LEVEL)
     contrast = np.log((ours.std(axis=0) + 1) / (theirs.std(axis=0) + 1))
-    gain = np.exp(_beyond(contrast, _SAME_CONTRAST))
+    gain = np.exp(_soft_threshold(contrast, _SAME_CONTRAST))
     if not shift.any() and (gain == 1).all():
         return reference
     levels = (reference - mean) * gain + mean + shift
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def _beyond(values: np.ndarray, small: float) -> np.ndarray:
+def _soft_threshold(values: np.ndarray, small: float) -> np.ndarray:
     """Soft threshold: 0 up to ``small``, the value itself from twice that, continuous between."""
     return values * np.clip(np.abs(values) / small - 1, 0, 1)
 
 
-def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:
+def _measure_mouth(sample: FaceSample) -> tuple[np.ndarray, float]:
     """The mouth as float32 (rows, columns) minus its mean, and its openness.
 
     Closed lips are one soft line; teeth and the dark mouth make strong vertical gradients. Openness
     is the sum of absolute vertical gradients, normalised by those of the upper face to cancel blur
     and contrast.
     """
-    marks = one.face[4:].reshape(1, 5, 2)
-    view, lips = one.crop, _LIPS_IN_CROP
+    marks = sample.face[4:].reshape(1, 5, 2)
+    view, lips = sample.crop, _LIPS_IN_CROP
     if np.isfinite(marks).all():
         tight, lips = get_framing("aligned_tight"), _LIPS
-        place = tight.transforms(one.face[None, :4], marks, radius=0)[0]
-        view = tight.cut(one.picture, place, _VIEW)
+        place = tight.transforms(sample.face[None, :4], marks, radius=0)[0]
+        view = tight.cut(sample.picture, place, _VIEW)
     elif len(view) != _VIEW:
         view = cv2.resize(view, (_VIEW, _VIEW), interpolation=cv2.INTER_AREA)
     levels: np.ndarray = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -124,7 +126,7 @@ def _look_at_mouth(one: Seen) -> tuple[np.ndarray, float]:
     return mouth - mouth.mean(), openness
 
 
-def unrest(candidates: list[Candidate]) -> np.ndarray:
+def distance_from_rest(candidates: list[Candidate]) -> np.ndarray:
     """Distance of each mouth from rest, normalised to a median of 1.
 
     Rest is the mean of the least open quarter, not the single least open mouth, which may be
