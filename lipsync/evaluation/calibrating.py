@@ -16,7 +16,7 @@ from lipsync.errors import CheckpointError, ClipError, ConfigError
 from lipsync.evaluation.calibration import LEVEL, Calibration, Errors, fit, reliability
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.judges import as_judge
-from lipsync.evaluation.progress import Progress, reported
+from lipsync.evaluation.progress import Progress, with_progress
 from lipsync.evaluation.text import aligned
 from lipsync.metrics.functional import sync_score
 from lipsync.windows import FPS
@@ -62,7 +62,7 @@ def calibrate(
     listed = [key for split in splits for key in read_split(root, split)]
     keys = [key for key in listed if key.split("/")[0] not in without]
     embedded: list[tuple[str, Tensor, Tensor]] = []
-    for key in reported(keys, progress, str):
+    for key in with_progress(keys, progress, str):
         try:
             clip = open_clip(root, key, side=judge.face_size)
             embedded.append((clip.speaker, *judge.embed(judge.faces(clip), clip.wave)))
@@ -135,10 +135,10 @@ def calibration_table(found: Calibration) -> str:
         [f"{b['from']:g} to {b['to']:g}", str(b["n"]), f"{b['stated']:.2f}", f"{b['right']:.2f}"]
         for b in found.bins
     ]
-    told = ("stated", "scored", "mean stated", "share right")
+    columns = ("stated", "scored", "mean stated", "share right")
     title = f"{found}; errors with {found.left_out} left out of the fit"
     return "\n".join(
-        [title, *aligned(head, shares, right=head), "", *aligned(told, right, right=told)]
+        [title, *aligned(head, shares, right=head), "", *aligned(columns, right, right=columns)]
     )
 
 
@@ -152,16 +152,16 @@ def _trials(embedded: list[tuple[str, Tensor, Tensor]], window: int) -> dict[str
             # pair the window at frame i with the sound `shift` frames later
             shift = int(rng.integers(-_SHIFT, _SHIFT + 1))
             room = len(video) - abs(shift)
-            wanted = room if seconds is None else round(seconds * FPS) - window + 1
-            if not 0 < wanted <= room:
+            count = room if seconds is None else round(seconds * FPS) - window + 1
+            if not 0 < count <= room:
                 continue
-            begin = max(0, -shift) + int(rng.integers(0, room - wanted + 1))
-            seen = video[begin : begin + wanted]
-            own = sync_score(seen, audio[begin + shift : begin + shift + wanted])
+            begin = max(0, -shift) + int(rng.integers(0, room - count + 1))
+            seen = video[begin : begin + count]
+            own = sync_score(seen, audio[begin + shift : begin + shift + count])
             right = abs(own.offset - shift) <= 1
             length = 0.0 if seconds is None else seconds
-            rows.append((number, speaker, length, wanted, True, right, own.confidence))
-            some = min(wanted, len(other))
+            rows.append((number, speaker, length, count, True, right, own.confidence))
+            some = min(count, len(other))
             wrong = sync_score(seen[:some], other[:some])
             rows.append((number, speaker, length, some, False, False, wrong.confidence))
     names = ("clip", "speaker", "seconds", "windows", "own", "right", "confidence")
@@ -197,7 +197,9 @@ def _errors(trials: dict[str, np.ndarray], sure: np.ndarray, window: int) -> lis
         if not own.any():
             continue
         wrong = sure[own] & ~trials["right"][own]
-        told = seconds or (float(np.median(trials["windows"][own])) + window - 1) / FPS
+        duration = seconds or (float(np.median(trials["windows"][own])) + window - 1) / FPS
         shares = (~sure[own]).mean(), wrong.mean(), sure[other].mean()
-        found.append(Errors(round(told, 1), int(own.sum()), *(round(float(s), 4) for s in shares)))
+        found.append(
+            Errors(round(duration, 1), int(own.sum()), *(round(float(s), 4) for s in shares))
+        )
     return found

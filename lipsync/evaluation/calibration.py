@@ -119,9 +119,9 @@ def fit(confidence: np.ndarray, windows: np.ndarray, right: np.ndarray) -> np.nd
     found = np.zeros(3)
     ridge = np.diag([0, _RIDGE, _RIDGE])
     for _ in range(_STEPS):
-        told = _logistic(x, found)
-        slope = x.T @ (y - told) - ridge @ found
-        bend = (x * (told * (1 - told))[:, None]).T @ x + ridge
+        predicted = _logistic(x, found)
+        slope = x.T @ (y - predicted) - ridge @ found
+        bend = (x * (predicted * (1 - predicted))[:, None]).T @ x + ridge
         found += np.linalg.solve(bend + 1e-9 * np.eye(3), slope)
     found /= scale
     found[0] -= found[1:] @ mean[1:]

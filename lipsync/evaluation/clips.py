@@ -52,7 +52,7 @@ def write_side_by_side(
         return output
     wave = read_audio(sound, SAMPLE_RATE)[: seconds * SAMPLE_RATE]
     count = max(1, -(-len(wave) * FPS // SAMPLE_RATE))
-    streams = [_as_long(video, count, height) for video in videos]
+    streams = [_fit_length(video, count, height) for video in videos]
     pictures = (np.concatenate(each, axis=1) for each in zip(*streams, strict=True))
     first = next(pictures)
     size = first.shape[1], first.shape[0]
@@ -64,7 +64,7 @@ def write_side_by_side(
     return output
 
 
-def _as_long(video: Path, count: int, height: int) -> Iterator[np.ndarray]:
+def _fit_length(video: Path, count: int, height: int) -> Iterator[np.ndarray]:
     """``count`` downscaled frames of a video, repeating the last if there are fewer."""
     small = None
     for frame in islice(HeldFrames(video, FPS, 0), count):
@@ -75,11 +75,11 @@ def _as_long(video: Path, count: int, height: int) -> Iterator[np.ndarray]:
     yield from repeat(small, count)
 
 
-def spread(count: int, shown: int) -> dict[int, str]:
+def pick_evenly(count: int, shown: int) -> dict[int, str]:
     """Evenly spaced indices into a list sorted by distance -> their descriptions."""
     places = np.linspace(0, count - 1, min(shown, count)).round().astype(int).tolist()
-    named = {0: "least distance", count - 1: "largest distance"}
-    return {place: named.get(place, "in between") for place in places}
+    ends = {0: "least distance", count - 1: "largest distance"}
+    return {place: ends.get(place, "in between") for place in places}
 
 
 def report_clips(
@@ -96,12 +96,12 @@ def report_clips(
     rows = sorted(report.of(GENERATED), key=lambda row: (row.distance, row.video))
     folder = Path(folder)
     clips = []
-    for place, why in spread(len(rows), _CLIPS).items():
+    for place, why in pick_evenly(len(rows), _CLIPS).items():
         row, number = rows[place], numbers[rows[place].video]
         output = folder / "clips" / f"{number:05d}.mp4"
         dub = dubbed_path(folder, number, pairs[number])
         write_side_by_side([pairs[number].video, dub], dub, output)
-        told = f"{why}: {row.video}, distance {row.distance:.3f}, "
-        told += f"offset {row.offset:+d} (fine {tenths(row.fine_offset)})"
-        clips.append((output, told))
+        caption = f"{why}: {row.video}, distance {row.distance:.3f}, "
+        caption += f"offset {row.offset:+d} (fine {tenths(row.fine_offset)})"
+        clips.append((output, caption))
     return clips

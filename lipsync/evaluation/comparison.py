@@ -55,13 +55,13 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
                 f"the reports differ in their {name} ('{getattr(first, name)}' and "
                 f"'{getattr(second, name)}'), so their numbers cannot be compared"
             )
-    wanted = [(name, name, [kind]) for name in (*SCORES[:2], *PICTURE)]
+    columns = [(name, name, [kind]) for name in (*SCORES[:2], *PICTURE)]
     if kind == GENERATED:
-        for name, _, kinds in wanted:
+        for name, _, kinds in columns:
             kinds += [OWN] if name in LIKENESS else []  # where ground truth exists
-        wanted += [(f"{name}, silence", name, [SILENT]) for name in LEAKAGE]
+        columns += [(f"{name}, silence", name, [SILENT]) for name in LEAKAGE]
     found = {}
-    for about, name, kinds in wanted:
+    for about, name, kinds in columns:
         sides = [
             _by_video([row for one in kinds for row in report.of(one)], name)
             for report in (first, second)
@@ -78,8 +78,10 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
         for about, c in holm(found).items()
     ]
     head = ("second less first", "n", "mean difference [95 % interval]", "higher in", "")
-    told = dict.fromkeys(report.independence for report in (first, second) if report.independence)
-    return "\n".join([*told, *aligned(head, lines, right=head[1:4])])
+    warnings = dict.fromkeys(
+        report.independence for report in (first, second) if report.independence
+    )
+    return "\n".join([*warnings, *aligned(head, lines, right=head[1:4])])
 
 
 def _by_video(rows: Iterable[Row], name: str) -> dict[str, float]:

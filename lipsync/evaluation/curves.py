@@ -50,21 +50,21 @@ def curves_page(curves: str | Path, video: str | Path, output: str | Path) -> Pa
 
 def _strip(video: Path, seconds: float) -> np.ndarray:
     """Evenly spaced frames side by side, uint8 (H, W, 3), each from the middle of its interval."""
-    shown: list[np.ndarray] = []
+    pictures: list[np.ndarray] = []
     due = np.zeros(1)
     for at, frame in read_frames(video):
-        if not shown:  # as many as fit at this height
+        if not pictures:  # as many as fit at this height
             width = max(1, round(_HEIGHT * frame.shape[1] / frame.shape[0]))
             many = int(np.clip(_WIDTH * 100 / width, _LEAST, _MOST))
             due = (np.arange(many) + 0.5) * seconds / many
-        if at >= due[len(shown)]:
-            shown.append(cv2.resize(frame, (width, _HEIGHT), interpolation=cv2.INTER_AREA))
-            if len(shown) == many:
+        if at >= due[len(pictures)]:
+            pictures.append(cv2.resize(frame, (width, _HEIGHT), interpolation=cv2.INTER_AREA))
+            if len(pictures) == many:
                 break
-    if not shown:
+    if not pictures:
         raise MediaError(video, "contains no video", "use the dub that the curves were written for")
-    blank = np.full_like(shown[0], 255)
-    return np.concatenate(shown + [blank] * (len(due) - len(shown)), axis=1)
+    blank = np.full_like(pictures[0], 255)
+    return np.concatenate(pictures + [blank] * (len(due) - len(pictures)), axis=1)
 
 
 def _plot(curves: Curves, wave: np.ndarray, strip: np.ndarray, seconds: float) -> bytes:

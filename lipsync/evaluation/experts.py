@@ -131,9 +131,13 @@ def evaluate_expert(
         threshold,
         fixed,
         min_gap,
-        {s: _accuracy(c, threshold, _apart(min_gap), people[s]) for s, c in cosines.items()},
+        {s: _accuracy(c, threshold, _gap_at_least(min_gap), people[s]) for s, c in cosines.items()},
         {
-            s: {g: _accuracy(c, threshold, _at(g), people[s]) for g in gaps if _defined(c, _at(g))}
+            s: {
+                g: _accuracy(c, threshold, _gap_equals(g), people[s])
+                for g in gaps
+                if _has_scores(c, _gap_equals(g))
+            }
             for s, c in cosines.items()
         },
         {
@@ -154,21 +158,21 @@ def evaluate_expert(
 _LAGS = np.abs(np.arange(-MAX_LAG, MAX_LAG + 1))
 
 
-def _apart(gap: int) -> np.ndarray:
+def _gap_at_least(gap: int) -> np.ndarray:
     return gap <= _LAGS
 
 
-def _at(gap: int) -> np.ndarray:
+def _gap_equals(gap: int) -> np.ndarray:
     return np.equal(_LAGS, gap)
 
 
-def _defined(clips: list[np.ndarray], columns: np.ndarray) -> bool:
+def _has_scores(clips: list[np.ndarray], columns: np.ndarray) -> bool:
     return any(np.isfinite(clip[:, columns]).any() for clip in clips)
 
 
 def _best_threshold(clips: list[np.ndarray], min_gap: int) -> float:
     scores = torch.from_numpy(np.concatenate(clips))
-    negative = scores[:, torch.from_numpy(_apart(min_gap))]
+    negative = scores[:, torch.from_numpy(_gap_at_least(min_gap))]
     return best_threshold(scores[:, MAX_LAG], negative[~negative.isnan()])
 
 

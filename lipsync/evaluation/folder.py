@@ -85,7 +85,7 @@ def _check_same(folder: Path, path: Path, settings: Mapping[str, Any]) -> None:
         raise ConfigError(f"{path}: is damaged; use another output folder") from None
     changed = [name for name in settings if before.get(name) != settings[name]]
     if changed:
-        told = ", ".join(f"{n} {before.get(n)} there, {settings[n]} now" for n in changed)
+        diff = ", ".join(f"{n} {before.get(n)} there, {settings[n]} now" for n in changed)
         raise ConfigError(
-            f"{folder}: holds an evaluation with other settings ({told}); use another output folder"
+            f"{folder}: holds an evaluation with other settings ({diff}); use another output folder"
         )

@@ -28,8 +28,8 @@ from lipsync.evaluation.folder import RunFolder
 from lipsync.evaluation.independence import judge_trained
 from lipsync.evaluation.judge import Judge
 from lipsync.evaluation.lists import Pair
-from lipsync.evaluation.pair import PairScorer, sets_of
-from lipsync.evaluation.progress import Progress, reported
+from lipsync.evaluation.pair import PairScorer, sets_with_pair
+from lipsync.evaluation.progress import Progress, with_progress
 from lipsync.evaluation.rows import GENERATED, REAL, SETS, Row, problem_of
 from lipsync.evaluation.table import Report
 from lipsync.evaluation.videos import DEFAULT_JUDGE, Scoring
@@ -112,22 +112,22 @@ def evaluate_generator(
     folder = RunFolder(Path(output), settings)
     scorer = PairScorer(generator.network, references, scoring, folder.path, pairs)
     rows: list[Row] = []
-    for number in reported(range(len(pairs)), progress, lambda number: pairs[number].name):
-        rows += folder.rows(number) or _score_and_keep(folder, scorer, number)
+    for number in with_progress(range(len(pairs)), progress, lambda number: pairs[number].name):
+        rows += folder.rows(number) or _score_pair(folder, scorer, number)
     order = list(SETS)
     rows.sort(key=lambda row: order.index(row.set))  # stable: pairs stay in their order
     frechet = _frechet(folder, rows, pairs, judge)
     return Report(rows, judge.name, scoring.protocols, vshift, settings, frechet, judge.calibration)
 
 
-def _score_and_keep(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]:
+def _score_pair(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]:
     """Score a pair; on failure, return a row with the reason for every set it would be in."""
     try:
         rows, features = scorer.score(number)
     except LipsyncError as error:
         text = problem_of(error)
         name = scorer.pairs[number].name
-        rows = [Row(kind, name, 0, problem=text) for kind in sets_of(scorer.pairs, number)]
+        rows = [Row(kind, name, 0, problem=text) for kind in sets_with_pair(scorer.pairs, number)]
         features = {}
     folder.finish(number, rows, features)
     return rows

@@ -37,7 +37,7 @@ def html_report(
         comparison: the text of :func:`lipsync.evaluation.compare`, if any.
     """
     found = {kind: report.overall(kind) for kind in report.sets}
-    seen = [summary for kind, summary in found.items() if kind not in (SWAPPED, COPIED, OLD)]
+    compared = [summary for kind, summary in found.items() if kind not in (SWAPPED, COPIED, OLD)]
     looks = {k: about for k, about in PICTURE.items() if k not in LIKENESS | LEAKAGE}
     plot = pair_plot(report)
     distances = [{row.video: row.distance for row in report.of(k)} for k in (GENERATED, SWAPPED)]
@@ -57,7 +57,7 @@ def html_report(
         reliability_plot=reliability_plot(report),
         following=plot and compare_paired(*distances),
         likeness=_pictures(LIKENESS, list(found.values())),
-        looks=_pictures(looks, seen),
+        looks=_pictures(looks, compared),
         measured=[name for name in PICTURE if any(name in row.picture for row in report.rows)],
         clips=[(*_film(path), caption) for path, caption in clips],
         comparison=comparison,

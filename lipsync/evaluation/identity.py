@@ -46,19 +46,19 @@ class Person:
         """
         if self._places is None:
             return {}
-        here = self._known if video is self.real else self._embed(video)
-        there = np.roll(self._known, -(len(self._known) // 2), axis=0)[: len(here)]
-        if not len(here):
+        found = self._known if video is self.real else self._embed(video)
+        known = np.roll(self._known, -(len(self._known) // 2), axis=0)[: len(found)]
+        if not len(found):
             return {}
-        return {"identity": float(1 - (here * there).sum(axis=1).mean())}
+        return {"identity": float(1 - (found * known).sum(axis=1).mean())}
 
     def _embed(self, video: Stretch) -> np.ndarray:
         assert self._places is not None
         frames = islice(video.footage, self.real.start, self.real.end)
-        wanted = set(self._moments.tolist())
+        moments = set(self._moments.tolist())
         faces = [
             crop_aligned(frame, self._places[number], self.recogniser.side, cv2.INTER_LINEAR)
             for number, frame in enumerate(frames)
-            if number in wanted
+            if number in moments
         ]
         return self.recogniser.embed(faces) if faces else np.zeros((0, 1), np.float32)

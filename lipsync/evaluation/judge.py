@@ -95,8 +95,8 @@ class Judge:
         self.window, self.face_size = config["window"], config["image_size"]
         # Frames per embedded unit: a window, or one of the moments that are joined into windows
         self._moment = getattr(model, "moment", self.window)
-        heard = self.feature.spanning(self._moment) if self._joins else self.feature
-        self._sound = SoundWindows(heard)
+        feature = self.feature.spanning(self._moment) if self._joins else self.feature
+        self._sound = SoundWindows(feature)
         self.calibration = Calibration.from_card(card_of(model), self.window)
         rows = self.face_size // 2 if model.lower_half else self.face_size
         fitting = _PIXELS // (self._moment * rows * self.face_size)

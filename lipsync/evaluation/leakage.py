@@ -23,7 +23,7 @@ from lipsync.metrics.statistics import Interval, mean_interval, share_interval
 from lipsync.plain import Plain
 
 _FOUND = "found"  # within a frame, by the judge
-_WANTED = {
+_SETS = {
     "silent_motion": (SILENT, REENCODED, "motion_share"),
     "silent_correlation": (SILENT, REENCODED, "motion_correlation"),
     "speech_correlation": (GENERATED, OWN, "motion_correlation"),
@@ -72,7 +72,7 @@ class Leak(Plain):
         return ABOUT[self.name]
 
 
-def leaks(rows: Iterable[Row]) -> list[Leak]:
+def leakage_numbers(rows: Iterable[Row]) -> list[Leak]:
     """The numbers available; none if no face was dubbed with silence.
 
     Numbers under other speech are over the pairs that have another speech, for dubs and reference
@@ -97,12 +97,12 @@ def leaks(rows: Iterable[Row]) -> list[Leak]:
 
     if not any(row.set == SILENT for row in scored):
         return []
-    made = []
-    for name, (kind, beside, measure) in _WANTED.items():
+    results = []
+    for name, (kind, beside, measure) in _SETS.items():
         within = {SILENT: None, SWAPPED: thirds}.get(kind, others)
         if (dubs := mean(kind, measure, within)) is not None:
-            made.append(Leak(name, dubs, mean(beside, measure, within), beside))
-    return made
+            results.append(Leak(name, dubs, mean(beside, measure, within), beside))
+    return results
 
 
 def leakage_lines(found: Sequence[Leak]) -> list[str]:

@@ -32,7 +32,7 @@ from lipsync.evaluation.rows import (
     SWAPPED,
     Row,
 )
-from lipsync.evaluation.truth import EQUAL, Source, earlier_mouth, likeness, write_again
+from lipsync.evaluation.truth import EQUAL, Source, earlier_mouth, likeness, reencode
 from lipsync.evaluation.videos import Measured, Scoring, Stretch, scored_row
 from lipsync.media import write_audio
 from lipsync.media.loudness import read_speech
@@ -59,7 +59,7 @@ class Covered(nn.Module):
         return torch.cat([seen, seen.mean(dim=(2, 3), keepdim=True).expand_as(seen)], dim=2)
 
 
-def sets_of(pairs: Sequence[Pair], number: int) -> list[str]:
+def sets_with_pair(pairs: Sequence[Pair], number: int) -> list[str]:
     """The sets in which a pair has a row."""
     pair = pairs[number]
     none = {OWN, OLD, COVERED} if pair.own_sound else set()
@@ -86,11 +86,13 @@ class PairScorer:
         """
         pair = self.pairs[number]
         speech, own = (read_speech(path) for path in (pair.audio, pair.video))
-        other = self._another_speech(number)
+        other = self._other_speech(number)
         real = self.scoring.stretch(pair.video)
-        made = self.scoring.stretch(self._dub(number, pair.audio))
+        dubbed = self.scoring.stretch(self._dub(number, pair.audio))
         silent = self.scoring.stretch(self._dub_silence(number, len(own)))
-        again = self.scoring.stretch(write_again(real.footage, self._file(number, "_re_encoded")))
+        reencoded = self.scoring.stretch(
+            reencode(real.footage, self._dub_path(number, "_re_encoded"))
+        )
         source = Source(real, own, self.scoring.recogniser)
 
         features: Features = {GENERATED: [], REAL: []}
@@ -100,19 +102,19 @@ class PairScorer:
 
         measure = self.scoring.measure
         sounds = [speech, *([other] if other is not None else []), own]
-        generated = measure(made, sounds, keep(GENERATED))
-        shown = measure(real, [own, speech], keep(REAL))
+        generated = measure(dubbed, sounds, keep(GENERATED))
+        real_scores = measure(real, [own, speech], keep(REAL))
 
         def row(kind: str, found: Measured, sound: int, like: dict[str, float]) -> Row:
             return scored_row(kind, pair.name, found.scores[sound], found.pictures[sound] | like)
 
-        def scored(kind: str, video: Stretch, heard: np.ndarray, like: dict[str, float]) -> Row:
+        def scored(kind: str, video: Stretch, audio: np.ndarray, like: dict[str, float]) -> Row:
             found = measure(video, [own])
-            more = source.leakage(video, heard) | source.identity(video)
+            more = source.leakage(video, audio) | source.identity(video)
             return row(kind, found, 0, like | more)
 
-        close = likeness(made, real)
-        left = source.leakage(made, speech) | source.identity(made)
+        close = likeness(dubbed, real)
+        left = source.leakage(dubbed, speech) | source.identity(dubbed)
         rows = [row(GENERATED, generated, 0, (close if pair.own_sound else {}) | left)]
         if other is not None:
             rows.append(row(SWAPPED, generated, 1, {} if pair.own_sound else close))
@@ -124,19 +126,19 @@ class PairScorer:
             rows.append(scored(COVERED, self.scoring.stretch(covered), own, {}))
         how = AUTO if self.references == ITSELF else ITSELF
         changed = self.scoring.stretch(self._dub(number, pair.audio, "_other_references", how))
-        beside = Source(replace(real, footage=made.footage), speech).leakage(changed, speech)
+        beside = Source(replace(real, footage=dubbed.footage), speech).leakage(changed, speech)
         found = measure(changed, [speech])
         rows.append(row(OTHERS, found, 0, beside))
-        rows.append(row(COPIED, shown, 1, earlier_mouth(real) | source.leakage(real, speech)))
+        rows.append(row(COPIED, real_scores, 1, earlier_mouth(real) | source.leakage(real, speech)))
         if not pair.own_sound:
-            same = self.scoring.stretch(self._dub(number, pair.video, "_own"))
-            rows.append(scored(OWN, same, own, likeness(same, real)))
-        rows.append(scored(REENCODED, again, own, likeness(again, real)))
+            dubbed_own = self.scoring.stretch(self._dub(number, pair.video, "_own"))
+            rows.append(scored(OWN, dubbed_own, own, likeness(dubbed_own, real)))
+        rows.append(scored(REENCODED, reencoded, own, likeness(reencoded, real)))
         person = source.identity(real)
-        rows.append(row(REAL, shown, 0, EQUAL | source.leakage(real, own) | person))
+        rows.append(row(REAL, real_scores, 0, EQUAL | source.leakage(real, own) | person))
         return rows, features
 
-    def _file(self, number: int, ending: str = "") -> Path:
+    def _dub_path(self, number: int, ending: str = "") -> Path:
         return dubbed_path(self.folder, number, self.pairs[number], ending)
 
     def _dub(
@@ -148,35 +150,35 @@ class PairScorer:
         model: nn.Module | None = None,
     ) -> Path:
         """Dub the face of a pair with a speech, unless the dub exists."""
-        made = self._file(number, ending)
-        if not made.exists():
+        output = self._dub_path(number, ending)
+        if not output.exists():
             face = self.pairs[number].video
             dub(
                 face,
                 speech,
-                made,
+                output,
                 model=model or self.generator,
                 reference_frames=references or self.references,
                 detector=self.scoring.detector,
                 batch_size=_BATCH,
             )
-        return made
+        return output
 
     def _dub_silence(self, number: int, samples: int) -> Path:
         """Dub the face of a pair with digital silence of this length."""
-        made = self._file(number, "_silent")
-        if not made.exists():
+        output = self._dub_path(number, "_silent")
+        if not output.exists():
             with tempfile.TemporaryDirectory() as folder:
                 silence = Path(folder) / "silence.wav"
                 write_audio(silence, np.zeros(samples, np.float32), SAMPLE_RATE)
                 self._dub(number, silence, "_silent")
-        return made
+        return output
 
-    def _another_speech(self, number: int) -> np.ndarray | None:
+    def _other_speech(self, number: int) -> np.ndarray | None:
         """The next readable speech that differs from the pair's; ``None`` if there is none."""
-        here = self.pairs[number].audio
+        own_audio = self.pairs[number].audio
         for pair in (*self.pairs[number + 1 :], *self.pairs[:number]):
-            if pair.audio == here:
+            if pair.audio == own_audio:
                 continue
             try:
                 wave = read_speech(pair.audio)

@@ -46,8 +46,8 @@ def score_plot(report: Report) -> str:
             values = np.array([getattr(row, name) for row in report.of(kind)])
             if not len(values):
                 continue
-            strip(axes, place, values, getattr(report.overall(kind), name), COLOURS[kind])
-        names_down_the_side(axes, report.sets)
+            draw_strip(axes, place, values, getattr(report.overall(kind), name), COLOURS[kind])
+        label_rows(axes, report.sets)
         better = "lower is better" if name == "distance" else "higher is better"
         axes.set(xlabel=f"{name} ({better})")
     return as_svg(figure)
@@ -63,7 +63,7 @@ def offset_plot(report: Report) -> str:
         axes.axvspan(-1.5, 1.5, color="black", alpha=0.06, linewidth=0)
         axes.set_ylabel(kind.replace("_", "\n"), rotation=0, ha="right", va="center", fontsize=8)
         axes.yaxis.get_major_locator().set_params(integer=True, nbins=3)
-        plain(axes)
+        simplify_axes(axes)
     rows[-1].set_xlabel("offset (frames; negative: the sound comes late); shaded: within 1")
     return as_svg(figure)
 
@@ -88,7 +88,7 @@ def pair_plot(report: Report) -> str | None:
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.set(xlabel="distance to its own speech", ylabel="distance to another speech")
     axes.set_title("above the line: the mouth follows", fontsize=9)
-    plain(axes)
+    simplify_axes(axes)
     return as_svg(figure)
 
 
@@ -110,11 +110,11 @@ def reliability_plot(report: Report) -> str | None:
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     axes.set(xlabel="probability stated", ylabel="share within 1 frame")
     axes.set_title("on the line: as sure as it is right", fontsize=9)
-    plain(axes)
+    simplify_axes(axes)
     return as_svg(figure)
 
 
-def strip(axes: Axes, place: int, values: np.ndarray, mean: Interval, colour: str) -> None:
+def draw_strip(axes: Axes, place: int, values: np.ndarray, mean: Interval, colour: str) -> None:
     """One row of values, with their mean and its interval on top."""
     # Seeded jitter, so that equal values can be told apart.
     beside = np.random.default_rng(place).uniform(-0.22, 0.22, len(values))
@@ -123,15 +123,15 @@ def strip(axes: Axes, place: int, values: np.ndarray, mean: Interval, colour: st
     axes.plot(mean.mean, place, "o", color="black", markersize=4)
 
 
-def names_down_the_side(axes: Axes, sets: list[str]) -> None:
+def label_rows(axes: Axes, sets: list[str]) -> None:
     """One row per name, the first on top."""
     axes.set_yticks(range(len(sets)), [kind.replace("_", " ") for kind in sets], fontsize=8)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.25)
-    plain(axes)
+    simplify_axes(axes)
 
 
-def plain(axes: Axes) -> None:
+def simplify_axes(axes: Axes) -> None:
     """No top or right spine; small font."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)

@@ -10,7 +10,7 @@ Progress = Callable[[str, int, int], None]
 """Called with an item's name, items done and items in total; at the end with an empty name."""
 
 
-def reported(
+def with_progress(
     items: Collection[T], progress: Progress | None, name: Callable[[T], str]
 ) -> Iterator[T]:
     """The items; reports each before it is processed, and the end."""

@@ -72,6 +72,6 @@ class Reading:
         frames = [face[self.size // 2 :] for face in faces]
         if not len(self.network.slots) <= len(frames) <= _LONGEST:
             return []
-        seen = torch.from_numpy(np.stack(frames)).to(self.device).permute(0, 3, 1, 2) / 255
-        read = " ".join(self.network.read(seen))
+        pixels = torch.from_numpy(np.stack(frames)).to(self.device).permute(0, 3, 1, 2) / 255
+        read = " ".join(self.network.read(pixels))
         return [float(word_error_rate(read, text)) for text in texts]

@@ -62,12 +62,12 @@ class Recogniser:
         self._levels = _takes_levels(self.path)
         grey = np.full((self.side, self.side, 3), 128, np.uint8)
         try:
-            made = self._run(grey)
+            output = self._run(grey)
         except Exception as error:  # the runtime's exceptions share no base class
             problem = f"does not run ({one_line(error)})"
             raise CheckpointError(self.path, problem, _USUAL) from None
-        if made.ndim != 2 or len(made) != 1 or made.shape[1] < 2:
-            raise CheckpointError(self.path, f"its first output is {made.shape}", _USUAL)
+        if output.ndim != 2 or len(output) != 1 or output.shape[1] < 2:
+            raise CheckpointError(self.path, f"its first output is {output.shape}", _USUAL)
 
     def embed(self, faces: list[np.ndarray]) -> np.ndarray:
         """Faces uint8 (S, S, 3) RGB, aligned to :data:`ARCFACE` -> unit vectors, float32 (n, d)."""
@@ -77,8 +77,8 @@ class Recogniser:
     def _run(self, face: np.ndarray) -> np.ndarray:
         levels = face.transpose(2, 0, 1)[None].astype(np.float32)
         picture = levels if self._levels else levels / 127.5 - 1
-        made: Any = self._session.run(None, {self._name: picture.astype(self._kind)})[0]
-        return made.astype(np.float32)
+        output: Any = self._session.run(None, {self._name: picture.astype(self._kind)})[0]
+        return output.astype(np.float32)
 
 
 def _takes_levels(path: Path) -> bool:

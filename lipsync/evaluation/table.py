@@ -12,7 +12,7 @@ from typing import Any
 from lipsync.errors import ConfigError
 from lipsync.evaluation.calibration import Calibration
 from lipsync.evaluation.independence import independence
-from lipsync.evaluation.leakage import Leak, leakage_lines, leaks
+from lipsync.evaluation.leakage import Leak, leakage_lines, leakage_numbers
 from lipsync.evaluation.rows import COPIED, GENERATED, PICTURE, REAL, SETS, Row
 from lipsync.evaluation.text import aligned, signed, tenths, write_json, write_text
 from lipsync.evaluation.verdicts import Verdicts, share_right, verdict_lines, verdicts
@@ -113,8 +113,8 @@ class Report:
 
     @property
     def leakage(self) -> list[Leak]:
-        """Leakage of the old mouth, see :func:`lipsync.evaluation.leakage.leaks`."""
-        return leaks(self.rows)
+        """Leakage of the old mouth, see :func:`lipsync.evaluation.leakage.leakage_numbers`."""
+        return leakage_numbers(self.rows)
 
     def problems(self) -> dict[str, str]:
         """Video -> why it was left out, each video once."""

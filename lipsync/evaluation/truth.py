@@ -17,7 +17,7 @@ import torch
 
 from lipsync.evaluation.identity import Person
 from lipsync.evaluation.recogniser import Recogniser
-from lipsync.evaluation.videos import LOOK_SIZE, Stretch, whole
+from lipsync.evaluation.videos import LOOK_SIZE, Stretch, full_frame_transform
 from lipsync.faces.framing import Framing
 from lipsync.media import HeldFrames, VideoWriter
 from lipsync.metrics.leakage import MouthTrace, leakage
@@ -59,7 +59,9 @@ def earlier_mouth(real: Stretch) -> dict[str, float]:
 
     Empty if the stretch is no longer than one second.
     """
-    return _compare(_pasted(_crops(real, real)), islice(_crops(real, real), _BEFORE, None))
+    return _compare(
+        _with_earlier_mouths(_crops(real, real)), islice(_crops(real, real), _BEFORE, None)
+    )
 
 
 class Source:
@@ -96,7 +98,7 @@ class Source:
         return found
 
 
-def write_again(real: HeldFrames, output: Path, crf: int = 18) -> Path:
+def reencode(real: HeldFrames, output: Path, crf: int = 18) -> Path:
     """Re-encode the real frames at 25 fps with the encoder used for dubs, without sound.
 
     ``crf`` is the quality, by default that of dubs.
@@ -125,9 +127,11 @@ def mouth_corners(generated: Stretch, real: Stretch) -> float:
     end = min(generated.start + len(generated.landmarks), real.start + len(real.landmarks))
     if end <= start:
         return float("nan")
-    made, true = (s.landmarks[start - s.start : end - s.start] for s in (generated, real))
+    generated_marks, true = (
+        s.landmarks[start - s.start : end - s.start] for s in (generated, real)
+    )
     eyes = np.linalg.norm(true[:, 0] - true[:, 1], axis=1)
-    return landmark_distance(made[:, 3:], true[:, 3:], eyes)
+    return landmark_distance(generated_marks[:, 3:], true[:, 3:], eyes)
 
 
 def _compare(pred: Iterator[np.ndarray], target: Iterable[np.ndarray]) -> dict[str, float]:
@@ -148,16 +152,16 @@ def _compare(pred: Iterator[np.ndarray], target: Iterable[np.ndarray]) -> dict[s
 def _crops(video: Stretch, real: Stretch) -> Iterator[np.ndarray]:
     """The video's frames over the real stretch, cropped by the real video's square."""
     for frame in islice(video.footage, real.start, real.end):
-        square = whole(frame) if real.square is None else real.square
+        square = full_frame_transform(frame) if real.square is None else real.square
         yield Framing.cut(frame, square, LOOK_SIZE)
 
 
-def _pasted(faces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _with_earlier_mouths(faces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """Each face after the first second, with the lower half of one second earlier."""
     before: deque[np.ndarray] = deque(maxlen=_BEFORE)
     for face in faces:
         if len(before) == _BEFORE:
-            made = face.copy()
-            made[LOOK_SIZE // 2 :] = before[0][LOOK_SIZE // 2 :]
-            yield made
+            pasted = face.copy()
+            pasted[LOOK_SIZE // 2 :] = before[0][LOOK_SIZE // 2 :]
+            yield pasted
         before.append(face)

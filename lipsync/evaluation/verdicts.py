@@ -37,8 +37,8 @@ def verdict_lines(
     """The verdicts as text; empty if there are none."""
     if not found or calibration is None:
         return []
-    told = [verdict for verdict, _ in found.values()]
-    counts = ", ".join(f"{told.count(v)} {v}" for v in (IN_SYNC, OFF_SYNC, UNSURE))
+    all_verdicts = [verdict for verdict, _ in found.values()]
+    counts = ", ".join(f"{all_verdicts.count(v)} {v}" for v in (IN_SYNC, OFF_SYNC, UNSURE))
     right = "; ".join(
         f"{b['stated']:.2f} stated, {b['right']:.2f} within a frame (n {b['n']})" for b in bins
     )

@@ -16,7 +16,7 @@ from lipsync.errors import ConfigError, LipsyncError, MediaError
 from lipsync.evaluation.judge import Judge, Scored
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
-from lipsync.evaluation.progress import Progress, reported
+from lipsync.evaluation.progress import Progress, with_progress
 from lipsync.evaluation.recogniser import Recogniser
 from lipsync.evaluation.rows import GENERATED, REAL, Row
 from lipsync.evaluation.table import Report
@@ -82,10 +82,10 @@ class Stretch:
     def crops(self, size: int, look: FaceLook | None = None) -> Iterator[np.ndarray]:
         """The judge's face crops, uint8 (size, size, 3); ``look`` measures them on the way."""
         for number, frame in enumerate(self.frames()):
-            place = whole(frame) if self.places is None else self.places[number]
+            place = full_frame_transform(frame) if self.places is None else self.places[number]
             face = Framing.cut(frame, place, size)
             if look is not None:
-                square = whole(frame) if self.square is None else self.square
+                square = full_frame_transform(frame) if self.square is None else self.square
                 same = size == LOOK_SIZE and np.array_equal(square, place)
                 look.add(face if same else Framing.cut(frame, square, LOOK_SIZE))
             yield face
@@ -103,10 +103,12 @@ class Stretch:
             except ValueError as error:
                 raise MediaError(self.footage.path, str(error)) from None
         for number, frame in enumerate(self.frames()):
-            yield Framing.cut(frame, whole(frame) if places is None else places[number], size)
+            yield Framing.cut(
+                frame, full_frame_transform(frame) if places is None else places[number], size
+            )
 
 
-def whole(frame: np.ndarray) -> np.ndarray:
+def full_frame_transform(frame: np.ndarray) -> np.ndarray:
     """The transform (2, 3) that crops the whole of a frame (H, W, 3)."""
     return box_transforms(np.array([[0, 0, *frame.shape[1::-1]]]))[0]
 
@@ -155,15 +157,15 @@ class Scoring:
                 below 1.
             CheckpointError: a judge or a recogniser that cannot be loaded.
         """
-        knows = None if identity is None else Recogniser(identity, device)
-        finder = get_detector(detector) if isinstance(detector, str) else detector
-        made = cls(as_judge(judge, device), finder, recogniser=knows, **how)
-        if made.vshift < 1 or made.stride < 1:
+        face_recogniser = None if identity is None else Recogniser(identity, device)
+        face_detector = get_detector(detector) if isinstance(detector, str) else detector
+        scoring = cls(as_judge(judge, device), face_detector, recogniser=face_recogniser, **how)
+        if scoring.vshift < 1 or scoring.stride < 1:
             raise ConfigError(
-                f"vshift and stride must be 1 or more, got {made.vshift} and {made.stride}"
+                f"vshift and stride must be 1 or more, got {scoring.vshift} and {scoring.stride}"
             )
-        protocol_name(made.protocol, made.judge)
-        return made
+        protocol_name(scoring.protocol, scoring.judge)
+        return scoring
 
     @property
     def protocols(self) -> str:
@@ -285,7 +287,7 @@ def evaluate(
     scoring = Scoring.of(judge, detector, device, stride=stride, vshift=vshift, protocol=protocol)
     rows: list[Row] = []
     work = [(kind, path) for kind, paths in lists.items() for path in paths]
-    for kind, path in reported(work, progress, lambda one: one[1].name):
+    for kind, path in with_progress(work, progress, lambda one: one[1].name):
         try:
             found = scoring.video(path)
         except LipsyncError as error:

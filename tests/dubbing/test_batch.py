@@ -154,7 +154,7 @@ def test_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> N
     def dub(face, audio, output, **options) -> DubResult:
         raise ConfigError(f"no {output.name}, crf {options['crf']}")
 
-    monkeypatch.setattr(dubbers.Dubber, "_loaded", lambda *_: None)
+    monkeypatch.setattr(dubbers.Dubber, "_load_model", lambda *_: None)
     monkeypatch.setattr(dubbers, "dub", dub)
     path = write(folder / "l.csv", LIST)
     with pytest.raises(SystemExit) as stop:

@@ -102,7 +102,7 @@ def test_only_the_faces_of_some_moments_are_held(tmp_path, sound, monkeypatch):
     monkeypatch.setattr("lipsync.checkpoints.load_model", lambda _: Counting())
     _, is_speaker = find_speaker(source, None, stride, known, sound)
     assert not held
-    assert max(most) <= 2 * 5 * (syncing._AT_ONCE + 5)
+    assert max(most) <= 2 * 5 * (syncing._BATCH_SIZE + 5)
     for number in range(shots * 30):
         track_ids = [(number // 30 * 30, i) for i in (0, 1)]
         assert sum(is_speaker(track_id, number) for track_id in track_ids) == 1

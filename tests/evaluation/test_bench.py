@@ -15,7 +15,7 @@ from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation import Row, bench
 from lipsync.evaluation.benchmark.layout import read_folder
 from lipsync.evaluation.benchmark.measures import MEASURES, OLD_VIDEO, RECOMPRESSED
-from lipsync.evaluation.benchmark.origin import trained_by
+from lipsync.evaluation.benchmark.origin import judge_trained_dubs
 from lipsync.evaluation.benchmark.result import BenchResult
 from lipsync.evaluation.videos import Scoring
 from lipsync.features import Mel
@@ -274,14 +274,14 @@ def test_what_drifts_with_the_codec_more_than_systems_differ_is_marked():
     made = [*rows("real", [1, 2]), *rows("a", [2, 3]), *rows("b", [2.2, 3.2]), *rows("c", [4, 5])]
     made += rows(RECOMPRESSED[0], [1.1, 2.1]) + rows(RECOMPRESSED[2], [1.5, 2.5])
 
-    def drifts(*systems):
+    def drift_dominates(*systems):
         result = BenchResult(made, [*systems], {"0": {}, "1": {}}, "j", "p", 15, {})
         assert result.drift(measure("distance")) == pytest.approx(0.5)
-        return result.drifts(measure("distance"))
+        return result.drift_dominates(measure("distance"))
 
-    assert drifts("a", "b")
-    assert not drifts("a", "b", "c")
-    assert not drifts("a")  # compared with the real videos
+    assert drift_dominates("a", "b")
+    assert not drift_dominates("a", "b", "c")
+    assert not drift_dominates("a")  # compared with the real videos
 
 
 def test_speakers_are_the_clusters(result):
@@ -362,11 +362,12 @@ def test_a_judge_that_trained_a_system_is_told(tmp_path):
         return tmp_path / name
 
     found = {
-        name: trained_by(judge, [dubbed("a.mp4", tmp_path / f"{name}.safetensors")])
+        name: judge_trained_dubs(judge, [dubbed("a.mp4", tmp_path / f"{name}.safetensors")])
         for name in ("trained", "alone", "old", "missing")
     }
     assert found == {"trained": "yes", "alone": "no", "old": "unknown", "missing": "unknown"}
-    assert trained_by(judge, [dubbed("a.mp4", "syncnet_v2")]) == "unknown"  # without a download
+    # without a download
+    assert judge_trained_dubs(judge, [dubbed("a.mp4", "syncnet_v2")]) == "unknown"
     rows = [Row(kind, "a", 9, 1.0, 1.0, 0) for kind in ("real", "s")]
     result = BenchResult(rows, ["s"], {"a": {}}, "j", "p", 15, {}, {"s": "yes"})
     assert result.table().startswith("WARNING: j trained s")

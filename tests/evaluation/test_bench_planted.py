@@ -59,7 +59,7 @@ def test_they_stand_in_their_order(result):
     assert all(one.low > means[2] for one in unrelated)
     for kind in RECOMPRESSED:  # a codec moves the distance by less than half an old mouth does
         assert abs(result.mean(kind, DISTANCE).mean - means[0]) < (means[2] - means[0]) / 2
-    assert not result.drifts(DISTANCE)
+    assert not result.drift_dominates(DISTANCE)
     kinds = ["real", *RECOMPRESSED]
     sharpness = [np.mean([*result.values(kind, "sharpness").values()]) for kind in kinds]
     assert sharpness == sorted(sharpness, reverse=True)

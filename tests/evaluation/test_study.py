@@ -108,8 +108,8 @@ def test_answers_are_set_beside_the_measures(folder, output, tmp_path):
     result = run(folder, output, answers=files)
     (strengths,) = (result.people.strengths(q) for q in result.people.questions)
     assert list(strengths) == ["good", "copier", OLD_VIDEO]
-    assert result.people.preferred("sync", "good").mean == 1
-    assert result.people.each_other("sync").mean == 1
+    assert result.people.preference_share("sync", "good").mean == 1
+    assert result.people.agreement_of_people("sync").mean == 1
     agreement = result.people.agreements(result)["sync"]
     assert agreement["distance"].mean >= 0.5
     summary = json.loads((output / "summary.json").read_text())["people"]
@@ -169,9 +169,9 @@ def test_one_person_gives_no_interval_and_what_always_wins_stays_finite():
 )  # fmt: skip
 def test_a_measure_says_which_is_better(name, values, better):
     measure = next(m for m in MEASURES if m.name == name)
-    worse = [measure.worse(value, 100) for value in values]
+    worse = [measure.badness(value, 100) for value in values]
     assert int(np.argmin(worse)) == better
-    assert measure.worse(None, 100) is None
+    assert measure.badness(None, 100) is None
 
 
 def test_a_measure_agrees_with_people_who_see_what_it_sees():
@@ -185,7 +185,7 @@ def test_a_measure_agrees_with_people_who_see_what_it_sees():
     found = people.agreements(result)["sync"]
     assert (found["distance"].mean, found["distance"].n) == (pytest.approx(2 / 3), 3)
     assert "confidence" not in found  # equal
-    assert people.each_other("sync").mean == pytest.approx(1 / 3)
+    assert people.agreement_of_people("sync").mean == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(

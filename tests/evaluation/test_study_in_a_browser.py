@@ -112,12 +112,12 @@ def test_by_keyboard(open_study, output, tmp_path, width):
     saved.value.save_as(tmp_path / "answers.json")
     people = read_answers([tmp_path / "answers.json"], output)
     assert people.persons == ["Ann B/c"]
-    synced = people.of("sync")
+    synced = people.answers_to("sync")
     assert len(synced) == 4
     order = ["old video, new sound", "good", "poor"]
     for answer in synced:  # the brighter one was preferred
-        assert answer.worth == (order.index(answer.first) > order.index(answer.second))
-    assert {answer.worth for answer in people.of("natural")} == {0.5}
+        assert answer.preference == (order.index(answer.first) > order.index(answer.second))
+    assert {answer.preference for answer in people.answers_to("natural")} == {0.5}
 
 
 def test_by_mouse_and_on_after_a_reload(open_study):

@@ -86,26 +86,26 @@ def read_folder(
     real = _videos(folder / REAL, REAL, problems)
     if not real:
         raise ConfigError(f"{folder}: holds no real videos; put them into {folder / REAL}")
-    there = _systems(folder, output)
-    if unknown := sorted(set(systems or ()) - set(there)):
-        known = ", ".join(there) or "none"
+    available = _systems(folder, output)
+    if unknown := sorted(set(systems or ()) - set(available)):
+        known = ", ".join(available) or "none"
         raise ConfigError(f"{folder}: no system {', '.join(unknown)}; available: {known}")
-    wanted = list(dict.fromkeys(systems)) if systems else there
-    if clash := sorted(set(wanted) & BASELINES.keys()):
+    chosen = list(dict.fromkeys(systems)) if systems else available
+    if clash := sorted(set(chosen) & BASELINES.keys()):
         raise ConfigError(f"{folder}: {clash[0]} is the name of a baseline; rename that folder")
-    dubs = {system: _videos(folder / system, system, problems) for system in wanted}
+    dubs = {system: _videos(folder / system, system, problems) for system in chosen}
     if not any(dubs.values()):
         raise ConfigError(
             f"{folder}: holds no dubs; put each system's dubs into a folder beside {REAL}/"
         )
-    silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in wanted}
+    silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in chosen}
     sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
-    named = {(row.set, row.video) for row in problems}
+    with_problem = {(row.set, row.video) for row in problems}
     for system, found in dubs.items():
         for name in found.keys() - real.keys():
             problems.append(Row(system, name, 0, problem="no real video of this name"))
         for name in real.keys() - found.keys():
-            if (system, name) not in named:
+            if (system, name) not in with_problem:
                 problems.append(Row(system, name, 0, problem="the system has no dub of it"))
     about = _groups(folder / "clips.csv")
     speakers = any(SPEAKER in groups for groups in about.values())
@@ -126,7 +126,7 @@ def read_folder(
             f"{folder}: no dub has the same file name as a real video; rename them to match"
         )
     problems.sort(key=lambda row: (row.set, row.video))
-    return BenchFolder(wanted, clips, problems)
+    return BenchFolder(chosen, clips, problems)
 
 
 def _systems(folder: Path, output: str | Path | None) -> list[str]:

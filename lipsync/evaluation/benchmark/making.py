@@ -16,7 +16,7 @@ from lipsync.evaluation.benchmark.cache import digest
 from lipsync.evaluation.benchmark.layout import SOUND, files_by_name
 from lipsync.evaluation.benchmark.measures import BASELINES
 from lipsync.evaluation.lists import SOUNDS, VIDEOS
-from lipsync.evaluation.progress import Progress, reported
+from lipsync.evaluation.progress import Progress, with_progress
 from lipsync.evaluation.rows import REAL, Row, problem_of
 from lipsync.evaluation.text import write_json
 from lipsync.media import probe, whole_file
@@ -24,7 +24,7 @@ from lipsync.media import probe, whole_file
 RECORD = "command.json"
 _PLACES = ("video", "sound", "output")
 _PLACE = re.compile(r"\{(" + "|".join(_PLACES) + r")\}")
-_TAIL, _SAID = 4096, 200  # bytes read of a command's output, characters shown
+_TAIL, _SHOWN = 4096, 200  # bytes read of a command's output, characters shown
 
 
 def make_dubs(
@@ -53,36 +53,36 @@ def make_dubs(
             real videos or sounds or with dubs made by another command, or no dub was made.
     """
     folder, words = Path(folder), split_command(command)
-    taken = {REAL, SOUND, *BASELINES}
-    if not name or Path(name).name != name or name.startswith(".") or name in taken:
+    reserved = {REAL, SOUND, *BASELINES}
+    if not name or Path(name).name != name or name.startswith(".") or name in reserved:
         raise ConfigError(f"--name {name}: is not a valid folder name for a system")
     real = files_by_name(folder / REAL, VIDEOS, REAL, [])
     sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, [])
     if not real or not sounds:
         lacking = f"{REAL}/NAME.mp4" if not real else f"{SOUND}/NAME.wav, the new speech"
         raise ConfigError(f"{folder}: nothing to dub; add {lacking}")
-    made, problems = _made(folder / name, command), []
-    for clip, video in reported(real.items(), progress, lambda one: one[0]):
+    done, problems = _recorded_dubs(folder / name, command), []
+    for clip, video in with_progress(real.items(), progress, lambda one: one[0]):
         output = folder / name / f"{clip}.mp4"
         try:
             if clip not in sounds:
                 raise MediaError(video, f"no sound of this name in {SOUND}/")
-            of = f"{_read(video)} {_read(sounds[clip])}"
-            if output.exists() and made.get(clip) == of:
+            inputs = f"{_digest(video)} {_digest(sounds[clip])}"
+            if output.exists() and done.get(clip) == inputs:
                 continue
             output.unlink(missing_ok=True)
-            _make(words, video, sounds[clip], output)
+            _run_command(words, video, sounds[clip], output)
         except MediaError as error:
             problems.append(Row(name, clip, 0, problem=problem_of(error)))
             continue
         finally:
             with suppress(OSError):  # it is not empty
                 output.parent.rmdir()
-        made[clip] = of
-        write_json(folder / name / RECORD, {"command": command, "made": made})
+        done[clip] = inputs
+        write_json(folder / name / RECORD, {"command": command, "made": done})
     if not any((folder / name / f"{clip}.mp4").exists() for clip in real):
-        told = f"first {problems[0].video}: {problems[0].problem}"
-        raise ConfigError(f"--command produced none of {len(real)} dubs; {told}")
+        example = f"first {problems[0].video}: {problems[0].problem}"
+        raise ConfigError(f"--command produced none of {len(real)} dubs; {example}")
     return problems
 
 
@@ -96,13 +96,13 @@ def split_command(command: str) -> list[str]:
         words = shlex.split(command)
     except ValueError as error:
         raise ConfigError(f"--command {command}: {str(error).lower()}") from None
-    there = {place for word in words[1:] for place in _PLACE.findall(word)}
-    if missing := [f"{{{place}}}" for place in _PLACES if place not in there]:
+    present = {place for word in words[1:] for place in _PLACE.findall(word)}
+    if missing := [f"{{{place}}}" for place in _PLACES if place not in present]:
         raise ConfigError(f"--command {command}: lacks the placeholders {', '.join(missing)}")
     return words
 
 
-def _make(words: list[str], video: Path, sound: Path, output: Path) -> None:
+def _run_command(words: list[str], video: Path, sound: Path, output: Path) -> None:
     """Run the command; the dub appears only when it is complete.
 
     Raises:
@@ -114,13 +114,13 @@ def _make(words: list[str], video: Path, sound: Path, output: Path) -> None:
         places = {place: str(path.resolve()) for place, path in files.items()}
         filled = [_PLACE.sub(lambda found: places[found[1]], word) for word in words]
         try:
-            ended = subprocess.run(
+            exit_code = subprocess.run(
                 filled, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
             ).returncode
         except OSError as error:
             raise ConfigError(f"--command: {words[0]} cannot be run ({error.strerror})") from None
-        if ended:
-            raise MediaError(output, f"the command ended with {ended}: {_last_line(log)}")
+        if exit_code:
+            raise MediaError(output, f"the command ended with {exit_code}: {_last_line(log)}")
         if not temporary.exists():
             raise MediaError(output, f"the command wrote no file: {_last_line(log)}")
         try:
@@ -129,7 +129,7 @@ def _make(words: list[str], video: Path, sound: Path, output: Path) -> None:
             raise MediaError(output, f"the command wrote no video ({problem_of(error)})") from None
 
 
-def _made(folder: Path, command: str) -> dict[str, str]:
+def _recorded_dubs(folder: Path, command: str) -> dict[str, str]:
     """Clip -> digests of the files that its dub was made from, for dubs made by this command.
 
     Raises:
@@ -137,16 +137,16 @@ def _made(folder: Path, command: str) -> dict[str, str]:
     """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        known, made = record["command"], dict(record["made"])
+        known, dubs = record["command"], dict(record["made"])
     except (OSError, ValueError, KeyError, TypeError):
-        known, made = None, {}
+        known, dubs = None, {}
     if known != command and files_by_name(folder, VIDEOS, folder.name, []):
         whose = f"the command {known}" if known else "no command that is known"
         raise ConfigError(f"{folder}: holds dubs of {whose}; choose another --name, or delete them")
-    return made if known == command else {}
+    return dubs if known == command else {}
 
 
-def _read(path: Path) -> str:
+def _digest(path: Path) -> str:
     try:
         return digest(path)
     except OSError as error:
@@ -158,5 +158,5 @@ def _last_line(log: IO[bytes]) -> str:
     log.seek(0, 2)
     log.seek(max(0, log.tell() - _TAIL))
     lines = log.read().decode("utf-8", "replace").split("\n")
-    said = [" ".join(line.split()) for line in lines if line.strip()]
-    return said[-1][-_SAID:] if said else "it printed nothing"
+    printed = [" ".join(line.split()) for line in lines if line.strip()]
+    return printed[-1][-_SHOWN:] if printed else "it printed nothing"

@@ -48,52 +48,52 @@ class Measure:
     digits: int = 3
     share: bool = False
 
-    def worse(self, value: float | None, real: float | None) -> float | None:
+    def badness(self, value: float | None, real: float | None) -> float | None:
         """How bad a clip's value is (larger is worse), by the arrow in the title.
 
         Without an arrow it is the distance from the target or from the real video's value; None
         if that or the value is unknown.
         """
-        aim = self.zero if isinstance(self.zero, float) else real
+        target = self.zero if isinstance(self.zero, float) else real
         if value is None or "↓" in self.title:
             return value
         if "↑" in self.title:
             return -value
-        return None if aim is None else abs(value - aim)
+        return None if target is None else abs(value - target)
 
 
-SYNC, OLD_MOUTH, LOOKS, LIKE = "sync", "old mouth", "pictures", "likeness"
+SYNC, OLD_MOUTH, PICTURES, LIKENESS = "sync", "old mouth", "pictures", "likeness"
 KINDS = {
     SYNC: "Does the mouth follow the new sound?",
     OLD_MOUTH: "What is left of the old mouth?",
-    LOOKS: "How do the pictures look?",
-    LIKE: "How close are the pictures to the true ones?",
+    PICTURES: "How do the pictures look?",
+    LIKENESS: "How close are the pictures to the true ones?",
 }
 
 
-def _from_real(name: str, one: str = OLD_VIDEO) -> dict[str, Any]:
+def _scale(name: str, one: str = OLD_VIDEO) -> dict[str, Any]:
     return {"zero": (REAL, name), "one": (one, name)}
 
 
 _FOUND = "new_speech_found"
 _WORST = RECOMPRESSED[-1]
 MEASURES = (
-    Measure("distance", "distance ↓", "of mouth and new sound", SYNC, **_from_real("distance")),
+    Measure("distance", "distance ↓", "of mouth and new sound", SYNC, **_scale("distance")),
     Measure(
         "confidence", "confidence ↑", "how far the best offset stands out", SYNC,
-        **_from_real("confidence"),
+        **_scale("confidence"),
     ),
     Measure(
         _FOUND, "new speech found ↑", "share with an offset within a frame", SYNC,
-        **_from_real(_FOUND), digits=2, share=True,
+        **_scale(_FOUND), digits=2, share=True,
     ),
     Measure(
         "offset_error", "absolute offset ↓", "frames between mouth and new sound", SYNC,
-        **_from_real("offset_error"), digits=1,
+        **_scale("offset_error"), digits=1,
     ),
     Measure(
         "word_error", "words misread ↓", "share of the new words, by a lip reader", SYNC,
-        **_from_real("word_error"), digits=2,
+        **_scale("word_error"), digits=2,
     ),
     Measure(
         "motion_share", "mouth motion",
@@ -124,31 +124,31 @@ MEASURES = (
     ),
     Measure(
         "closed_in_pauses", "at rest in pauses ↑", "share of frames in pauses of the new sound",
-        OLD_MOUTH, **_from_real("closed_in_pauses"), digits=2,
+        OLD_MOUTH, **_scale("closed_in_pauses"), digits=2,
     ),
     Measure(
         "silent_motion", "motion in pauses ↓", "lower half, grey levels per frame", OLD_MOUTH,
-        **_from_real("silent_motion"), digits=2,
+        **_scale("silent_motion"), digits=2,
     ),
     Measure(
-        "sharpness", "sharpness", PICTURE["sharpness"], LOOKS, **_from_real("sharpness", _WORST),
+        "sharpness", "sharpness", PICTURE["sharpness"], PICTURES, **_scale("sharpness", _WORST),
         digits=0,
     ),
     Measure(
-        "jitter", "jitter", PICTURE["jitter"], LOOKS, **_from_real("jitter", _WORST), digits=2
+        "jitter", "jitter", PICTURE["jitter"], PICTURES, **_scale("jitter", _WORST), digits=2
     ),
-    Measure("seam", "seam", PICTURE["seam"], LOOKS, **_from_real("seam", _WORST), digits=2),
+    Measure("seam", "seam", PICTURE["seam"], PICTURES, **_scale("seam", _WORST), digits=2),
     *(
         Measure(
-            name, name.replace("_", " "), PICTURE[name], LOOKS, **_from_real(name, _WORST), digits=2
+            name, name.replace("_", " "), PICTURE[name], PICTURES, **_scale(name, _WORST), digits=2
         )
         for name in ("detail_fine", "detail_middle", "detail_coarse", "mouth_contrast", "flicker")
     ),
-    Measure("identity", "identity ↓", PICTURE["identity"], LOOKS, **_from_real("identity", _WORST)),
-    Measure("psnr", "PSNR ↑", "dB, whole face", LIKE, digits=1),
-    Measure("psnr_lower", "PSNR, lower half ↑", "dB", LIKE, digits=1),
-    Measure("ssim", "SSIM ↑", "whole face", LIKE, 1.0, (_WORST, "ssim")),
-    Measure("ssim_lower", "SSIM, lower half ↑", "", LIKE, 1.0, (_WORST, "ssim_lower")),
-    Measure("mouth_corners", "mouth corners ↓", "from the true ones, in eye distances", LIKE),
+    Measure("identity", "identity ↓", PICTURE["identity"], PICTURES, **_scale("identity", _WORST)),
+    Measure("psnr", "PSNR ↑", "dB, whole face", LIKENESS, digits=1),
+    Measure("psnr_lower", "PSNR, lower half ↑", "dB", LIKENESS, digits=1),
+    Measure("ssim", "SSIM ↑", "whole face", LIKENESS, 1.0, (_WORST, "ssim")),
+    Measure("ssim_lower", "SSIM, lower half ↑", "", LIKENESS, 1.0, (_WORST, "ssim_lower")),
+    Measure("mouth_corners", "mouth corners ↓", "from the true ones, in eye distances", LIKENESS),
 )  # fmt: skip
 """In the order of the tables."""

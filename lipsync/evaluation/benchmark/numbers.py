@@ -80,8 +80,8 @@ class BenchNumbers:
     @property
     def independence(self) -> dict[str, str]:
         """System -> a warning if the judge trained it, or if that is unknown."""
-        told = {s: independence(how, self.judge, s) for s, how in self.judge_trained.items()}
-        return {system: line for system, line in told.items() if line}
+        warnings = {s: independence(how, self.judge, s) for s, how in self.judge_trained.items()}
+        return {system: line for system, line in warnings.items() if line}
 
     @property
     def left_out(self) -> list[Row]:
@@ -122,7 +122,7 @@ class BenchNumbers:
         values = self.values(kind, measure.name)
         names = [name for name in values if name in zero and name in one]
         gaps = {n: one[n] - zero[n] for n in names}
-        if not gaps or not _apart(gaps, self.speakers):
+        if not gaps or not _differ_clearly(gaps, self.speakers):
             return None
         if measure.share:  # keep its interval, which never has width 0
             low, high = (float(np.mean([of[n] for n in names])) for of in (zero, one))
@@ -137,14 +137,14 @@ class BenchNumbers:
     def drift(self, measure: Measure) -> float | None:
         """The largest change in the real videos' mean when they are re-encoded."""
         real = self.values(REAL, measure.name)
-        moved = [
+        changes = [
             abs(float(np.mean([again[n] - real[n] for n in again if n in real])))
             for again in (self.values(kind, measure.name) for kind in RECOMPRESSED)
             if again.keys() & real.keys()
         ]
-        return max(moved, default=None)
+        return max(changes, default=None)
 
-    def drifts(self, measure: Measure) -> bool:
+    def drift_dominates(self, measure: Measure) -> bool:
         """Whether the drift exceeds the largest difference between systems, or between a single
         system and the real videos."""
         others = self.systems if len(self.systems) > 1 else [*self.systems, REAL]
@@ -162,7 +162,7 @@ class BenchNumbers:
 
         Verdicts are Holm-corrected over the measures of a kind.
         """
-        return {pair: self._compared(*pair) for pair in combinations(self.systems, 2)}
+        return {pair: self._compare_systems(*pair) for pair in combinations(self.systems, 2)}
 
     @property
     def as_report(self) -> Report:
@@ -220,12 +220,12 @@ class BenchNumbers:
         speakers = self.speakers
         return None if speakers is None else [speakers[name] for name in names]
 
-    def _compared(self, first: str, second: str) -> dict[str, Comparison]:
+    def _compare_systems(self, first: str, second: str) -> dict[str, Comparison]:
         found: dict[str, Comparison] = {}
         for kind in KINDS:
             names = [m.name for m in self.measures if m.kind == kind]
-            made = {name: self.compare((first, name), (second, name)) for name in names}
-            found |= holm({name: c for name, c in made.items() if c is not None})
+            raw = {name: self.compare((first, name), (second, name)) for name in names}
+            found |= holm({name: c for name, c in raw.items() if c is not None})
         return found
 
     def compare(self, first: tuple[str, str], second: tuple[str, str]) -> Comparison | None:
@@ -234,7 +234,7 @@ class BenchNumbers:
         return compare_paired(*sides, self.speakers) if sides[0].keys() & sides[1].keys() else None
 
 
-def _apart(gaps: Values, clusters: Mapping[str, str] | None) -> bool:
+def _differ_clearly(gaps: Values, clusters: Mapping[str, str] | None) -> bool:
     found = compare_paired(dict.fromkeys(gaps, 0.0), gaps, clusters)
     if np.isnan(found.p):
         return found.difference.low > 0 or found.difference.high < 0

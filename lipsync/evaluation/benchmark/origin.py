@@ -13,7 +13,7 @@ from lipsync.evaluation.independence import UNKNOWN, judge_trained
 from lipsync.evaluation.judge import Judge
 
 
-def trained_by(judge: Judge, dubs: Iterable[Path]) -> str:
+def judge_trained_dubs(judge: Judge, dubs: Iterable[Path]) -> str:
     """ "yes", "no" or "unknown", for the first dub that names a generator found locally.
 
     Only bundled models and local files are searched; nothing is downloaded.

@@ -14,8 +14,8 @@ from lipsync.errors import LipsyncError
 from lipsync.evaluation.benchmark.layout import BenchClip
 from lipsync.evaluation.benchmark.measures import BASELINES, KINDS, OLD_VIDEO, SYNC
 from lipsync.evaluation.benchmark.result import BenchResult
-from lipsync.evaluation.clips import spread, write_side_by_side
-from lipsync.evaluation.plots import as_svg, names_down_the_side, plain, strip
+from lipsync.evaluation.clips import pick_evenly, write_side_by_side
+from lipsync.evaluation.plots import as_svg, draw_strip, label_rows, simplify_axes
 from lipsync.evaluation.rows import REAL
 from lipsync.evaluation.text import scaled, write_text
 from lipsync.media import read_frames, whole_file
@@ -87,7 +87,7 @@ def _scale_plot(result: BenchResult) -> str:
     for system, colour in _colours(result).items():
         axes.plot([], [], "o", color=colour, markersize=5, label=system)
     axes.set(xlim=(-0.8, 2.3), xlabel="0: real videos; 1: the worst baseline")
-    names_down_the_side(axes, list(found))
+    label_rows(axes, list(found))
     axes.legend(fontsize=8, frameon=False, loc="upper right")
     return as_svg(figure)
 
@@ -100,10 +100,12 @@ def _distance_plot(result: BenchResult) -> str:
     distance = next(m for m in result.measures if m.name == "distance")
     for place, (kind, colour) in enumerate(colours.items()):
         if mean := result.mean(kind, distance):
-            strip(axes, place, np.array([*result.values(kind, "distance").values()]), mean, colour)
-    names_down_the_side(axes, list(colours))
+            draw_strip(
+                axes, place, np.array([*result.values(kind, "distance").values()]), mean, colour
+            )
+    label_rows(axes, list(colours))
     axes.set(xlabel="distance (lower is better)")
-    plain(axes)
+    simplify_axes(axes)
     return as_svg(figure)
 
 
@@ -118,7 +120,7 @@ def _films(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> lis
     order = sorted(means, key=lambda name: (means[name], name))
     by_name = {clip.name: clip for clip in clips}
     films = []
-    for place, why in spread(len(order), _FILMS).items():
+    for place, why in pick_evenly(len(order), _FILMS).items():
         clip = by_name[order[place]]
         dubs = [clip.dubs[system] for system in result.systems]
         about = [f"{p}{p.stat().st_size}{p.stat().st_mtime_ns}" for p in (clip.real, *dubs)]
@@ -131,8 +133,8 @@ def _films(result: BenchResult, clips: Sequence[BenchClip], folder: Path) -> lis
                     temporary.write_bytes(jpeg_bytes(next(read_frames(folder / video))[1]))
         except LipsyncError:  # the numbers do not depend on it
             continue
-        told = ", ".join(
+        distances = ", ".join(
             f"{s} {of[clip.name]:.3f}" for s, of in zip(result.systems, values, strict=True)
         )
-        films.append(Film(video, poster, f"{why}: {clip.name}; {told}"))
+        films.append(Film(video, poster, f"{why}: {clip.name}; {distances}"))
     return films

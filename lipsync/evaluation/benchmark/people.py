@@ -24,7 +24,7 @@ from lipsync.evaluation.rows import REAL
 from lipsync.metrics.statistics import Interval, share_interval, statistic_interval
 from lipsync.plain import plain
 
-_WORTH = {"left": 1.0, "same": 0.5, "right": 0.0}
+_PREFERENCES = {"left": 1.0, "same": 0.5, "right": 0.0}
 _PRIOR = 0.5
 """Pseudo-answers added to each side of a pair that was shown, so that strengths stay finite."""
 _STEPS = 200
@@ -32,14 +32,17 @@ _STEPS = 200
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer about one pair; ``worth``: 1 if ``first`` was preferred, 0.5 for a tie, else 0."""
+    """One answer about one pair.
+
+    ``preference`` is 1 if ``first`` was preferred, 0.5 for a tie, else 0.
+    """
 
     person: str
     clip: str
     question: str
     first: str
     second: str
-    worth: float
+    preference: float
 
 
 @dataclass(frozen=True)
@@ -55,41 +58,43 @@ class People:
     @property
     def questions(self) -> dict[str, str]:
         """The questions that were answered, with their wording."""
-        asked = {answer.question for answer in self.answers}
-        return {name: text for name, text in QUESTIONS.items() if name in asked}
+        answered = {answer.question for answer in self.answers}
+        return {name: text for name, text in QUESTIONS.items() if name in answered}
 
-    def of(self, question: str) -> list[Answer]:
+    def answers_to(self, question: str) -> list[Answer]:
         """The answers to a question."""
         return [answer for answer in self.answers if answer.question == question]
 
     def strengths(self, question: str) -> dict[str, Interval]:
         """System or baseline -> strength, strongest first."""
-        answers = self.of(question)
+        answers = self.answers_to(question)
         kinds = sorted({kind for answer in answers for kind in (answer.first, answer.second)})
         items = np.zeros((len(answers), len(kinds), len(kinds)))
         for item, answer in zip(items, answers, strict=True):
             first, second = kinds.index(answer.first), kinds.index(answer.second)
-            item[first, second], item[second, first] = answer.worth, 1 - answer.worth
+            item[first, second], item[second, first] = answer.preference, 1 - answer.preference
         flat, persons = items.reshape(len(answers), -1), [answer.person for answer in answers]
         shown = (items.sum(axis=0) > 0) | (items.sum(axis=0).T > 0)
 
         def strength(place: int) -> Interval:
-            def of(sums: np.ndarray) -> np.ndarray:
+            def statistic(sums: np.ndarray) -> np.ndarray:
                 return bradley_terry(sums.reshape(-1, *shown.shape) + _PRIOR * shown)[:, place]
 
-            return statistic_interval(flat, of, persons)
+            return statistic_interval(flat, statistic, persons)
 
         found = {kind: strength(place) for place, kind in enumerate(kinds)}
         return dict(sorted(found.items(), key=lambda each: -each[1].mean))
 
-    def preferred(self, question: str, kind: str) -> Interval:
+    def preference_share(self, question: str, kind: str) -> Interval:
         """How often a system was preferred to its opponent, ties counting half."""
-        worths, persons = [], []
-        for answer in self.of(question):
+        preferences, persons = [], []
+        for answer in self.answers_to(question):
             if kind in (answer.first, answer.second):
-                worths.append(answer.worth if kind == answer.first else 1 - answer.worth)
+                preferences.append(
+                    answer.preference if kind == answer.first else 1 - answer.preference
+                )
                 persons.append(answer.person)
-        return share_interval(np.array(worths), persons)
+        return share_interval(np.array(preferences), persons)
 
     def agreements(self, numbers: BenchNumbers) -> dict[str, dict[str, Interval]]:
         """Question -> measure -> share of answers that agree with the measure.
@@ -99,63 +104,66 @@ class People:
         found: dict[str, dict[str, Interval]] = {question: {} for question in self.questions}
         for question, measure in product(found, numbers.measures):
             hits, persons = [], []
-            for answer in self.of(question):
+            for answer in self.answers_to(question):
                 real = numbers.values(REAL, measure.name).get(answer.clip)
                 first, second = (
-                    measure.worse(numbers.values(kind, measure.name).get(answer.clip), real)
+                    measure.badness(numbers.values(kind, measure.name).get(answer.clip), real)
                     for kind in (answer.first, answer.second)
                 )
-                if first is None or second is None or first == second or answer.worth == 0.5:
+                if first is None or second is None or first == second or answer.preference == 0.5:
                     continue
-                hits.append((first < second) == (answer.worth == 1))
+                hits.append((first < second) == (answer.preference == 1))
                 persons.append(answer.person)
             if hits:
                 found[question][measure.name] = share_interval(hits, persons)
         return found
 
-    def each_other(self, question: str) -> Interval | None:
+    def agreement_of_people(self, question: str) -> Interval | None:
         """How often two people agree on the same pair: the ceiling for any measure.
 
         None if no two people stated a preference on the same pair.
         """
         pairs: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-        for answer in self.of(question):
-            if answer.worth != 0.5:
-                better = answer.first if answer.worth == 1 else answer.second
+        for answer in self.answers_to(question):
+            if answer.preference != 0.5:
+                better = answer.first if answer.preference == 1 else answer.second
                 key = answer.clip, *sorted((answer.first, answer.second))
                 pairs.setdefault(key, []).append((answer.person, better))
         hits, persons = [], []
-        for told in pairs.values():
-            for (one, first), (_, second) in combinations(told, 2):
+        for answers_of_pair in pairs.values():
+            for (one, first), (_, second) in combinations(answers_of_pair, 2):
                 hits.append(first == second)
                 persons.append(one)
         return share_interval(hits, persons) if hits else None
 
     def as_dict(self, numbers: BenchNumbers) -> dict[str, Any]:
         """Plain values for JSON."""
-        told, agree = {}, self.agreements(numbers)
+        results, agree = {}, self.agreements(numbers)
         for question, text in self.questions.items():
             strengths = self.strengths(question)
-            told[question] = {
+            results[question] = {
                 "text": text,
-                "answers": len(self.of(question)),
+                "answers": len(self.answers_to(question)),
                 "strengths": strengths,
-                "preferred": {kind: self.preferred(question, kind) for kind in strengths},
+                "preferred": {kind: self.preference_share(question, kind) for kind in strengths},
                 "agreement_of_measures": agree[question],
-                "agreement_of_people": self.each_other(question),
+                "agreement_of_people": self.agreement_of_people(question),
             }
-        return plain({"people": len(self.persons), "questions": told})
+        return plain({"people": len(self.persons), "questions": results})
 
     def lines(self, numbers: BenchNumbers) -> list[str]:
         """The results as text."""
-        said, agree = [], self.agreements(numbers)
+        rows, agree = [], self.agreements(numbers)
         for question, text in self.questions.items():
             strengths = "; ".join(f"{k} {s.text(2)}" for k, s in self.strengths(question).items())
             best = sorted(agree[question].items(), key=lambda each: -each[1].mean)[:3]
-            told = "; ".join(f"{name} {share.text(2)}" for name, share in best)
-            head = f"{text} ({len(self.persons)} people, {len(self.of(question))} answers)"
-            said += [f"{head} strengths: {strengths}", f"  they agree most with: {told or 'none'}"]
-        return said
+            best_measures = "; ".join(f"{name} {share.text(2)}" for name, share in best)
+            head = f"{text} ({len(self.persons)} people, {len(self.answers_to(question))} answers)"
+            rows += [
+                f"{head} strengths: {strengths}",
+                f"  they agree most with: {best_measures or 'none'}",
+            ]
+        return rows
 
 
 def bradley_terry(wins: np.ndarray) -> np.ndarray:
@@ -170,12 +178,12 @@ def bradley_terry(wins: np.ndarray) -> np.ndarray:
         (m, k).
     """
     played, won = wins + wins.mT, wins.sum(axis=2)
-    worth = np.ones(won.shape)
+    skills = np.ones(won.shape)
     for _ in range(_STEPS):
-        shares = played / (worth[:, :, None] + worth[:, None, :])
-        worth = won / np.maximum(shares.sum(axis=2), 1e-12)
-        worth /= np.exp(np.log(np.maximum(worth, 1e-12)).mean(axis=1, keepdims=True))
-    strengths = np.log(np.maximum(worth, 1e-12))
+        shares = played / (skills[:, :, None] + skills[:, None, :])
+        skills = won / np.maximum(shares.sum(axis=2), 1e-12)
+        skills /= np.exp(np.log(np.maximum(skills, 1e-12)).mean(axis=1, keepdims=True))
+    strengths = np.log(np.maximum(skills, 1e-12))
     return strengths - strengths.mean(axis=1, keepdims=True)
 
 
@@ -199,16 +207,16 @@ def read_answers(files: Sequence[str | Path], folder: str | Path) -> People:
     whose: dict[str, Path] = {}
     for path in map(Path, files):
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            if told["format"] != FORMAT:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["format"] != FORMAT:
                 raise ValueError
-            person, study, given = str(told["person"]).strip(), told["study"], told["answers"]
+            person, study, given = str(data["person"]).strip(), data["study"], data["answers"]
             if study != known["study"]:
                 raise ConfigError(
                     f"{path}: answers study {study}, but {key} belongs to {known['study']}; name "
                     "the folder in which its page was written"
                 )
-            found = [_answer(person, each, known["films"]) for each in given]
+            found = [_parse_answer(person, each, known["films"]) for each in given]
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, IndexError):
@@ -226,15 +234,15 @@ def read_answers(files: Sequence[str | Path], folder: str | Path) -> People:
     return People(answers)
 
 
-def _answer(person: str, told: Mapping[str, Any], films: Mapping[str, Any]) -> Answer:
-    film = films[told["film"]]
-    left, right = (film["panels"][_place(told[side])] for side in ("left", "right"))
-    if left == right or told["question"] not in QUESTIONS:
+def _parse_answer(person: str, row: Mapping[str, Any], films: Mapping[str, Any]) -> Answer:
+    film = films[row["film"]]
+    left, right = (film["panels"][_panel_index(row[side])] for side in ("left", "right"))
+    if left == right or row["question"] not in QUESTIONS:
         raise ValueError
-    return Answer(person, film["clip"], told["question"], left, right, _WORTH[told["answer"]])
+    return Answer(person, film["clip"], row["question"], left, right, _PREFERENCES[row["answer"]])
 
 
-def _place(value: Any) -> int:
+def _panel_index(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError
     return value

@@ -45,21 +45,25 @@ class BenchResult(BenchNumbers):
                 text = "-" if mean is None else mean.text(measure.digits)
                 of_scale = kind in self.systems and found is not None
                 cells.append(f"{text} ({scaled(found.mean)})" if of_scale else text)
-            mark = "drifts" if self.drifts(measure) else ""
+            mark = "drifts" if self.drift_dominates(measure) else ""
             lines.append([measure.name, *cells, mark])
         head = ("measure", *kinds, "")
-        told = [f"judge: {self.judge}; mean [95 % interval] (0 real videos, 1 worst baseline)"]
+        head_lines = [
+            f"judge: {self.judge}; mean [95 % interval] (0 real videos, 1 worst baseline)"
+        ]
         if warning := self.as_report.warning:
-            told.insert(0, warning)
-        told = [*self.independence.values(), *told]
-        said = [f"{s} {text}" for s in self.systems for text in self.findings(s)]
+            head_lines.insert(0, warning)
+        head_lines = [*self.independence.values(), *head_lines]
+        finding_lines = [f"{s} {text}" for s in self.systems for text in self.findings(s)]
         counts = [
             f"{system}: {sum(r.set == system for r in self.left_out)} left out"
             for system in self.systems
             if any(row.set == system for row in self.left_out)
         ]
         people = self.people.lines(self) if self.people else []
-        return "\n".join([*told, *aligned(head, lines, right=kinds), *said, *counts, *people])
+        return "\n".join(
+            [*head_lines, *aligned(head, lines, right=kinds), *finding_lines, *counts, *people]
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The content of ``summary.json``."""
@@ -77,7 +81,7 @@ class BenchResult(BenchNumbers):
                 m.name: {
                     "about": m.about,
                     "codec_drift": self.drift(m),
-                    "drifts_more_than_systems_differ": self.drifts(m),
+                    "drifts_more_than_systems_differ": self.drift_dominates(m),
                     "means": {kind: self.mean(kind, m) for kind in self.kinds},
                     "normalised": {s: self.normalised(s, m) for s in self.systems},
                 }

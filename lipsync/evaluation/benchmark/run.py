@@ -15,14 +15,14 @@ from lipsync.checkpoints import fingerprint
 from lipsync.errors import ConfigError, check_whole
 from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import BenchClip, read_folder
-from lipsync.evaluation.benchmark.origin import trained_by
+from lipsync.evaluation.benchmark.origin import judge_trained_dubs
 from lipsync.evaluation.benchmark.page import save_page
 from lipsync.evaluation.benchmark.people import read_answers
 from lipsync.evaluation.benchmark.result import PROTOCOL, BenchResult
 from lipsync.evaluation.benchmark.scoring import ClipScorer
 from lipsync.evaluation.benchmark.study import TRIALS, write_study
 from lipsync.evaluation.judge import Judge
-from lipsync.evaluation.progress import Progress, reported
+from lipsync.evaluation.progress import Progress, with_progress
 from lipsync.evaluation.reading import Reading
 from lipsync.evaluation.rows import Row
 from lipsync.evaluation.videos import DEFAULT_JUDGE, Scoring
@@ -89,9 +89,9 @@ def bench(
     check_whole("seed", seed, 0)
     people = read_answers(answers, output) if answers else None
     found = read_folder(folder, systems, output)
-    asked: dict[str, Any] = {"judge": judge, "detector": detector, "stride": stride}
-    asked |= {"vshift": vshift, "identity": identity}
-    scorer = _scorer(reader, device, **asked)
+    options: dict[str, Any] = {"judge": judge, "detector": detector, "stride": stride}
+    options |= {"vshift": vshift, "identity": identity}
+    scorer = _make_scorer(reader, device, **options)
     loaded, reading = scorer.scoring.judge, scorer.reading
     protocol = f"{PROTOCOL}; {scorer.scoring.protocols}"
     settings = {
@@ -108,7 +108,9 @@ def bench(
     cache = ScoreCache(output, f"{protocol} {settings}")
     clips = found.clips
     trained = {
-        system: trained_by(loaded, [clip.dubs[system] for clip in clips if system in clip.dubs])
+        system: judge_trained_dubs(
+            loaded, [clip.dubs[system] for clip in clips if system in clip.dubs]
+        )
         for system in found.systems
     }
     others = [clip.real for clip in (*clips[1:], clips[0])]
@@ -118,8 +120,8 @@ def bench(
     if workers == 1:
         scored: Iterator[list[Row]] = (scorer.score(*job) for job in jobs)
     else:
-        scored = _spread(jobs, workers, partial(_scorer, reader, device, **asked))
-    for _ in reported(clips, progress, lambda clip: clip.name):
+        scored = _score_in_parallel(jobs, workers, partial(_make_scorer, reader, device, **options))
+    for _ in with_progress(clips, progress, lambda clip: clip.name):
         rows += next(scored)
     about = {clip.name: clip.groups for clip in clips}
     result = BenchResult(
@@ -152,19 +154,21 @@ def check_texts(reading: Reading, clips: Sequence[BenchClip]) -> None:
 Job = tuple[BenchClip, Path, ScoreCache]
 
 
-def _scorer(reader: str | Path | None, device: str, **asked: Any) -> ClipScorer:
+def _make_scorer(reader: str | Path | None, device: str, **options: Any) -> ClipScorer:
     reading = None if reader is None else Reading(reader, device)
-    return ClipScorer(Scoring.of(device=device, **asked), reading)
+    return ClipScorer(Scoring.of(device=device, **options), reading)
 
 
-def _spread(jobs: list[Job], workers: int, scorer: Callable[[], ClipScorer]) -> Iterator[list[Row]]:
+def _score_in_parallel(
+    jobs: list[Job], workers: int, scorer: Callable[[], ClipScorer]
+) -> Iterator[list[Row]]:
     """Each clip's rows, in order, from several processes, each with its own judge and detector."""
     context = multiprocessing.get_context("spawn")  # forking under torch's threads can hang
     pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=_begin, initargs=(scorer,)
+        min(workers, len(jobs)), mp_context=context, initializer=_init_worker, initargs=(scorer,)
     )
     try:
-        yield from pool.map(_score, jobs)
+        yield from pool.map(_score_job, jobs)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -172,10 +176,10 @@ def _spread(jobs: list[Job], workers: int, scorer: Callable[[], ClipScorer]) -> 
 _SCORER: list[ClipScorer] = []
 
 
-def _begin(scorer: Callable[[], ClipScorer]) -> None:
+def _init_worker(scorer: Callable[[], ClipScorer]) -> None:
     torch.set_num_threads(1)
     _SCORER.append(scorer())
 
 
-def _score(job: Job) -> list[Row]:
+def _score_job(job: Job) -> list[Row]:
     return _SCORER[0].score(*job)

@@ -80,7 +80,7 @@ def write_study(
         raise ConfigError("no dub could be scored, so the study would be empty")
     key = {"format": FORMAT, "seed": seed, "films": films}
     study = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-    shown = {
+    content = {
         "format": FORMAT,
         "study": study,
         "seed": seed,
@@ -92,7 +92,7 @@ def write_study(
         },
     }
     write_json(folder / KEY, {"study": study, **key})
-    return write_text(folder / "study" / "index.html", render("study.html.j2", study=shown))
+    return write_text(folder / "study" / "index.html", render("study.html.j2", study=content))
 
 
 def _pairs(panels: int) -> list[tuple[int, int]]:
