@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lipsync.checkpoints import load_model
+from lipsync.errors import CheckpointError
 from lipsync.generators import quantised
 from lipsync.models import LipGAN, LipsCode, Wav2Lip
 from lipsync.speeds import about_speeds
@@ -92,6 +93,18 @@ def test_a_network_that_it_changes_is_refused(monkeypatch, cache, caplog):
     assert [path.suffix for path in (cache / "int8").glob("[!.]*")] == [".txt"]
     monkeypatch.setattr(quantised, "_make", None)  # cached
     assert painted_by_torch(quantised.fastest(network))
+
+
+def test_a_full_disk_is_not_remembered(monkeypatch, cache):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(quantised, "_versions", str)
+    monkeypatch.setattr(quantised, "_examples", lambda network: torch.zeros(2, 20, 1))
+    monkeypatch.setattr(quantised, "quantise", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        quantised._kept(Wav2Lip(width=0.125, depth=0))
+    assert not list(cache.rglob("*.txt"))
 
 
 def test_lips_codes_are_left_out_and_lipgan_takes_part(monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from lipsync.data.places import free_folder
@@ -80,14 +81,16 @@ class Cache:
         for leaf in range(bucket, _LEAVES, self.buckets):
             try:
                 with os.scandir(self.folder / f"{leaf:02x}") as entries:
-                    found += [
-                        (s.st_mtime_ns, s.st_size, e.path) for e in entries if (s := e.stat())
-                    ]
-            except FileNotFoundError:  # no such subfolder yet, or another process evicted a file
+                    files = [Path(entry.path) for entry in entries]
+            except FileNotFoundError:  # no such subfolder yet
                 continue
+            for file in files:
+                with suppress(FileNotFoundError):  # evicted by another process
+                    stat = file.stat()
+                    found.append((stat.st_mtime_ns, stat.st_size, file))
         held = sum(size for _, size, _ in found)
-        for _, size, path in sorted(found):
+        for _, size, file in sorted(found):
             if held + needed <= self.limit:
                 return
-            Path(path).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
             held -= size

@@ -48,6 +48,8 @@ class Split(Dataset):
     def __init__(self, reader: Reader, split: str, inputs: Inputs) -> None:
         self.reader, self.inputs = reader, inputs
         self.keys = reader.keys(split)
+        if not self.keys:
+            raise ConfigError(f"the list {split} names no clips")
         self.skipped = 0
         # fail here on an unsuitable set, not in a worker
         self.undamaged(self.keys[:_TRIES], self._check)

@@ -136,8 +136,7 @@ class Jobs:
         """Cancel and forget all jobs of a tab."""
         for job in [job for job in list(self._jobs.values()) if job.tab is tab]:
             self.cancel(job)
-            if job.ended:
-                self._jobs.pop(job.id, None)
+            self._forget_ended(job)
 
     def end(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait for the threads, up to ``seconds``."""
@@ -163,10 +162,15 @@ class Jobs:
         while (job := self._next()) is not None:
             state, result = self._outcome(job)
             self._tabs.forget(job.tab, *job.inputs)
+            job.result, job.state = result, state
             if job.tab.closed:
                 self._tabs.clear(job.tab)
+                self._forget_ended(job)
+
+    def _forget_ended(self, job: Job) -> None:
+        with self._changed:
+            if job.ended:
                 self._jobs.pop(job.id, None)
-            job.result, job.state = result, state
 
     def _outcome(self, job: Job) -> tuple[str, dict[str, Any] | None]:
         try:

@@ -48,7 +48,7 @@ def _set_routes(root: str) -> list[Route]:
         return Response(prepared.sheet(_asked(request, "key")), media_type="image/jpeg")
 
     def sound(request: Request) -> Response:
-        return FileResponse(prepared.sound(_asked(request, "key")), media_type="audio/wav")
+        return Response(prepared.sound(_asked(request, "key")), media_type="audio/wav")
 
     return [
         Route("/api/dataset", splits),

@@ -94,9 +94,11 @@ class PreparedSet:
         rows = np.concatenate([faces, blank]).reshape(-1, columns, *faces.shape[1:])
         return jpeg_bytes(np.concatenate([np.concatenate(row, 1) for row in rows], 0), 90)
 
-    def sound(self, key: str) -> Path:
-        """The WAV file of a clip."""
-        return self._clip(key).path / "audio.wav"
+    def sound(self, key: str) -> bytes:
+        """The sound of a clip, as a WAV file."""
+        from lipsync.media import wav_bytes
+
+        return wav_bytes(self._clip(key).wave)
 
     def _clip(self, key: str) -> Clip:
         from lipsync.data.store import open_clip

@@ -232,8 +232,9 @@ def _fingerprint(entry: Entry) -> dict[str, Any]:
     """Options and files of a dub, with sizes and modification times."""
     options = {name: str(value) for name, value in sorted(entry.options.items())}
     stamps = {}
-    for file in (entry.output, *entry.inputs):
-        if file.is_file():
-            stat = file.stat()
-            stamps[str(file)] = [stat.st_size, stat.st_mtime_ns]
+    for path in (entry.output, *entry.inputs):  # a folder is one of adapted models
+        for file in sorted(path.glob("*.safetensors")) if path.is_dir() else [path]:
+            if file.is_file():
+                stat = file.stat()
+                stamps[str(file)] = [stat.st_size, stat.st_mtime_ns]
     return {"options": options, "files": stamps}

@@ -44,6 +44,8 @@ def check_output(output: Path, encoding: Encoding, *inputs: str | Path | None) -
                 f"{output} is written as PNG with PCM sound; leave out codec and audio_codec"
             )
         return
+    if output.suffix.lower() == ".png":
+        raise ConfigError(f"{output}: name a picture sequence like shot/%05d.png")
     check_target(output, *inputs, suffixes=CONTAINERS)
     name, encoder = encoder_of(output, encoding.codec)
     if encoding.layer and not encoder.alpha:
@@ -127,7 +129,7 @@ class Originals:
 
     def with_dub(self, frame: DubbedFrame) -> np.ndarray:
         """The next source frame with the dub's changes applied: uint16 (H, W, 4) RGBA."""
-        whole = next(self._frames).picture
+        whole = next(self._frames).picture.copy()  # playback may repeat a picture
         change = frame.picture.astype(np.int32) - frame.original
         touched = change.any(axis=2)
         made = whole[touched]

@@ -68,7 +68,8 @@ def assign(
         if rule is None or chosen[k] is not None:
             continue
         found = _choose_face(rule, boxes, size, {i for i in chosen if i is not None})
-        if found is not None and len(boxes) == 1 and _OPPOSITE.get(rule) in rules:
+        opposite = _OPPOSITE.get(rule)
+        if found is not None and len(boxes) == 1 and opposite is not None and opposite in rules:
             found = found if _score(rule, boxes[0], size) >= 0 else None
         chosen[k] = found
     return chosen

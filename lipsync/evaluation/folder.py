@@ -83,9 +83,10 @@ def _check_same(folder: Path, path: Path, settings: Mapping[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         raise ConfigError(f"{path}: is damaged; use another output folder") from None
-    changed = [name for name in settings if before.get(name) != settings[name]]
+    names = dict.fromkeys([*before, *settings])
+    changed = [name for name in names if before.get(name) != settings.get(name)]
     if changed:
-        diff = ", ".join(f"{n} {before.get(n)} there, {settings[n]} now" for n in changed)
+        diff = ", ".join(f"{n} {before.get(n)} there, {settings.get(n)} now" for n in changed)
         raise ConfigError(
             f"{folder}: holds an evaluation with other settings ({diff}); use another output folder"
         )

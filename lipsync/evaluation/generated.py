@@ -127,8 +127,7 @@ def _score_pair(folder: RunFolder, scorer: PairScorer, number: int) -> list[Row]
     except LipsyncError as error:
         text = problem_of(error)
         name = scorer.pairs[number].name
-        rows = [Row(kind, name, 0, problem=text) for kind in sets_with_pair(scorer.pairs, number)]
-        features = {}
+        return [Row(kind, name, 0, problem=text) for kind in sets_with_pair(scorer.pairs, number)]
     folder.finish(number, rows, features)
     return rows
 

@@ -67,7 +67,7 @@ def fastest(generator: FaceGenerator) -> InferenceGenerator:
         if chosen == NAME:
             streams = max(1, min(MOST_WORKERS, torch.get_num_threads()))
             return _compiled(generator, _kept(generator), streams)
-    except (LipsyncError, OSError, RuntimeError) as error:  # e.g. a full or damaged cache
+    except (LipsyncError, OSError, MemoryError, RuntimeError) as error:  # a full cache
         log.info("%s is not run in %s: %s", name_of(fast.network), NAME, error)
     return fast
 
@@ -113,6 +113,8 @@ def _make(generator: FaceGenerator, path: Path) -> None:
     try:
         quantise(network, path, sound[held:], faces[held:])
         found = _compiled(generator, path, 1)(sound[:held], faces[:held])
+    except (OSError, MemoryError):  # may work next time
+        raise
     except Exception as error:  # recorded, so as not to try again for every dub
         raise _Unfit(f"it cannot be converted ({error})") from error
     with torch.inference_mode():

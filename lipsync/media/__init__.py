@@ -18,7 +18,7 @@ from lipsync.media.held import HeldFrames
 from lipsync.media.kept import KeptTracks
 from lipsync.media.pictures import is_animated, read_image
 from lipsync.media.sequence import SequenceWriter, check_sequence, is_sequence
-from lipsync.media.sound import audio_blocks, read_audio, write_audio
+from lipsync.media.sound import audio_blocks, read_audio, wav_bytes, write_audio
 from lipsync.media.soundtrack import (
     AUDIO_CODECS,
     LOSSLESS,
@@ -62,6 +62,7 @@ __all__ = [
     "read_image",
     "resample_frames",
     "sound_channels",
+    "wav_bytes",
     "whole_file",
     "write_audio",
 ]

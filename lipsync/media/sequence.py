@@ -17,12 +17,12 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.media.files import naming_target, unfinished
 from lipsync.media.soundtrack import Soundtrack
 
-_NUMBER = re.compile(r"%0\d+d")
+_PATTERN = re.compile(r"[^%]*%0\d+d[^%]*")
 
 
 def is_sequence(path: str | Path) -> bool:
     """Whether a name is an image-sequence pattern, such as ``shot/%05d.png``."""
-    return Path(path).suffix.lower() == ".png" and bool(_NUMBER.search(Path(path).name))
+    return Path(path).suffix.lower() == ".png" and bool(_PATTERN.fullmatch(Path(path).name))
 
 
 def check_sequence(path: str | Path) -> None:

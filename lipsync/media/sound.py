@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import wave as wavfile
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -178,12 +179,20 @@ def _finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av
 
 def write_audio(path: str | Path, wave: np.ndarray, sample_rate: int = 16000) -> None:
     """Write float32 (n,) in [-1, 1] as a 16-bit mono WAV file, atomically."""
+    with whole_file(path) as temporary, naming_target(path), temporary.open("wb") as file:
+        _write_wav(file, wave, sample_rate)
+
+
+def wav_bytes(wave: np.ndarray, sample_rate: int = 16000) -> bytes:
+    """The content of the file that :func:`write_audio` writes."""
+    file = io.BytesIO()
+    _write_wav(file, wave, sample_rate)
+    return file.getvalue()
+
+
+def _write_wav(target: BinaryIO, wave: np.ndarray, sample_rate: int) -> None:
     samples = np.clip(np.round(clean_wave(wave) * 32768), -32768, 32767).astype("<i2")
-    with (
-        whole_file(path) as temporary,
-        naming_target(path),
-        wavfile.open(str(temporary), "wb") as file,
-    ):
+    with wavfile.open(target, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)

@@ -7,7 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-_METHODS = ("logits", "look", "embed_audio", "embed_face", "generate")  # besides forward
+_METHODS = (  # besides forward
+    "logits", "look", "embed_audio", "embed_face", "generate",
+    "audio_moments", "face_moments",  # of LongSyncNet
+    "code_of_faces", "code_of_sound", "decode", "picture",  # of LipsCode
+)  # fmt: skip
 
 
 def compile_network(network: nn.Module, **options: Any) -> None:

@@ -77,7 +77,7 @@ def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcr
             "recognise",
             f"the speech in {job.video} may not be '{transcript.language}': {transcript.doubt}",
             "set its language with --from and a model that knows it, e.g. --asr whisper:small; "
-            "or correct {path} (or clear its doubt) and run again",
+            f"or correct {path} (or clear its doubt) and run again",
         )
     if transcript.language == job.options.to:
         raise StageError(

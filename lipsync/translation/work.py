@@ -27,7 +27,9 @@ def digest(*parts: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """A short digest of a file's bytes; "" if there is no file."""
+    """A short digest of a file's bytes, or of a folder's models; "" if there is neither."""
+    if path.is_dir():
+        return digest([[f.name, file_digest(f)] for f in sorted(path.glob("*.safetensors"))])
     if not path.is_file():
         return ""
     with path.open("rb") as file:

@@ -283,3 +283,12 @@ def test_windows_are_cut_as_one_by_one(fps):
         cut = feature.cut(values, frames, fps)
         assert cut.dtype == np.float32
         assert np.array_equal(cut, alone)
+
+
+def test_a_reader_without_clips_is_refused():
+    class Nothing:
+        def keys(self, split):
+            return []
+
+    with pytest.raises(ConfigError, match="the list train names no clips"):
+        Windows(Nothing(), "train", None)

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import wave
 
 import cv2
 import numpy as np
 import pytest
 
+from data_prep.convert import convert
 from lipsync.checkpoints import save_model
 from lipsync.models import Wav2Lip
 
@@ -115,3 +117,13 @@ def test_models_of_one_s_own_are_offered_by_their_names(open_demo, tmp_path):
     assert about["generator"] in about["generators"]
     assert about["judge"] in about["judges"]
     assert str(tmp_path) not in page.client.get("/api/about").text
+
+
+def test_a_set_of_shards_is_shown_as_well(open_demo, make_prepared, tmp_path):
+    make_prepared(tmp_path / "folders", {"train": ["anna/1"]})
+    convert(tmp_path / "folders", tmp_path / "set", "shards", workers=0, progress=False)
+    get = open_demo(root=str(tmp_path / "set")).client.get
+    assert get("/api/dataset/sheet?key=anna/1").content[:2] == b"\xff\xd8"
+    sound = get("/api/dataset/sound?key=anna/1").content
+    with wave.open(io.BytesIO(sound)) as file:
+        assert (file.getframerate(), file.getnframes()) == (16000, 19200)

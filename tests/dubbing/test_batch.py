@@ -9,7 +9,7 @@ import pytest
 from dubbing_media import FixedDetector, Hearing, make_video, tone
 
 from lipsync import cli
-from lipsync.dubbing import DubResult, dub_batch, dubbers
+from lipsync.dubbing import DubResult, batch, dub_batch, dubbers
 from lipsync.dubbing.batch_list import read_batch
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.media import probe, write_audio
@@ -170,3 +170,15 @@ def test_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> N
         with pytest.raises(SystemExit) as stop:
             cli.main(wrong)
         assert stop.value.code == 2
+
+
+def test_models_in_a_folder_are_inputs(folder: Path) -> None:
+    (folder / "people").mkdir()
+    person = folder / "people" / "anna.safetensors"
+    person.write_bytes(b"1")
+    text = "face,audio,output,model\na.mp4,s.wav,1.mp4,people/\n"
+    (entry,) = read_batch(write(folder / "l.csv", text), {})
+    before = batch._fingerprint(entry)
+    assert batch._fingerprint(entry) == before
+    person.write_bytes(b"22")
+    assert batch._fingerprint(entry) != before

@@ -1,6 +1,7 @@
 """Output for editing: codecs, 10 bits, transparency, only the mouth, image sequences."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -9,6 +10,7 @@ import pytest
 from dubbing_media import FixedDetector, Hearing, corner_number, tiny_dub, tone
 
 from lipsync.dubbing import dub
+from lipsync.dubbing.pictures import Originals
 from lipsync.errors import ConfigError, MediaError
 from lipsync.media import probe, read_audio, read_frames, write_audio
 from lipsync.media.encoders import ENCODERS
@@ -110,6 +112,17 @@ def test_a_transparent_picture_keeps_its_transparency(tmp_path, speech):
     assert alpha[:, 136:].min() > 63_000
 
 
+def test_a_repeated_picture_is_changed_once_per_frame(monkeypatch):
+    still = np.full((4, 4, 4), 20_000, np.uint16)
+    monkeypatch.setattr(Originals, "__init__", lambda self: None)
+    originals = Originals()
+    originals._frames = (SimpleNamespace(picture=still) for _ in range(2))
+    before = np.full((4, 4, 3), 77, np.uint8)
+    frame = SimpleNamespace(original=before, picture=before + 10)
+    levels = [int(originals.with_dub(frame)[0, 0, 0]) for _ in range(2)]
+    assert levels == [22_570, 22_570]
+
+
 def test_a_layer_over_the_source_is_the_dub(tmp_path, video, speech):
     options = {"model": Hearing(2), "audio_codec": "auto", "crf": 18}
     tiny_dub(video, speech, tmp_path / "dub" / "%04d.png", **options)
@@ -136,6 +149,7 @@ def test_a_layer_over_the_source_is_the_dub(tmp_path, video, speech):
     ("new/%03d.png", {"codec": "vp9"}, "is written as PNG with PCM"),
     ("o.mov", {"codec": "divx"}, "codec"),
     ("o.webm", {"audio_codec": "aac"}, "aac sound cannot be stored"),
+    ("50%_%05d.png", {}, "name a picture sequence like shot/%05d.png"),
 ])  # fmt: skip
 def test_what_cannot_be_written_is_said_first(tmp_path, video, speech, output, options, problem):
     before = sorted(tmp_path.iterdir())

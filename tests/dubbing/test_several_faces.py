@@ -129,6 +129,8 @@ def test_a_face_that_is_gone_does_not_take_that_of_another(tmp_path, sounds):
         (["left"], THREE[2:], [None], [0]),
         (["130,30", "5,5"], THREE, [None, None], [1, None]),
         (["left", None], THREE, [None, None], [0, None]),
+        (["130,30", None], THREE[1:2], [None, None], [0, None]),
+        (["centre", None], THREE[:1], [None, None], [0, None]),
     ],
 )
 def test_no_face_is_that_of_two(wanted, boxes, held, expected):

@@ -13,6 +13,7 @@ from lipsync.checkpoints import fingerprint, save_model
 from lipsync.dubbing import pipeline
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation import Row, bench
+from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import read_folder
 from lipsync.evaluation.benchmark.measures import MEASURES, OLD_VIDEO, RECOMPRESSED
 from lipsync.evaluation.benchmark.origin import judge_trained_dubs
@@ -195,6 +196,21 @@ def test_an_interrupted_bench_goes_on(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(Scoring, "stretch", lambda self, p: times.append(p) or find(self, p))
     assert run(tmp_path, tmp_path / "out").systems == ["frozen"]
     assert [path.name for path in times] == ["1.mp4", "1.mp4"]
+
+
+def test_a_problem_is_not_kept(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"a")
+    cache = ScoreCache(tmp_path, "settings")
+
+    def full():
+        raise LipsyncError("No space left on device")
+
+    def rows(make):
+        return cache.rows("score", [tmp_path / "a.mp4"], "a", ["real"], make)
+
+    assert [row.problem for row in rows(full)] == ["No space left on device"]
+    assert rows(lambda: [Row("real", "a", 7)])[0].n == 7
+    assert rows(full)[0].n == 7
 
 
 def test_dubs_that_cannot_be_compared_are_named_and_left_out(tmp_path):

@@ -10,9 +10,10 @@ from evaluation_media import FixedDetector, bright_and_loud, expert, talking_vid
 from torch import nn
 
 from lipsync.checkpoints import fingerprint
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, LipsyncError
 from lipsync.evaluation import compare, evaluate_generator, html_report, load_report
 from lipsync.evaluation import pair as one_pair
+from lipsync.evaluation.folder import RunFolder
 from lipsync.evaluation.lists import Pair
 from lipsync.features import Mel
 from lipsync.media import VideoWriter, write_audio
@@ -156,6 +157,25 @@ def test_a_folder_of_other_settings_is_refused(pairs, tmp_path):
         run(pairs[:2], tmp_path / "out")
     with pytest.raises(ConfigError, match="no pairs to evaluate"):
         run([], tmp_path / "none")
+
+
+def test_settings_that_are_gone_are_other_settings(tmp_path):
+    RunFolder(tmp_path, {"stride": 1, "recogniser": "abc"})
+    RunFolder(tmp_path, {"stride": 1, "recogniser": "abc"})
+    with pytest.raises(ConfigError, match=r"other settings \(recogniser abc there, None now\)"):
+        RunFolder(tmp_path, {"stride": 1})
+
+
+@pytest.mark.usefixtures("_without_likeness")
+def test_a_pair_that_failed_is_tried_again(pairs, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise LipsyncError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one_pair, "dub", full)
+        failed = run(pairs[:1], tmp_path / "out")
+    assert {row.problem for row in failed.rows} == {"No space left on device"}
+    assert not any(row.problem for row in run(pairs[:1], tmp_path / "out").rows)
 
 
 @pytest.mark.usefixtures("_without_likeness")

@@ -2,12 +2,15 @@
 
 import pytest
 import torch
+from test_expert_training import expert_data, long_training
 from test_lipgan import lipgan_data, lipgan_module
+from test_lips_code_training import code_module
 from test_modules import generator_data, generator_module
 from tiny import trainer
 from torch._dynamo.backends.debugging import aot_eager, eager
 
 from lipsync.errors import TrainingError
+from lipsync.models import LongSyncNet
 from lipsync.training import finite
 from lipsync.training.compiling import compile_network
 from lipsync.training.finite import FiniteLosses
@@ -58,6 +61,13 @@ def test_no_loss_is_left_unchecked_when_validation_begins(prepared, tmp_path, mo
     ("make", "data", "networks", "compiler"),
     [
         (generator_module, generator_data, 3, eager),
+        (lambda: code_module(loss={"lower": 1.0, "code": 1.0}), generator_data, 1, eager),
+        (
+            lambda: long_training(LongSyncNet(width=0.25, window=9), windows=(5,)),
+            lambda root: expert_data(root, windows=1),
+            1,
+            eager,
+        ),
         pytest.param(lipgan_module, lipgan_data, 2, aot_eager, marks=pytest.mark.slow),
     ],
 )

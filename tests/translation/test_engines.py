@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,6 +174,16 @@ def test_espeak_speaks_all_languages_that_are_named() -> None:
         assert np.abs(wave).max() > 0.1
     with pytest.raises(StageError, match=r"^speak: eSpeak NG cannot speak with voice 'zu'"):
         speaker.speak("sawubona", "zu")
+
+
+def test_espeak_that_hangs_is_one_line(monkeypatch) -> None:
+    def hang(command, timeout, **options):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(espeak, "program", lambda: ["espeak-ng"])
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(StageError, match=r"^speak: eSpeak NG failed .* timed out after 120"):
+        espeak.Espeak().speak("good morning", "en")
 
 
 def test_espeak_of_the_wheel(monkeypatch) -> None:

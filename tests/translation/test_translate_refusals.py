@@ -42,7 +42,10 @@ def test_another_language_than_declared(video: Path, output: Path) -> None:
 def test_a_doubtful_transcript_waits_for_a_person(video: Path, output: Path) -> None:
     options, *_ = engines(asr=Hears(doubt="barely intelligible"))
     for _ in range(2):
-        with pytest.raises(StageError, match=r"^recognise: .*barely intelligible; .*--from"):
+        with pytest.raises(
+            StageError,
+            match=r"^recognise: .*barely intelligible; .*--from.* correct .*transcript\.json",
+        ):
             translate(video, output, options)
     edit(work(output) / "transcript.json", lambda text: text.replace("barely intelligible", ""))
     translate(video, output, options)

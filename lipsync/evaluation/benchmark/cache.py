@@ -60,7 +60,8 @@ class ScoreCache:
                 rows = make()
             except LipsyncError as error:
                 rows = [Row(kind, name, 0, problem=problem_of(error)) for kind in kinds]
-            write_json(path, rows)
+            if not any(row.problem for row in rows):  # a problem may be gone in the next run
+                write_json(path, rows)
         return [replace(row, set=kind, video=name) for kind, row in zip(kinds, rows, strict=True)]
 
 

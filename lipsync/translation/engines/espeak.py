@@ -64,9 +64,12 @@ class Espeak(Engine):
             wav = Path(folder) / "line.wav"
             # the text goes through stdin, so that it cannot be taken for an option
             arguments = ["-b", "1", "-v", voice, "-w", str(wav), "--stdin"]
-            done = subprocess.run(
-                [*command, *arguments], input=text.encode(), capture_output=True, timeout=120
-            )
+            try:
+                done = subprocess.run(
+                    [*command, *arguments], input=text.encode(), capture_output=True, timeout=120
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise StageError("speak", f"eSpeak NG failed ({error})", "reinstall it") from None
             if done.returncode or not wav.exists():
                 reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["?"])[-1]
                 raise StageError(
