@@ -182,7 +182,7 @@ class Scoring:
         if self.protocol == "cropped":
             return Stretch(footage)
         track = detect_track(footage, self.detector, self.stride)
-        found = np.concatenate([[0], track.found.astype(int), [0]])
+        found = np.concatenate([[0], track.has_face.astype(int), [0]])
         starts, ends = np.flatnonzero(np.diff(found) == 1), np.flatnonzero(np.diff(found) == -1)
         if not len(starts):
             raise MediaError(path, f"no face found in {len(track.boxes)} frames")

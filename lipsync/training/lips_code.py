@@ -114,7 +114,7 @@ class LipsCodeTraining(GeneratorTraining):
         target, framing = step.target.clone(), framing_of(self.generator)
         above = step.reference[len(target) - count :, :1].expand_as(target[len(target) - count :])
         above = above.clone()
-        framing.painted(above)[...] = framing.painted(target[len(target) - count :])
+        framing.generated_rows(above)[...] = framing.generated_rows(target[len(target) - count :])
         target[len(target) - count :] = above
         return target
 

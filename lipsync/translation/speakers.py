@@ -204,13 +204,13 @@ def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, Judge
     from lipsync.dubbing.source import open_source
     from lipsync.dubbing.syncing import judge_faces
     from lipsync.faces.detect import get_detector
-    from lipsync.faces.roll import SecondLook
+    from lipsync.faces.roll import RollAwareDetector
 
     source, tracks = open_source(job.video, streams=job.options.streams), job.tracks
     saved = read_tracks(tracks, source.size) if tracks.exists() else None
     detector = job.options.dub.get("detector", "centerface")
     if isinstance(detector, str):
-        detector = SecondLook(get_detector(detector), search=True)
+        detector = RollAwareDetector(get_detector(detector), search=True)
     stride = job.options.dub.get("stride") or default_stride(float(source.fps))
     known, times, judged = judge_faces(source, detector, stride, saved, job.video)
     if saved is None:
