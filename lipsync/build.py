@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue
 
 from lipsync.errors import ConfigError, LipsyncError
-from lipsync.plugins import not_imported
+from lipsync.plugins import import_problem
 
 
 def build(part: DictConfig, **more: Any) -> Any:
@@ -43,7 +43,7 @@ def build(part: DictConfig, **more: Any) -> Any:
             module, _, name = target.rpartition(".")
             if getattr(cause.__cause__, "name", None) == target:  # also tried as a module
                 raise ConfigError(f"{key}._target_={target}: {module} has no {name}") from error
-            raise ConfigError(f"{key}._target_={target}: {not_imported(cause)}") from error
+            raise ConfigError(f"{key}._target_={target}: {import_problem(cause)}") from error
         if isinstance(cause, TypeError) and _is_call_error(cause):
             raise ConfigError(f"{key}: {cause}") from error
         raise cause from None

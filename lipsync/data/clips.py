@@ -77,7 +77,7 @@ class Clip:
         if values is None:
             others = ", ".join(f for f in self.files if f.startswith(f"{feature.name}-"))
             problem = f"has no {feature.file}, which the network needs"
-            options, module = f"'features=[{feature.asked}]'", type(feature).__module__
+            options, module = f"'features=[{feature.config_text}]'", type(feature).__module__
             if not module.startswith("lipsync."):
                 options += f" 'plugins=[{module}]'"
             remedy = self._adding.format(f"`python -m data_prep {options} output=ROOT`")
