@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from lipsync.command import CONF, check_given, run_command
+from lipsync.command import CONF, require_options, run_command
 from lipsync.data.places import is_url
 from lipsync.errors import ConfigError, exit_on_error
 from lipsync.plugins import import_plugins
@@ -40,7 +40,7 @@ def main(config: DictConfig) -> None:
         import_plugins(config.plugins, "plugins")
         features = parse_features(OmegaConf.to_container(config)["features"])
         needed = ("output",) if features else ("source", "output")
-        check_given(config, "source=DIR output=DIR, or features=[NAME] output=DIR", *needed)
+        require_options(config, "source=DIR output=DIR, or features=[NAME] output=DIR", *needed)
         output = _expand_user(config.output)
         form = _form(config, output)
         given = not OmegaConf.is_missing(config, "source")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hydra
 from omegaconf import DictConfig
 
-from lipsync.command import CONF, check_given
+from lipsync.command import CONF, require_options
 from lipsync.errors import exit_on_error
 
 
@@ -16,6 +16,6 @@ def main(config: DictConfig) -> None:
 
     with exit_on_error():
         usage = "python -m data_prep convert root=DIR output=DIR form=shards"
-        check_given(config, usage, "root", "output", "form")
+        require_options(config, usage, "root", "output", "form")
         options = {name: config[name] for name in ("quality", "clips", "workers")}
         print(convert(str(config.root), str(config.output), config.form, **options))

@@ -15,7 +15,7 @@ from data_prep.quality import level, outside, turn
 from lipsync.audio import HOP_LENGTH, SAMPLE_RATE
 from lipsync.faces.crops import steady_box
 from lipsync.faces.framing import Framing, get_framing
-from lipsync.faces.identity import changes
+from lipsync.faces.identity import find_changes
 from lipsync.faces.shots import find_cuts, shot_spans
 from lipsync.faces.tracks import FaceTrack, fill, link
 from lipsync.windows import FPS, MEL_STEP
@@ -141,7 +141,7 @@ def find_pieces(
 def _of_one_face(tracks: list[FaceTrack]) -> Iterator[FaceTrack]:
     """Split tracks where the face changes into another person's."""
     for track in tracks:
-        begins = changes([face.described for face in track.detections])
+        begins = find_changes([face.described for face in track.detections])
         for a, b in pairwise([0, *begins, len(track.frames)]):
             yield FaceTrack(track.frames[a:b], track.detections[a:b])
 

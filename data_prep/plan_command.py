@@ -29,7 +29,7 @@ from data_prep.report import histogram
 from data_prep.run import check_judge, worker_tools
 from data_prep.scan import scan
 from data_prep.stretches import SampledFile, draw_sample, examine_file
-from lipsync.command import CONF, check_given
+from lipsync.command import CONF, require_options
 from lipsync.data.places import is_url
 from lipsync.errors import ConfigError, LipsyncError, exit_on_error
 from lipsync.options import check_options, option
@@ -60,7 +60,7 @@ class PlanOptions:
 def main(config: DictConfig) -> None:
     """Examine a sample of a folder and write the plan."""
     with exit_on_error():
-        check_given(config, "python -m data_prep plan source=DIR", "source")
+        require_options(config, "python -m data_prep plan source=DIR", "source")
         values = OmegaConf.to_container(config)
         for name in ("source", "output", "name", "prepared"):
             values[name] = None if values[name] is None else str(values[name])

@@ -29,7 +29,7 @@ from lipsync.data.shard_index import NAME
 from lipsync.data.store import clip_path
 from lipsync.errors import ConfigError, LipsyncError
 from lipsync.faces.detect import get_detector
-from lipsync.faces.roll import SecondLook
+from lipsync.faces.roll import RollAwareDetector
 
 
 def prepare(
@@ -246,7 +246,7 @@ def worker_tools(output: Path, options: Options, digest: str) -> Tools:
     arguments: dict[str, float] = {"min_score": options.min_score}
     if options.detector == "centerface":
         arguments |= {"threads": 1, "least": options.min_detection_height}
-    detector = SecondLook(get_detector(options.detector, **arguments))
+    detector = RollAwareDetector(get_detector(options.detector, **arguments))
     tools = Tools(output, options, detector)
     if options.judge is not None:
         from data_prep.sync import limits

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue
 
 from lipsync.errors import ConfigError, LipsyncError
-from lipsync.plugins import not_imported
+from lipsync.plugins import import_problem
 
 
 def build(part: DictConfig, **more: Any) -> Any:
@@ -38,23 +38,23 @@ def build(part: DictConfig, **more: Any) -> Any:
             raise
         if isinstance(cause, LipsyncError):  # Hydra would wrap its one line in many
             raise cause from None
-        key, target = _told(r"full_key: (\S+)", text), _told(r"target '([^']+)'", text)
+        key, target = _extract(r"full_key: (\S+)", text), _extract(r"target '([^']+)'", text)
         if text.startswith("Error locating"):
             module, _, name = target.rpartition(".")
             if getattr(cause.__cause__, "name", None) == target:  # also tried as a module
                 raise ConfigError(f"{key}._target_={target}: {module} has no {name}") from error
-            raise ConfigError(f"{key}._target_={target}: {not_imported(cause)}") from error
-        if isinstance(cause, TypeError) and _of_the_call(cause):
+            raise ConfigError(f"{key}._target_={target}: {import_problem(cause)}") from error
+        if isinstance(cause, TypeError) and _is_call_error(cause):
             raise ConfigError(f"{key}: {cause}") from error
         raise cause from None
 
 
-def _told(pattern: str, text: str) -> str:
+def _extract(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     return found[1] if found else "?"
 
 
-def _of_the_call(error: TypeError) -> bool:
+def _is_call_error(error: TypeError) -> bool:
     """Whether the call itself failed, with arguments that do not fit the signature."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:

@@ -45,7 +45,7 @@ def run_command(main: Callable[[], None]) -> None:
         try:
             main()
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(_remedied(" ".join(str(error).split()))) from error
+            raise ConfigError(_with_remedy(" ".join(str(error).split()))) from error
         except Exception as error:
             if not (failures := sweep_failures()):
                 raise
@@ -56,7 +56,7 @@ def run_command(main: Callable[[], None]) -> None:
             raise LipsyncError(_summary(failures))
 
 
-def check_given(config: DictConfig, usage: str, *names: str) -> None:
+def require_options(config: DictConfig, usage: str, *names: str) -> None:
     """Raise ConfigError with the command's usage unless all of these options are given."""
     if missing := [name for name in names if OmegaConf.is_missing(config, name)]:
         raise ConfigError(f"{' and '.join(missing)} not given: {usage}")
@@ -75,21 +75,21 @@ def quoted(argument: str, sweeping: bool = False) -> str:
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith(("-", "~")):
         return argument
-    named = key.rpartition(".")[2].lstrip("+") in _FOLDERS
-    if named or "/" in value:
+    is_path = key.rpartition(".")[2].lstrip("+") in _FOLDERS
+    if is_path or "/" in value:
         # shells do not expand ~ after "="
         value = re.sub("^~(?=/|$)", lambda _: str(Path.home()), value)
     try:
         parsed = OverridesParser.create().parse_override(f"{key}={value}")
     except HydraException:
-        if not named and re.fullmatch(r"\[.*\]|\{.*\}", value):
+        if not is_path and re.fullmatch(r"\[.*\]|\{.*\}", value):
             return argument  # a malformed list or mapping, which Hydra reports
     else:
         sweep = parsed.is_sweep_override()
-        meant = "\\" in value or value[:1] in ("'", '"') or (sweep and sweeping)
-        meant = meant or (not named and ("/" not in value or value[:1] in ("[", "{")))
+        is_intended = "\\" in value or value[:1] in ("'", '"') or (sweep and sweeping)
+        is_intended = is_intended or (not is_path and ("/" not in value or value[:1] in ("[", "{")))
         same = not sweep and (parsed.value() is None or str(parsed.value()) == value)
-        if same or (meant and not os.path.exists(value)):  # noqa: PTH110 of any length
+        if same or (is_intended and not os.path.exists(value)):  # noqa: PTH110 of any length
             return f"{key}={value}"
     escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), value)
     return f"{key}='{escaped}'"
@@ -99,7 +99,7 @@ def _summary(failures: list[str]) -> str:
     return "\n  ".join(["runs of the sweep failed:", *failures])
 
 
-def _remedied(text: str) -> str:
+def _with_remedy(text: str) -> str:
     plugin = re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(\w+)'", text)
     if plugin is None or plugin[1] not in _EXTRAS:
         return text

@@ -37,25 +37,25 @@ def add_output_style(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], None]]:
+def progress_bars(quiet: bool, unit: str) -> Iterator[Callable[[str, int, int | None], None]]:
     """A progress callback that draws one bar per stage if stderr is a terminal."""
     from tqdm import tqdm
 
-    drawn: dict[str, tqdm] = {}
+    open_bars: dict[str, tqdm] = {}
 
     def progress(stage: str, done: int, total: int | None) -> None:
-        if stage not in drawn:
-            for finished in drawn.values():
+        if stage not in open_bars:
+            for finished in open_bars.values():
                 finished.close()
             counted = "step" if "adapt: " in stage else unit
-            drawn[stage] = tqdm(desc=stage, total=total, unit=counted, disable=quiet or None)
-        drawn[stage].total = total
-        drawn[stage].update(done - drawn[stage].n)
+            open_bars[stage] = tqdm(desc=stage, total=total, unit=counted, disable=quiet or None)
+        open_bars[stage].total = total
+        open_bars[stage].update(done - open_bars[stage].n)
 
     try:
         yield progress
     finally:
-        for bar in drawn.values():
+        for bar in open_bars.values():
             bar.close()
 
 

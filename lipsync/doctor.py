@@ -87,16 +87,16 @@ def about_file(path_or_name: str | Path) -> dict[str, Any]:
     card = facts.pop("card")
     kind, config = network_class(facts["model"]) or Network, facts["config"]
     if "feature" in config:
-        facts["hears"] = _heard(config)
+        facts["hears"] = _describe_audio(config)
     if "image_size" in config:
-        facts["sees"] = _seen(kind, config)
+        facts["sees"] = _describe_faces(kind, config)
     facts["use"] = kind.use
     if calibration := Calibration.from_card(card, config.get("window", 0)):
         card["calibration"] = "; ".join([str(calibration), *map(str, calibration.errors[-1:])])
     return facts | {f"card: {name}": value for name, value in card.items() if name not in facts}
 
 
-def _heard(config: Mapping[str, Any]) -> str:
+def _describe_audio(config: Mapping[str, Any]) -> str:
     """Describe a network's audio input, from the record of its feature."""
     from lipsync.windows import FPS
 
@@ -114,7 +114,7 @@ def _heard(config: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _seen(kind: type[Network], config: Mapping[str, Any]) -> str:
+def _describe_faces(kind: type[Network], config: Mapping[str, Any]) -> str:
     """Describe a network's face input, from its config."""
     size, window = config["image_size"], config.get("window")
     words = [

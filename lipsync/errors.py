@@ -18,7 +18,7 @@ class ConfigError(LipsyncError):
     """Options that are invalid, alone or in combination."""
 
 
-class _About(LipsyncError):
+class _SubjectError(LipsyncError):
     """An error with the message ``<subject>: <problem>; <remedy>``."""
 
     def __init__(self, subject: str | Path, problem: str, remedy: str = "") -> None:
@@ -30,23 +30,23 @@ class _About(LipsyncError):
         return type(self), (self.subject, self.problem, self.remedy)
 
 
-class MediaError(_About):
+class MediaError(_SubjectError):
     """A video, image or audio file that cannot be read or written."""
 
 
-class ClipError(_About):
+class ClipError(_SubjectError):
     """A prepared clip that is damaged or too short for the request."""
 
 
-class CheckpointError(_About):
+class CheckpointError(_SubjectError):
     """A weights file that is damaged, unsafe, or for another model."""
 
 
-class StageError(_About):
+class StageError(_SubjectError):
     """A failed stage of a translation: the stage, what happened, what to try."""
 
 
-class TrainingError(_About):
+class TrainingError(_SubjectError):
     """A training run that cannot continue: the batch, what happened, and what to try."""
 
 

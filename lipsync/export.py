@@ -15,7 +15,7 @@ from torch import nn
 from lipsync.checkpoints import export_official, load_model, push_to_hub, save_model
 from lipsync.checkpoints.files import whole_files
 from lipsync.checkpoints.hub import SCHEME, endpoint
-from lipsync.checkpoints.origin import together, trained_with
+from lipsync.checkpoints.origin import merge_origins, trained_with
 from lipsync.errors import CheckpointError, ConfigError
 from lipsync.models import (
     FaceGenerator,
@@ -46,7 +46,7 @@ def export(
         output: ``.onnx``, ``.safetensors``, or ``.pth`` for the published format; or a repository
             on the hub, ``hf://org/repo``, see :func:`lipsync.checkpoints.push_to_hub`.
         mix: another model, one of the two fine-tuned from the other; writes an interpolation.
-        share: share of ``mix`` in the interpolation, 0 to 1; see :func:`interpolated`.
+        share: share of ``mix`` in the interpolation, 0 to 1; see :func:`interpolate_networks`.
         card: YAML file with the model card (name, data, licence, metrics, limits, ...), stored in a
             ``.safetensors`` or shown on the page of a repository.
 
@@ -70,17 +70,17 @@ def export(
         )
     options = {} if card is None else {"card": read_options_file(card)}
     if uploads and mix is None:
-        return _uploaded(push_to_hub(model, str(output), **options))
+        return _describe_upload(push_to_hub(model, str(output), **options))
     network = load_model(model, convert=True)
     if mix is not None:
-        network = interpolated(network, load_model(mix, convert=True), share)
+        network = interpolate_networks(network, load_model(mix, convert=True), share)
     if uploads:
-        return _uploaded(push_to_hub(network, str(output), **options))
+        return _describe_upload(push_to_hub(network, str(output), **options))
     writers[path.suffix](network, path, **options)
     return f"{path}: {type(network).__name__}, {path.stat().st_size / 1e6:.1f} MB"
 
 
-def _uploaded(address: str) -> str:
+def _describe_upload(address: str) -> str:
     page = f"{endpoint()}/{address.removeprefix(SCHEME).partition('@')[0]}"
     return (
         f"{address}: uploaded; a new repository is private until you publish it in the settings "
@@ -88,7 +88,7 @@ def _uploaded(address: str) -> str:
     )
 
 
-def interpolated(first: Network, second: Network, share: float) -> Network:
+def interpolate_networks(first: Network, second: Network, share: float) -> Network:
     """Interpolate the weights of two networks (Deep Network Interpolation, Wang et al. 2019).
 
     For example, of a generator before and after training with a discriminator.
@@ -110,7 +110,7 @@ def interpolated(first: Network, second: Network, share: float) -> Network:
     for name, value in between.state_dict().items():
         if value.is_floating_point():
             value.lerp_(other[name], share)
-    record = together(trained_with(first), trained_with(second))
+    record = merge_origins(trained_with(first), trained_with(second))
     between.card = {} if record is None else {"frozen": record}
     return between
 

@@ -230,10 +230,10 @@ def texture(fake: Tensor, real: Tensor) -> Tensor:
 
     pairs = zip(energies(fake), energies(real), strict=True)
     amounts = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
-    return amounts + _GRID * _repeated(fake - real).abs().mean()
+    return amounts + _GRID * _periodic_error(fake - real).abs().mean()
 
 
-def _repeated(error: Tensor) -> Tensor:
+def _periodic_error(error: Tensor) -> Tensor:
     """The part of the fine detail in (B, 3, H, W) that repeats every 4 pixels."""
     fine = error - F.avg_pool2d(error, _PERIOD + 1, 1, _PERIOD // 2, count_include_pad=False)
     cells = torch.full((3, 1, _CELLS, _CELLS), _CELLS**-2.0, device=fine.device)

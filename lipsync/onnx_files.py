@@ -17,20 +17,20 @@ KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(dou
 _log = logging.getLogger(__name__)
 
 
-def open_onnx(path: Path, device: str, wanted: str) -> onnxruntime.InferenceSession:
+def open_onnx(path: Path, device: str, expected: str) -> onnxruntime.InferenceSession:
     """Open an ONNX file for inference.
 
     Args:
         path: the file.
         device: ``"cuda"`` uses the GPU if ``onnxruntime-gpu`` is installed.
-        wanted: what the file should be, for error messages.
+        expected: what the file should be, for error messages.
 
     Raises:
         CheckpointError: the file does not exist, or is not ONNX.
     """
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "no such file"
-        raise CheckpointError(path, problem, f"give {wanted}")
+        raise CheckpointError(path, problem, f"give {expected}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # spinning threads would take CPU time from the rest of the pipeline
@@ -45,10 +45,10 @@ def open_onnx(path: Path, device: str, wanted: str) -> onnxruntime.InferenceSess
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime's errors have no narrower common base
         problem = f"cannot be read as ONNX ({one_line(error)})"
-        raise CheckpointError(path, problem, f"give {wanted}") from None
+        raise CheckpointError(path, problem, f"give {expected}") from None
 
 
-def described(values: Sequence[Any]) -> str:
+def describe_values(values: Sequence[Any]) -> str:
     """Describe a session's inputs or outputs, such as ``input (1, 3, 512, 512) float``."""
     return ", ".join(
         f"{one.name} ({', '.join(map(str, one.shape))}) {one.type[7:-1]}" for one in values

@@ -35,15 +35,15 @@ def import_plugins(modules: str | Iterable[str] | None, option: str = "--plugin"
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     given = modules.split(",") if isinstance(modules, str) else modules or ()
-    named = [(option, name) for name in given]
-    named += [(VARIABLE, name) for name in os.environ.get(VARIABLE, "").split(",")]
-    for where, name in ((where, str(name).strip()) for where, name in named):
+    sources = [(option, name) for name in given]
+    sources += [(VARIABLE, name) for name in os.environ.get(VARIABLE, "").split(",")]
+    for where, name in ((where, str(name).strip()) for where, name in sources):
         if not name:
             continue
         try:
             importlib.import_module(name)
         except Exception as error:  # a plug-in's code may raise anything
-            raise ConfigError(f"{where} {name}: {not_imported(error)}") from error
+            raise ConfigError(f"{where} {name}: {import_problem(error)}") from error
         if name not in _imported:
             _imported.append(name)
 
@@ -53,7 +53,7 @@ def imported() -> list[str]:
     return _imported
 
 
-def not_imported(error: BaseException) -> str:
+def import_problem(error: BaseException) -> str:
     """One line on why a module could not be imported, and what to do."""
     while error.__cause__ is not None:
         error = error.__cause__

@@ -38,7 +38,7 @@ def cache_folder() -> Path:
     return base / "lipsync"
 
 
-def quickest(
+def choose_precision(
     network: str,
     config: Any,
     version: str,
@@ -57,23 +57,23 @@ def quickest(
     """
     about = json.dumps([network, config, processor(), version], default=str)
     key = hashlib.sha256(about.encode()).hexdigest()[:16]
-    if (row := measured().get(key)) is None:
-        with _alone():
-            known = measured()
+    if (row := read_measurements().get(key)) is None:
+        with _lock_cache():
+            known = read_measurements()
             if key not in known:
                 times = measure()
                 exact = next(iter(times))
                 best = min(times, key=times.__getitem__)
                 chosen = best if least_gain * times[best] <= times[exact] else exact
-                about_it = {"network": network, "processor": processor()}
-                known[key] = about_it | {"times": times, "chosen": chosen}
+                entry = {"network": network, "processor": processor()}
+                known[key] = entry | {"times": times, "chosen": chosen}
                 log.info("%s runs in %s here", network, chosen)
                 _save(known)
             row = known[key]
     return row["chosen"]
 
 
-def measured() -> dict[str, dict[str, Any]]:
+def read_measurements() -> dict[str, dict[str, Any]]:
     """Cached measurements by key, of all machines that share the cache."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         found = json.loads(_path().read_text(encoding="utf-8"))
@@ -83,15 +83,15 @@ def measured() -> dict[str, dict[str, Any]]:
 
 def about_speeds() -> str:
     """Measurements on this CPU, in one line."""
-    own = [row for row in measured().values() if row["processor"] == processor()]
-    said = [
+    own = [row for row in read_measurements().values() if row["processor"] == processor()]
+    descriptions = [
         f"{row['network']} in {row['chosen']} ("
         + ", ".join(f"{name} {time:.3g} ms a frame" for name, time in row["times"].items())
         + " of one core)"
         for row in own
     ]
     return (
-        "; ".join(said)
+        "; ".join(descriptions)
         or "not measured yet; the first dub does so where there is bfloat16 or OpenVINO"
     )
 
@@ -110,7 +110,7 @@ def _path() -> Path:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _lock_cache() -> Iterator[None]:
     """Lock the cache, so that concurrent processes measure only once."""
     from filelock import FileLock  # slow to import
 

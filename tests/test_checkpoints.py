@@ -20,7 +20,7 @@ from lipsync.checkpoints import (
 from lipsync.checkpoints.origin import identities, trained_with
 from lipsync.checkpoints.saving import save_card
 from lipsync.errors import CheckpointError
-from lipsync.export import interpolated
+from lipsync.export import interpolate_networks
 from lipsync.features import Mel, feature_of
 from lipsync.models import (
     LipGAN,
@@ -204,10 +204,10 @@ def test_what_trained_a_generator_stays_in_its_card(tmp_path):
     assert trained_with(loaded) == {"sync": ["a"]}
     assert loaded.card["data"] == "grid"
     assert "licence" not in loaded.card
-    mixed = interpolated(first, second, 0.5)
+    mixed = interpolate_networks(first, second, 0.5)
     assert trained_with(mixed) == {"look": ["c"], "sync": ["a", "b"]}
     del second.card
-    assert trained_with(interpolated(first, second, 0.5)) is None
+    assert trained_with(interpolate_networks(first, second, 0.5)) is None
 
 
 @pytest.mark.parametrize(("name", "prefix"), [("Wav2Lip", "generator."), ("SyncNet", "expert.")])

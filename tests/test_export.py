@@ -7,7 +7,7 @@ import torch
 
 from lipsync.checkpoints import load_model, save_model
 from lipsync.errors import CheckpointError, ConfigError
-from lipsync.export import export, export_onnx, interpolated
+from lipsync.export import export, export_onnx, interpolate_networks
 from lipsync.features import Whisper, get_feature
 from lipsync.models import (
     LipGAN,
@@ -111,7 +111,7 @@ def test_onnx_without_its_package_says_so(tmp_path, monkeypatch):
 def test_a_mix_lies_between_its_two(tmp_path):
     torch.manual_seed(0)
     first, second = (Wav2Lip(96, 0.125, 0.0, head="warp") for _ in range(2))
-    mixed = interpolated(first, second, 0.25).state_dict()
+    mixed = interpolate_networks(first, second, 0.25).state_dict()
     for name, value in first.state_dict().items():
         between = value + 0.25 * (second.state_dict()[name] - value)
         torch.testing.assert_close(mixed[name], between.to(value.dtype), atol=1e-6, rtol=0)
@@ -126,6 +126,6 @@ def test_a_mix_lies_between_its_two(tmp_path):
 
 def test_what_cannot_be_mixed():
     with pytest.raises(ConfigError, match="the same kind and size"):
-        interpolated(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.25, 0.0), 0.5)
+        interpolate_networks(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.25, 0.0), 0.5)
     with pytest.raises(ConfigError, match="share must be in"):
-        interpolated(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.125, 0.0), 1.5)
+        interpolate_networks(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.125, 0.0), 1.5)

@@ -40,7 +40,7 @@ def painted_by_torch(fast):
 def test_without_openvino_nothing_changes(monkeypatch, cache):
     monkeypatch.setattr(quantised, "find_spec", lambda name: None)
     faster(monkeypatch, (2.0, 1.0))
-    assert painted_by_torch(quantised.fastest(Wav2Lip(width=0.125, depth=0)))
+    assert painted_by_torch(quantised.fastest_copy(Wav2Lip(width=0.125, depth=0)))
     assert not cache.exists()
 
 
@@ -48,7 +48,7 @@ def test_it_is_close_to_float32_and_made_once(monkeypatch, cache):
     pytest.importorskip("openvino", reason="needs the extra openvino")
     faster(monkeypatch, (2.0, 1.0))
     network = load_model(NETWORK).eval()
-    fast = quantised.fastest(network)
+    fast = quantised.fastest_copy(network)
     assert not painted_by_torch(fast)
     assert "in OpenVINO int8 (float32 2 ms a frame, OpenVINO int8 1 ms" in about_speeds()
     sound, faces = quantised._examples(network)
@@ -68,18 +68,18 @@ def test_it_is_close_to_float32_and_made_once(monkeypatch, cache):
         together = list(pool.map(lambda part: fast(*part), parts))
     assert all(torch.equal(*pair) for pair in zip(alone, together, strict=True))
     # found again
-    monkeypatch.setattr(quantised, "_make", None)
-    assert torch.equal(quantised.fastest(network)(*parts[0]), alone[0])
+    monkeypatch.setattr(quantised, "_quantise_and_check", None)
+    assert torch.equal(quantised.fastest_copy(network)(*parts[0]), alone[0])
     # a damaged cache file is ignored
     (kept,) = (cache / "int8").glob("*.onnx")
     kept.write_bytes(kept.read_bytes()[:1000])
-    assert painted_by_torch(quantised.fastest(network))
+    assert painted_by_torch(quantised.fastest_copy(network))
 
 
 def test_it_must_be_faster(monkeypatch):
     pytest.importorskip("openvino", reason="needs the extra openvino")
     faster(monkeypatch, (2.0, 1.8))
-    assert painted_by_torch(quantised.fastest(Wav2Lip(width=0.125, depth=0)))
+    assert painted_by_torch(quantised.fastest_copy(Wav2Lip(width=0.125, depth=0)))
 
 
 def test_a_network_that_it_changes_is_refused(monkeypatch, cache, caplog):
@@ -88,11 +88,11 @@ def test_a_network_that_it_changes_is_refused(monkeypatch, cache, caplog):
     monkeypatch.setattr(quantised, "LEAST_PSNR", 200.0)
     network = load_model(NETWORK).eval()
     with caplog.at_level("INFO"):
-        assert painted_by_torch(quantised.fastest(network))
+        assert painted_by_torch(quantised.fastest_copy(network))
     assert "dB against float32's" in caplog.text
     assert [path.suffix for path in (cache / "int8").glob("[!.]*")] == [".txt"]
-    monkeypatch.setattr(quantised, "_make", None)  # cached
-    assert painted_by_torch(quantised.fastest(network))
+    monkeypatch.setattr(quantised, "_quantise_and_check", None)  # cached
+    assert painted_by_torch(quantised.fastest_copy(network))
 
 
 def test_a_full_disk_is_not_remembered(monkeypatch, cache):
@@ -103,15 +103,15 @@ def test_a_full_disk_is_not_remembered(monkeypatch, cache):
     monkeypatch.setattr(quantised, "_examples", lambda network: torch.zeros(2, 20, 1))
     monkeypatch.setattr(quantised, "quantise", full)
     with pytest.raises(CheckpointError, match="No space left"):
-        quantised._kept(Wav2Lip(width=0.125, depth=0))
+        quantised._cached_path(Wav2Lip(width=0.125, depth=0))
     assert not list(cache.rglob("*.txt"))
 
 
 def test_lips_codes_are_left_out_and_lipgan_takes_part(monkeypatch):
     pytest.importorskip("openvino", reason="needs the extra openvino")
     faster(monkeypatch, (2.0, 1.0))
-    assert painted_by_torch(quantised.fastest(LipsCode(width=0.125, depth=0)))
-    assert not painted_by_torch(quantised.fastest(LipGAN(width=0.125).eval()))
+    assert painted_by_torch(quantised.fastest_copy(LipsCode(width=0.125, depth=0)))
+    assert not painted_by_torch(quantised.fastest_copy(LipGAN(width=0.125).eval()))
 
 
 def test_openvino_reports_no_imports():

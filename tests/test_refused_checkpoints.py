@@ -72,9 +72,9 @@ def test_files_of_before_are_refused_and_converted_by_export(tmp_path, name, for
         describe(path)
     new = tmp_path / "new.safetensors"
     export(path, new)
-    converted = load_model(new)
-    assert same(converted.state_dict(), network.state_dict())
-    assert converted.config == network.config
+    convert_config = load_model(new)
+    assert same(convert_config.state_dict(), network.state_dict())
+    assert convert_config.config == network.config
     assert describe(new)["config"] == network.config
     export(path, tmp_path / "mix.safetensors", mix=path, share=0.5)
     assert load_model(tmp_path / "mix.safetensors").config == network.config

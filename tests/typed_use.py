@@ -15,7 +15,7 @@ from lipsync.checkpoints import bundled_models, describe, load_model, push_to_hu
 from lipsync.dubbing import DubbedFrame, DubResult, LiveSession, dub, dub_frames
 from lipsync.errors import LipsyncError
 from lipsync.evaluation import Judge, Report, as_judge, bench, evaluate
-from lipsync.export import export, interpolated
+from lipsync.export import export, interpolate_networks
 from lipsync.features import Feature, feature_of
 from lipsync.metrics import SyncResult, sync_score
 from lipsync.models import Network
@@ -28,7 +28,7 @@ def models(folder: Path) -> None:
     assert_type(save_model(network, folder / "m.safetensors"), dict[str, Any])
     assert_type(lipsync.push_to_hub(network, "org/repo", card={"licence": "MIT"}), str)
     assert_type(push_to_hub("wav2lip-gan-grid", "org/repo"), str)
-    assert_type(interpolated(network, network, 0.5), Network)
+    assert_type(interpolate_networks(network, network, 0.5), Network)
     assert_type(export("wav2lip-gan-grid", folder / "m.onnx"), str)
     assert_type(bundled_models(), list[str])
     assert_type(feature_of(network), Feature)
@@ -58,7 +58,7 @@ def scores(video: Tensor, audio: Tensor, wave: np.ndarray) -> None:
 
 def refused(network: nn.Module) -> None:
     load_model(5)  # type: ignore[arg-type]
-    interpolated(network, network, 0.5)  # type: ignore[arg-type]
+    interpolate_networks(network, network, 0.5)  # type: ignore[arg-type]
     try:
         dub("face.mp4", "speech.wav", "out.mp4", progress="bar")  # type: ignore[arg-type]
     except LipsyncError as error:

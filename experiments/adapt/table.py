@@ -20,7 +20,7 @@ import numpy as np
 from torch import nn
 
 from lipsync.adapt import adapt
-from lipsync.adapt.comparison import Painted, paint, paint_frames
+from lipsync.adapt.comparison import RenderMetrics, measure_renders, render_frames
 from lipsync.adapt.footage import gather
 from lipsync.checkpoints import load_model
 from lipsync.data.store import open_clip
@@ -91,7 +91,7 @@ def of_person(person: Path, speech: np.ndarray, options: argparse.Namespace) -> 
         clip = open_clip(held.root, keys[0])
         frames = np.linspace(0, len(clip) - 1, _SHOWN).round().astype(int)
         sheet += [clip.read(frames)] * (not sheet) + [
-            to_bytes(paint_frames(Lips(network), clip, frames))
+            to_bytes(render_frames(Lips(network), clip, frames))
         ]
     picture = np.concatenate([np.concatenate(list(row), axis=1) for row in sheet])
     cv2.imwrite(str(folder / "sheet.png"), picture[..., ::-1])
@@ -102,7 +102,7 @@ def by_clip(network: nn.Module, root: Path, keys: list[str]) -> dict:
     """Scores of the pictures generated for held-out clips, one value per test video."""
     row: dict = {"psnr": [], "edges": [], "motion": []}
     for _, pieces in groupby(keys, lambda key: key.rpartition(".")[0]):
-        found: Painted = paint(network, root, list(pieces))
+        found: RenderMetrics = measure_renders(network, root, list(pieces))
         row["psnr"].append(float(found.psnr.mean()))
         row["edges"].append(found.edges.sum(axis=0).tolist())
         row["motion"].append(np.nansum(found.motion, axis=0).tolist())

@@ -29,7 +29,7 @@ from torch import nn
 from lipsync.dubbing import dub, pipeline
 from lipsync.dubbing.stages import Stages
 from lipsync.faces.detect import CenterFace
-from lipsync.generators.quantised import fastest
+from lipsync.generators.quantised import fastest_copy
 from lipsync.media import VideoWriter, write_audio
 from lipsync.models import Wav2Lip
 from lipsync.sample.corpus import make_clip
@@ -85,7 +85,9 @@ def run(form: str, network: nn.Module, face: Path, audio: Path, output: Path) ->
         finally:
             pipeline.Stages = overlapping
     else:
-        result = dub(face, audio, output, model=fastest(network), detector=CenterFace(threads=1))
+        result = dub(
+            face, audio, output, model=fastest_copy(network), detector=CenterFace(threads=1)
+        )
     return {
         "fps": result.frames / result.wall_seconds,
         "ms": {name: 1000 * s / result.frames for name, s in result.stage_seconds.items()},
@@ -159,7 +161,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
 
 def one(face: str, audio: str, output: str, model: str | None) -> None:
     """Dub in this process, and print its peak memory as a line of JSON."""
-    network = model if model else fastest(published())
+    network = model if model else fastest_copy(published())
     begun = time.process_time()
     result = dub(face, audio, output, model=network)
     found = {"fps": result.frames / result.wall_seconds}

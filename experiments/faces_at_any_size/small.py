@@ -56,7 +56,7 @@ def main() -> None:
             table = np.zeros((3, 3))
             for seed in range(RUNS):
                 frame, boxes = planted(size, heights, face, seed)
-                _, coarse = cpu(lambda: detector._look(frame, detector.side / size[0]))  # noqa: B023
+                _, coarse = cpu(lambda: detector._detect_at(frame, detector.side / size[0]))  # noqa: B023
                 first = cpu(lambda: detector.detect(frame))  # noqa: B023
                 whole = cpu(lambda: detector.detect_all(frame))  # noqa: B023
                 near = cpu(lambda: detector.detect_all(frame, whole[0]))  # noqa: B023

@@ -19,7 +19,7 @@ import numpy as np
 
 from lipsync.media import read_audio
 from lipsync.voice import analyse, matching, synthesise
-from lipsync.voice.conversion import as_loud, move_pitch
+from lipsync.voice.conversion import convert_pitch, match_loudness
 
 sys.path.append(str(Path(__file__).parents[1] / "voice_conversion"))
 from measure import Embedder, Recogniser, errors, sentence
@@ -71,7 +71,7 @@ def match_world(wave: np.ndarray, reference: World, tracker: str) -> np.ndarray:
     envelope = matching._stretch(speech.envelope, factor) + np.clip(
         change - change.mean(), -most, most
     )
-    pitch = move_pitch(speech.pitch, matching._log_pitch(speech), matching._log_pitch(reference))
+    pitch = convert_pitch(speech.pitch, matching._log_pitch(speech), matching._log_pitch(reference))
     return synthesise_world(World(pitch, envelope, speech.aperiodicity))
 
 
@@ -114,7 +114,7 @@ def main() -> None:
             said = sentence(key.split("/")[1])
             for name, (make, *given) in systems.items():
                 began = time.perf_counter()
-                made = as_loud(make(*given).astype(np.float32), wave, RATE)
+                made = match_loudness(make(*given).astype(np.float32), wave, RATE)
                 taken = time.perf_counter() - began
                 voice, wrong = embed(made), errors(said, recognise(made)) / len(said)
                 row = [

@@ -10,7 +10,7 @@ import argparse
 import torch
 
 from lipsync.checkpoints import load_model
-from lipsync.checkpoints.origin import together, trained_with
+from lipsync.checkpoints.origin import merge_origins, trained_with
 from lipsync.checkpoints.saving import save_model
 
 
@@ -30,7 +30,7 @@ def main() -> None:
         for name, value in states[0].items()
     }
     first.load_state_dict(mean)
-    frozen = together(*map(trained_with, networks))
+    frozen = merge_origins(*map(trained_with, networks))
     save_model(first, args.output, {} if frozen is None else {"frozen": frozen}, half=True)
 
 

@@ -21,7 +21,7 @@ from lipsync.dubbing.occlusion import OCCLUSION, Occlusion
 from lipsync.faces.framing import get_framing
 from lipsync.metrics.statistics import mean_interval
 from lipsync.models.occlusion import SIDE
-from lipsync.training.occluders import KINDS, occluder, recompressed
+from lipsync.training.occluders import KINDS, occluder, recompress
 
 FRAMES = 4  # per clip
 
@@ -63,7 +63,7 @@ def shares(
         for face, other, mask in zip(faces, others, hidden, strict=True):
             colour, mask[...] = occluder(rng, face, other, kind)
             face += mask[..., None] * (colour - face)
-            face[...] = recompressed(rng, face)
+            face[...] = recompress(rng, face)
     as_bytes = [list(np.rint(255 * each.clip(0, 1)).astype(np.uint8)) for each in (faces, others)]
     left = 1 - finder.visible(*as_bytes)
     step = faces.shape[1] // SIDE

@@ -50,7 +50,7 @@ def paint(generator: torch.nn.Module, dataset: Clips, index: int) -> dict[str, S
     sounds = {
         "generated": sample["sound"],
         "swapped_audio": sample["swapped_sound"],
-        "same_moment": inputs.heard(neighbour, moments),
+        "same_moment": inputs.sound_windows(neighbour, moments),
     }
     painted = {k: generator(torch.from_numpy(sound), faces) for k, sound in sounds.items()}
     copied = reference[:, :1].expand_as(target)

@@ -15,14 +15,14 @@ import numpy as np
 
 from data_prep.scan import scan
 from lipsync.faces.detect import CenterFace
-from lipsync.faces.identity import changes, describe
-from lipsync.faces.roll import SecondLook
+from lipsync.faces.identity import describe, find_changes
+from lipsync.faces.roll import RollAwareDetector
 from lipsync.media import HeldFrames
 
 STRIDE, SIDE = 5, 3  # frames between detections, and detections on either side of a swap
 
 
-def looks(path: Path, frames: int, detector: SecondLook) -> list[np.ndarray | None]:
+def looks(path: Path, frames: int, detector: RollAwareDetector) -> list[np.ndarray | None]:
     found = []
     for frame in islice(HeldFrames(path, 25, 0), 0, frames, STRIDE):
         faces = detector.detect(frame)
@@ -37,18 +37,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=float, default=10)
     arguments = parser.parse_args()
-    detector, rng = SecondLook(CenterFace()), np.random.default_rng(0)
+    detector, rng = RollAwareDetector(CenterFace()), np.random.default_rng(0)
     frames = round(25 * arguments.seconds)
     people = {one.name: looks(one.path, frames, detector) for one in scan(arguments.folder)}
     people = {name: found for name, found in people.items() if len(found) > 2 * SIDE}
     total = sum(len(found) - 1 for found in people.values())
-    false = {name: len(changes(found)) for name, found in people.items()}
+    false = {name: len(find_changes(found)) for name, found in people.items()}
     print(f"taken for swaps: {sum(false.values())} of {total} looks")
     print("\n".join(f"  {name}: {count}" for name, count in false.items() if count))
     hits = count = 0
     for one, other in permutations(people.values(), 2):
         a, b = rng.integers(SIDE, len(one) - 1), rng.integers(0, len(other) - SIDE)
-        hits += SIDE in changes([*one[a - SIDE : a], *other[b : b + SIDE]])
+        hits += SIDE in find_changes([*one[a - SIDE : a], *other[b : b + SIDE]])
         count += 1
     print(f"planted swaps found: {hits} of {count}")
 

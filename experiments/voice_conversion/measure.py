@@ -24,7 +24,7 @@ from lipsync.checkpoints import load_model
 from lipsync.data.store import read_split
 from lipsync.media import read_audio, write_audio
 from lipsync.voice import analyse, convert, match_voice, synthesise
-from lipsync.voice.conversion import as_loud
+from lipsync.voice.conversion import match_loudness
 from lipsync.voice.envelope import BINS
 from lipsync.voice.network import VoiceConverter
 
@@ -129,7 +129,9 @@ def main() -> None:
             taken, spoken = taken + time.perf_counter() - start, spoken + len(wave) / RATE
             systems = {
                 "source": wave,
-                "taken apart and put together": as_loud(synthesise(analyse(wave)), wave, RATE),
+                "taken apart and put together": match_loudness(
+                    synthesise(analyse(wave)), wave, RATE
+                ),
                 "match_voice": match_voice(wave, RATE, reference),
                 "mean and standard deviation": convert(wave, RATE, untrained, target),
                 "CycleGAN-VC2": converted,

@@ -15,7 +15,7 @@ from lipsync.dubbing.detections import default_stride
 from lipsync.dubbing.source import open_source
 from lipsync.dubbing.syncing import judge_faces
 from lipsync.faces.detect import get_detector
-from lipsync.translation.speakers import chance
+from lipsync.translation.speakers import chance_score
 
 ABSENT = -100.0
 
@@ -46,7 +46,7 @@ def main() -> None:
         cells = []
         for own in (True, False):
             part = [(s, w) for s, w, o in rows if o == own and least <= s < most]
-            seen = [worth > chance(seconds) for seconds, worth in part]
+            seen = [worth > chance_score(seconds) for seconds, worth in part]
             mean = np.mean([worth for _, worth in part])
             cells.append(f"{mean:.2f}, {sum(seen)} of {len(seen)}" if part else "-")
         count = sum(o and least <= s < most for s, _, o in rows)

@@ -11,7 +11,7 @@ _HOMES = {
     "People": "people",
     "adapt": "person",
     "adapt_people": "people",
-    "adapted_to": "kept",
+    "adapted_generator": "cached",
     "is_people": "people",
 }
 __all__ = list(_HOMES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from lipsync.commands import add_command, add_output_style, bars, print_result
+from lipsync.commands import add_command, add_output_style, print_result, progress_bars
 from lipsync.errors import LipsyncError
 
 
@@ -47,7 +47,7 @@ def _adapt(*, json: bool, quiet: bool, **options: Any) -> None:
         question = "What has this person agreed to? (kept in the file; may be left empty) "
         if text := input(question).strip():
             options["consent"] = text
-    with bars(quiet, "step") as progress:
+    with progress_bars(quiet, "step") as progress:
         if not is_people(options["videos"], options["output"]):
             print_result(adapt(progress=progress, **options), json, quiet)
             return

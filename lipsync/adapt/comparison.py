@@ -25,7 +25,7 @@ _SILENT = 5  # consecutive frames per second also rendered with silence
 
 
 @dataclass(frozen=True)
-class Painted:
+class RenderMetrics:
     """Metrics of a generator on held-out clips, with other frames of them as references.
 
     Attributes:
@@ -42,14 +42,14 @@ class Painted:
     @property
     def sharpness(self) -> float:
         """Sharpness relative to ground truth, which has 1."""
-        painted, real = self.edges.sum(axis=0)
-        return float(np.sqrt(painted / max(real, 1e-12)))
+        rendered, real = self.edges.sum(axis=0)
+        return float(np.sqrt(rendered / max(real, 1e-12)))
 
     @property
     def silent_motion(self) -> float:
         """Leakage: mouth motion under silence as a share of the true motion."""
-        painted, real = np.nansum(self.motion, axis=0)
-        return float(painted / max(real, 1e-12))
+        rendered, real = np.nansum(self.motion, axis=0)
+        return float(rendered / max(real, 1e-12))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Gain:
         psnr_base, psnr: means in dB, of the lower half.
         psnr_gain: mean difference, with its 95 % interval over seconds.
         sharpness_base, sharpness: relative to ground truth, which has 1.
-        silent_motion_base, silent_motion: leakage of the old mouth, see :class:`Painted`.
+        silent_motion_base, silent_motion: leakage of the old mouth, see :class:`RenderMetrics`.
     """
 
     psnr_base: float
@@ -75,7 +75,7 @@ class Gain:
         return asdict(self) | {"psnr_gain": self.psnr_gain.as_dict()}
 
 
-def compare(before: Painted, after: Painted) -> Gain:
+def compare(before: RenderMetrics, after: RenderMetrics) -> Gain:
     """Compare two generators on the same clips."""
     return Gain(
         psnr_base=float(before.psnr.mean()),
@@ -88,7 +88,7 @@ def compare(before: Painted, after: Painted) -> Gain:
     )
 
 
-def paint(model: nn.Module, root: Path, keys: list[str]) -> Painted:
+def measure_renders(model: nn.Module, root: Path, keys: list[str]) -> RenderMetrics:
     """Render clips from their own sound, and measure the result."""
     lips = Lips(model)
     errors, edges, motion = [], [], []
@@ -97,17 +97,17 @@ def paint(model: nn.Module, root: Path, keys: list[str]) -> Painted:
         for start in range(0, len(clip), FPS):
             frames = np.arange(start, min(start + FPS, len(clip)))
             some, few = frames[::_STEP], frames[:_SILENT]
-            real, painted = _real(clip, some), paint_frames(lips, clip, some)
+            real, rendered = _real(clip, some), render_frames(lips, clip, some)
             half = lips.size // 2
-            errors.append(float(np.square(painted[:, half:] - real[:, half:]).mean()))
-            edges.append([_edges(painted), _edges(real)])
-            resting = paint_frames(lips, clip, few, silent=True)
-            motion.append([_motion(resting), _motion(_real(clip, few))])
+            errors.append(float(np.square(rendered[:, half:] - real[:, half:]).mean()))
+            edges.append([_edges(rendered), _edges(real)])
+            silent_render = render_frames(lips, clip, few, silent=True)
+            motion.append([_motion(silent_render), _motion(_real(clip, few))])
     psnr = -10 * np.log10(np.maximum(errors, 1e-10))
-    return Painted(psnr, np.array(edges), np.array(motion))
+    return RenderMetrics(psnr, np.array(edges), np.array(motion))
 
 
-def paint_frames(lips: Lips, clip: Clip, frames: np.ndarray, silent: bool = False) -> np.ndarray:
+def render_frames(lips: Lips, clip: Clip, frames: np.ndarray, silent: bool = False) -> np.ndarray:
     """Render frames of a clip, from their own sound or from silence.
 
     Args:
@@ -120,12 +120,12 @@ def paint_frames(lips: Lips, clip: Clip, frames: np.ndarray, silent: bool = Fals
         float32 (n, S, S, 3) RGB in [0, 1].
     """
     inputs = Inputs(lips.size, lips.framing.name, 1, lips.feature, references=lips.references)
-    shown = spread_references(clip, inputs, frames[:1] if silent else frames)
+    pictures = spread_references(clip, inputs, frames[:1] if silent else frames)
     sounds = lips.feature.cut(clip.feature(lips.feature), frames)[:, 0]
     if silent:
-        shown = shown.repeat(len(frames), axis=0)
+        pictures = pictures.repeat(len(frames), axis=0)
         sounds = np.full_like(sounds, lips.feature.silence)
-    references = [[(1.0, list(others))] for others in shown]
+    references = [[(1.0, list(others))] for others in pictures]
     return lips.generate(list(sounds), list(clip.read(frames)), references)
 
 

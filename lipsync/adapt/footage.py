@@ -117,7 +117,7 @@ def gather(
         own = [row for row in kept if row["source"] == file]
         found = [open_clip(root, row["key"]) for row in own]
         clips += _in_sync(root, name, own, found, remarks) if sync_check else found
-    return _split(root, clips, _reasons(rows), remarks)
+    return _split(root, clips, _rejection_reasons(rows), remarks)
 
 
 def _rows(root: Path) -> list[dict]:
@@ -178,7 +178,7 @@ def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> F
             f"only {seconds:.1f} s of the footage are usable, at least {LEAST_SECONDS:g} s are "
             "needed" + (f"; rejected: {reasons}" if reasons else "")
         )
-    if _spoken(clips) < _SPOKEN:
+    if _speech_share(clips) < _SPOKEN:
         raise ConfigError("no speech found in the footage; use footage in which the person speaks")
     held, count = 0, 0
     while held < HELD_OUT * sum(frames) and count < len(clips) - 1:
@@ -192,13 +192,13 @@ def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> F
     return Footage(root, keys[:-count], keys[-count:], seconds, held / FPS, remarks)
 
 
-def _spoken(clips: Sequence[Clip]) -> float:
+def _speech_share(clips: Sequence[Clip]) -> float:
     """Share of the frames that are well above the quietest."""
     level = np.concatenate([loudness(clip) for clip in clips])
     return float((level > np.quantile(level, 0.02) + _LOUD).mean())
 
 
-def _reasons(rows: list[dict]) -> str:
+def _rejection_reasons(rows: list[dict]) -> str:
     counts = Counter(row["reason"] for row in rows if row["status"] != "kept")
     return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
 

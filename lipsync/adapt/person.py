@@ -14,22 +14,22 @@ import numpy as np
 from torch import nn
 
 from lipsync.adapt.codes import fit_codes
-from lipsync.adapt.comparison import Gain, compare, paint
+from lipsync.adapt.comparison import Gain, compare, measure_renders
 from lipsync.adapt.footage import Footage, find_videos, gather
 from lipsync.adapt.programs import run_program
-from lipsync.adapt.softening import as_far_as_sharp
+from lipsync.adapt.softening import choose_interpolation
 from lipsync.checkpoints import load_model, save_model
 from lipsync.checkpoints.files import fingerprint, sha256
 from lipsync.checkpoints.origin import card_of
 from lipsync.data.store import open_clip
 from lipsync.errors import ConfigError, LipsyncError, check_whole
-from lipsync.generators.gallery import look_of
+from lipsync.generators.gallery import describe_face
 from lipsync.generators.lips import read_generator
 from lipsync.models import LipsCode
 
 BASE = "lipscode-open"
 _BATCHES = 300
-_LOOKS = 8  # frames per clip
+_FRAMES_PER_CLIP = 8  # frames per clip
 _LAST = Path("run", "checkpoints", "last.ckpt")
 
 Progress = Callable[[str, int, int | None], None]
@@ -133,7 +133,7 @@ def adapt(
         "sync_check": sync_check,
         "batches": batches,
     }
-    _begin(folder, options)
+    _prepare_folder(folder, options)
     progress("prepare", 0, None)
     try:
         footage = gather(found, folder, model, face=face, sync_check=sync_check)
@@ -146,12 +146,12 @@ def adapt(
     progress("compare", 0, None)
     if isinstance(adapted, LipsCode):
         fit_codes(adapted, footage.root, footage.train)
-    before = paint(model, footage.root, footage.held_out)
+    before = measure_renders(model, footage.root, footage.held_out)
 
     def judge(network: nn.Module) -> Gain:
-        return compare(before, paint(network, footage.root, footage.held_out))
+        return compare(before, measure_renders(network, footage.root, footage.held_out))
 
-    written, share, gain = as_far_as_sharp(model, adapted, judge)
+    written, share, gain = choose_interpolation(model, adapted, judge)
     if not gain.psnr_gain.mean > 0:
         if work is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -174,7 +174,7 @@ def adapt(
             **gain.as_dict(),
             "share": share,
             "consent": consent or "not stated",
-            "look": [round(float(value), 4) for value in _look(footage)],
+            "look": [round(float(value), 4) for value in _describe_person(footage)],
         },
     }
     save_model(written, output, card, half=True)
@@ -184,14 +184,16 @@ def adapt(
     return Adapted(output, str(base), *seconds, gain, footage.remarks)
 
 
-def _look(footage: Footage) -> np.ndarray:
+def _describe_person(footage: Footage) -> np.ndarray:
     """A descriptor of the person's appearance, from some frames of every clip."""
     clips = [open_clip(footage.root, key) for key in footage.train]
-    crops = [clip.read(np.linspace(0, len(clip) - 1, _LOOKS).astype(int)) for clip in clips]
-    return look_of(np.concatenate(crops))
+    crops = [
+        clip.read(np.linspace(0, len(clip) - 1, _FRAMES_PER_CLIP).astype(int)) for clip in clips
+    ]
+    return describe_face(np.concatenate(crops))
 
 
-def _begin(folder: Path, options: dict[str, Any]) -> None:
+def _prepare_folder(folder: Path, options: dict[str, Any]) -> None:
     """Prepare the work folder; results with other options are removed."""
     record = folder / "options.json"
     text = json.dumps(options, indent=1)
@@ -234,12 +236,15 @@ def _train(
         options.append("ckpt_path=last")
     log = folder / "train.log"
     run_program(
-        "lipsync.train", options, log, lambda: progress("train", _step(folder / "run"), batches)
+        "lipsync.train",
+        options,
+        log,
+        lambda: progress("train", _steps_done(folder / "run"), batches),
     )
     done.write_text("")
 
 
-def _step(run: Path) -> int:
+def _steps_done(run: Path) -> int:
     """Number of training steps that a run has logged."""
     tables = sorted(run.glob("csv/version_*/metrics.csv"))
     try:

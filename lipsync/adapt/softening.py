@@ -14,7 +14,7 @@ _SHARES = (1.0, 0.8, 0.6)  # interpolation weights, the most adapted first
 _SHARPEST = 1.1  # relative to the sharpness of ground truth
 
 
-def as_far_as_sharp(
+def choose_interpolation(
     base: nn.Module, adapted: nn.Module, judge: Callable[[nn.Module], Gain]
 ) -> tuple[nn.Module, float, Gain]:
     """The most adapted interpolation between two networks that is not too sharp.
@@ -31,14 +31,14 @@ def as_far_as_sharp(
         sharp.
     """
     for share in _SHARES:
-        network = softened(base, adapted, share)
+        network = interpolate(base, adapted, share)
         gain = judge(network)
         if gain.sharpness <= max(_SHARPEST, gain.sharpness_base):
             break
     return network, share, gain
 
 
-def softened(base: nn.Module, adapted: nn.Module, share: float) -> nn.Module:
+def interpolate(base: nn.Module, adapted: nn.Module, share: float) -> nn.Module:
     """Interpolate the weights of two networks.
 
     Args:

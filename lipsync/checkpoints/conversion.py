@@ -28,7 +28,7 @@ def is_old(model: str, config: Mapping[str, Any]) -> bool:
     return "spectral_norm" in config or (model in _SOUND and "feature" not in config)
 
 
-def converted(path: Path, model: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def convert_config(path: Path, model: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The config that builds the same network today.
 
     Raises:

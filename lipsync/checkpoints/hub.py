@@ -86,9 +86,9 @@ def token() -> str | None:
     if given := os.environ.get("HF_TOKEN", "").strip():
         return given
     home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
-    kept = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token")
+    cached = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token")
     try:
-        return kept.read_text(encoding="utf-8").strip() or None
+        return cached.read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
 
@@ -106,7 +106,7 @@ def fetch_from_hub(text: str) -> Path:
     address = HubAddress.parse(text)
     folder = cache_folder() / "hub" / address.repo.replace("/", "--")
     known = _revision(address, folder)
-    name = _chosen(address, known["files"])
+    name = _choose_file(address, known["files"])
     page = f"{endpoint()}/{address.repo}"
     model = OnlineModel(
         name=str(address),
@@ -125,11 +125,11 @@ def fetch_from_hub(text: str) -> Path:
     return path
 
 
-def _chosen(address: HubAddress, files: dict[str, str | None]) -> str:
+def _choose_file(address: HubAddress, files: dict[str, str | None]) -> str:
     """The file of a repository that an address refers to."""
     if address.file in files:
         return address.file
-    there = ", ".join(sorted(files))
+    available = ", ".join(sorted(files))
     if not files:
         problem = f"has no .safetensors file in revision {address.revision}"
         raise CheckpointError(
@@ -137,11 +137,11 @@ def _chosen(address: HubAddress, files: dict[str, str | None]) -> str:
         )
     if address.file is not None:
         problem = f"has no {address.file} in revision {address.revision}"
-        raise CheckpointError(str(address), problem, f"it has: {there}")
+        raise CheckpointError(str(address), problem, f"it has: {available}")
     if MAIN_FILE in files:
         return MAIN_FILE
     if len(files) != 1:
-        problem = f"has several .safetensors files: {there}"
+        problem = f"has several .safetensors files: {available}"
         raise CheckpointError(str(address), problem, f"name one: {SCHEME}{address.repo}/FILE")
     return next(iter(files))
 
@@ -149,35 +149,35 @@ def _chosen(address: HubAddress, files: dict[str, str | None]) -> str:
 def _revision(address: HubAddress, folder: Path) -> dict[str, Any]:
     """Commit, files (name -> SHA-256 or None) and licence of a revision, from the hub or the
     cache."""
-    kept = folder / f"{quote(address.revision, safe='')}.json"
-    if kept.is_file() and _COMMIT.fullmatch(address.revision):
-        return json.loads(kept.read_text(encoding="utf-8"))  # a commit never changes
+    cached = folder / f"{quote(address.revision, safe='')}.json"
+    if cached.is_file() and _COMMIT.fullmatch(address.revision):
+        return json.loads(cached.read_text(encoding="utf-8"))  # a commit never changes
     try:
         if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
             raise URLError("HF_HUB_OFFLINE is set")
-        known = _asked(address)
+        known = _query_revision(address)
     except HTTPError as error:
         raise CheckpointError(str(address), *_refusal(address, error)) from error
     except (OSError, HTTPException) as error:  # URLError is an OSError
         reason = getattr(error, "reason", None) or error
-        if not kept.is_file():
+        if not cached.is_file():
             raise CheckpointError(
                 str(address),
                 f"{endpoint()} cannot be reached ({reason}), and no copy is in the cache",
                 "connect to the network once, or download the file elsewhere from "
                 f"{endpoint()}/{address.repo} and pass its path",
             ) from error
-        known = json.loads(kept.read_text(encoding="utf-8"))
+        known = json.loads(cached.read_text(encoding="utf-8"))
         log.warning("%s: %s; using the cached commit %s", address, reason, known["commit"][:12])
         return known
     commit = folder / f"{known['commit']}.json"
-    for path in {kept, commit}:
+    for path in {cached, commit}:
         with whole_files(path) as (file,):
             file.write_text(json.dumps(known), encoding="utf-8")
     return known
 
 
-def _asked(address: HubAddress) -> dict[str, Any]:
+def _query_revision(address: HubAddress) -> dict[str, Any]:
     """Query the hub for a revision; raises :mod:`urllib`'s errors."""
     revision = quote(address.revision, safe="")
     request = http.Request(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lipsync.checkpoints.bundled import bundled_models
-from lipsync.checkpoints.conversion import converted, is_old
+from lipsync.checkpoints.conversion import convert_config, is_old
 from lipsync.checkpoints.files import (
     check_is_file,
     is_safetensors,
@@ -69,13 +69,13 @@ def load_model(
         CheckpointError: one line that says what is wrong with the file, or lists the available
             names. Nothing in a file is ever executed.
     """
-    with _located(path_or_name) as path:
+    with _locate(path_or_name) as path:
         return _build(path, _read(path, part), convert).to(device)
 
 
 def read_weights(path_or_name: str | Path) -> Weights:
     """The content of a file, unconverted; raises the errors of :func:`load_model`."""
-    with _located(path_or_name) as path:
+    with _locate(path_or_name) as path:
         return _read(path)
 
 
@@ -85,7 +85,7 @@ def describe(path_or_name: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: as :func:`load_model`; any file that can be described can be loaded.
     """
-    with _located(path_or_name) as path:
+    with _locate(path_or_name) as path:
         weights = _read(path)
         network = _build(path, weights)
         return {
@@ -113,7 +113,7 @@ def network_class(name: str) -> type[Network] | None:
 
 
 @contextmanager
-def _located(path_or_name: str | Path) -> Iterator[Path]:
+def _locate(path_or_name: str | Path) -> Iterator[Path]:
     """The file to load; an existing file takes precedence over a model of that name."""
     path, text = Path(path_or_name), str(path_or_name)
     if text.startswith(SCHEME):
@@ -126,10 +126,10 @@ def _located(path_or_name: str | Path) -> Iterator[Path]:
             return
         names = bundled_models()
         if text not in names:
-            there_are = ", ".join(names) or "none"
+            available = ", ".join(names) or "none"
             raise CheckpointError(
                 text,
-                f"no such file or bundled model; bundled models: {there_are}",
+                f"no such file or bundled model; bundled models: {available}",
                 f"fetched by name: {', '.join(ONLINE)}",
             )
         resource = resources.files("lipsync") / "weights" / f"{text}.safetensors"
@@ -217,7 +217,7 @@ def _build(path: Path, weights: Weights, convert: bool = False) -> Network:
                 "was written by an early version that did not store feature and framing",
                 f"convert it with `lipsync export {path.name} -o NEW.safetensors`",
             )
-        weights.config = converted(path, weights.model, weights.config)
+        weights.config = convert_config(path, weights.model, weights.config)
     kind = network_class(weights.model)
     if kind is None:
         known = ", ".join(sorted(Network.kinds))

@@ -110,7 +110,7 @@ def fetch(model: OnlineModel, folder: Path | None = None) -> Path:
 def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
     part = path.with_name(path.name + ".part")
     try:
-        if not any(_continue(url, part, model.token) for _ in range(_ATTEMPTS)):
+        if not any(_resume_download(url, part, model.token) for _ in range(_ATTEMPTS)):
             done = part.stat().st_size / 1e6
             problem = f"{url} broke off after {done:.1f} MB in {_ATTEMPTS} attempts"
             raise CheckpointError(
@@ -128,23 +128,23 @@ def _download(model: OnlineModel, url: str, path: Path, by_hand: str) -> None:
     part.replace(path)
 
 
-def _continue(url: str, part: Path, token: str | None = None) -> bool:
+def _resume_download(url: str, part: Path, token: str | None = None) -> bool:
     """Download what ``part`` lacks; False if the connection was lost.
 
     Raises:
         URLError, HTTPException, ConnectionError, TimeoutError: no connection, or no such file.
         OSError: ``part`` cannot be written.
     """
-    have = part.stat().st_size if part.exists() else 0
+    received = part.stat().st_size if part.exists() else 0
     request = http.Request(url, headers={"User-Agent": "lipsync", "Accept-Encoding": "identity"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
+    if received:
+        request.add_header("Range", f"bytes={received}-")
     try:
         answer = open_url(request, token)
     except HTTPError as error:
         if error.code != 416:  # range not satisfiable: we have all of it, or too much
             raise
-        if error.headers.get("Content-Range") == f"bytes */{have}":
+        if error.headers.get("Content-Range") == f"bytes */{received}":
             return True
         part.unlink()
         return False
@@ -152,22 +152,27 @@ def _continue(url: str, part: Path, token: str | None = None) -> bool:
         if answer.headers.get_content_type() == "text/html":
             raise URLError("the server sent a web page instead of the file")
         resumed = answer.status == 206
-        if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {received}-"):
             raise URLError("the server sent another byte range than requested")
-        have = have if resumed else 0
+        received = received if resumed else 0
         length = answer.headers.get("Content-Length")
-        total = have + int(length) if length is not None else None
+        total = received + int(length) if length is not None else None
         with (
             part.open("ab" if resumed else "wb") as file,
             tqdm(
-                desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, disable=None
+                desc=part.stem,
+                initial=received,
+                total=total,
+                unit="B",
+                unit_scale=True,
+                disable=None,
             ) as bar,
         ):
             while block := _read(answer):
                 file.write(block)
                 bar.update(len(block))
-                have += len(block)
-    return total is None or have == total
+                received += len(block)
+    return total is None or received == total
 
 
 def open_url(request: http.Request, token: str | None = None) -> HTTPResponse:

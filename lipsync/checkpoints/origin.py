@@ -33,7 +33,7 @@ def trained_with(network: object) -> dict[str, list[str]] | None:
     return {str(term): [str(one) for one in hashes] for term, hashes in found.items()}
 
 
-def together(*records: Mapping[str, list[str]] | None) -> dict[str, list[str]] | None:
+def merge_origins(*records: Mapping[str, list[str]] | None) -> dict[str, list[str]] | None:
     """Merge records of :func:`trained_with`; None if any is unknown."""
     known = [record for record in records if record is not None]
     if len(known) < len(records):
@@ -51,7 +51,7 @@ def identities(network: nn.Module) -> set[str]:
     that its file records.
     """
     known = card_of(network).get("weights", [])
-    rounded = {name: stored(value, half=True) for name, value in network.state_dict().items()}
+    rounded = {name: for_storage(value, half=True) for name, value in network.state_dict().items()}
     restored = {
         name: value.float() if value.is_floating_point() else value
         for name, value in rounded.items()
@@ -59,14 +59,14 @@ def identities(network: nn.Module) -> set[str]:
     return {fingerprint(network), fingerprint(restored), *map(str, known)}
 
 
-def carried(network: nn.Module) -> dict[str, Any]:
+def card_entries(network: nn.Module) -> dict[str, Any]:
     """Card entries about a network's weights: their hash, and those inherited from its file."""
     card = card_of(network)
     kept = {name: card[name] for name in CARRIED if name in card}
     return kept | {"weights": sorted({fingerprint(network), *map(str, kept.get("weights", []))})}
 
 
-def stored(value: Tensor, half: bool) -> Tensor:
+def for_storage(value: Tensor, half: bool) -> Tensor:
     """A tensor as stored in files: matrices and kernels in float16 if ``half``."""
     value = value.detach().cpu()
     if value.is_floating_point():

@@ -15,7 +15,7 @@ from lipsync import __version__
 from lipsync.checkpoints.files import sha256, whole_files
 from lipsync.checkpoints.loading import load_model, network_class, read_weights
 from lipsync.checkpoints.official import PUBLISHED, published_network, swap_colours
-from lipsync.checkpoints.origin import carried, stored
+from lipsync.checkpoints.origin import card_entries, for_storage
 from lipsync.errors import CheckpointError
 
 
@@ -51,9 +51,9 @@ def save_model(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise CheckpointError(path, f"ends in {path.suffix!r}", "name a .safetensors file")
-    full = {**carried(model), **(card or {}), **_architecture(model, path)}
+    full = {**card_entries(model), **(card or {}), **_architecture(model, path)}
     full["dtype"] = "float16" if half else "float32"
-    state = {name: stored(value, half) for name, value in model.state_dict().items()}
+    state = {name: for_storage(value, half) for name, value in model.state_dict().items()}
     return _write(path, state, full)
 
 

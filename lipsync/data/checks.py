@@ -32,7 +32,7 @@ def sound_lag(clips: Sequence[Clip], reach: int = REACH) -> np.ndarray:
     """
     total = np.zeros(2 * reach + 1)
     for clip in clips:
-        motion, level = _standard(_motion(clip)), _standard(loudness(clip))
+        motion, level = _standardise(_motion(clip)), _standardise(loudness(clip))
         frames = min(len(motion), len(level))
         for i, lag in enumerate(range(-reach, reach + 1)):
             low, high = max(0, -lag), min(frames, frames - lag)
@@ -61,5 +61,5 @@ def _motion(clip: Clip) -> np.ndarray:
     return np.concatenate([change[:1], change])
 
 
-def _standard(values: np.ndarray) -> np.ndarray:
+def _standardise(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / (values.std() + 1e-6)

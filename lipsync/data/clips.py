@@ -77,7 +77,7 @@ class Clip:
         if values is None:
             others = ", ".join(f for f in self.files if f.startswith(f"{feature.name}-"))
             problem = f"has no {feature.file}, which the network needs"
-            options, module = f"'features=[{feature.asked}]'", type(feature).__module__
+            options, module = f"'features=[{feature.config_text}]'", type(feature).__module__
             if not module.startswith("lipsync."):
                 options += f" 'plugins=[{module}]'"
             remedy = self._adding.format(f"`python -m data_prep {options} output=ROOT`")
@@ -187,7 +187,7 @@ class PublishedClip(Clip):
         if (self.path / feature.file).is_file():
             return super()._load(feature)
         alike = type(feature)(**feature.options())  # with the default window, for the cache
-        return _computed(self.path / "audio.wav", self.key, alike)
+        return _compute_feature(self.path / "audio.wav", self.key, alike)
 
     @property
     def size(self) -> int:
@@ -218,7 +218,7 @@ def _read_wave(path: Path, key: str) -> np.ndarray:
 
 
 @lru_cache(_COMPUTED)
-def _computed(path: Path, key: str, feature: Feature) -> np.ndarray:
+def _compute_feature(path: Path, key: str, feature: Feature) -> np.ndarray:
     return feature.extract(_read_wave(path, key))
 
 

@@ -52,7 +52,7 @@ class Split(Dataset):
             raise ConfigError(f"the list {split} names no clips")
         self.skipped = 0
         # fail here on an unsuitable set, not in a worker
-        self.undamaged(self.keys[:_TRIES], self._check)
+        self.first_undamaged(self.keys[:_TRIES], self._check)
 
     def _check(self, key: str) -> None:
         first, inputs = self.clip(key), self.inputs
@@ -64,7 +64,7 @@ class Split(Dataset):
             )
         inputs.count(first)  # raises if a feature is missing
 
-    def undamaged(self, numbers: Iterable[Any], sample: Callable[[Any], Any]) -> Any:
+    def first_undamaged(self, numbers: Iterable[Any], sample: Callable[[Any], Any]) -> Any:
         """The first sample that can be read, replacing damaged clips of shards by the next number.
 
         Damage belongs to the set, so runs remain reproducible.
@@ -142,29 +142,29 @@ class Windows(Split):
         self.draws = ClipDraws([key.split("/")[0] for key in self.keys], seed, balance)
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
-        return self.undamaged((draw + i * _INSTEAD for i in range(_TRIES)), self._sample)
+        return self.first_undamaged((draw + i * _INSTEAD for i in range(_TRIES)), self._sample)
 
     def _sample(self, draw: int) -> dict[str, Any]:
         inputs, rng = self.inputs, np.random.default_rng(seed_of(self.seed, "sample", draw))
         clip = self.clip(self.keys[self.draws(draw)])
         count = inputs.count(clip)
-        quiet = np.arange(0)
+        pauses = np.arange(0)
         if self.silence and rng.random() < self.silence:
-            quiet = pausing_windows(clip, count, inputs.window)
-        among = quiet if len(quiet) else np.arange(count)
-        starts = np.sort(rng.choice(among, self.windows, replace=len(among) < self.windows))
-        sample = {"faces": inputs.pictures(clip, starts), "start": starts, "key": clip.key}
-        sample |= inputs.spanned(clip, starts)
+            pauses = pausing_windows(clip, count, inputs.window)
+        allowed = pauses if len(pauses) else np.arange(count)
+        starts = np.sort(rng.choice(allowed, self.windows, replace=len(allowed) < self.windows))
+        sample = {"faces": inputs.face_windows(clip, starts), "start": starts, "key": clip.key}
+        sample |= inputs.span_windows(clip, starts)
         if inputs.references:
             sample["reference"] = self.references(rng, clip, inputs, starts, sample["faces"])
         if inputs.sound is not None:
-            sample["sound"] = inputs.heard(clip, starts)
-            if len(quiet):
+            sample["sound"] = inputs.sound_windows(clip, starts)
+            if len(pauses):
                 sample["sound"] = np.full_like(sample["sound"], inputs.sound.silence)
         if inputs.shifted:
             _check_length(clip, count, inputs.shifted)
-            apart = [draw_apart(rng, count, int(start), inputs.shifted) for start in starts]
-            sample["shifted_sound"] = inputs.heard(clip, apart)
+            shifted = [draw_apart(rng, count, int(start), inputs.shifted) for start in starts]
+            sample["shifted_sound"] = inputs.sound_windows(clip, shifted)
         return sample
 
 
@@ -227,7 +227,7 @@ class Clips(Split):
         if not 0 <= index < len(self):
             raise IndexError(index)
         others = ((index + i) % len(self) for i in range(_TRIES))
-        return self.undamaged(others, self._part if self.windows is None else self._windows)
+        return self.first_undamaged(others, self._part if self.windows is None else self._windows)
 
     def _part(self, index: int) -> dict[str, Any]:
         place = self.parts[index]
@@ -236,29 +236,31 @@ class Clips(Split):
         bounds = np.linspace(0, self.inputs.count(clip), end - first + 1).astype(int)
         starts = np.arange(*bounds[index - first : index - first + 2])
         frames = np.arange(starts[0], starts[-1] + self.inputs.window)
-        sample = {"faces": self.inputs.seen(clip, frames), "start": starts, "key": clip.key}
-        return sample | self.inputs.spanned(clip, starts)
+        sample = {"faces": self.inputs.read_faces(clip, frames), "start": starts, "key": clip.key}
+        return sample | self.inputs.span_windows(clip, starts)
 
     def _windows(self, place: int) -> dict[str, Any]:
         clip, inputs = self.clip(self.keys[place]), self.inputs
         count = inputs.count(clip)
         starts = ((np.arange(self.windows) + 0.5) * count / self.windows).astype(int)
-        away = (starts + count // 2) % count
-        sample = {"faces": inputs.pictures(clip, starts), "start": starts, "key": clip.key}
-        sample |= inputs.spanned(clip, starts)
+        shifted = (starts + count // 2) % count
+        sample = {"faces": inputs.face_windows(clip, starts), "start": starts, "key": clip.key}
+        sample |= inputs.span_windows(clip, starts)
         if inputs.references:
             sample["reference"] = spread_references(clip, inputs, starts)
         if inputs.sound is not None:
-            sample["sound"] = inputs.heard(clip, starts)
-            other = self._elsewhere(place)
+            sample["sound"] = inputs.sound_windows(clip, starts)
+            other = self._other_clip(place)
             theirs = inputs.count(other)
-            sample["swapped_sound"] = inputs.heard(other, (starts % theirs + theirs // 2) % theirs)
+            sample["swapped_sound"] = inputs.sound_windows(
+                other, (starts % theirs + theirs // 2) % theirs
+            )
         if inputs.shifted:
             _check_length(clip, count, inputs.shifted)
-            sample["shifted_sound"] = inputs.heard(clip, away)
+            sample["shifted_sound"] = inputs.sound_windows(clip, shifted)
         return sample
 
-    def _elsewhere(self, place: int) -> Clip:
+    def _other_clip(self, place: int) -> Clip:
         """A clip with other speech: half a list away.
 
         Neighbours in a list often share sentence or speaker, and sentences with a fixed grammar

@@ -46,13 +46,13 @@ class ClipDraws:
         of_clips = np.fromiter((numbers[name] for name in speakers), np.int64, len(speakers))
         self.clips = np.argsort(of_clips, kind="stable")  # grouped by speaker
         counts = np.bincount(of_clips)
-        self.firsts = _sums(counts)  # start of each speaker's clips, and the end
+        self.firsts = _offsets(counts)  # start of each speaker's clips, and the end
         self.seed = seed
         weights = counts ** (1.0 - balance)
         whole = np.array_equal(weights, np.rint(weights))
         if not whole:  # rounded to 30 bits, which is exact for a billion draws
             weights = np.maximum(1, np.rint(weights * (2**30 / weights.sum())))
-        self.shares = _sums(weights.astype(np.int64))
+        self.shares = _offsets(weights.astype(np.int64))
         total = int(self.shares[-1])
         # Long enough that rounding never makes a speaker's turns in a round negative.
         self.length = total if whole else -(-2 * total // int(weights.min()))
@@ -61,19 +61,19 @@ class ClipDraws:
     def __call__(self, draw: int) -> int:
         number, place = divmod(draw, self.length)
         before, slots = self._turns(number)
-        slot = shuffled(place, self.length, seed_of(self.seed, "round", number))
+        slot = permute_index(place, self.length, seed_of(self.seed, "round", number))
         speaker = int(np.searchsorted(slots, slot, side="right")) - 1
         turn = int(before[speaker]) + slot - int(slots[speaker])  # over the whole run
         first, end = int(self.firsts[speaker]), int(self.firsts[speaker + 1])
         cycle, position = divmod(turn, end - first)
         key = seed_of(self.seed, "clips", speaker, cycle)
-        return int(self.clips[first + shuffled(position, end - first, key)])
+        return int(self.clips[first + permute_index(position, end - first, key)])
 
     def _turns(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Each speaker's number of turns before a round, and its first slot in the round."""
         if self._round is None or self._round[0] != number:
             before, after = (self._turns_before(n) for n in (number, number + 1))
-            self._round = number, before, _sums(after - before)
+            self._round = number, before, _offsets(after - before)
         return self._round[1:]
 
     def _turns_before(self, number: int) -> np.ndarray:
@@ -82,7 +82,7 @@ class ClipDraws:
         return np.diff(whole * self.shares + rest * self.shares // self.shares[-1])
 
 
-def shuffled(position: int, size: int, key: int) -> int:
+def permute_index(position: int, size: int, key: int) -> int:
     """Image of ``position`` under a pseudorandom permutation of ``range(size)`` with this key.
 
     A Feistel network on the next even number of bits with cycle walking (Black & Rogaway 2002),
@@ -102,7 +102,7 @@ def shuffled(position: int, size: int, key: int) -> int:
             return position
 
 
-def _sums(counts: np.ndarray) -> np.ndarray:
+def _offsets(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts)])
 
 
@@ -113,18 +113,18 @@ class DrawSampler(Sampler[int]):
         per_epoch: draws per epoch over all processes; a multiple of ``world``.
         rank: rank of this process.
         world: number of processes.
-        again: repeat the first ``again`` draws; None for endless draws.
+        repeat: number of draws to repeat, from the first; None for endless draws.
     """
 
     def __init__(
-        self, per_epoch: int, rank: int = 0, world: int = 1, again: int | None = None
+        self, per_epoch: int, rank: int = 0, world: int = 1, repeat: int | None = None
     ) -> None:
         if per_epoch % world:
             raise ValueError(
                 f"{per_epoch} samples an epoch cannot be divided among {world} processes"
             )
         self.per_epoch, self.rank, self.world = per_epoch, rank, world
-        self.epoch, self.again = 0, again
+        self.epoch, self.repeat = 0, repeat
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning at the start of every epoch."""
@@ -133,7 +133,7 @@ class DrawSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         first = self.epoch * self.per_epoch
         draws = range(first + self.rank, first + self.per_epoch, self.world)
-        return iter(draws) if self.again is None else (draw % self.again for draw in draws)
+        return iter(draws) if self.repeat is None else (draw % self.repeat for draw in draws)
 
     def __len__(self) -> int:
         return self.per_epoch // self.world

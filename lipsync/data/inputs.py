@@ -77,32 +77,32 @@ class Inputs:
         least: dict[Feature, int] = {s.feature: s.feature.window for s in self.spans.values()}
         if self.sound is not None and not least:
             least[self.sound] = (self.window - 1) * self.sound.rate // FPS + 1
-        there = [f"{clip.feature(f).shape[1]} {f.name} columns" for f in least]
+        available = [f"{clip.feature(f).shape[1]} {f.name} columns" for f in least]
         needed = [f"{columns} of {f.name}" for f, columns in least.items()]
         return ClipError(
             clip.key,
-            f"{' and '.join([f'{len(clip)} frames', *there])}, a window needs "
+            f"{' and '.join([f'{len(clip)} frames', *available])}, a window needs "
             f"{' and '.join([f'{self.window} frames', *needed])}",
             TOO_SHORT,
         )
 
-    def seen(self, clip: Clip, frames: Sequence[int]) -> np.ndarray:
+    def read_faces(self, clip: Clip, frames: Sequence[int]) -> np.ndarray:
         """Faces for an array of frame numbers: uint8 (*frames.shape, rows, S, 3)."""
         frames = np.asarray(frames)
         read = clip.read(frames.ravel(), clip.size // 2 if self.lower_half else 0)
         return read.reshape(*frames.shape, *read.shape[1:])
 
-    def pictures(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
+    def face_windows(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
         """Face windows that start at the given frames: uint8 (K, window, rows, S, 3)."""
-        return self.seen(clip, np.asarray(starts)[:, None] + np.arange(self.window))
+        return self.read_faces(clip, np.asarray(starts)[:, None] + np.arange(self.window))
 
-    def heard(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
+    def sound_windows(self, clip: Clip, starts: Sequence[int]) -> np.ndarray:
         """Audio of each frame in the windows: float32 (K, window, 1, bands, columns)."""
         frames = np.asarray(starts)[:, None] + np.arange(self.window)
         cut = self.sound.cut(clip.feature(self.sound), frames.ravel())
         return cut.reshape(*frames.shape, *cut.shape[1:])
 
-    def spanned(self, clip: Clip, starts: Sequence[int]) -> dict[str, np.ndarray]:
+    def span_windows(self, clip: Clip, starts: Sequence[int]) -> dict[str, np.ndarray]:
         """Audio of whole windows: ``sound_<name>`` float32 (K, 1, bands, columns)."""
         return {
             f"sound_{name}": span.feature.cut(clip.feature(span.feature), starts)

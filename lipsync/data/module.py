@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from lipsync.data.apart import check_apart
 from lipsync.data.datasets import Clips, Reader
+from lipsync.data.disjoint import check_disjoint
 from lipsync.data.draws import DrawSampler
 from lipsync.data.leave_out import WithoutSpeakers
 from lipsync.data.places import local_or_url
@@ -107,7 +107,7 @@ class ClipDataModule(pl.LightningDataModule):
                 raise ConfigError(f"{self.root}: the reader finds no clip in the split {split}")
         with suppress(ConfigError, LookupError, OSError):  # test may be missing if not requested
             keys.setdefault("test", reader.keys("test"))
-        check_apart(keys, self.root)
+        check_disjoint(keys, self.root)
 
     def setup(self, stage: str | None = None) -> None:
         reader, module = self.reader(), self.trainer.lightning_module
@@ -131,8 +131,8 @@ class ClipDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         rank, world = self._place()
         batch = self.batch_size * world
-        again = self.overfit and self.overfit * batch
-        draws = DrawSampler(self.batches_per_epoch * batch, rank, world, again)
+        repeat = self.overfit and self.overfit * batch
+        draws = DrawSampler(self.batches_per_epoch * batch, rank, world, repeat)
         # When resuming, Lightning sets the epoch only after loader processes have their draws.
         draws.set_epoch(self.batches_done // self.batches_per_epoch)
         return self._loader(self.train, self.batch_size, sampler=draws)

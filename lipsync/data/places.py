@@ -180,7 +180,7 @@ class Place:
                 files.put_file(str(source), f"{root}/{name}")
                 source.unlink()
                 return
-            with _making(self.local / name) as making:
+            with _atomic_path(self.local / name) as making:
                 shutil.move(source, making)
 
     def write(self, name: str, data: bytes) -> None:
@@ -194,7 +194,7 @@ class Place:
             if self.local is None:
                 files.pipe_file(f"{root}/{name}", data)
                 return
-            with _making(self.local / name) as making:
+            with _atomic_path(self.local / name) as making:
                 making.write_bytes(data)
 
     def remove(self, name: str) -> None:
@@ -237,7 +237,7 @@ class Place:
 
 
 @contextmanager
-def _making(target: Path) -> Iterator[Path]:
+def _atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path, renamed to ``target`` on success; safe for concurrent writers."""
     target.parent.mkdir(parents=True, exist_ok=True)
     making = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")

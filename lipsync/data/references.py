@@ -73,13 +73,16 @@ class ReferenceDraws:
             for start in starts
             for _ in range(inputs.references)
         ]
-        seen, ends = inputs.seen(clip, np.concatenate(drawn)), np.cumsum([len(d) for d in drawn])
+        candidates, ends = (
+            inputs.read_faces(clip, np.concatenate(drawn)),
+            np.cumsum([len(d) for d in drawn]),
+        )
         middles = np.repeat(faces[:, inputs.window // 2], inputs.references, axis=0)
-        groups = zip(np.split(seen, ends[:-1]), middles, strict=True)
-        chosen = np.stack([group[_other_mouth(group, middle)] for group, middle in groups])
+        groups = zip(np.split(candidates, ends[:-1]), middles, strict=True)
+        chosen = np.stack([group[_most_different(group, middle)] for group, middle in groups])
         chosen = chosen.reshape(len(starts), inputs.references, *chosen.shape[1:])
-        for shown in chosen:
-            shown[1:][rng.random(len(shown) - 1) < self.dropout] = shown[0]
+        for references in chosen:
+            references[1:][rng.random(len(references) - 1) < self.dropout] = references[0]
         return chosen
 
     def _candidates(
@@ -92,7 +95,7 @@ class ReferenceDraws:
             if (others := before + max(0, len(clip) - before - skipped)) > 0:
                 places = rng.integers(others, size=count)
                 return np.where(places < before, places, places + skipped)
-        raise _alone(clip)
+        raise _no_reference_error(clip)
 
 
 def spread_references(clip: Clip, inputs: Inputs, starts: np.ndarray) -> np.ndarray:
@@ -111,17 +114,17 @@ def spread_references(clip: Clip, inputs: Inputs, starts: np.ndarray) -> np.ndar
     """
     rest = len(clip) - inputs.window
     if rest < 1:
-        raise _alone(clip)
+        raise _no_reference_error(clip)
     parts = 2 * np.arange(inputs.references) + 1
     steps = inputs.window + parts * rest // (2 * inputs.references)
-    return inputs.seen(clip, (starts[:, None] + steps) % len(clip))
+    return inputs.read_faces(clip, (starts[:, None] + steps) % len(clip))
 
 
-def _alone(clip: Clip) -> ClipError:
+def _no_reference_error(clip: Clip) -> ClipError:
     return ClipError(clip.key, "has one window only; a reference needs another frame", TOO_SHORT)
 
 
-def _other_mouth(pictures: np.ndarray, target: np.ndarray) -> int:
+def _most_different(pictures: np.ndarray, target: np.ndarray) -> int:
     """Index of the best reference for ``target`` (S, S, 3) among images (n, S, S, 3)."""
     if len(pictures) == 1:
         return 0

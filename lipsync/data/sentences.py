@@ -107,7 +107,7 @@ class Sentences(Split):
             raise ClipError(clip.key, problem, "raise it, or take the clip out of the list")
         frames = np.minimum(np.arange(self.frames), len(clip) - 1)
         return {
-            "faces": self.inputs.seen(clip, frames),
+            "faces": self.inputs.read_faces(clip, frames),
             "start": np.zeros(1, int),
             "length": len(clip),
             "text": self.texts[clip.key],

@@ -105,7 +105,7 @@ class PreparedShards:
         except ValueError as error:
             raise ConfigError(f"{self.place.path(NAME)}: {error}; {CONVERT}") from None
         self.token = f"{zlib.crc32(data):08x}"  # prefix of cached file names
-        self.lost = self._lost()
+        self.lost = self._lost_keys()
 
     def __str__(self) -> str:
         return self.root
@@ -167,7 +167,7 @@ class PreparedShards:
         kind = DamagedShard if self.damaged == "skip" else ClipError
         return kind(key, f"{what} in {shard}", CONVERT)
 
-    def _lost(self) -> set[str]:
+    def _lost_keys(self) -> set[str]:
         """Keys of clips in missing shards or beyond the end of truncated ones."""
         names = [str(name) for name in self.index.shards]
         sizes = self.place.sizes()

@@ -19,9 +19,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from lipsync import __version__
+from lipsync.demo.browsing import browsing_routes
 from lipsync.demo.guard import Guard
 from lipsync.demo.jobs import WAITING, Job, Jobs
-from lipsync.demo.looking import looking_routes
 from lipsync.demo.messages import Refusal, sentence
 from lipsync.demo.settings import Settings
 from lipsync.demo.tabs import Tab, Tabs
@@ -43,14 +43,14 @@ class Demo:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.looking = looking_routes(settings)
+        self.browsing = browsing_routes(settings)
         self._loader = ThreadPoolExecutor(1, "demo loader")
         self.loaded: Future = Future()
         if settings.models or settings.device != "cpu":  # fail at start-up if these are invalid
             self.loaded.set_result(_load(settings))
         self.tabs = Tabs(60 * settings.keep_minutes)
         self.jobs = Jobs(self.tabs, settings.workers)
-        self.tabs.on_close = self.jobs.cancel_of
+        self.tabs.on_close = self.jobs.cancel_all
 
     def app(self) -> Starlette:
         """The ASGI application; on shutdown, everything uploaded or made is deleted."""
@@ -60,14 +60,14 @@ class Demo:
                 Route("/", self.page),
                 Route("/api/about", self.about),
                 Route("/api/tabs", self.open_tab, methods=["POST"]),
-                Route(f"{tab}/alive", self.alive, methods=["POST"]),
+                Route(f"{tab}/alive", self.heartbeat, methods=["POST"]),
                 Route(f"{tab}/close", self.close, methods=["POST"]),
                 Route(f"{tab}/files", self.upload, methods=["POST"]),
                 Route(f"{tab}/files/{{name}}", self.result),
                 Route(f"{tab}/jobs", self.add_job, methods=["POST"]),
                 Route(f"{tab}/jobs/{{job}}", self.job),
                 Route(f"{tab}/jobs/{{job}}", self.cancel, methods=["DELETE"]),
-                *self.looking,
+                *self.browsing,
                 Mount("/static", StaticFiles(directory=_STATIC)),
             ],
             middleware=[Middleware(Guard, host=self.settings.host)],
@@ -80,11 +80,11 @@ class Demo:
                     "Something went wrong on the server; its log says what.", 500
                 ),
             },
-            lifespan=self._alive,
+            lifespan=self._lifespan,
         )
 
     @asynccontextmanager
-    async def _alive(self, app: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         async def sweep() -> None:
             while True:
                 await asyncio.sleep(_SWEEP)
@@ -92,7 +92,7 @@ class Demo:
 
         if not self.loaded.done():
             self.loaded = self._loader.submit(_load, self.settings)
-        self._loader.submit(_warm)
+        self._loader.submit(_warm_up)
         sweeping = asyncio.create_task(sweep())
         try:
             yield
@@ -130,7 +130,7 @@ class Demo:
     async def open_tab(self, request: Request) -> Response:
         return JSONResponse({"tab": self.tabs.open().token}, 201)
 
-    async def alive(self, request: Request) -> Response:
+    async def heartbeat(self, request: Request) -> Response:
         self._tab(request)
         return Response(status_code=204)
 
@@ -139,7 +139,7 @@ class Demo:
         return Response(status_code=204)
 
     async def upload(self, request: Request) -> Response:
-        from lipsync.demo.inputs import look_at, name_of, receive
+        from lipsync.demo.inputs import inspect_upload, name_of, receive
 
         tab, kind = self._tab(request), request.query_params.get("as", "")
         if kind not in _KINDS:
@@ -148,8 +148,10 @@ class Demo:
         path = self.tabs.new_path(tab)
         try:
             await receive(request, path, self.settings.max_mb)
-            found, about = await run_in_threadpool(look_at, path, kind, self.settings.max_seconds)
-            name = self.tabs.keep(tab, found, kind)
+            found, about = await run_in_threadpool(
+                inspect_upload, path, kind, self.settings.max_seconds
+            )
+            name = self.tabs.register(tab, found, kind)
         except LipsyncError as error:
             raise Refusal(sentence(error, {path: name_of(kind)})) from None
         except ClientDisconnect:
@@ -170,15 +172,15 @@ class Demo:
 
     async def add_job(self, request: Request) -> Response:
         tab = self._tab(request)
-        wanted = await _json(request)
+        body = await _json(request)
         models = (await asyncio.wrap_future(self.loaded))[0]
-        from lipsync.demo.asked import job_for
+        from lipsync.demo.job_requests import make_job
 
         try:
-            work, inputs = job_for(wanted, tab, self.tabs, models, self.settings)
+            work, inputs = make_job(body, tab, self.tabs, models, self.settings)
             return JSONResponse(self._state(self.jobs.add(tab, work, inputs)), 202)
         except Refusal:
-            self.tabs.forget_uploads(tab, wanted.values())
+            self.tabs.forget_uploads(tab, body.values())
             raise
 
     async def job(self, request: Request) -> Response:
@@ -197,7 +199,7 @@ class Demo:
     def _state(self, job: Job) -> dict[str, Any]:
         state = {"job": job.id, "state": job.state, "stage": job.stage, "done": job.done}
         state |= {"total": job.total, "error": job.error, "result": job.result}
-        return state | ({"ahead": self.jobs.ahead(job)} if job.state == WAITING else {})
+        return state | ({"ahead": self.jobs.count_ahead(job)} if job.state == WAITING else {})
 
 
 def _load(settings: Settings) -> tuple:
@@ -220,7 +222,7 @@ def _load(settings: Settings) -> tuple:
     return models, spoken_languages(), DEFAULT_MODEL, DEFAULT_JUDGE
 
 
-def _warm() -> None:
+def _warm_up() -> None:
     """Warm up, which saves two seconds on the first dub."""
     import numpy as np
 

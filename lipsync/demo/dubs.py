@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lipsync.demo.inputs import look_at
+from lipsync.demo.inputs import inspect_upload
 from lipsync.demo.jobs import Report
 from lipsync.demo.messages import Refusal
-from lipsync.demo.voices import speak
+from lipsync.demo.voices import speak_to_file
 from lipsync.dubbing import dub
 from lipsync.dubbing.result import DubResult
 
@@ -19,7 +19,7 @@ _MARK = "AI-generated"
 
 
 @dataclass(frozen=True)
-class DubWanted:
+class DubRequest:
     """A requested dub.
 
     Attributes:
@@ -51,33 +51,33 @@ class DubWanted:
             LipsyncError: as :func:`lipsync.dubbing.dub`.
             Refusal: the spoken text is too long.
         """
-        made: dict[str, tuple[Path, dict[str, Any]]] = {}
+        videos: dict[str, tuple[Path, dict[str, Any]]] = {}
         try:
             if self.text is not None:
                 report("speaking the text", 0, None)
-                speak(*self.text, self.sound, self.device)
-                look_at(self.sound, "sound", self.max_seconds)
+                speak_to_file(*self.text, self.sound, self.device)
+                inspect_upload(self.sound, "sound", self.max_seconds)
             for number, name in enumerate(self.models):
                 stage = f"dubbing with {name}"
                 if len(self.models) > 1:
                     stage += f" ({number + 1} of {len(self.models)})"
-                made[name] = self._dub(name, stage, report)
+                videos[name] = self._dub(name, stage, report)
         except BaseException:
-            for path, _ in made.values():
+            for path, _ in videos.values():
                 path.unlink(missing_ok=True)
             raise
         finally:
             if self.text is not None:
                 self.sound.unlink(missing_ok=True)
-        return made
+        return videos
 
     def _dub(self, name: str, stage: str, report: Report) -> tuple[Path, dict[str, Any]]:
         report(stage, 0, None)
-        seen = 0
+        frames_done = 0
 
         def progress(_: str, done: int, total: int | None) -> None:
-            nonlocal seen
-            seen = done
+            nonlocal frames_done
+            frames_done = done
             report(stage, done, total)
 
         path = self.new_path()
@@ -92,7 +92,7 @@ class DubWanted:
             watermark=_MARK if self.watermark else None,
             audio_codec="aac",  # supported by every browser
         )
-        report(stage, seen, seen)
+        report(stage, frames_done, frames_done)
         return path, about_dub(result)
 
 

@@ -44,19 +44,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
         if problem := self._problem(scope["path"], Headers(scope=scope)):
-            await JSONResponse({"error": problem}, 403)(scope, receive, answer)
+            await JSONResponse({"error": problem}, 403)(scope, receive, send_with_headers)
         else:
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, send_with_headers)
 
     def _problem(self, path: str, headers: Headers) -> str:
         host = headers.get("host", "").lower()
-        if not self._known(_name_of(host)):
+        if not self._is_own_name(_host_name(host)):
             return "The demo does not answer at this address; use the one that it printed on start."
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
@@ -67,7 +67,7 @@ class Guard:
             return "Requests from other sites are refused."
         return ""
 
-    def _known(self, name: str) -> bool:
+    def _is_own_name(self, name: str) -> bool:
         """Whether it is a name of this machine, or an IP address, which rebinding cannot fake."""
         if name in self._names:
             return True
@@ -78,7 +78,7 @@ class Guard:
         return address.is_loopback if self._local else True
 
 
-def _name_of(host: str) -> str:
+def _host_name(host: str) -> str:
     """``[::1]:7860`` -> ``::1``, ``localhost:7860`` -> ``localhost``."""
     if host.startswith("["):
         return host[1:].partition("]")[0]

@@ -35,8 +35,8 @@ async def receive(request: Request, path: Path, max_mb: int) -> None:
     """
     most = max_mb * 10**6
     too_large = f"The file is larger than {max_mb} MB, the limit of this page."
-    said = request.headers.get("content-length", "")
-    expected = int(said) if said.isdecimal() else most
+    declared = request.headers.get("content-length", "")
+    expected = int(declared) if declared.isdecimal() else most
     if expected > most:
         raise Refusal(too_large, 413)
     if shutil.disk_usage(path.parent).free < expected + _RESERVE:
@@ -52,7 +52,7 @@ async def receive(request: Request, path: Path, max_mb: int) -> None:
         raise Refusal("The file is empty.")
 
 
-def look_at(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, Any]]:
+def inspect_upload(path: Path, kind: str, max_seconds: float) -> tuple[Path, dict[str, Any]]:
     """Validate an upload and describe it.
 
     Args:
@@ -105,11 +105,11 @@ def _check_size(kind: str, width: int, height: int) -> None:
         raise Refusal(f"{name_of(kind)} is {width}x{height}; the limit is 4096x2304 pixels.")
 
 
-def _video_seconds(path: Path, said: float, kind: str, most: float) -> float:
+def _video_seconds(path: Path, declared: float, kind: str, most: float) -> float:
     """Duration of a video from its frames' timestamps: recordings often do not state it."""
     times = frame_times(path, most + 1)
-    seconds = float(times[-1] - times[0]) if len(times) else said
-    return _checked(seconds, kind, most)
+    seconds = float(times[-1] - times[0]) if len(times) else declared
+    return _check_duration(seconds, kind, most)
 
 
 def _sound_seconds(path: Path, kind: str, most: float) -> float:
@@ -120,10 +120,10 @@ def _sound_seconds(path: Path, kind: str, most: float) -> float:
             break
     if not samples:
         raise MediaError(path, "its sound is empty", "record it again")
-    return _checked(samples / SAMPLE_RATE, kind, most)
+    return _check_duration(samples / SAMPLE_RATE, kind, most)
 
 
-def _checked(seconds: float, kind: str, most: float) -> float:
+def _check_duration(seconds: float, kind: str, most: float) -> float:
     if seconds > most:
         raise Refusal(f"{name_of(kind)} is longer than the limit of {most:g} s; shorten it.")
     return round(seconds, 2)

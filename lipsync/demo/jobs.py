@@ -16,7 +16,7 @@ from lipsync.errors import LipsyncError
 
 log = logging.getLogger(__name__)
 
-_MOST_OF_TAB, _MOST = 3, 32  # maximum number of queued or running jobs
+_MAX_PER_TAB, _MAX_JOBS = 3, 32  # maximum number of queued or running jobs
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 Report = Callable[[str, int, int | None], None]
 """Called with stage, work done and total; raises :class:`Cancelled` in a cancelled job."""
@@ -91,11 +91,11 @@ class Jobs:
         """
         with self._changed:
             waiting = [job for job in self._jobs.values() if not job.ended]
-            if sum(job.tab is tab for job in waiting) >= _MOST_OF_TAB:
+            if sum(job.tab is tab for job in waiting) >= _MAX_PER_TAB:
                 raise Refusal(
                     "This page already has several jobs; wait for one to finish or cancel it.", 429
                 )
-            if len(waiting) >= _MOST:
+            if len(waiting) >= _MAX_JOBS:
                 raise Refusal("The queue is full; try again later.", 503)
             job = Job(tab, work, inputs)
             self._jobs[job.id] = job
@@ -113,7 +113,7 @@ class Jobs:
             raise Refusal("There is no such job.", 404)
         return job
 
-    def ahead(self, job: Job) -> int:
+    def count_ahead(self, job: Job) -> int:
         """Number of jobs before this one in the queue."""
         with self._changed:
             waiting = [other for other in self._jobs.values() if other.state == WAITING]
@@ -132,7 +132,7 @@ class Jobs:
                 job.state = CANCELLED
                 self._tabs.forget(job.tab, *job.inputs)
 
-    def cancel_of(self, tab: Tab) -> None:
+    def cancel_all(self, tab: Tab) -> None:
         """Cancel and forget all jobs of a tab."""
         for job in [job for job in list(self._jobs.values()) if job.tab is tab]:
             self.cancel(job)
@@ -160,7 +160,7 @@ class Jobs:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            state, result = self._outcome(job)
+            state, result = self._run(job)
             self._tabs.forget(job.tab, *job.inputs)
             job.result, job.state = result, state
             if job.tab.closed:
@@ -172,7 +172,7 @@ class Jobs:
             if job.ended:
                 self._jobs.pop(job.id, None)
 
-    def _outcome(self, job: Job) -> tuple[str, dict[str, Any] | None]:
+    def _run(self, job: Job) -> tuple[str, dict[str, Any] | None]:
         try:
             return DONE, job.work(job.report)
         except Cancelled:

@@ -26,11 +26,11 @@ class Models:
         Raises:
             Refusal: there is none.
         """
-        return _chosen(self.generators, name)
+        return _look_up(self.generators, name)
 
     def judge(self, name: object) -> str:
         """The judge with this name; errors as for :meth:`generator`."""
-        return _chosen(self.judges, name)
+        return _look_up(self.judges, name)
 
 
 def find_models(files: Sequence[str] = ()) -> Models:
@@ -42,28 +42,28 @@ def find_models(files: Sequence[str] = ()) -> Models:
     """
     found = Models()
     for name in bundled_models():
-        _sort(found, name, network_class(read_weights(name).model))
+        _add_model(found, name, network_class(read_weights(name).model))
     for file in files:
-        name = _called(file)
+        name = _display_name(file)
         if name in found.generators | found.judges:
             raise ConfigError(
                 f"--model {file}: a model named '{name}' exists already; rename the file"
             )
         kind = type(load_model(file))
-        if not _sort(found, name, kind, file):
+        if not _add_model(found, name, kind, file):
             what = f"--model {file}: is a {kind.__name__}"
             raise ConfigError(f"{what}, which is neither a generator nor a judge")
     return found
 
 
-def _called(file: str) -> str:
+def _display_name(file: str) -> str:
     """The name of a file, prefixed with the run's name if it is a run's checkpoint."""
     path = Path(file)
     run = path.resolve().parent.parent.name if path.parent.name == "checkpoints" else ""
     return f"{run}/{path.stem}" if run else path.stem
 
 
-def _sort(found: Models, name: str, kind: type | None, path: str | None = None) -> bool:
+def _add_model(found: Models, name: str, kind: type | None, path: str | None = None) -> bool:
     if kind is not None and issubclass(kind, FaceGenerator):
         found.generators[name] = path or name
     elif hasattr(kind, "embed_face") and hasattr(kind, "embed_audio"):
@@ -73,7 +73,7 @@ def _sort(found: Models, name: str, kind: type | None, path: str | None = None) 
     return True
 
 
-def _chosen(names: dict[str, str], name: object) -> str:
+def _look_up(names: dict[str, str], name: object) -> str:
     if not isinstance(name, str) or name not in names:
         raise Refusal("This page does not offer that model.")
     return names[name]

@@ -63,7 +63,7 @@ class Runs:
                     lines = charts.setdefault(known["chart"], {})
                     lines.setdefault(label, []).append([float(step), float(text)])
         return [
-            {"name": chart, "lines": {label: _thinned(line) for label, line in lines.items()}}
+            {"name": chart, "lines": {label: _thin_out(line) for label, line in lines.items()}}
             for chart, lines in sorted(charts.items(), key=lambda item: item[0] != "loss")
         ]
 
@@ -92,7 +92,7 @@ def _rows(log: Path) -> list[dict[str, str]]:
         return []
 
 
-def _thinned(line: list[list[float]]) -> list[list[float]]:
+def _thin_out(line: list[list[float]]) -> list[list[float]]:
     """Thin out a line to a maximum number of points, keeping the last."""
     step = math.ceil(len(line) / _MOST_POINTS)
     return line[(len(line) - 1) % step :: step]

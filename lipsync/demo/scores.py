@@ -31,21 +31,21 @@ from lipsync.windows import FPS
 _MOTION = {"motion_share": 1.0, "motion_correlation": 1.0}  # by definition, for the real video
 
 
-class _Watched(Detector):
+class _ReportingDetector(Detector):
     """A detector that reports progress for each frame."""
 
     def __init__(self, detector: Detector, report: Report, stage: str) -> None:
         self.name, self._detector = detector.name, detector
-        self._report, self._stage, self._seen = report, stage, 0
+        self._report, self._stage, self._frames = report, stage, 0
 
     def detect(self, frame: np.ndarray) -> list[Detection]:
-        self._report(self._stage, self._seen * STRIDE, None)
-        self._seen += 1
+        self._report(self._stage, self._frames * STRIDE, None)
+        self._frames += 1
         return self._detector.detect(frame)
 
 
 @dataclass(frozen=True)
-class Seen:
+class ScoredVideo:
     """A video's scored stretch, and the judge's face embeddings (windows, d)."""
 
     stretch: Stretch
@@ -61,8 +61,8 @@ class Seen:
         count = judge.count(len(self.faces) + judge.window - 1, len(sound))
         if count < 1:
             raise MediaError(path, "its sound is too short to score", "use a longer one")
-        faces, heard = self.faces[:count], judge.embed_sound(sound, count)
-        return sync_score(faces, heard), offset_curve(faces, heard)
+        faces, sounds = self.faces[:count], judge.embed_sound(sound, count)
+        return sync_score(faces, sounds), offset_curve(faces, sounds)
 
 
 def score(
@@ -79,22 +79,22 @@ def score(
     report("loading the judge", 0, None)
     judge, detector = as_judge(judge_name, device), get_detector("centerface")
     wave = read_speech(video)
-    seen = _see(video, judge, detector, report, "the video")
-    found, curve = seen.score(wave, judge, video)
-    result = _scores(found, curve, judge, seen.stretch.start)
+    scored_video = _embed_video(video, judge, detector, report, "the video")
+    found, curve = scored_video.score(wave, judge, video)
+    result = _scores(found, curve, judge, scored_video.stretch.start)
     if real is not None:
         real_wave = read_speech(real)
-        beside = _see(real, judge, detector, report, "the real video")
-        of_real, real_curve = beside.score(real_wave, judge, real)
-        result["real"] = _scores(of_real, real_curve, judge, beside.stretch.start)
+        scored_real = _embed_video(real, judge, detector, report, "the real video")
+        real_found, real_curve = scored_real.score(real_wave, judge, real)
+        result["real"] = _scores(real_found, real_curve, judge, scored_real.stretch.start)
         report("comparing the mouths", 0, None)
-        old = seen.score(real_wave, judge, video)[0]
-        chance = beside.score(wave, judge, real)[0]
-        source = Source(beside.stretch, real_wave)
-        left = source.leakage(seen.stretch, wave)
-        unchanged = source.leakage(beside.stretch, wave) | _MOTION
+        old = scored_video.score(real_wave, judge, video)[0]
+        chance = scored_real.score(wave, judge, real)[0]
+        source = Source(scored_real.stretch, real_wave)
+        left = source.leakage(scored_video.stretch, wave)
+        unchanged = source.leakage(scored_real.stretch, wave) | _MOTION
         result["leakage"] = [
-            _offset_row("new speech", "the offset of the dub's own sound", found, of_real),
+            _offset_row("new speech", "the offset of the dub's own sound", found, real_found),
             _offset_row(
                 "old speech",
                 "the offset of the real video's sound in the dub: if it is found, the old mouth "
@@ -116,8 +116,12 @@ def score(
     return result
 
 
-def _see(path: Path, judge: Judge, detector: Detector, report: Report, what: str) -> Seen:
-    stretch = Scoring(judge, _Watched(detector, report, f"finding faces in {what}")).stretch(path)
+def _embed_video(
+    path: Path, judge: Judge, detector: Detector, report: Report, what: str
+) -> ScoredVideo:
+    stretch = Scoring(
+        judge, _ReportingDetector(detector, report, f"finding faces in {what}")
+    ).stretch(path)
     total = None if stretch.end is None else stretch.end - stretch.start
 
     def crops() -> Iterator[np.ndarray]:
@@ -129,7 +133,7 @@ def _see(path: Path, judge: Judge, detector: Detector, report: Report, what: str
     if not len(faces):
         frames = f"{total} frames with a face" if total is not None else "too few frames"
         raise MediaError(path, f"{frames}, but the judge needs {judge.window}")
-    return Seen(stretch, faces)
+    return ScoredVideo(stretch, faces)
 
 
 def _scores(found: SyncResult, curve: Tensor, judge: Judge, start: int) -> dict[str, Any]:

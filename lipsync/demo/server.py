@@ -29,12 +29,12 @@ def serve(settings: Settings) -> None:
     with listening:
         demo = Demo(settings)
         address = url(settings.host, listening.getsockname()[1])
-        server = server_of(demo, address, settings.browser)
+        server = make_server(demo, address, settings.browser)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
 
 
-def server_of(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
+def make_server(demo: Demo, address: str, browser: bool) -> uvicorn.Server:
     """A server that announces on stdout that it is up, and optionally opens the page."""
 
     class Server(uvicorn.Server):

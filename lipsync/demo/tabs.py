@@ -24,12 +24,12 @@ _MOST_FILES = 8  # maximum number of a tab's uploads not used by a job yet
 
 
 @dataclass
-class Stored:
+class StoredFile:
     """A file of a tab: its kind ("face", "sound", "video" or "result") and creation time."""
 
     path: Path
     kind: str
-    made: float
+    created: float
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Tab:
 
     token: str
     folder: Path
-    heard: float
-    files: dict[str, Stored] = field(default_factory=dict)
+    last_seen: float
+    files: dict[str, StoredFile] = field(default_factory=dict)
     closed: bool = False
 
 
@@ -88,7 +88,7 @@ class Tabs:
         tab = self._tabs.get(token)
         if tab is None:
             raise Refusal("This page was closed or idle for too long; reload it.", 410)
-        tab.heard = self._clock()
+        tab.last_seen = self._clock()
         return tab
 
     def new_path(self, tab: Tab, suffix: str = "") -> Path:
@@ -100,11 +100,11 @@ class Tabs:
         if sum(stored.kind != "result" for stored in tab.files.values()) >= _MOST_FILES:
             raise Refusal("Too many unused uploads; reload the page.", 429)
 
-    def keep(self, tab: Tab, path: Path, kind: str) -> str:
+    def register(self, tab: Tab, path: Path, kind: str) -> str:
         """Register a file in a tab's folder, and return its name."""
         with self._lock:
             if not tab.closed:
-                tab.files[path.stem] = Stored(path, kind, self._clock())
+                tab.files[path.stem] = StoredFile(path, kind, self._clock())
                 return path.stem
         path.unlink(missing_ok=True)
         raise Refusal("This page was closed.", 410)
@@ -154,10 +154,10 @@ class Tabs:
         """
         now = self._clock()
         for tab in list(self._tabs.values()):
-            if now - tab.heard > SILENT:
+            if now - tab.last_seen > SILENT:
                 self.close(tab.token)
             elif not busy(tab):
-                old = [s.path for s in list(tab.files.values()) if now - s.made > self._keep]
+                old = [s.path for s in list(tab.files.values()) if now - s.created > self._keep]
                 self.forget(tab, *old)
 
     def end(self) -> None:

@@ -37,7 +37,7 @@ def check_text(text: object, language: object) -> tuple[str, str]:
     return text.strip(), language
 
 
-def speak(text: str, language: str, path: Path, device: str) -> None:
+def speak_to_file(text: str, language: str, path: Path, device: str) -> None:
     """Speak a text into a WAV file.
 
     Raises:

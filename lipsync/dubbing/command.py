@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any
 
-from lipsync.commands import add_command, add_output_style, bars, print_result
+from lipsync.commands import add_command, add_output_style, print_result, progress_bars
 from lipsync.errors import ConfigError
 
 # Copies of values in modules that are too slow to import here; a test compares them.
@@ -192,7 +192,7 @@ def _dub(
     if batch is not None:
         if options.keys() & {"face", "audio", "output"}:
             raise ConfigError("--batch LIST names all files: leave out FACE, AUDIO and -o")
-        with bars(quiet, "frame") as progress:
+        with progress_bars(quiet, "frame") as progress:
             found = dub_batch(batch, progress=progress, **options)
         print_result(found, json, quiet)
         for failure in found.failed:
@@ -200,6 +200,6 @@ def _dub(
         if found.failed:
             sys.exit(2)
         return
-    with bars(quiet, "frame") as progress:
+    with progress_bars(quiet, "frame") as progress:
         result = dub(progress=progress, **{"audio": None} | options)
     print_result(result, json, quiet)

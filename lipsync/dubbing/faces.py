@@ -29,7 +29,7 @@ from lipsync.dubbing.references import (
 from lipsync.dubbing.source import Source, open_source
 from lipsync.dubbing.speakers import POSITIONS, SYNC
 from lipsync.faces.detect import LEAST, CenterFace, Detector, get_detector
-from lipsync.faces.roll import SecondLook
+from lipsync.faces.roll import RollAwareDetector
 from lipsync.generators.lips import Lips, ReferenceSets, is_published
 
 _SAMPLE_STEP = 4  # stride in frames at which a track is examined to identify the person
@@ -143,7 +143,11 @@ class FacePlan:
         if isinstance(detector, str):
             smaller = options.min_face < LEAST and detector == CenterFace.name
             detector = get_detector(detector, **({"least": options.min_face} if smaller else {}))
-        return SecondLook(detector, search=True) if self.lips.framing.needs_landmarks else detector
+        return (
+            RollAwareDetector(detector, search=True)
+            if self.lips.framing.needs_landmarks
+            else detector
+        )
 
     def find(self, frames: Iterable[PlaybackFrame]) -> Iterator[tuple[PlaybackFrame, Faces]]:
         """Yield every frame with its faces.
@@ -204,7 +208,7 @@ class FacePlan:
                 for _, samples, faces in islice(waiting, 0, None, _SAMPLE_STEP)
                 if (other := samples[k]) is not None and faces[k].track == track
             ]
-            self._people[track] = self.lips.gallery.who(np.stack(crops))
+            self._people[track] = self.lips.gallery.recognise(np.stack(crops))
 
     def _plan_faces(
         self,

@@ -20,7 +20,7 @@ from lipsync.errors import ConfigError
 from lipsync.faces.detect import Detector
 from lipsync.languages import track_code
 from lipsync.media import LOSSLESS, PRESETS, VIDEO_CODECS
-from lipsync.media.colour import rgb_of
+from lipsync.media.colour import parse_colour
 from lipsync.options import check_kind, check_names, check_options, option, read_options_file
 
 DEFAULT_MODEL = "lipscode-open"
@@ -34,9 +34,9 @@ class Options:
         model: a generator: its name, its path, or the network itself.
         device: device for a generator given by name, e.g. ``"cuda"``.
         adapt: first adapt a generator given by name to the person in the face's video, using the
-            video's own audio, see :func:`lipsync.adapt.adapted_to`; trained once, and reused for
-            any audio. If this is no improvement, the generator is used unadapted, and the result
-            says why. For a single face.
+            video's own audio, see :func:`lipsync.adapt.adapted_generator`; trained once, and reused
+            for any audio. If this is no improvement, the generator is used unadapted, and the
+            result says why. For a single face.
         batch_size: frames rendered at a time; by default as memory allows.
         detector: a face detector, or its name.
         stride: detect faces every ``stride`` frames, and interpolate in between; by default five
@@ -137,7 +137,7 @@ class Options:
         if self.adapt:
             self._check_adapt()
         parse_choice(self.reference_frames)
-        rgb_of(self.backdrop)
+        parse_colour(self.backdrop)
         get_enhancer(self.enhance, self.device)
 
     def _check_adapt(self) -> None:

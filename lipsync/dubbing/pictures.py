@@ -78,11 +78,11 @@ class Pictures:
         """Properties of the source kept beyond 8-bit colour, for the result."""
         if self.kept:
             self._originals = Originals(plan.playback)
-        self.beside: KeptTracks | None = None
+        self.kept_tracks: KeptTracks | None = None
         """Other tracks of the source that are kept."""
         if whole and source.still is None and not sequence:
             _, seconds = plan.playback.expected()
-            self.beside = KeptTracks(source.path, output, plan.replaced, seconds)
+            self.kept_tracks = KeptTracks(source.path, output, plan.replaced, seconds)
 
     def writer(self, track: Soundtrack | None, comment: str) -> VideoWriter | SequenceWriter:
         """Writer of the output; ``comment`` is prepended to the source's own."""
@@ -90,7 +90,7 @@ class Pictures:
         size = side_by_side_size(source.size) if encoding.preview else source.size
         if is_sequence(self._output):
             return SequenceWriter(self._output, source.fps, size, audio=track)
-        own = self.beside.comment if self.beside is not None else ""
+        own = self.kept_tracks.comment if self.kept_tracks is not None else ""
         own = "".join(f"\n{line}" for line in own.splitlines() if not line.startswith(SYNTHETIC))
         return VideoWriter(
             self._output,
@@ -104,7 +104,7 @@ class Pictures:
             alpha=self._alpha,
             metadata={"comment": comment + own},
             language=encoding.audio_language,
-            beside=self.beside,
+            kept_tracks=self.kept_tracks,
         )
 
     def picture(self, frame: DubbedFrame) -> np.ndarray:

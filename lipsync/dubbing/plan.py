@@ -115,16 +115,17 @@ class Plan:
         """Do the slow preparations, after all cheaper checks.
 
         Args:
-            progress: called with the stages of an adaptation, see :func:`lipsync.adapt.adapted_to`.
+            progress: called with the stages of an adaptation, see
+                :func:`lipsync.adapt.adapted_generator`.
         """
         options = self.options
         if options.adapt:
-            from lipsync.adapt import adapted_to  # rarely needed
+            from lipsync.adapt import adapted_generator  # rarely needed
 
             assert not isinstance(options.model, nn.Module)  # refused by Options
             face = SYNC if options.faces == SYNC else None
             how = {"face": face, "device": options.device, "progress": progress or (lambda *_: 0)}
-            model, self.not_adapted = adapted_to(self.source.path, options.model, **how)
+            model, self.not_adapted = adapted_generator(self.source.path, options.model, **how)
             self.lips.model, self.model = load_generator(model, options.device)
         if self._needs_curves:
             fps = float(self.source.fps)

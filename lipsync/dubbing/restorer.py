@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lipsync.errors import CheckpointError
-from lipsync.onnx_files import KINDS, described, one_line, open_onnx
+from lipsync.onnx_files import KINDS, describe_values, one_line, open_onnx
 
 SUFFIX = ".onnx"
 _SIDE = 512  # input side for networks with dynamic shapes
@@ -46,12 +46,12 @@ class Restorer:
         known = all(one.type in KINDS for one in (*pictures, *numbers))
         complete = len(pictures) + len(numbers) == len(self._session.get_inputs())
         if len(pictures) != 1 or len(numbers) > 1 or not known or not complete:
-            self._refuse("its inputs are " + described(self._session.get_inputs()))
+            self._refuse("its inputs are " + describe_values(self._session.get_inputs()))
         (picture,) = pictures
         batch, channels, *sides = picture.shape
         height, width = (side if isinstance(side, int) else _SIDE for side in sides)
         if (isinstance(channels, int) and channels != 3) or height != width:
-            self._refuse("its input is " + described([picture]))
+            self._refuse("its input is " + describe_values([picture]))
         self.side = height
         """Input side S in pixels."""
         self._name, self._kind = picture.name, KINDS[picture.type]

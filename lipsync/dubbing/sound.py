@@ -25,7 +25,7 @@ from lipsync.media import (
     sound_channels,
 )
 from lipsync.media.loudness import FLOOR_DB, Loudness
-from lipsync.media.programme import levelling
+from lipsync.media.programme import plan_loudness_change
 from lipsync.media.streams import USUAL, Streams
 
 OUTPUT_RATE = 48_000  # sample rate of encoded audio
@@ -145,7 +145,7 @@ class Sound:
         channels = self.channels(name)
         blocks, description = self.blocks(channels), name
         if loudness is not None:
-            level = levelling(
+            level = plan_loudness_change(
                 lambda: _first_seconds(self.blocks(channels), played_seconds), OUTPUT_RATE, loudness
             )
             description = f"{name}, {level or 'silent or too short, so as loud as it is'}"

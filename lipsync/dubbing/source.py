@@ -161,7 +161,7 @@ def open_source(
             variable, and a picture has 25.
         seconds: read timestamps of only this much of the video.
         tolerate_damage: decode a damaged video as far as possible.
-        backdrop: background of transparent parts, see :func:`lipsync.media.colour.rgb_of`.
+        backdrop: background of transparent parts, see :func:`lipsync.media.colour.parse_colour`.
         streams: tracks to read.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lipsync.commands import add_command, add_output_style, bars, print_json
+from lipsync.commands import add_command, add_output_style, print_json, progress_bars
 from lipsync.errors import ConfigError
 
 
@@ -132,7 +132,7 @@ def _evaluate(
         raise ConfigError(f"{output}: is a file; name a folder with -o")
     earlier = evaluation.load_report(against) if against is not None else None
     clips: list[tuple[Path, str]] = []
-    with bars(quiet, "video") as progress:
+    with progress_bars(quiet, "video") as progress:
         options["progress"] = lambda name, done, total: progress("scoring", done, total)
         if "model" in options:
             if generated or real or pairs is not None:
@@ -228,7 +228,7 @@ def _bench(
         raise ConfigError("--seed and --trials require --study")
     if bool(name) != (command is not None):
         raise ConfigError("--command and --name must be given together")
-    with bars(quiet, "clip") as progress:
+    with progress_bars(quiet, "clip") as progress:
         if command is not None:
             options["failed"] = evaluation.make_dubs(
                 options["folder"],
@@ -257,7 +257,7 @@ def _curves(curves: str, video: str, output: str) -> None:
 def _calibrate(*, json: bool, quiet: bool, **options: Any) -> None:
     from lipsync import evaluation
 
-    with bars(quiet, "clip") as progress:
+    with progress_bars(quiet, "clip") as progress:
         options["progress"] = lambda name, done, total: progress("scoring", done, total)
         found = evaluation.calibrate_file(**options)
     if json:

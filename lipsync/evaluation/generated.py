@@ -36,7 +36,7 @@ from lipsync.evaluation.videos import DEFAULT_JUDGE, Scoring
 from lipsync.faces.detect import Detector
 from lipsync.faces.tracks import STRIDE
 from lipsync.generators.lips import read_generator
-from lipsync.generators.quantised import fastest
+from lipsync.generators.quantised import fastest_copy
 from lipsync.metrics.frechet import FrechetDistance
 from lipsync.metrics.functional import VSHIFT
 
@@ -163,7 +163,7 @@ def _generator(model: str | Path | nn.Module, device: str) -> _Generator:
         return _Generator(model, fingerprint(model), type(model).__name__, trained_with(model))
     module = read_generator(model)
     weights, record = fingerprint(module), trained_with(module)
-    return _Generator(fastest(to_device(module, device)), weights, str(model), record)
+    return _Generator(fastest_copy(to_device(module, device)), weights, str(model), record)
 
 
 def _digest(lines: Iterable[str]) -> str:

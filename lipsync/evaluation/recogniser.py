@@ -11,7 +11,7 @@ import onnx
 
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import CheckpointError
-from lipsync.onnx_files import KINDS, described, one_line, open_onnx
+from lipsync.onnx_files import KINDS, describe_values, one_line, open_onnx
 
 # Positions of the eyes, nose tip and mouth corners in the aligned crops that ArcFace (Deng et al.
 # 2019) and similar networks are trained on, in the unit square.
@@ -56,7 +56,7 @@ class Recogniser:
         sides = {side if isinstance(side, int) else _SIDE for side in shape[2:]}
         channels = shape[1] if len(shape) == 4 else 0
         if len(sides) != 1 or (isinstance(channels, int) and channels != 3):
-            raise CheckpointError(self.path, f"its inputs are {described(inputs)}", _USUAL)
+            raise CheckpointError(self.path, f"its inputs are {describe_values(inputs)}", _USUAL)
         (self.side,) = sides
         self._name, self._kind = inputs[0].name, KINDS[inputs[0].type]
         self._levels = _takes_levels(self.path)

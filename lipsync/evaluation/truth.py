@@ -17,7 +17,7 @@ import torch
 
 from lipsync.evaluation.identity import Person
 from lipsync.evaluation.recogniser import Recogniser
-from lipsync.evaluation.videos import LOOK_SIZE, Stretch, full_frame_transform
+from lipsync.evaluation.videos import APPEARANCE_SIZE, Stretch, full_frame_transform
 from lipsync.faces.framing import Framing
 from lipsync.media import HeldFrames, VideoWriter
 from lipsync.metrics.leakage import MouthTrace, leakage
@@ -153,7 +153,7 @@ def _crops(video: Stretch, real: Stretch) -> Iterator[np.ndarray]:
     """The video's frames over the real stretch, cropped by the real video's square."""
     for frame in islice(video.footage, real.start, real.end):
         square = full_frame_transform(frame) if real.square is None else real.square
-        yield Framing.cut(frame, square, LOOK_SIZE)
+        yield Framing.cut(frame, square, APPEARANCE_SIZE)
 
 
 def _with_earlier_mouths(faces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -162,6 +162,6 @@ def _with_earlier_mouths(faces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     for face in faces:
         if len(before) == _BEFORE:
             pasted = face.copy()
-            pasted[LOOK_SIZE // 2 :] = before[0][LOOK_SIZE // 2 :]
+            pasted[APPEARANCE_SIZE // 2 :] = before[0][APPEARANCE_SIZE // 2 :]
             yield pasted
         before.append(face)

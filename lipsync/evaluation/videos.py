@@ -25,12 +25,12 @@ from lipsync.faces.framing import Framing, box_transforms, get_framing
 from lipsync.faces.tracks import STRIDE, detect_track
 from lipsync.media import HeldFrames
 from lipsync.media.loudness import read_speech
+from lipsync.metrics.appearance import FaceAppearance
 from lipsync.metrics.functional import VSHIFT
-from lipsync.metrics.looks import FaceLook
 from lipsync.windows import FPS
 
 DEFAULT_JUDGE = "judge-open"
-LOOK_SIZE = 96  # side in pixels of the crops for image measures
+APPEARANCE_SIZE = 96  # side in pixels of the crops for image measures
 PROTOCOLS = {
     "wild": "wild-1: whole videos at 25 fps, the main face detected, followed and cropped, its "
     "longest stretch scored",
@@ -79,15 +79,15 @@ class Stretch:
         """The stretch's part of a sound that starts with the video."""
         return wave[self.start * SAMPLE_RATE // FPS :]
 
-    def crops(self, size: int, look: FaceLook | None = None) -> Iterator[np.ndarray]:
-        """The judge's face crops, uint8 (size, size, 3); ``look`` measures them on the way."""
+    def crops(self, size: int, appearance: FaceAppearance | None = None) -> Iterator[np.ndarray]:
+        """The judge's face crops, uint8 (size, size, 3); also added to ``appearance``."""
         for number, frame in enumerate(self.frames()):
             place = full_frame_transform(frame) if self.places is None else self.places[number]
             face = Framing.cut(frame, place, size)
-            if look is not None:
+            if appearance is not None:
                 square = full_frame_transform(frame) if self.square is None else self.square
-                same = size == LOOK_SIZE and np.array_equal(square, place)
-                look.add(face if same else Framing.cut(frame, square, LOOK_SIZE))
+                same = size == APPEARANCE_SIZE and np.array_equal(square, place)
+                appearance.add(face if same else Framing.cut(frame, square, APPEARANCE_SIZE))
             yield face
 
     def framed(self, framing: Framing, size: int) -> Iterator[np.ndarray]:
@@ -182,7 +182,7 @@ class Scoring:
         if self.protocol == "cropped":
             return Stretch(footage)
         track = detect_track(footage, self.detector, self.stride)
-        found = np.concatenate([[0], track.found.astype(int), [0]])
+        found = np.concatenate([[0], track.has_face.astype(int), [0]])
         starts, ends = np.flatnonzero(np.diff(found) == 1), np.flatnonzero(np.diff(found) == -1)
         if not len(starts):
             raise MediaError(path, f"no face found in {len(track.boxes)} frames")
@@ -212,14 +212,14 @@ class Scoring:
         Raises:
             MediaError: unreadable, or too short for a window.
         """
-        look, judge = FaceLook(), self.judge
+        appearance, judge = FaceAppearance(), self.judge
         sounds = [stretch.sound(wave) for wave in waves]
         try:
-            crops = stretch.crops(judge.face_size, look)
+            crops = stretch.crops(judge.face_size, appearance)
             scores = judge.score(crops, sounds, self.vshift, watch)
         except ValueError as error:
             raise MediaError(stretch.footage.path, str(error)) from None
-        return Measured(stretch, scores, [look.numbers(sound) for sound in sounds])
+        return Measured(stretch, scores, [appearance.numbers(sound) for sound in sounds])
 
     def video(self, path: Path) -> Measured:
         """Score a video with its own sound.

@@ -106,8 +106,8 @@ class CenterFace(Detector):
     def detect(self, frame: np.ndarray) -> list[Detection]:
         found: list[Detection] = []
         for shrink in self._shrinks(frame):
-            found = self._look(frame, shrink) or found
-            if any(_sure(face, shrink) for face in found):
+            found = self._detect_at(frame, shrink) or found
+            if any(_is_reliable(face, shrink) for face in found):
                 break
         return found
 
@@ -115,15 +115,15 @@ class CenterFace(Detector):
         self, frame: np.ndarray, known: Sequence[Detection] | None = None
     ) -> list[Detection]:
         coarse, *finer = self._shrinks(frame)
-        found = self._look(frame, coarse)
+        found = self._detect_at(frame, coarse)
         if not finer:
             return found
         if known is None:
             for before, shrink in pairwise([coarse, *finer]):
-                found = _merged(found, before, self._look(frame, shrink))
+                found = _merge(found, before, self._detect_at(frame, shrink))
         else:
-            nearby = [face for face in known if not _sure(face, coarse)]
-            found = _merged(found, coarse, self._look_near(frame, nearby, finer[-1]))
+            nearby = [face for face in known if not _is_reliable(face, coarse)]
+            found = _merge(found, coarse, self._detect_near(frame, nearby, finer[-1]))
         return sorted(found, key=lambda face: -face.score)
 
     def _shrinks(self, frame: np.ndarray) -> list[float]:
@@ -133,16 +133,16 @@ class CenterFace(Detector):
         steps = int(np.ceil(np.log(fine / coarse) / np.log(_STEP)))
         return [float(shrink) for shrink in np.geomspace(coarse, fine, steps + 1)]
 
-    def _look_near(
+    def _detect_near(
         self, frame: np.ndarray, faces: Sequence[Detection], shrink: float
     ) -> list[Detection]:
         """Faces in tiles around ``faces``, or in the whole frame if that has fewer pixels."""
-        faces = _merged([], 1.0, list(faces))
+        faces = _merge([], 1.0, list(faces))
         size = np.array(frame.shape[1::-1])
         sides = [float((face.box[2:] - face.box[:2]).max()) for face in faces]
         sides = [np.ceil(_TILE * side * shrink / 32) * 32 / shrink for side in sides]
         if sum(side**2 for side in sides) > size.prod():
-            return self._look(frame, shrink)
+            return self._detect_at(frame, shrink)
         found: list[Detection] = []
         for face, side in zip(faces, sides, strict=True):
             low = np.clip((face.box[:2] + face.box[2:] - side) / 2, 0, np.maximum(size - side, 0))
@@ -151,12 +151,12 @@ class CenterFace(Detector):
             corner = np.array([x, y], np.float32)
             moved = [
                 replace(one, box=one.box + np.tile(corner, 2), landmarks=one.landmarks + corner)
-                for one in self._look(tile, shrink)
+                for one in self._detect_at(tile, shrink)
             ]
-            found = _merged(found, 1.0, moved)
+            found = _merge(found, 1.0, moved)
         return found
 
-    def _look(self, frame: np.ndarray, shrink: float) -> list[Detection]:
+    def _detect_at(self, frame: np.ndarray, shrink: float) -> list[Detection]:
         height, width = frame.shape[:2]
         size = int(np.ceil(width * shrink / 32)) * 32, int(np.ceil(height * shrink / 32)) * 32
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrink < 1 else 1)
@@ -219,23 +219,23 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return common / np.maximum(areas - common, 1e-9)
 
 
-def _sure(face: Detection, shrink: float) -> bool:
+def _is_reliable(face: Detection, shrink: float) -> bool:
     """Whether a face is large enough to be found reliably in a frame downsampled by ``shrink``."""
     return bool((face.box[3] - face.box[1]) * shrink >= _SURE)
 
 
-def _merged(coarse: list[Detection], shrink: float, fine: list[Detection]) -> list[Detection]:
+def _merge(coarse: list[Detection], shrink: float, fine: list[Detection]) -> list[Detection]:
     """Merge detections at two scales, preferring the coarse one for large faces."""
-    large = [face for face in coarse if _sure(face, shrink)]
-    small = [face for face in coarse if not _sure(face, shrink)]
+    large = [face for face in coarse if _is_reliable(face, shrink)]
+    small = [face for face in coarse if not _is_reliable(face, shrink)]
     kept: list[Detection] = []
     for face in (*large, *fine, *small):
-        if not any(_common(face.box, other.box) > _SAME for other in kept):
+        if not any(_overlap(face.box, other.box) > _SAME for other in kept):
             kept.append(face)
     return kept
 
 
-def _common(box: np.ndarray, other: np.ndarray) -> float:
+def _overlap(box: np.ndarray, other: np.ndarray) -> float:
     """Intersection of two boxes (4,) relative to the smaller one, in [0, 1]."""
     sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
     areas = [np.prod(one[2:] - one[:2]) for one in (box, other)]

@@ -66,14 +66,14 @@ class Framing(ABC):
         corners = getattr(self, "template", TEMPLATE)[3:]
         return *corners.mean(axis=0).tolist(), float(np.ptp(corners[:, 0]))
 
-    def painted(self, faces: Any) -> Any:
+    def generated_rows(self, faces: Any) -> Any:
         """View of the generated rows of faces (..., H, W), an array or a tensor."""
         return faces[..., round(self.hidden_from * faces.shape[-2]) :, :]
 
     def hide(self, faces: Any) -> Any:
         """Mask faces (..., H, W), an array or a tensor: a copy with the generated rows zero."""
         hidden = faces.copy() if isinstance(faces, np.ndarray) else faces.clone()
-        self.painted(hidden)[...] = 0
+        self.generated_rows(hidden)[...] = 0
         return hidden
 
     def paste(

@@ -19,8 +19,8 @@ _HOG = cv2.HOGDescriptor((SIDE, SIDE), (16, 16), (8, 8), (8, 8), 9)
 _LEVELS = 400  # int8 scale; real components are far below 1
 _SAME = 0.6  # minimum similarity of a face in successive detections
 _OTHER = 0.7  # maximum similarity of two different faces
-_APART = 0.1  # minimum margin between the two
-_LOOKS = 2  # detections compared on each side
+_MIN_MARGIN = 0.1  # minimum margin between the two
+_NEIGHBOURS = 2  # detections compared on each side
 
 
 def describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
@@ -46,18 +46,18 @@ def describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
     return np.clip(np.rint(_LEVELS * values), -127, 127).astype(np.int8)
 
 
-def changes(described: Sequence[np.ndarray | None]) -> list[int]:
+def find_changes(descriptors: Sequence[np.ndarray | None]) -> list[int]:
     """Find where a track changes to another face.
 
     At a change, detections on the same side are similar, and those on opposite sides are not.
 
     Args:
-        described: results of :func:`describe` in order of time; None is ignored.
+        descriptors: results of :func:`describe` in order of time; None is ignored.
 
     Returns:
-        Ascending indices into ``described`` of the first detection of each new face.
+        Ascending indices into ``descriptors`` of the first detection of each new face.
     """
-    seen = [(i, one) for i, one in enumerate(described) if one is not None and one.any()]
+    seen = [(i, one) for i, one in enumerate(descriptors) if one is not None and one.any()]
     if len(seen) < 2:
         return []
     known = [i for i, _ in seen]
@@ -65,9 +65,9 @@ def changes(described: Sequence[np.ndarray | None]) -> list[int]:
     values /= np.linalg.norm(values, axis=1, keepdims=True)
     found = []
     for k in range(1, len(values)):
-        before, behind = values[max(0, k - _LOOKS) : k], values[k : k + _LOOKS]
+        before, behind = values[max(0, k - _NEIGHBOURS) : k], values[k : k + _NEIGHBOURS]
         across = float((before @ behind.T).max())
         within = min(float((side @ side.T).min()) for side in (before, behind))
-        if across < _OTHER and within >= max(_SAME, across + _APART):
+        if across < _OTHER and within >= max(_SAME, across + _MIN_MARGIN):
             found.append(known[k])
     return found

@@ -113,7 +113,7 @@ def paste(
         to_crop = np.linalg.inv(transform[:, :2])
     first = np.array([[u[0, 0]], [v[0, 0]]])
 
-    def in_frame(picture: np.ndarray, interpolation: int) -> np.ndarray:
+    def warp_to_frame(picture: np.ndarray, interpolation: int) -> np.ndarray:
         size = picture.shape[0]
         return cv2.warpAffine(
             picture,
@@ -123,10 +123,10 @@ def paste(
             borderMode=cv2.BORDER_REPLICATE,
         )
 
-    patch = in_frame(np.rint(np.clip(face, 0, 1) * 255).astype(np.uint8), cv2.INTER_CUBIC)
+    patch = warp_to_frame(np.rint(np.clip(face, 0, 1) * 255).astype(np.uint8), cv2.INTER_CUBIC)
     weight = mask.weights(u, v)
     if visible is not None:
-        weight *= in_frame(visible, cv2.INTER_LINEAR)
+        weight *= warp_to_frame(visible, cv2.INTER_LINEAR)
     region = np.ascontiguousarray(out[top:bottom, left:right])
     out[top:bottom, left:right] = cv2.blendLinear(patch, region, weight, 1 - weight)
     return out

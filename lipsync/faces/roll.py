@@ -11,7 +11,7 @@ from lipsync.faces.align import crop_aligned
 from lipsync.faces.detect import Detection, Detector
 
 _LEAST = 12.0  # minimum roll in degrees for a second detection
-_LOOKS = 2  # maximum repetitions; an upside-down face is detected badly at first
+_MAX_PASSES = 2  # maximum repetitions; an upside-down face is detected badly at first
 _SIDE = 192  # side in pixels of the rotated image, which is twice as large as the face
 _NEAR = 0.15  # faces further from its centre, as a fraction of that side, are other faces
 
@@ -26,7 +26,7 @@ def roll(landmarks: np.ndarray) -> float:
     return float(np.degrees(np.arctan2(-x, y)))
 
 
-class SecondLook(Detector):
+class RollAwareDetector(Detector):
     """A detector whose landmarks are as accurate on tilted faces as on upright ones.
 
     CenterFace finds faces of at least 30 pixels (after downsampling) at any roll, but the error of
@@ -49,16 +49,16 @@ class SecondLook(Detector):
     def detect(self, frame: np.ndarray) -> list[Detection]:
         quarters = (0, 1, 3, 2) if self._search else (0,)
         for quarter in quarters:
-            if faces := self._turned(frame, quarter):
-                return [self._again(frame, face, 90.0 * quarter) for face in faces]
+            if faces := self._detect_rotated(frame, quarter):
+                return [self._refine(frame, face, 90.0 * quarter) for face in faces]
         return []
 
     def detect_all(
         self, frame: np.ndarray, known: Sequence[Detection] | None = None
     ) -> list[Detection]:
-        return [self._again(frame, face, 0) for face in self._detector.detect_all(frame, known)]
+        return [self._refine(frame, face, 0) for face in self._detector.detect_all(frame, known)]
 
-    def _turned(self, frame: np.ndarray, quarter: int) -> list[Detection]:
+    def _detect_rotated(self, frame: np.ndarray, quarter: int) -> list[Detection]:
         """Faces found in the frame rotated counter-clockwise by quarter turns, in frame pixels."""
         faces = self._detector.detect(np.ascontiguousarray(np.rot90(frame, quarter)))
         if not quarter:
@@ -66,21 +66,21 @@ class SecondLook(Detector):
         height, width = frame.shape[:2]
         shift = np.array([(0, 0), (width, 0), (width, height), (0, height)][quarter], float)
         linear = np.rint(_rotation(90.0 * quarter))
-        return [_placed(face, face, np.column_stack([linear, shift]), frame) for face in faces]
+        return [_update(face, face, np.column_stack([linear, shift]), frame) for face in faces]
 
-    def _again(self, frame: np.ndarray, face: Detection, turned: float) -> Detection:
-        """Refine a face that was found in an image rotated by ``turned`` degrees."""
-        for _ in range(_LOOKS):
+    def _refine(self, frame: np.ndarray, face: Detection, rotation: float) -> Detection:
+        """Refine a face that was found in an image rotated by ``rotation`` degrees."""
+        for _ in range(_MAX_PASSES):
             angle = roll(face.landmarks)
-            if not abs((angle - turned + 180) % 360 - 180) > _LEAST:
+            if not abs((angle - rotation + 180) % 360 - 180) > _LEAST:
                 break
-            found = self._look(frame, face, angle)
+            found = self._detect_upright(frame, face, angle)
             if found is None:
                 break
-            face, turned = found, angle
+            face, rotation = found, angle
         return face
 
-    def _look(self, frame: np.ndarray, face: Detection, angle: float) -> Detection | None:
+    def _detect_upright(self, frame: np.ndarray, face: Detection, angle: float) -> Detection | None:
         """Detect the face in a square of twice its side, rotated by ``angle``; None if lost."""
         side = 2 * float(np.sqrt(np.prod(face.box[2:] - face.box[:2])))
         linear = side * _rotation(angle)
@@ -88,13 +88,13 @@ class SecondLook(Detector):
         transform = np.column_stack([linear, shift])
         faces = self._detector.detect(crop_aligned(frame, transform, _SIDE))
 
-        def away(other: Detection) -> float:
+        def off_centre(other: Detection) -> float:
             return float(np.hypot(*((other.box[:2] + other.box[2:]) / 2 / _SIDE - 0.5)))
 
-        found = min(faces, key=away, default=None)
-        if found is None or away(found) > _NEAR:
+        found = min(faces, key=off_centre, default=None)
+        if found is None or off_centre(found) > _NEAR:
             return None
-        return _placed(face, found, np.column_stack([linear / _SIDE, shift]), frame)
+        return _update(face, found, np.column_stack([linear / _SIDE, shift]), frame)
 
 
 def _rotation(degrees: float) -> np.ndarray:
@@ -103,7 +103,7 @@ def _rotation(degrees: float) -> np.ndarray:
     return np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
 
 
-def _placed(face: Detection, found: Detection, matrix: np.ndarray, frame: np.ndarray) -> Detection:
+def _update(face: Detection, found: Detection, matrix: np.ndarray, frame: np.ndarray) -> Detection:
     """``face`` updated by ``found`` in a rotated image, which ``matrix`` (2, 3) maps to the frame.
     The box stays upright, with the size it had there."""
     linear, shift = matrix[:, :2], matrix[:, 2]

@@ -55,26 +55,26 @@ class ShotMeter:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self._plain: deque[np.ndarray] = deque(maxlen=max(_SPANS) + 1)  # newest first
-        self._even: deque[np.ndarray] = deque(maxlen=max(_SPANS) + 1)
+        self._normalised: deque[np.ndarray] = deque(maxlen=max(_SPANS) + 1)
 
     def add(self, frame: np.ndarray) -> None:
         """Add an RGB uint8 (H, W, 3) frame; frames may differ in size."""
         plain = thumbnail(frame)
         plain -= plain.mean(axis=(0, 1))
         self._plain.appendleft(plain)
-        self._even.appendleft(plain / max(float(np.abs(plain).mean()), _FLAT))
+        self._normalised.appendleft(plain / max(float(np.abs(plain).mean()), _FLAT))
         one, two = (self._difference(back) for back in (1, 2))
         if one >= MIN_DIFFERENCE:
-            one = min(one, _moved(self._even[0], self._even[1]))
+            one = min(one, _min_shifted_difference(self._normalised[0], self._normalised[1]))
         residue, back = min((self._residue(span), span // 2) for span in _SPANS)
         back = back if residue < 1 else 0
         self.steps.append(Step(round(one, 3), round(two, 3), round(residue, 3), back))
 
     def _difference(self, back: int) -> float:
         """Difference between the newest frame and an earlier one; 0 if there is none."""
-        if back >= len(self._even):
+        if back >= len(self._normalised):
             return 0.0
-        return float(np.abs(self._even[0] - self._even[back]).mean())
+        return float(np.abs(self._normalised[0] - self._normalised[back]).mean())
 
     def _residue(self, span: int) -> float:
         if self._difference(span) < MIN_DISSOLVED:
@@ -92,7 +92,7 @@ class ShotMeter:
         return min(1.0, float(np.sqrt((rest**2).sum() / size)))
 
 
-def _moved(picture: np.ndarray, other: np.ndarray) -> float:
+def _min_shifted_difference(picture: np.ndarray, other: np.ndarray) -> float:
     """Minimum difference between two thumbnails over small shifts, to compensate camera shake."""
     inside = picture[_SHAKE:-_SHAKE, _SHAKE:-_SHAKE]
     high, wide = inside.shape[:2]

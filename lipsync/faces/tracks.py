@@ -64,14 +64,14 @@ class BoxTrack:
     faces: int
 
     @property
-    def found(self) -> np.ndarray:
+    def has_face(self) -> np.ndarray:
         """bool (frames,): where there is a face."""
         return np.isfinite(self.boxes[:, 0])
 
     @property
     def share(self) -> float:
         """Fraction of frames with a face, in [0, 1]."""
-        return float(self.found.mean()) if len(self.boxes) else 0.0
+        return float(self.has_face.mean()) if len(self.boxes) else 0.0
 
     def quarter_turns(self) -> int:
         """Number of ``np.rot90`` turns (counter-clockwise) to make the face upright; 0 if unknown.
@@ -101,7 +101,7 @@ def detect_track(
     """
     count, size = 0, (1, 1)
 
-    def looks() -> Iterator[tuple[int, np.ndarray]]:
+    def sampled_frames() -> Iterator[tuple[int, np.ndarray]]:
         nonlocal count, size
         frame = None
         for count, frame in enumerate(frames, start=1):
@@ -112,18 +112,18 @@ def detect_track(
             if (count - 1) % stride:
                 yield count - 1, frame
 
-    def look(at: tuple[int, np.ndarray]) -> tuple[int, list[Detection]]:
+    def detect_at(at: tuple[int, np.ndarray]) -> tuple[int, list[Detection]]:
         return at[0], detector.detect(at[1])
 
     if detector.at_once > 1:
-        seen = list(in_parallel(looks(), look, detector.at_once))
+        detections = list(in_parallel(sampled_frames(), detect_at, detector.at_once))
     else:
-        seen = [look(at) for at in looks()]
-    return follow(seen, count, size, stride, relay=relay)
+        detections = [detect_at(at) for at in sampled_frames()]
+    return follow(detections, count, size, stride, relay=relay)
 
 
 def follow(
-    seen: list[tuple[int, list[Detection]]],
+    detections: list[tuple[int, list[Detection]]],
     frames: int,
     size: tuple[int, int],
     stride: int = STRIDE,
@@ -133,14 +133,14 @@ def follow(
     """Select the main face among detections, and interpolate it.
 
     Args:
-        seen: (frame number, faces) of the frames with detections, in order.
+        detections: (frame number, faces) of the frames with detections, in order.
         frames: length of the video in frames.
         size: width and height of a frame.
-        stride: usual step between the numbers in ``seen``.
+        stride: usual step between the numbers in ``detections``.
         relay: switch to another face while the main one is absent.
     """
     centre = np.array(size, np.float32) / 2
-    tracks = sorted(link(seen, stride), key=lambda t: t.weight(centre), reverse=True)
+    tracks = sorted(link(detections, stride), key=lambda t: t.weight(centre), reverse=True)
     values = np.full((frames, 15), np.nan, np.float32)  # box 4, score 1, landmarks 10
     hold = stride // 2
     for track in tracks if relay else tracks[:1]:
@@ -151,14 +151,14 @@ def follow(
         boxes=values[:, :4],
         scores=values[:, 4],
         landmarks=values[:, 5:].reshape(-1, 5, 2),
-        faces=max((len(faces) for _, faces in seen), default=0),
+        faces=max((len(faces) for _, faces in detections), default=0),
     )
 
 
-def link(seen: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[FaceTrack]:
+def link(detections: list[tuple[int, list[Detection]]], stride: int = STRIDE) -> list[FaceTrack]:
     """Link detections that overlap between successive frames, best overlap first."""
     tracks: list[FaceTrack] = []
-    for number, faces in seen:
+    for number, faces in detections:
         live = [t for t in tracks if number - t.frames[-1] <= _BRIDGE * stride]
         tracks += [track for track, _ in join(live, number, faces)]
     return tracks
@@ -186,14 +186,14 @@ def join(live: list[FaceTrack], number: int, faces: list[Detection]) -> list[tup
         if len(track.frames) == 1:
             near = _nearness(track.detections[-1].box, boxes)
             pairs += [(nearness - 1, i, j) for j, nearness in enumerate(near) if nearness > 0]
-    taken: set[int] = set()
+    used: set[int] = set()
     continued: set[int] = set()
     for _, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-        if i not in continued and j not in taken:
+        if i not in continued and j not in used:
             live[i].add(number, faces[j])
             continued.add(i)
-            taken.add(j)
-    return [(FaceTrack([number], [face]), j) for j, face in enumerate(faces) if j not in taken]
+            used.add(j)
+    return [(FaceTrack([number], [face]), j) for j, face in enumerate(faces) if j not in used]
 
 
 def _nearness(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -202,8 +202,8 @@ def _nearness(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     side = np.sqrt(np.prod(box[2:] - box[:2]))
     sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
     away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]) - (box[:2] + box[2:])).T) / 2
-    alike = np.abs(np.log(sides / side)) < np.log(_GROWTH)
-    return np.where(alike, np.clip(1 - away / side, 0, 1), 0)
+    same_size = np.abs(np.log(sides / side)) < np.log(_GROWTH)
+    return np.where(same_size, np.clip(1 - away / side, 0, 1), 0)
 
 
 def fill(track: FaceTrack, start: int, end: int) -> np.ndarray:

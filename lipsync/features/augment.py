@@ -81,7 +81,7 @@ class MelAugment(Augmentation):
             decibels = gain * self.gain + tilt * self.tilt * slope
             decibels = decibels + self.ripple * ripples @ _cosines(bands, mel.device)[2:7]
             if self.pitch:
-                mel = torch.where(revoiced.view(shape), _pitched(mel, pitch), mel)
+                mel = torch.where(revoiced.view(shape), _replace_pitch(mel, pitch), mel)
             if self.warp:
                 mel = _warp_frequencies(mel, factor)
             mel = mel + spread(decibels) * (_DECIBEL * strength)
@@ -176,9 +176,9 @@ def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
     """Scale the frequencies of a mel by ``factor`` (clips,)."""
     centres = _centres(mel.device)
     last = len(centres) - 1
-    asked = (centres / factor[:, None]).clamp(centres[0], centres[-1])  # (clips, bands)
-    low = (torch.searchsorted(centres, asked, right=True) - 1).clamp(0, last - 1)
-    share = (asked - centres[low]) / (centres[low + 1] - centres[low])
+    target = (centres / factor[:, None]).clamp(centres[0], centres[-1])  # (clips, bands)
+    low = (torch.searchsorted(centres, target, right=True) - 1).clamp(0, last - 1)
+    share = (target - centres[low]) / (centres[low + 1] - centres[low])
     view = (len(mel), *[1] * (mel.ndim - 3), len(centres), 1)
     low, share = low.view(view), share.view(view).to(mel)
     below = mel.gather(-2, low.expand_as(mel))
@@ -188,7 +188,7 @@ def _warp_frequencies(mel: Tensor, factor: Tensor) -> Tensor:
 
 @torch.autocast("cpu", enabled=False)
 @torch.autocast("cuda", enabled=False)
-def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
+def _replace_pitch(mel: Tensor, pitch: Tensor) -> Tensor:
     """Replace the harmonics of a mel (clips, ..., bands, n) by those of pitches (clips,) in Hz.
 
     The envelope is kept. The residual in each column, a measure of voicing, is replaced by a comb
@@ -198,7 +198,7 @@ def _pitched(mel: Tensor, pitch: Tensor) -> Tensor:
     envelope = lifter(bands, mel.device) @ mel
     voiced = (mel - envelope)[..., : bands // 2, :].std(dim=-2, keepdim=True)
     centres = _centres(mel.device)
-    apart = torch.gradient(centres)[0] / pitch[:, None]  # spacing of bands, in harmonics
-    comb = torch.cos(2 * math.pi * centres / pitch[:, None]) * torch.exp(-((2 * apart) ** 2))
+    spacing = torch.gradient(centres)[0] / pitch[:, None]  # spacing of bands, in harmonics
+    comb = torch.cos(2 * math.pi * centres / pitch[:, None]) * torch.exp(-((2 * spacing) ** 2))
     comb = comb.view(len(mel), *[1] * (mel.ndim - 3), bands, 1).to(mel)
     return envelope + 2**0.5 * voiced * comb

@@ -99,7 +99,7 @@ class Feature(ABC):
         return re.sub(r"[^\w.-]", "_", name) + ".npy"
 
     @property
-    def asked(self) -> str:
+    def config_text(self) -> str:
         """The feature as written in YAML, for messages: its name, or a mapping."""
         options = self.options()
         if options == type(self)().options():
@@ -195,10 +195,10 @@ def get_feature(given: Feature | str | Mapping[str, Any]) -> Feature:
         feature = Feature.kinds[name](**record)
     except TypeError as error:
         raise ConfigError(f"feature {name}: {error}") from None
-    for fact, wanted in facts.items():
-        if (found := getattr(feature, fact)) != wanted:
+    for fact, expected in facts.items():
+        if (found := getattr(feature, fact)) != expected:
             raise ConfigError(
-                f"feature {name} has {fact} {found}, but the network was trained with {wanted}"
+                f"feature {name} has {fact} {found}, but the network was trained with {expected}"
             )
     return feature
 

@@ -64,7 +64,7 @@ class Whisper(Feature):
                 f"feature whisper: seconds={seconds}: must be a whole number, 2 to {_LONGEST}"
             )
         self.seconds = seconds
-        self.checkpoint = TINY_EN if checkpoint is None else _identified(str(checkpoint))
+        self.checkpoint = TINY_EN if checkpoint is None else _identify(str(checkpoint))
         self.bands = int(self.checkpoint.split("-")[0])
         super().__init__(window, lead)
 
@@ -115,7 +115,7 @@ class Whisper(Feature):
         return _hidden_states(model, mel)
 
 
-def _identified(given: str) -> str:
+def _identify(given: str) -> str:
     """Bands and hash of a checkpoint, given as a folder or already in that form."""
     folder = Path(given).expanduser()
     if (folder / "model.bin").is_file():
@@ -134,8 +134,8 @@ def _identified(given: str) -> str:
 
 def _folder(checkpoint: str) -> Path:
     """Folder of a checkpoint, identified by its contents."""
-    there = [_KNOWN.get(checkpoint), os.environ.get(FOLDER), _bundled()]
-    folders = [Path(folder).expanduser() for folder in there if folder]
+    candidates = [_KNOWN.get(checkpoint), os.environ.get(FOLDER), _bundled()]
+    folders = [Path(folder).expanduser() for folder in candidates if folder]
     for folder in folders:
         if (folder / "model.bin").is_file() and checkpoint.endswith(f"-{_digest(folder)}"):
             return folder

@@ -22,9 +22,9 @@ from lipsync.errors import CheckpointError
 
 Load = Callable[[str | Path], nn.Module]
 
-ALIKE = 0.5
+MIN_SIMILARITY = 0.5
 """Minimum cosine between two looks of the same person, as measured in experiments/adapt."""
-_SEEN = 0.625  # fraction of a crop's rows used, from the top: everything above the mouth
+_VISIBLE_SHARE = 0.625  # fraction of a crop's rows used, from the top: everything above the mouth
 _SIDE, _CELL, _BINS = 48, 8, 8  # image side and cell size in pixels, and bins per histogram
 _EVEN = 0.05  # regularises the normalisation of cells, relative to the mean cell
 _MEAN = np.frombuffer(  # mean over the eleven people in lipscode-open's training footage, 8 bits
@@ -38,7 +38,7 @@ _MEAN = np.frombuffer(  # mean over the eleven people in lipscode-open's trainin
 ) * (0.8516 / 255)
 
 
-def look_of(crops: np.ndarray) -> np.ndarray:
+def describe_face(crops: np.ndarray) -> np.ndarray:
     """Descriptor of a face above the mouth: histograms of gradients, minus those of a mean face.
 
     Args:
@@ -47,16 +47,19 @@ def look_of(crops: np.ndarray) -> np.ndarray:
     Returns:
         float32 (288,), unit length.
     """
-    look = np.mean([_gradients(crop[: round(_SEEN * len(crop))]) for crop in crops], axis=0) - _MEAN
-    return (look / max(float(np.linalg.norm(look)), 1e-6)).astype(np.float32)
+    descriptor = (
+        np.mean([_gradients(crop[: round(_VISIBLE_SHARE * len(crop))]) for crop in crops], axis=0)
+        - _MEAN
+    )
+    return (descriptor / max(float(np.linalg.norm(descriptor)), 1e-6)).astype(np.float32)
 
 
 def _gradients(picture: np.ndarray) -> np.ndarray:
     """Histograms of gradient orientations over the cells of an image, normalised: (288,)."""
     small = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     down, right = np.gradient(small.mean(axis=-1, dtype=np.float32))
-    turned = np.arctan2(down, right) % np.pi / np.pi
-    bins = np.minimum((turned * _BINS).astype(int), _BINS - 1)
+    angles = np.arctan2(down, right) % np.pi / np.pi
+    bins = np.minimum((angles * _BINS).astype(int), _BINS - 1)
     cells, count = np.arange(_SIDE) // _CELL, _SIDE // _CELL
     found = np.zeros((count, count, _BINS))
     np.add.at(found, (cells[:, None], cells[None], bins), np.hypot(right, down))
@@ -68,21 +71,23 @@ class Gallery:
     """Recognises people, and holds their generators.
 
     Args:
-        looks: person -> descriptor, see :func:`look_of`.
+        descriptors: person -> descriptor, see :func:`describe_face`.
         files: person -> generator file, loaded at first use.
         load: loads a generator for inference from a file.
     """
 
-    def __init__(self, looks: dict[str, np.ndarray], files: dict[str, Path], load: Load) -> None:
-        self.names, self._looks = list(looks), np.stack(list(looks.values()))
+    def __init__(
+        self, descriptors: dict[str, np.ndarray], files: dict[str, Path], load: Load
+    ) -> None:
+        self.names, self._descriptors = list(descriptors), np.stack(list(descriptors.values()))
         self._files, self._load = files, load
         self._loaded: dict[str, nn.Module] = {}
 
-    def who(self, crops: np.ndarray) -> str | None:
+    def recognise(self, crops: np.ndarray) -> str | None:
         """The person in crops (n, S, S, 3) of one face; None if not recognised."""
-        alike = self._looks @ look_of(crops)
-        best = int(alike.argmax())
-        return self.names[best] if alike[best] >= ALIKE else None
+        similarities = self._descriptors @ describe_face(crops)
+        best = int(similarities.argmax())
+        return self.names[best] if similarities[best] >= MIN_SIMILARITY else None
 
     def generator(self, name: str) -> nn.Module:
         """The generator of a person."""
@@ -108,11 +113,11 @@ def load_gallery(folder: Path, load: Load) -> nn.Module:
     if len(bases) > 1:
         raise CheckpointError(folder, f"models of several bases: {', '.join(bases.values())}")
     ((weights, base),) = bases.items()
-    beside = folder.parent / base
-    found = beside if beside.is_file() else base
+    sibling = folder.parent / base
+    found = sibling if sibling.is_file() else base
     if fingerprint(load_model(found)) != weights:
         raise CheckpointError(folder, f"adapted from other weights than those of {base}")
     generator = load(found)
-    looks = {name: np.array(card["look"], np.float32) for name, card in cards.items()}
-    generator.__dict__["gallery"] = Gallery(looks, files, load)
+    descriptors = {name: np.array(card["look"], np.float32) for name, card in cards.items()}
+    generator.__dict__["gallery"] = Gallery(descriptors, files, load)
     return generator

@@ -15,7 +15,7 @@ from lipsync.errors import ConfigError
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
 from lipsync.generators.gallery import Gallery, load_gallery
-from lipsync.generators.quantised import MOST_WORKERS, fastest
+from lipsync.generators.quantised import MOST_WORKERS, fastest_copy
 from lipsync.models import LipGAN, Wav2Lip
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import InferenceGenerator
@@ -100,41 +100,41 @@ class Lips:
         # one row per face and set of references
         rows = [
             (k, share, [crop, *others])
-            for k, (crop, shown) in enumerate(zip(crops, references, strict=True))
-            for share, others in shown
+            for k, (crop, sets) in enumerate(zip(crops, references, strict=True))
+            for share, others in sets
         ]
         places, shares, pictures = zip(*rows, strict=True)
-        heard = torch.from_numpy(np.stack(sounds)[list(places)]).to(self.device)
+        sound = torch.from_numpy(np.stack(sounds)[list(places)]).to(self.device)
         pixels = torch.from_numpy(np.array(pictures)).to(self.device)  # (n, 1 + R, S, S, 3)
         pixels = pixels.permute(0, 1, 4, 2, 3).float() / 255
         target, others = self.framing.hide(pixels[:, 0]), pixels[:, 1:].flatten(1, 2)
         faces = (others, target) if self.reference_first else (target, others)
-        seen = torch.cat(faces, dim=1)
-        painted = self._made(heard, seen, [people[k] for k in places] if people else [None])
-        made = painted.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
+        inputs = torch.cat(faces, dim=1)
+        output = self._run(sound, inputs, [people[k] for k in places] if people else [None])
+        result = output.permute(0, 2, 3, 1).float().cpu().contiguous().numpy()
         if len(rows) == len(crops):
-            return made
-        mixed = np.zeros((len(crops), *made.shape[1:]), np.float32)
-        for place, share, picture in zip(places, shares, made, strict=True):
+            return result
+        mixed = np.zeros((len(crops), *result.shape[1:]), np.float32)
+        for place, share, picture in zip(places, shares, result, strict=True):
             mixed[place] += share * picture
         return mixed
 
-    def _made(self, heard: Tensor, seen: Tensor, people: Sequence[str | None]) -> Tensor:
+    def _run(self, sound: Tensor, inputs: Tensor, people: Sequence[str | None]) -> Tensor:
         """Run each row through its person's generator."""
         if len(set(people)) > 1:
             rows = {one: [k for k, name in enumerate(people) if name == one] for one in people}
-            parts = [self._made(heard[r], seen[r], [one]) for one, r in rows.items()]
+            parts = [self._run(sound[r], inputs[r], [one]) for one, r in rows.items()]
             return torch.cat(parts)[torch.tensor([k for r in rows.values() for k in r]).argsort()]
         model: Any = self.model
         if self.gallery is not None and people[0] is not None:
             model = self.gallery.generator(people[0])
-        return model.edit(heard, seen) if heard.ndim == 2 else model(heard[:, None], seen)
+        return model.edit(sound, inputs) if sound.ndim == 2 else model(sound[:, None], inputs)
 
     @torch.inference_mode()
     def codes_of_sound(self, windows: np.ndarray) -> np.ndarray:
         """Lips codes predicted from audio windows (n, bands, columns): float32 (n, numbers)."""
-        heard = torch.from_numpy(windows[:, None]).to(self.device)
-        return self.model.code_of_sound(heard).float().cpu().numpy()
+        sound = torch.from_numpy(windows[:, None]).to(self.device)
+        return self.model.code_of_sound(sound).float().cpu().numpy()
 
     @torch.inference_mode()
     def codes_of_faces(self, crops: np.ndarray) -> np.ndarray:
@@ -171,7 +171,7 @@ def load_generator(model: str | Path | nn.Module, device: str) -> tuple[nn.Modul
         return model, getattr(model, "name", type(model).__name__)
 
     def load(path: str | Path) -> nn.Module:
-        return fastest(to_device(read_generator(path), device))
+        return fastest_copy(to_device(read_generator(path), device))
 
     if Path(model).is_dir():
         return load_gallery(Path(model), load), Path(model).name

@@ -34,18 +34,18 @@ from lipsync.models.folding import folded
 from lipsync.models.generator import FaceGenerator
 from lipsync.models.inference import InferenceGenerator, milliseconds, name_of, optimise
 from lipsync.sample.corpus import make_clip
-from lipsync.speeds import cache_folder, quickest
+from lipsync.speeds import cache_folder, choose_precision
 
 NAME = "OpenVINO int8"
 LEAST_PSNR = 55.0  # minimum PSNR in dB against the float32 output
 MOST_WORKERS = 4  # maximum number of parallel batches
 _LEAST_GAIN = 1.15  # minimum speed-up over torch's fastest precision
-_PEOPLE, _JUDGED, _FRAMES = 8, 2, 6  # synthetic people, how many are held out, and frames of each
+_PEOPLE, _HELD_OUT, _FRAMES = 8, 2, 6  # synthetic people, how many are held out, and frames of each
 _VERSION = 1  # version of the quantisation recipe; increment when its output changes
 log = logging.getLogger(__name__)
 
 
-def fastest(generator: FaceGenerator) -> InferenceGenerator:
+def fastest_copy(generator: FaceGenerator) -> InferenceGenerator:
     """Faster copy of a generator: from :func:`lipsync.models.inference.optimise`, or in int8.
 
     int8 is used on a CPU with OpenVINO if it measures at least 1.15 times as fast on this machine,
@@ -59,14 +59,14 @@ def fastest(generator: FaceGenerator) -> InferenceGenerator:
     exact = str(fast.dtype).partition(".")[2]
 
     def measure() -> dict[str, float]:
-        return milliseconds({exact: fast, NAME: _compiled(generator, _kept(generator), 1)})
+        return milliseconds({exact: fast, NAME: _compile(generator, _cached_path(generator), 1)})
 
     about = [exact, generator.config]
     try:
-        chosen = quickest(name_of(fast.network), about, _versions(), measure, _LEAST_GAIN)
+        chosen = choose_precision(name_of(fast.network), about, _versions(), measure, _LEAST_GAIN)
         if chosen == NAME:
             streams = max(1, min(MOST_WORKERS, torch.get_num_threads()))
-            return _compiled(generator, _kept(generator), streams)
+            return _compile(generator, _cached_path(generator), streams)
     except (LipsyncError, OSError, MemoryError, RuntimeError) as error:  # a full cache
         log.info("%s is not run in %s: %s", name_of(fast.network), NAME, error)
     return fast
@@ -77,48 +77,48 @@ def _versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in packages)
 
 
-def _kept(generator: FaceGenerator) -> Path:
+def _cached_path(generator: FaceGenerator) -> Path:
     """Path of the quantised network in the cache, created if missing.
 
     Raises:
         LipsyncError: its output differs too much, or the cache cannot be written.
     """
-    asked = [fingerprint(generator), generator.config, _versions(), _VERSION]
-    key = hashlib.sha256(json.dumps(asked, default=str).encode()).hexdigest()[:16]
+    key_parts = [fingerprint(generator), generator.config, _versions(), _VERSION]
+    key = hashlib.sha256(json.dumps(key_parts, default=str).encode()).hexdigest()[:16]
     folder = cache_folder() / "int8"
-    made, refused = folder / f"{key}.onnx", folder / f"{key}.txt"
+    quantised, refused = folder / f"{key}.onnx", folder / f"{key}.txt"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{key}.lock"):
-        if not made.exists() and not refused.exists():
+        if not quantised.exists() and not refused.exists():
             try:
-                with whole_files(made) as (file,):
-                    _make(generator, file)
+                with whole_files(quantised) as (file,):
+                    _quantise_and_check(generator, file)
             except _Unfit as error:
                 with whole_files(refused) as (file,):
                     file.write_text(str(error), encoding="utf-8")
     if refused.exists():
         raise LipsyncError(refused.read_text(encoding="utf-8"))
-    return made
+    return quantised
 
 
 class _Unfit(Exception):
     """A network whose output changes too much in int8, or that cannot be converted."""
 
 
-def _make(generator: FaceGenerator, path: Path) -> None:
+def _quantise_and_check(generator: FaceGenerator, path: Path) -> None:
     """Quantise a generator to int8 on synthetic people, and evaluate it on held-out ones."""
     network: Any = folded(generator)
     sound, faces = _examples(network)
-    held = _JUDGED * _FRAMES
+    held_out = _HELD_OUT * _FRAMES
     try:
-        quantise(network, path, sound[held:], faces[held:])
-        found = _compiled(generator, path, 1)(sound[:held], faces[:held])
+        quantise(network, path, sound[held_out:], faces[held_out:])
+        found = _compile(generator, path, 1)(sound[:held_out], faces[:held_out])
     except (OSError, MemoryError):  # may work next time
         raise
     except Exception as error:  # recorded, so as not to try again for every dub
         raise _Unfit(f"it cannot be converted ({error})") from error
     with torch.inference_mode():
-        wrong = (found - network(sound[:held], faces[:held])).square().mean()
+        wrong = (found - network(sound[:held_out], faces[:held_out])).square().mean()
     quality = float(-10 * wrong.clamp(min=1e-12).log10())
     if not quality >= LEAST_PSNR:
         raise _Unfit(f"its pictures have only {quality:.1f} dB against float32's")
@@ -165,7 +165,7 @@ def quantise(network: FaceGenerator, path: Path, sound: Tensor, faces: Tensor) -
         )  # fmt: skip
 
 
-def _compiled(generator: FaceGenerator, path: Path, streams: int) -> InferenceGenerator:
+def _compile(generator: FaceGenerator, path: Path, streams: int) -> InferenceGenerator:
     """A generator that runs the network in a file, with ``streams`` batches in parallel."""
     openvino = _openvino()
     options = {
@@ -175,7 +175,7 @@ def _compiled(generator: FaceGenerator, path: Path, streams: int) -> InferenceGe
         "INFERENCE_PRECISION_HINT": "f32",  # for layers that are not quantised
     }
     network: Any = folded(generator)
-    network.paint = _painter(openvino.Core().compile_model(path, "CPU", options))
+    network.paint = _make_paint(openvino.Core().compile_model(path, "CPU", options))
     return InferenceGenerator(network, torch.float32)
 
 
@@ -187,15 +187,15 @@ def _openvino() -> Any:
     return openvino
 
 
-def _painter(compiled: Any) -> Callable[[Tensor, Tensor], Tensor]:
+def _make_paint(compiled: Any) -> Callable[[Tensor, Tensor], Tensor]:
     """A thread-safe :meth:`FaceGenerator.paint` that runs a compiled network."""
     requests = threading.local()
 
     def paint(sound: Tensor, faces: Tensor) -> Tensor:
         if not hasattr(requests, "own"):
             requests.own = compiled.create_infer_request()
-        given = [sound.contiguous().numpy(), faces.contiguous().numpy()]
-        return torch.from_numpy(requests.own.infer(given)[0].copy())
+        inputs = [sound.contiguous().numpy(), faces.contiguous().numpy()]
+        return torch.from_numpy(requests.own.infer(inputs)[0].copy())
 
     return paint
 

@@ -15,7 +15,9 @@ _TEXT = {"subrip", "text", "mov_text", "webvtt", "ass", "ssa"}
 _WRITTEN = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "subrip"}
 WRITTEN = _WRITTEN | {".webm": "webvtt"}
 """Codec of text subtitles by container suffix."""
-_TAKEN = {".mkv": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}}
+_COPYABLE = {
+    ".mkv": {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}
+}
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")
 _HEADER = b"""[Script Info]
 ScriptType: v4.00+
@@ -33,26 +35,26 @@ _MILLI = Fraction(1, 1000)
 
 
 @dataclass(frozen=True)
-class Recoded:
+class SubtitleConversion:
     """Conversion of a subtitle track for a container.
 
     Attributes:
-        was, codec: the old and the new codec.
+        source_codec, codec: the old and the new codec.
     """
 
-    was: str
+    source_codec: str
     codec: str
 
     @property
-    def same(self) -> bool:
+    def is_copy(self) -> bool:
         """Whether packets are copied unchanged."""
-        return self.was == self.codec
+        return self.source_codec == self.codec
 
     def add(
         self, container: av.container.OutputContainer, stream: av.stream.Stream
     ) -> av.stream.Stream:
         """Add the new track for ``stream``."""
-        if self.same:
+        if self.is_copy:
             return container.add_stream_from_template(stream)
         stream = container.add_stream(self.codec)
         stream.codec_context.subtitle_header = _HEADER  # the header that ffmpeg's encoders expect
@@ -62,28 +64,30 @@ class Recoded:
 
     def packet(self, packet: av.Packet) -> av.Packet | None:
         """The converted packet; None if it has no text, as between the lines of mov_text."""
-        if self.same:
+        if self.is_copy:
             return packet
-        words = plain(bytes(packet), self.was)
+        words = plain_text(bytes(packet), self.source_codec)
         if not words:
             return None
         text = (html.escape(words, quote=False) if self.codec == "webvtt" else words).encode()
-        made = av.Packet(len(text).to_bytes(2, "big") + text if self.codec == "mov_text" else text)
-        made.time_base = packet.time_base
-        made.pts = made.dts = packet.pts
-        made.duration = packet.duration
-        return made
+        converted = av.Packet(
+            len(text).to_bytes(2, "big") + text if self.codec == "mov_text" else text
+        )
+        converted.time_base = packet.time_base
+        converted.pts = converted.dts = packet.pts
+        converted.duration = packet.duration
+        return converted
 
 
-def recoded(stream: av.stream.Stream, suffix: str) -> Recoded | None:
+def subtitle_conversion(stream: av.stream.Stream, suffix: str) -> SubtitleConversion | None:
     """The conversion of a subtitle track for a container; None if there is none."""
     name, written = codec_name(stream), WRITTEN.get(suffix)
-    if name == written or name in _TAKEN.get(suffix, ()):
-        return Recoded(name, name)
-    return Recoded(name, written) if written and name in _TEXT else None
+    if name == written or name in _COPYABLE.get(suffix, ()):
+        return SubtitleConversion(name, name)
+    return SubtitleConversion(name, written) if written and name in _TEXT else None
 
 
-def plain(raw: bytes, codec: str) -> str:
+def plain_text(raw: bytes, codec: str) -> str:
     """The text of a packet, without styling."""
     if codec == "mov_text":
         length, raw = int.from_bytes(raw[:2], "big"), raw[2:]

@@ -36,13 +36,17 @@ class Resampler:
         # s32: ffmpeg normalises the mix for integer formats
         self._mix = av.AudioResampler(format="s32p", layout=LAYOUTS[channels], rate=rate)
         self._each: av.AudioResampler | None = None
-        self._powers, self._alone = np.zeros(1), False
+        self._powers, self._use_strongest = np.zeros(1), False
 
     def resample(self, frame: av.AudioFrame | None) -> np.ndarray:
         """float32 (channels, n) in [-1, 1], n may be 0; ``None`` flushes."""
-        if self._each is None and frame is not None and len(_names(frame)) > 1 == self._channels:
+        if (
+            self._each is None
+            and frame is not None
+            and len(_channel_names(frame)) > 1 == self._channels
+        ):
             self._each = av.AudioResampler(format="s32p", layout=frame.layout, rate=self._rate)
-            self._voices = [name != "LFE" for name in _names(frame)]
+            self._voices = [name != "LFE" for name in _channel_names(frame)]
         mix = _floats(self._mix.resample(frame), self._channels)
         if self._each is None:
             return mix
@@ -50,16 +54,16 @@ class Resampler:
         powers = (np.concatenate([mix, each]).astype(np.float64) ** 2).sum(axis=1)
         samples = mix.shape[1]
         self._powers = self._powers * np.exp(-samples / (_MEMORY * self._rate)) + powers
-        apart = self._powers[1:].sum() / len(each) ** 2
-        least = (_MIXED if self._alone else _CANCELLED) * apart
-        self._alone = self._powers[0] + _LEAST * samples < least
-        if not self._alone:
+        separate = self._powers[1:].sum() / len(each) ** 2
+        least = (_MIXED if self._use_strongest else _CANCELLED) * separate
+        self._use_strongest = self._powers[0] + _LEAST * samples < least
+        if not self._use_strongest:
             return mix
-        say(self._path, "its channels cancel each other; the strongest of them is heard")
+        warn_once(self._path, "its channels cancel each other; the strongest of them is heard")
         return each[None, self._powers[1:].argmax()]
 
 
-def _names(frame: av.AudioFrame) -> list[str]:
+def _channel_names(frame: av.AudioFrame) -> list[str]:
     return [channel.name for channel in frame.layout.channels]
 
 
@@ -69,6 +73,6 @@ def _floats(blocks: list[av.AudioFrame], channels: int) -> np.ndarray:
 
 
 @lru_cache(256)
-def say(path: Path, problem: str) -> None:
+def warn_once(path: Path, problem: str) -> None:
     """Log an oddity of a file, once."""
     log.warning("%s: %s", path, problem)

@@ -39,32 +39,32 @@ class ToRGB:
     and Display P3 converted to BT.709. Transparent pixels are composited onto a colour.
 
     Args:
-        backdrop: the colour, see :func:`rgb_of`.
+        backdrop: the colour, see :func:`parse_colour`.
         deep: return full bit depth and the alpha channel instead.
     """
 
     def __init__(self, backdrop: str = "white", deep: bool = False) -> None:
-        self._to_rgb, self._backdrop, self._deep = VideoReformatter(), rgb_of(backdrop), deep
+        self._to_rgb, self._backdrop, self._deep = VideoReformatter(), parse_colour(backdrop), deep
         self._graph: Graph | None = None
         self._kind: tuple = ()
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """uint8 (H, W, 3) RGB; or uint16 (H, W, 4) RGBA."""
         if frame.color_trc in HDR or frame.color_primaries in _TO_BT709:
-            frame = self._mapped(frame)
+            frame = self._tone_map(frame)
         if self._deep or is_deep(frame):  # via 16 bits: straight to 8 loses 1.5 levels
             rgba = self._to_rgb.reformat(frame, format="rgba64le", threads=1).to_ndarray()
             if self._deep:
                 return rgba
             rgba = cv2.convertScaleAbs(rgba, alpha=1 / 257)
-            return laid_on(rgba[..., :3], rgba[..., 3], self._backdrop)
+            return composite(rgba[..., :3], rgba[..., 3], self._backdrop)
         if has_alpha(frame):
             rgba = self._to_rgb.reformat(frame, format="rgba", threads=1).to_ndarray()
-            return laid_on(rgba[..., :3], rgba[..., 3], self._backdrop)
+            return composite(rgba[..., :3], rgba[..., 3], self._backdrop)
         # one thread: distributing slices of a frame costs more than converting it
         return self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
 
-    def _mapped(self, frame: av.VideoFrame) -> av.VideoFrame:
+    def _tone_map(self, frame: av.VideoFrame) -> av.VideoFrame:
         kind = frame.width, frame.height, frame.color_trc, frame.color_primaries
         if kind != self._kind:
             self._graph, self._kind = _graph(*kind), kind
@@ -84,7 +84,7 @@ def has_alpha(frame: av.VideoFrame) -> bool:
     return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
 
 
-def rgb_of(colour: str) -> np.ndarray:
+def parse_colour(colour: str) -> np.ndarray:
     """uint8 (3,) of a name in ``COLOURS``, or of ``#rrggbb``.
 
     Raises:
@@ -98,7 +98,7 @@ def rgb_of(colour: str) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(text[1:]), np.uint8)
 
 
-def laid_on(picture: np.ndarray, alpha: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
+def composite(picture: np.ndarray, alpha: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
     """Composite an image, uint8 (H, W, 3), with alpha, uint8 (H, W), onto a colour (3,)."""
     if alpha.min() == 255:
         return np.ascontiguousarray(picture)

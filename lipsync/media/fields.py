@@ -21,7 +21,7 @@ def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     for frame in frames:
         now = frame.format.name, frame.width, frame.height
         if graph is not None and now != kind:
-            yield from _rest(graph)
+            yield from _flush(graph)
             graph = None
         if graph is None:
             if not frame.interlaced_frame:
@@ -29,30 +29,30 @@ def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
                 continue
             graph, kind = _graph(frame), now
         graph.push(frame)
-        yield from _ready(graph)
+        yield from _pull_frames(graph)
     if graph is not None:
-        yield from _rest(graph)
+        yield from _flush(graph)
 
 
 def _graph(frame: av.VideoFrame) -> Graph:
     graph = Graph()
     graph.threads = 1
     base, size = frame.time_base, f"{frame.width}x{frame.height}"
-    given = f"video_size={size}:pix_fmt={frame.format.name}:time_base={base}:pixel_aspect=1/1"
-    filters = graph.add("buffer", given), graph.add("bwdif", "mode=send_frame:deint=interlaced")
+    settings = f"video_size={size}:pix_fmt={frame.format.name}:time_base={base}:pixel_aspect=1/1"
+    filters = graph.add("buffer", settings), graph.add("bwdif", "mode=send_frame:deint=interlaced")
     graph.link_nodes(*filters, graph.add("buffersink")).configure()
     return graph
 
 
-def _ready(graph: Graph) -> Iterator[av.VideoFrame]:
+def _pull_frames(graph: Graph) -> Iterator[av.VideoFrame]:
     with suppress(BlockingIOError, EOFError, av.error.EOFError):
         while True:
             yield graph.pull()
 
 
-def _rest(graph: Graph) -> Iterator[av.VideoFrame]:
+def _flush(graph: Graph) -> Iterator[av.VideoFrame]:
     graph.push(None)
-    return _ready(graph)
+    return _pull_frames(graph)
 
 
 def pixel_aspect(stream: av.VideoStream) -> Fraction:

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 
 from lipsync.errors import MediaError
-from lipsync.media.pictures import as_video, played_by_ffmpeg
+from lipsync.media.pictures import as_video, is_decodable_by_ffmpeg
 from lipsync.media.streams import USUAL, Streams
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's native decoders drop alpha
@@ -40,7 +40,7 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
         ) from None
     try:
         # "file:" keeps ffmpeg from taking a name for a protocol such as "concat:" or "http:"
-        file = f"file:{path}" if played_by_ffmpeg(head) else as_video(path)
+        file = f"file:{path}" if is_decodable_by_ffmpeg(head) else as_video(path)
         container = av.open(file, options={"format_whitelist": _DEMUXERS})
     except (av.error.FFmpegError, ValueError):
         raise MediaError(
@@ -179,7 +179,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.is_dir():
         raise MediaError(path, "is a folder", "name a file to write")
-    temporary = unfinished(path)
+    temporary = unfinished_path(path)
     with naming_target(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -190,7 +190,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def unfinished(path: Path) -> Path:
+def unfinished_path(path: Path) -> Path:
     """A hidden name beside ``path``, for a file that this process is still writing."""
     return path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:12]}{path.suffix}")
 

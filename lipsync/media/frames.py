@@ -149,7 +149,7 @@ def read_frames(
         tolerate_damage: enable error concealment.
         threads: decoder threads; 0 for one per core, which is faster on large pictures but may miss
             slight damage.
-        backdrop: colour behind transparent pixels, see :func:`lipsync.media.colour.rgb_of`.
+        backdrop: colour behind transparent pixels, see :func:`lipsync.media.colour.parse_colour`.
         deep: yield RGBA uint16 (H, W, 4), at full bit depth and with the alpha channel.
         streams: the video track to read.
 
@@ -161,7 +161,7 @@ def read_frames(
         MediaError: not readable, no video, or damaged (the message says at which second).
     """
     path, how = Path(path), (streams, tolerate_damage, threads)
-    frames = None if start is None else _sought(path, start, *how)
+    frames = None if start is None else _seek_frames(path, start, *how)
     if frames is None:
         every = _decoded(path, *how)
         frames = every if start is None else dropwhile(lambda f: f[0] < start - _NEAR, every)
@@ -200,7 +200,7 @@ def _rate(stream: av.VideoStream) -> Fraction:
     return stream.average_rate or stream.guessed_rate or Fraction(25)
 
 
-def _sought(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
+def _seek_frames(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
     """Frames from ``start`` on, by seeking; ``None`` if that does not reach it.
 
     Not every container can seek, some miss the key frame, and some land in an open GOP, whose first
@@ -222,8 +222,8 @@ def _sought(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
         for first in frames:
             time = first[0]
             if time >= start - _NEAR:
-                sure = early or time <= start + _NEAR
-                return chain([first], frames) if sure else None
+                is_reached = early or time <= start + _NEAR
+                return chain([first], frames) if is_reached else None
             if not time < start:
                 return None
             early = True

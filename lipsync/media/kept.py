@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from lipsync.errors import MediaError
-from lipsync.media.captions import Recoded, recoded
+from lipsync.media.captions import SubtitleConversion, subtitle_conversion
 from lipsync.media.files import demuxed, opened
 from lipsync.media.sound import audio_blocks
 from lipsync.media.soundtrack import (
@@ -20,11 +20,11 @@ from lipsync.media.soundtrack import (
     EncodedSound,
     origin,
     priming,
-    shifted,
+    shift_packet,
     sound_channels,
-    takes,
+    supports_codec,
 )
-from lipsync.media.streams import USUAL, Streams, described, videos
+from lipsync.media.streams import USUAL, Streams, describe_track, videos
 
 _RATE = 48_000  # Hz, of re-encoded sound
 _APART = 10.0  # seconds; maximum interleaving distance of tracks in a file
@@ -35,12 +35,12 @@ MP4_TAGS = {  # iTunes tags, and those with a field of their own in mp4
     "synopsis", "track", "creation_time", "timecode",
 }  # fmt: skip
 _TAGGED = {*MP4, ".mkv", ".webm"}
-_OF_THE_FILE = {  # tags that describe the source file itself, or are written anew
+_CONTAINER_TAGS = {  # tags that describe the source file itself, or are written anew
     "major_brand", "minor_version", "compatible_brands", "encoder", "duration", "comment",
     "operational_pattern_ul", "handler_name", "vendor_id", "software", "company_name", "uid",
     "generation_uid", "material_package_umid", "modification_date", "application_platform",
 }  # fmt: skip
-_OF_THE_MAKER = ("com.", "product_", "toolkit_")  # prefixes of camera and program tags
+_VENDOR_PREFIXES = ("com.", "product_", "toolkit_")  # prefixes of camera and program tags
 
 
 class KeptTracks:
@@ -74,16 +74,16 @@ class KeptTracks:
         self.kept: list[str] = []
         self.left_out: list[str] = []
         self._sound: list[tuple[int, str]] = []  # (index, name) of re-encoded tracks
-        self._copied: list[tuple[int, Recoded | None]] = []  # with their index
+        self._copied: list[tuple[int, SubtitleConversion | None]] = []  # with their index
         with opened(path) as container:
-            given = {key.lower(): value for key, value in container.metadata.items()}
-            self.comment = given.get("comment", "")
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+            self.comment = tags.get("comment", "")
             self.tags = {
                 key: value
-                for key, value in given.items()
-                if key not in _OF_THE_FILE and not key.startswith(_OF_THE_MAKER)
+                for key, value in tags.items()
+                if key not in _CONTAINER_TAGS and not key.startswith(_VENDOR_PREFIXES)
             }
-            self._choose(container)
+            self._choose_tracks(container)
             self._chapters = container.chapters()
             self._attached = [
                 (one.name or "unnamed", one.mimetype or "application/octet-stream", one.data or b"")
@@ -91,44 +91,49 @@ class KeptTracks:
             ]
         self._count("chapter", len(self._chapters), self.suffix in _TAGGED)
         self._count("attachment", len(self._attached), self.suffix == ".mkv")
-        taken = MP4_TAGS if self.suffix in MP4 else self.tags if self.suffix in _TAGGED else ()
-        if lost := sorted(self.tags.keys() - taken):
-            self.tags = {key: self.tags[key] for key in self.tags.keys() & taken}
+        supported = MP4_TAGS if self.suffix in MP4 else self.tags if self.suffix in _TAGGED else ()
+        if lost := sorted(self.tags.keys() - supported):
+            self.tags = {key: self.tags[key] for key in self.tags.keys() & supported}
             self.left_out.append(f"tags {', '.join(lost)}")
         self._encoded: list[EncodedSound] = []
         self._stack = ExitStack()
 
-    def _count(self, what: str, count: int, taken: bool) -> None:
+    def _count(self, what: str, count: int, supported: bool) -> None:
         if count:
-            (self.kept if taken else self.left_out).append(f"{count} {what}{'s' * (count != 1)}")
+            (self.kept if supported else self.left_out).append(
+                f"{count} {what}{'s' * (count != 1)}"
+            )
 
-    def _choose(self, container: av.container.InputContainer) -> None:
+    def _choose_tracks(self, container: av.container.InputContainer) -> None:
         own = self._streams.audio_of(self.path, container)
         for number, stream in enumerate(container.streams.audio):
             if stream is own:
                 continue
-            name = f"audio {described(stream, number)}"
+            name = f"audio {describe_track(stream, number)}"
             if stream.codec_context is None:
                 self.left_out.append(f"{name}: no decoder")
             elif not (stream.codec_context.sample_rate and stream.codec_context.channels):
                 self.left_out.append(f"{name}: it is empty")
-            elif takes(self._target, stream):
+            elif supports_codec(self._target, stream):
                 self._copied.append((stream.index, None))
                 self.kept.append(name)
             else:
                 self._sound.append((number, name))
                 self.kept.append(f"{name} as {self._codec}")
         for number, stream in enumerate(container.streams.subtitles):
-            name, way = f"subtitles {described(stream, number)}", recoded(stream, self.suffix)
-            if way is None:
+            name, conversion = (
+                f"subtitles {describe_track(stream, number)}",
+                subtitle_conversion(stream, self.suffix),
+            )
+            if conversion is None:
                 self.left_out.append(f"{name}: {self.suffix} does not take them")
             else:
-                self._copied.append((stream.index, way))
-                self.kept.append(name if way.same else f"{name} as {way.codec}")
-        shown = self._streams.video_of(self.path, container)
+                self._copied.append((stream.index, conversion))
+                self.kept.append(name if conversion.is_copy else f"{name} as {conversion.codec}")
+        replaced = self._streams.video_of(self.path, container)
         for number, stream in enumerate(videos(container)):
-            if stream is not shown:
-                self.left_out.append(f"video {described(stream, number)}: one is written")
+            if stream is not replaced:
+                self.left_out.append(f"video {describe_track(stream, number)}: one is written")
 
     @property
     def _codec(self) -> str:
@@ -137,32 +142,36 @@ class KeptTracks:
     def open(self, container: av.container.OutputContainer) -> None:
         """Add the tracks, chapters and attachments; called once, before any packet."""
         self._container = container
-        given = self._stack.enter_context(opened(self.path))
-        self._origin = origin(self.path, given, self._streams)
-        self._out: dict[int, tuple[av.stream.Stream, Recoded | None, float]] = {}
-        for index, way in self._copied:
-            stream = given.streams[index]
-            out = way.add(container, stream) if way else container.add_stream_from_template(stream)
+        source = self._stack.enter_context(opened(self.path))
+        self._origin = origin(self.path, source, self._streams)
+        self._out: dict[int, tuple[av.stream.Stream, SubtitleConversion | None, float]] = {}
+        for index, conversion in self._copied:
+            stream = source.streams[index]
+            out = (
+                conversion.add(container, stream)
+                if conversion
+                else container.add_stream_from_template(stream)
+            )
             earliest = 0.0
             if stream.type == "audio":
                 begin = float((stream.start_time or 0) * stream.time_base) - self._origin
                 earliest = -priming(stream) if begin >= -priming(stream) else 0.0
-            self._out[index] = out, way, earliest
-            _name(out, stream)
+            self._out[index] = out, conversion, earliest
+            _copy_metadata(out, stream)
         for number, name in self._sound:
-            stream, streams = given.streams.audio[number], Streams(self._streams.video, number)
+            stream, streams = source.streams.audio[number], Streams(self._streams.video, number)
             channels = sound_channels(self.path, self._codec, streams)
             how: dict[str, Any] = {"tolerate_damage": True, "streams": streams}
             blocks = audio_blocks(self.path, _RATE, channels=channels, **how)
             blocks = self._until_damage(name, blocks)
             sound = EncodedSound(blocks, _RATE, channels, self._codec, fit=True)
-            _name(sound.open(container), stream)
+            _copy_metadata(sound.open(container), stream)
             self._encoded.append(sound)
         if self._chapters and self.suffix in _TAGGED:
             container.set_chapters(list(self._shifted_chapters()))
         for attachment in self._attached if self.suffix == ".mkv" else ():
             container.add_attachment(*attachment)
-        self._packets, self._held = self._copies(given), None
+        self._packets, self._held = self._copied_packets(source), None
 
     def _until_damage(self, name: str, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """The blocks of a track up to any damage, which is no error in an extra track."""
@@ -185,11 +194,11 @@ class KeptTracks:
                 cut = {"start": round(start / base), "end": round(min(end, last) / base)}
                 yield chapter | cut
 
-    def _copies(
-        self, given: av.container.InputContainer
+    def _copied_packets(
+        self, source: av.container.InputContainer
     ) -> Iterator[tuple[float, av.stream.Stream, av.Packet]]:
-        streams, last = [given.streams[index] for index in self._out], dict[int, float]()
-        packets = demuxed(given, *streams) if streams else iter(())
+        streams, last = [source.streams[index] for index in self._out], dict[int, float]()
+        packets = demuxed(source, *streams) if streams else iter(())
         while True:
             try:
                 packet = next(packets, None)
@@ -200,8 +209,8 @@ class KeptTracks:
             if not packet.size:
                 continue
             index = packet.stream.index
-            out, way, earliest = self._out[index]
-            time = shifted(packet, self._origin)
+            out, conversion, earliest = self._out[index]
+            time = shift_packet(packet, self._origin)
             if time is None:
                 continue
             if time < earliest - 1e-6:
@@ -217,8 +226,8 @@ class KeptTracks:
             if time < before or (time == before and out.type != "subtitle"):
                 continue  # timestamps went backwards: keep the earlier packet
             last[index] = time
-            if way is not None:
-                packet = way.packet(packet)
+            if conversion is not None:
+                packet = conversion.packet(packet)
             if packet is not None:
                 yield time, out, packet
 
@@ -245,7 +254,7 @@ class KeptTracks:
         self._stack.close()
 
 
-def _name(out: av.stream.Stream, stream: av.stream.Stream) -> None:
+def _copy_metadata(out: av.stream.Stream, stream: av.stream.Stream) -> None:
     """Copy language, title and disposition of a track, except default: that is the new sound."""
     for key in ("language", "title"):
         if key in stream.metadata:

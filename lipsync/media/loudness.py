@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipsync.media.channels import say
+from lipsync.media.channels import warn_once
 from lipsync.media.sound import read_audio
 from lipsync.media.streams import USUAL, Streams
 
@@ -55,7 +55,7 @@ class Loudness:
         """Gain that brings it to the usual level of speech; 0.0 if it is close enough."""
         if self._path is not None and self._full > _CLIPPED * self._samples:
             share = f"{self._full / self._samples:.1%} of the samples are at full scale"
-            say(self._path, f"its sound is clipped ({share}); record it at a lower level")
+            warn_once(self._path, f"its sound is clipped ({share}); record it at a lower level")
         level = self._level(130)
         level = self._level(round(_GATE_DB - level) + 1)
         off = USUAL_DB - level
@@ -91,13 +91,13 @@ class Leveller:
         wave = np.concatenate([self._rest, wave])
         whole = len(wave) // BLOCK * BLOCK
         self._rest = wave[whole:]
-        return np.concatenate([wave[:0], *map(self._levelled, wave[:whole].reshape(-1, BLOCK))])
+        return np.concatenate([wave[:0], *map(self._level_block, wave[:whole].reshape(-1, BLOCK))])
 
     def finish(self) -> np.ndarray:
         """The rest of the sound."""
         return np.float32(self._gain) * self._rest
 
-    def _levelled(self, block: np.ndarray) -> np.ndarray:
+    def _level_block(self, block: np.ndarray) -> np.ndarray:
         self._loudness.push(block)
         before, self._gain = self._gain, 10 ** (self._loudness.gain_db() / 20)
         # raise the gain gradually, lower it at once: an onset after quiet is not amplified

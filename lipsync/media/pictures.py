@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from lipsync.errors import MediaError
-from lipsync.media.colour import laid_on, rgb_of
+from lipsync.media.colour import composite, parse_colour
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
 _MOST_BYTES = 2**30  # of an animated image's frames in memory
@@ -25,7 +25,7 @@ def read_image(path: str | Path, backdrop: str = "white") -> np.ndarray:
     """Read a still image as RGB uint8 (H, W, 3), see :func:`read_rgba`; transparent pixels are
     composited onto the colour ``backdrop``."""
     rgba = read_rgba(path)
-    return laid_on(rgba[..., :3], rgba[..., 3], rgb_of(backdrop))
+    return composite(rgba[..., :3], rgba[..., 3], parse_colour(backdrop))
 
 
 def read_rgba(path: str | Path) -> np.ndarray:
@@ -78,7 +78,7 @@ def is_animated(path: str | Path) -> bool:
         return False
 
 
-def played_by_ffmpeg(head: bytes) -> bool:
+def is_decodable_by_ffmpeg(head: bytes) -> bool:
     """Whether ffmpeg can decode a file with these first 32 bytes: it cannot decode animated WebP,
     nor the alpha of AVIF."""
     webp = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20:21] > b"" and head[20] & 2
@@ -92,11 +92,11 @@ def as_video(path: Path) -> io.BytesIO:
         MediaError: it cannot be decoded, or is too large for memory.
     """
     about = path.stat()
-    return io.BytesIO(_coded(path, about.st_mtime_ns, about.st_size))
+    return io.BytesIO(_encode_ffv1(path, about.st_mtime_ns, about.st_size))
 
 
 @lru_cache(2)
-def _coded(path: Path, _changed: int, _size: int) -> bytes:
+def _encode_ffv1(path: Path, _changed: int, _size: int) -> bytes:
     buffer = io.BytesIO()
     try:
         with Image.open(path) as picture, av.open(buffer, "w", format="nut") as container:

@@ -12,7 +12,7 @@ _THREADS = Path("/proc/self/task")
 
 
 @contextmanager
-def usual_priority() -> Iterator[None]:
+def preserve_priority() -> Iterator[None]:
     """After the block, restore the scheduling of this thread and of those started within.
 
     Run as root, SVT-AV1 gives its threads, and the one that opens it, real-time scheduling at the

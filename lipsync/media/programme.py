@@ -28,7 +28,7 @@ Blocks = Iterable[np.ndarray]
 
 
 @dataclass(frozen=True)
-class Levelling:
+class LoudnessChange:
     """Loudness normalisation of a sound.
 
     Attributes:
@@ -46,14 +46,16 @@ class Levelling:
         """The normalised sound."""
         gain = np.float32(10 ** (self.gain_db / 20))
         louder = (block * gain for block in blocks)
-        return _limited(louder, rate) if self.limited else louder
+        return _limit_peaks(louder, rate) if self.limited else louder
 
     def __str__(self) -> str:
         limited = ", peaks limited" * self.limited
         return f"{self.after:.1f} LUFS, was {self.before:.1f}{limited}"
 
 
-def levelling(read: Callable[[], Blocks], rate: int, target: float) -> Levelling | None:
+def plan_loudness_change(
+    read: Callable[[], Blocks], rate: int, target: float
+) -> LoudnessChange | None:
     """How to normalise a sound to ``target`` LUFS; None for a silent one.
 
     Args:
@@ -66,11 +68,11 @@ def levelling(read: Callable[[], Blocks], rate: int, target: float) -> Levelling
         return None
     gain = target - before
     if peak + gain <= PEAK_DB:
-        return Levelling(before, target, gain, False)
+        return LoudnessChange(before, target, gain, False)
     for _ in range(_TRIES):
-        found = Levelling(before, target, gain, True)
+        found = LoudnessChange(before, target, gain, True)
         after, _ = measure_programme(found.apply(read(), rate), rate)
-        found = Levelling(before, after, gain, True)
+        found = LoudnessChange(before, after, gain, True)
         if abs(target - after) < _CLOSE:
             break
         gain += target - after
@@ -80,14 +82,14 @@ def levelling(read: Callable[[], Blocks], rate: int, target: float) -> Levelling
 def measure_programme(blocks: Blocks, rate: int) -> tuple[float, float]:
     """Integrated loudness in LUFS (-70 for silence), and true peak in dBTP."""
     loud, peak = -70.0, 0.0
-    for frame in _filtered(blocks, rate, [("ebur128", "metadata=1:peak=true")]):
+    for frame in _filter(blocks, rate, [("ebur128", "metadata=1:peak=true")]):
         tags = frame.metadata
         loud = float(tags.get("lavfi.r128.I", loud))
         peak = float(tags.get("lavfi.r128.true_peak", peak))
     return loud, 20 * float(np.log10(max(peak, 1e-6)))
 
 
-def _limited(blocks: Blocks, rate: int) -> Iterator[np.ndarray]:
+def _limit_peaks(blocks: Blocks, rate: int) -> Iterator[np.ndarray]:
     most = 10 ** (_LIMIT_DB / 20)
     steps = [
         ("aresample", str(_OVERSAMPLED * rate)),
@@ -95,19 +97,19 @@ def _limited(blocks: Blocks, rate: int) -> Iterator[np.ndarray]:
         ("aresample", str(rate)),
         ("aformat", "sample_fmts=fltp"),
     ]
-    for frame in _filtered(blocks, rate, steps):
+    for frame in _filter(blocks, rate, steps):
         yield frame.to_ndarray()
 
 
-def _filtered(blocks: Blocks, rate: int, steps: list[tuple[str, str]]) -> Iterator[av.AudioFrame]:
+def _filter(blocks: Blocks, rate: int, steps: list[tuple[str, str]]) -> Iterator[av.AudioFrame]:
     graph, sent = None, 0
     for block in blocks:
         layout = LAYOUTS[len(block)]
         if graph is None:
             graph = Graph()
             graph.threads = 1
-            given = {"sample_rate": rate, "format": "fltp", "layout": layout}
-            source = graph.add_abuffer(**given, time_base=Fraction(1, rate))
+            settings = {"sample_rate": rate, "format": "fltp", "layout": layout}
+            source = graph.add_abuffer(**settings, time_base=Fraction(1, rate))
             chain = [graph.add(name, arguments) for name, arguments in steps]
             graph.link_nodes(source, *chain, graph.add("abuffersink")).configure()
         frame = av.AudioFrame.from_ndarray(
@@ -116,13 +118,13 @@ def _filtered(blocks: Blocks, rate: int, steps: list[tuple[str, str]]) -> Iterat
         frame.sample_rate, frame.pts, frame.time_base = rate, sent, Fraction(1, rate)
         sent += block.shape[1]
         graph.push(frame)
-        yield from _ready(graph)
+        yield from _pull_frames(graph)
     if graph is not None:
         graph.push(None)
-        yield from _ready(graph)
+        yield from _pull_frames(graph)
 
 
-def _ready(graph: Graph) -> Iterator[av.AudioFrame]:
+def _pull_frames(graph: Graph) -> Iterator[av.AudioFrame]:
     with suppress(BlockingIOError, EOFError, av.error.EOFError):
         while True:
             yield graph.pull()

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
-from lipsync.media.files import naming_target, unfinished
+from lipsync.media.files import naming_target, unfinished_path
 from lipsync.media.soundtrack import Soundtrack
 
 _PATTERN = re.compile(r"[^%]*%0\d+d[^%]*")
@@ -64,7 +64,7 @@ class SequenceWriter:
         if not is_sequence(path):
             raise ConfigError(f"a picture sequence must be named like shot/%05d.png, got {path}")
         self._folder = self.path.parent
-        self._making = unfinished(self._folder)
+        self._making = unfinished_path(self._folder)
         self._audio, self._container = audio, None
 
     def __enter__(self) -> SequenceWriter:

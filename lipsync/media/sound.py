@@ -80,7 +80,7 @@ def audio_blocks(
         # A codec pads its last block (AAC: 1024 samples); the container knows the true end.
         end = round((time + length - origin) * sample_rate)
         padding = int(2048 * sample_rate / stream.codec_context.sample_rate)
-        placed = _placed(chain([begin], runs), origin, sample_rate)
+        placed = _place_on_clock(chain([begin], runs), origin, sample_rate)
         yield from _without_padding(placed, end, padding)
 
 
@@ -110,13 +110,13 @@ def _runs(
             resampler = Resampler(path, sample_rate, channels)
             begins = expected = time
         expected += frame.samples / frame.sample_rate
-        frame = _finite(path, frame, time, tolerant)
+        frame = _check_finite(path, frame, time, tolerant)
         frame.pts = None
         yield from resampled(frame)
     yield from resampled(None)
 
 
-def _placed(
+def _place_on_clock(
     runs: Iterable[tuple[float | None, np.ndarray]], origin: float, sample_rate: int
 ) -> Iterator[np.ndarray]:
     """Runs placed on a clock that starts at ``origin``: silence in gaps, overlaps cut."""
@@ -137,25 +137,25 @@ def _placed(
 
 def _without_padding(blocks: Iterable[np.ndarray], end: int, padding: int) -> Iterator[np.ndarray]:
     """Cut what lies beyond ``end`` if it is no longer than a codec's ``padding``."""
-    given, held = 0, []
+    sent, held = 0, []
     for block in blocks:
-        room = max(0, end - given) if end > 0 else block.shape[1]
+        room = max(0, end - sent) if end > 0 else block.shape[1]
         if not held and block.shape[1] <= room:
             yield block
-            given += block.shape[1]
+            sent += block.shape[1]
             continue
         held.append(block)
         if sum(b.shape[1] for b in held) > room + padding:  # real sound after all
             yield from held
             held, end = [], 0
     for block in held:
-        block = block[:, : max(0, end - given)]
-        given += block.shape[1]
+        block = block[:, : max(0, end - sent)]
+        sent += block.shape[1]
         if block.size:
             yield block
 
 
-def _finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av.AudioFrame:
+def _check_finite(path: Path, frame: av.AudioFrame, time: float, tolerant: bool) -> av.AudioFrame:
     """A frame without NaN or infinity, which float WAV allows: they raise, or are silenced."""
     if not frame.format.name.startswith(("flt", "dbl")):
         return frame

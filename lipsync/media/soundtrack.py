@@ -134,12 +134,12 @@ class CopiedSound(Soundtrack):
 
     def open(self, container: av.container.OutputContainer) -> av.AudioStream:
         self._stack = ExitStack()
-        given = self._stack.enter_context(opened(self.path))
-        source = self.streams.audio_of(self.path, given)
+        source_file = self._stack.enter_context(opened(self.path))
+        source = self.streams.audio_of(self.path, source_file)
         self._container = container
         self._stream = container.add_stream_from_template(source)
-        self._origin = origin(self.path, given, self.streams)
-        self._packets, self._time, self._end = demuxed(given, source), -np.inf, None
+        self._origin = origin(self.path, source_file, self.streams)
+        self._packets, self._time, self._end = demuxed(source_file, source), -np.inf, None
         if source.duration is not None:
             self._end = (source.start_time or 0) + source.duration
         return self._stream
@@ -149,7 +149,7 @@ class CopiedSound(Soundtrack):
             packet = next(self._packets, None)
             if packet is None or not packet.size:
                 return
-            time = shifted(packet, self._origin)
+            time = shift_packet(packet, self._origin)
             if time is None:
                 continue
             self._time = time
@@ -164,16 +164,16 @@ class CopiedSound(Soundtrack):
             self._stack.close()
 
 
-def shifted(packet: av.Packet, start: float) -> float | None:
+def shift_packet(packet: av.Packet, start: float) -> float | None:
     """Move a packet to a clock that starts at ``start``, and return its time on it in seconds.
 
     None if damage left it without a timestamp, or without the header that the mp4 muxer needs;
     such packets are dropped.
     """
-    given = packet.dts if packet.pts is None else packet.pts
-    if given is None or not _has_header(packet):
+    timestamp = packet.dts if packet.pts is None else packet.pts
+    if timestamp is None or not _has_header(packet):
         return None
-    packet.pts = packet.dts = given - round(start / packet.time_base)
+    packet.pts = packet.dts = timestamp - round(start / packet.time_base)
     return float(packet.pts * packet.time_base)
 
 
@@ -213,7 +213,7 @@ def sound_channels(path: str | Path, codec: str, streams: Streams = USUAL) -> in
         return 6 if whole else min(2, stream.channels)
 
 
-def takes(target: str | Path, stream: av.AudioStream) -> bool:
+def supports_codec(target: str | Path, stream: av.AudioStream) -> bool:
     """Whether players of a container support a sound's codec."""
     return codec_name(stream) in _KEPT.get(Path(target).suffix.lower(), ())
 
@@ -230,7 +230,7 @@ def can_copy(path: str | Path, target: str | Path, streams: Streams = USUAL) -> 
     """
     with opened(path) as container:
         stream = streams.audio_of(path, container)
-        if stream is None or not takes(target, stream):
+        if stream is None or not supports_codec(target, stream):
             return False
         begin = origin(Path(path), container, streams)
         if float((stream.start_time or 0) * stream.time_base) < begin - 1e-3:

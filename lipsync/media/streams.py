@@ -73,7 +73,7 @@ def language_of(stream: av.stream.Stream) -> str:
     return track_code(stream.metadata.get("language", ""))
 
 
-def described(stream: av.stream.Stream, number: int) -> str:
+def describe_track(stream: av.stream.Stream, number: int) -> str:
     """A short description of a track, such as ``1 (deu, ac3 5.1, default)``."""
     context = stream.codec_context
     kind = codec_name(stream) or "unknown codec"
@@ -98,6 +98,6 @@ def _default(streams: Sequence) -> Any:
 
 
 def _missing(path: str | Path, kind: str, wanted: int | str, streams: Sequence) -> MediaError:
-    there = ", ".join(described(one, number) for number, one in enumerate(streams))
-    problem = f"has no {kind} track {wanted}; there are: {there or 'none'}"
+    available = ", ".join(describe_track(one, number) for number, one in enumerate(streams))
+    problem = f"has no {kind} track {wanted}; there are: {available or 'none'}"
     return MediaError(path, problem, f"name one of these with --{kind}-stream, or leave it out")

@@ -15,7 +15,7 @@ from lipsync.languages import track_code
 from lipsync.media.encoders import CONTAINERS, PRESETS, encoder_of
 from lipsync.media.files import naming_target, whole_file
 from lipsync.media.kept import MP4, MP4_TAGS, KeptTracks
-from lipsync.media.priority import usual_priority
+from lipsync.media.priority import preserve_priority
 from lipsync.media.sound import clean_wave
 from lipsync.media.soundtrack import EncodedSound, Soundtrack
 
@@ -61,7 +61,7 @@ class VideoWriter:
         variable: frames have individual timestamps, see :meth:`write`.
         alpha: keep the alpha channel.
         language: of the sound, an ISO 639 code.
-        beside: tracks kept from another file; its tags are the defaults for ``metadata``.
+        kept_tracks: tracks kept from another file; its tags are the defaults for ``metadata``.
 
     Raises:
         ConfigError: a combination that cannot be encoded, at all or with this build of ffmpeg.
@@ -88,7 +88,7 @@ class VideoWriter:
         variable: bool = False,
         alpha: bool = False,
         language: str | None = None,
-        beside: KeptTracks | None = None,
+        kept_tracks: KeptTracks | None = None,
     ) -> None:
         self.path, self.fps, self.size = Path(path), frame_rate(fps), tuple(map(int, size))
         if self.path.suffix.lower() not in CONTAINERS:
@@ -110,9 +110,9 @@ class VideoWriter:
         self.variable = variable
         self._clock = _FINE if variable else 1 / self.fps
         self._last = (-1, Fraction(0))  # start of the last frame, and its duration in seconds
-        tags = (beside.tags if beside is not None else {}) | (metadata or {})
+        tags = (kept_tracks.tags if kept_tracks is not None else {}) | (metadata or {})
         self.metadata = {key: str(value) for key, value in tags.items()}
-        self.language, self.beside = language, beside
+        self.language, self.kept_tracks = language, kept_tracks
         self.frames = 0
         self._to_yuv = VideoReformatter()
 
@@ -156,7 +156,7 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = 1
         context.color_range = 1
         try:
-            with usual_priority():
+            with preserve_priority():
                 context.open()
         except (av.error.FFmpegError, ValueError, OSError) as error:
             container.close()
@@ -170,10 +170,10 @@ class VideoWriter:
             sound = self.audio.open(container)
             if self.language is not None:
                 sound.metadata["language"] = track_code(self.language)
-            if self.beside is not None:
+            if self.kept_tracks is not None:
                 sound.disposition = av.stream.Disposition.default
-        if self.beside is not None:
-            self.beside.open(container)
+        if self.kept_tracks is not None:
+            self.kept_tracks.open(container)
         return container
 
     def write(
@@ -213,7 +213,7 @@ class VideoWriter:
                 track.write(float(picture.pts * self._clock + lasting))
 
     def _tracks(self) -> list[Soundtrack | KeptTracks]:
-        return [track for track in (self.audio, self.beside) if track is not None]
+        return [track for track in (self.audio, self.kept_tracks) if track is not None]
 
     def _mux(self, packets: list[av.Packet]) -> None:
         """Write video packets; the last frame keeps the duration it was given."""

@@ -55,7 +55,7 @@ class OffsetSearch:
             raise ValueError("sync_score got embeddings that contain NaN or infinity")
         video, audio = video.float(), audio.float()
         if not self.windows:
-            self._signed_units = _signed_units(video, audio)
+            self._are_signed_units = _are_signed_units(video, audio)
             self._video = video[:0]
             self._audio = video.new_zeros(self.vshift, video.shape[1])  # padding before the clip
         self.windows += len(video)
@@ -83,7 +83,7 @@ class OffsetSearch:
             video = self._video[first : min(first + _PORTION, count)]
             audio = [self._audio[first + c : first + c + len(video)] for c in shifts]
             row = torch.stack([F.pairwise_distance(video, a) for a in audio], 1)
-            if self._signed_units:
+            if self._are_signed_units:
                 missing = torch.stack([(a == 0).all(dim=1) for a in audio], 1)
                 row = torch.where(missing, math.sqrt(2), row)
             self._rows.append(row)
@@ -91,7 +91,7 @@ class OffsetSearch:
             self._video, self._audio = self._video[count:].clone(), self._audio[count:].clone()
 
 
-def _signed_units(*embeddings: Tensor) -> bool:
+def _are_signed_units(*embeddings: Tensor) -> bool:
     """Whether embeddings (n, d) have unit length and some negative components."""
     norms = torch.cat([torch.linalg.vector_norm(e, dim=1) for e in embeddings])
     is_signed = any(bool((e < 0).any()) for e in embeddings)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lipsync.models.folding import folded
 from lipsync.models.generator import FaceGenerator
-from lipsync.speeds import quickest
+from lipsync.speeds import choose_precision
 
 _MEASURED, _TRIES = 4, 5  # batch size, and maximum runs per precision
 _SECONDS = 1.0  # past this, two runs are enough
@@ -69,14 +69,14 @@ def optimise(generator: FaceGenerator, dtype: torch.dtype | None = None) -> Infe
         device = next(network.parameters()).device.type
         dtype = fastest_dtype(device)
         if device == "cpu" and dtype == torch.bfloat16:
-            dtype = getattr(torch, _quickest(network))
+            dtype = getattr(torch, _choose_dtype(network))
     return InferenceGenerator(network.to(dtype=dtype), dtype)
 
 
-def _quickest(network: FaceGenerator) -> str:
+def _choose_dtype(network: FaceGenerator) -> str:
     """Name of the faster dtype on this CPU."""
     about = network.config, torch.__version__
-    return quickest(name_of(network), *about, lambda: _times(network))
+    return choose_precision(name_of(network), *about, lambda: _measure_dtypes(network))
 
 
 def name_of(network: FaceGenerator) -> str:
@@ -85,7 +85,7 @@ def name_of(network: FaceGenerator) -> str:
     return f"{type(network).__name__} {size:.1f} M"
 
 
-def _times(network: FaceGenerator) -> dict[str, float]:
+def _measure_dtypes(network: FaceGenerator) -> dict[str, float]:
     """Milliseconds per frame, by dtype."""
     return milliseconds(
         {

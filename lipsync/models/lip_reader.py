@@ -181,16 +181,19 @@ class _Block(nn.Module):
     like 3-D ones.
     """
 
-    def __init__(self, channels: int, wanted: int, stride: int) -> None:
+    def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.convs = nn.Sequential(
-            nn.Conv2d(channels, wanted, 3, stride, 1, bias=False), nn.BatchNorm2d(wanted),
-            nn.SiLU(), nn.Conv2d(wanted, wanted, 3, 1, 1, bias=False), nn.BatchNorm2d(wanted),
-        )  # fmt: skip
+            nn.Conv2d(channels, out_channels, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.SiLU(),
+            nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
         self.skip = nn.Sequential(
             nn.AvgPool2d(stride, ceil_mode=True) if stride > 1 else nn.Identity(),
-            nn.Conv2d(channels, wanted, 1, bias=False),
-            nn.BatchNorm2d(wanted),
+            nn.Conv2d(channels, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
         )
 
     def forward(self, x: Tensor, count: int) -> Tensor:

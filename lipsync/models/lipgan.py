@@ -56,7 +56,7 @@ class LipGAN(FaceGenerator):
     ) -> None:
         super().__init__()
         check_config("LipGAN", image_size, width, depth)
-        record = _heard("LipGAN", feature)
+        record = _audio_record("LipGAN", feature)
         self.config = {
             "image_size": image_size,
             "width": width,
@@ -134,7 +134,7 @@ class LipGANDiscriminator(Network):
     def __init__(self, image_size: int = 96, width: float = 1.0, feature: Any = None) -> None:
         super().__init__()
         check_config("LipGANDiscriminator", image_size, width)
-        record = _heard("LipGANDiscriminator", feature)
+        record = _audio_record("LipGANDiscriminator", feature)
         self.config = {"image_size": image_size, "width": width, "feature": record}
 
         def conv(
@@ -187,7 +187,7 @@ class LipGANDiscriminator(Network):
         return unit_norm(self.face_encoder(faces).flatten(1))
 
 
-def _heard(name: str, feature: Any) -> dict[str, Any]:
+def _audio_record(name: str, feature: Any) -> dict[str, Any]:
     """Record of the audio feature, which must have the published window shape."""
     record = sound_record(LIPGAN_MFCC if feature is None else feature)
     if sound_shape(record) != sound_shape(LIPGAN_MFCC):

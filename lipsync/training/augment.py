@@ -83,11 +83,11 @@ class PictureAugment:
             values = torch.rand((clips, *shape), generator=rng, device=rng.device) * 2 - 1
             return (values * limit * strength).to(faces)
 
-        def chosen(probability: float) -> Tensor:
+        def random_mask(probability: float) -> Tensor:
             return torch.rand((clips,), generator=rng, device=rng.device) < probability
 
         # Grey, contrast, colour and brightness as one affine map: gain * mix @ rgb + level
-        grey = chosen(self.grey * strength).to(faces).view(-1, 1, 1)
+        grey = random_mask(self.grey * strength).to(faces).view(-1, 1, 1)
         mix = torch.lerp(torch.eye(3).to(faces), torch.tensor([LUMA] * 3).to(faces), grey)
         gain = (1 + uniform(self.contrast, 1, 1)) * (1 + uniform(self.colour, 3, 1))
         level = 0.5 - 0.5 * gain + uniform(self.brightness, 1, 1)
@@ -97,26 +97,26 @@ class PictureAugment:
         if self.gamma:
             faces = faces.clamp_min(1e-4) ** (2 ** uniform(self.gamma, 1, 1, 1, 1))
         if self.blend:
-            other = chosen(self.blend * strength).view(-1, 1, 1, 1, 1)
-            faces = torch.where(other, _blended(faces, rng), faces)
+            other = random_mask(self.blend * strength).view(-1, 1, 1, 1, 1)
+            faces = torch.where(other, _blend_lighting(faces, rng), faces)
         if self.shade:
-            faces = _shaded(faces, self.shade * strength, rng)
+            faces = _shade(faces, self.shade * strength, rng)
         if self.negative:
-            turned = chosen(self.negative * strength).view(-1, 1, 1, 1, 1)
-            faces = torch.where(turned, 1 - faces, faces)
+            inverted = random_mask(self.negative * strength).view(-1, 1, 1, 1, 1)
+            faces = torch.where(inverted, 1 - faces, faces)
         if self.blur:
-            blurred = chosen(self.blur * strength).view(-1, 1, 1, 1, 1)
+            blurred = random_mask(self.blur * strength).view(-1, 1, 1, 1, 1)
             soft = F.avg_pool2d(faces.flatten(0, 1), 3, 1, 1, count_include_pad=False)
             faces = torch.where(blurred, soft.view_as(faces), faces)
         if self.noise:
             grain = torch.randn(faces.shape, generator=rng, device=rng.device).to(faces)
             faces = (faces + grain * uniform(self.noise, 1, 1, 1, 1)).clamp_(0, 1)
 
-        mirrored = chosen(self.flip).view(-1, 1, 1, 1, 1)
+        mirrored = random_mask(self.flip).view(-1, 1, 1, 1, 1)
         faces = torch.where(mirrored, faces.flip(-1), faces)
         if not (self.rotate or self.scale or self.shift or self.warp):
             return faces
-        moved = chosen(self.resample).to(faces)
+        moved = random_mask(self.resample).to(faces)
         turn, zoom = moved * uniform(math.radians(self.rotate)), 1 + moved * uniform(self.scale)
         across, down = (moved[:, None] * uniform(2 * self.shift, 2)).unbind(1)
         cosine, sine = zoom * turn.cos(), zoom * turn.sin()
@@ -158,12 +158,14 @@ class Augment:
             if self.sound is None:
                 return windows
             if feature.name not in drawn:
-                drawn[feature.name] = self.of(feature).draw(clips, self.strength(batch), rng)
+                drawn[feature.name] = self.for_feature(feature).draw(
+                    clips, self.strength(batch), rng
+                )
             return drawn[feature.name](windows)
 
         return change
 
-    def of(self, feature: Feature) -> Augmentation:
+    def for_feature(self, feature: Feature) -> Augmentation:
         """The augmentation of a feature.
 
         Raises:
@@ -181,10 +183,10 @@ class Augment:
     def check(self, features: Iterable[Feature]) -> None:
         """Raise ConfigError for settings that a feature's augmentation does not have."""
         for feature in features:
-            self.of(feature)
+            self.for_feature(feature)
 
 
-def _blended(faces: Tensor, rng: torch.Generator) -> Tensor:
+def _blend_lighting(faces: Tensor, rng: torch.Generator) -> Tensor:
     """Shift the low frequencies of clips (C, N, 3, H, W) towards those of the previous clip."""
     size = faces.shape[-2:]
     grid = _GRIDS[int(torch.randint(len(_GRIDS), (), generator=rng, device=rng.device))]
@@ -194,7 +196,7 @@ def _blended(faces: Tensor, rng: torch.Generator) -> Tensor:
     return (faces + change[:, None]).clamp(0, 1)
 
 
-def _shaded(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+def _shade(faces: Tensor, strength: float, rng: torch.Generator) -> Tensor:
     """Multiply clips (C, N, 3, H, W) by a smooth random gain field at three scales."""
     clips, size = len(faces), faces.shape[-2:]
     field = faces.new_zeros((clips, 1, *size))

@@ -237,7 +237,7 @@ def _as_list(one_or_more: Any) -> list[Any]:
     return one_or_more if isinstance(one_or_more, list) else [one_or_more]
 
 
-def taken(metric: Metric) -> float:
+def compute_and_reset(metric: Metric) -> float:
     """Compute a metric and reset it."""
     value = float(metric.compute())
     metric.reset()

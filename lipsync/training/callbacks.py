@@ -104,8 +104,8 @@ def face_sheet(steps: Mapping[str, Step], framing: Framing) -> np.ndarray:
     Rows: target, input, reference, generated, generated with another clip's audio.
     """
     real = steps["real"].fake
-    shown = ("copied_reference", "generated", "swapped_audio")
-    rows = [real, framing.hide(real), *(steps[system].fake for system in shown)]
+    systems = ("copied_reference", "generated", "swapped_audio")
+    rows = [real, framing.hide(real), *(steps[system].fake for system in systems)]
     # Each row (N, T, 3, H, W) -> (3, H, N * T * W).
     lines = [torch.cat(list(row.flatten(0, 1)), dim=-1) for row in rows]
     sheet = torch.cat(lines, dim=-2).clamp(0, 1).mul(255).round().to(torch.uint8)

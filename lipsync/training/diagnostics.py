@@ -23,8 +23,8 @@ _LAG, _PEAK, _RISE = 2, 0.2, 0.1  # frames; correlation there; its excess over t
 _SILENT = 0.3  # share of windows
 _PATIENCE = 1500  # batches; experts usually leave chance level after 100 to 1000
 _CHANCE = 0.55  # accuracy
-_DEAF = 0.1  # PSNR in dB that a generator loses with another clip's audio
-_WON, _LOST = 0.98, 20.0  # accuracy of a saturated discriminator; loss of a diverged one
+_INSENSITIVE = 0.1  # PSNR in dB that a generator loses with another clip's audio
+_SATURATED, _DIVERGED = 0.98, 20.0  # accuracy of a saturated discriminator; loss of a diverged one
 _SHOWN = 50  # batches between checks of the discriminator
 _STEADY = 4  # consecutive checks
 
@@ -41,10 +41,10 @@ class Diagnostics(Callback):
         self.findings: dict[str, str] = {}
         self.lag = 0
         self.silent = 0.0
-        self._won = 0
+        self._saturated = 0
         self._worst: Tensor | None = None  # maximum discriminator loss since the last check
 
-    def tell(self, kind: str, text: str) -> None:
+    def warn(self, kind: str, text: str) -> None:
         if kind not in self.findings:
             self.findings[kind] = text
             log.warning("%s: %s", kind, text)
@@ -64,14 +64,14 @@ class Diagnostics(Callback):
         self.lag = int(fit.argmax()) - reach
         self.silent = silent_share(clips)
         if abs(self.lag) > _LAG and fit.max() >= max(_PEAK, fit[reach] + _RISE):
-            self.tell(
+            self.warn(
                 "sound out of time",
                 f"in {len(clips)} clips mouths move most with sound that is {abs(self.lag)} frames "
                 f"{'later' if self.lag > 0 else 'earlier'} (correlation {fit.max():.2f}, unmoved "
                 f"{fit[reach]:.2f}); prepare the data again with the sync check",
             )
         if self.silent > _SILENT:
-            self.tell(
+            self.warn(
                 "silence",
                 f"{self.silent:.0%} of the windows of {len(clips)} clips hold no sound; an expert "
                 "cannot tell silent windows apart: leave such clips out",
@@ -89,17 +89,17 @@ class Diagnostics(Callback):
             return
         rate = "lower model.discriminator_optimizer.lr"
         loss, self._worst = float(self._worst), None
-        if loss > _LOST:
+        if loss > _DIVERGED:
             text = f"its loss is {loss:.3g}, chance is 0.69; {rate}"
-            self.tell("discriminator diverged", text)
+            self.warn("discriminator diverged", text)
         # LipGAN's discriminator has one accuracy per kind of negative.
         accuracies = [v for k, v in values.items() if k.startswith("train/discriminator_accuracy")]
-        won = bool(accuracies) and float(min(accuracies)) >= _WON and loss <= _LOST
-        self._won = self._won + 1 if won else 0
-        if self._won >= _STEADY:
-            self.tell(
+        saturated = bool(accuracies) and float(min(accuracies)) >= _SATURATED and loss <= _DIVERGED
+        self._saturated = self._saturated + 1 if saturated else 0
+        if self._saturated >= _STEADY:
+            self.warn(
                 "discriminator saturated",
-                f"it is right on {_WON:.0%} and more of the pictures for {_STEADY * _SHOWN} "
+                f"it is right on {_SATURATED:.0%} and more of the pictures for {_STEADY * _SHOWN} "
                 f"batches, so it teaches the generator nothing; {rate} or raise "
                 "model.loss.adversarial",
             )
@@ -115,14 +115,14 @@ class Diagnostics(Callback):
                 "no misaligned sound, silence or near negatives found: try "
                 "model.augment=null, another learning rate, more speakers"
             )
-            self.tell(
+            self.warn(
                 "expert at chance",
                 f"after {done} batches (bce 0.69 is chance; usual is to leave it within 1000); "
                 f"{causes}",
             )
         sensitivity = float(values.get("val/audio_sensitivity_db", 1.0))
-        if sensitivity < _DEAF:
-            self.tell(
+        if sensitivity < _INSENSITIVE:
+            self.warn(
                 "generator ignores the sound",
                 f"after {done} batches another clip's sound changes its pictures by "
                 f"{sensitivity:.2f} dB: it copies its reference or paints an average; raise "

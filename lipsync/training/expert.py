@@ -16,7 +16,7 @@ from lipsync.errors import ConfigError
 from lipsync.features import feature_of
 from lipsync.metrics.lags import LagReport
 from lipsync.models.base import Network, check_network
-from lipsync.training.base import Training, taken
+from lipsync.training.base import Training, compute_and_reset
 from lipsync.training.batches import to_float
 from lipsync.training.frozen import layout
 from lipsync.training.terms import Term, weighted_terms
@@ -156,7 +156,7 @@ class ExpertTraining(Training):
         if stage == "val":
             self.threshold.fill_(results["threshold"])
         return {
-            f"{stage}/bce": taken(self.bce),
+            f"{stage}/bce": compute_and_reset(self.bce),
             f"{stage}/off_sync_accuracy": results["accuracy"],
             f"{stage}/auc": results["auc"],
             f"{stage}/threshold": results["threshold"],

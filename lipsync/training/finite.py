@@ -30,7 +30,7 @@ class FiniteLosses:
         """
         if self._copies and self._copies[0][0] != batch:
             self.finish()
-        self._copies.append((batch, *_copied(loss.detach()), clips))
+        self._copies.append((batch, *_copy_async(loss.detach()), clips))
         if loss.device.type == "cpu":
             self.finish()
 
@@ -48,7 +48,7 @@ class FiniteLosses:
                 )
 
 
-def _copied(value: Tensor) -> tuple[Tensor, Callable[[], None]]:
+def _copy_async(value: Tensor) -> tuple[Tensor, Callable[[], None]]:
     """An asynchronous copy in host memory, and a function that waits for it."""
     if value.device.type != "cuda":
         return value, lambda: None

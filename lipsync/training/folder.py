@@ -13,24 +13,24 @@ from lipsync.training.weights import check_same_run
 
 log = logging.getLogger(__name__)
 
-_LEFT = (
+_RESULTS = (
     *("checkpoints", "csv", "tensorboard", "pictures", "wandb"),
     *("test.json", "test_untrained.json"),
 )
 
 
-def set_aside(output: Path) -> None:
+def move_earlier_run(output: Path) -> None:
     """Move the results of an earlier run in ``output`` to ``output/earlier-N``."""
-    left = [output / name for name in _LEFT if (output / name).exists()]
-    if not left:
+    results = [output / name for name in _RESULTS if (output / name).exists()]
+    if not results:
         return
-    taken = [path.name.removeprefix("earlier-") for path in output.glob("earlier-*")]
-    number = 1 + max((int(text) for text in taken if text.isdecimal()), default=0)
-    aside = output / f"earlier-{number}"
-    aside.mkdir()
-    for path in left:
-        path.replace(aside / path.name)
-    log.info("an earlier run in %s was moved to %s", output, aside.name)
+    numbers = [path.name.removeprefix("earlier-") for path in output.glob("earlier-*")]
+    number = 1 + max((int(text) for text in numbers if text.isdecimal()), default=0)
+    target = output / f"earlier-{number}"
+    target.mkdir()
+    for path in results:
+        path.replace(target / path.name)
+    log.info("an earlier run in %s was moved to %s", output, target.name)
 
 
 def resume_path(ckpt_path: str | None, output: Path) -> Path | None:
@@ -54,18 +54,18 @@ def check_resume(path: Path, about: dict[str, Any], batches_per_epoch: int) -> N
     memory-mapped, so this is fast and can run before any data are read.
     """
     try:
-        there = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        saved = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except Exception as error:  # the unpickler can raise anything
         problem, remedy = "is damaged, cut short, or not a checkpoint", "name another one"
         raise CheckpointError(path, problem, remedy) from error
-    if not isinstance(there, dict) or "lipsync" not in there:
+    if not isinstance(saved, dict) or "lipsync" not in saved:
         problem = "holds weights only, without the training state needed to resume"
         raise CheckpointError(
             path, problem, "start a new run from its weights with model.init_from"
         )
-    check_same_run(there["lipsync"], about)
-    done = there["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"]
-    then = done // (there["epoch"] + 1)
+    check_same_run(saved["lipsync"], about)
+    done = saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"]
+    then = done // (saved["epoch"] + 1)
     if then != batches_per_epoch:
         raise CheckpointError(
             path,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lipsync import losses
-from lipsync.checkpoints.origin import together
+from lipsync.checkpoints.origin import merge_origins
 from lipsync.data.clips import Clip
 from lipsync.data.inputs import Inputs
 from lipsync.errors import ConfigError
@@ -111,8 +111,8 @@ class GeneratorTraining(Training):
 
     def inputs(self, evaluation: bool = False) -> Inputs:
         """Contents of a sample."""
-        hearers = [*self.terms.items(), *(self.metrics.items() if evaluation else ())]
-        spans = {name: span for name, part in hearers if (span := part.span()) is not None}
+        consumers = [*self.terms.items(), *(self.metrics.items() if evaluation else ())]
+        spans = {name: span for name, part in consumers if (span := part.span()) is not None}
         config = self.generator.config
         return Inputs(
             image_size=config["image_size"],
@@ -139,7 +139,7 @@ class GeneratorTraining(Training):
             both, rng = torch.cat([target, reference], dim=2), self.augment_rng()
             changed = self.augment.faces(both.flatten(1, 2), self.batches_done, rng)
             target, reference = changed.view_as(both).split(counts, dim=2)
-            sounds, spans = self._changed(sounds, spans, clips, rng)
+            sounds, spans = self._augment_audio(sounds, spans, clips, rng)
         pictures = target.flatten(0, 1)
         return Step(
             batch=self.batches_done,
@@ -151,11 +151,11 @@ class GeneratorTraining(Training):
             shifted=sounds["shifted_sound"].flatten(0, 1) if "shifted_sound" in sounds else None,
         )
 
-    def painted(self, step: Step) -> Step:
+    def generate(self, step: Step) -> Step:
         """A training step, with the generator's output."""
         return replace(step, fake=self(step.sound, step.target, step.reference))
 
-    def _changed(
+    def _augment_audio(
         self,
         sounds: dict[str, Tensor],
         spans: dict[str, Tensor],
@@ -176,18 +176,20 @@ class GeneratorTraining(Training):
                 "a batch of a single frame: its norms need two; raise data.batch_size, "
                 "data.train.windows or model.frames"
             )
-        step = self.painted(step)
+        step = self.generate(step)
         optimizer, *others = self.all_optimizers()
         values: dict[str, Tensor] = {}
         fake = step.fake
 
         for other in others if self.opponents else ():
             with self.toggled_optimizer(other):
-                shown = replace(step, fake=fake.detach())
-                found = [opponent.discriminator_loss(shown) for opponent in self.opponents]
+                detached = replace(step, fake=fake.detach())
+                found = [opponent.discriminator_loss(detached) for opponent in self.opponents]
                 loss = torch.stack([each for each, _ in found]).sum()
                 self.descend(other, loss, batch)
-            values = {n: v for _, told in found for n, v in told.items()} | {"discriminator": loss}
+            values = {n: v for _, logged in found for n, v in logged.items()} | {
+                "discriminator": loss
+            }
 
         with self.toggled_optimizer(optimizer):
             weights = self.weights(step.batch)
@@ -221,13 +223,13 @@ class GeneratorTraining(Training):
         """Steps of all systems in :data:`.measures.SYSTEMS` for an evaluation batch."""
         step = self.prepare(batch)
         swapped = batch["swapped_sound"].flatten(0, 1)
-        painted = {
+        fakes = {
             "generated": self(step.sound, step.target, step.reference).float(),
             "swapped_audio": self(swapped, step.target, step.reference).float(),
             "copied_reference": step.reference[:, :1].expand_as(step.target),
             "real": step.target,
         }
-        return {system: replace(step, fake=painted[system]) for system in SYSTEMS}
+        return {system: replace(step, fake=fakes[system]) for system in SYSTEMS}
 
     @torch.no_grad()
     def paint_clip(self, clip: Clip, frames: int) -> Tensor:
@@ -239,11 +241,11 @@ class GeneratorTraining(Training):
         count = self.generator.references
         reference = target[[(2 * i + 1) * frames // (2 * count) for i in range(count)]]
         feature = feature_of(self.generator)
-        heard = feature.cut(clip.feature(feature), np.arange(frames))
-        sound = torch.from_numpy(heard).to(self.device)
+        windows = feature.cut(clip.feature(feature), np.arange(frames))
+        sound = torch.from_numpy(windows).to(self.device)
         parts = zip(sound.split(_CHUNK), target.split(_CHUNK), strict=True)
-        painted = [self(*(x[None] for x in (*part, reference)))[0].float() for part in parts]
-        return torch.cat(painted)
+        outputs = [self(*(x[None] for x in (*part, reference)))[0].float() for part in parts]
+        return torch.cat(outputs)
 
     def evaluate(self, batch: dict[str, Any]) -> None:
         steps = self.paint_systems(batch)
@@ -274,5 +276,5 @@ class GeneratorTraining(Training):
         if self.discriminator is not None:
             about["discriminator"] = architecture(self.discriminator, "discriminator.")
         own = {n: term.hashes() for n, term in self.terms.items() if term.hashes()}
-        frozen = together(own, self.trained_with)
+        frozen = merge_origins(own, self.trained_with)
         return about if frozen is None else {**about, "frozen": frozen}

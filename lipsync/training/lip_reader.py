@@ -16,7 +16,7 @@ from lipsync.errors import ClipError
 from lipsync.models import LipReader
 from lipsync.models.base import check_network
 from lipsync.models.lip_reader import BLANK
-from lipsync.training.base import Training, taken
+from lipsync.training.base import Training, compute_and_reset
 from lipsync.training.batches import to_float
 from lipsync.training.weights import architecture, start_from
 
@@ -68,15 +68,18 @@ class LipReaderTraining(Training):
         )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        said = self.said(batch)
-        words, sounds = self.reader(self.changed(batch["faces"], batch["length"]))
-        values = {"words": self.ctc(words, said), "sounds": self.ctc(sounds, self.spelt(said))}
+        word_labels = self.word_labels(batch)
+        words, sounds = self.reader(self.augment_clips(batch["faces"], batch["length"]))
+        values = {
+            "words": self.ctc(words, word_labels),
+            "sounds": self.ctc(sounds, self.sound_labels(word_labels)),
+        }
         loss = sum(self.loss_weights[name] * value for name, value in values.items())
         self.descend(self.optimizers(), loss, batch)
         self.step_schedules()
-        self.log_training(values | {"loss": loss}, len(said))
+        self.log_training(values | {"loss": loss}, len(word_labels))
 
-    def changed(self, faces: Tensor, lengths: Tensor) -> Tensor:
+    def augment_clips(self, faces: Tensor, lengths: Tensor) -> Tensor:
         """Augment clips: change their speed and appearance, and mask runs of frames.
 
         Args:
@@ -100,15 +103,17 @@ class LipReaderTraining(Training):
         spare = (count - last / pace).clamp_min(0)  # frames of padding, split before and after
         places = (places - chance(clips, 1) * spare * pace).round()
         places = torch.minimum(places.clamp_min(0), last).long()
-        shown = to_float(faces[torch.arange(clips, device=faces.device)[:, None], places])
+        augmented = to_float(faces[torch.arange(clips, device=faces.device)[:, None], places])
         if self.augment is not None:
-            shown = self.augment.faces(shown, self.batches_done, rng)
+            augmented = self.augment.faces(augmented, self.batches_done, rng)
         times, hidden = torch.arange(count, device=rng.device), torch.zeros_like(drawn).bool()
         for _ in range(self.masks[0]):
             long = (chance(clips, 1) * (self.masks[1] + 1)).floor()
             first = (chance(clips, 1) * (count - long + 1)).floor()
             hidden |= (times >= first) & (times < first + long)
-        return torch.where(hidden[..., None, None, None], shown.mean(1, keepdim=True), shown)
+        return torch.where(
+            hidden[..., None, None, None], augmented.mean(1, keepdim=True), augmented
+        )
 
     def ctc(self, scores: Tensor, targets: list[list[int]]) -> Tensor:
         """CTC loss of log probabilities (B, T, 1 + n), averaged per label."""
@@ -143,13 +148,13 @@ class LipReaderTraining(Training):
             found.append([numbers[word] for word in words])
         return found
 
-    def spelt(self, said: list[list[int]]) -> list[list[int]]:
+    def sound_labels(self, labels: list[list[int]]) -> list[list[int]]:
         """Sound labels of each sentence, from its word labels."""
         reader = self.reader
         numbers = {sound: number for number, sound in enumerate(reader.sounds, start=1)}
         return [
             [numbers[sound] for word in words for sound in reader.spelling[reader.words[word - 1]]]
-            for words in said
+            for words in labels
         ]
 
     def evaluate(self, batch: dict[str, Any]) -> None:
@@ -160,7 +165,7 @@ class LipReaderTraining(Training):
             self.word_error.update([read], [text])
 
     def finish(self, stage: str) -> dict[str, float]:
-        return {f"{stage}/word_error": taken(self.word_error)}
+        return {f"{stage}/word_error": compute_and_reset(self.word_error)}
 
     def about(self) -> dict[str, Any]:
         return architecture(self.reader, "reader.")

@@ -76,11 +76,11 @@ class LipsCodeTraining(GeneratorTraining):
                     f"model.learns={learns}: needs trained weights; set model.init_from"
                 )
             generator.requires_grad_(False)
-            for part in self._learning():
+            for part in self._trained_parts():
                 part.requires_grad_(True)
         self.train()  # puts frozen parts in eval mode
 
-    def _learning(self) -> list[nn.Module]:
+    def _trained_parts(self) -> list[nn.Module]:
         """Parts of the generator that are trained, where not all are."""
         return [getattr(self.generator, name) for name in _PARTS[self.learns]]
 
@@ -88,43 +88,47 @@ class LipsCodeTraining(GeneratorTraining):
         super().train(mode)
         if mode and self.learns != "all":
             self.generator.eval()
-            for part in self._learning():
+            for part in self._trained_parts():
                 part.train()
         return self
 
-    def painted(self, step: Step) -> Step:
+    def generate(self, step: Step) -> Step:
         if self.crossed and self.training:
-            step = replace(step, target=self._crossed(step))
+            step = replace(step, target=self._cross_targets(step))
         code = self._true_code(step)
-        heard = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(0, code.shape[:2])
-        shown = heard if self.learns == "sound" else code
+        predicted = self.generator.code_of_sound(step.sound.flatten(0, 1)).unflatten(
+            0, code.shape[:2]
+        )
+        rendered_code = predicted if self.learns == "sound" else code
         if self.learns != "sound":
             rng = self._rng("noise")
             noise = torch.randn(code.shape, generator=rng, device=rng.device)
-            shown = shown + self.noise * noise.to(code)
-        faces = generator_faces(self.generator, step.target, self._posed(step)).flatten(0, 1)
-        decoded = self.generator.decode(shown.flatten(0, 1), faces)
+            rendered_code = rendered_code + self.noise * noise.to(code)
+        faces = generator_faces(
+            self.generator, step.target, self._augment_references(step)
+        ).flatten(0, 1)
+        decoded = self.generator.decode(rendered_code.flatten(0, 1), faces)
         fake, flows = self.generator.picture(decoded, faces), self.generator.flows(decoded)
         fake = fake.unflatten(0, code.shape[:2])
-        return replace(step, fake=fake, flows=flows, code=code.detach(), heard=heard)
+        return replace(step, fake=fake, flows=flows, code=code.detach(), predicted_code=predicted)
 
-    def _crossed(self, step: Step) -> Tensor:
+    def _cross_targets(self, step: Step) -> Tensor:
         """Targets; the last ones have the unmasked region of the first reference."""
         count = round(len(step.target) * self.crossed)
         target, framing = step.target.clone(), framing_of(self.generator)
         above = step.reference[len(target) - count :, :1].expand_as(target[len(target) - count :])
         above = above.clone()
-        framing.painted(above)[...] = framing.painted(target[len(target) - count :])
+        framing.generated_rows(above)[...] = framing.generated_rows(target[len(target) - count :])
         target[len(target) - count :] = above
         return target
 
-    def _posed(self, step: Step) -> Tensor:
+    def _augment_references(self, step: Step) -> Tensor:
         """References, each augmented on its own."""
         if self.poses is None or not self.training:
             return step.reference
-        alone = step.reference.flatten(0, 1)[:, None]
-        alone = self.poses(alone, self._strength(step), self._rng("poses"))
-        return alone[:, 0].unflatten(0, step.reference.shape[:2])
+        singles = step.reference.flatten(0, 1)[:, None]
+        singles = self.poses(singles, self._strength(step), self._rng("poses"))
+        return singles[:, 0].unflatten(0, step.reference.shape[:2])
 
     def _strength(self, step: Step) -> float:
         return self.augment.strength(step.batch) if self.augment is not None else 1.0

@@ -23,7 +23,7 @@ from lipsync.features import feature_of
 from lipsync.metrics import LowerHalfPSNR, OffSyncAccuracy
 from lipsync.metrics.leakage import window_motion
 from lipsync.metrics.quality import edge_energy
-from lipsync.training.base import taken
+from lipsync.training.base import compute_and_reset
 from lipsync.training.batches import generator_faces
 from lipsync.training.frozen import Frozen
 from lipsync.training.step import Step
@@ -86,7 +86,7 @@ class PerSystem(Measure):
             self.means[system].update(value, len(step.fake))
 
     def compute(self, validating: bool) -> dict[str, float]:
-        return {f"{self.name}_{s}": taken(mean) for s, mean in self.means.items()}
+        return {f"{self.name}_{s}": compute_and_reset(mean) for s, mean in self.means.items()}
 
 
 class L1(PerSystem):
@@ -110,7 +110,7 @@ class PSNR(Measure):
             metric.update(step.fake.flatten(0, 1), step.target.flatten(0, 1))
 
     def compute(self, validating: bool) -> dict[str, float]:
-        values = {f"{self.name}_{s}": taken(metric) for s, metric in self.found.items()}
+        values = {f"{self.name}_{s}": compute_and_reset(metric) for s, metric in self.found.items()}
         sensitivity = values[f"{self.name}_generated"] - values[f"{self.name}_swapped_audio"]
         return values | {"audio_sensitivity_db": sensitivity}
 
@@ -158,10 +158,13 @@ class JudgeDistance(PerSystem):
         if not self.active:
             return
         check_expert("model.judge", self.judge.network)
-        seen, sees = networks["generator"].config["framing"], self.judge.network.config["framing"]
-        if seen != sees:
+        used, expected = (
+            networks["generator"].config["framing"],
+            self.judge.network.config["framing"],
+        )
+        if used != expected:
             raise ConfigError(
-                f"model.judge expects framing '{sees}', the generator uses '{seen}'; choose a "
+                f"model.judge expects framing '{expected}', the generator uses '{used}'; choose a "
                 "judge with that framing, or set model.judge=null to do without"
             )
         for term_name, term in terms.items():
@@ -214,7 +217,7 @@ class SilentMotion(Measure):
             self.means[kind].update(window_motion(pictures))
 
     def compute(self, validating: bool) -> dict[str, float]:
-        generated, real = (taken(self.means[kind]) for kind in ("generated", "real"))
+        generated, real = (compute_and_reset(self.means[kind]) for kind in ("generated", "real"))
         return {"silent_motion_generated": generated / real} if real > 0 else {}
 
 
@@ -241,7 +244,7 @@ class TrueCode(Measure):
     def compute(self, validating: bool) -> dict[str, float]:
         correlation = float(self.correlation.compute().mean())
         self.correlation.reset()
-        return {"psnr_true_code": taken(self.psnr), "code_correlation": correlation}
+        return {"psnr_true_code": compute_and_reset(self.psnr), "code_correlation": correlation}
 
 
 class DiscriminatorAccuracy(Measure):

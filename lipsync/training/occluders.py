@@ -40,7 +40,7 @@ def occluder(
     return np.clip(colour, 0, 1).astype(np.float32), opacity
 
 
-def speaking(rng: np.random.Generator, face: np.ndarray, mouth: Mouth) -> np.ndarray:
+def draw_open_mouth(rng: np.random.Generator, face: np.ndarray, mouth: Mouth) -> np.ndarray:
     """Draw an open mouth on a face (S, S, 3): lips, teeth, tongue and the dark inside."""
     size = len(face)
     wide = mouth[2] * size * rng.uniform(0.35, 0.6)
@@ -68,7 +68,7 @@ def speaking(rng: np.random.Generator, face: np.ndarray, mouth: Mouth) -> np.nda
     return out
 
 
-def bearded(rng: np.random.Generator, mouth: Mouth, size: int) -> Layer:
+def draw_beard(rng: np.random.Generator, mouth: Mouth, size: int) -> Layer:
     """A beard around the mouth, to be laid over all images of a face."""
     v, u = np.mgrid[:size, :size] / size
     u, v = (u - mouth[0]) / mouth[2], (v - mouth[1]) / mouth[2]
@@ -81,7 +81,7 @@ def bearded(rng: np.random.Generator, mouth: Mouth, size: int) -> Layer:
     return hair.astype(np.float32), opacity * rng.uniform(0.4, 1)
 
 
-def relit(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+def relight(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """An image (S, S, 3) relit: uneven light, a tint, and sometimes a fade to black or white."""
     lit = picture * _shade(rng, len(picture)) * rng.normal(1, 0.06, 3)
     if rng.random() < 0.3:
@@ -95,7 +95,7 @@ def _blend(picture: np.ndarray, colour: np.ndarray, where: np.ndarray, share: fl
     picture += share * soft[..., None] * (colour - picture)
 
 
-def recompressed(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+def recompress(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Degrade an image (S, S, 3) in [0, 1] like a camera and codec: downsample, then JPEG."""
     size = len(picture)
     side = round(size * rng.uniform(0.4, 1.0))

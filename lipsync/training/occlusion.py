@@ -17,9 +17,9 @@ from lipsync.models import OcclusionNet
 from lipsync.models.base import check_network
 from lipsync.models.occlusion import SIDE
 from lipsync.seeds import seed_of
-from lipsync.training.base import Training, taken
+from lipsync.training.base import Training, compute_and_reset
 from lipsync.training.batches import framing_of, to_float
-from lipsync.training.occluders import bearded, occluder, recompressed, relit, speaking
+from lipsync.training.occluders import draw_beard, draw_open_mouth, occluder, recompress, relight
 from lipsync.training.weights import architecture, start_from
 
 
@@ -76,14 +76,16 @@ class OcclusionTraining(Training):
         if self.augment is not None:
             pair = self.augment.faces(pair, self.batches_done, self.augment_rng())
         seed = seed_of(self.seed, "occluders", self.batches_done, rank)
-        faces, references, hidden = self.covering(pair, np.random.default_rng(seed))
+        faces, references, hidden = self.add_occluders(pair, np.random.default_rng(seed))
         value = F.binary_cross_entropy_with_logits(self.network(faces, references).float(), hidden)
         loss = self.loss_weights["hidden"] * value
         self.descend(self.optimizers(), loss, batch)
         self.step_schedules()
         self.log_training({"hidden": value, "loss": loss}, len(faces))
 
-    def covering(self, pair: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def add_occluders(
+        self, pair: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Add occluders to pairs of face and reference (B, 2, 3, S, S), and recompress them.
 
         Returns:
@@ -94,47 +96,47 @@ class OcclusionTraining(Training):
         hidden = np.zeros(others.shape[:3], np.float32)
         for (face, reference), other, mask in zip(pictures, others, hidden, strict=True):
             if rng.random() < self.varied:
-                hair, opacity = bearded(rng, self.mouth, len(face))
-                _lay(face, hair, opacity)
-                _lay(reference, hair, opacity)
+                hair, opacity = draw_beard(rng, self.mouth, len(face))
+                _composite(face, hair, opacity)
+                _composite(reference, hair, opacity)
             for picture in (face, reference):
                 if rng.random() < self.varied:
-                    picture[...] = speaking(rng, picture, self.mouth)
+                    picture[...] = draw_open_mouth(rng, picture, self.mouth)
             if rng.random() < self.covered:
                 colour, mask[...] = occluder(rng, face, other)
-                _lay(face, colour, mask)
+                _composite(face, colour, mask)
                 if rng.random() < self.also:
                     step = np.rint(rng.normal(0, 0.05, 2) * len(face)).astype(int).tolist()
-                    _lay(reference, *(np.roll(each, step, (0, 1)) for each in (colour, mask)))
+                    _composite(reference, *(np.roll(each, step, (0, 1)) for each in (colour, mask)))
             if rng.random() < self.also:
-                _lay(reference, *occluder(rng, reference, other))
+                _composite(reference, *occluder(rng, reference, other))
             for picture in (face, reference):
                 if rng.random() < self.varied:
-                    picture[...] = relit(rng, picture)
-                picture[...] = recompressed(rng, picture)
-        made = torch.from_numpy(pictures).movedim(-1, 2).to(self.device)
-        wanted = torch.from_numpy(hidden)[:, None].to(self.device)
-        return made[:, 0], made[:, 1], F.interpolate(wanted, (SIDE, SIDE), mode="area")
+                    picture[...] = relight(rng, picture)
+                picture[...] = recompress(rng, picture)
+        images = torch.from_numpy(pictures).movedim(-1, 2).to(self.device)
+        masks = torch.from_numpy(hidden)[:, None].to(self.device)
+        return images[:, 0], images[:, 1], F.interpolate(masks, (SIDE, SIDE), mode="area")
 
     def evaluate(self, batch: dict[str, Any]) -> None:
         pair = to_float(torch.cat([batch["faces"], batch["reference"]], dim=2).flatten(0, 1))
         seed = seed_of(0, "occluders", *batch["start"].flatten().tolist())
-        faces, references, hidden = self.covering(pair, np.random.default_rng(seed))
-        painted = framing_of(self.network).mask
+        faces, references, hidden = self.add_occluders(pair, np.random.default_rng(seed))
+        mask = framing_of(self.network).mask
         unit = (np.arange(SIDE) + 0.5) / SIDE
-        inside = torch.from_numpy(painted.weights(unit[None], unit[:, None]) > 0).to(self.device)
+        inside = torch.from_numpy(mask.weights(unit[None], unit[:, None]) > 0).to(self.device)
         found = self.network(faces, references)[:, 0, inside] > 0
         self.iou.update(found, hidden[:, 0, inside] > 0.5)
         self.false_share.update((self.network(pair[:, 0], pair[:, 1])[:, 0, inside] > 0).float())
 
     def finish(self, stage: str) -> dict[str, float]:
-        iou, false_share = taken(self.iou), taken(self.false_share)
+        iou, false_share = compute_and_reset(self.iou), compute_and_reset(self.false_share)
         return {f"{stage}/iou": iou, f"{stage}/false_share": false_share}
 
     def about(self) -> dict[str, Any]:
         return architecture(self.network, "network.")
 
 
-def _lay(picture: np.ndarray, colour: np.ndarray, opacity: np.ndarray) -> None:
+def _composite(picture: np.ndarray, colour: np.ndarray, opacity: np.ndarray) -> None:
     """Composite a layer over an image (S, S, 3), in place."""
     picture += opacity[..., None] * (colour - picture)

@@ -17,7 +17,7 @@ from omegaconf import read_write
 
 from lipsync.errors import TrainingError
 
-_MEETING = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+_RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def _own_command_line() -> Iterator[None]:
         yield
         return
     arguments = sys.argv
-    environment = {name: os.environ.get(name) for name in _MEETING}
+    environment = {name: os.environ.get(name) for name in _RENDEZVOUS}
     sys.argv = [arguments[0], *hydra.overrides.task]
     with read_write(hydra):
         hydra.run.dir = hydra.runtime.output_dir  # for the other processes

@@ -28,7 +28,7 @@ def recompute_stages(network: nn.Module) -> None:
             change.
     """
     for stage in _stages(network):
-        stage.forward = partial(_recomputed, stage, stage.forward)
+        stage.forward = partial(_run_checkpointed, stage, stage.forward)
 
 
 def _stages(module: nn.Module) -> Iterator[nn.Module]:
@@ -39,12 +39,12 @@ def _stages(module: nn.Module) -> Iterator[nn.Module]:
             yield from _stages(child)
 
 
-def _recomputed(stage: nn.Module, forward: Any, *inputs: Any) -> Any:
+def _run_checkpointed(stage: nn.Module, forward: Any, *inputs: Any) -> Any:
     if not torch.is_grad_enabled():
         return forward(*inputs)
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-        return nullcontext(), _statistics_as_they_are(stage)
+        return nullcontext(), _freeze_statistics(stage)
 
     return checkpoint(
         forward, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=contexts
@@ -52,7 +52,7 @@ def _recomputed(stage: nn.Module, forward: Any, *inputs: Any) -> Any:
 
 
 @contextmanager
-def _statistics_as_they_are(stage: nn.Module) -> Iterator[None]:
+def _freeze_statistics(stage: nn.Module) -> Iterator[None]:
     """Keep norms from updating their running statistics during recomputation."""
     norms = [part for part in stage.modules() if isinstance(part, _NormBase)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]

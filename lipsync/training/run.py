@@ -33,7 +33,7 @@ from lipsync.errors import ConfigError, LipsyncError, check_whole
 from lipsync.plugins import import_plugins
 from lipsync.training.compiling import compile_network
 from lipsync.training.ema import MovingAverage
-from lipsync.training.folder import check_resume, resume_path, set_aside
+from lipsync.training.folder import check_resume, move_earlier_run, resume_path
 from lipsync.training.precision import trainer_precision
 from lipsync.training.processes import processes_of
 from lipsync.training.recomputing import recompute_stages
@@ -42,7 +42,7 @@ from lipsync.training.settings import (
     resolve_precision,
     split_batches,
 )
-from lipsync.training.tracking import finished, make_loggers
+from lipsync.training.tracking import finish_wandb, make_loggers
 from lipsync.training.weights import WholeCheckpoints
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def run(config: DictConfig) -> float:
     module.schedule_batches = settings.schedule_batches
     goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
     if not goes_on_here and rank_zero_only.rank == 0:
-        set_aside(output)
+        move_earlier_run(output)
     for network in module.networks():
         if settings.recompute:
             recompute_stages(network)
@@ -115,7 +115,12 @@ def run(config: DictConfig) -> float:
         "%s: %.1f M parameters, %d batches, in %s", config.name, size, settings.batches, output
     )
 
-    with finished(loggers), processes_of(trainer), _errors_of_workers(), _signals(trainer):
+    with (
+        finish_wandb(loggers),
+        processes_of(trainer),
+        _unwrap_worker_errors(),
+        _exit_on_signals(trainer),
+    ):
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
         untrained = output / "test_untrained.json"
@@ -191,7 +196,7 @@ def show_test(path: Path, untrained: Path) -> None:
 
 
 @contextmanager
-def _errors_of_workers() -> Iterator[None]:
+def _unwrap_worker_errors() -> Iterator[None]:
     """Turn the traceback that PyTorch raises for a LipsyncError in a worker back into one line."""
     try:
         yield
@@ -203,7 +208,7 @@ def _errors_of_workers() -> Iterator[None]:
 
 
 @contextmanager
-def _signals(trainer: pl.Trainer) -> Iterator[None]:
+def _exit_on_signals(trainer: pl.Trainer) -> Iterator[None]:
     """Exit with the code of the signal that stopped training, which Lightning discards."""
     try:
         yield

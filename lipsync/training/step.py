@@ -21,7 +21,7 @@ class Step:
         spans: name of a term or metric -> (N, 1, bands, columns) audio of whole windows.
         shifted: like ``sound``, from another time of the same clip; None if not requested.
         code: (N, T, numbers) lips codes of the target's mouth; None without a lips code.
-        heard: like ``code``, predicted from audio.
+        predicted_code: like ``code``, predicted from audio.
         flows: (N x T, R, 2, S, S) flows of a warp head, in half image sides; None if not kept.
     """
 
@@ -33,5 +33,5 @@ class Step:
     spans: Mapping[str, Tensor] = field(default_factory=dict)
     shifted: Tensor | None = None
     code: Tensor | None = None
-    heard: Tensor | None = None
+    predicted_code: Tensor | None = None
     flows: Tensor | None = None

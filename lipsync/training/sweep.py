@@ -61,14 +61,14 @@ def table(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table: overrides that vary between runs, then the main metrics."""
     names = sorted({name for run in runs for name in run.overrides})
     varied = [n for n in names if len({run.overrides.get(n) for run in runs}) > 1]
-    shown = [name for name in MAIN if any(name in run.numbers for run in runs)]
+    metrics = [name for name in MAIN if any(name in run.numbers for run in runs)]
     rows = [
         [run.path.name]
         + [run.overrides.get(name, "") for name in varied]
-        + [f"{run.numbers[name]:.4f}" if name in run.numbers else "" for name in shown]
+        + [f"{run.numbers[name]:.4f}" if name in run.numbers else "" for name in metrics]
         for run in runs
     ]
-    return ["run", *varied, *shown], rows
+    return ["run", *varied, *metrics], rows
 
 
 def write(folder: Path, runs: list[Run]) -> list[Path]:

@@ -25,11 +25,13 @@ def make_loggers(parts: DictConfig | None, output: Path) -> list[Logger]:
     folder resumes. In a sweep, names of runs end with their job number, and the sweep is a group.
     """
     return [
-        build(part, **_own_run(part, output)) for part in (parts or {}).values() if part is not None
+        build(part, **_run_options(part, output))
+        for part in (parts or {}).values()
+        if part is not None
     ]
 
 
-def _own_run(part: DictConfig, output: Path) -> dict[str, Any]:
+def _run_options(part: DictConfig, output: Path) -> dict[str, Any]:
     if not part["_target_"].endswith(".WandbLogger"):
         return {}
     own = {"id": _run_id(output)}
@@ -51,7 +53,7 @@ def _run_id(output: Path) -> str:
 
 
 @contextmanager
-def finished(loggers: list[Logger]) -> Iterator[None]:
+def finish_wandb(loggers: list[Logger]) -> Iterator[None]:
     """End the wandb run with this run, even on failure, so that a sweep's next run gets its own."""
     if not any(isinstance(logger, WandbLogger) for logger in loggers):
         yield

@@ -44,38 +44,40 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, l
         CheckpointError: an unreadable file, or one with another network or other sizes; the message
             then names the options that fit.
     """
-    given = load_model(source, part="discriminator" if part == "discriminator" else None)
-    found, wanted = type(given).__name__, type(network).__name__
+    source_network = load_model(source, part="discriminator" if part == "discriminator" else None)
+    found, wanted = type(source_network).__name__, type(network).__name__
     if found != wanted:
         raise CheckpointError(source, f"holds a {found}, but this training needs a {wanted}")
-    other = {key: value for key, value in given.config.items() if network.config[key] != value}
+    other = {
+        key: value for key, value in source_network.config.items() if network.config[key] != value
+    }
     if "feature" in other:
-        there, here = given.config["feature"], network.config["feature"]
+        there, here = source_network.config["feature"], network.config["feature"]
         if there | {"lead": here["lead"]} == here:  # lead does not affect sizes: can be retrained
-            told = "%s was trained with model.%s.feature.lead=%s, this run is not"
-            log.info(told, source, part, there["lead"])
+            message = "%s was trained with model.%s.feature.lead=%s, this run is not"
+            log.info(message, source, part, there["lead"])
             del other["feature"]
-    grown = "grown_from" in network.config and grows(given.config, network.config)
+    grown = "grown_from" in network.config and grows(source_network.config, network.config)
     if grown:
         other = {key: value for key, value in other.items() if key not in _SIZES}
     if other:
         there = ", ".join(f"{key} {value}" for key, value in other.items())
         here = ", ".join(f"{key} {network.config[key]}" for key in other)
-        remedy = " ".join(f"{_option(part, key)}={_written(v)}" for key, v in other.items())
-        smaller = given.config.get("image_size", 0) < network.config.get("image_size", 0)
+        remedy = " ".join(f"{_option(part, key)}={_cli_value(v)}" for key, v in other.items())
+        smaller = source_network.config.get("image_size", 0) < network.config.get("image_size", 0)
         if smaller and other.keys() <= _SIZES and "grown_from" in network.config:
-            sizes = _written(sizes_of(given.config))
+            sizes = _cli_value(sizes_of(source_network.config))
             remedy += f", or model.{part}.grown_from={sizes} to let it grow"
         raise CheckpointError(
             source, f"is a {found} of {there}, but this training builds {here}", f"give {remedy}"
         )
     kept = network.state_dict() if grown else {}
-    network.load_state_dict({**kept, **given.state_dict()})
+    network.load_state_dict({**kept, **source_network.state_dict()})
     log.info("initialised from %s%s", source, ", outer stages new" if grown else "")
-    return trained_with(given)
+    return trained_with(source_network)
 
 
-def _written(value: Any) -> str:
+def _cli_value(value: Any) -> str:
     """A value in command-line syntax."""
     return str(value).replace(" ", "")
 
@@ -96,12 +98,12 @@ def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:
         if then != now:
             raise CheckpointError(
                 "ckpt_path",
-                f"that run used another {part}: {_shown(then)}, this one {_shown(now)}",
+                f"that run used another {part}: {_shorten(then)}, this one {_shorten(now)}",
                 "repeat the options of that run, or leave out ckpt_path to start over",
             )
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     return "none" if value is None else str(value)[:200]
 
 

@@ -70,27 +70,31 @@ def cluster(
     firsts = list(dict.fromkeys(names))
     groups = [[k for k, name in enumerate(names) if name == first] for first in firsts]
     places = {name: k for k, name in enumerate(firsts)}
-    further = np.zeros((len(groups), len(groups)))
-    for pairs, much in ((doubted, _DOUBTED), (apart, _NEVER)):
+    penalties = np.zeros((len(groups), len(groups)))
+    for pairs, penalty in ((doubted, _DOUBTED), (apart, _NEVER)):
         for one, other in pairs:
             a, b = places[names[one]], places[names[other]]
-            further[a, b] = further[b, a] = much
-    printed = voices[0].ndim == 1
-    each = voices if printed else [_sums(rows) for rows in voices]
-    lasts = [np.linalg.norm(voice) if printed else len(voice) / _RATE for voice in voices]
+            penalties[a, b] = penalties[b, a] = penalty
+    are_voiceprints = voices[0].ndim == 1
+    each = voices if are_voiceprints else [_sums(rows) for rows in voices]
+    durations = [
+        np.linalg.norm(voice) if are_voiceprints else len(voice) / _RATE for voice in voices
+    ]
     sums = np.stack([np.sum([each[k] for k in group], axis=0) for group in groups])
-    weights = np.array([max(1 / _RATE, sum(lasts[k] for k in group)) for group in groups])
+    weights = np.array([max(1 / _RATE, sum(durations[k] for k in group)) for group in groups])
     while len(groups) > count:
-        unlike = (_angles(sums) if printed else _unlike(sums)) + further
-        unlike *= np.outer(weights, weights) / np.add.outer(weights, weights)
-        np.fill_diagonal(unlike, np.inf)
-        a, b = sorted(map(int, np.unravel_index(unlike.argmin(), unlike.shape)))
+        distances = (
+            _voiceprint_distances(sums) if are_voiceprints else _voice_distances(sums)
+        ) + penalties
+        distances *= np.outer(weights, weights) / np.add.outer(weights, weights)
+        np.fill_diagonal(distances, np.inf)
+        a, b = sorted(map(int, np.unravel_index(distances.argmin(), distances.shape)))
         groups[a] += groups.pop(b)
         sums[a] += sums[b]
         weights[a] += weights[b]
-        further[a] = further[:, a] = np.maximum(further[a], further[b])
+        penalties[a] = penalties[:, a] = np.maximum(penalties[a], penalties[b])
         sums, weights = np.delete(sums, b, axis=0), np.delete(weights, b)
-        further = np.delete(np.delete(further, b, axis=0), b, axis=1)
+        penalties = np.delete(np.delete(penalties, b, axis=0), b, axis=1)
     ordered = sorted(groups, key=min)
     return [next(g for g, group in enumerate(ordered) if k in group) for k in range(len(voices))]
 
@@ -102,7 +106,7 @@ def _sums(rows: np.ndarray) -> np.ndarray:
     return np.stack([known.sum(axis=0), filled.sum(axis=0), np.square(filled).sum(axis=0)])
 
 
-def _unlike(sums: np.ndarray) -> np.ndarray:
+def _voice_distances(sums: np.ndarray) -> np.ndarray:
     """Distances (groups, groups) from (groups, 3, 13); features with too few frames are ignored."""
     counts = sums[:, 0]
     means = sums[:, 1] / np.maximum(counts, 1)
@@ -114,7 +118,7 @@ def _unlike(sums: np.ndarray) -> np.ndarray:
     return np.where(both, steps / units, 0.0).sum(axis=-1)
 
 
-def _angles(sums: np.ndarray) -> np.ndarray:
+def _voiceprint_distances(sums: np.ndarray) -> np.ndarray:
     """Distances (groups, groups) from voiceprints (groups, d); unknown ones are at distance 0."""
     lengths = np.linalg.norm(sums, axis=1)
     known = np.outer(lengths, lengths) > 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from lipsync.commands import add_command, add_output_style, bars, print_result
+from lipsync.commands import add_command, add_output_style, print_result, progress_bars
 
 STAGES = ("recognise", "translate", "speakers", "speak", "voice", "fit", "lips")  # a test compares
 
@@ -105,7 +105,7 @@ def _translate(
     if "model" in options:
         options["dub"] = {"model": options.pop("model")}
     run = translate if proof is None else partial(translate_with_page, proof, command)
-    with bars(quiet, "part") as progress:
+    with progress_bars(quiet, "part") as progress:
         result = run(video, output, read_options(config, options), work=work, progress=progress)
     print_result(result, json, quiet)
 

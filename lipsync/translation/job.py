@@ -61,10 +61,10 @@ class TranslationJob:
                 self.folder.mkdir(parents=True, exist_ok=True)
             save(path, {"file": self.video.name}, "videos", [{"sha256": own}])
 
-    def engine(self, stage: str, asked: Any, source: str | None) -> Choice:
+    def engine(self, stage: str, choice: Any, source: str | None) -> Choice:
         """The engine of a stage, not loaded yet; an unavailable one raises when loaded."""
         try:
-            return choose(stage, asked, source, self.options.to, self.options.device)
+            return choose(stage, choice, source, self.options.to, self.options.device)
         except StageError as error:
             reason = error  # no matter if all its results exist already
 

@@ -33,14 +33,14 @@ def update_translation(
     Returns:
         The text of each line, the number of lines translated by this call, and notes.
     """
-    old, set_aside = _old(path)
+    old, set_aside = _read_rows(path)
     tie = ["source", "made"] if any("made" in row for row in wanted) else ["source"]
-    found = match(wanted, old, _edited, tie)
+    found = match(wanted, old, _is_edited, tie)
     notes = _keep_corrections(segments, old, found, set_aside, path)
     head = {"set_aside": set_aside} if set_aside else {}
     times = [{"start": round(s.start, 3), "end": round(s.end, 3)} for s in segments]
     rows: list[Row | None] = [
-        None if k is None else time | _rest(old[k]) for time, k in zip(times, found, strict=True)
+        None if k is None else time | _content(old[k]) for time, k in zip(times, found, strict=True)
     ]
     translated = 0
     for number, segment in enumerate(segments):
@@ -56,7 +56,7 @@ def update_translation(
     return [" ".join(str(row["text"]).split()) for row in rows if row], translated, notes
 
 
-def _old(path: Path) -> tuple[list[Row], list[Row]]:
+def _read_rows(path: Path) -> tuple[list[Row], list[Row]]:
     if not path.exists():
         return [], []
     value = load(path, "lines")
@@ -67,11 +67,11 @@ def _old(path: Path) -> tuple[list[Row], list[Row]]:
     return rows, list(value.get("set_aside", ()))
 
 
-def _edited(row: Row) -> bool:
+def _is_edited(row: Row) -> bool:
     return row["text"] != row.get("made")
 
 
-def _rest(row: Row) -> Row:
+def _content(row: Row) -> Row:
     kept = {key: row.get(key, "") for key in ("source", "text", "engine", "made")}
     return kept | ({"terms": row["terms"]} if "terms" in row else {})
 
@@ -87,7 +87,7 @@ def _keep_corrections(
     notes = []
     used = {k for k in found if k is not None}
     for k, row in enumerate(old):
-        if k in used or not _edited(row):
+        if k in used or not _is_edited(row):
             continue
         start, end = _seconds(row.get("start")), _seconds(row.get("end"))
         shared = [min(end, s.end) - max(start, s.start) for s in segments]

@@ -36,11 +36,11 @@ def move_lips(
         progress(f"lips: {stage}", done, total)
 
     if options.pop("adapt", given.adapt):
-        from lipsync.adapt import adapted_to  # late: imports PyTorch
+        from lipsync.adapt import adapted_generator  # late: imports PyTorch
         from lipsync.dubbing import DEFAULT_MODEL
 
         base = options.get("model", DEFAULT_MODEL)
-        options["model"], reason = adapted_to(
+        options["model"], reason = adapted_generator(
             job.video, base, face="sync", device=options["device"], progress=report
         )
         job.notes += [f"not adapted: {reason}"] if reason else []

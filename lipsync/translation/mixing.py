@@ -13,9 +13,9 @@ _FADE = 0.01  # seconds, at both ends of a line
 _SILENCE = -45.0  # dB relative to the loudest block; quieter blocks at the ends are trimmed
 _MARGIN = 0.03  # seconds kept around a line
 _PEAK = 0.97
-_ALIKE = 8  # similar frames of pauses that model the background under a frame of speech
+_SIMILAR = 8  # similar frames of pauses that model the background under a frame of speech
 _MOMENTS = 4000  # maximum number of pause frames compared, a minute and a half
-_AT_ONCE = 256  # speech frames per batch
+_BATCH_SIZE = 256  # speech frames per batch
 
 
 def trim(wave: np.ndarray, rate: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def level(waves: Sequence[np.ndarray]) -> float:
 
 
 def assemble(
-    waves: Sequence[np.ndarray], starts: Sequence[float], samples: int, wanted: float
+    waves: Sequence[np.ndarray], starts: Sequence[float], samples: int, target_level: float
 ) -> np.ndarray:
     """Place lines on a silent track.
 
@@ -51,7 +51,7 @@ def assemble(
         waves: float32 (n,) each, at ``RATE``.
         starts: their start times in seconds.
         samples: length of the track.
-        wanted: target root mean square of each line, as far as it does not clip; 0 leaves the
+        target_level: target root mean square of each line, as far as it does not clip; 0 leaves the
             levels unchanged.
 
     Returns:
@@ -61,7 +61,7 @@ def assemble(
     for wave, start in zip(waves, starts, strict=True):
         if not wave.size:
             continue
-        gain = wanted / max(level([wave]), 1e-6) if wanted else 1.0
+        gain = target_level / max(level([wave]), 1e-6) if target_level else 1.0
         gain = min(gain, _PEAK / max(float(np.abs(wave).max()), 1e-6))
         at = round(start * RATE)
         line = (wave * gain * _fades(wave.size))[: max(0, samples - at)]
@@ -97,25 +97,25 @@ def background(wave: np.ndarray, spoken: Sequence[tuple[float, float]]) -> np.nd
     for start, end in spoken:
         speech |= (times > start - reach) & (times < end + reach)
     magnitude = np.abs(spectrum).astype(np.float32)
-    said, quiet = np.flatnonzero(speech), np.flatnonzero(~speech)
-    pauses = quiet.size >= _ALIKE
+    speech_frames, quiet = np.flatnonzero(speech), np.flatnonzero(~speech)
+    pauses = quiet.size >= _SIMILAR
     # without pauses, use the quietest frames instead
     floor = np.zeros(0) if pauses else np.quantile(magnitude, 0.05, axis=1)[:, None]
-    for first in range(0, said.size, _AT_ONCE):
-        own = said[first : first + _AT_ONCE]
-        heard = magnitude[:, own]
+    for first in range(0, speech_frames.size, _BATCH_SIZE):
+        own = speech_frames[first : first + _BATCH_SIZE]
+        frames = magnitude[:, own]
         if pauses:
             near = np.sort(quiet[np.argsort(np.abs(quiet - own.mean()))[:_MOMENTS]])
-            floor = _alike(heard, magnitude[:, near])
-        spectrum[:, own] *= np.minimum(1.0, floor / np.maximum(heard, 1e-9))
+            floor = _similar_median(frames, magnitude[:, near])
+        spectrum[:, own] *= np.minimum(1.0, floor / np.maximum(frames, 1e-9))
     _, kept = istft(spectrum, RATE, nperseg=window, noverlap=window * 3 // 4)
     return np.asarray(kept[: len(wave)], np.float32)
 
 
-def _alike(heard: np.ndarray, pauses: np.ndarray) -> np.ndarray:
+def _similar_median(frames: np.ndarray, pauses: np.ndarray) -> np.ndarray:
     """For each frame (bins, n), the median (bins, n) of the most similar pauses (bins, m)."""
-    one, other = np.log1p(heard), np.log1p(pauses)
+    one, other = np.log1p(frames), np.log1p(pauses)
     one = one / np.maximum(np.linalg.norm(one, axis=0), 1e-9)
     other = other / np.maximum(np.linalg.norm(other, axis=0), 1e-9)
-    like = np.argpartition(-(one.T @ other), _ALIKE - 1, axis=1)[:, :_ALIKE]
+    like = np.argpartition(-(one.T @ other), _SIMILAR - 1, axis=1)[:, :_SIMILAR]
     return np.median(pauses[:, like], axis=2)

@@ -15,15 +15,21 @@ from lipsync.media import CONTAINERS, check_target, probe
 from lipsync.plain import Plain
 from lipsync.translation import stages
 from lipsync.translation.corrections import correct_lines, read_corrections
-from lipsync.translation.given import save_subtitles, subtitle_path
 from lipsync.translation.glossary import Glossary
 from lipsync.translation.job import TranslationJob
 from lipsync.translation.lips import move_lips
 from lipsync.translation.options import STAGES, Options
 from lipsync.translation.segments import Transcript
-from lipsync.translation.speakers import NOBODY, Turn, find_turns, speaker_of, unseen
+from lipsync.translation.speakers import (
+    NOBODY,
+    Turn,
+    find_turns,
+    note_invisible_speakers,
+    speaker_of_lines,
+)
 from lipsync.translation.subtitles import Cue, read_subtitles
 from lipsync.translation.track import fit_lines
+from lipsync.translation.user_files import save_subtitles, subtitle_path
 from lipsync.translation.voiceprints import check_speaker_model
 from lipsync.translation.work import load
 
@@ -127,32 +133,34 @@ def translate(
             found, result.made[stage] = do(job, *given, partial(progress, stage))
         return found
 
-    wanted = STAGES[: STAGES.index(options.until) + 1]
+    stages_to_run = STAGES[: STAGES.index(options.until) + 1]
     transcript = original = run("recognise", stages.recognise)
     if transcript is None:
         transcript = Transcript(options.source or "", ())
     texts = [""] * len(transcript.segments)
     result.source = transcript.language
-    if "translate" in wanted:
+    if "translate" in stages_to_run:
         transcript, texts = run("translate", stages.translate, original)
     pairs = zip(transcript.segments, texts, strict=True)
     result.lines = [(segment.start, segment.end, segment.text, text) for segment, text in pairs]
     turns: list[Turn] = []
     people = [NOBODY] * len(texts)
-    if "speakers" in wanted and options.speakers is not None:
+    if "speakers" in stages_to_run and options.speakers is not None:
         turns = run("speakers", find_turns, transcript)
-        people = speaker_of(turns, len(texts))
+        people = speaker_of_lines(turns, len(texts))
         result.speakers = people
-        job.notes += unseen(turns)
-    if "speak" in wanted:
+        job.notes += note_invisible_speakers(turns)
+    if "speak" in stages_to_run:
         speech = run("speak", stages.speak, texts, people)
-    if "voice" in wanted and any(options.voice_of(who) != "none" for who in people):
+    if "voice" in stages_to_run and any(options.voice_of(who) != "none" for who in people):
         speech = run("voice", stages.voice, transcript, people, speech)
-    if "fit" in wanted:
+    if "fit" in stages_to_run:
         track = run("fit", fit_lines, transcript, texts, people, speech)
     if options.write_subtitles is not None:
-        result.subtitles = _write_subtitles(job, output, original, result.lines, "fit" in wanted)
-    if "lips" in wanted:
+        result.subtitles = _write_subtitles(
+            job, output, original, result.lines, "fit" in stages_to_run
+        )
+    if "lips" in stages_to_run:
         with timed("lips"):
             result.made["lips"] = move_lips(job, track, turns, output, progress)
         result.output = output
@@ -169,8 +177,10 @@ def _write_subtitles(
     """Write subtitles of the original (unless it was given) and of the translation."""
     written: list[Path] = []
     if original is not None and job.options.transcript is None:
-        said = [Cue(segment.start, segment.end, segment.text) for segment in original.segments]
-        written += save_subtitles(job, output, original.language, said)
+        original_cues = [
+            Cue(segment.start, segment.end, segment.text) for segment in original.segments
+        ]
+        written += save_subtitles(job, output, original.language, original_cues)
     times, ledger = [line[:2] for line in lines], job.folder / "fit.json"
     placed = load(ledger, "lines")["lines"] if fitted and ledger.exists() else []
     if len(placed) == len(lines):  # a hand-edited track has no times

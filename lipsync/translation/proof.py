@@ -116,8 +116,12 @@ def write_page(
         options: the options of the translation.
         work: the work folder.
     """
-    heard = work / "transcript.json"
-    source = load(heard, "segments").get("language") if heard.exists() else options.source
+    transcript_file = work / "transcript.json"
+    source = (
+        load(transcript_file, "segments").get("language")
+        if transcript_file.exists()
+        else options.source
+    )
     corrections = page.with_suffix(".corrections.json")
     text = render(
         "proof.html.j2",
@@ -143,10 +147,10 @@ def write_page(
 
 def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
     folder = work / options.to
-    heard, fitted = work / "transcript.json", folder / "fit.json"
-    said: list[Row] = []
+    transcript_file, fitted = work / "transcript.json", folder / "fit.json"
+    segments: list[Row] = []
     if options.subtitles is None:
-        said = load(heard, "segments")["segments"]
+        segments = load(transcript_file, "segments")["segments"]
     placed = load(fitted, "lines")["lines"] if fitted.exists() else []
     turns: list[Row] = []
     if options.speakers is not None:
@@ -156,7 +160,7 @@ def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
         text, source = (" ".join(str(row[key]).split()) for key in ("text", "source"))
         edited = row["text"] != row.get("made")
         doubts = [] if text else ["silent"]
-        if said and (now := " ".join(str(said[k]["text"]).split())) != source:
+        if segments and (now := " ".join(str(segments[k]["text"]).split())) != source:
             source = now
             doubts.append("what it translates has changed since it was corrected")
         terms = missing(text, row.get("terms") or {}) if text else {}
@@ -166,7 +170,7 @@ def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
             doubts.append("speaker not seen")
         line: dict[str, Any] = {}
         if k < len(placed) and placed[k].get("text") == text and text:
-            line = _fit(placed[k], row)
+            line = _fit_fields(placed[k], row)
             doubts += _fit_doubts(placed[k])
         yield ProofLine(
             k + 1,
@@ -181,7 +185,7 @@ def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
         )
 
 
-def _fit(place: Row, row: Row) -> dict[str, Any]:
+def _fit_fields(place: Row, row: Row) -> dict[str, Any]:
     spoken = (place["start"], place["end"])
     room = max(row["end"] - row["start"], place["end"] - place["start"] - place["over"])
     return {"spoken": spoken, "room": room, "speed": place["speed"]}

@@ -15,7 +15,7 @@ _MOST = 3  # alternatives per line
 _LEAST_LETTERS = 0.4  # share of the line's length; shorter ones lose the meaning
 
 
-def offer(
+def suggest_shorter(
     job: TranslationJob, transcript: Transcript, texts: Sequence[str], placed: Sequence[Placed]
 ) -> dict[int, list[str]]:
     """Alternative translations for the lines that do not fit, by line number from 0.
@@ -36,14 +36,14 @@ def offer(
         return found
     glossary = Glossary.read(job.options.glossary) if job.options.glossary is not None else None
     for number, place in enumerate(placed):
-        said = transcript.segments[number].text
-        if place.over and said:
-            terms = glossary.used(said) if glossary is not None else {}
+        source_text = transcript.segments[number].text
+        if place.over and source_text:
+            terms = glossary.used(source_text) if glossary is not None else {}
             most = len(texts[number]) - letters_over(texts[number], place)
             least = _LEAST_LETTERS * len(texts[number])
             found[number] = [
                 text
-                for text in n_best(said, source, target)
+                for text in n_best(source_text, source, target)
                 if least <= len(text) <= most and not missing(text, terms)
             ][:_MOST]
     return found

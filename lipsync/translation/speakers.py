@@ -71,19 +71,19 @@ def find_turns(
     """
     folder = job.folder if job.options.subtitles is not None else job.work
     path, lines = folder / "speakers.json", transcript.segments
-    of = digest([[line.start, line.end] for line in lines])
-    inputs = digest(job.video_digest, of, job.options.speakers, *_model_digest(job))
+    lines_digest = digest([[line.start, line.end] for line in lines])
+    inputs = digest(job.video_digest, lines_digest, job.options.speakers, *_model_digest(job))
     if path.exists():
         found = load(path, "turns")
         edited = found.get("made") != digest(found["turns"])
-        if edited and found.get("lines") != of:
+        if edited and found.get("lines") != lines_digest:
             problem = f"{path} was corrected by hand, but the lines have changed since"
             raise StageError("speakers", problem, "delete it to have the speakers detected again")
         if edited or found.get("inputs") == inputs:
-            return _checked(path, found["turns"], lines), 0
-    turns = _find(job, lines, report)
+            return _parse_turns(path, found["turns"], lines), 0
+    turns = _find_turns(job, lines, report)
     rows = [asdict(turn) | {"text": lines[turn.line - 1].text} for turn in turns]
-    save(path, {"inputs": inputs, "lines": of, "made": digest(rows)}, "turns", rows)
+    save(path, {"inputs": inputs, "lines": lines_digest, "made": digest(rows)}, "turns", rows)
     report(1, 1)
     return turns, 1
 
@@ -93,29 +93,29 @@ def _model_digest(job: TranslationJob) -> list[str]:
     return [] if model is None else [file_digest(Path(model))]
 
 
-def chance(seconds: float) -> float:
+def chance_score(seconds: float) -> float:
     """Usual maximum score of a face over someone else's speech, for a track of so many seconds;
     see experiments/who_speaks."""
     return _CHANCE + _FREE / seconds
 
 
-def speaker_of(turns: Sequence[Turn], lines: int) -> list[str]:
+def speaker_of_lines(turns: Sequence[Turn], lines: int) -> list[str]:
     """Who says each line."""
     by_line = {turn.line: turn.speaker for turn in turns}
     return [by_line[number] for number in range(1, lines + 1)]
 
 
-def unseen(turns: Sequence[Turn]) -> list[str]:
+def note_invisible_speakers(turns: Sequence[Turn]) -> list[str]:
     """A note that lists the lines whose speaker is never visible."""
-    seen = {turn.line for turn in turns if turn.face is not None}
-    lines = sorted({turn.line for turn in turns} - seen)
+    visible = {turn.line for turn in turns if turn.face is not None}
+    lines = sorted({turn.line for turn in turns} - visible)
     if not lines:
         return []
-    named = f"{', '.join(map(str, lines[:10]))}{' ...' if len(lines) > 10 else ''}"
-    return [f"the speaker of line {named} is not visible: no lips move with it; see speakers.json"]
+    listed = f"{', '.join(map(str, lines[:10]))}{' ...' if len(lines) > 10 else ''}"
+    return [f"the speaker of line {listed} is not visible: no lips move with it; see speakers.json"]
 
 
-def _checked(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn]:
+def _parse_turns(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn]:
     from lipsync.dubbing.speakers import checked_face  # late: imports PyTorch
 
     turns: list[Turn] = []
@@ -131,11 +131,11 @@ def _checked(path: Path, rows: list[Row], lines: Sequence[Segment]) -> list[Turn
         except ConfigError as error:
             raise MediaError(path, f"turn {number}: {error}", "use null for none") from None
         turns.append(Turn(line, start, end, speaker, face, earliest, latest))
-    of = {turn.line: {t.speaker for t in turns if t.line == turn.line} for turn in turns}
+    speakers_of = {turn.line: {t.speaker for t in turns if t.line == turn.line} for turn in turns}
     for line in range(1, len(lines) + 1):
-        if len(of.get(line, ())) != 1:
-            said = "no speaker" if line not in of else "two speakers"
-            raise MediaError(path, f"line {line} has {said}", "give it one")
+        if len(speakers_of.get(line, ())) != 1:
+            stated = "no speaker" if line not in speakers_of else "two speakers"
+            raise MediaError(path, f"line {line} has {stated}", "give it one")
     return turns
 
 
@@ -148,14 +148,14 @@ class _Piece:
     end: float
     shot: JudgedShot | None
     bounds: tuple[float, float]
-    fits: dict[int, float]
+    scores: dict[int, float]
 
     def best(self, faces: Collection[int], least: float) -> int | None:
         """The best of ``faces`` in the shot, if its score is above ``least``."""
-        best = max(faces, key=lambda face: self.fits[face], default=None)
-        return best if best is not None and self.fits[best] > least else None
+        best = max(faces, key=lambda face: self.scores[face], default=None)
+        return best if best is not None and self.scores[best] > least else None
 
-    def named(self, face: int, times: np.ndarray) -> str:
+    def position(self, face: int, times: np.ndarray) -> str:
         """A face in the format of ``--face X,Y``: its centre at the start of the line."""
         assert self.shot is not None
         track = self.shot.tracks[face]
@@ -166,31 +166,37 @@ class _Piece:
         return f"{x:.0f},{y:.0f}"
 
 
-def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list[Turn]:
+def _find_turns(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list[Turn]:
     report(0, 1)
-    times, edges, shots = _judged(job)
+    times, edges, shots = _judge_video(job)
     pieces = [
-        piece for k, line in enumerate(lines) for piece in _pieces(k, line, times, edges, shots)
+        piece for k, line in enumerate(lines) for piece in _cut_line(k, line, times, edges, shots)
     ]
-    said = [_sayer([p for p in pieces if p.line == k]) for k in range(len(lines))]
+    faces_of_lines = [_speaking_face([p for p in pieces if p.line == k]) for k in range(len(lines))]
     apart = [
         (a, b)
-        for (a, one), (b, other) in combinations(enumerate(said), 2)
-        if one is not None and other is not None and _meet(one, other, shots)
+        for (a, one), (b, other) in combinations(enumerate(faces_of_lines), 2)
+        if one is not None and other is not None and _overlap(one, other, shots)
     ]
     wave = read_speech(job.video, streams=job.options.streams)
     cuts = [(round(line.start * SAMPLE_RATE), round(line.end * SAMPLE_RATE)) for line in lines]
     waves = [wave[start:end] for start, end in cuts]
     model = job.options.speaker_model
     voices = voiceprints(model, waves) if model else [voice_rows(wave) for wave in waves]
-    people = cluster(voices, job.options.speakers or 1, said, apart, _silent(pieces, said))
+    people = cluster(
+        voices,
+        job.options.speakers or 1,
+        faces_of_lines,
+        apart,
+        _silent_pairs(pieces, faces_of_lines),
+    )
     owners = _owners(pieces, people)
     turns = []
     for piece in pieces:
         start = piece.shot.start if piece.shot is not None else -1
-        own = [f for f in piece.fits if owners.get((start, f)) == people[piece.line]]
+        own = [f for f in piece.scores if owners.get((start, f)) == people[piece.line]]
         face = piece.best(own, -_KEPT)
-        name = piece.named(face, times) if face is not None else None
+        name = piece.position(face, times) if face is not None else None
         speaker = ascii_uppercase[people[piece.line]]
         numbers = (round(t, 3) for t in (piece.start, piece.end, *piece.bounds))
         start, end, earliest, latest = numbers
@@ -198,19 +204,19 @@ def _find(job: TranslationJob, lines: Sequence[Segment], report: Report) -> list
     return turns
 
 
-def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, JudgedShot]]:
+def _judge_video(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, JudgedShot]]:
     """Times of the video's frames in seconds, boundaries of its shots, and their faces."""
     from lipsync.dubbing.detections import Detections, default_stride, read_tracks
     from lipsync.dubbing.source import open_source
     from lipsync.dubbing.syncing import judge_faces
     from lipsync.faces.detect import get_detector
-    from lipsync.faces.roll import SecondLook
+    from lipsync.faces.roll import RollAwareDetector
 
     source, tracks = open_source(job.video, streams=job.options.streams), job.tracks
     saved = read_tracks(tracks, source.size) if tracks.exists() else None
     detector = job.options.dub.get("detector", "centerface")
     if isinstance(detector, str):
-        detector = SecondLook(get_detector(detector), search=True)
+        detector = RollAwareDetector(get_detector(detector), search=True)
     stride = job.options.dub.get("stride") or default_stride(float(source.fps))
     known, times, judged = judge_faces(source, detector, stride, saved, job.video)
     if saved is None:
@@ -218,7 +224,7 @@ def _judged(job: TranslationJob) -> tuple[np.ndarray, list[int], dict[int, Judge
     return times, [0, *sorted(known["cuts"]), len(times)], {shot.start: shot for shot in judged}
 
 
-def _pieces(
+def _cut_line(
     number: int,
     line: Segment,
     times: np.ndarray,
@@ -233,52 +239,52 @@ def _pieces(
         start, end = max(line.start, begin), min(line.end, finish)
         if end - start < min(_LEAST, line.seconds):
             continue
-        shot, fits = shots.get(first), {}
+        shot, scores = shots.get(first), {}
         if shot is not None:
             inside = (times[first:behind] >= start) & (times[first:behind] < end)
-            for face, worth in enumerate(shot.scores[:, inside]):
-                there = worth[worth > -_ABSENT]
-                if len(there) > _SHARE * len(worth):
+            for face, face_scores in enumerate(shot.scores[:, inside]):
+                visible = face_scores[face_scores > -_ABSENT]
+                if len(visible) > _SHARE * len(face_scores):
                     frames = shot.tracks[face].frames
-                    lasts = max(0.2, times[frames[-1]] - times[frames[0]])
-                    fits[face] = float(there.mean()) - chance(lasts)
+                    seconds = max(0.2, times[frames[-1]] - times[frames[0]])
+                    scores[face] = float(visible.mean()) - chance_score(seconds)
         latest = finish if np.isfinite(finish) else line.end + _BEYOND
-        found.append(_Piece(number, start, end, shot, (begin, latest), fits))
+        found.append(_Piece(number, start, end, shot, (begin, latest), scores))
     return found or [_Piece(number, line.start, line.end, None, (line.start, line.end), {})]
 
 
-def _sayer(pieces: Sequence[_Piece]) -> tuple[int, int] | None:
+def _speaking_face(pieces: Sequence[_Piece]) -> tuple[int, int] | None:
     """The face that says a line, as (first frame of the shot, face)."""
     found = [
-        ((piece.end - piece.start) * piece.fits[face], (piece.shot.start, face))
+        ((piece.end - piece.start) * piece.scores[face], (piece.shot.start, face))
         for piece in pieces
-        if piece.shot is not None and (face := piece.best(piece.fits, 0.0)) is not None
+        if piece.shot is not None and (face := piece.best(piece.scores, 0.0)) is not None
     ]
     return max(found)[1] if found else None
 
 
-def _silent(
-    pieces: Sequence[_Piece], said: Sequence[tuple[int, int] | None]
+def _silent_pairs(
+    pieces: Sequence[_Piece], faces_of_lines: Sequence[tuple[int, int] | None]
 ) -> list[tuple[int, int]]:
     """Pairs of a line that a face says and one during which that face is visible but silent."""
     own: dict[tuple[int, int], list[float]] = {}
     for piece in pieces:
-        face = said[piece.line]
+        face = faces_of_lines[piece.line]
         if face is not None and piece.shot is not None and piece.shot.start == face[0]:
-            own.setdefault(face, []).append(piece.fits.get(face[1], 0.0))
+            own.setdefault(face, []).append(piece.scores.get(face[1], 0.0))
     return [
         (line, piece.line)
         for piece in pieces
-        if piece.shot is not None and said[piece.line] is None
-        for face, worth in own.items()
-        if face[0] == piece.shot.start and face[1] in piece.fits
-        if piece.fits[face[1]] < min(0.0, float(np.mean(worth)) - _SILENT)
-        for line, by in enumerate(said)
+        if piece.shot is not None and faces_of_lines[piece.line] is None
+        for face, scores in own.items()
+        if face[0] == piece.shot.start and face[1] in piece.scores
+        if piece.scores[face[1]] < min(0.0, float(np.mean(scores)) - _SILENT)
+        for line, by in enumerate(faces_of_lines)
         if by == face
     ]
 
 
-def _meet(one: tuple[int, int], other: tuple[int, int], shots: Mapping[int, JudgedShot]) -> bool:
+def _overlap(one: tuple[int, int], other: tuple[int, int], shots: Mapping[int, JudgedShot]) -> bool:
     """Whether two faces are visible at the same time, and so belong to two people."""
     if one[0] != other[0] or one == other:
         return False
@@ -290,9 +296,12 @@ def _owners(pieces: Sequence[_Piece], people: Sequence[int]) -> dict[tuple[int, 
     """The owner of each face, by the lines that it fits."""
     votes: dict[tuple[int, int], dict[int, float]] = {}
     for piece in pieces:
-        face = piece.best(piece.fits, 0.0)
+        face = piece.best(piece.scores, 0.0)
         if piece.shot is not None and face is not None:
-            of = votes.setdefault((piece.shot.start, face), {})
-            worth = (piece.end - piece.start) * piece.fits[face]
-            of[people[piece.line]] = of.get(people[piece.line], 0.0) + worth
-    return {face: max(of, key=lambda person: of[person]) for face, of in votes.items()}
+            votes_of_face = votes.setdefault((piece.shot.start, face), {})
+            weight = (piece.end - piece.start) * piece.scores[face]
+            votes_of_face[people[piece.line]] = votes_of_face.get(people[piece.line], 0.0) + weight
+    return {
+        face: max(votes_of_face, key=lambda person: votes_of_face[person])
+        for face, votes_of_face in votes.items()
+    }

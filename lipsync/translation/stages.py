@@ -13,12 +13,12 @@ from lipsync.media.loudness import read_speech
 from lipsync.translation import mixing
 from lipsync.translation.engines import Choice
 from lipsync.translation.engines.voices import find_voice
-from lipsync.translation.given import given_transcript, given_translation
 from lipsync.translation.glossary import Glossary
 from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.lines import update_translation
 from lipsync.translation.segments import Transcript
 from lipsync.translation.transcript import load_transcript, save_transcript
+from lipsync.translation.user_files import import_transcript, import_translation
 from lipsync.translation.waves import Waves
 from lipsync.translation.work import Row, digest, file_digest
 
@@ -27,18 +27,18 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
     """``transcript.json``: what is said, and when."""
     path, options = job.work / "transcript.json", job.options
     if options.transcript is not None:
-        transcript, made = given_transcript(job)
-        return _checked(job, transcript, path), made
+        transcript, made = import_transcript(job)
+        return _check_transcript(job, transcript, path), made
     if options.subtitles is not None:  # the original text is optional
         return load_transcript(path)[0] if path.exists() else None, 0
     engine: Choice | None = None
     if path.exists():
         transcript, made_from, edited = load_transcript(path)
         if edited:  # a hand-written transcript needs no engine
-            return _checked(job, transcript, path), 0
+            return _check_transcript(job, transcript, path), 0
         engine = job.engine("recognise", options.asr, options.source)
         if engine.name is None or made_from == _digest(job, engine):
-            return _checked(job, transcript, path), 0
+            return _check_transcript(job, transcript, path), 0
     engine = engine or job.engine("recognise", options.asr, options.source)
     wave = read_speech(job.video, streams=job.options.streams)
     transcript = engine.load().recognise(
@@ -52,14 +52,14 @@ def recognise(job: TranslationJob, report: Report) -> tuple[Transcript | None, i
         )
     save_transcript(path, transcript, _digest(job, engine))
     report(100, 100)
-    return _checked(job, load_transcript(path)[0], path), 1
+    return _check_transcript(job, load_transcript(path)[0], path), 1
 
 
 def _digest(job: TranslationJob, engine: Choice) -> str:
     return digest(job.video_digest, engine.name, job.options.source)
 
 
-def _checked(job: TranslationJob, transcript: Transcript, path: Path) -> Transcript:
+def _check_transcript(job: TranslationJob, transcript: Transcript, path: Path) -> Transcript:
     declared = job.options.source
     if not any(segment.text for segment in transcript.segments):
         raise StageError(
@@ -94,15 +94,17 @@ def translate(
     """``<to>/translation.json``: every line in the target language, and the original lines."""
     glossary = Glossary.read(job.options.glossary) if job.options.glossary is not None else None
     if job.options.subtitles is not None:
-        transcript, given = given_translation(job, transcript)
+        transcript, given = import_translation(job, transcript)
         wanted = [{"engine": "subtitles", "made": text} for text in given]
-        one: Callable[[int], str] = given.__getitem__
+        translate_line: Callable[[int], str] = given.__getitem__
     else:
-        wanted, one = _translated(job, transcript, glossary)
+        wanted, translate_line = _plan_translation(job, transcript, glossary)
     sources = [segment.text for segment in transcript.segments]
     wanted = [{"source": source} | row for source, row in zip(sources, wanted, strict=True)]
     path = job.folder / "translation.json"
-    texts, made, notes = update_translation(path, transcript.segments, wanted, one, report)
+    texts, made, notes = update_translation(
+        path, transcript.segments, wanted, translate_line, report
+    )
     job.notes += notes
     if glossary is not None:
         job.notes += glossary.report(sources, texts)
@@ -111,7 +113,7 @@ def translate(
     return (transcript, texts), made
 
 
-def _translated(
+def _plan_translation(
     job: TranslationJob, transcript: Transcript, glossary: Glossary | None
 ) -> tuple[list[Row], Callable[[int], str]]:
     """What each translation depends on, and a function that translates line k.
@@ -120,17 +122,21 @@ def _translated(
     """
     source, target, segments = transcript.language, job.options.to, transcript.segments
     engine = job.engine("translate", job.options.translator, source)
-    by = {"engine": engine.name} if engine.name is not None else {}
+    engine_fields = {"engine": engine.name} if engine.name is not None else {}
 
-    def plain(text: str) -> str:
+    def translate_text(text: str) -> str:
         return engine.load().translate(text, source, target)
 
-    def one(number: int) -> str:
+    def translate_line(number: int) -> str:
         text = segments[number].text
-        return plain(text) if glossary is None else glossary.translate(text, plain)
+        return (
+            translate_text(text) if glossary is None else glossary.translate(text, translate_text)
+        )
 
-    glossary_of = glossary.used if glossary is not None else lambda _: {}
-    return [by | {"terms": glossary_of(segment.text)} for segment in segments], one
+    terms_of = glossary.used if glossary is not None else lambda _: {}
+    return [
+        engine_fields | {"terms": terms_of(segment.text)} for segment in segments
+    ], translate_line
 
 
 def speak(
@@ -141,7 +147,7 @@ def speak(
     target = job.options.to
     engines = {who: job.engine("speak", job.options.tts_of(who), None) for who in people}
 
-    def one(number: int) -> tuple[np.ndarray, int]:
+    def speak_line(number: int) -> tuple[np.ndarray, int]:
         engine = engines[people[number]]
         wave, rate = engine.load().speak(texts[number], target)
         if not mixing.trim(np.asarray(wave, np.float32), rate).size:
@@ -153,13 +159,13 @@ def speak(
         return wave, rate
 
     names = [engines[who].name for who in people]
-    by = [{"engine": name} if name is not None else {} for name in names]
+    engine_fields = [{"engine": name} if name is not None else {} for name in names]
     wanted: list[Row | None] = [
         {"text": text, "language": target} | own if text else None
-        for text, own in zip(texts, by, strict=True)
+        for text, own in zip(texts, engine_fields, strict=True)
     ]
     waves = Waves(job.folder / "speech", ["text", "language"])
-    paths = waves.update(wanted, one, report)
+    paths = waves.update(wanted, speak_line, report)
     job.notes += waves.notes
     return paths, waves.made
 
@@ -181,12 +187,12 @@ def voice(
     original = job.original(transcript)
     own = {who: [k for k, other in enumerate(people) if other == who] for who in voices}
     references = {who: np.concatenate([original[k] for k in lines]) for who, lines in own.items()}
-    of = {
+    references_digest = {
         who: digest(job.video_digest, [[segments[k].start, segments[k].end] for k in lines])
         for who, lines in own.items()
     }
 
-    def one(number: int) -> tuple[np.ndarray, int]:
+    def convert_line(number: int) -> tuple[np.ndarray, int]:
         who, wave = people[number], read_audio(speech[number], mixing.RATE)
         try:
             return voices[who][1]().convert(wave, mixing.RATE, references[who]), mixing.RATE
@@ -196,12 +202,12 @@ def voice(
             ) from None
 
     wanted: list[Row | None] = [
-        {"speech": file_digest(path), "reference": of[who], "engine": voices[who][0]}
+        {"speech": file_digest(path), "reference": references_digest[who], "engine": voices[who][0]}
         if path and who in voices
         else None
         for path, who in zip(speech, people, strict=True)
     ]
     waves = Waves(job.folder / "voice", ["speech"])
-    paths = waves.update(wanted, one, report)
+    paths = waves.update(wanted, convert_line, report)
     job.notes += waves.notes
     return [new or old for new, old in zip(paths, speech, strict=True)], waves.made

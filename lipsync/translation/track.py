@@ -15,7 +15,7 @@ from lipsync.translation import mixing
 from lipsync.translation.fit import Placed, fit
 from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.segments import Transcript
-from lipsync.translation.shorter import letters_over, offer
+from lipsync.translation.shorter import letters_over, suggest_shorter
 from lipsync.translation.stretch import stretch
 from lipsync.translation.work import Row, digest, file_digest, load, save
 
@@ -44,10 +44,12 @@ def fit_lines(
     )
     old = load(ledger, "lines") if ledger.exists() else {}
     by_hand = track.exists() and file_digest(track) != old.get("made")
-    whole = track.exists() and all(path.exists() for path in speaker_tracks(job, people).values())
+    complete = track.exists() and all(
+        path.exists() for path in speaker_tracks(job, people).values()
+    )
     if by_hand:
         job.notes.append(f"{track} was edited by hand and is kept; delete it to have it made anew")
-    if whole and (by_hand or inputs == old.get("inputs")):
+    if complete and (by_hand or inputs == old.get("inputs")):
         return track, 0
 
     waves = [
@@ -67,17 +69,17 @@ def fit_lines(
     if not by_hand:
         track.unlink(missing_ok=True)  # it is outdated
     if too_long:
-        offered = offer(job, transcript, texts, placed)
+        shorter = suggest_shorter(job, transcript, texts, placed)
         rows = [
-            row | {"shorter": offered[k]} if k in offered else row for k, row in enumerate(rows)
+            row | {"shorter": shorter[k]} if k in shorter else row for k, row in enumerate(rows)
         ]
         save(ledger, {"inputs": "", "made": ""}, "lines", rows)
-        raise _overflow(job, texts, placed, too_long, offered)
+        raise _overflow(job, texts, placed, too_long, shorter)
     stretched = []
     for number, (wave, place) in enumerate(zip(waves, placed, strict=True), start=1):
         stretched.append(stretch(wave, mixing.RATE, place.speed))
         report(number, len(waves))
-    mixed = _mixed(job, transcript, people, stretched, placed, round(total * mixing.RATE))
+    mixed = _mix_lines(job, transcript, people, stretched, placed, round(total * mixing.RATE))
     if by_hand:
         return track, 1
     if options.background:
@@ -90,7 +92,7 @@ def fit_lines(
     return track, 1
 
 
-def _mixed(
+def _mix_lines(
     job: TranslationJob,
     transcript: Transcript,
     people: Sequence[str],
@@ -106,11 +108,11 @@ def _mixed(
         own = [k for k, other in enumerate(people) if other == who]
         loud = mixing.level([original[k] for k in own])
         starts = [placed[k].start for k in own]
-        said = mixing.assemble([lines[k] for k in own], starts, samples, loud)
-        mixed += said
+        speaker_track = mixing.assemble([lines[k] for k in own], starts, samples, loud)
+        mixed += speaker_track
         if who in files:
             with whole_file(files[who]) as temporary:
-                write_audio(temporary, said, mixing.RATE)
+                write_audio(temporary, speaker_track, mixing.RATE)
     return np.clip(mixed, -1.0, 1.0)
 
 
@@ -130,7 +132,7 @@ def _overflow(
     texts: Sequence[str],
     placed: Sequence[Placed],
     too_long: Sequence[int],
-    offered: dict[int, list[str]],
+    shorter: dict[int, list[str]],
 ) -> StageError:
     first = too_long[0]
     place, text = placed[first], texts[first]
@@ -140,8 +142,8 @@ def _overflow(
         f"say it with {letters_over(text, place)} of its {len(text)} letters less in "
         f"{job.folder / 'translation.json'}"
     )
-    if offered.get(first):
-        remedy = f"shorter: --correct {first + 1}={shlex.quote(offered[first][0])}; or {remedy}"
+    if shorter.get(first):
+        remedy = f"shorter: --correct {first + 1}={shlex.quote(shorter[first][0])}; or {remedy}"
     return StageError(
         "fit",
         f"line {first + 1} takes {lasts:.1f} s at {place.speed:.2g} times its speed, but only "

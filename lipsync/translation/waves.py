@@ -46,7 +46,7 @@ class Waves:
         """
         with naming_target(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        rows = self._settle(wanted)
+        rows = self._reuse_files(wanted)
         for number, row in enumerate(wanted):
             if row is not None and rows[number] is None:
                 wave, rate = make(number)
@@ -61,16 +61,16 @@ class Waves:
     def _path(self, number: int) -> Path:
         return self.folder / f"{number + 1:03d}.wav"
 
-    def _settle(self, wanted: Sequence[Row | None]) -> list[Row | None]:
+    def _reuse_files(self, wanted: Sequence[Row | None]) -> list[Row | None]:
         """Rename every file that is still usable to its line's number, and put the others away."""
         index = self.folder / "lines.json"
         old = load(index, "lines")["lines"] if index.exists() else []
         names = {path.name for path in self.folder.glob("*.wav")}  # only in this folder
         old = [row for row in old if row.get("file") in names]
-        found = match(wanted, old, self._edited, self.tie)
+        found = match(wanted, old, self._is_edited, self.tie)
         for k, row in enumerate(old):
             if k not in found:
-                self._put_away(row)
+                self._retire(row)
         rows: list[Row | None] = [None] * len(wanted)
         moves: list[tuple[Path, Path]] = []
         for number, k in enumerate(found):
@@ -78,7 +78,7 @@ class Waves:
             if k is not None:
                 moves.append((self.folder / old[k]["file"], path))
                 rows[number] = old[k] | {"file": path.name}
-        _move(moves)
+        _rename_all(moves)
         for number, row in enumerate(wanted):
             path = self._path(number)
             if row is not None and rows[number] is None and path.is_file():  # added by the user
@@ -86,13 +86,13 @@ class Waves:
         self._save(rows)
         return rows
 
-    def _edited(self, row: Row) -> bool:
+    def _is_edited(self, row: Row) -> bool:
         return file_digest(self.folder / row["file"]) != row.get("made")
 
-    def _put_away(self, row: Row) -> None:
+    def _retire(self, row: Row) -> None:
         """Delete a file that belongs to no line, or set it aside if the user has changed it."""
         path = self.folder / row["file"]
-        if not self._edited(row):
+        if not self._is_edited(row):
             path.unlink()
             return
         target = self.folder / "set_aside" / path.name
@@ -119,7 +119,7 @@ class Waves:
         save(self.folder / "lines.json", {}, "lines", [dict(row) for row in rows if row])
 
 
-def _move(moves: Sequence[tuple[Path, Path]]) -> None:
+def _rename_all(moves: Sequence[tuple[Path, Path]]) -> None:
     """Rename files, where new names may still be in use by others among them."""
     shifted = [(old, new) for old, new in moves if old != new]
     for old, _ in shifted:

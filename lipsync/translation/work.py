@@ -78,19 +78,21 @@ def match(
     An untouched row is reused if all wanted values are equal; an edited one if those named in
     ``tie`` are equal. The row of the same number is preferred.
     """
-    touched = [edited(row) for row in old]
+    is_edited = [edited(row) for row in old]
     free = set(range(len(old)))
     found: list[int | None] = []
     for number, row in enumerate(wanted):
-        serving: int | None = None
+        reused: int | None = None
         if row is not None:
             candidates = [
                 k
                 for k in free
-                if all(old[k].get(key) == row[key] for key in (tie if touched[k] else row))
+                if all(old[k].get(key) == row[key] for key in (tie if is_edited[k] else row))
             ]
-            serving = min(candidates, key=lambda k: (not touched[k], abs(k - number)), default=None)
-        if serving is not None:
-            free.discard(serving)
-        found.append(serving)
+            reused = min(
+                candidates, key=lambda k: (not is_edited[k], abs(k - number)), default=None
+            )
+        if reused is not None:
+            free.discard(reused)
+        found.append(reused)
     return found

@@ -65,8 +65,8 @@ def convert(
     envelope = speech.envelope + change
     pitch_of_source, pitch_of_target = converter.log_pitch.cpu().numpy()[[1 - target, target]]
     own = np.array([np.log(speech.pitch[speech.voiced]).mean(), pitch_of_source[1]])
-    pitch = move_pitch(speech.pitch, own, pitch_of_target)
-    return as_loud(vocoder(speech.change(pitch=pitch, envelope=envelope)), wave, rate)
+    pitch = convert_pitch(speech.pitch, own, pitch_of_target)
+    return match_loudness(vocoder(speech.change(pitch=pitch, envelope=envelope)), wave, rate)
 
 
 @torch.inference_mode()
@@ -82,7 +82,7 @@ def convert_cepstra(cepstra: np.ndarray, converter: VoiceConverter, target: int)
     return np.concatenate(parts)
 
 
-def move_pitch(pitch: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def convert_pitch(pitch: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Move pitch in Hz, 0 where unvoiced, from one voice to another.
 
     Args:
@@ -95,7 +95,7 @@ def move_pitch(pitch: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.
     return np.where(voiced, np.clip(moved, FLOOR, CEILING), 0.0)
 
 
-def as_loud(wave: np.ndarray, like: np.ndarray, rate: int) -> np.ndarray:
+def match_loudness(wave: np.ndarray, like: np.ndarray, rate: int) -> np.ndarray:
     """Bring a wave at 16 kHz to the length, rate and power of another, without clipping."""
     if rate != SAMPLE_RATE:
         wave = librosa.resample(wave, orig_sr=SAMPLE_RATE, target_sr=rate)

@@ -69,9 +69,9 @@ def speaker_files(root: str | Path, speaker: str, split: str) -> list[tuple[str,
         ConfigError: no such speaker, or too few clips to split.
     """
     root = Path(root)
-    listed = {name: _listed(root, name, speaker) for name in SPLITS}
-    if all(listed.values()):
-        return listed[split]
+    by_split = {name: _read_list(root, name, speaker) for name in SPLITS}
+    if all(by_split.values()):
+        return by_split[split]
     folder = clip_path(root, speaker)
     clips = sorted(path.parent for path in folder.glob("*/audio.wav"))
     found = [(f"{speaker}/{path.name}", path / "audio.wav") for path in clips]
@@ -79,8 +79,8 @@ def speaker_files(root: str | Path, speaker: str, split: str) -> list[tuple[str,
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
         found = [(f"{speaker}/{path.stem}", path) for path in files]
     if not found:
-        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-        names = ", ".join(name for name in there if name != "filelists" and name[0] != ".")
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        names = ", ".join(name for name in folders if name != "filelists" and name[0] != ".")
         raise ConfigError(
             f"{root}: no sound of a speaker {speaker!r}; its folders: {names or 'none'}; choose "
             "two of them with voices=[A,B]"
@@ -95,7 +95,7 @@ def speaker_files(root: str | Path, speaker: str, split: str) -> list[tuple[str,
     return parts[split] or found[:1]
 
 
-def _listed(root: Path, split: str, speaker: str) -> list[tuple[str, Path]]:
+def _read_list(root: Path, split: str, speaker: str) -> list[tuple[str, Path]]:
     if not (root / "filelists" / f"{split}.txt").is_file():
         return []
     keys = read_split(root, split)
@@ -110,7 +110,7 @@ class VoiceSet(Dataset):
     def __init__(
         self, root: str | Path, split: str, speakers: tuple[str, str], minutes: float
     ) -> None:
-        self.clips = [_analysed(root, split, speaker, minutes) for speaker in speakers]
+        self.clips = [_analyse_clips(root, split, speaker, minutes) for speaker in speakers]
 
     def speech(self) -> list[np.ndarray]:
         """The rows of cepstra that are speech, (n, 32) for each speaker."""
@@ -228,7 +228,7 @@ class VoiceClips(VoiceSet):
         return {"a": a, "b": b, "start": np.zeros(2, int), "key": key}
 
 
-def _analysed(root: str | Path, split: str, speaker: str, minutes: float) -> list[Features]:
+def _analyse_clips(root: str | Path, split: str, speaker: str, minutes: float) -> list[Features]:
     """``minutes`` of a speaker, from clips evenly spaced over the list."""
     files = speaker_files(root, speaker, split)
     spaced = sorted(range(len(files)), key=lambda i: (i * 0.6180339887) % 1.0)

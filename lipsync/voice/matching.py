@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lipsync.voice.cepstrum import COEFFICIENTS, decode, encode
-from lipsync.voice.conversion import as_loud, move_pitch
+from lipsync.voice.conversion import convert_pitch, match_loudness
 from lipsync.voice.envelope import BINS
 from lipsync.voice.pitch import SAMPLE_RATE
 from lipsync.voice.vocoder import Speech, analyse, synthesise
@@ -52,8 +52,8 @@ def match_voice(
     change = other_mean - _stretch(own_mean[None], factor)[0]
     most = MOST / 10 * np.log(10)
     envelope = envelope + np.clip(change - change.mean(), -most, most)
-    pitch = move_pitch(speech.pitch, _log_pitch(speech), _log_pitch(other))
-    return as_loud(synthesise(speech.change(pitch=pitch, envelope=envelope)), wave, rate)
+    pitch = convert_pitch(speech.pitch, _log_pitch(speech), _log_pitch(other))
+    return match_loudness(synthesise(speech.change(pitch=pitch, envelope=envelope)), wave, rate)
 
 
 def tract_factor(envelope: np.ndarray, reference: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from torchmetrics import MeanMetric
 
 from lipsync import losses
 from lipsync.errors import ConfigError
-from lipsync.training.base import Training, taken
+from lipsync.training.base import Training, compute_and_reset
 from lipsync.training.optim import parameter_groups
 from lipsync.training.weights import architecture, start_from
 from lipsync.voice.cepstrum import is_speech
@@ -76,11 +76,11 @@ class VoiceTraining(Training):
         """Compute the statistics of the data; a checkpoint then overrides them."""
         data = self.trainer.datamodule
         if stage == "fit":
-            self.take_statistics(data.train)
+            self.set_statistics(data.train)
         elif not self.speaker_mean.any():
-            self.take_statistics(data.test if stage == "test" else data.val)
+            self.set_statistics(data.test if stage == "test" else data.val)
 
-    def take_statistics(self, voices: VoiceSet) -> None:
+    def set_statistics(self, voices: VoiceSet) -> None:
         """Set the statistics of the generators and of the validation classifier."""
         self.generator.set_statistics(*voices.statistics())
         for speaker, rows in enumerate(voices.speech()):
@@ -130,14 +130,14 @@ class VoiceTraining(Training):
 
     def evaluate(self, batch: dict[str, Any]) -> None:
         real = self.normalised(batch)
-        speech = [_speech_of(batch[name]) for name in "ab"]
+        speech = [_speech_mask(batch[name]) for name in "ab"]
         for target in range(2):
             source = real[1 - target]
             converted = self.generator.generate(source, target)
             back = self.generator.generate(converted, 1 - target)
             self.cycle.update(F.l1_loss(back, source))
-            shown = {"converted": converted, "statistics": source, "real": real[target]}
-            for system, features in shown.items():
+            systems = {"converted": converted, "statistics": source, "real": real[target]}
+            for system, features in systems.items():
                 which = speech[target if system == "real" else 1 - target]
                 rows = _rows(self.generator.restore(features, target))[which]
                 share = share_of_speaker(rows, self.speaker_mean, self.speaker_covariance, target)
@@ -145,8 +145,11 @@ class VoiceTraining(Training):
 
     def finish(self, stage: str) -> dict[str, float]:
         """Also ``<stage>/score``, which sweeps minimise."""
-        values = {f"{stage}/as_target_{system}": taken(m) for system, m in self.as_target.items()}
-        values[f"{stage}/cycle"] = taken(self.cycle)
+        values = {
+            f"{stage}/as_target_{system}": compute_and_reset(m)
+            for system, m in self.as_target.items()
+        }
+        values[f"{stage}/cycle"] = compute_and_reset(self.cycle)
         missed = 1 - values[f"{stage}/as_target_converted"]
         values[f"{stage}/score"] = missed + values[f"{stage}/cycle"]
         return values
@@ -172,6 +175,6 @@ def _rows(features: Tensor) -> Tensor:
     return features.float().transpose(1, 2).flatten(0, 1)
 
 
-def _speech_of(cepstra: Tensor) -> Tensor:
+def _speech_mask(cepstra: Tensor) -> Tensor:
     """bool (B * T,): which rows of a clip are speech."""
     return torch.from_numpy(is_speech(_rows(cepstra).cpu().numpy())).to(cepstra.device)

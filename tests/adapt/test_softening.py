@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lipsync.adapt.softening import as_far_as_sharp, softened
+from lipsync.adapt.softening import choose_interpolation, interpolate
 from lipsync.models import LipsCode, Wav2Lip
 
 
@@ -20,7 +20,7 @@ def pair(kind, **sizes):
 @pytest.mark.parametrize("kind", [LipsCode, Wav2Lip])
 def test_weights_lie_between(kind):
     base, adapted = pair(kind, **({"sound_width": 0.1} if kind is LipsCode else {}))
-    found = softened(base, adapted, 0.25).state_dict()
+    found = interpolate(base, adapted, 0.25).state_dict()
     assert torch.equal(found["output_block.0.conv_block.0.bias"].unique(), torch.tensor([0.25]))
     heard = {
         float(v) for n, w in found.items() if n.startswith("audio_encoder.") for v in w.unique()
@@ -40,7 +40,7 @@ def test_what_is_too_sharp_is_moved_back(sharp, base_sharp, share):
         return SimpleNamespace(sharpness=next(asked), sharpness_base=base_sharp)
 
     base, adapted = pair(Wav2Lip)
-    network, found, gain = as_far_as_sharp(base, adapted, judge)
+    network, found, gain = choose_interpolation(base, adapted, judge)
     assert (found, gain.sharpness) == (share, sharp[-1])
     bias = network.state_dict()["output_block.0.conv_block.0.bias"]
     assert float(bias[0]) == pytest.approx(share)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lipsync.demo.app import Demo
-from lipsync.demo.server import listen, server_of
+from lipsync.demo.server import listen, make_server
 from lipsync.demo.settings import Settings
 from lipsync.media import write_audio
 
@@ -49,11 +49,11 @@ def demo(prepared, tmp_path_factory) -> Iterator[tuple[Demo, str]]:
     listening = listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     patch = pytest.MonkeyPatch()  # a voice engine, whatever is installed
-    for place in ("asked", "voices"):
+    for place in ("job_requests", "voices"):
         patch.setattr(f"lipsync.demo.{place}.spoken_languages", lambda: {"en": "English"})
-    patch.setattr("lipsync.demo.dubs.speak", lambda text, language, path, _: beep(path))
+    patch.setattr("lipsync.demo.dubs.speak_to_file", lambda text, language, path, _: beep(path))
     demo = Demo(settings)
-    server = server_of(demo, address, browser=False)
+    server = make_server(demo, address, browser=False)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     yield demo, address

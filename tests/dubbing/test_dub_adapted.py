@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from dubbing_media import BOX, FixedDetector, frame, make_video, painting, tone
 
-from lipsync.adapt import adapted_to, footage, kept
+from lipsync.adapt import adapted_generator, cached, footage
 from lipsync.checkpoints import load_model, save_model
 from lipsync.cli import main
 from lipsync.dubbing import LiveSession, dub, dub_batch, dub_frames, faces, plan
@@ -47,7 +47,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list:
         sleep(0.2)
         save_model(painting(0.95), output, {"adapted": {"base": str(base)}})
 
-    monkeypatch.setattr(kept, "adapt", adapt)
+    monkeypatch.setattr(cached, "adapt", adapt)
     return calls
 
 
@@ -113,7 +113,9 @@ def test_what_cannot_be_adapted_is_dubbed_by_the_base_and_remembered(
 
 def test_one_trains_and_the_others_wait(folder: Path, trained: list) -> None:
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: adapted_to("face.mp4", "base.safetensors"), range(3)))
+        found = list(
+            pool.map(lambda _: adapted_generator("face.mp4", "base.safetensors"), range(3))
+        )
     assert len(trained) == 1
     assert len(set(found)) == 1
     assert load_model(found[0][0]).card["adapted"] == {"base": "base.safetensors"}
@@ -125,7 +127,7 @@ def test_what_was_killed_goes_on(folder: Path, trained: list, monkeypatch) -> No
         raise KeyboardInterrupt
 
     with monkeypatch.context() as once:
-        once.setattr(kept, "adapt", killed)
+        once.setattr(cached, "adapt", killed)
         with pytest.raises(KeyboardInterrupt):
             dub("face.mp4", "a.wav", "1.mp4", model="base.safetensors", adapt=True, **FIXED)
     assert not list(folder.glob("cache/**/*.safetensors"))
@@ -195,4 +197,4 @@ def test_a_live_session_does_not_adapt(folder: Path) -> None:
 def test_a_cache_that_cannot_be_written(folder: Path) -> None:
     (folder / "cache").write_text("")
     with pytest.raises(LipsyncError, match=r"cannot be read or written .*set LIPSYNC_CACHE"):
-        adapted_to("face.mp4", "base.safetensors")
+        adapted_generator("face.mp4", "base.safetensors")

@@ -11,7 +11,7 @@ from lipsync.checkpoints.files import fingerprint
 from lipsync.dubbing import dub
 from lipsync.errors import CheckpointError
 from lipsync.faces.framing import get_framing
-from lipsync.generators.gallery import load_gallery, look_of
+from lipsync.generators.gallery import describe_face, load_gallery
 from lipsync.media import VideoWriter, read_frames
 
 STRIPED = np.indices((SIZE[1], SIZE[0])).sum(axis=0) % 24 > 11
@@ -26,7 +26,7 @@ def striped(k):
 def look(picture):
     framing = get_framing("box")
     crop = framing.cut(picture, framing.transforms(BOX[None])[0], 96)
-    return [float(value) for value in look_of(crop[None])]
+    return [float(value) for value in describe_face(crop[None])]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from lipsync.dubbing.pipeline import generator_name
 from lipsync.errors import MediaError
 from lipsync.languages import track_code
 from lipsync.media import KeptTracks, Streams, probe, read_audio, read_frames, write_audio
-from lipsync.media.captions import Recoded
+from lipsync.media.captions import SubtitleConversion
 
 
 def plain(text: str) -> str:
@@ -152,9 +152,9 @@ def test_text_subtitles_become_those_of_the_container(tmp_path, speech, codec, s
 def test_webvtt_escapes_what_is_its_markup():
     packet = av.Packet(b"<i>Tom</i> & Ann <3")
     packet.time_base = Fraction(1, 1000)
-    made = Recoded("subrip", "webvtt").packet(packet)
+    made = SubtitleConversion("subrip", "webvtt").packet(packet)
     assert bytes(made) == b"Tom &amp; Ann &lt;3"
-    assert bytes(Recoded("webvtt", "subrip").packet(made)) == b"Tom & Ann <3"
+    assert bytes(SubtitleConversion("webvtt", "subrip").packet(made)) == b"Tom & Ann <3"
 
 
 def test_what_a_container_cannot_hold_is_told(tmp_path, speech):

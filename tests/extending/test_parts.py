@@ -78,7 +78,7 @@ def test_a_feature_is_heard_by_an_expert_that_then_scores(trained, noise_with_lo
         *("model=syncnet", "feature@model.expert.feature=loudness", f"data.root={root}"),
         "+model.augment.sound.loudness.gain=0.5",
     )
-    assert module.augment.of(module.feature).gain == 0.5
+    assert module.augment.for_feature(module.feature).gain == 0.5
     assert "val/auc" in logged
     assert feature_of(load_model(checkpoint)) == Loudness(window=20)
     clip = open_clip(root, "anna/1")

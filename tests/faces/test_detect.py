@@ -114,13 +114,13 @@ def test_known_small_faces_are_followed_without_a_look_at_the_whole(portrait: np
     detector, pixels = CenterFace(threads=1), []
     (face,) = detector.detect(portrait)
     known = detector.detect_all(planted(portrait, face.box, {20: 230, 1100: 42}))
-    look = detector._look
+    look = detector._detect_at
 
     def counting(frame: np.ndarray, shrink: float) -> list:
         pixels.append(frame[..., 0].size * shrink**2)
         return look(frame, shrink)
 
-    detector._look = counting
+    detector._detect_at = counting
     moved = detector.detect_all(planted(portrait, face.box, {20: 230, 1120: 42, 1600: 60}), known)
     assert len(moved) == 2  # a new face is found by the next full-frame look
     assert moved[1].box.dtype == moved[1].landmarks.dtype == np.float32

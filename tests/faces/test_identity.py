@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lipsync.faces.detect import CenterFace
-from lipsync.faces.identity import changes, describe
+from lipsync.faces.identity import describe, find_changes
 from lipsync.sample.corpus import make_clip
 
 
@@ -23,15 +23,15 @@ def people() -> list[list[np.ndarray]]:
 
 def test_a_planted_swap_is_found(people: list[list[np.ndarray]]) -> None:
     one, other = people
-    assert changes(one) == changes(other) == []
-    assert changes([*one[:6], *other[6:]]) == [6]
-    assert changes([*one[:3], *other[3:7], *one[7:]]) == [3, 7]
+    assert find_changes(one) == find_changes(other) == []
+    assert find_changes([*one[:6], *other[6:]]) == [6]
+    assert find_changes([*one[:3], *other[3:7], *one[7:]]) == [3, 7]
 
 
 def test_looks_without_landmarks_do_not_count(people: list[list[np.ndarray]]) -> None:
     one, other = people
-    assert changes([*one[:4], None, *other[5:]]) == [5]
-    assert changes([None, None]) == changes([]) == changes([one[0]]) == []
+    assert find_changes([*one[:4], None, *other[5:]]) == [5]
+    assert find_changes([None, None]) == find_changes([]) == find_changes([one[0]]) == []
     frame = np.zeros((50, 50, 3), np.uint8)
     assert describe(frame, np.full((5, 2), np.nan)) is None
     assert describe(frame, np.ones((5, 2))) is None
@@ -44,4 +44,4 @@ def test_light_and_size_are_no_other_face(people: list[list[np.ndarray]]) -> Non
     dark = (frame * 0.4).astype(np.uint8)
     large = frame.repeat(2, 0).repeat(2, 1)
     looks = [describe(frame, marks)] * 3 + [describe(dark, marks), describe(large, 2 * marks)] * 2
-    assert changes(looks) == []
+    assert find_changes(looks) == []

@@ -6,7 +6,7 @@ import pytest
 from skimage import data
 
 from lipsync.faces.detect import CenterFace, Detection, Detector
-from lipsync.faces.roll import SecondLook, roll
+from lipsync.faces.roll import RollAwareDetector, roll
 
 FACE = cv2.copyMakeBorder(data.astronaut()[:300, 60:400], 60, 100, 60, 60, cv2.BORDER_REPLICATE)
 UPRIGHT = np.array([[80, 75], [120, 75], [100, 100], [84, 121], [116, 121]], np.float32)
@@ -35,7 +35,7 @@ def test_landmarks_of_a_rolled_face_are_those_of_the_upright_one(degrees: float)
     (upright,) = detector.detect(FACE)
     side = float(np.sqrt(np.prod(upright.box[2:] - upright.box[:2])))
     picture, matrix = rolled(FACE, degrees)
-    (once,), (twice,) = detector.detect(picture), SecondLook(detector).detect(picture)
+    (once,), (twice,) = detector.detect(picture), RollAwareDetector(detector).detect(picture)
     expected = (upright.landmarks - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5
 
     def error(face: Detection) -> float:
@@ -69,7 +69,7 @@ def test_upright_faces_cost_nothing_and_a_face_that_is_lost_stays() -> None:
     leaning = (UPRIGHT - 100) @ np.array([[0.7, 0.7], [-0.7, 0.7]], np.float32) + 100
     for marks, asked in ((UPRIGHT, 1), (np.full((5, 2), np.nan, np.float32), 1), (leaning, 2)):
         inner = Counting(marks)
-        detector = SecondLook(inner)
+        detector = RollAwareDetector(inner)
         (face,) = detector.detect(frame)
         assert inner.asked == asked
         assert np.array_equal(face.landmarks, marks, equal_nan=True)
@@ -99,8 +99,8 @@ def test_a_frame_in_which_nothing_is_found_is_turned_by_quarters(quarter: int) -
     (face,) = UprightOnly().detect(upright)
     lying = np.ascontiguousarray(np.rot90(upright, -quarter))  # clockwise
     assert len(UprightOnly().detect(lying)) == (quarter == 0)
-    assert len(SecondLook(UprightOnly()).detect(lying)) == (quarter == 0)
-    (found,) = SecondLook(UprightOnly(), search=True).detect(lying)
+    assert len(RollAwareDetector(UprightOnly()).detect(lying)) == (quarter == 0)
+    (found,) = RollAwareDetector(UprightOnly(), search=True).detect(lying)
 
     def turned(point: np.ndarray) -> np.ndarray:
         (x, y), height, width = point, 200, 300

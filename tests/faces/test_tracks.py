@@ -82,7 +82,7 @@ def test_a_face_that_goes_and_comes_back_leaves_a_gap() -> None:
     script = Scripted(lambda i: [face(50, 40)] if i <= 10 or i >= 40 else [])
     track = detect_track(frames(61), script, 5, relay=True)
     # seen at 10 and at 40; extended by two frames on each side
-    assert track.found.tolist() == [i <= 12 or i >= 38 for i in range(61)]
+    assert track.has_face.tolist() == [i <= 12 or i >= 38 for i in range(61)]
 
 
 def test_the_larger_face_is_followed_from_end_to_end() -> None:
@@ -142,7 +142,7 @@ def test_after_a_cut_another_face_may_take_over() -> None:
         return [face(40, 50)] if i < 30 else [face(160, 50)]
 
     alone = detect_track(frames(50), Scripted(script), 5)
-    assert alone.found.tolist() == [i <= 27 for i in range(50)]
+    assert alone.has_face.tolist() == [i <= 27 for i in range(50)]
     relayed = detect_track(frames(50), Scripted(script), 5, relay=True)
     assert relayed.share == 1
     assert (np.abs(centres(relayed)[:, 0] - np.where(np.arange(50) < 28, 40, 160)) < 1e-3).all()

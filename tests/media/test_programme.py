@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from lipsync.media.programme import PEAK_DB, levelling, measure_programme
+from lipsync.media.programme import PEAK_DB, measure_programme, plan_loudness_change
 
 RATE = 48_000
 
@@ -41,7 +41,7 @@ def test_a_sine_has_the_loudness_that_the_standard_says(channels, lufs):
 @pytest.mark.parametrize("db", [-40.0, -12.0])
 def test_a_quiet_peak_is_a_plain_gain(db, target):
     wave = sine(db)
-    found = levelling(partial(blocks, wave), RATE, target)
+    found = plan_loudness_change(partial(blocks, wave), RATE, target)
     assert not found.limited
     out = np.concatenate(list(found.apply(blocks(wave), RATE)), axis=1)
     np.testing.assert_allclose(out, wave * 10 ** (found.gain_db / 20), rtol=1e-5)
@@ -51,7 +51,7 @@ def test_a_quiet_peak_is_a_plain_gain(db, target):
 @pytest.mark.parametrize(("channels", "target"), [(1, -14.0), (2, -11.0), (6, -8.0)])
 def test_peaks_are_limited_and_the_loudness_is_reached(channels, target):
     wave = np.repeat(speechlike(), channels, axis=0)
-    found = levelling(partial(blocks, wave), RATE, target)
+    found = plan_loudness_change(partial(blocks, wave), RATE, target)
     assert found.limited
     out = np.concatenate(list(found.apply(blocks(wave), RATE)), axis=1)
     loud, peak = measure_programme(blocks(out), RATE)
@@ -65,4 +65,7 @@ def test_peaks_are_limited_and_the_loudness_is_reached(channels, target):
 
 
 def test_silence_is_left_alone():
-    assert levelling(partial(blocks, np.zeros((1, 3 * RATE), np.float32)), RATE, -23.0) is None
+    assert (
+        plan_loudness_change(partial(blocks, np.zeros((1, 3 * RATE), np.float32)), RATE, -23.0)
+        is None
+    )

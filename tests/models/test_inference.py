@@ -7,7 +7,7 @@ from deterministic import fill, image, mel
 from lipsync.models import LipGAN, Wav2Lip, inference
 from lipsync.models.folding import folded
 from lipsync.models.inference import fastest_dtype, optimise
-from lipsync.speeds import about_speeds, measured
+from lipsync.speeds import about_speeds, read_measurements
 
 SOUND = {Wav2Lip: (1, 80, 16), LipGAN: (1, 12, 35)}
 
@@ -62,10 +62,10 @@ def test_bfloat16_stays_close(model):
 def test_the_default_follows_the_processor(monkeypatch, tmp_path, flags, expected):
     monkeypatch.setenv("LIPSYNC_CACHE", str(tmp_path))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
-    monkeypatch.setattr(inference, "_times", lambda _: {"float32": 3.0, "bfloat16": 1.0})
+    monkeypatch.setattr(inference, "_measure_dtypes", lambda _: {"float32": 3.0, "bfloat16": 1.0})
     assert fastest_dtype("cpu") is expected
     assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is expected
-    assert bool(measured()) == (expected is torch.bfloat16)
+    assert bool(read_measurements()) == (expected is torch.bfloat16)
 
 
 def test_bfloat16_is_measured_once_for_a_machine_and_a_network(monkeypatch, tmp_path):
@@ -77,7 +77,7 @@ def test_bfloat16_is_measured_once_for_a_machine_and_a_network(monkeypatch, tmp_
         asked.append(network.config["width"])
         return dict(times)
 
-    monkeypatch.setattr(inference, "_times", fake)
+    monkeypatch.setattr(inference, "_measure_dtypes", fake)
     assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is torch.float32
     times["bfloat16"] = 1.0
     assert optimise(Wav2Lip(width=0.125, depth=0)).dtype is torch.float32  # as measured
@@ -93,7 +93,7 @@ def test_bfloat16_is_measured_once_for_a_machine_and_a_network(monkeypatch, tmp_
 
 def test_times_are_of_frames():
     threads = torch.get_num_threads()
-    found = inference._times(folded(Wav2Lip(image_size=96, width=0.125, depth=0)))
+    found = inference._measure_dtypes(folded(Wav2Lip(image_size=96, width=0.125, depth=0)))
     assert found.keys() == {"float32", "bfloat16"}
     assert all(0 < time < 1000 for time in found.values())
     assert torch.get_num_threads() == threads

@@ -24,7 +24,7 @@ def _copies_arrive_late(monkeypatch):
         copy = torch.zeros(())
         return copy, lambda: copy.copy_(value)
 
-    monkeypatch.setattr(finite, "_copied", copied)
+    monkeypatch.setattr(finite, "_copy_async", copied)
 
 
 class OnGPU(torch.Tensor):

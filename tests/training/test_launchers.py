@@ -12,7 +12,7 @@ import pytest
 import torch
 from test_run import ENVIRONMENT, REPOSITORY, command, tiny
 
-from lipsync.command import _remedied
+from lipsync.command import _with_remedy
 
 pytestmark = pytest.mark.slow
 TINY = [
@@ -140,6 +140,6 @@ def test_a_study_that_is_killed_goes_on(prepared, tmp_path):
 
 
 def test_a_plugin_that_is_not_installed_is_named():
-    line = _remedied("In 'launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")
+    line = _with_remedy("In 'launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")
     assert line.endswith("submitit_slurm is not installed; pip install 'lipsync-lab[slurm]'")
-    assert _remedied("Could not find 'model/wavlip'") == "Could not find 'model/wavlip'"
+    assert _with_remedy("Could not find 'model/wavlip'") == "Could not find 'model/wavlip'"

@@ -160,7 +160,7 @@ def test_pace_jumps_and_masks_move_whole_frames():
     model, numbers = module(stretch=0.25, jumps=0.2), torch.arange(1, 41, dtype=torch.uint8)
     faces = numbers.view(1, 40, 1, 1, 1).expand(64, 40, 2, 4, 3)
     lengths = torch.tensor([40, 30] * 32)
-    shown = (model.changed(faces, lengths)[:, :, 0, 0, 0] * 255).round().long()
+    shown = (model.augment_clips(faces, lengths)[:, :, 0, 0, 0] * 255).round().long()
     assert shown.shape == (64, 50)
     assert (shown.diff(dim=1) >= 0).all()
     assert int(shown.diff(dim=1).max()) in (2, 3)
@@ -169,10 +169,10 @@ def test_pace_jumps_and_masks_move_whole_frames():
     told = [int((row == row[0]).sum()) for row in shown]
     assert len(set(told)) > 3  # a varying rest before the sentence
     model.masks = (1, 6)
-    masked = model.changed(faces, lengths)[..., 0, 0, 0]
+    masked = model.augment_clips(faces, lengths)[..., 0, 0, 0]
     runs = (masked - masked.mean(dim=1, keepdim=True)).abs() < 1e-2
     assert runs.any()
-    still = module(stretch=0.0, jumps=0.0).changed(faces, lengths)
+    still = module(stretch=0.0, jumps=0.0).augment_clips(faces, lengths)
     assert torch.equal((still[0, :, 0, 0, 0] * 255).round(), numbers.float())
 
 
@@ -200,11 +200,11 @@ def test_sentences_of_another_form_are_an_error():
     model = module()
     for text in ("up", "left up", "up left on", "up sideways"):
         with pytest.raises(ClipError, match=f"p0/0: says '{text}', which is not a sentence"):
-            model.said({"key": ["p0/0"], "text": [text]})
-    said = model.said({"key": ["a"], "text": ["down on"]})
+            model.word_labels({"key": ["p0/0"], "text": [text]})
+    said = model.word_labels({"key": ["a"], "text": ["down on"]})
     assert said == [[2, 5]]
     sounds = model.reader.sounds
-    assert [sounds[number - 1] for number in model.spelt(said)[0]] == list("downon")
+    assert [sounds[number - 1] for number in model.sound_labels(said)[0]] == list("downon")
 
 
 def test_clips_without_known_words_are_left_out(spoken):

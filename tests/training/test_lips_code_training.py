@@ -83,8 +83,8 @@ def test_pictures_teach_editor_and_coder_and_the_code_teaches_the_audio_encoder(
     module = code_module(loss={"code": 1.0})
     faces = torch.rand(2, 5, 3, 96, 96)
     sound = torch.zeros(2, 5, 1, 80, 20)
-    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
-    assert step.code.shape == step.heard.shape == (2, 5, 12)
+    step = module.generate(Step(0, faces, faces[:, :2], faces, sound))
+    assert step.code.shape == step.predicted_code.shape == (2, 5, 12)
     (step.fake.mean() if pictures else module.terms["code"](step)).backward()
     for name in PARTS:
         gradients = [p.grad is not None for p in getattr(module.generator, name).parameters()]
@@ -99,7 +99,7 @@ def test_crossed_windows_have_the_face_of_another_moment_above_the_mouth():
     g = torch.Generator().manual_seed(0)
     faces, sound = torch.rand(4, 2, 3, 96, 96, generator=g), torch.zeros(4, 2, 1, 80, 20)
     reference = torch.rand(4, 2, 3, 96, 96, generator=g)
-    step = module.painted(Step(0, faces, reference, faces, sound))
+    step = module.generate(Step(0, faces, reference, faces, sound))
     torch.testing.assert_close(step.target[:2], faces[:2])
     torch.testing.assert_close(step.target[2:, :, :, 48:], faces[2:, :, :, 48:])
     for frame in (0, 1):
@@ -108,13 +108,18 @@ def test_crossed_windows_have_the_face_of_another_moment_above_the_mouth():
     assert seen[0][..., 48:, :].abs().max() == 0
     coded = module.generator.code_of_faces(faces.flatten(0, 1)).unflatten(0, (4, 2))
     torch.testing.assert_close(step.code, coded)  # depends only on the mouth, not the face
-    assert torch.equal(module.eval().painted(Step(0, faces, reference, faces, sound)).target, faces)
+    assert torch.equal(
+        module.eval().generate(Step(0, faces, reference, faces, sound)).target, faces
+    )
 
 
 def test_velocity_counts_in_the_error_of_a_code():
     code, flat = torch.zeros(1, 4, 12), torch.ones(1, 4, 12)
     shaking = flat * torch.tensor([1.0, -1.0, 1.0, -1.0]).view(1, 4, 1)
-    steps = [Step(0, code, code, code, code, code=code, heard=heard) for heard in (flat, shaking)]
+    steps = [
+        Step(0, code, code, code, code, code=code, predicted_code=heard)
+        for heard in (flat, shaking)
+    ]
     still, moving = (terms.CodeError(velocity=0.5)(step) for step in steps)
     assert (float(still), float(moving)) == (1.0, 2.0)
 
@@ -189,8 +194,8 @@ def test_every_reference_is_posed_on_its_own_and_the_target_stays():
     )
     faces, sound = torch.rand(2, 5, 3, 96, 96), torch.zeros(2, 5, 1, 80, 20)
     given = Step(0, faces, faces[:, :1].expand(-1, 2, -1, -1, -1), faces, sound)
-    module.painted(given)
-    module.eval().painted(given)
+    module.generate(given)
+    module.eval().generate(given)
     posed, unposed = (each[:, 0, 3:].unflatten(1, (2, 3)) for each in seen)
     torch.testing.assert_close(unposed, given.reference)
     assert ((posed - given.reference).abs().mean(dim=(2, 3, 4)) > 0.05).all()
@@ -201,13 +206,13 @@ def test_every_reference_is_posed_on_its_own_and_the_target_stays():
 def test_flows_become_short_and_smooth():
     module, term = code_module(), terms.Flow(reach=0.5)
     faces, sound = torch.rand(2, 5, 3, 96, 96), torch.zeros(2, 5, 1, 80, 20)
-    step = module.painted(Step(0, faces, faces[:, :2], faces, sound))
+    step = module.generate(Step(0, faces, faces[:, :2], faces, sound))
     assert step.flows.shape == (10, 2, 2, 96, 96)
     assert term(step) == 0  # an untrained network copies every pixel from its own position
     along = torch.linspace(0, 1, 96).expand(10, 2, 2, 96, 96)  # 48 pixels in 95 steps to the right
     assert term(replace(step, flows=along)).item() == pytest.approx(48 / 95 + 0.5 * 24, rel=1e-4)
     last = module.generator.output_block[-1]
     torch.nn.init.normal_(last.weight, std=0.1)
-    term(module.painted(step)).backward()
+    term(module.generate(step)).backward()
     assert last.weight.grad[5:].abs().sum() > 0
     assert last.weight.grad[:5].abs().sum() == 0  # no gradient for colours or shares

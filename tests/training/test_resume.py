@@ -16,7 +16,7 @@ from test_run import ENVIRONMENT, REPOSITORY, command, tiny, train
 from tiny import trainer
 
 from lipsync.training import terms
-from lipsync.training.folder import set_aside
+from lipsync.training.folder import move_earlier_run
 
 
 def test_training_can_be_continued(prepared, tmp_path):
@@ -206,10 +206,10 @@ def test_a_run_that_is_told_to_stop_exits_with_the_signal_s_code(prepared, tmp_p
 
 def test_an_earlier_run_is_kept(tmp_path):
     for take in ("first", "second"):
-        set_aside(tmp_path)
+        move_earlier_run(tmp_path)
         (tmp_path / "checkpoints").mkdir()
         (tmp_path / "checkpoints" / "last.ckpt").write_text(take)
-    set_aside(tmp_path)
+    move_earlier_run(tmp_path)
     kept = [tmp_path / f"earlier-{i}" / "checkpoints" / "last.ckpt" for i in (1, 2)]
     assert [path.read_text() for path in kept] == ["first", "second"]
 
@@ -217,6 +217,6 @@ def test_an_earlier_run_is_kept(tmp_path):
 def test_runs_set_aside_are_numbered_on_and_take_their_numbers_along(tmp_path):
     (tmp_path / "earlier-2").mkdir()
     (tmp_path / "test.json").write_text(json.dumps({"test/bce": 0.5}))
-    set_aside(tmp_path)
+    move_earlier_run(tmp_path)
     assert (tmp_path / "earlier-3" / "test.json").is_file()
     assert not (tmp_path / "test.json").exists()

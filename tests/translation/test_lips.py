@@ -72,7 +72,7 @@ def test_the_model_is_adapted_to_the_video_once(
     def too_little(*_, **__):
         raise ConfigError("only 2.0 s of the footage are usable")
 
-    monkeypatch.setattr("lipsync.adapt.kept.adapt", fake_adapt)
+    monkeypatch.setattr("lipsync.adapt.cached.adapt", fake_adapt)
     monkeypatch.setattr("lipsync.dubbing.dub", fake_dub)
     for wanted in ({"adapt": True}, {"dub": {"adapt": True}}):
         options, *_ = engines(until="lips", **wanted)
@@ -82,7 +82,7 @@ def test_the_model_is_adapted_to_the_video_once(
     assert [model.name for model in models] == 2 * ["lipscode-open-adapted.safetensors"]
 
     monkeypatch.setenv("LIPSYNC_CACHE", str(tmp_path / "other"))
-    monkeypatch.setattr("lipsync.adapt.kept.adapt", too_little)
+    monkeypatch.setattr("lipsync.adapt.cached.adapt", too_little)
     result = translate(video, output, options)
     assert models[-1] == "lipscode-open"
     assert "note: not adapted: only 2.0 s" in str(result)

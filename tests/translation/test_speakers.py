@@ -18,7 +18,7 @@ from lipsync.sample.corpus import make_clip
 from lipsync.translation import Options, Segment, translate
 from lipsync.translation.clusters import cluster, voice_rows
 from lipsync.translation.mixing import RATE
-from lipsync.translation.speakers import _Piece, _silent
+from lipsync.translation.speakers import _Piece, _silent_pairs
 
 SIDE = 96  # of a head
 BOXES = np.array([[20, 16, 76, 84], [116, 16, 172, 84]], np.float32)
@@ -226,11 +226,11 @@ def test_a_voice_like_that_of_a_face_which_is_silent_is_somebody_else() -> None:
     ]
     said = [(0, 0), None, (0, 0), None]
     assert cluster(voices, 2, said) == [0, 1, 0, 0]
-    doubted = _silent(pieces, said)
+    doubted = _silent_pairs(pieces, said)
     assert set(doubted) == {(0, 1), (2, 1), (0, 3), (2, 3)}
     assert cluster(voices, 2, said, doubted=doubted) == [0, 1, 0, 1]
     unsure = [replace(piece, fits={0: 0.2 if piece.line % 2 == 0 else -0.05}) for piece in pieces]
-    assert _silent(unsure, said) == []  # a face with low scores throughout
+    assert _silent_pairs(unsure, said) == []  # a face with low scores throughout
     clear = [voices[0], voices[0] + 5, voices[2], voices[2] + 0.1]  # the judge is wrong
     assert cluster(clear, 2, said, doubted=doubted) == [0, 1, 0, 0]
 

@@ -20,7 +20,7 @@ def test_trim_of_silence_is_empty() -> None:
 
 def test_lines_are_laid_out_at_the_wanted_level() -> None:
     loud, soft = tone(1.0, rate=RATE, level=0.8), tone(1.0, rate=RATE, level=0.05)
-    track = assemble([loud, soft], [0.5, 2.0], 4 * RATE, wanted=0.1)
+    track = assemble([loud, soft], [0.5, 2.0], 4 * RATE, target_level=0.1)
     assert len(track) == 4 * RATE
     for start in (0.5, 2.0):
         heard = track[round((start + 0.1) * RATE) : round((start + 0.9) * RATE)]
@@ -32,11 +32,11 @@ def test_lines_are_laid_out_at_the_wanted_level() -> None:
 def test_a_line_is_never_made_to_clip() -> None:
     peak = np.zeros(RATE, np.float32)
     peak[RATE // 2] = 0.5
-    assert np.abs(assemble([peak], [0.0], RATE, wanted=0.5)).max() <= 0.97 + 1e-6
+    assert np.abs(assemble([peak], [0.0], RATE, target_level=0.5)).max() <= 0.97 + 1e-6
 
 
 def test_what_reaches_beyond_the_end_is_cut() -> None:
-    assert len(assemble([tone(1.0, rate=RATE)], [0.5], RATE, wanted=0.0)) == RATE
+    assert len(assemble([tone(1.0, rate=RATE)], [0.5], RATE, target_level=0.0)) == RATE
 
 
 def test_background_goes_on_where_speech_is_taken_out() -> None:

@@ -22,10 +22,10 @@ class CodeError(Term):
         self.velocity = velocity
 
     def forward(self, step: Step) -> Tensor:
-        heard, code = step.heard.float(), step.code.float()
-        error = losses.reconstruction(heard, code)
+        predicted, code = step.predicted_code.float(), step.code.float()
+        error = losses.reconstruction(predicted, code)
         if self.velocity and code.shape[1] > 1:
             error = error + self.velocity * losses.reconstruction(
-                heard.diff(dim=1), code.diff(dim=1)
+                predicted.diff(dim=1), code.diff(dim=1)
             )
         return error

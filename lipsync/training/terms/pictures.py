@@ -27,7 +27,7 @@ class LowerReconstruction(Term):
         self.framing = framing_of(networks["generator"])
 
     def forward(self, step: Step) -> Tensor:
-        return losses.reconstruction(*map(self.framing.painted, (step.fake, step.target)))
+        return losses.reconstruction(*map(self.framing.generated_rows, (step.fake, step.target)))
 
 
 class Texture(Term):

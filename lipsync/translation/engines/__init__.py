@@ -36,12 +36,12 @@ class Choice:
     load: Callable[[], Any]
 
 
-def choose(stage: str, asked: Any, source: str | None, target: str, device: str) -> Choice:
+def choose(stage: str, choice: Any, source: str | None, target: str, device: str) -> Choice:
     """Choose the engine of a stage.
 
     Args:
         stage: "recognise", "translate" or "speak".
-        asked: an engine's name, with or without a model, or an engine object.
+        choice: an engine's name, with or without a model, or an engine object.
         source, target: ISO 639-1 codes, for ``auto``; ``source`` may be unknown (None).
         device: device of the networks.
 
@@ -49,13 +49,13 @@ def choose(stage: str, asked: Any, source: str | None, target: str, device: str)
         ConfigError: no engine of this stage has that name.
         StageError: it is not installed, or ``auto`` finds none.
     """
-    if not isinstance(asked, str):
-        return Choice(asked.name, lambda: asked)
+    if not isinstance(choice, str):
+        return Choice(choice.name, lambda: choice)
     known = {engine.kind: engine for engine in ENGINES if engine.stage == stage}
-    if asked == AUTO:
+    if choice == AUTO:
         engine, model = _automatic(stage, list(known.values()), source, target)
     else:
-        name, _, model = asked.partition(":")
+        name, _, model = choice.partition(":")
         if name not in known:
             raise ConfigError(f"unknown engine '{name}' to {stage}; use {', '.join(known)}")
         engine = known[name]

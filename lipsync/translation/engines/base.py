@@ -70,10 +70,10 @@ class Engine(ABC):
         """One line on whether it is available, and how to get it."""
         if cls.missing():
             return f"not installed: {cls.missing()} ({cls.about})"
-        have = cls.package or "program found"
+        installed = cls.package or "program found"
         with suppress(PackageNotFoundError, ValueError):
-            have = f"{cls.package} {version(cls.package)}"
-        return f"{have}; {cls.weights()} ({cls.about})"
+            installed = f"{cls.package} {version(cls.package)}"
+        return f"{installed}; {cls.weights()} ({cls.about})"
 
 
 class Recogniser(Protocol):

@@ -10,7 +10,7 @@ from lipsync.errors import StageError
 from lipsync.languages import language as look_up
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
-from lipsync.translation.spoken import spoken
+from lipsync.translation.text_normalisation import normalise_text
 
 _FILES = ("*.json", "*.safetensors", "pytorch_model.bin", "*.txt")
 _OWN_CODES = {  # where its codes differ from our language table
@@ -55,7 +55,7 @@ class MMS(Engine):
         """One line; see :class:`~lipsync.translation.engines.base.Speaker`."""
         import torch
 
-        text = spoken(text, language)
+        text = normalise_text(text, language)
         model, tokenizer = self._load(self._given or repository(language))
         try:
             batch = tokenizer(text, return_tensors="pt")

@@ -51,27 +51,27 @@ class Trained:
         return convert(wave, rate, self._network, self._speaker, name="line")
 
 
-def find_voice(asked: Any, device: str) -> tuple[str, Callable[[], Any]]:
+def find_voice(choice: Any, device: str) -> tuple[str, Callable[[], Any]]:
     """The name of a voice, and a function that loads it once.
 
     Args:
-        asked: "match", the path of a model, ``PATH:SPEAKER``, or an object.
+        choice: "match", the path of a model, ``PATH:SPEAKER``, or an object.
         device: device of the network.
 
     Raises:
         ConfigError: unknown voice.
     """
-    if not isinstance(asked, str):
-        return asked.name, lambda: asked
-    if asked == "match":
+    if not isinstance(choice, str):
+        return choice.name, lambda: choice
+    if choice == "match":
         return "match", Match
-    path, speaker = Path(asked), None
+    path, speaker = Path(choice), None
     if not path.is_file():
-        before, _, after = asked.rpartition(":")
-        path, speaker = Path(before or asked), after
+        before, _, after = choice.rpartition(":")
+        path, speaker = Path(before or choice), after
     if not path.is_file():
         raise ConfigError(
-            f"voice '{asked}' is neither none, match nor a file; train one with "
+            f"voice '{choice}' is neither none, match nor a file; train one with "
             "python train.py model=cyclegan_vc"
         )
     return f"{file_digest(path)}:{speaker or ''}", cache(lambda: Trained(path, speaker, device))

@@ -82,12 +82,14 @@ class Whisper(Engine):
                 "name a multilingual model with --asr, e.g. whisper:small",
             )
         found, info = self._transcribe(wave, language)
-        heard = []
+        segments = []
         for segment in found:
-            heard.append(segment)
+            segments.append(segment)
             share(min(1.0, segment.end / max(info.duration, 1e-6)))
-        words = [Word(w.start, w.end, w.word) for s in heard for w in s.words or ()]
-        doubt = _doubt(heard) or _doubt(self._again(wave, _repeated(heard), info.language))
+        words = [Word(w.start, w.end, w.word) for s in segments for w in s.words or ()]
+        doubt = _doubt(segments) or _doubt(
+            self._retranscribe(wave, _repetitive(segments), info.language)
+        )
         doubt = doubt or (self._other_language(wave, language) if language else "")
         return Transcript(info.language, tuple(lines(words)), doubt)
 
@@ -101,7 +103,7 @@ class Whisper(Engine):
             condition_on_previous_text=False,  # keeps repetition loops from spreading
         )
 
-    def _again(self, wave: np.ndarray, segments: list, language: str) -> list:
+    def _retranscribe(self, wave: np.ndarray, segments: list, language: str) -> list:
         """Segments transcribed again on their own, without the context that led to repetition."""
         spans = [slice(round(RATE * s.start), round(RATE * s.end)) for s in segments]
         return [one for span in spans for one in self._transcribe(wave[span], language)[0]]
@@ -115,19 +117,19 @@ class Whisper(Engine):
         return f"it sounds like '{detected}' ({certainty:.0%}), not '{declared}'"
 
 
-def _repeated(heard: list) -> list:
-    return [segment for segment in heard if segment.compression_ratio > MOST_COMPRESSION]
+def _repetitive(segments: list) -> list:
+    return [segment for segment in segments if segment.compression_ratio > MOST_COMPRESSION]
 
 
-def _doubt(heard: list) -> str:
+def _doubt(segments: list) -> str:
     """Why the transcript is not to be trusted; "" if it is."""
-    if not heard:
+    if not segments:
         return ""
-    letters = sum(len(s.text) for s in _repeated(heard))
-    if letters > MOST_LETTERS * sum(s.end - s.start for s in _repeated(heard)):
+    letters = sum(len(s.text) for s in _repetitive(segments))
+    if letters > MOST_LETTERS * sum(s.end - s.start for s in _repetitive(segments)):
         return "the text repeats itself, faster than anyone speaks"
-    seconds = [max(segment.end - segment.start, 1e-3) for segment in heard]
-    mean = float(np.average([segment.avg_logprob for segment in heard], weights=seconds))
+    seconds = [max(segment.end - segment.start, 1e-3) for segment in segments]
+    mean = float(np.average([segment.avg_logprob for segment in segments], weights=seconds))
     if mean < LEAST_LOG_PROBABILITY:
         return (
             f"it is barely intelligible (mean log probability {mean:.2f}, "

@@ -16,7 +16,7 @@ from lipsync.generators.lips import read_generator
 from lipsync.speeds import cache_folder
 
 
-def adapted_to(
+def adapted_generator(
     video: str | Path,
     base: str | Path = BASE,
     *,
@@ -50,17 +50,17 @@ def adapted_to(
     """
     weights = fingerprint(read_generator(base))
     try:
-        asked = [sha256(Path(video)), weights, face, __version__]
-        name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+        key_parts = [sha256(Path(video)), weights, face, __version__]
+        name = hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()[:16]
         folder = cache_folder() / "adapted" / name
-        made, refused = folder / f"{Path(base).stem}-adapted.safetensors", folder / "refused.txt"
+        adapted, refused = folder / f"{Path(base).stem}-adapted.safetensors", folder / "refused.txt"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            if not made.exists() and not refused.exists():
+            if not adapted.exists() and not refused.exists():
                 try:
                     adapt(
                         [video],
-                        made,
+                        adapted,
                         base,
                         face=face,
                         device="cuda" if device.startswith("cuda") else "cpu",
@@ -69,7 +69,9 @@ def adapted_to(
                 except ConfigError as error:
                     with whole_files(refused) as (file,):
                         file.write_text(str(error), encoding="utf-8")
-            return (made, "") if made.exists() else (base, refused.read_text(encoding="utf-8"))
+            return (
+                (adapted, "") if adapted.exists() else (base, refused.read_text(encoding="utf-8"))
+            )
     except OSError as error:
         reason = error.strerror or str(error)
         raise CheckpointError(

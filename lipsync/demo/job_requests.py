@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lipsync.demo.dubs import DubWanted, check_face
+from lipsync.demo.dubs import DubRequest, check_face
 from lipsync.demo.inputs import name_of
 from lipsync.demo.jobs import Report
 from lipsync.demo.messages import Refusal
@@ -20,13 +20,13 @@ Work = Callable[[Report], dict[str, Any]]
 Inputs = Mapping[Path, str]
 
 
-def job_for(
-    wanted: Mapping[str, Any], tab: Tab, tabs: Tabs, models: Models, settings: Settings
+def make_job(
+    body: Mapping[str, Any], tab: Tab, tabs: Tabs, models: Models, settings: Settings
 ) -> tuple[Work, Inputs]:
     """The work of a job, and its uploads with their names in messages.
 
     Args:
-        wanted: ``{"do": "dub" | "compare" | "score", ...}``, from the page.
+        body: ``{"do": "dub" | "compare" | "score", ...}``, from the page.
         tab: the tab that sent the request.
         tabs: all tabs, which hold the uploads.
         models: the models on offer.
@@ -35,62 +35,62 @@ def job_for(
     Raises:
         Refusal: an invalid request.
     """
-    do = wanted.get("do")
+    do = body.get("do")
     if do == "score":
-        return _score(wanted, tab, tabs, models, settings)
+        return _make_score_job(body, tab, tabs, models, settings)
     if do not in ("dub", "compare"):
         raise Refusal("The task must be dub, compare or score.")
-    if wanted.get("consent") is not True:
+    if body.get("consent") is not True:
         raise Refusal("Tick the consent box: a face may be dubbed only with that person's consent.")
-    names = [wanted.get("model")] if do == "dub" else wanted.get("models")
+    names = [body.get("model")] if do == "dub" else body.get("models")
     if not isinstance(names, list) or len(names) != (1 if do == "dub" else 2):
         raise Refusal("Choose two models to compare.")
     chosen = {str(name): models.generator(name) for name in names}
     if do == "compare" and len(chosen) < 2:
         raise Refusal("Choose two different models to compare.")
 
-    face = tabs.file(tab, wanted.get("face"), "face")
+    face = tabs.file(tab, body.get("face"), "face")
     inputs, text = {face: name_of("face")}, None
-    if wanted.get("text") is not None:
-        text = check_text(wanted["text"], wanted.get("language"))
+    if body.get("text") is not None:
+        text = check_text(body["text"], body.get("language"))
         if text[1] not in spoken_languages():
             raise Refusal(
                 "No installed voice speaks this language; upload or record a sound instead."
             )
         sound = tabs.new_path(tab, ".wav")
     else:
-        sound = tabs.file(tab, wanted.get("sound"), "sound")
+        sound = tabs.file(tab, body.get("sound"), "sound")
         inputs[sound] = name_of("sound")
-    job = DubWanted(
+    job = DubRequest(
         face,
         sound,
         chosen,
         lambda: tabs.new_path(tab, ".mp4"),
-        check_face(wanted.get("which", "largest")),
-        wanted.get("watermark", True) is not False,
+        check_face(body.get("which", "largest")),
+        body.get("watermark", True) is not False,
         text,
         settings.device,
         settings.max_seconds,
     )
 
     def work(report: Report) -> dict[str, Any]:
-        made = job.run(report)
+        videos_by_model = job.run(report)
         videos = [
-            {"model": name, "file": tabs.keep(tab, path, "result"), **about}
-            for name, (path, about) in made.items()
+            {"model": name, "file": tabs.register(tab, path, "result"), **about}
+            for name, (path, about) in videos_by_model.items()
         ]
         return {"videos": videos}
 
     return work, inputs
 
 
-def _score(
-    wanted: Mapping[str, Any], tab: Tab, tabs: Tabs, models: Models, settings: Settings
+def _make_score_job(
+    body: Mapping[str, Any], tab: Tab, tabs: Tabs, models: Models, settings: Settings
 ) -> tuple[Work, Inputs]:
-    judge = models.judge(wanted.get("judge"))
-    video, real = tabs.file(tab, wanted.get("video"), "video"), None
+    judge = models.judge(body.get("judge"))
+    video, real = tabs.file(tab, body.get("video"), "video"), None
     inputs = {video: name_of("video")}
-    if wanted.get("real") is not None:
-        real = tabs.file(tab, wanted["real"], "video")
+    if body.get("real") is not None:
+        real = tabs.file(tab, body["real"], "video")
         inputs[real] = "The real video"
     return lambda report: score(video, real, judge, settings.device, report), inputs

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lipsync.errors import StageError
-from lipsync.translation.spoken import spoken
+from lipsync.translation.text_normalisation import normalise_text
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from lipsync.translation.spoken import spoken
     ],
 )
 def test_abbreviations(language, text, said):
-    assert spoken(text, language) == said
+    assert normalise_text(text, language) == said
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def test_abbreviations(language, text, said):
 )
 def test_numbers(language, text, said):
     pytest.importorskip("num2words", reason="needs the extra 'translate'")
-    assert spoken(text, language) == said
+    assert normalise_text(text, language) == said
 
 
 def test_a_date_is_not_read_as_millions():
     pytest.importorskip("num2words", reason="needs the extra 'translate'")
     with pytest.raises(StageError, match=r"does not read '26\.11\.2026'; write it in words"):
-        spoken("Am 26.11.2026.", "de")
+        normalise_text("Am 26.11.2026.", "de")
 
 
 def test_a_number_that_nobody_can_spell(monkeypatch):
     monkeypatch.setitem(sys.modules, "num2words", None)
     with pytest.raises(StageError, match=r"^speak: the voice does not read '7'; pip install num2"):
-        spoken("7 days", "en")
+        normalise_text("7 days", "en")

@@ -18,7 +18,7 @@ from lipsync.translation.work import digest, file_digest, load, save
 _SLACK = 0.5  # seconds by which a cue may start after the end of the video
 
 
-def given_transcript(job: TranslationJob) -> tuple[Transcript, int]:
+def import_transcript(job: TranslationJob) -> tuple[Transcript, int]:
     """``transcript.json`` from ``--transcript``; later corrections in it are kept."""
     path, given = job.work / "transcript.json", Path(job.options.transcript)
     cues = _cues(job, given)
@@ -39,7 +39,7 @@ def given_transcript(job: TranslationJob) -> tuple[Transcript, int]:
     return load_transcript(path)[0], 1
 
 
-def given_translation(
+def import_translation(
     job: TranslationJob, transcript: Transcript | None
 ) -> tuple[Transcript, list[str]]:
     """The lines of ``--subtitles``, each with the source text spoken at its time.
@@ -47,22 +47,22 @@ def given_translation(
     Without a transcript the source texts are empty.
     """
     cues = _cues(job, Path(job.options.subtitles))
-    said = transcript.segments if transcript is not None else ()
+    segments = transcript.segments if transcript is not None else ()
     sources = [
         " ".join(
-            s.text for s in said if _shared(s, cue) > 0.5 * min(s.seconds, cue.end - cue.start)
+            s.text for s in segments if _overlap(s, cue) > 0.5 * min(s.seconds, cue.end - cue.start)
         )
         for cue in cues
     ]
-    unsaid = [
+    unused = [
         number
-        for number, segment in enumerate(said, start=1)
-        if segment.text and not any(_shared(segment, cue) > 0 for cue in cues)
+        for number, segment in enumerate(segments, start=1)
+        if segment.text and not any(_overlap(segment, cue) > 0 for cue in cues)
     ]
-    if unsaid:
+    if unused:
         job.notes.append(
-            f"{job.options.subtitles} has nothing for {len(unsaid)} lines of the transcript, which "
-            f"stay silent: {', '.join(map(str, unsaid[:10]))}{' ...' if len(unsaid) > 10 else ''}"
+            f"{job.options.subtitles} has nothing for {len(unused)} lines of the transcript, which "
+            f"stay silent: {', '.join(map(str, unused[:10]))}{' ...' if len(unused) > 10 else ''}"
         )
     lines = [replace(s, text=source) for s, source in zip(_segments(cues), sources, strict=True)]
     language = transcript.language if transcript is not None else job.options.source or ""
@@ -89,7 +89,7 @@ def _segments(cues: Sequence[Cue]) -> list[Segment]:
     return [Segment(cue.start, cue.end, cue.text) for cue in cues]
 
 
-def _shared(segment: Segment, cue: Cue) -> float:
+def _overlap(segment: Segment, cue: Cue) -> float:
     return min(segment.end, cue.end) - max(segment.start, cue.start)
 
 

@@ -13,7 +13,7 @@ from lipsync.errors import ConfigError
 log = logging.getLogger(__name__)
 
 
-def check_apart(splits: Mapping[str, Sequence[str]], root: str | Path) -> None:
+def check_disjoint(splits: Mapping[str, Sequence[str]], root: str | Path) -> None:
     """Refuse splits that share clips, and log how many speakers each shares with ``train``.
 
     Args:

@@ -41,7 +41,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-def spoken(text: str, language: str) -> str:
+def normalise_text(text: str, language: str) -> str:
     """A line as it is read aloud.
 
     Args:
@@ -53,14 +53,14 @@ def spoken(text: str, language: str) -> str:
     """
     for short, whole in _WORDS.get(language, {}).items():
         text = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", whole, text)
-    return _NUMBER.sub(lambda found: _words(found[0], language), _NARROW.sub("", text))
+    return _NUMBER.sub(lambda found: _number_in_words(found[0], language), _NARROW.sub("", text))
 
 
-def _words(number: str, language: str) -> str:
+def _number_in_words(number: str, language: str) -> str:
     try:
         from num2words import num2words
     except ImportError:
-        raise _unread(number, "pip install num2words, or write it in words") from None
+        raise _unreadable_number(number, "pip install num2words, or write it in words") from None
     digits = number.rstrip("%stndrh \u00a0\u202f")
     thousands, decimal = (".", ",") if language in _COMMA else (",", ".")
     groups = rf"-?\d{{1,3}}(?:[{thousands}]\d{{2,3}})*[{thousands}]\d{{3}}(?:[{decimal}]\d+)?"
@@ -73,9 +73,9 @@ def _words(number: str, language: str) -> str:
         words = num2words(value, lang=language, to=kind)
         tail = _PERCENT[language] if "%" in number else ""
     except (NotImplementedError, ValueError, KeyError, TypeError, OverflowError):
-        raise _unread(number, f"write it in words of '{language}'") from None
+        raise _unreadable_number(number, f"write it in words of '{language}'") from None
     return f"{words} {tail}".strip()
 
 
-def _unread(number: str, remedy: str) -> StageError:
+def _unreadable_number(number: str, remedy: str) -> StageError:
     return StageError("speak", f"the voice does not read '{number}'", remedy)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lipsync.faces.framing import Framing, box_transforms
-from lipsync.metrics.looks import BANDS, FaceLook, detail_bands, mouth_contrast
+from lipsync.metrics.appearance import BANDS, FaceAppearance, detail_bands, mouth_contrast
 from lipsync.sample.corpus import make_clip
 from lipsync.sample.head import HeadRenderer, random_motion
 from lipsync.sample.looks import random_look
@@ -22,11 +22,11 @@ def skin(seed: int = 0) -> np.ndarray:
 
 
 def numbers(frames: list[np.ndarray]) -> dict[str, float]:
-    look = FaceLook()
+    appearance = FaceAppearance()
     for frame in frames:
         picture = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
-        look.add(np.repeat(picture[..., None], 3, axis=-1))
-    return look.numbers(np.zeros(640 * len(frames), np.float32))
+        appearance.add(np.repeat(picture[..., None], 3, axis=-1))
+    return appearance.numbers(np.zeros(640 * len(frames), np.float32))
 
 
 def test_each_blur_takes_the_bands_that_it_is_wide_enough_for():
@@ -87,10 +87,10 @@ def head(request) -> list[np.ndarray]:
 
 
 def seen(frames: list[np.ndarray], fault) -> dict[str, float]:
-    look = FaceLook()
+    appearance = FaceAppearance()
     for k, frame in enumerate(frames):
-        look.add(np.clip(np.rint(fault(frame, k)), 0, 255).astype(np.uint8))
-    return look.numbers(np.zeros(640 * len(frames), np.float32))
+        appearance.add(np.clip(np.rint(fault(frame, k)), 0, 255).astype(np.uint8))
+    return appearance.numbers(np.zeros(640 * len(frames), np.float32))
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def mouth_contrast(levels: np.ndarray) -> float:
     return float(light - dark)
 
 
-class FaceLook:
+class FaceAppearance:
     """Accumulate metrics over the faces of a video; keeps only two frames.
 
     After :meth:`add` for each frame, :meth:`numbers` returns ``seam`` for the face,
@@ -82,13 +82,13 @@ class FaceLook:
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._last: list[np.ndarray] = []
-        self._found: dict[str, list[float]] = {}
+        self._values: dict[str, list[float]] = {}
         self._movement: list[float] = []
 
     def add(self, face: np.ndarray) -> None:
         """Add the next frame's face, uint8 (S, S, 3) RGB."""
         levels = luma(face)
-        mouths = [lower_half(seen) for seen in (*self._last, levels)]
+        mouths = [lower_half(frame) for frame in (*self._last, levels)]
         found = {
             "sharpness": sharpness(mouths[-1]),
             **detail_bands(mouths[-1]),
@@ -102,14 +102,14 @@ class FaceLook:
         if len(self._last) == 2:
             found["jitter"] = jitter(*mouths)
         for name, value in found.items():
-            self._found.setdefault(name, []).append(value)
+            self._values.setdefault(name, []).append(value)
         self._last = [*self._last[-1:], levels]
 
     def numbers(self, wave: np.ndarray) -> dict[str, float]:
         """Means over the frames so far; ``wave`` is their audio at 16 kHz."""
         means = {
             name: float(np.mean(known))
-            for name, values in self._found.items()
+            for name, values in self._values.items()
             if (known := [value for value in values if np.isfinite(value)])
         }
         silent = silent_frames(wave, len(self._movement) + 1)

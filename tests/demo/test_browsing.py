@@ -96,11 +96,11 @@ def test_runs_have_curves_and_pictures(open_demo, tmp_path):
         )
 
 
-def test_long_curves_are_thinned_and_keep_their_end():
-    from lipsync.demo.runs import _thinned
+def test_long_curves_are_thin_out_and_keep_their_end():
+    from lipsync.demo.runs import _thin_out
 
     line = [[float(n), 0.0] for n in range(1001)]
-    thin = _thinned(line)
+    thin = _thin_out(line)
     assert len(thin) <= 400
     assert thin[-1] == line[-1]
 

@@ -13,7 +13,7 @@ from lipsync.demo.messages import Refusal
 from lipsync.demo.settings import Settings
 
 
-def looking_routes(settings: Settings) -> list[Route]:
+def browsing_routes(settings: Settings) -> list[Route]:
     """The routes available with these settings.
 
     Raises:
@@ -42,13 +42,13 @@ def _set_routes(root: str) -> list[Route]:
         return JSONResponse(prepared.find(query.get("split", ""), query.get("query", ""), number))
 
     def clip(request: Request) -> Response:
-        return JSONResponse(prepared.about(_asked(request, "key")))
+        return JSONResponse(prepared.about(_query_param(request, "key")))
 
     def sheet(request: Request) -> Response:
-        return Response(prepared.sheet(_asked(request, "key")), media_type="image/jpeg")
+        return Response(prepared.sheet(_query_param(request, "key")), media_type="image/jpeg")
 
     def sound(request: Request) -> Response:
-        return Response(prepared.sound(_asked(request, "key")), media_type="audio/wav")
+        return Response(prepared.sound(_query_param(request, "key")), media_type="audio/wav")
 
     return [
         Route("/api/dataset", splits),
@@ -68,11 +68,11 @@ def _run_routes(folder: str) -> list[Route]:
         return JSONResponse(list(runs.find()))
 
     def run(request: Request) -> Response:
-        name = _asked(request, "run")
+        name = _query_param(request, "run")
         return JSONResponse({"charts": runs.curves(name), "pictures": runs.pictures(name)})
 
     def picture(request: Request) -> Response:
-        path = runs.picture(_asked(request, "run"), _asked(request, "name"))
+        path = runs.picture(_query_param(request, "run"), _query_param(request, "name"))
         return FileResponse(path, media_type="image/png")
 
     return [
@@ -82,7 +82,7 @@ def _run_routes(folder: str) -> list[Route]:
     ]
 
 
-def _asked(request: Request, name: str) -> str:
+def _query_param(request: Request, name: str) -> str:
     value = request.query_params.get(name)
     if not value:
         raise Refusal("The address is incomplete: it must contain a name.")
