@@ -147,7 +147,7 @@ def _to_shards(
         raise ConfigError(
             f"root={root}: no clip could be read; the first: {min(problems.values())}"
         )
-    index = Index.merged(filled)
+    index = Index.merge(filled)
     place.write(NAME, index.to_bytes())
     for name, _ in jobs:
         place.remove(f"{_PARTS}/{name}.npz")
@@ -187,7 +187,7 @@ def _make_shard(
                         problems[key] = str(error)
             if shard.clips:
                 place.put(f"{name}.tar", path)
-        part = Index.of(f"{name}.tar", shard.clips, made if not problems else "")
+        part = Index.of_shard(f"{name}.tar", shard.clips, made if not problems else "")
         place.write(f"{_PARTS}/{name}.npz", part.to_bytes())
     return problems
 

@@ -109,7 +109,7 @@ class Recipe:
                     self._move(found, tools.output, shard)
                     rows += found
                     pictures.append(State(tools.output, item.key).pictures())
-            index = Index.of(part.shard, shard.clips, self.fingerprint)
+            index = Index.of_shard(part.shard, shard.clips, self.fingerprint)
             with storing(place):
                 if shard.clips:
                     place.put(part.shard, path)

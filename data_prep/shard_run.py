@@ -179,7 +179,7 @@ class ShardRun:
         if keys:
             indices = parts.indices(self.place, sorted(keys))
             found = [index.only(keys[name]) for name, index in indices]
-            self.place.write(NAME, Index.merged(found).to_bytes())
+            self.place.write(NAME, Index.merge(found).to_bytes())
         elif self.place.has(NAME):
             self.place.remove(NAME)
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):

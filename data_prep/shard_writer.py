@@ -54,7 +54,7 @@ class ShardWriter:
     The output is deterministic: the same clips give the same bytes.
 
     Attributes:
-        clips: the clips added so far, for :meth:`lipsync.data.shard_index.Index.of`.
+        clips: the clips added so far, for :meth:`lipsync.data.shard_index.Index.of_shard`.
     """
 
     def __init__(self, path: Path) -> None:

@@ -20,7 +20,7 @@ from lipsync.checkpoints import bundled_models, describe
 from lipsync.checkpoints.files import sha256
 from lipsync.errors import ConfigError
 from lipsync.evaluation.judge import Judge
-from lipsync.media.loudness import levelled
+from lipsync.media.loudness import level_speech
 from lipsync.metrics.functional import VSHIFT, sync_score
 
 PUBLISHED = Limits(3.0, 6)  # for SyncNet v2, as used to prepare VoxCeleb and HDTF
@@ -86,7 +86,7 @@ def measure(footage: Footage, pieces: Sequence[Piece], judge: Judge) -> list[dic
         return found
     transforms = {i: pieces[i].crop_transforms(judge.framing) for i in candidates}
     held: dict[int, list[np.ndarray]] = {i: [] for i in candidates}
-    wave = levelled(footage.wave, footage.path)
+    wave = level_speech(footage.wave, footage.path)
     for number, frame in enumerate(footage.frames()):
         for i in list(held):
             piece = pieces[i]

@@ -36,11 +36,11 @@ def run_command(main: Callable[[], None]) -> None:
 
     Unknown or misspelt options, groups and values give one line on stderr and exit code 2, where
     Hydra itself prints several and exits with 1. A sweep with failed points ends in the same way,
-    with one line per point. Paths need no quoting beyond the shell's, see :func:`quoted`.
+    with one line per point. Paths need no quoting beyond the shell's, see :func:`quote_value`.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, so that we can shorten the message
     sweeping = bool({"-m", "--multirun"}.intersection(sys.argv))
-    sys.argv[1:] = [quoted(argument, sweeping) for argument in sys.argv[1:]]
+    sys.argv[1:] = [quote_value(argument, sweeping) for argument in sys.argv[1:]]
     with exit_on_error():
         try:
             main()
@@ -62,7 +62,7 @@ def require_options(config: DictConfig, usage: str, *names: str) -> None:
         raise ConfigError(f"{' and '.join(missing)} not given: {usage}")
 
 
-def quoted(argument: str, sweeping: bool = False) -> str:
+def quote_value(argument: str, sweeping: bool = False) -> str:
     """Quote the value of a command-line argument if Hydra would not take it literally.
 
     Hydra rejects accents, tildes, quotes, ``&``, ``#`` and ``=`` in values, and interprets commas,

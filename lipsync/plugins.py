@@ -48,7 +48,7 @@ def import_plugins(modules: str | Iterable[str] | None, option: str = "--plugin"
             _imported.append(name)
 
 
-def imported() -> list[str]:
+def imported_plugins() -> list[str]:
     """Plug-ins imported so far, which a run's other processes must import too."""
     return _imported
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from lipsync.command import quoted
+from lipsync.command import quote_value
 
 NAMES = [
     "/tmp/été", "/tmp/数据", "/tmp/take (1)", "/tmp/a,b", "/tmp/lr=1", "/tmp/it's", "/tmp/a&b",
@@ -19,10 +19,10 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("option", ["output", "+data.root", "hydra.run.dir"])
 def test_a_folder_may_have_any_name(option: str, name: str) -> None:
-    parsed = OverridesParser.create().parse_override(quoted(f"{option}={name}"))
+    parsed = OverridesParser.create().parse_override(quote_value(f"{option}={name}"))
     assert not parsed.is_sweep_override()
     assert parsed.value() == name
-    again = OverridesParser.create().parse_override(quoted(quoted(f"{option}={name}")))
+    again = OverridesParser.create().parse_override(quote_value(quote_value(f"{option}={name}")))
     assert again.value() == name
 
 
@@ -32,15 +32,15 @@ def test_what_hydra_takes_as_it_is_stays(tmp_path: Path) -> None:
         "filelists=[/a,/b]", "x=[é]", "model=wav2lip,lipgan", "~a", "-m", "--config-dir=/a,b",
         "output=/a\\,b", "x={a:1}",
     ):  # fmt: skip
-        assert quoted(argument) == argument
+        assert quote_value(argument) == argument
     swept = f"data.root={tmp_path}/a,{tmp_path}/b"
-    assert quoted(swept, sweeping=True) == swept
-    assert quoted(swept) == f"data.root='{tmp_path}/a,{tmp_path}/b'"
+    assert quote_value(swept, sweeping=True) == swept
+    assert quote_value(swept) == f"data.root='{tmp_path}/a,{tmp_path}/b'"
     (tmp_path / "a,b").mkdir()
-    assert quoted(f"data.root={tmp_path}/a,b", sweeping=True) == f"data.root='{tmp_path}/a,b'"
+    assert quote_value(f"data.root={tmp_path}/a,b", sweeping=True) == f"data.root='{tmp_path}/a,b'"
 
 
 def test_a_tilde_is_home() -> None:
     home = Path.home()
-    assert quoted("data.root=~/set") == f"data.root={home}/set"
-    assert quoted("data.root=~/é") == f"data.root='{home}/é'"
+    assert quote_value("data.root=~/set") == f"data.root={home}/set"
+    assert quote_value("data.root=~/é") == f"data.root='{home}/é'"

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from lipsync.data.store import open_clip, read_split
 from lipsync.evaluation import Judge, as_judge
 from lipsync.evaluation.calibration import UNSURE
-from lipsync.media.loudness import levelled
+from lipsync.media.loudness import level_speech
 from lipsync.metrics.functional import sync_score
 from lipsync.windows import FPS
 
@@ -50,7 +50,7 @@ def embedded(judge: Judge, root: str, split: str) -> list[Embedded]:
     for key in tqdm(read_split(root, split), desc=judge.name, unit="clip"):
         clip = open_clip(root, key, side=judge.face_size)
         try:
-            pair = judge.embed(judge.faces(clip), levelled(clip.wave))
+            pair = judge.embed(judge.faces(clip), level_speech(clip.wave))
         except ValueError:
             continue
         made.append(Embedded((clip.info["source"], clip.info["start"]), clip.speaker, *pair))

@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--angles", type=float, nargs="+", default=[0, 20, 35, 60])
     args = parser.parse_args()
-    scoring = Scoring.of(DEFAULT_JUDGE, "centerface")
+    scoring = Scoring.from_names(DEFAULT_JUDGE, "centerface")
     pairs = random_pairs(sorted(args.folder.glob("*.mp4")), args.count)
     print(" angle  distance  upright dub, turned there and back  change")
     with tempfile.TemporaryDirectory() as temporary:

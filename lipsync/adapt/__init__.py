@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Adapted": "person",
+    "AdaptationResult": "person",
     "People": "people",
     "adapt": "person",
     "adapt_people": "people",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lipsync.adapt.person import Adapted, adapt
+from lipsync.adapt.person import AdaptationResult, adapt
 from lipsync.errors import ConfigError, LipsyncError
 
 
@@ -21,7 +21,7 @@ class People:
         failed: name -> one-line error.
     """
 
-    adapted: dict[str, Adapted] = field(default_factory=dict)
+    adapted: dict[str, AdaptationResult] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 

@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Adapted:
+class AdaptationResult:
     """The result of an adaptation.
 
     Attributes:
@@ -91,7 +91,7 @@ def adapt(
     device: str = "cpu",
     work: str | Path | None = None,
     progress: Progress = lambda stage, done, total: None,
-) -> Adapted:
+) -> AdaptationResult:
     """Fine-tune a generator on footage of one person, and write it if it is better.
 
     The last tenth of the footage is held out; training stops when quality on it no longer
@@ -181,7 +181,7 @@ def adapt(
     if work is None:
         shutil.rmtree(folder, ignore_errors=True)
     seconds = footage.seconds, footage.held_out_seconds
-    return Adapted(output, str(base), *seconds, gain, footage.remarks)
+    return AdaptationResult(output, str(base), *seconds, gain, footage.remarks)
 
 
 def _describe_person(footage: Footage) -> np.ndarray:

@@ -40,7 +40,7 @@ def read_header(path: Path) -> Header:
         OSError: the file cannot be opened.
         ValueError: the file is damaged, or contains objects.
     """
-    with _opened(path) as (_, header):
+    with _open_array(path) as (_, header):
         return header
 
 
@@ -56,7 +56,7 @@ def read_rows(path: Path, rows: Sequence[int] | np.ndarray, top: int = 0) -> np.
         OSError, ValueError: as for :func:`read_header`; or a row beyond the end.
     """
     rows = np.asarray(rows)
-    with _opened(path) as (file, header):
+    with _open_array(path) as (file, header):
         found = np.empty((len(rows), header.shape[1] - top, *header.shape[2:]), header.dtype)
         line = header.dtype.itemsize * math.prod(header.shape[2:])
         step, size = line * header.shape[1], line * (header.shape[1] - top)
@@ -82,7 +82,7 @@ def map_array(path: Path) -> np.ndarray:
     Raises:
         OSError, ValueError: as for :func:`read_header`.
     """
-    with _opened(path) as (file, header):
+    with _open_array(path) as (file, header):
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     flat = np.frombuffer(mapped, header.dtype, math.prod(header.shape), header.begin)
     return flat.reshape(header.shape, order="F" if header.columns_first else "C")
@@ -94,7 +94,7 @@ def parse_array(data: bytes | memoryview) -> np.ndarray:
     Raises:
         ValueError: the bytes are damaged, or contain objects.
     """
-    header = _parsed(bytes(data[: _START + int.from_bytes(data[8:_START], "little")]))
+    header = _parse_header(bytes(data[: _START + int.from_bytes(data[8:_START], "little")]))
     flat = np.frombuffer(data, header.dtype, math.prod(header.shape), header.begin)
     return flat.reshape(header.shape, order="F" if header.columns_first else "C")
 
@@ -107,10 +107,10 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[io.FileIO, Header]]:
+def _open_array(path: Path) -> Iterator[tuple[io.FileIO, Header]]:
     with path.open("rb", buffering=0) as file:
         data = file.read(_PAGE)
-        header = _parsed(data[: _START + int.from_bytes(data[8:_START], "little")])
+        header = _parse_header(data[: _START + int.from_bytes(data[8:_START], "little")])
         needed = header.begin + header.dtype.itemsize * math.prod(header.shape)
         if (there := file.seek(0, io.SEEK_END)) < needed:
             raise ValueError(f"it has {there} bytes, but its header declares {needed}")
@@ -118,7 +118,7 @@ def _opened(path: Path) -> Iterator[tuple[io.FileIO, Header]]:
 
 
 @lru_cache(maxsize=4096)  # headers of equal shapes are identical
-def _parsed(data: bytes) -> Header:
+def _parse_header(data: bytes) -> Header:
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("it is not a NumPy file of version 1.0")

@@ -98,7 +98,7 @@ class Clip:
         path = self.path / file
         if not path.is_file():
             return None
-        with _named(self.key, file):
+        with _name_errors(self.key, file):
             return map_array(path)
 
     @property
@@ -129,7 +129,7 @@ class PreparedClip(Clip):
 
     @cached_property
     def _shape(self) -> tuple[int, ...]:
-        with _named(self.key, "faces.npy"):
+        with _name_errors(self.key, "faces.npy"):
             header = read_header(self.path / "faces.npy")
         shape = header.shape
         if header.dtype != np.uint8 or header.columns_first or shape[1:] != (*shape[1:2] * 2, 3):
@@ -138,11 +138,11 @@ class PreparedClip(Clip):
 
     @property
     def faces(self) -> np.ndarray:  # memory-mapped
-        with _named(self.key, "faces.npy"):
+        with _name_errors(self.key, "faces.npy"):
             return map_array(self.path / "faces.npy").reshape(self._shape)
 
     def read(self, frames: Sequence[int] | np.ndarray, top: int = 0) -> np.ndarray:
-        with _named(self.key, "faces.npy"):
+        with _name_errors(self.key, "faces.npy"):
             return read_rows(self.path / "faces.npy", frames, top)
 
     @property
@@ -223,7 +223,7 @@ def _compute_feature(path: Path, key: str, feature: Feature) -> np.ndarray:
 
 
 @contextmanager
-def _named(key: str, name: str) -> Iterator[None]:
+def _name_errors(key: str, name: str) -> Iterator[None]:
     """Raise errors in reading a file as a ClipError that names clip and file."""
     try:
         yield

@@ -52,7 +52,7 @@ class Place:
         self.name = self.name or str(root)
         path = self.root.removeprefix("file://")
         self.local = None if is_url(path) else Path(path)
-        with self._named("opened"):
+        with self._name_errors("opened"):
             _ = self._files
 
     @property
@@ -71,7 +71,7 @@ class Place:
             LipsyncError: it cannot be read; one line.
         """
         files, root = self._files
-        with self._named("read", name):
+        with self._name_errors("read", name):
             try:
                 data = files.cat_file(f"{root}/{name}", start=begin, end=end)
             except Exception as error:
@@ -108,7 +108,7 @@ class Place:
         if self.root.startswith("http"):
             return {}
         try:
-            with self._named("listed"):
+            with self._name_errors("listed"):
                 files.invalidate_cache()  # other processes may have written
                 found = files.ls(root, detail=True)
         except FileNotFoundError:
@@ -123,7 +123,7 @@ class Place:
         """
         files, root = self._files
         try:
-            with self._named("listed"):
+            with self._name_errors("listed"):
                 files.invalidate_cache()
                 found = files.find(root, detail=True)
         except FileNotFoundError:
@@ -142,7 +142,7 @@ class Place:
         """
         files, root = self._files
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self._named("read", name):
+        with self._name_errors("read", name):
             files.get_file(f"{root}/{name}", str(target))
 
     def create(self, name: str, data: bytes) -> bool:
@@ -155,7 +155,7 @@ class Place:
             LipsyncError: it cannot be written; one line.
         """
         files, root = self._files
-        with self._named("written", name):
+        with self._name_errors("written", name):
             try:
                 if self.local is None:
                     files.pipe_file(f"{root}/{name}", data, mode="create")
@@ -175,7 +175,7 @@ class Place:
             LipsyncError: it cannot be written; one line.
         """
         files, root = self._files
-        with self._named("written", name):
+        with self._name_errors("written", name):
             if self.local is None:
                 files.put_file(str(source), f"{root}/{name}")
                 source.unlink()
@@ -190,7 +190,7 @@ class Place:
             LipsyncError: it cannot be written; one line.
         """
         files, root = self._files
-        with self._named("written", name):
+        with self._name_errors("written", name):
             if self.local is None:
                 files.pipe_file(f"{root}/{name}", data)
                 return
@@ -200,11 +200,11 @@ class Place:
     def remove(self, name: str) -> None:
         """Remove a file."""
         files, root = self._files
-        with self._named("removed", name):
+        with self._name_errors("removed", name):
             files.rm_file(f"{root}/{name}")
 
     @contextmanager
-    def _named(self, what: str, name: str = "") -> Iterator[None]:
+    def _name_errors(self, what: str, name: str = "") -> Iterator[None]:
         """Turn any file system error into one line with place, cause and remedy."""
         try:
             yield

@@ -106,7 +106,7 @@ class Index:
         return cls(**found | {"made": str(found["made"])})
 
     @classmethod
-    def of(cls, shard: str, clips: Sequence[dict[str, Any]], made: str) -> Index:
+    def of_shard(cls, shard: str, clips: Sequence[dict[str, Any]], made: str) -> Index:
         """Build the index of one shard.
 
         Args:
@@ -133,7 +133,7 @@ class Index:
         )
 
     @classmethod
-    def merged(cls, parts: Sequence[Index]) -> Index:
+    def merge(cls, parts: Sequence[Index]) -> Index:
         """Merge the indices of several shards."""
         kinds = sorted({str(kind) for part in parts for kind in part.kinds})
         members = []

@@ -150,7 +150,7 @@ class PreparedShards:
         first, length = int(index.begin[number]), int(index.length[number])
         if self.place.local is not None:
             path = str(self.place.local / shard)
-            return lambda begin, end: os.pread(_opened(path), end - begin, first + begin)
+            return lambda begin, end: os.pread(_open_descriptor(path), end - begin, first + begin)
         name, data = f"{self.token}-{number}", None
         if self.cache is not None:
             data = self.cache.read(name)
@@ -254,19 +254,19 @@ class ShardClip(Clip):
     def read(self, frames: Sequence[int] | np.ndarray, top: int = 0) -> np.ndarray:
         frames = np.asarray(frames)
         if not self.shards.keep_pixels:
-            return self._decoded(frames, top)
+            return self._decode_frames(frames, top)
         cache, name = self.shards.cache, f"{self.shards.token}-{self.number}.npy"
         if (path := cache.get(name)) is not None:
             try:
                 return read_rows(path, frames, top)
             except (OSError, ValueError):  # it was just evicted
-                return self._decoded(frames, top)
-        faces, file = self._decoded(np.arange(len(self)), 0), io.BytesIO()
+                return self._decode_frames(frames, top)
+        faces, file = self._decode_frames(np.arange(len(self)), 0), io.BytesIO()
         np.save(file, faces)
         cache.put(name, file.getbuffer())
         return faces[frames, top:]
 
-    def _decoded(self, frames: np.ndarray, top: int) -> np.ndarray:
+    def _decode_frames(self, frames: np.ndarray, top: int) -> np.ndarray:
         """Decode frames from row ``top`` on; runs of consecutive frames are read together."""
         found = np.empty((len(frames), self.size - top, self.size, 3), np.uint8)
         pictures, start = self._pictures, self.shards.index.member(self.number, "mjpeg").begin
@@ -309,6 +309,6 @@ def _descriptor(path: str) -> io.FileIO:
     return Path(path).open("rb", buffering=0)
 
 
-def _opened(path: str) -> int:
+def _open_descriptor(path: str) -> int:
     """Descriptor of a file, opened once; safe across forks, as all reads give their position."""
     return _descriptor(path).fileno()

@@ -125,15 +125,15 @@ def open_clip(root: str | Path, key: str, *, side: int = 96) -> Clip:
 def _shards(root: str | Path) -> PreparedShards | None:
     """Reader of a set in shards, cached; None for a set in folders."""
     if is_url(root):
-        return _opened(str(root), 0)
+        return _open_shards(str(root), 0)
     try:
-        return _opened(str(root), (Path(root) / NAME).stat().st_mtime_ns)
+        return _open_shards(str(root), (Path(root) / NAME).stat().st_mtime_ns)
     except OSError:
         return None
 
 
 @lru_cache(maxsize=4)
-def _opened(root: str, written: int) -> PreparedShards:
+def _open_shards(root: str, written: int) -> PreparedShards:
     return PreparedShards(root)
 
 

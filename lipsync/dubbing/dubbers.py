@@ -20,7 +20,7 @@ from lipsync.dubbing.result import DubResult
 from lipsync.errors import LipsyncError
 from lipsync.generators.lips import load_generator
 from lipsync.media.files import remove_unfinished
-from lipsync.plugins import import_plugins, imported
+from lipsync.plugins import import_plugins, imported_plugins
 from lipsync.processes import Child
 
 Outcome = DubResult | str
@@ -72,7 +72,7 @@ class DubberProcess:
 
     def __init__(self, jobs: int, stop: threading.Event) -> None:
         threads = max(1, torch.get_num_threads() // jobs)
-        self._work, self._stop = partial(_run_worker, threads, tuple(imported())), stop
+        self._work, self._stop = partial(_run_worker, threads, tuple(imported_plugins())), stop
         self._child: Child | None = None
 
     def __call__(self, entry: Entry, report: Progress) -> Outcome:

@@ -157,13 +157,15 @@ class FaceFollower:
             meter.add(frame)
             return frame, meter.steps.pop()
 
-        def measured() -> Iterator[tuple[np.ndarray, Step]]:
+        def measure_frames() -> Iterator[tuple[np.ndarray, Step]]:
             yield measure(held[0])
             for frame in frames:
                 held.append(frame)
                 yield measure(frame)
 
-        for number, (before, now, after) in enumerate(_with_neighbours(measured(), _CUT_AFTER)):
+        for number, (before, now, after) in enumerate(
+            _with_neighbours(measure_frames(), _CUT_AFTER)
+        ):
             steps = np.array([step for _, step in (*before, now, *after)])
             cut = number in known if known is not None else len(before) in find_cuts(steps)
             yield number, self.detections.at(number, now[0]), cut and number > 0

@@ -206,7 +206,7 @@ def mix(
 ) -> Iterator[np.ndarray]:
     """Sum of sounds that start together, in blocks (channels, n), until all have ended."""
     queues = [Reader(blocks, channels) for blocks in sounds]
-    while any(queue.more() for queue in queues):
+    while any(queue.has_more() for queue in queues):
         yield np.float32(scale) * np.sum([q.take(_MIX_BLOCK) for q in queues], axis=0)
 
 
@@ -217,7 +217,7 @@ class Reader:
         self._blocks, self._channels = iter(blocks), channels
         self._rest = np.zeros((channels, 0), np.float32)
 
-    def more(self) -> bool:
+    def has_more(self) -> bool:
         """Whether there are more samples."""
         while not self._rest.shape[1]:
             block = next(self._blocks, None)
@@ -229,7 +229,7 @@ class Reader:
     def take(self, count: int) -> np.ndarray:
         """The next ``count`` samples."""
         parts, missing = [], count
-        while missing and self.more():
+        while missing and self.has_more():
             parts.append(self._rest[:, :missing])
             self._rest = self._rest[:, missing:]
             missing -= parts[-1].shape[1]

@@ -14,7 +14,7 @@ from .generated import evaluate_generator as evaluate_generator
 from .html import html_report as html_report
 from .html import save_html as save_html
 from .judge import Judge as Judge
-from .judge import Scored as Scored
+from .judge import StretchScore as StretchScore
 from .judges import as_judge as as_judge
 from .lists import Pair as Pair
 from .lists import find_videos as find_videos

@@ -93,7 +93,7 @@ def report_clips(
         folder: its output folder; clips are written to ``clips/`` in it.
     """
     numbers = {pair.name: number for number, pair in enumerate(pairs)}
-    rows = sorted(report.of(GENERATED), key=lambda row: (row.distance, row.video))
+    rows = sorted(report.scored_rows(GENERATED), key=lambda row: (row.distance, row.video))
     folder = Path(folder)
     clips = []
     for place, why in pick_evenly(len(rows), _CLIPS).items():

@@ -63,7 +63,7 @@ def compare(first: Report, second: Report, kind: str = GENERATED) -> str:
     found = {}
     for about, name, kinds in columns:
         sides = [
-            _by_video([row for one in kinds for row in report.of(one)], name)
+            _by_video([row for one in kinds for row in report.scored_rows(one)], name)
             for report in (first, second)
         ]
         if not sides[0].keys() & sides[1].keys():

@@ -88,7 +88,7 @@ def evaluate_generator(
     if isinstance(references, tuple):
         raise ConfigError("reference_frames must be auto or itself when many videos are evaluated")
     how: dict[str, Any] = {"stride": stride, "vshift": vshift, "protocol": protocol}
-    scoring = Scoring.of(judge, detector, device, identity, **how)
+    scoring = Scoring.from_names(judge, detector, device, identity, **how)
     judge = scoring.judge
     settings = {
         "model": generator.name,

@@ -40,7 +40,9 @@ def html_report(
     compared = [summary for kind, summary in found.items() if kind not in (SWAPPED, COPIED, OLD)]
     looks = {k: about for k, about in PICTURE.items() if k not in LIKENESS | LEAKAGE}
     plot = pair_plot(report)
-    distances = [{row.video: row.distance for row in report.of(k)} for k in (GENERATED, SWAPPED)]
+    distances = [
+        {row.video: row.distance for row in report.scored_rows(k)} for k in (GENERATED, SWAPPED)
+    ]
     return render(
         "scores.html.j2",
         report=report,

@@ -46,7 +46,7 @@ _PUBLISHED = {
 }  # the config of the published SyncNet v2
 
 
-class Scored(NamedTuple):
+class StretchScore(NamedTuple):
     """A judge's scores for a stretch of video and one sound."""
 
     result: SyncResult
@@ -95,7 +95,7 @@ class Judge:
         self.window, self.face_size = config["window"], config["image_size"]
         # Frames per embedded unit: a window, or one of the moments that are joined into windows
         self._moment = getattr(model, "moment", self.window)
-        feature = self.feature.spanning(self._moment) if self._joins else self.feature
+        feature = self.feature.spanning(self._moment) if self._joins_moments else self.feature
         self._sound = SoundWindows(feature)
         self.calibration = Calibration.from_card(card_of(model), self.window)
         rows = self.face_size // 2 if model.lower_half else self.face_size
@@ -140,14 +140,14 @@ class Judge:
     @torch.no_grad()
     def embed_sound(self, wave: np.ndarray, count: int, start: int = 0) -> Tensor:
         """float32 (samples,) at 16 kHz -> float32 (count, d) for windows from frame ``start``."""
-        embed = self.network.audio_moments if self._joins else self.network.embed_audio
+        embed = self.network.audio_moments if self._joins_moments else self.network.embed_audio
         parts, end = [], start + count + self.window - self._moment
         for first in range(start, end, self.batch_size):
             some = min(self.batch_size, end - first)
             windows = torch.from_numpy(self._sound.cut(wave, first, some)).to(self.device)
             parts.append(embed(windows).float().cpu())
         found = torch.cat(parts)
-        return self.network.join(found) if self._joins else found
+        return self.network.join(found) if self._joins_moments else found
 
     def embed(self, faces: Iterable[np.ndarray], wave: np.ndarray) -> tuple[Tensor, Tensor]:
         """Embed a clip.
@@ -162,7 +162,7 @@ class Judge:
         Raises:
             ValueError: frames or sound too short for one window.
         """
-        with self._evaluating():
+        with self._eval_mode():
             video = self.embed_faces(faces)
             frames = len(video) + self.window - 1 if len(video) else 0
             count = self.count(frames, len(wave))
@@ -177,7 +177,7 @@ class Judge:
         waves: Sequence[np.ndarray],
         vshift: int = VSHIFT,
         watch: Callable[[Tensor], None] | None = None,
-    ) -> list[Scored]:
+    ) -> list[StretchScore]:
         """Score a stretch of faces against one or more sounds; the faces are embedded once.
 
         Equal to :meth:`embed` and ``sync_score``, without holding images or embeddings in memory.
@@ -199,7 +199,7 @@ class Judge:
                 if some > 0:
                     search.update(video[:some], self.embed_sound(wave, some, start))
 
-        with self._evaluating():
+        with self._eval_mode():
             start, held = 0, torch.zeros(0, 0)
             by_sound = [self.count(_ENDLESS, len(wave)) for wave in waves]
             for part in self._face_parts(faces):
@@ -213,10 +213,12 @@ class Judge:
         for search, wave in zip(searches, waves, strict=True):
             if not search.windows:
                 raise ValueError(self._too_short(frames, wave))
-        return [Scored(best_offset(search.distances()), search.windows) for search in searches]
+        return [
+            StretchScore(best_offset(search.distances()), search.windows) for search in searches
+        ]
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
+    def _eval_mode(self) -> Iterator[None]:
         training = self.model.training
         self.model.eval()
         try:
@@ -231,19 +233,19 @@ class Judge:
         )
 
     @property
-    def _joins(self) -> bool:
+    def _joins_moments(self) -> bool:
         """Whether windows are joined from moments, see :class:`lipsync.models.LongSyncNet`."""
         return self._moment < self.window
 
     def _face_parts(self, faces: Iterable[np.ndarray]) -> Iterator[Tensor]:
         """Embeddings (k, d) of the windows, batch by batch."""
-        embed = self.network.face_moments if self._joins else self.network.embed_face
+        embed = self.network.face_moments if self._joins_moments else self.network.embed_face
         more = self.window - self._moment  # moments after the first in a window
         held = None
         for stack in self._stacks(faces):
             windows = self._face_windows(torch.from_numpy(stack).to(self.device))
             found = embed(windows).float().cpu()
-            if not self._joins:
+            if not self._joins_moments:
                 yield found
                 continue
             held = found if held is None else torch.cat([held, found])
@@ -264,7 +266,7 @@ class Judge:
 
     def _stacks(self, faces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Overlapping runs (k + window - 1, S, S, 3) that together contain every window once."""
-        stream = (self._resized(face) for face in faces)
+        stream = (self._resize(face) for face in faces)
         kept: list[np.ndarray] = []
         while lot := list(islice(stream, self.batch_size)):
             kept += lot
@@ -272,7 +274,7 @@ class Judge:
                 yield np.stack(kept)
                 kept = kept[1 - self._moment :]
 
-    def _resized(self, face: np.ndarray) -> np.ndarray:
+    def _resize(self, face: np.ndarray) -> np.ndarray:
         side = self.face_size
         if face.shape[:2] == (side, side):
             return face

@@ -103,7 +103,7 @@ def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair
         )
     if not pairs:
         raise MediaError(path, "contains no pair", _FORM)
-    return _numbered(pairs)
+    return _number_duplicates(pairs)
 
 
 def random_pairs(
@@ -139,7 +139,7 @@ def random_pairs(
         Pair(found[f], found[v], f"{names[f]} + {names[v]}")
         for f, v in zip(faces, voices, strict=True)
     ]
-    return _numbered(pairs)
+    return _number_duplicates(pairs)
 
 
 _FORM = "write lines of two names: video audio"
@@ -160,7 +160,7 @@ def _short_names(paths: list[Path]) -> list[str]:
     return ["/".join(p.with_suffix("").parts[-2:]) for p in paths]
 
 
-def _numbered(pairs: list[Pair]) -> list[Pair]:
+def _number_duplicates(pairs: list[Pair]) -> list[Pair]:
     """The same pairs, with numbers appended to repeated names."""
     seen: dict[str, int] = {}
     out = []

@@ -33,7 +33,7 @@ from lipsync.evaluation.rows import (
     Row,
 )
 from lipsync.evaluation.truth import EQUAL, Source, earlier_mouth, likeness, reencode
-from lipsync.evaluation.videos import Measured, Scoring, Stretch, scored_row
+from lipsync.evaluation.videos import Measurement, Scoring, Stretch, scored_row
 from lipsync.media import write_audio
 from lipsync.media.loudness import read_speech
 
@@ -42,7 +42,7 @@ _BATCH = 32  # frames; fixed, because results can differ slightly with the batch
 Features = dict[str, list[np.ndarray]]
 
 
-class Covered(nn.Module):
+class CoveringGenerator(nn.Module):
     """Replaces a generator: paints its area in the mean colour of the rest of the face."""
 
     def __init__(self, generator: nn.Module) -> None:
@@ -105,7 +105,7 @@ class PairScorer:
         generated = measure(dubbed, sounds, keep(GENERATED))
         real_scores = measure(real, [own, speech], keep(REAL))
 
-        def row(kind: str, found: Measured, sound: int, like: dict[str, float]) -> Row:
+        def row(kind: str, found: Measurement, sound: int, like: dict[str, float]) -> Row:
             return scored_row(kind, pair.name, found.scores[sound], found.pictures[sound] | like)
 
         def scored(kind: str, video: Stretch, audio: np.ndarray, like: dict[str, float]) -> Row:
@@ -122,7 +122,9 @@ class PairScorer:
             rows.append(row(OLD, generated, -1, {}))
         rows.append(scored(SILENT, silent, np.zeros_like(own), {}))
         if not pair.own_sound:
-            covered = self._dub(number, pair.video, "_covered", model=Covered(self.generator))
+            covered = self._dub(
+                number, pair.video, "_covered", model=CoveringGenerator(self.generator)
+            )
             rows.append(scored(COVERED, self.scoring.stretch(covered), own, {}))
         how = AUTO if self.references == ITSELF else ITSELF
         changed = self.scoring.stretch(self._dub(number, pair.audio, "_other_references", how))

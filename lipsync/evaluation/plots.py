@@ -43,7 +43,7 @@ def score_plot(report: Report) -> str:
     figure = Figure(figsize=(9, 0.9 + 0.35 * len(report.sets)), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("distance", "confidence"), strict=True):
         for place, kind in enumerate(report.sets):
-            values = np.array([getattr(row, name) for row in report.of(kind)])
+            values = np.array([getattr(row, name) for row in report.scored_rows(kind)])
             if not len(values):
                 continue
             draw_strip(axes, place, values, getattr(report.overall(kind), name), COLOURS[kind])
@@ -59,7 +59,12 @@ def offset_plot(report: Report) -> str:
     rows = figure.subplots(len(report.sets), 1, sharex=True, squeeze=False)[:, 0]
     edges = np.arange(-report.vshift - 0.5, report.vshift + 1)
     for axes, kind in zip(rows, report.sets, strict=True):
-        axes.hist([row.offset for row in report.of(kind)], edges, color=COLOURS[kind], rwidth=0.85)
+        axes.hist(
+            [row.offset for row in report.scored_rows(kind)],
+            edges,
+            color=COLOURS[kind],
+            rwidth=0.85,
+        )
         axes.axvspan(-1.5, 1.5, color="black", alpha=0.06, linewidth=0)
         axes.set_ylabel(kind.replace("_", "\n"), rotation=0, ha="right", va="center", fontsize=8)
         axes.yaxis.get_major_locator().set_params(integer=True, nbins=3)
@@ -73,8 +78,12 @@ def pair_plot(report: Report) -> str | None:
 
     ``None`` if there are no such pairs.
     """
-    other = {row.video: row.distance for row in report.of(SWAPPED)}
-    both = [(row.distance, other[row.video]) for row in report.of(GENERATED) if row.video in other]
+    other = {row.video: row.distance for row in report.scored_rows(SWAPPED)}
+    both = [
+        (row.distance, other[row.video])
+        for row in report.scored_rows(GENERATED)
+        if row.video in other
+    ]
     if not both:
         return None
     own, swapped = np.array(both).T

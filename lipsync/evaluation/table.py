@@ -73,13 +73,13 @@ class Report:
         present = {row.set for row in self.rows} | {GENERATED, REAL}
         return [kind for kind in SETS if kind in present]
 
-    def of(self, kind: str) -> list[Row]:
+    def scored_rows(self, kind: str) -> list[Row]:
         """The rows of a set that could be scored."""
         return [row for row in self.rows if row.set == kind and not row.problem]
 
     def overall(self, kind: str) -> Summary:
         """Means over the videos of a set that could be scored."""
-        rows = self.of(kind)
+        rows = self.scored_rows(kind)
         left_out = sum(row.set == kind for row in self.rows) - len(rows)
         if not rows:
             return Summary(kind, 0, left_out)
@@ -106,7 +106,7 @@ class Report:
             ConfigError: names the first problem.
         """
         for kind in (GENERATED, REAL):
-            if not self.of(kind):
+            if not self.scored_rows(kind):
                 rows = [row for row in self.rows if row.set == kind]
                 first = f", first {rows[0].video}: {rows[0].problem}" if rows else ""
                 raise ConfigError(f"none of {len(rows)} {kind} videos could be scored{first}")
@@ -145,8 +145,10 @@ class Report:
                 f"the offset of {real.within_one.mean:.0%} of {real.n} is within 1 frame of 0, the "
                 f"median is {signed(real.median_offset)}"
             )
-        other = {row.video: row.distance for row in self.of(COPIED)}
-        pairs = [(row.distance, other.get(row.video, row.distance)) for row in self.of(REAL)]
+        other = {row.video: row.distance for row in self.scored_rows(COPIED)}
+        pairs = [
+            (row.distance, other.get(row.video, row.distance)) for row in self.scored_rows(REAL)
+        ]
         own, foreign = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
         if own >= foreign and any(a != b for a, b in pairs):
             wrong.append(
@@ -168,13 +170,13 @@ class Report:
     @property
     def in_sync(self) -> Verdicts:
         """Whether the real videos are in sync, by the judge's calibration; empty if it has none."""
-        return verdicts(self.of(REAL), self.calibration, self.vshift)
+        return verdicts(self.scored_rows(REAL), self.calibration, self.vshift)
 
     @property
     def reliability(self) -> list[dict[str, float]]:
         """Share of real videos found in sync against the stated probability, see
         :func:`share_right`."""
-        return share_right(self.of(REAL), self.in_sync)
+        return share_right(self.scored_rows(REAL), self.in_sync)
 
     def title(self) -> str:
         """The judge, the protocol, and how to read the numbers."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lipsync.audio import SAMPLE_RATE
 from lipsync.errors import ConfigError, LipsyncError, MediaError
-from lipsync.evaluation.judge import Judge, Scored
+from lipsync.evaluation.judge import Judge, StretchScore
 from lipsync.evaluation.judges import as_judge
 from lipsync.evaluation.lists import find_videos
 from lipsync.evaluation.progress import Progress, with_progress
@@ -90,7 +90,7 @@ class Stretch:
                 appearance.add(face if same else Framing.cut(frame, square, APPEARANCE_SIZE))
             yield face
 
-    def framed(self, framing: Framing, size: int) -> Iterator[np.ndarray]:
+    def faces_in_framing(self, framing: Framing, size: int) -> Iterator[np.ndarray]:
         """Faces in another framing, uint8 (size, size, 3).
 
         Raises:
@@ -114,11 +114,11 @@ def full_frame_transform(frame: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One video's scores against each of several sounds, and its image measures."""
 
     stretch: Stretch
-    scores: list[Scored]
+    scores: list[StretchScore]
     pictures: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -142,7 +142,7 @@ class Scoring:
     recogniser: Recogniser | None = None
 
     @classmethod
-    def of(
+    def from_names(
         cls,
         judge: Judge | str,
         detector: Detector | str,
@@ -201,7 +201,7 @@ class Scoring:
         stretch: Stretch,
         waves: Sequence[np.ndarray],
         watch: Callable[[Tensor], None] | None = None,
-    ) -> Measured:
+    ) -> Measurement:
         """Score a stretch against one or more sounds, in one pass over its frames.
 
         Args:
@@ -219,9 +219,9 @@ class Scoring:
             scores = judge.score(crops, sounds, self.vshift, watch)
         except ValueError as error:
             raise MediaError(stretch.footage.path, str(error)) from None
-        return Measured(stretch, scores, [appearance.numbers(sound) for sound in sounds])
+        return Measurement(stretch, scores, [appearance.numbers(sound) for sound in sounds])
 
-    def video(self, path: Path) -> Measured:
+    def video(self, path: Path) -> Measurement:
         """Score a video with its own sound.
 
         A short video is kept in memory, a longer one decoded twice, so that memory is bounded.
@@ -233,7 +233,7 @@ class Scoring:
         return self.measure(self.stretch(path), [wave])
 
 
-def score_video(path: str | Path, judge: Judge, detector: Detector, **how: Any) -> Scored:
+def score_video(path: str | Path, judge: Judge, detector: Detector, **how: Any) -> StretchScore:
     """The scores of a video with its own sound; see :meth:`Scoring.video` for errors.
 
     Args:
@@ -243,7 +243,7 @@ def score_video(path: str | Path, judge: Judge, detector: Detector, **how: Any) 
     return Scoring(judge, detector, **how).video(Path(path)).scores[0]
 
 
-def scored_row(kind: str, name: str, scored: Scored, picture: dict[str, float]) -> Row:
+def scored_row(kind: str, name: str, scored: StretchScore, picture: dict[str, float]) -> Row:
     """A row of a report."""
     found = scored.result
     numbers = found.distance, found.confidence, found.offset, round(found.fine_offset, 2)
@@ -284,7 +284,9 @@ def evaluate(
     for kind, paths in lists.items():
         if not paths:
             raise ConfigError(f"no {kind} videos to score; name files or folders")
-    scoring = Scoring.of(judge, detector, device, stride=stride, vshift=vshift, protocol=protocol)
+    scoring = Scoring.from_names(
+        judge, detector, device, stride=stride, vshift=vshift, protocol=protocol
+    )
     rows: list[Row] = []
     work = [(kind, path) for kind, paths in lists.items() for path in paths]
     for kind, path in with_progress(work, progress, lambda one: one[1].name):

@@ -105,7 +105,7 @@ class SteadyBox(Framing):
         return np.repeat(box_transforms(steady_box(boxes)[None]), len(boxes), axis=0)
 
 
-class Aligned(Framing):
+class AlignedCrop(Framing):
     """Aligned in every frame by a similarity transform of the landmarks to a template."""
 
     needs_landmarks = True
@@ -124,11 +124,11 @@ class Aligned(Framing):
         marks = np.asarray(marks, np.float64).reshape(-1, 10)
         if not np.isfinite(marks[found]).all():
             raise ValueError(f"framing {self.name} needs landmarks in every frame with a face")
-        marks = _between(marks, found).reshape(-1, 5, 2)
+        marks = _interpolate(marks, found).reshape(-1, 5, 2)
         return aligned_transforms(marks, self.template, radius)
 
 
-class Following(Framing):
+class FollowingBox(Framing):
     """SyncNet v2's published square, which follows the face: the box plus a margin of 40 %.
 
     The box's centre and side are median filtered over 13 frames. The margin is added at the bottom
@@ -142,7 +142,7 @@ class Following(Framing):
     def transforms(
         self, boxes: np.ndarray, landmarks: np.ndarray | None = None, radius: int = RADIUS
     ) -> np.ndarray:
-        boxes = _between(np.asarray(boxes, np.float64), _with_face(boxes))
+        boxes = _interpolate(np.asarray(boxes, np.float64), _with_face(boxes))
         half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         values = np.column_stack([half, middle])
@@ -161,7 +161,7 @@ def _with_face(boxes: np.ndarray) -> np.ndarray:
     return found
 
 
-def _between(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _interpolate(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Interpolate unknown rows of (n, k) linearly; constant beyond the known ones."""
     if known.all():
         return values
@@ -198,10 +198,10 @@ FRAMINGS: dict[str, Framing] = {
     framing.name: framing
     for framing in (
         SteadyBox(),
-        Aligned("aligned", TEMPLATE, Mask()),
-        Aligned("aligned_tight", TIGHT, _TIGHT_MASK),
-        Aligned("aligned_jaw", JAW, _JAW_MASK, hidden_from=0.375),
-        Following(),
+        AlignedCrop("aligned", TEMPLATE, Mask()),
+        AlignedCrop("aligned_tight", TIGHT, _TIGHT_MASK),
+        AlignedCrop("aligned_jaw", JAW, _JAW_MASK, hidden_from=0.375),
+        FollowingBox(),
     )
 }
 

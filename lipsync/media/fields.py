@@ -15,7 +15,7 @@ _MOST_ASPECT = 4  # maximum pixel aspect ratio (or its inverse); more is a mista
 _SQUARE = 0.01  # tolerance within which it counts as 1
 
 
-def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+def deinterlace(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     """Deinterlace the frames flagged as interlaced (bwdif), one frame out per frame in."""
     graph, kind = None, None
     for frame in frames:

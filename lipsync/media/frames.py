@@ -15,7 +15,7 @@ import numpy as np
 
 from lipsync.errors import MediaError
 from lipsync.media.colour import HDR, ToRGB, has_alpha, is_deep
-from lipsync.media.fields import deinterlaced, pixel_aspect, square, square_size
+from lipsync.media.fields import deinterlace, pixel_aspect, square, square_size
 from lipsync.media.files import decoded, demuxed, first_frame, opened, stream_seconds
 from lipsync.media.streams import USUAL, Streams
 
@@ -163,7 +163,7 @@ def read_frames(
     path, how = Path(path), (streams, tolerate_damage, threads)
     frames = None if start is None else _seek_frames(path, start, *how)
     if frames is None:
-        every = _decoded(path, *how)
+        every = _decode(path, *how)
         frames = every if start is None else dropwhile(lambda f: f[0] < start - _NEAR, every)
     to_rgb, count = ToRGB(backdrop, deep), 0
     for count, (time, frame, aspect) in enumerate(frames, start=1):  # noqa: B007
@@ -174,7 +174,7 @@ def read_frames(
         raise MediaError(path, "no frame of its video can be decoded", "export it again as mp4")
 
 
-def _decoded(
+def _decode(
     path: Path, streams: Streams, tolerant: bool, threads: int, since: float | None = None
 ) -> Iterator[Timed]:
     """Decoded frames, all or from the key frame before ``since``; after a seek, frames without a
@@ -191,7 +191,7 @@ def _decoded(
                 container.seek(at, stream=stream, backward=True)
                 step = np.nan
         frames = decoded(path, container, stream, tolerant=tolerant, threads=threads)
-        for frame in deinterlaced(frames):
+        for frame in deinterlace(frames):
             time = frame.time if frame.time is not None else time + step
             yield time, frame, aspect
 
@@ -206,7 +206,7 @@ def _seek_frames(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
     Not every container can seek, some miss the key frame, and some land in an open GOP, whose first
     frames look damaged.
     """
-    frames = _decoded(path, *how, start)
+    frames = _decode(path, *how, start)
     with suppress(MediaError):
         for first in frames:
             if first[1].key_frame:
@@ -216,7 +216,7 @@ def _seek_frames(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
             if not first[0] < start:
                 break
     # some containers index key frames by presentation time, not by packet position
-    frames = _decoded(path, *how, start - _REORDERED)
+    frames = _decode(path, *how, start - _REORDERED)
     early = False
     with suppress(MediaError):
         for first in frames:

@@ -77,7 +77,7 @@ class Loudness:
 
 
 class Leveller:
-    """Streaming :func:`levelled`: converges to the same gain as speech comes in."""
+    """Streaming :func:`level_speech`: converges to the same gain as speech comes in."""
 
     delay = BLOCK / _RATE
     """Maximum latency of :meth:`push` in seconds."""
@@ -111,7 +111,7 @@ def levels_db(blocks: np.ndarray) -> np.ndarray:
     return 10 * np.log10(blocks.astype(np.float64).var(axis=1) + 1e-12)
 
 
-def levelled(wave: np.ndarray, path: Path | None = None) -> np.ndarray:
+def level_speech(wave: np.ndarray, path: Path | None = None) -> np.ndarray:
     """Speech, float32 (n,) at 16 kHz, at the level that networks expect; peaks may exceed [-1, 1].
 
     Speech within 6 dB of that level is returned unchanged.
@@ -129,6 +129,6 @@ def levelled(wave: np.ndarray, path: Path | None = None) -> np.ndarray:
 def read_speech(
     path: str | Path, *, tolerate_damage: bool = False, streams: Streams = USUAL
 ) -> np.ndarray:
-    """A file's sound for a network: float32 (n,) at 16 kHz, :func:`levelled`."""
+    """A file's sound for a network: float32 (n,) at 16 kHz, :func:`level_speech`."""
     wave = read_audio(path, _RATE, tolerate_damage=tolerate_damage, streams=streams)
-    return levelled(wave, Path(path))
+    return level_speech(wave, Path(path))

@@ -95,7 +95,7 @@ def _runs(
     """Resampled blocks with their time at the start of each gapless run, else ``None``."""
     resampler, expected, begins, kind = None, None, None, None
 
-    def resampled(frame: av.AudioFrame | None) -> Iterator[tuple[float | None, np.ndarray]]:
+    def resample(frame: av.AudioFrame | None) -> Iterator[tuple[float | None, np.ndarray]]:
         nonlocal begins
         if resampler is not None and (block := resampler.resample(frame)).size:
             yield begins, block
@@ -105,15 +105,15 @@ def _runs(
         time = frame.time if frame.time is not None else expected or 0.0
         now = frame.format.name, frame.layout.name, frame.sample_rate
         if now != kind or abs(time - expected) > _GAP:
-            yield from resampled(None)
+            yield from resample(None)
             kind = now
             resampler = Resampler(path, sample_rate, channels)
             begins = expected = time
         expected += frame.samples / frame.sample_rate
         frame = _check_finite(path, frame, time, tolerant)
         frame.pts = None
-        yield from resampled(frame)
-    yield from resampled(None)
+        yield from resample(frame)
+    yield from resample(None)
 
 
 def _place_on_clock(

@@ -40,7 +40,7 @@ class Streams:
             return _default(streams)
         if self.video < len(streams):
             return streams[self.video]
-        raise _missing(path, "video", self.video, streams)
+        raise _no_track_error(path, "video", self.video, streams)
 
     def audio_of(
         self, path: str | Path, container: av.container.InputContainer
@@ -56,7 +56,7 @@ class Streams:
             own = [one for one in streams if language_of(one) == track_code(str(wanted)) != "und"]
             if own:
                 return _default(own)
-        raise _missing(path, "audio", wanted, streams)
+        raise _no_track_error(path, "audio", wanted, streams)
 
 
 USUAL = Streams()
@@ -97,7 +97,9 @@ def _default(streams: Sequence) -> Any:
     return next(default, streams[0] if streams else None)
 
 
-def _missing(path: str | Path, kind: str, wanted: int | str, streams: Sequence) -> MediaError:
+def _no_track_error(
+    path: str | Path, kind: str, wanted: int | str, streams: Sequence
+) -> MediaError:
     available = ", ".join(describe_track(one, number) for number, one in enumerate(streams))
     problem = f"has no {kind} track {wanted}; there are: {available or 'none'}"
     return MediaError(path, problem, f"name one of these with --{kind}-stream, or leave it out")

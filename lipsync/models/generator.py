@@ -78,9 +78,9 @@ class FaceGenerator(Network):
 
     def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
         """:meth:`forward` for single frames, whose shapes have been checked."""
-        return self._picture(self._last(self._decoded(mel, faces)), faces)
+        return self._picture(self._last(self._decode(mel, faces)), faces)
 
-    def _decoded(self, mel: Tensor, faces: Tensor) -> Tensor:
+    def _decode(self, mel: Tensor, faces: Tensor) -> Tensor:
         """Decoder output, concatenated with the encoder features at full resolution."""
         skips = []
         x = faces

@@ -91,7 +91,7 @@ def sizes_of(config: Mapping[str, Any]) -> list[int]:
     return [*config.get("grown_from", ()), config["image_size"]]
 
 
-def grows(small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
+def can_grow(small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
     """Whether, judging by sizes, a network with config ``large`` can contain one with ``small``."""
     given, wanted = sizes_of(small), sizes_of(large)
     return len(given) < len(wanted) and wanted[: len(given)] == given

@@ -41,7 +41,7 @@ class PatchDiscriminator(Network):
     ) -> None:
         super().__init__()
         check_config("PatchDiscriminator", image_size, width)
-        views = {name: _checked(name, **view) for name, view in views.items()}
+        views = {name: _check_view(name, **view) for name, view in views.items()}
         self.config = {"image_size": image_size, "width": width, "views": views}
         self.views = nn.ModuleDict(
             {name: _layers(3 * view["frames"], width) for name, view in views.items()}
@@ -75,7 +75,7 @@ class PatchDiscriminator(Network):
         return found
 
 
-def _checked(name: str, part: Sequence[float], enlarged: int = 1, frames: int = 1) -> dict:
+def _check_view(name: str, part: Sequence[float], enlarged: int = 1, frames: int = 1) -> dict:
     option = f"PatchDiscriminator: views.{name}"
     check_whole(f"{option}.enlarged", enlarged, 1, 4)
     check_whole(f"{option}.frames", frames, 1)

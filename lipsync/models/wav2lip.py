@@ -129,7 +129,7 @@ class Wav2Lip(FaceGenerator):
 
     def paint(self, mel: Tensor, faces: Tensor) -> Tensor:
         at_sides = self._at_sides(faces)
-        return self._picture(self._outward(self._decoded(mel, at_sides[0]), at_sides), faces)
+        return self._picture(self._outward(self._decode(mel, at_sides[0]), at_sides), faces)
 
     def _at_sides(self, faces: Tensor) -> list[Tensor]:
         """Faces resized for the U-Net and for each outer stage, smallest first."""

@@ -122,7 +122,7 @@ def make_sample_corpus(
     recipe |= {"seconds": seconds, "size": size}
     keys = split_keys(speakers, clips)
     files = [f"{key}.mp4" for members in keys.values() for key in members]
-    before = _marked(root)
+    before = _read_marker(root)
     if before.get("recipe") == recipe and before.get("complete"):
         lists = [f"filelists/{split}.txt" for split in keys]
         if all((root / file).is_file() for file in files + lists):
@@ -130,7 +130,7 @@ def make_sample_corpus(
     for file in set(before.get("files", [])) - set(files):  # left from an earlier recipe
         if re.fullmatch(r"speaker\d+/\d+\.mp4", str(file)):
             (root / file).unlink(missing_ok=True)
-    _mark(root, {"recipe": recipe, "complete": False, "files": files})
+    _write_marker(root, {"recipe": recipe, "complete": False, "files": files})
     jobs = [(speaker, clip) for speaker in range(speakers) for clip in range(clips)]
     write = partial(_write_clip, root, seed, seconds, size)
     with tqdm(total=len(jobs), unit="clip", desc="sample corpus", disable=not progress) as bar:
@@ -138,11 +138,12 @@ def make_sample_corpus(
             bar.update()
     for split, members in keys.items():
         write_split(root, split, members)
-    _mark(root, {"recipe": recipe, "complete": True, "files": files})  # last: now it is complete
+    # last: now it is complete
+    _write_marker(root, {"recipe": recipe, "complete": True, "files": files})
     return root
 
 
-def _marked(root: Path) -> dict:
+def _read_marker(root: Path) -> dict:
     """The content of the marker file; empty if it is missing or unreadable."""
     try:
         found = json.loads((root / MARKER).read_text(encoding="utf-8"))
@@ -151,7 +152,7 @@ def _marked(root: Path) -> dict:
     return found if isinstance(found, dict) else {}
 
 
-def _mark(root: Path, content: dict) -> None:
+def _write_marker(root: Path, content: dict) -> None:
     with whole_file(root / MARKER) as making:
         making.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -133,7 +133,9 @@ class HeadRenderer:
         rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
         return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
-    def _shaded(self, view: Array, u: Array, v: Array, at: tuple[slice, slice], shader) -> None:
+    def _apply_shader(
+        self, view: Array, u: Array, v: Array, at: tuple[slice, slice], shader
+    ) -> None:
         """Run a shader at twice the frame's resolution and composite the result onto ``view``."""
         small_u, small_v = u[at], v[at]
         height, width = small_u.shape
@@ -148,12 +150,12 @@ class HeadRenderer:
 
     def _mouth(self, view: Array, pose: Pose, u: Array, v: Array) -> None:
         at = self._patch(u, v, (0.0, MOUTH_V + 0.095), (0.36, 0.25))
-        self._shaded(view, u, v, at, lambda *uv: shade_mouth(pose, self.look, *uv))
+        self._apply_shader(view, u, v, at, lambda *uv: shade_mouth(pose, self.look, *uv))
 
     def _eyes(self, view: Array, motion: Motion, u: Array, v: Array) -> None:
         for side in (-1, 1):
             at = self._patch(u, v, (side * self.look.eye_spacing, 0.0), (0.165, 0.11))
-            self._shaded(
+            self._apply_shader(
                 view, u, v, at,
                 lambda *uv, side=side: shade_eye(
                     self.look, side, uv[0], uv[1], motion.blink, motion.gaze, uv[2]

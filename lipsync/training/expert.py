@@ -108,7 +108,7 @@ class ExpertTraining(Training):
         """Audio (B, 1, bands, columns) and the expert's face input -> audio, face (B, D)."""
         return self.expert(sound, seen)
 
-    def compared(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
+    def window_sets(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
         """Sets of windows over which terms are averaged: audio, face (C, K, D), start (C, K)."""
         return [(*self.embed(faces, sound), batch["start"])]
 
@@ -129,7 +129,7 @@ class ExpertTraining(Training):
             faces = self.augment.faces(faces.flatten(1, 2), batch_number, rng).view_as(faces)
             change = self.augment.sounds(len(sound), batch_number, rng)
             sound = change(self.feature, sound)
-        compared = self.compared(batch, faces, sound)
+        compared = self.window_sets(batch, faces, sound)
         terms = {
             name: torch.stack([term(*windows) for windows in compared]).mean()
             for name, term in self.terms.items()

@@ -128,7 +128,7 @@ class LipReaderTraining(Training):
             zero_infinity=True,
         )
 
-    def said(self, batch: dict[str, Any]) -> list[list[int]]:
+    def word_labels(self, batch: dict[str, Any]) -> list[list[int]]:
         """Word labels of each sentence.
 
         Raises:

@@ -70,7 +70,7 @@ class LongExpertTraining(ExpertTraining):
         """Embeddings of moments, not normalised."""
         return self.expert.audio_moments(sound), self.expert.face_moments(seen)
 
-    def compared(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
+    def window_sets(self, batch: dict[str, Any], faces: Tensor, sound: Tensor) -> list[tuple]:
         """Stretches (C, K, T, 3, rows, W) and their audio -> windows of every length."""
         frames = faces.flatten(0, 1).unfold(1, self.window, 1).movedim(-1, 2)
         heard = self.expert.cut_sound(sound.flatten(0, 1))

@@ -13,7 +13,7 @@ from torch import nn
 from lipsync.checkpoints import load_model
 from lipsync.checkpoints.origin import trained_with
 from lipsync.errors import CheckpointError, TrainingError
-from lipsync.models.growth import grows, sizes_of
+from lipsync.models.growth import can_grow, sizes_of
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def start_from(network: nn.Module, source: str | Path, part: str) -> dict[str, l
             message = "%s was trained with model.%s.feature.lead=%s, this run is not"
             log.info(message, source, part, there["lead"])
             del other["feature"]
-    grown = "grown_from" in network.config and grows(source_network.config, network.config)
+    grown = "grown_from" in network.config and can_grow(source_network.config, network.config)
     if grown:
         other = {key: value for key, value in other.items() if key not in _SIZES}
     if other:

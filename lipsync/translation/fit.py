@@ -11,7 +11,7 @@ LEAD = 1.0  # seconds by which a line may start before the one it replaces
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedLine:
     """A line with its time and speed.
 
     Attributes:
@@ -35,7 +35,7 @@ def fit(
     *,
     slowest: float,
     fastest: float,
-) -> list[Placed]:
+) -> list[PlacedLine]:
     """Fit lines into the times of the original ones.
 
     A line that is too short is slowed down, as far as ``slowest``. One that is too long is first
@@ -50,11 +50,11 @@ def fit(
         slowest, fastest: limits of the speed.
     """
     ends = _latest_ends(slots, natural, total, fastest)
-    placed: list[Placed] = []
+    placed: list[PlacedLine] = []
     free = 0.0  # end of the speech placed so far
     for (slot_start, slot_end), seconds, latest in zip(slots, natural, ends, strict=True):
         if not seconds:
-            placed.append(Placed(slot_start, slot_start, 1.0, 0.0, 0.0))
+            placed.append(PlacedLine(slot_start, slot_start, 1.0, 0.0, 0.0))
             continue
         easy = seconds / min(COMFORTABLE, fastest)
         start = max(slot_start, free)
@@ -66,7 +66,7 @@ def fit(
         lasts = seconds / speed
         over = lasts - have if lasts - have > 1e-3 else 0.0
         borrowed = max(0.0, slot_start - start) + max(0.0, start + lasts - slot_end)
-        placed.append(Placed(start, start + lasts, speed, borrowed, over))
+        placed.append(PlacedLine(start, start + lasts, speed, borrowed, over))
         free = start + lasts + GAP
     return placed
 

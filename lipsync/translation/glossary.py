@@ -45,7 +45,7 @@ class Glossary:
                 raise MediaError(path, problem, "keep one of them")
         return cls(terms)
 
-    def used(self, text: str) -> dict[str, str]:
+    def terms_in(self, text: str) -> dict[str, str]:
         """The terms that occur in a text, with their translations."""
         found = {self._term(match): None for match in self._pattern.finditer(text)}
         return {term: self.terms[term] for term in found}
@@ -57,7 +57,7 @@ class Glossary:
         placeholders; if it alters those, its own words stay, and :func:`report` names the line.
         """
         plain = translate(text)
-        if not missing(plain, self.used(text)):
+        if not missing_terms(plain, self.terms_in(text)):
             return plain
         targets: list[str] = []
 
@@ -79,13 +79,13 @@ class Glossary:
 
     def report(self, sources: Sequence[str], texts: Sequence[str]) -> list[str]:
         """The number of terms in the lines, and those missing from the translations."""
-        used = [self.used(source) for source in sources]
+        used = [self.terms_in(source) for source in sources]
         lines = sum(map(bool, used))
         if not lines:
             return ["glossary: no line contains a term"]
         notes = [f"glossary: {sum(map(len, used))} terms in {lines} of {len(sources)} lines"]
         for number, (text, terms) in enumerate(zip(texts, used, strict=True), start=1):
-            for term, target in missing(text, terms).items() if text else ():
+            for term, target in missing_terms(text, terms).items() if text else ():
                 notes.append(
                     f"glossary: line {number} has '{term}' without '{target}': {text[:60]}"
                 )
@@ -95,7 +95,7 @@ class Glossary:
         return self._by_letters[match.group().casefold()]
 
 
-def missing(text: str, terms: dict[str, str]) -> dict[str, str]:
+def missing_terms(text: str, terms: dict[str, str]) -> dict[str, str]:
     """The terms whose translation does not occur in a text."""
     text = text.casefold()
     return {term: target for term, target in terms.items() if target.casefold() not in text}

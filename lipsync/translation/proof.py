@@ -17,7 +17,7 @@ from lipsync.media import check_target, whole_file
 from lipsync.media.files import naming_target
 from lipsync.pages import render
 from lipsync.translation.fit import COMFORTABLE
-from lipsync.translation.glossary import missing
+from lipsync.translation.glossary import missing_terms
 from lipsync.translation.options import STAGES, Options
 from lipsync.translation.pipeline import Progress, TranslationResult, translate
 from lipsync.translation.work import Row, load
@@ -163,7 +163,7 @@ def _lines(work: Path, options: Options) -> Iterator[ProofLine]:
         if segments and (now := " ".join(str(segments[k]["text"]).split())) != source:
             source = now
             doubts.append("what it translates has changed since it was corrected")
-        terms = missing(text, row.get("terms") or {}) if text else {}
+        terms = missing_terms(text, row.get("terms") or {}) if text else {}
         doubts += [f"'{term}' without '{target}'" for term, target in terms.items()]
         own = [turn for turn in turns if turn["line"] == k + 1]
         if own and not any(turn.get("face") for turn in own):

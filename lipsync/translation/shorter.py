@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import ceil
 
 from lipsync.errors import StageError
-from lipsync.translation.fit import Placed
-from lipsync.translation.glossary import Glossary, missing
+from lipsync.translation.fit import PlacedLine
+from lipsync.translation.glossary import Glossary, missing_terms
 from lipsync.translation.job import TranslationJob
 from lipsync.translation.segments import Transcript
 
@@ -16,7 +16,7 @@ _LEAST_LETTERS = 0.4  # share of the line's length; shorter ones lose the meanin
 
 
 def suggest_shorter(
-    job: TranslationJob, transcript: Transcript, texts: Sequence[str], placed: Sequence[Placed]
+    job: TranslationJob, transcript: Transcript, texts: Sequence[str], placed: Sequence[PlacedLine]
 ) -> dict[int, list[str]]:
     """Alternative translations for the lines that do not fit, by line number from 0.
 
@@ -38,17 +38,17 @@ def suggest_shorter(
     for number, place in enumerate(placed):
         source_text = transcript.segments[number].text
         if place.over and source_text:
-            terms = glossary.used(source_text) if glossary is not None else {}
+            terms = glossary.terms_in(source_text) if glossary is not None else {}
             most = len(texts[number]) - letters_over(texts[number], place)
             least = _LEAST_LETTERS * len(texts[number])
             found[number] = [
                 text
                 for text in n_best(source_text, source, target)
-                if least <= len(text) <= most and not missing(text, terms)
+                if least <= len(text) <= most and not missing_terms(text, terms)
             ][:_MOST]
     return found
 
 
-def letters_over(text: str, place: Placed) -> int:
+def letters_over(text: str, place: PlacedLine) -> int:
     """By how many letters a line is too long, at its speed."""
     return ceil(len(text) * place.over / (place.end - place.start) - 1e-6)

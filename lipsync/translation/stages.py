@@ -133,7 +133,7 @@ def _plan_translation(
             translate_text(text) if glossary is None else glossary.translate(text, translate_text)
         )
 
-    terms_of = glossary.used if glossary is not None else lambda _: {}
+    terms_of = glossary.terms_in if glossary is not None else lambda _: {}
     return [
         engine_fields | {"terms": terms_of(segment.text)} for segment in segments
     ], translate_line

@@ -47,7 +47,7 @@ def read_subtitles(path: str | Path) -> list[Cue]:
         MediaError: it cannot be read, or is not such a file; the message names the line.
     """
     path = Path(path)
-    found = [(cue, _spoken(cue.text)) for cue in _cues(path, read_text(path).split("\n"))]
+    found = [(cue, _spoken_text(cue.text)) for cue in _cues(path, read_text(path).split("\n"))]
     cues: list[Cue] = []
     for cue, text in sorted(found, key=lambda pair: pair[0].start):
         if not text:
@@ -125,7 +125,7 @@ def _refuse(path: Path, line: int, problem: str, remedy: str) -> NoReturn:
     raise MediaError(path, f"line {line}: {problem}", remedy)
 
 
-def _spoken(text: str) -> str:
+def _spoken_text(text: str) -> str:
     """The spoken text of a cue, on one line."""
     plain = html.unescape(_MARKUP.sub("", _DASH.sub("", _MARKUP.sub("", text))))
     return " ".join(_UNSPOKEN.sub(" ", " ".join(plain.split())).split())

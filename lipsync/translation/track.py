@@ -12,7 +12,7 @@ import numpy as np
 from lipsync.errors import StageError
 from lipsync.media import read_audio, whole_file, write_audio
 from lipsync.translation import mixing
-from lipsync.translation.fit import Placed, fit
+from lipsync.translation.fit import PlacedLine, fit
 from lipsync.translation.job import Report, TranslationJob
 from lipsync.translation.segments import Transcript
 from lipsync.translation.shorter import letters_over, suggest_shorter
@@ -64,7 +64,9 @@ def fit_lines(
         slowest=options.slowest,
         fastest=options.fastest,
     )
-    rows = [{"text": text} | _rounded(place) for text, place in zip(texts, placed, strict=True)]
+    rows = [
+        {"text": text} | _rounded_fields(place) for text, place in zip(texts, placed, strict=True)
+    ]
     too_long = [number for number, place in enumerate(placed) if place.over]
     if not by_hand:
         track.unlink(missing_ok=True)  # it is outdated
@@ -97,7 +99,7 @@ def _mix_lines(
     transcript: Transcript,
     people: Sequence[str],
     lines: Sequence[np.ndarray],
-    placed: Sequence[Placed],
+    placed: Sequence[PlacedLine],
     samples: int,
 ) -> np.ndarray:
     """All lines at their times, each speaker's at their original level, float32 (samples,); also
@@ -123,14 +125,14 @@ def speaker_tracks(job: TranslationJob, people: Sequence[str]) -> dict[str, Path
     return {who: job.folder / f"track-{who}.wav" for who in dict.fromkeys(people)}
 
 
-def _rounded(place: Placed) -> Row:
+def _rounded_fields(place: PlacedLine) -> Row:
     return {name: round(value, 3) for name, value in asdict(place).items()}
 
 
 def _overflow(
     job: TranslationJob,
     texts: Sequence[str],
-    placed: Sequence[Placed],
+    placed: Sequence[PlacedLine],
     too_long: Sequence[int],
     shorter: dict[int, list[str]],
 ) -> StageError:

@@ -17,7 +17,7 @@ from lipsync.voice.pitch import SAMPLE_RATE
 
 
 @dataclass(frozen=True)
-class Converted(Plain):
+class ConversionResult(Plain):
     """The output of a conversion, and how long it took."""
 
     output: str
@@ -40,7 +40,7 @@ def convert_file(
     reference: str | Path | None = None,
     speaker: str | None = None,
     device: str = "cpu",
-) -> Converted:
+) -> ConversionResult:
     """Convert the speech of a file to another voice, and write a 16 kHz WAV.
 
     Args:
@@ -75,4 +75,4 @@ def convert_file(
         made, voice = match_voice(wave, SAMPLE_RATE, other, **names), str(reference)
     write_audio(output, made, SAMPLE_RATE)
     taken = time.perf_counter() - start
-    return Converted(str(output), voice, len(wave) / SAMPLE_RATE, taken)
+    return ConversionResult(str(output), voice, len(wave) / SAMPLE_RATE, taken)

@@ -66,7 +66,7 @@ def _fill_below_pitch(power: np.ndarray, width: np.ndarray) -> np.ndarray:
     """Add the mirror image of the spectrum above the pitch below it, where no harmonic is."""
     count = int(width.max()) + 1
     bins = np.arange(count)
-    image = _between(power, np.maximum(width - bins, 0.0))
+    image = _interpolate(power, np.maximum(width - bins, 0.0))
     power = power.copy()
     power[:, :count] += np.where(bins < width, image, 0.0)
     return power
@@ -78,10 +78,10 @@ def _smooth(power: np.ndarray, width: np.ndarray) -> np.ndarray:
     mirrored = np.pad(power, ((0, 0), (margin, margin)), mode="reflect")
     total = np.pad(np.cumsum(mirrored, axis=1), ((0, 0), (1, 0)))  # up to each bin's lower edge
     edge = np.arange(BINS) + margin + 0.5
-    return (_between(total, edge + width / 2) - _between(total, edge - width / 2)) / width
+    return (_interpolate(total, edge + width / 2) - _interpolate(total, edge - width / 2)) / width
 
 
-def _between(rows: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _interpolate(rows: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Linear interpolation in every row at the (frames, n) places."""
     low = np.minimum(place.astype(int), rows.shape[1] - 2)
     part = place - low

@@ -95,12 +95,12 @@ class VoiceTraining(Training):
             weights["identity"] = 0.0
         return weights
 
-    def normalised(self, batch: dict[str, Any]) -> list[Tensor]:
+    def normalise_batch(self, batch: dict[str, Any]) -> list[Tensor]:
         """The cepstra of both speakers, normalised."""
         return [self.generator.normalise(batch[name], i) for i, name in enumerate("ab")]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        real, weights = self.normalised(batch), self.weights()
+        real, weights = self.normalise_batch(batch), self.weights()
         generate, logits = self.generator.generate, self.discriminators
         optimizer, other = self.all_optimizers()
         fake = [generate(real[1 - i], i) for i in range(2)]  # as speaker i
@@ -129,7 +129,7 @@ class VoiceTraining(Training):
         self.log_training({**values, **terms, "change": change, "loss": loss}, len(fake[0]))
 
     def evaluate(self, batch: dict[str, Any]) -> None:
-        real = self.normalised(batch)
+        real = self.normalise_batch(batch)
         speech = [_speech_mask(batch[name]) for name in "ab"]
         for target in range(2):
             source = real[1 - target]

@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lipsync import cli
-from lipsync.command import quoted
+from lipsync.command import quote_value
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -153,7 +153,7 @@ def composed(words: list[str]) -> None:
     if "launcher=ray" in words:
         reason = "the extra sweep-ray does not go with the pinned versions"
         pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason=reason)
-    for word in (quoted(word, sweeping) for word in words if word != "-m"):
+    for word in (quote_value(word, sweeping) for word in words if word != "-m"):
         override = OverridesParser.create().parse_override(word)
         if override.is_sweep_override():
             word = f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
@@ -166,7 +166,7 @@ def prepared(words: list[str]) -> None:
     name = words[0] if words[:1] in (["plan"], ["convert"]) else "prepare"
     words = words[name != "prepare" :]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose(name, overrides=[quoted(word) for word in words])
+        config = compose(name, overrides=[quote_value(word) for word in words])
     assert "output" in config
 
 

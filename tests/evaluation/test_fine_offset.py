@@ -51,7 +51,7 @@ def test_a_bundled_expert_on_the_generated_corpus(generated_people):
 def test_videos_get_it_beside_the_whole_one(tmp_path):
     video = talking_video(tmp_path / "late.mp4", shift=3)
     report = evaluate([video], [video], judge=expert(), detector=FixedDetector())
-    row = report.of("real")[0]
+    row = report.scored_rows("real")[0]
     assert row.offset == -3
     assert row.fine_offset == pytest.approx(-3, abs=0.4)
     assert report.as_dict()["overall"]["real"]["median_fine_offset"] == row.fine_offset

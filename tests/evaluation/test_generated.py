@@ -79,7 +79,7 @@ def _without_likeness(monkeypatch):
 
 def test_every_pair_is_scored_in_every_way(whole):
     report, calls = whole
-    assert {kind: len(report.of(kind)) for kind in report.sets} == {
+    assert {kind: len(report.scored_rows(kind)) for kind in report.sets} == {
         "generated": 3, "swapped_audio": 3, "old_speech": 2, "silent_input": 3,
         "covered_mouth": 2, "other_references": 3,
         "copied_reference": 3, "own_speech": 2, "re_encoded": 3, "real": 3,
@@ -88,13 +88,13 @@ def test_every_pair_is_scored_in_every_way(whole):
     assert found["real"].within_one.mean == 1
     assert found["generated"].distance.mean < 0.8 * found["swapped_audio"].distance.mean
     # A face with another's sound is wrong; with its own, in the third pair, it is the real one.
-    copied, real = report.of("copied_reference"), report.of("real")
+    copied, real = report.scored_rows("copied_reference"), report.scored_rows("real")
     assert copied[0].distance > 1.2 * real[0].distance
     assert copied[2].distance == real[2].distance
     # the second pair's swapped speech is its old one; the third has no old speech
     counts = {leak["name"]: leak["dubs"]["n"] for leak in report.as_dict()["leakage"]}
     assert (counts["old_speech_found"], counts["third_speech_found"]) == (2, 1)
-    assert report.frechet["generated"] == sum(row.n for row in report.of("generated"))
+    assert report.frechet["generated"] == sum(row.n for row in report.scored_rows("generated"))
     assert report.frechet["network"] == "faces as loudness embeds them"
     assert report.settings["pairs"] == 3
     assert [call[1:] for call in calls] == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -103,7 +103,8 @@ def test_every_pair_is_scored_in_every_way(whole):
 def test_likeness_stands_between_its_references(whole):
     report, _ = whole
     psnr = {
-        kind: [row.picture.get("psnr_lower") for row in report.of(kind)] for kind in report.sets
+        kind: [row.picture.get("psnr_lower") for row in report.scored_rows(kind)]
+        for kind in report.sets
     }
     assert psnr["generated"][:2] == [None, None]  # no ground truth for another's speech
     assert psnr["swapped_audio"][2] is None  # its own speech: nothing was made with another
@@ -111,14 +112,14 @@ def test_likeness_stands_between_its_references(whole):
     assert psnr["real"] == [100, 100, 100]
     assert min(psnr["re_encoded"]) > max(own) > min(own) > max(psnr["swapped_audio"][:2])
     assert min(own) > max(psnr["copied_reference"]) + 3  # another moment's mouth
-    made = report.of("own_speech")[0].picture
+    made = report.scored_rows("own_speech")[0].picture
     assert {"psnr", "ssim", "ssim_lower", "ms_ssim", "ms_ssim_lower", "seam"} <= set(made)
 
 
 @pytest.mark.usefixtures("_without_likeness")
 def test_a_generator_that_does_not_listen_is_found_out(pairs, tmp_path):
     report = run(pairs[:2], tmp_path / "out", Painter(listens=False), reference_frames="itself")
-    generated, copied = report.of("generated"), report.of("copied_reference")
+    generated, copied = report.scored_rows("generated"), report.scored_rows("copied_reference")
     for made, face in zip(generated, copied, strict=True):
         assert made.distance == pytest.approx(face.distance, rel=0.1)
 

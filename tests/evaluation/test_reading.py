@@ -133,9 +133,9 @@ def test_a_stretch_is_cut_as_the_reader_has_it(tmp_path):
     marks = np.tile(10 + 50 * TEMPLATE, (FRAMES - 2, 1, 1))
     stretch = Stretch(footage, 1, FRAMES - 1, landmarks=marks, boxes=boxes)
     tight = get_framing("aligned_tight")
-    faces = list(stretch.framed(tight, 32))
+    faces = list(stretch.faces_in_framing(tight, 32))
     expected = Framing.cut(list(footage)[1], tight.transforms(boxes, marks)[0], 32)
     assert len(faces) == FRAMES - 2
     assert np.array_equal(faces[0], expected)
     with pytest.raises(MediaError, match=r"a\.mp4: framing aligned_tight needs landmarks"):
-        list(Stretch(footage, 1, FRAMES - 1, boxes=boxes).framed(tight, 32))
+        list(Stretch(footage, 1, FRAMES - 1, boxes=boxes).faces_in_framing(tight, 32))

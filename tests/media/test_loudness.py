@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lipsync.media import write_audio
-from lipsync.media.loudness import Leveller, Loudness, levelled, read_speech
+from lipsync.media.loudness import Leveller, Loudness, level_speech, read_speech
 
 RATE = 16_000
 
@@ -23,7 +23,7 @@ def syllables(seconds: float = 4.0) -> np.ndarray:
 @pytest.mark.parametrize("decibels", [-38.3, -26, -12.7, -7, 7, 10.5])
 def test_speech_is_brought_to_the_usual_level(decibels: float) -> None:
     wave = syllables()
-    heard = levelled(wave * np.float32(10 ** (decibels / 20)))
+    heard = level_speech(wave * np.float32(10 ** (decibels / 20)))
     assert heard.dtype == np.float32
     np.testing.assert_allclose(heard, wave, rtol=0.02, atol=1e-6)
 
@@ -31,19 +31,19 @@ def test_speech_is_brought_to_the_usual_level(decibels: float) -> None:
 @pytest.mark.parametrize("decibels", [-5, 0, 5])
 def test_speech_at_a_usual_level_is_left_alone(decibels: float) -> None:
     wave = syllables() * np.float32(10 ** (decibels / 20))
-    assert levelled(wave) is wave
+    assert level_speech(wave) is wave
 
 
 @pytest.mark.parametrize("wave", [np.zeros(RATE), np.zeros(0), 1e-3 * syllables(), np.zeros(7)])
 def test_silence_and_hiss_are_not_made_louder(wave: np.ndarray) -> None:
     wave = wave.astype(np.float32)
-    assert levelled(wave) is wave
+    assert level_speech(wave) is wave
 
 
 def test_pauses_do_not_count() -> None:
     """One second of speech in ten."""
     wave = 0.1 * np.concatenate([syllables(1.0), np.zeros(9 * RATE, np.float32)])
-    gain = np.abs(levelled(wave)).max() / np.abs(wave).max()
+    gain = np.abs(level_speech(wave)).max() / np.abs(wave).max()
     assert 20 * np.log10(gain) == pytest.approx(20, abs=0.3)
 
 

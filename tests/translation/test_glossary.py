@@ -20,14 +20,14 @@ def shout(text: str) -> str:
 
 def test_terms_are_whole_words_and_the_longest_wins() -> None:
     glossary = Glossary(TERMS)
-    assert glossary.used("LIP SYNC is no slip of the lip, mr. hill") == {
+    assert glossary.terms_in("LIP SYNC is no slip of the lip, mr. hill") == {
         "lip sync": "sincronía labial",
         "lip": "labio",
         "Mr. Hill": "señor Hill",
     }
-    assert glossary.used("slips") == {}
-    assert glossary.used("大口小") == {"口": "boca"}
-    assert Glossary({}).used("lip") == {}
+    assert glossary.terms_in("slips") == {}
+    assert glossary.terms_in("大口小") == {"口": "boca"}
+    assert Glossary({}).terms_in("lip") == {}
 
 
 def test_terms_are_in_the_translation() -> None:

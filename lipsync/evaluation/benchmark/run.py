@@ -156,7 +156,7 @@ Job = tuple[BenchClip, Path, ScoreCache]
 
 def _make_scorer(reader: str | Path | None, device: str, **options: Any) -> ClipScorer:
     reading = None if reader is None else Reading(reader, device)
-    return ClipScorer(Scoring.of(device=device, **options), reading)
+    return ClipScorer(Scoring.from_names(device=device, **options), reading)
 
 
 def _score_in_parallel(

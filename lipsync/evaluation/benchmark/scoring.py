@@ -16,7 +16,7 @@ from lipsync.errors import LipsyncError, MediaError
 from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import BenchClip
 from lipsync.evaluation.benchmark.measures import OLD_VIDEO, QUALITIES, RECOMPRESSED, SILENCED
-from lipsync.evaluation.judge import Scored
+from lipsync.evaluation.judge import StretchScore
 from lipsync.evaluation.reading import Reading
 from lipsync.evaluation.rows import REAL, SILENT, Row, problem_of
 from lipsync.evaluation.truth import Source, likeness, reencode
@@ -202,10 +202,12 @@ class _Clip:
         reading, known = self.reading, {k: text for k, text in texts.items() if text}
         if reading is None or not known:
             return {}
-        errors = reading.error(stretch.framed(reading.framing, reading.size), *known.values())
+        errors = reading.error(
+            stretch.faces_in_framing(reading.framing, reading.size), *known.values()
+        )
         return dict(zip(known, errors, strict=False))
 
-    def _row(self, kind: str, scored: Scored, picture: dict[str, float]) -> Row:
+    def _row(self, kind: str, scored: StretchScore, picture: dict[str, float]) -> Row:
         error = round(abs(scored.result.fine_offset), 2)
         more = {"new_speech_found": _in_sync(scored), "offset_error": error}
         return scored_row(kind, self.clip.name, scored, more | picture)
@@ -227,5 +229,5 @@ def sound_similarity(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(whole[max(0, count - 1 - _SHIFT) : count + _SHIFT]).max()) / power
 
 
-def _in_sync(scored: Scored) -> float:
+def _in_sync(scored: StretchScore) -> float:
     return float(abs(scored.result.offset) <= 1)

@@ -15,7 +15,7 @@ from lipsync.translation.work import file_digest
 _REFERENCE = 30.0  # seconds of the original speech to use
 
 
-class Match:
+class MatchedVoice:
     """Shifts pitch and average envelope to those of the original, without training."""
 
     name = "match"
@@ -28,7 +28,7 @@ class Match:
         return match_voice(wave, rate, reference, name="line", reference_name="the original")
 
 
-class Trained:
+class TrainedVoice:
     """CycleGAN voice conversion, trained on the synthesiser's voice and the target's.
 
     Args:
@@ -64,7 +64,7 @@ def find_voice(choice: Any, device: str) -> tuple[str, Callable[[], Any]]:
     if not isinstance(choice, str):
         return choice.name, lambda: choice
     if choice == "match":
-        return "match", Match
+        return "match", MatchedVoice
     path, speaker = Path(choice), None
     if not path.is_file():
         before, _, after = choice.rpartition(":")
@@ -74,4 +74,6 @@ def find_voice(choice: Any, device: str) -> tuple[str, Callable[[], Any]]:
             f"voice '{choice}' is neither none, match nor a file; train one with "
             "python train.py model=cyclegan_vc"
         )
-    return f"{file_digest(path)}:{speaker or ''}", cache(lambda: Trained(path, speaker, device))
+    return f"{file_digest(path)}:{speaker or ''}", cache(
+        lambda: TrainedVoice(path, speaker, device)
+    )
