@@ -23,6 +23,7 @@ from lipsync.media import whole_file
 from lipsync.tables import read_rows
 
 _BATCH_SIZE = 64  # batch size, in audio windows or faces
+_SHORT = 0.2  # seconds by which curves may end before the audio
 OPTIONS = ("curves", "driver", "amplitude", "smoothing")
 """Options that need a model with a lips code."""
 
@@ -91,7 +92,7 @@ def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curve
     else:
         from_driver = options.driver is not None
         curves = (
-            curves_from_video(lips, options)
+            curves_from_video(lips, options, sound.seconds)
             if from_driver
             else curves_from_audio(lips, sound, options, fps)
         )
@@ -113,21 +114,25 @@ def curves_from_audio(lips: Lips, sound: Sound, options: Options, fps: float) ->
     return Curves(times, np.concatenate(codes))
 
 
-def curves_from_video(lips: Lips, options: Options) -> Curves:
+def curves_from_video(lips: Lips, options: Options, seconds: float) -> Curves:
     """Curves of the mouth in the driver's video, one row per frame with a face.
 
     Raises:
-        MediaError: the video cannot be read, or no face is found in it.
+        MediaError: the video cannot be read, has no face, or ends before the audio, which lasts
+            ``seconds``.
     """
     assert options.driver is not None
     source = open_source(Path(options.driver), tolerate_damage=options.tolerate_damage)
     own = replace(options, reference_frames="itself", tracks=None, faces="largest", reference=None)
     frames = (PlaybackFrame(i, at, 0.0, frame) for i, (at, frame) in enumerate(source.frames()))
-    found = [
-        (one.start, face.crop)
-        for one, (face,) in FacePlan(source, lips, own).find(frames)
-        if face is not None
-    ]
+    found, end = [], 0.0
+    for frame, (face,) in FacePlan(source, lips, own).find(frames):
+        end = frame.start
+        if face is not None:
+            found.append((frame.start, face.crop))
+    if end < seconds - _SHORT:
+        problem = f"ends at {end:.2f} s, but the sound ends at {seconds:.2f} s"
+        raise MediaError(source.path, problem, "use a driver video as long as the sound")
     if not found:
         raise MediaError(
             source.path, "no face found", "use a driver video in which a face is visible"
@@ -157,20 +162,26 @@ def read_curves(path: Path, numbers: int | None = None, seconds: float = 0.0) ->
     Raises:
         MediaError: the file cannot be read, has another code size, or ends before the audio.
     """
-    try:
-        _, *rows = read_rows(path)
-        table = np.array([[float(cell) for cell in row] for _, row in rows], np.float64)
-    except ValueError as error:
-        raise MediaError(
-            path, f"is not a table of curves ({error})", "write one with lipsync dub --curves FILE"
-        ) from None
-    there = table.shape[1] - 1 if table.ndim == 2 else 0
-    if there < 1 or numbers not in (None, there):
-        problem = f"has {there} numbers per row, but the model's code has {numbers or 1}"
+    head, *rows = read_rows(path) or [(1, [])]
+    there = len(head[1]) - 1
+    if there < 1 or not rows:
+        raise MediaError(path, "holds no curves", "write some with lipsync dub --curves FILE")
+    if numbers not in (None, there):
+        problem = f"has {there} numbers per row, but the model's code has {numbers}"
         raise MediaError(path, problem, "use curves written with this model")
-    if not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
-        raise MediaError(path, "holds numbers that are not finite, or times that do not increase")
-    if table[-1, 0] < seconds - 0.2:
+    before, values = -np.inf, []
+    for line, row in rows:
+        try:
+            values.append([float(cell) for cell in row])
+        except ValueError:
+            values.append([])
+        if len(values[-1]) != there + 1 or not np.isfinite(values[-1]).all():
+            raise MediaError(path, f"line {line}: is not {there + 1} numbers", "correct the line")
+        if values[-1][0] <= before:
+            raise MediaError(path, f"line {line}: its time is not later", "correct the line")
+        before = values[-1][0]
+    table = np.array(values)
+    if table[-1, 0] < seconds - _SHORT:
         problem = f"ends at {table[-1, 0]:.2f} s, but the sound ends at {seconds:.2f} s"
         raise MediaError(path, problem, "use curves written for this sound")
     return Curves(table[:, 0], table[:, 1:].astype(np.float32))

@@ -138,6 +138,11 @@ class FacePlan:
         self._places: dict[int, list[_Place | None]] = {}  # by frame of the source
         self._people: dict[TrackId, str | None] = {}
 
+    @property
+    def most_faces(self) -> int:
+        """Largest number of faces in a frame so far that can be dubbed."""
+        return self._follower.most_faces
+
     def _detector(self, options: Options) -> Detector:
         detector = options.detector
         if isinstance(detector, str):

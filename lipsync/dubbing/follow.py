@@ -100,6 +100,12 @@ class FaceFollower:
             rules,
         )
         self._faces = partial(ShotFaces, detections, framing, rules, min_face, is_speaker)
+        self._shots: ShotFaces | None = None
+
+    @property
+    def most_faces(self) -> int:
+        """Largest number of faces in a frame so far that can be dubbed."""
+        return self._shots.most_faces if self._shots is not None else 0
 
     def follow(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[FollowedFace, ...]]:
         """Yield every frame, uint8 (H, W, 3), with each of the faces.
@@ -112,8 +118,8 @@ class FaceFollower:
         if not held:
             return
         radii = self._window_radii(held[0].nbytes)
-        shots = self._faces(held[0].shape[1::-1])
-        selected = shots.select(self._find_cuts(coming, held))
+        self._shots = self._faces(held[0].shape[1::-1])
+        selected = self._shots.select(self._find_cuts(coming, held))
         every = tee(selected, len(self._rules(0)))
         faces = [self._smooth_face(map(itemgetter(k), one), *radii) for k, one in enumerate(every)]
         for several in zip(*faces, strict=True):

@@ -67,9 +67,12 @@ def dub(
     audio = _check_audio(audio, dub_options)
     read = face, audio, dub_options.reference, dub_options.driver, *face_sounds(dub_options.faces)
     check_output(output, encoding, *read)
-    for written in (dub_options.tracks, dub_options.curves):
-        if written is not None:
-            check_target(written)
+    outputs = [output.resolve()]
+    for path in map(Path, filter(None, (dub_options.tracks, dub_options.curves))):
+        check_target(path, *read)
+        if path.resolve() in outputs:
+            raise MediaError(path, "is another output of this dub", "give it another name")
+        outputs.append(path.resolve())
 
     if encoding.loudness is not None and (dub_options.start, dub_options.until) != (None, None):
         raise ConfigError("a stretch keeps the sound around it; leave out loudness")
@@ -216,11 +219,13 @@ def _check_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFr
         if plan.stretch is not None:
             where = f"from {plan.stretch.start:.2f} to {plan.stretch.end:.2f} s"
         which = f" '{names[min(missing)]}'" if names != (POSITIONS[0],) else ""
-        raise MediaError(
-            path,
-            f"no face{which} found {where}",
-            "use a video or picture with an upright frontal face, or lower min_face",
-        )
+        remedy = "use a video or picture with an upright frontal face, or lower min_face"
+        if which and (most := plan.faces.most_faces):
+            seen, numbers = (
+                ("one face is", "0") if most == 1 else (f"{most} faces are", f"0 to {most - 1}")
+            )
+            remedy = f"at most {seen} shown at once: choose {numbers}, or a position such as left"
+        raise MediaError(path, f"no face{which} found {where}", remedy)
     refuse_gap(frame.start + frame.seconds)
     plan.faces.save()
 

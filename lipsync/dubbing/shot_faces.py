@@ -75,6 +75,8 @@ class ShotFaces:
         )
         self._min_face, self._size = min_face, size
         self._shots: deque[_Shot] = deque([_Shot(0)])
+        self.most_faces = 0
+        """Largest number of faces in a frame so far that can be dubbed."""
 
     def select(
         self, found: Iterable[tuple[int, list[Detection] | None, bool]]
@@ -129,6 +131,7 @@ class ShotFaces:
             else:
                 held.append(track_id if before == rule and track_id in faces else None)
         suitable = [b for b in faces if b in held or self._is_suitable(shot.tracks[b], number)]
+        self.most_faces = max(self.most_faces, len(suitable))
         boxes = [faces[b][:4] for b in suitable]
         places = [suitable.index(b) if b is not None else None for b in held]
         rules = [rule if rule != SYNC else None for rule in frame_rules]

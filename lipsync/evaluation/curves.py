@@ -13,7 +13,7 @@ from lipsync.audio import SAMPLE_RATE, melspectrogram
 from lipsync.dubbing.curves import Curves, read_curves
 from lipsync.errors import MediaError
 from lipsync.evaluation.text import write_text
-from lipsync.media import read_audio, read_frames
+from lipsync.media import check_target, read_audio, read_frames
 from lipsync.pages import data_uri, render
 from lipsync.windows import MEL_RATE
 
@@ -31,9 +31,13 @@ def curves_page(curves: str | Path, video: str | Path, output: str | Path) -> Pa
         output: the HTML file to write; it is self-contained.
 
     Raises:
-        MediaError: a file that cannot be read, or a video without sound or frames.
+        MediaError: a file that cannot be read, a video without sound or frames, or an output that
+            is an input, or not an HTML file.
     """
     curves, video, output = Path(curves), Path(video), Path(output)
+    check_target(output, curves, video)
+    if output.suffix.lower() != ".html":
+        raise MediaError(output, "is not an HTML file", "name one, such as curves.html")
     found, wave = read_curves(curves), read_audio(video)
     seconds = max(len(wave) / SAMPLE_RATE, float(found.seconds[-1]))
     picture = _plot(found, wave, _strip(video, seconds), seconds)

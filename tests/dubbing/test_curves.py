@@ -87,14 +87,35 @@ def test_a_driver_s_mouth_is_followed_in_place_of_the_sound(media):
     assert np.abs(driven - pictures(face, sound)).max() > 5
 
 
+def test_a_driver_must_last_as_long_as_the_sound(media):
+    face, sound, folder = media
+    short = make_video(folder / "short.mp4", 5)
+    with pytest.raises(MediaError, match=r"short.mp4: ends at 0\.16 s, but the sound ends at 1\."):
+        pictures(face, sound, driver=short)
+
+
+@pytest.mark.parametrize("names", [("a.mp4", None), (None, "a.mp4"), ("t.json", "t.json")])
+def test_outputs_do_not_replace_each_other(media, names):
+    face, sound, folder = media
+    tracks, curves = (None if name is None else folder / name for name in names)
+    paths = {"tracks": tracks, "curves": curves}
+    with pytest.raises(MediaError, match="is another output of this dub"):
+        dub(face, sound, folder / "a.mp4", model=Coded(), **paths, **OPTIONS)
+    with pytest.raises(MediaError, match=r"sound\.wav: is the input file"):
+        dub(face, sound, folder / "a.mp4", model=Coded(), tracks=sound, **OPTIONS)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("seconds,c1\n0,1\n1,1\n", "has 1 numbers per row, but the model's code has 2"),
         ("seconds,c1,c2\n0,1,1\n0.4,1,1\n", "ends at 0.40 s, but the sound ends at 1.00 s"),
-        ("seconds,c1,c2\n1,1,1\n0,1,1\n", "times that do not increase"),
-        ("seconds,c1,c2\n0,one,1\n", "not a table of curves"),
-        ("", "not a table of curves"),
+        ("seconds,c1,c2\n1,1,1\n0,1,1\n", "line 3: its time is not later"),
+        ("seconds,c1,c2\n0,one,1\n", "line 2: is not 3 numbers"),
+        ("seconds,c1,c2\n0,1,1\n0.1,1,1,1\n", "line 3: is not 3 numbers"),
+        ("seconds,c1,c2\n0,nan,1\n", "line 2: is not 3 numbers"),
+        ("seconds,c1,c2\n", "holds no curves"),
+        ("", "holds no curves"),
     ],
 )
 def test_files_that_are_no_curves_of_this_dub_are_refused(media, text, told):

@@ -158,7 +158,7 @@ def test_refusals_that_need_the_media(tmp_path, row, sounds):
     with pytest.raises(ConfigError, match="no sound given; name one, or one per face"):
         dub_frames(row, None)
     faces = {"0": sounds["late"], "5": sounds["short"]}
-    with pytest.raises(MediaError, match=r"row\.mp4: no face '5' found in 25 frames"):
+    with pytest.raises(MediaError, match=r"no face '5' found in 25 frames; at most 3 .*0 to 2"):
         tiny_dub(row, None, tmp_path / "o.mp4", detector=Row(), faces=faces)
     assert not (tmp_path / "o.mp4").exists()
     with pytest.raises(ConfigError, match="curves and driver need a single face"):

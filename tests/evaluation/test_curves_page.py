@@ -9,7 +9,7 @@ import pytest
 from dubbing_media import make_video, tone
 
 from lipsync.cli import main
-from lipsync.dubbing.curves import Curves, write_curves
+from lipsync.dubbing.curves import Curves, read_curves, write_curves
 from lipsync.errors import MediaError
 from lipsync.evaluation.curves import curves_page
 
@@ -44,3 +44,16 @@ def test_what_is_no_table_of_curves_is_named(tmp_path):
         with pytest.raises(MediaError, match=r"mouth\.csv"):
             curves_page(tmp_path / "mouth.csv", video, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_inputs_are_not_replaced(tmp_path):
+    video = make_video(tmp_path / "dub.mp4", 5, audio=tone(0.2))
+    curves = written(tmp_path / "mouth.csv", 2)
+    for output, problem in (
+        (video, "input file"),
+        (curves, "input file"),
+        ("p.mp4", "not an HTML"),
+    ):
+        with pytest.raises(MediaError, match=problem):
+            curves_page(curves, video, tmp_path / output)
+    assert read_curves(curves).values.shape == (25, 2)
