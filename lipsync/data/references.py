@@ -73,10 +73,8 @@ class ReferenceDraws:
             for start in starts
             for _ in range(inputs.references)
         ]
-        candidates, ends = (
-            inputs.read_faces(clip, np.concatenate(drawn)),
-            np.cumsum([len(d) for d in drawn]),
-        )
+        candidates = inputs.read_faces(clip, np.concatenate(drawn))
+        ends = np.cumsum([len(d) for d in drawn])
         middles = np.repeat(faces[:, inputs.window // 2], inputs.references, axis=0)
         groups = zip(np.split(candidates, ends[:-1]), middles, strict=True)
         chosen = np.stack([group[_most_different(group, middle)] for group, middle in groups])

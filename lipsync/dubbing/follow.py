@@ -93,12 +93,8 @@ class FaceFollower:
         min_face: float = 0,
         is_speaker: Callable[[TrackId, int], bool] | None = None,
     ) -> None:
-        self.detections, self._framing, self._fps, self._rules = (
-            detections,
-            framing,
-            float(fps),
-            rules,
-        )
+        self.detections, self._framing = detections, framing
+        self._fps, self._rules = float(fps), rules
         self._faces = partial(ShotFaces, detections, framing, rules, min_face, is_speaker)
         self._shots: ShotFaces | None = None
 

@@ -67,12 +67,8 @@ class ShotFaces:
         is_speaker: Callable[[TrackId, int], bool] | None,
         size: tuple[int, int],
     ) -> None:
-        self.detections, self._framing, self._rules, self._is_speaker = (
-            detections,
-            framing,
-            rules,
-            is_speaker,
-        )
+        self.detections, self._framing = detections, framing
+        self._rules, self._is_speaker = rules, is_speaker
         self._min_face, self._size = min_face, size
         self._shots: deque[_Shot] = deque([_Shot(0)])
         self.most_faces = 0

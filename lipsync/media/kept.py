@@ -121,10 +121,8 @@ class KeptTracks:
                 self._sound.append((number, name))
                 self.kept.append(f"{name} as {self._codec}")
         for number, stream in enumerate(container.streams.subtitles):
-            name, conversion = (
-                f"subtitles {describe_track(stream, number)}",
-                subtitle_conversion(stream, self.suffix),
-            )
+            name = f"subtitles {describe_track(stream, number)}"
+            conversion = subtitle_conversion(stream, self.suffix)
             if conversion is None:
                 self.left_out.append(f"{name}: {self.suffix} does not take them")
             else:
