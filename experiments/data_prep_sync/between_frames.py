@@ -1,6 +1,6 @@
 """How accurately are sub-frame offsets found, and which interpolation is best?
 
-    python experiments/data_prep_sync/between_frames.py data/grid test unseen --judge expert-grid
+    python experiments/data_prep_sync/between_frames.py data/grid test unseen --judge syncnet-open
 
 Shifts the sound of every clip by tenths of a frame, and compares the estimated offsets with the
 shifts, after subtracting the clip's own mean offset.
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", help="a prepared set")
     parser.add_argument("splits", nargs="+")
-    parser.add_argument("--judge", default="expert-grid")
+    parser.add_argument("--judge", default="syncnet-open")
     parser.add_argument("--clips", type=int, help="maximum per split; all by default")
     arguments = parser.parse_args()
     judge = as_judge(arguments.judge)

@@ -1,6 +1,6 @@
 """Are known offsets found, and is the sound in sync after the correction?
 
-    python experiments/data_prep_sync/offsets.py data/grid test unseen --judge expert-grid
+    python experiments/data_prep_sync/offsets.py data/grid test unseen --judge syncnet-open
 
 Shifts the sound of every clip by -15 to +15 frames (padding one end with silence and cutting off
 the other, as in a trimmed video), estimates the offset, corrects it as data_prep does, and
@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", help="a prepared set")
     parser.add_argument("splits", nargs="+")
-    parser.add_argument("--judge", default="expert-grid")
+    parser.add_argument("--judge", default="syncnet-open")
     parser.add_argument("--step", type=int, default=1, help="step between shifts, in frames")
     parser.add_argument("--clips", type=int, help="maximum per split; all by default")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Of two faces in view, is the one that speaks chosen?
 
-    python experiments/data_prep_sync/speaker.py data/grid val test unseen --judge expert-grid
+    python experiments/data_prep_sync/speaker.py data/grid val test unseen --judge syncnet-open
 
 The sound of every clip is compared with its own face and with that of another clip, which speaks
 another sentence at the same time (the hardest case, as GRID's sentences all begin and end alike) or
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", help="a prepared set")
     parser.add_argument("splits", nargs="+")
-    parser.add_argument("--judge", default="expert-grid")
+    parser.add_argument("--judge", default="syncnet-open")
     parser.add_argument("--clips", type=int, help="maximum per split; all by default")
     parser.add_argument("--rivals", type=int, default=3)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """How accurate is an expert, by speaker and by gap? With intervals, on prepared clips.
 
-    python experiments/scores_expert/report.py expert-grid data/grid -o experiments/scores_expert
+    python experiments/scores_expert/report.py syncnet-open data/grid -o experiments/scores_expert
 
 The threshold is fixed on ``val``. Writes ``expert.json`` and ``expert.png``: accuracy against the
 gap of the off-sync pairs, and the offsets of the clips, with one colour per speaker.

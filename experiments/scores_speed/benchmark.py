@@ -1,8 +1,8 @@
 """How fast is a video scored, compared with the straightforward way?
 
-    python experiments/scores_speed/benchmark.py VIDEO --judge expert-grid
+    python experiments/scores_speed/benchmark.py VIDEO --judge syncnet-open
     python experiments/scores_speed/benchmark.py VIDEO --judge random-syncnet-v2   # full size
-    python experiments/scores_speed/benchmark.py VIDEO --judge judge-open --against expert-grid
+    python experiments/scores_speed/benchmark.py VIDEO --judge judge-open --against syncnet-open
 
 The straightforward way is that of the published scripts: decode all frames and write them as JPEG,
 detect the face in each of them, write the crops and read them back, and embed windows one at a time
@@ -123,7 +123,7 @@ def longer(path: Path, output: Path, times: int) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", type=Path)
-    parser.add_argument("--judge", default="expert-grid")
+    parser.add_argument("--judge", default="syncnet-open")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--network", action="store_true", help="exclude face detection")

@@ -46,7 +46,7 @@ class FrechetDistance(Metric):
     Args:
         network: images -> features (n, d); not registered as a submodule. ``None``: ``update``
             takes features.
-        name: name of the network, e.g. ``"expert-grid faces"``.
+        name: name of the network, e.g. ``"syncnet-open faces"``.
         features: number of features, d.
 
     ``update(pictures, real)``: a batch, and whether its images are real. ``compute()`` returns

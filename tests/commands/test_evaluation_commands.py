@@ -142,5 +142,5 @@ def test_calibrate_prints_and_keeps(monkeypatch, capsys):
 
 
 def test_calibrate_wants_a_file_with_a_card(capsys):
-    assert run("calibrate", "expert-grid", "--data", "set") == 2
+    assert run("calibrate", "syncnet-open", "--data", "set") == 2
     assert "has no card to store the calibration in; name a .safe" in capsys.readouterr().err

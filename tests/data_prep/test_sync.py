@@ -263,13 +263,13 @@ def test_limits_of_the_judges() -> None:
         limits(blind, aligned)
     for given in (Options(), replace(blind, unsure="keep")):
         assert limits(given, aligned).calibration == CALIBRATION
-    assert limits(Options(), as_judge("expert-grid")).calibration.level == 0.9
+    assert limits(Options(), as_judge("syncnet-open")).calibration.level == 0.9
 
 
 def test_a_judge_is_known_by_its_weights(tmp_path: Path) -> None:
     assert judge_digest(None) == ""
     assert judge_digest("syncnet_v2") == "syncnet_v2"
-    assert len(judge_digest("expert-grid")) == 64  # the model behind the name may change
+    assert len(judge_digest("syncnet-open")) == 64  # the model behind the name may change
     (tmp_path / "a").write_bytes(b"1")
     first = judge_digest(str(tmp_path / "a"))
     (tmp_path / "a").write_bytes(b"2")

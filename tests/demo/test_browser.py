@@ -191,7 +191,7 @@ def test_compare(open_page, media, width):
 def test_score(open_page, media, width):
     page = open_page(width)
     choose(page, "score", media / "head.mp4", media / "head.mp4")
-    page.select_option("#score [name=judge]", "expert-grid")
+    page.select_option("#score [name=judge]", "syncnet-open")
     page.click("#score .main")
     assert "What is left of the old mouth" in outcome(page, "score")
     charts = page.locator("#score figure svg[role=img]")

@@ -60,7 +60,7 @@ def test_two_models_give_two_videos_of_one_input(page, media):
 def test_a_score_has_its_curve_and_with_the_real_video_the_leakage(page, media):
     video = page.upload(media / "head.mp4", "video")
     real = page.upload(media / "head.mp4", "video")
-    asked = page.ask(do="score", video=video, real=real, judge="expert-grid").json()
+    asked = page.ask(do="score", video=video, real=real, judge="syncnet-open").json()
     state = page.wait(asked["job"])
     assert state["state"] == "done", state
     found = state["result"]

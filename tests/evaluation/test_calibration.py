@@ -115,7 +115,7 @@ def test_a_calibrated_judge_does_not_tell_offsets_of_what_is_not_heard_or_seen(f
 def test_a_bundled_expert_is_not_sure_of_generated_people_who_are_silent_or_not_seen(
     generated_people,
 ):
-    judge, detector = as_judge("expert-grid"), get_detector("centerface")
+    judge, detector = as_judge("syncnet-open"), get_detector("centerface")
     waves = [read_audio(path, SAMPLE_RATE) for path in generated_people]
     for number, path in enumerate(generated_people):
         stretch = Scoring(judge, detector).stretch(path)

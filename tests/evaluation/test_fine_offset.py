@@ -38,7 +38,7 @@ def test_a_judge_of_brightness_and_loudness():
 
 
 def test_a_bundled_expert_on_the_generated_corpus(generated_people):
-    judge, detector = as_judge("expert-grid"), get_detector("centerface")
+    judge, detector = as_judge("syncnet-open"), get_detector("centerface")
     left = []
     for path in generated_people:
         stretch = Scoring(judge, detector).stretch(path)

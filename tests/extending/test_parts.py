@@ -46,7 +46,7 @@ def test_a_term_holds_a_frozen_network_outside_of_the_checkpoint(trained):
         "experiment=sync_as_real", "model.discriminator=null", SILENT_JUDGE
     )
     expert = module.terms["as_real"].expert
-    untouched = load_model("expert-grid").state_dict()
+    untouched = load_model("syncnet-open").state_dict()
     assert all(torch.equal(value, untouched[n]) for n, value in expert.network.state_dict().items())
     assert not expert.network.training
     assert logged["train/as_real"] > 0

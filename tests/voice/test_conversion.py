@@ -136,7 +136,7 @@ def test_files_are_converted_by_a_saved_model_or_a_reference(tmp_path):
         ({}, "name a voice: a trained --model, or a recording with --reference"),
         ({"model": "a", "reference": "b"}, "name a voice"),
         ({"reference": "b", "speaker": "x"}, "--speaker requires --model"),
-        ({"model": "expert-grid"}, "SyncNet is not a voice converter"),
+        ({"model": "syncnet-open"}, "SyncNet is not a voice converter"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line(tmp_path, options, problem):

@@ -17,7 +17,7 @@ class SyncAsReal(Term):
         weight: in the objective.
     """
 
-    def __init__(self, expert="expert-grid", weight=1.0):
+    def __init__(self, expert="syncnet-open", weight=1.0):
         super().__init__(weight)
         self.expert = Frozen(expert)  # no part of checkpoints, which record its hash
 
