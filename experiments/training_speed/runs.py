@@ -23,7 +23,11 @@ LOGGED = ("train/samples_per_second", "train/waiting_for_data")
 QUIET = ["logger.tensorboard=null", "callbacks.progress=null", "callbacks.pictures=null"]
 SMALL = {
     "grid_expert": ["experiment=grid_expert"],
-    "grid_wav2lip": ["experiment=grid_wav2lip", "model.expert=syncnet-open", "callbacks.video=null"],
+    "grid_wav2lip": [
+        "experiment=grid_wav2lip",
+        "model.expert=syncnet-open",
+        "callbacks.video=null",
+    ],
     "grid_lipgan": ["experiment=grid_lipgan", "callbacks.video=null"],
 }
 

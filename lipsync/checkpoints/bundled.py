@@ -12,5 +12,5 @@ def bundled_models() -> list[str]:
         return []
     names = (entry.name for entry in folder.iterdir())
     return sorted(
-        name.removesuffix(".safetensors") for name in names if ".safetensors" in name[-12:]
+        name.removesuffix(".safetensors") for name in names if name.endswith(".safetensors")
     )

@@ -68,11 +68,12 @@ def dub(
     read = face, audio, dub_options.reference, dub_options.driver, *face_sounds(dub_options.faces)
     check_output(output, encoding, *read)
     outputs = [output.resolve()]
-    for path in map(Path, filter(None, (dub_options.tracks, dub_options.curves))):
-        check_target(path, *read)
-        if path.resolve() in outputs:
-            raise MediaError(path, "is another output of this dub", "give it another name")
-        outputs.append(path.resolve())
+    for path in (dub_options.tracks, dub_options.curves):
+        if path is not None:
+            check_target(path, *read)
+            if Path(path).resolve() in outputs:
+                raise MediaError(path, "is another output of this dub", "give it another name")
+            outputs.append(Path(path).resolve())
 
     if encoding.loudness is not None and (dub_options.start, dub_options.until) != (None, None):
         raise ConfigError("a stretch keeps the sound around it; leave out loudness")

@@ -68,11 +68,6 @@ class BoxTrack:
         """bool (frames,): where there is a face."""
         return np.isfinite(self.boxes[:, 0])
 
-    @property
-    def share(self) -> float:
-        """Fraction of frames with a face, in [0, 1]."""
-        return float(self.has_face.mean()) if len(self.boxes) else 0.0
-
     def quarter_turns(self) -> int:
         """Number of ``np.rot90`` turns (counter-clockwise) to make the face upright; 0 if unknown.
 
@@ -87,7 +82,7 @@ class BoxTrack:
 
 
 def detect_track(
-    frames: Iterable[np.ndarray], detector: Detector, stride: int = STRIDE, *, relay: bool = False
+    frames: Iterable[np.ndarray], detector: Detector, stride: int = STRIDE
 ) -> BoxTrack:
     """Track the main face through a stream of frames.
 
@@ -97,7 +92,6 @@ def detect_track(
         frames: RGB uint8 (H, W, 3), all of one size; a list of one for a still picture.
         detector: face detector.
         stride: frames between detections.
-        relay: switch to another face while the main one is absent, as after a cut.
     """
     count, size = 0, (1, 1)
 
@@ -119,7 +113,7 @@ def detect_track(
         detections = list(in_parallel(sampled_frames(), detect_at, detector.at_once))
     else:
         detections = [detect_at(at) for at in sampled_frames()]
-    return follow(detections, count, size, stride, relay=relay)
+    return follow(detections, count, size, stride)
 
 
 def follow(
@@ -127,8 +121,6 @@ def follow(
     frames: int,
     size: tuple[int, int],
     stride: int = STRIDE,
-    *,
-    relay: bool = False,
 ) -> BoxTrack:
     """Select the main face among detections, and interpolate it.
 
@@ -137,16 +129,15 @@ def follow(
         frames: length of the video in frames.
         size: width and height of a frame.
         stride: usual step between the numbers in ``detections``.
-        relay: switch to another face while the main one is absent.
     """
     centre = np.array(size, np.float32) / 2
-    tracks = sorted(link(detections, stride), key=lambda t: t.weight(centre), reverse=True)
+    tracks = link(detections, stride)
     values = np.full((frames, 15), np.nan, np.float32)  # box 4, score 1, landmarks 10
     hold = stride // 2
-    for track in tracks if relay else tracks[:1]:
-        start, end = max(0, track.frames[0] - hold), min(frames, track.frames[-1] + hold + 1)
-        free = np.isnan(values[start:end, 0])
-        values[start:end][free] = fill(track, start, end)[free]
+    if tracks:
+        main = max(tracks, key=lambda track: track.weight(centre))
+        start, end = max(0, main.frames[0] - hold), min(frames, main.frames[-1] + hold + 1)
+        values[start:end] = fill(main, start, end)
     return BoxTrack(
         boxes=values[:, :4],
         scores=values[:, 4],

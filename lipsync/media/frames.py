@@ -231,19 +231,14 @@ def _seek_frames(path: Path, start: float, *how: Any) -> Iterator[Timed] | None:
 
 
 def resample_frames(
-    frames: Iterator[tuple[float, np.ndarray]],
-    fps: Fraction | float,
-    *,
-    duration: float | None = None,
+    frames: Iterator[tuple[float, np.ndarray]], fps: Fraction | float
 ) -> Iterator[np.ndarray]:
     """Resample timed frames to a constant rate: frame k is the one nearest to ``start + k / fps``.
 
-    ``start`` is the time of the first frame. Without ``duration`` (seconds) the video is assumed to
-    last one mean frame interval beyond its last frame, so that n frames at ``fps`` stay n frames.
-    A longer ``duration`` repeats the last frame.
+    ``start`` is the time of the first frame. The video is assumed to last one mean frame interval
+    beyond its last frame, so that n frames at ``fps`` stay n frames.
     """
     fps = float(fps)
-    total = None if duration is None else round(duration * fps)
     k, count, start = 0, 0, 0.0
     held: tuple[float, np.ndarray] | None = None
     for time, image in frames:
@@ -253,17 +248,14 @@ def resample_frames(
             continue  # timestamps went backwards: keep the earlier frame
         else:
             middle = (held[0] + time) / 2 - start
-            while k / fps < middle and (total is None or k < total):
+            while k / fps < middle:
                 yield held[1]
                 k += 1
-        if total is not None and k >= total:
-            return
         held, count = (time, image), count + 1
     if held is None:
         return
-    if total is None:
-        interval = (held[0] - start) / (count - 1) if count > 1 else 1 / fps
-        total = max(1, round((held[0] - start + interval) * fps))
+    interval = (held[0] - start) / (count - 1) if count > 1 else 1 / fps
+    total = max(1, round((held[0] - start + interval) * fps))
     while k < total:
         yield held[1]
         k += 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import librosa
 import numpy as np
 import torch
@@ -13,7 +11,7 @@ from lipsync.errors import ConfigError
 from lipsync.voice.cepstrum import STEP, decode, encode, to_frames
 from lipsync.voice.network import VoiceConverter
 from lipsync.voice.pitch import CEILING, FLOOR, SAMPLE_RATE
-from lipsync.voice.vocoder import Speech, analyse, synthesise
+from lipsync.voice.vocoder import analyse, synthesise
 
 _ROWS = 1024  # 10 s per batch, plus the network's receptive field
 _AROUND = 128
@@ -27,7 +25,6 @@ def convert(
     converter: VoiceConverter,
     speaker: str | None = None,
     *,
-    vocoder: Callable[[Speech], np.ndarray] = synthesise,
     name: str = "voice",
 ) -> np.ndarray:
     """Convert speech of one of a converter's speakers to the voice of the other.
@@ -43,8 +40,6 @@ def convert(
         rate: sample rate of the wave, in Hz; frequencies above 8 kHz are lost.
         converter: from :func:`lipsync.checkpoints.load_model`.
         speaker: the target; None is the second of the converter's speakers.
-        vocoder: turns :class:`~lipsync.voice.vocoder.Speech` into a wave at 16 kHz; can be replaced
-            by a neural one.
         name: name of the wave in error messages.
 
     Returns:
@@ -66,7 +61,7 @@ def convert(
     pitch_of_source, pitch_of_target = converter.log_pitch.cpu().numpy()[[1 - target, target]]
     own = np.array([np.log(speech.pitch[speech.voiced]).mean(), pitch_of_source[1]])
     pitch = convert_pitch(speech.pitch, own, pitch_of_target)
-    return match_loudness(vocoder(speech.change(pitch=pitch, envelope=envelope)), wave, rate)
+    return match_loudness(synthesise(speech.change(pitch=pitch, envelope=envelope)), wave, rate)
 
 
 @torch.inference_mode()

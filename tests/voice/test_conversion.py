@@ -91,18 +91,6 @@ def test_convert_moves_the_pitch_and_keeps_length_and_loudness():
     assert median_pitch(back) == pytest.approx(110, rel=0.1)
 
 
-def test_another_vocoder_can_stand_in():
-    heard = []
-
-    def vocoder(speech):
-        heard.append(speech)
-        return np.ones(speech.samples, np.float32)
-
-    made = convert(speak(0.5), RATE, converter(), vocoder=vocoder)
-    assert heard[0].envelope.shape == (101, 513)
-    assert np.ptp(made) == 0
-
-
 def test_what_cannot_be_converted_is_one_line():
     with pytest.raises(ConfigError, match="does not know the voice 'bob'; it knows low and high"):
         convert(speak(0.5), RATE, converter(), "bob")
