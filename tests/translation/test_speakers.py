@@ -229,7 +229,7 @@ def test_a_voice_like_that_of_a_face_which_is_silent_is_somebody_else() -> None:
     doubted = _silent_pairs(pieces, said)
     assert set(doubted) == {(0, 1), (2, 1), (0, 3), (2, 3)}
     assert cluster(voices, 2, said, doubted=doubted) == [0, 1, 0, 1]
-    unsure = [replace(piece, fits={0: 0.2 if piece.line % 2 == 0 else -0.05}) for piece in pieces]
+    unsure = [replace(piece, scores={0: 0.2 if piece.line % 2 == 0 else -0.05}) for piece in pieces]
     assert _silent_pairs(unsure, said) == []  # a face with low scores throughout
     clear = [voices[0], voices[0] + 5, voices[2], voices[2] + 0.1]  # the judge is wrong
     assert cluster(clear, 2, said, doubted=doubted) == [0, 1, 0, 0]
