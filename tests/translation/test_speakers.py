@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,6 +91,7 @@ def options(**changes) -> Options:
 
 @pytest.fixture
 def judged(monkeypatch) -> None:
+    import_module("lipsync.voice.command")  # imported later, it would keep the stand-in
     monkeypatch.setattr("lipsync.checkpoints.load_model", lambda _: BrightAndLoud())
 
 
