@@ -17,9 +17,8 @@ from data_prep.readers import read
 from data_prep.readers.corpus_clip import CorpusClip
 from lipsync.data.places import is_url
 from lipsync.errors import ConfigError
+from lipsync.media.files import VIDEO_SUFFIXES
 
-_SUFFIXES = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
-VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split(" "))
 _NUMBERED = re.compile(r"\.\d{3,}$")  # number of a clip within its file
 _LONGEST = 180  # bytes per part of a key; the store appends to it, file systems allow 255
 

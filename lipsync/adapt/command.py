@@ -25,6 +25,7 @@ def add_adapt(commands: Any) -> None:
     add("--consent", metavar="TEXT", help="what the person agreed to; stored in the file")
     add(
         "--face",
+        choices=("sync",),
         metavar="WHICH",
         help="for footage with several faces: sync, the one that speaks; otherwise it is refused",
     )

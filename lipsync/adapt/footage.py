@@ -22,6 +22,8 @@ from lipsync.errors import ConfigError, LipsyncError, MediaError
 from lipsync.faces.framing import get_framing
 from lipsync.features import feature_of
 from lipsync.media import probe
+from lipsync.media.files import VIDEO_SUFFIXES
+from lipsync.media.pictures import STILLS
 from lipsync.windows import FPS
 
 LEAST_SECONDS = 5.0
@@ -33,6 +35,30 @@ _SHOWN = 8  # offsets listed in an error message
 _OTHERS = 0.25  # maximum share of the time with another face
 _SPOKEN, _LOUD = 0.1, 1.0  # minimum share of frames this far above the quietest, in mel units
 _PERSON = "person"
+
+REASONS = {
+    "bad_name": "the file's name cannot be used",
+    "unreadable": "the file cannot be read",
+    "empty": "the file is empty",
+    "no_video": "no video",
+    "no_sound": "no sound",
+    "damaged": "the file is damaged",
+    "no_face": "no face was found",
+    "face_lost": "the face is visible too briefly",
+    "too_short": "too short",
+    "no_landmarks": "no facial landmarks were found",
+    "small": "the face is too small",
+    "out_of_frame": "the face is cut off by the edge of the picture",
+    "turned": "the face is turned away",
+    "blurred": "the face is blurred",
+    "silent": "silence",
+    "other_face": "another face speaks",
+    "unsure": "it is unclear whether the face speaks",
+    "off_sync": "the sound is out of sync",
+    "duplicate": "repeated footage",
+    "failed": "an error of the program",
+}
+"""Words for the reasons for which data_prep rejects a file, a shot or a face."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +101,12 @@ def gather(
         MediaError: a video that cannot be read, or nothing usable in any of them.
         ConfigError: too little footage, several people, no speech, or sound out of sync.
     """
-    length = 0.0
-    for video in videos:
-        about = probe(video)
-        if not about.has_video:
-            raise MediaError(video, "holds no video", "use a video of the person")
-        length += about.video_seconds
+    length = sum(probe(video).video_seconds for video in videos)
     source, root = work / "footage", work / "set"
     shutil.rmtree(source, ignore_errors=True)
     (source / _PERSON).mkdir(parents=True)
     for number, video in enumerate(videos):
-        link = source / _PERSON / f"{number:03d}{video.suffix}"
-        link.symlink_to(video.resolve())
+        (source / _PERSON / _link_name(number, video)).symlink_to(video.resolve())
     framing, feature = get_framing(model.config.get("framing", "box")), feature_of(model)
     least, most = _PIECE_SECONDS
     options = [
@@ -100,7 +120,7 @@ def gather(
     ]
     if feature.file not in {stored.file for stored in STORED}:
         options.append(f"features=[{feature.asked}]")
-    names = {f"{_PERSON}/{n:03d}{video.suffix}": video.name for n, video in enumerate(videos)}
+    names = {f"{_PERSON}/{_link_name(n, video)}": video.name for n, video in enumerate(videos)}
     try:
         run_program("data_prep", options, work / "prepare.log")
     except LipsyncError:
@@ -111,13 +131,23 @@ def gather(
         rows = _rows(root)
     kept = [row for row in rows if row["status"] == "kept"]
     _check_people(rows, kept, face)
+    where = f"{videos[0].name}: " if len(videos) == 1 else ""
     remarks: list[str] = []
     clips: list[Clip] = []
     for file, name in names.items():
         own = [row for row in kept if row["source"] == file]
+        if not own:
+            why = _rejection_reasons([row for row in rows if row["source"] == file])
+            remarks.append(f"{name}: left out: {why}")
         found = [open_clip(root, row["key"]) for row in own]
         clips += _in_sync(root, name, own, found, remarks) if sync_check else found
-    return _split(root, clips, _rejection_reasons(rows), remarks)
+    return _split(root, clips, where, _rejection_reasons(rows), remarks)
+
+
+def _link_name(number: int, video: Path) -> str:
+    """Name of a link to a video, with a suffix that data_prep looks for."""
+    suffix = video.suffix if video.suffix.lower() in VIDEO_SUFFIXES else ".mp4"
+    return f"{number:03d}{suffix}"
 
 
 def _rows(root: Path) -> list[dict]:
@@ -127,8 +157,6 @@ def _rows(root: Path) -> list[dict]:
 
 
 def _check_people(rows: list[dict], kept: list[dict], face: str | None) -> None:
-    if face not in (None, "sync"):
-        raise ConfigError(f"face={face}: the only choice is sync, the face that speaks")
     others = [row for row in rows if row["reason"] == "other_face"]
     seconds = sum(row["frames"] for row in others) / FPS
     if face is None and seconds > _OTHERS * sum(row["frames"] for row in kept) / FPS:
@@ -169,17 +197,19 @@ def _in_sync(
     return left
 
 
-def _split(root: Path, clips: list[Clip], reasons: str, remarks: list[str]) -> Footage:
+def _split(root: Path, clips: list[Clip], where: str, reasons: str, remarks: list[str]) -> Footage:
     """Hold out the last clips, because clips close in time are similar."""
     frames = [len(clip) for clip in clips]
     seconds = sum(frames) / FPS
     if seconds < LEAST_SECONDS or len(clips) < 2:
         raise ConfigError(
-            f"only {seconds:.1f} s of the footage are usable, at least {LEAST_SECONDS:g} s are "
-            "needed" + (f"; rejected: {reasons}" if reasons else "")
+            f"{where}only {seconds:.1f} s of the footage are usable, at least "
+            f"{LEAST_SECONDS:g} s are needed" + (f"; left out: {reasons}" if reasons else "")
         )
     if _speech_share(clips) < _SPOKEN:
-        raise ConfigError("no speech found in the footage; use footage in which the person speaks")
+        raise ConfigError(
+            f"{where}no speech found in the footage; use footage in which the person speaks"
+        )
     held, count = 0, 0
     while held < HELD_OUT * sum(frames) and count < len(clips) - 1:
         count += 1
@@ -200,7 +230,38 @@ def _speech_share(clips: Sequence[Clip]) -> float:
 
 def _rejection_reasons(rows: list[dict]) -> str:
     counts = Counter(row["reason"] for row in rows if row["status"] != "kept")
-    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    return ", ".join(f"{REASONS[reason]} ({count})" for reason, count in counts.most_common())
+
+
+def check_videos(videos: Sequence[Path]) -> None:
+    """Check videos by their headers alone: pictures, sound, and total duration.
+
+    Of several videos, those without sound are left out when they are prepared.
+
+    Raises:
+        MediaError: a file that is not a video.
+        ConfigError: no sound, or less than :data:`LEAST_SECONDS`.
+    """
+    heard = []
+    for video in videos:
+        about = probe(video)
+        if video.suffix.lower() in STILLS or not about.has_video:
+            problem = "is a still picture" if about.has_video else "contains no video"
+            raise MediaError(video, problem, "use a video of the person speaking")
+        if about.has_audio:
+            heard.append(about)
+    which = f"{videos[0]}:" if len(videos) == 1 else f"the {len(videos)} videos"
+    if not heard:
+        has = "has" if len(videos) == 1 else "have"
+        raise ConfigError(f"{which} {has} no sound; use a video with the speech of the person")
+    seconds = sum(about.video_seconds for about in heard)
+    if seconds < LEAST_SECONDS and all(about.video_seconds for about in heard):  # 0 if unknown
+        which = which if len(heard) == len(videos) else f"the {len(heard)} videos with sound"
+        last = "lasts" if len(videos) == 1 else "last"
+        raise ConfigError(
+            f"{which} {last} {seconds:.1f} s, but at least {LEAST_SECONDS:g} s are needed; use a "
+            "longer video, or several"
+        )
 
 
 def find_videos(given: Sequence[str | Path]) -> list[Path]:

@@ -15,7 +15,7 @@ from torch import nn
 
 from lipsync.adapt.codes import fit_codes
 from lipsync.adapt.comparison import Gain, compare, measure_renders
-from lipsync.adapt.footage import Footage, find_videos, gather
+from lipsync.adapt.footage import Footage, check_videos, find_videos, gather
 from lipsync.adapt.programs import run_program
 from lipsync.adapt.softening import choose_interpolation
 from lipsync.checkpoints import load_model, save_model
@@ -25,6 +25,7 @@ from lipsync.data.store import open_clip
 from lipsync.errors import ConfigError, LipsyncError, check_whole
 from lipsync.generators.gallery import describe_face
 from lipsync.generators.lips import read_generator
+from lipsync.media import check_target
 from lipsync.models import LipsCode
 
 BASE = "lipscode-open"
@@ -112,18 +113,23 @@ def adapt(
         progress: called with stage, steps done, and steps in total.
 
     Raises:
-        MediaError: a video that cannot be read.
+        MediaError: a video that cannot be read, or an output whose folder does not exist.
         CheckpointError: a base that cannot be read, or an output that cannot be written.
         ConfigError: a base that is not a generator; footage that is too short, of several people,
             out of sync or without speech; or an adaptation that is no better.
         TrainingError: training that diverges.
     """
-    output, found = Path(output), find_videos(videos)
+    output = Path(output)
     if output.suffix != ".safetensors":
         raise ConfigError(f"output={output}: name a .safetensors file")
     check_whole("batches", batches, 2)
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"device={device}: must be cpu or cuda")
+    if face not in (None, "sync"):
+        raise ConfigError(f"face={face}: the only choice is sync, the face that speaks")
+    found = find_videos(videos)
+    check_target(output, *found)
+    check_videos(found)
     model = read_generator(base)
     folder = output.with_name(output.name + ".work") if work is None else Path(work)
     options = {

@@ -79,7 +79,10 @@ def read_batch(path: Path, common: dict[str, Any]) -> list[Entry]:
 def _csv_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     (_, head), *lines = read_rows(path) or [(0, [])]
     names = [name.lower().replace("-", "_") for name in head]
-    if lacking := [name for name in _FILES if name not in names]:
+    needed = [name for name in _FILES if name != "audio" or _SOUNDS not in names]
+    if repeated := [name for name in names if name and names.count(name) > 1]:
+        raise ConfigError(f"{path}: its header has two columns {repeated[0]}; keep one")
+    if lacking := [name for name in needed if name not in names]:
         raise ConfigError(
             f"{path}: its header has no column {lacking[0]}; add it (see docs/dubbing.md)"
         )
@@ -95,6 +98,8 @@ def _csv_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _parse_cell(where: str, name: str, text: str) -> Any:
     """A cell converted to the option's type."""
+    if name == _SOUNDS and "=" in text:
+        return _parse_sounds(f"{where}: {name}", text)
     kinds = str(KNOWN[name].type).split(" | ") if name in KNOWN else ["str"]
     try:
         if "str" in kinds:
@@ -104,6 +109,19 @@ def _parse_cell(where: str, name: str, text: str) -> Any:
         return int(text) if "int" in kinds else float(text)
     except (KeyError, ValueError):
         raise ConfigError(f"{where}: {name} must be {kinds[0]}, got '{text}'") from None
+
+
+def _parse_sounds(where: str, text: str) -> dict[str, str]:
+    """Face -> sound, from ``FACE=SOUND;FACE=SOUND``."""
+    sounds: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.split(";"))):
+        face, sound = (side.strip() for side in (*part.split("=", 1), "")[:2])
+        if not sound:
+            raise ConfigError(f"{where}: '{face}' has no sound; write {face}=SOUND")
+        if face in sounds:
+            raise ConfigError(f"{where}: {face} is given twice; give each face once")
+        sounds[face] = sound
+    return sounds
 
 
 def _yaml_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:

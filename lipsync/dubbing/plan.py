@@ -23,7 +23,7 @@ from lipsync.dubbing.options import Options
 from lipsync.dubbing.parts import face_names, face_sounds
 from lipsync.dubbing.playback import Playback, PlaybackFrame
 from lipsync.dubbing.sound import measure, measure_mix
-from lipsync.dubbing.source import STILLS, open_source
+from lipsync.dubbing.source import open_source
 from lipsync.dubbing.speakers import SYNC
 from lipsync.dubbing.speech import Speech
 from lipsync.dubbing.stretch import find_stretch
@@ -31,6 +31,7 @@ from lipsync.errors import ConfigError, MediaError
 from lipsync.generators.lips import Lips, load_generator
 from lipsync.media import probe
 from lipsync.media.files import opened
+from lipsync.media.pictures import STILLS
 from lipsync.media.streams import USUAL, Streams
 
 Progress = Callable[[str, int, int | None], None]

@@ -21,10 +21,9 @@ from lipsync.media import (
     read_image,
     resample_frames,
 )
-from lipsync.media.pictures import read_rgba
+from lipsync.media.pictures import STILLS, read_rgba
 from lipsync.media.streams import USUAL, Streams
 
-STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
 _CLOCK_RESET = 0.1  # backward jump in seconds that means a clock restart, as in joined recordings
 _TIME_TOLERANCE = 0.002  # tolerance in seconds for timestamps of a constant rate
 

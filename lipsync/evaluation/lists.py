@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lipsync.errors import ConfigError, MediaError
+from lipsync.media.files import VIDEO_SUFFIXES
 from lipsync.tables import read_rows, read_text
 
-VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"}
 SOUNDS = {".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus"}
 
 
@@ -38,10 +38,10 @@ def find_videos(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEOS)
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
             if not inside:
                 raise MediaError(
-                    path, "contains no video", f"looked for {', '.join(sorted(VIDEOS))}"
+                    path, "contains no video", f"looked for {', '.join(sorted(VIDEO_SUFFIXES))}"
                 )
             found += inside
         elif path.exists():
@@ -96,8 +96,8 @@ def read_filelist(path: str | Path, root: str | Path | None = None) -> list[Pair
         video, audio = names
         pairs.append(
             Pair(
-                _resolve(root, video, VIDEOS),
-                _resolve(root, audio, VIDEOS | SOUNDS),
+                _resolve(root, video, VIDEO_SUFFIXES),
+                _resolve(root, audio, VIDEO_SUFFIXES | SOUNDS),
                 f"{video} + {audio}",
             )
         )
@@ -145,12 +145,12 @@ def random_pairs(
 _FORM = "write lines of two names: video audio"
 
 
-def _resolve(root: Path, name: str, suffixes: set[str]) -> Path:
+def _resolve(root: Path, name: str, suffixes: Collection[str]) -> Path:
     """``root / name``, with the suffix of an existing file if it has none."""
     path = root / name
     if path.suffix.lower() in suffixes or path.exists():
         return path
-    endings = sorted(suffixes, key=lambda s: (s != ".mp4", s not in VIDEOS, s))
+    endings = sorted(suffixes, key=lambda s: (s != ".mp4", s not in VIDEO_SUFFIXES, s))
     candidates = [path.with_name(path.name + ending) for ending in endings]
     return next((c for c in candidates if c.is_file()), candidates[0])
 

@@ -15,6 +15,9 @@ from lipsync.errors import MediaError
 from lipsync.media.pictures import as_video, is_decodable_by_ffmpeg
 from lipsync.media.streams import USUAL, Streams
 
+_SUFFIXES = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
+VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split(" "))
+"""Suffixes by which videos are found in folders."""
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's native decoders drop alpha
 _FOLLOWING = {"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"}
 _DEMUXERS = ",".join(sorted(av.formats_available - _FOLLOWING))

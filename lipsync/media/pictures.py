@@ -16,6 +16,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from lipsync.errors import MediaError
 from lipsync.media.colour import composite, parse_colour
 
+STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
 _MOST_BYTES = 2**30  # of an animated image's frames in memory
 _BROKEN = OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError

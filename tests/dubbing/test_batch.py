@@ -64,9 +64,35 @@ def test_a_list_in_yaml_and_its_paths(folder: Path) -> None:
     assert two.options == {"model": "wav2lip-gan-grid", "no_face": "hold"}
 
 
+def test_several_faces_with_their_own_sounds(folder: Path) -> None:
+    text = """face,audio,output,faces
+a.mp4,,1.mp4,left=s.wav; right = /abs/s=1.wav;
+a.mp4,s.wav,2.mp4,"0=s.wav;120,40=t.wav"
+a.mp4,s.wav,3.mp4,"120,40"
+"""
+    one, two, three = read_batch(write(folder / "l.csv", text), {})
+    assert one.audio is None
+    assert one.options == {"faces": {"left": folder / "s.wav", "right": Path("/abs/s=1.wav")}}
+    assert folder / "s.wav" in one.inputs
+    assert two.audio == folder / "s.wav"
+    assert two.options["faces"] == {"0": folder / "s.wav", "120,40": folder / "t.wav"}
+    assert three.options == {"faces": "120,40"}
+    excel = 'face;output;faces\na.mp4;1.mp4;"left=s.wav;right=t.wav"\n'
+    (entry,) = read_batch(write(folder / "e.csv", excel), {})
+    assert entry.options["faces"] == {"left": folder / "s.wav", "right": folder / "t.wav"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
+        ("l.csv", "face,audio,output,min-face,Min_Face\na,b,c.mp4,1,2\n", "its header has two "
+         "columns min_face; keep one"),
+        ("l.csv", "face,audio,output,faces\na,,c.mp4,left=a.wav;right\n", "line 2: faces: 'right'"
+         " has no sound; write right=SOUND"),
+        ("l.csv", "face,audio,output,faces\na,,c.mp4,left=a.wav;left=b.wav\n", "line 2: faces: "
+         "left is given twice"),
+        ("l.csv", "face,audio,output,faces\na,,c.mp4,lft=a.wav\n", "line 2: face must be largest"),
+        ("l.csv", "face,output,faces\na,c.mp4,left\n", "line 2: has no audio"),
         ("l.csv", "", "l.csv: its header has no column face"),
         ("l.csv", "face,audio\na,b\n", "its header has no column output"),
         ("l.csv", "face,audio,output\n", "lists nothing to dub"),

@@ -86,13 +86,14 @@ def test_a_second_sound_does_not_train_again(folder: Path, trained: list) -> Non
 def test_what_cannot_be_adapted_is_dubbed_by_the_base_and_remembered(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
+    make_video(folder / "face.mp4", 130, audio=tone(5.2))
     runs = []
 
     def data_prep(module: str, options: list[str], log: Path) -> None:
         runs.append(module)
         root = Path(dict(option.split("=", 1) for option in options)["output"])
         root.mkdir()
-        row = {"status": "rejected", "reason": "too_small", "frames": 10, "source": "0"}
+        row = {"status": "rejected", "reason": "small", "frames": 10, "source": "0"}
         (root / "manifest.jsonl").write_text(json.dumps(row) + "\n")
         raise LipsyncError("no clips were kept")
 
@@ -100,7 +101,10 @@ def test_what_cannot_be_adapted_is_dubbed_by_the_base_and_remembered(
     monkeypatch.setattr(faces, "get_detector", lambda name: FixedDetector())
     command = ["dub", "face.mp4", "a.wav", "-o", "1.mp4", "--adapt", "--no-match"]
     command += ["--model", "base.safetensors"]
-    why = "only 0.0 s of the footage are usable, at least 5 s are needed; rejected: 1 too_small"
+    why = (
+        "face.mp4: only 0.0 s of the footage are usable, at least 5 s are needed; left out: "
+        "the face is too small (1)"
+    )
     main(command)
     said = capsys.readouterr().out
     assert said.endswith(f"synthetic, by base; not adapted: {why}\n")

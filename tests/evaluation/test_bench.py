@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from lipsync.evaluation import Row, bench
 from lipsync.evaluation.benchmark.cache import ScoreCache
 from lipsync.evaluation.benchmark.layout import read_folder
 from lipsync.evaluation.benchmark.measures import MEASURES, OLD_VIDEO, RECOMPRESSED
+from lipsync.evaluation.benchmark.numbers import BenchNumbers
 from lipsync.evaluation.benchmark.origin import judge_trained_dubs
 from lipsync.evaluation.benchmark.result import BenchResult
 from lipsync.evaluation.videos import Scoring
@@ -350,12 +352,27 @@ def test_a_list_of_clips_of_another_form_is_an_error(tmp_path, text, problem):
         read_folder(tmp_path)
 
 
+def test_a_bench_without_a_score_names_every_reason():
+    problems = ["no face", "too short", "no face", "no sound", "no face"]
+    rows = [Row("s", str(k), 0, problem=problem) for k, problem in enumerate(problems)]
+    rows.append(Row("real", "0", 50))
+    numbers = BenchNumbers(rows, ["s"], {}, "judge", "wild", 15, {})
+    with pytest.raises(ConfigError) as caught:
+        numbers.check()
+    assert str(caught.value) == (
+        "none of 5 dubs could be scored; s/0: no face (and 2 more); s/1: too short; s/3: no sound"
+    )
+    rows = [Row("s", str(k), 0, problem=f"problem {k}") for k in range(11)]
+    with pytest.raises(ConfigError, match=r"; s/7: problem 7; 3 more reasons$"):
+        replace(numbers, rows=rows).check()
+
+
 def test_a_bench_without_a_score_is_an_error(tmp_path):
     video(tmp_path / "real" / "a.mp4", 1, 1)
     video(tmp_path / "s" / "a.mp4", 2, 2, size=(64, 64))
     with pytest.raises(
         ConfigError,
-        match=r"none of 1 dubs could be scored; the first: s/a: a\.mp4: is",
+        match=r"none of 1 dubs could be scored; s/a: a\.mp4: is",
     ):
         run(tmp_path, tmp_path / "out")
     with pytest.raises(ConfigError, match="cannot be used for the page; name another folder"):

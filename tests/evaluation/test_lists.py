@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.scan import scan
 from lipsync.errors import ConfigError, MediaError
 from lipsync.evaluation import random_pairs, read_filelist, read_pairs
+from lipsync.evaluation.lists import find_videos
 
 
 def test_pairs_are_read_relative_to_their_file(tmp_path):
@@ -52,6 +54,16 @@ def test_lists_of_another_form_are_refused(tmp_path):
     path.write_text("\n")
     with pytest.raises(MediaError, match="contains no pair"):
         read_filelist(path)
+
+
+def test_a_folder_is_searched_for_the_videos_that_data_prep_finds(tmp_path):
+    names = ["a.flv", "b.MXF", "c.mp4", "d.ts"]
+    for name in (*names, "e.wav", "f.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_videos([tmp_path])] == names
+    assert [source.file for source in scan(tmp_path)] == names
+    (tmp_path / "list.txt").write_text("a a\n")
+    assert read_filelist(tmp_path / "list.txt")[0].video.name == "a.flv"
 
 
 def test_random_pairs_are_settled_by_their_seed(tmp_path):

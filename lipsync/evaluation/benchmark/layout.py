@@ -12,14 +12,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lipsync.errors import ConfigError, MediaError
 from lipsync.evaluation.benchmark.measures import BASELINES, SILENCED
-from lipsync.evaluation.lists import SOUNDS, VIDEOS
+from lipsync.evaluation.lists import SOUNDS
 from lipsync.evaluation.rows import REAL, Row
+from lipsync.media.files import VIDEO_SUFFIXES
 from lipsync.tables import read_table
 
 SOUND = "sound"
@@ -99,7 +100,7 @@ def read_folder(
             f"{folder}: holds no dubs; put each system's dubs into a folder beside {REAL}/"
         )
     silent = {s: _videos(folder / s / "silent", f"{s}{SILENCED}", problems) for s in chosen}
-    sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, problems)
+    sounds = files_by_name(folder / SOUND, SOUNDS | VIDEO_SUFFIXES, SOUND, problems)
     with_problem = {(row.set, row.video) for row in problems}
     for system, found in dubs.items():
         for name in found.keys() - real.keys():
@@ -142,11 +143,11 @@ def _systems(folder: Path, output: str | Path | None) -> list[str]:
 
 
 def _videos(folder: Path, kind: str, problems: list[Row]) -> dict[str, Path]:
-    return files_by_name(folder, VIDEOS, kind, problems)
+    return files_by_name(folder, VIDEO_SUFFIXES, kind, problems)
 
 
 def files_by_name(
-    folder: Path, suffixes: set[str], kind: str, problems: list[Row]
+    folder: Path, suffixes: Collection[str], kind: str, problems: list[Row]
 ) -> dict[str, Path]:
     """Name -> file; files with the same name are reported as problems and left out."""
     found: dict[str, list[Path]] = {}

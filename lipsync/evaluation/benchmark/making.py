@@ -15,11 +15,12 @@ from lipsync.errors import ConfigError, LipsyncError, MediaError
 from lipsync.evaluation.benchmark.cache import digest
 from lipsync.evaluation.benchmark.layout import SOUND, files_by_name
 from lipsync.evaluation.benchmark.measures import BASELINES
-from lipsync.evaluation.lists import SOUNDS, VIDEOS
+from lipsync.evaluation.lists import SOUNDS
 from lipsync.evaluation.progress import Progress, with_progress
 from lipsync.evaluation.rows import REAL, Row, problem_of
 from lipsync.evaluation.text import write_json
 from lipsync.media import probe, whole_file
+from lipsync.media.files import VIDEO_SUFFIXES
 
 RECORD = "command.json"
 _PLACES = ("video", "sound", "output")
@@ -56,8 +57,8 @@ def make_dubs(
     reserved = {REAL, SOUND, *BASELINES}
     if not name or Path(name).name != name or name.startswith(".") or name in reserved:
         raise ConfigError(f"--name {name}: is not a valid folder name for a system")
-    real = files_by_name(folder / REAL, VIDEOS, REAL, [])
-    sounds = files_by_name(folder / SOUND, SOUNDS | VIDEOS, SOUND, [])
+    real = files_by_name(folder / REAL, VIDEO_SUFFIXES, REAL, [])
+    sounds = files_by_name(folder / SOUND, SOUNDS | VIDEO_SUFFIXES, SOUND, [])
     if not real or not sounds:
         lacking = f"{REAL}/NAME.mp4" if not real else f"{SOUND}/NAME.wav, the new speech"
         raise ConfigError(f"{folder}: nothing to dub; add {lacking}")
@@ -140,7 +141,7 @@ def _recorded_dubs(folder: Path, command: str) -> dict[str, str]:
         known, dubs = record["command"], dict(record["made"])
     except (OSError, ValueError, KeyError, TypeError):
         known, dubs = None, {}
-    if known != command and files_by_name(folder, VIDEOS, folder.name, []):
+    if known != command and files_by_name(folder, VIDEO_SUFFIXES, folder.name, []):
         whose = f"the command {known}" if known else "no command that is known"
         raise ConfigError(f"{folder}: holds dubs of {whose}; choose another --name, or delete them")
     return dubs if known == command else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -33,6 +34,8 @@ from lipsync.metrics.statistics import (
     share_interval,
     statistic_interval,
 )
+
+_PROBLEMS = 8  # maximum number of reasons in an error message
 
 Values = Mapping[str, float]
 """Clip -> value."""
@@ -175,15 +178,20 @@ class BenchNumbers:
         """Refuse a benchmark in which no dub could be scored.
 
         Raises:
-            ConfigError: names the first problem.
+            ConfigError: names the problems, each with its number of dubs and the first of them.
         """
-        if not any(row.set in self.systems and not row.problem for row in self.rows):
-            first = next(row for row in self.rows if row.set in self.systems)
-            count = sum(row.set in self.systems for row in self.rows)
-            raise ConfigError(
-                f"none of {count} dubs could be scored; the first: {first.set}/{first.video}: "
-                f"{first.problem}"
-            )
+        dubs = [row for row in self.rows if row.set in self.systems]
+        if any(not row.problem for row in dubs):
+            return
+        counts = Counter(row.problem for row in dubs)
+        first = {row.problem: f"{row.set}/{row.video}" for row in reversed(dubs)}
+        reasons = [
+            f"{first[problem]}: {problem}" + (f" (and {count - 1} more)" if count > 1 else "")
+            for problem, count in counts.most_common(_PROBLEMS)
+        ]
+        if len(counts) > _PROBLEMS:
+            reasons.append(f"{len(counts) - _PROBLEMS} more reasons")
+        raise ConfigError(f"none of {len(dubs)} dubs could be scored; {'; '.join(reasons)}")
 
     @property
     def columns(self) -> list[str]:
