@@ -14,7 +14,13 @@ from typing import Any, NoReturn
 
 from lipsync import __version__
 from lipsync.adapt.command import add_adapt
-from lipsync.commands import add_command, add_output_style, print_json, print_result
+from lipsync.commands import (
+    add_command,
+    add_output_style,
+    print_json,
+    print_result,
+    with_flags,
+)
 from lipsync.demo.command import add_demo
 from lipsync.dubbing.command import add_dub
 from lipsync.errors import ConfigError, exit_on_error
@@ -44,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.execv(command[0], command)
     options = vars(_parser().parse_args(words))
     run: Callable[..., None] = options.pop("run")
-    with exit_on_error():
+    parser: argparse.ArgumentParser = options.pop("command_parser")
+    with exit_on_error(rewrite=lambda message: with_flags(message, parser)):
         import_plugins(options.pop("plugin"))
         run(**options)
     return 0

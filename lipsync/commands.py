@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,8 +23,25 @@ def add_command(commands: Any, name: str, run: Callable[..., None], about: str) 
     )
     about = "import your own module first; may be repeated (docs/extending.md)"
     parser.add_argument("--plugin", action="append", default=[], metavar="MODULE", help=about)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, command_parser=parser)
     return parser
+
+
+def with_flags(message: str, parser: argparse.ArgumentParser) -> str:
+    """An error message with the names of options as the flags of a command.
+
+    Replaced are names in backquotes, also with a value, such as ```faces=sync```, and the name at
+    the start of ``crf must be ...`` or ``batches=0: must be ...``.
+    """
+    flags = {one.dest: one.option_strings[-1] for one in parser._actions if one.option_strings}
+
+    def written(match: re.Match[str]) -> str:
+        flag = flags.get(match["name"])
+        return match[0] if flag is None else flag + (match["value"] or "").replace("=", " ", 1)
+
+    named = r"(?P<name>\w+)(?P<value>=[^`]*)?"
+    message = re.sub(rf"^{named}(?=:? must be )", written, message)
+    return re.sub(f"`{named}`", written, message)
 
 
 def add_output_style(parser: argparse.ArgumentParser) -> None:

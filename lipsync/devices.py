@@ -22,4 +22,8 @@ def to_device(network: N, device: str) -> N:
         return network.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:  # which of the two depends on PyTorch's build
         reason = str(error).splitlines()[0]
+        if "Expected one of" in reason:  # a list of 25 types
+            raise ConfigError(
+                f"device {device} is not available; use cpu, cuda, cuda:1 or mps"
+            ) from None
         raise ConfigError(f"device {device} is not available ({reason}); use cpu") from None

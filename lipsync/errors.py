@@ -1,10 +1,14 @@
-"""Errors that a user can act on: one line that names the file, the numbers and the remedy."""
+"""Errors that a user can act on: one line that names the file, the numbers and the remedy.
+
+A message names an option as Python does, in backquotes: ``lower `min_face```. Commands write such
+names as their own flags, see :func:`lipsync.commands.with_flags`.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,11 +63,14 @@ def check_whole(option: str, value: Any, least: int, most: int | None = None) ->
 
 
 @contextmanager
-def exit_on_error(*others: type[LipsyncError]) -> Iterator[None]:
+def exit_on_error(
+    *others: type[LipsyncError], rewrite: Callable[[str], str] = str
+) -> Iterator[None]:
     """Turn a :class:`LipsyncError` into one line on stderr and exit code 2, Ctrl-C into 130.
 
     Args:
         others: error classes that the caller handles; they are passed on.
+        rewrite: applied to the message.
     """
     try:
         yield
@@ -71,7 +78,7 @@ def exit_on_error(*others: type[LipsyncError]) -> Iterator[None]:
     except others:
         raise
     except LipsyncError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {rewrite(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -121,7 +121,7 @@ def adapt(
     """
     output = Path(output)
     if output.suffix != ".safetensors":
-        raise ConfigError(f"output={output}: name a .safetensors file")
+        raise ConfigError(f"`output={output}`: name a .safetensors file")
     check_whole("batches", batches, 2)
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"device={device}: must be cpu or cuda")

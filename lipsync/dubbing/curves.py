@@ -68,7 +68,7 @@ def needs_curves(options: Options, lips: Lips) -> bool:
     default = Options()
     requested = [name for name in OPTIONS if getattr(options, name) != getattr(default, name)]
     if requested and lips.numbers is None:
-        raise ConfigError(f"{requested[0]} needs a model with a lips code, such as lipscode-open")
+        raise ConfigError(f"`{requested[0]}` needs a model with a lips code, such as lipscode-open")
     return bool(requested)
 
 
@@ -87,7 +87,7 @@ def plan_curves(lips: Lips, options: Options, sound: Sound, fps: float) -> Curve
     path = Path(options.curves) if options.curves is not None else None
     if path is not None and path.exists():
         if options.driver is not None:
-            raise MediaError(path, "already exists", "leave out driver, or name another file")
+            raise MediaError(path, "already exists", "leave out `driver`, or name another file")
         curves = read_curves(path, lips.numbers, sound.seconds)
     else:
         from_driver = options.driver is not None

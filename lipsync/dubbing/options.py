@@ -128,10 +128,12 @@ class Options:
         check_options(self)
         check_faces(self.faces)
         if self.reference is not None and self.faces != SYNC:
-            raise ConfigError("reference requires face=sync")
+            raise ConfigError("`reference` requires `faces=sync`")
         drawn = self.curves is not None or self.driver is not None
         if drawn and isinstance(self.faces, dict | Parts):
-            raise ConfigError("curves and driver need a single face; leave out the sounds per face")
+            raise ConfigError(
+                "`curves` and `driver` need a single face; leave out the sounds per face"
+            )
         if self.start is not None or self.until is not None:
             self._check_stretch()
         if self.adapt:
@@ -142,25 +144,29 @@ class Options:
 
     def _check_adapt(self) -> None:
         if isinstance(self.model, nn.Module):
-            raise ConfigError("adapt needs the name or path of a model, not a network")
+            raise ConfigError("`adapt` needs the name or path of a model, not a network")
         if Path(self.model).is_dir():
-            raise ConfigError(f"{self.model} holds adapted models; leave out adapt")
+            raise ConfigError(f"{self.model} holds adapted models; leave out `adapt`")
         if isinstance(self.faces, dict | Parts):
             raise ConfigError(
-                "adapt needs a single face; for several, lipsync adapt PEOPLE -o MODELS makes a "
-                "folder that model takes"
+                "`adapt` needs a single face; for several, lipsync adapt PEOPLE -o MODELS makes a "
+                "folder that `model` takes"
             )
         if self.reference is not None or self.video_stream is not None:
             raise ConfigError(
-                "adapt uses the video's default tracks; leave out reference and video_stream"
+                "`adapt` uses the video's default tracks; leave out `reference` and `video_stream`"
             )
 
     def _check_stretch(self) -> None:
         start = seconds_of("from", self.start or 0)
         if self.until is not None and seconds_of("until", self.until) <= start:
-            raise ConfigError(f"until must be after from, got {self.until} and {self.start or 0}")
+            raise ConfigError(
+                f"`until` must be after `start`, got {self.until} and {self.start or 0}"
+            )
         if (self.length, self.tail) != (Options.length, Options.tail):
-            raise ConfigError("from and until keep the video's length; leave out length and tail")
+            raise ConfigError(
+                "`start` and `until` keep the video's length; leave out `length` and `tail`"
+            )
 
 
 def seconds_of(name: str, time: float | str) -> float:
@@ -216,14 +222,14 @@ class Encoding:
         check_options(self)
         if self.audio_bitrate is not None and self.audio_codec in LOSSLESS:
             name = self.audio_codec
-            raise ConfigError(f"{name} is lossless and has no bit rate; leave out audio_bitrate")
+            raise ConfigError(f"{name} is lossless and has no bit rate; leave out `audio_bitrate`")
         if self.loudness is not None and self.audio_codec == "copy":
-            raise ConfigError("copied sound keeps its loudness; leave out loudness")
+            raise ConfigError("copied sound keeps its loudness; leave out `loudness`")
         if self.audio_language is not None and track_code(self.audio_language) == "und":
-            problem = f"unknown audio_language '{self.audio_language}'"
+            problem = f"unknown `audio_language` '{self.audio_language}'"
             raise ConfigError(f"{problem}; use a three-letter ISO 639-2 code such as spa, or es")
         if self.layer and self.preview:
-            raise ConfigError("layer writes the mouth only; leave out preview")
+            raise ConfigError("`layer` writes the mouth only; leave out `preview`")
 
 
 KNOWN = {known.name: known for kind in (Options, Encoding) for known in fields(kind)}

@@ -41,7 +41,7 @@ def check_output(output: Path, encoding: Encoding, *inputs: str | Path | None) -
         check_sequence(output)
         if encoding.codec != "auto" or encoding.audio_codec not in ("auto", "pcm"):
             raise ConfigError(
-                f"{output} is written as PNG with PCM sound; leave out codec and audio_codec"
+                f"{output} is written as PNG with PCM sound; leave out `codec` and `audio_codec`"
             )
         return
     if output.suffix.lower() == ".png":
@@ -50,7 +50,7 @@ def check_output(output: Path, encoding: Encoding, *inputs: str | Path | None) -
     name, encoder = encoder_of(output, encoding.codec)
     if encoding.layer and not encoder.alpha:
         raise ConfigError(
-            f"{name} cannot store transparency, which layer needs; use prores4444, vp9 or "
+            f"{name} cannot store transparency, which `layer` needs; use prores4444, vp9 or "
             "shot/%05d.png"
         )
 

@@ -76,7 +76,7 @@ def dub(
             outputs.append(Path(path).resolve())
 
     if encoding.loudness is not None and (dub_options.start, dub_options.until) != (None, None):
-        raise ConfigError("a stretch keeps the sound around it; leave out loudness")
+        raise ConfigError("a stretch keeps the sound around it; leave out `loudness`")
     plan = Plan(face, audio, dub_options)
     source = plan.source
     total, seconds = plan.playback.expected()
@@ -204,7 +204,7 @@ def _check_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFr
         if gap is not None and refuse:
             problem = f"no face from {gap:.2f} to {end:.2f} s"
             raise MediaError(
-                path, problem, "cut this part out, or keep it unchanged with no_face=pass"
+                path, problem, "cut this part out, or keep it unchanged with `no_face=pass`"
             )
 
     for frame in frames:
@@ -220,7 +220,7 @@ def _check_faces(plan: Plan, frames: Iterator[DubbedFrame]) -> Iterator[DubbedFr
         if plan.stretch is not None:
             where = f"from {plan.stretch.start:.2f} to {plan.stretch.end:.2f} s"
         which = f" '{names[min(missing)]}'" if names != (POSITIONS[0],) else ""
-        remedy = "use a video or picture with an upright frontal face, or lower min_face"
+        remedy = "use a video or picture with an upright frontal face, or lower `min_face`"
         if which and (most := plan.faces.most_faces):
             seen, numbers = (
                 ("one face is", "0") if most == 1 else (f"{most} faces are", f"0 to {most - 1}")

@@ -182,11 +182,11 @@ def _check_own_sound(face: Path, film: Streams) -> None:
     """Check that the face's file has a default audio track, for adaptation."""
     if film.audio is not None:
         raise ConfigError(
-            f"adapt uses the default sound of {face}; leave out audio_stream, or name a file that "
-            "has only the new sound"
+            f"`adapt` uses the default sound of {face}; leave out `audio_stream`, or name a file "
+            "that has only the new sound"
         )
     if face.suffix.lower() in STILLS or not probe(face).has_audio:
-        raise MediaError(face, "has no sound of its own to adapt to", "leave out adapt")
+        raise MediaError(face, "has no sound of its own to adapt to", "leave out `adapt`")
 
 
 def choose_streams(face: Path, audio: Path | None, options: Options) -> tuple[Streams, Streams]:

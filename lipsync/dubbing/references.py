@@ -279,7 +279,7 @@ def sample_frames(
     """
     path = source.path
     samples: list[list[FaceSample]] = [[] for _ in rules]
-    remedy = "choose other frames with reference_frames"
+    remedy = "choose other frames with `reference_frames`"
     for number, picture in zip(numbers, _pictures(source, numbers), strict=True):
         faces = detector.detect(picture)
         found = assign(rules, [f.box for f in faces], source.size, [None] * len(rules))
@@ -315,5 +315,5 @@ def _pictures(source: Source, numbers: Sequence[int]) -> list[np.ndarray]:
             "one frame, number 0" if count == 1 else f"{count} frames, numbers 0 to {count - 1}"
         )
         problem = f"has no frame {missing[0]} to use as reference; it has {frames}"
-        raise MediaError(source.path, problem, "choose others with reference_frames")
+        raise MediaError(source.path, problem, "choose others with `reference_frames`")
     return [found[n] if n in found else source.span(n, n + 1)[0] for n in numbers]

@@ -142,7 +142,9 @@ def extend_spans(spans: Spans, number: int) -> None:
 
 
 def _format_spans(spans: Spans) -> str:
-    return ", ".join(f"{start}-{end - 1}" for start, end in spans)
+    return ", ".join(
+        f"{start}-{end - 1}" if end - start > 1 else str(start) for start, end in spans
+    )
 
 
 def _format_frames(frames: list[int]) -> str:

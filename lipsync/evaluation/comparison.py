@@ -31,11 +31,11 @@ def load_report(path: str | Path) -> Report:
         return Report(rows, *(content[name] for name in names), calibration)
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); name a scores.json"
+            f"{path}: cannot be read ({error.strerror}); name a folder that lipsync evaluate wrote"
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            f"{path}: is not a report; name the scores.json that lipsync evaluate wrote"
+            f"{path}: is not a report; name a folder that lipsync evaluate wrote"
         ) from None
 
 

@@ -162,7 +162,8 @@ class Scoring:
         scoring = cls(as_judge(judge, device), face_detector, recogniser=face_recogniser, **how)
         if scoring.vshift < 1 or scoring.stride < 1:
             raise ConfigError(
-                f"vshift and stride must be 1 or more, got {scoring.vshift} and {scoring.stride}"
+                f"`vshift` and `stride` must be 1 or more, got {scoring.vshift} and "
+                f"{scoring.stride}"
             )
         protocol_name(scoring.protocol, scoring.judge)
         return scoring

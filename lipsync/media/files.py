@@ -151,12 +151,11 @@ def check_target(
             the inputs.
     """
     path = Path(path)
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise MediaError(
-            path, f"'{path.suffix}' is not a video suffix", f"use {', '.join(suffixes)}"
-        )
     if path.is_dir():
-        raise MediaError(path, "is a folder", "name a file to write")
+        raise MediaError(path, "is a folder", "name a file in it")
+    if suffixes and path.suffix.lower() not in suffixes:
+        problem = f"'{path.suffix}' is not a video suffix" if path.suffix else "has no suffix"
+        raise MediaError(path, problem, f"use {', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise MediaError(path, f"no such folder {path.parent}", "create it first")
     if not os.access(path.parent, os.W_OK):

@@ -88,13 +88,17 @@ class Options:
                 object.__setattr__(self, name, language(value).code)
         check_options(self)
         if self.adapt and self.streams != USUAL:
-            raise ConfigError("adapt uses the default tracks; leave out audio_stream, video_stream")
+            raise ConfigError(
+                "`adapt` uses the default tracks; leave out `audio_stream` and `video_stream`"
+            )
         if self.speaker_model is not None and self.speakers is None:
-            raise ConfigError("speaker_model tells several people apart; add --speakers 2 or more")
+            raise ConfigError(
+                "`speaker_model` tells several people apart; add --speakers 2 or more"
+            )
         for name in ("tts", "voice"):
             if isinstance(getattr(self, name), dict) and self.speakers is None:
                 raise ConfigError(
-                    f"{name} names several people; say how many speak with --speakers"
+                    f"`{name}` names several people; say how many speak with --speakers"
                 )
 
     @property

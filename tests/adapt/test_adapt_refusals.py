@@ -225,7 +225,7 @@ def test_a_video_of_which_nothing_is_used_is_named(video, base, prepare, tmp_pat
         (["missing.mp4", "-o", "out.safetensors"], "missing.mp4: "),
         (["talk.mp4", "-o", "out.pth"], "name a .safetensors file"),
         (["talk.mp4", "-o", "out.safetensors", "--base", "judge-open"], "cannot dub"),
-        (["talk.mp4", "-o", "out.safetensors", "--batches", "0"], "batches=0"),
+        (["talk.mp4", "-o", "out.safetensors", "--batches", "0"], "--batches 0: must be"),
         (["talk.mp4", "-o", "out.safetensors", "--face", "left"], "--face: invalid choice: 'left'"),
         (["talk.mp4", "-o", "nodir/out.safetensors"], "no such folder nodir; create it first"),
         (["talk.mp4", "-o", "talk.safetensors/"], "talk.safetensors: is a folder"),

@@ -47,7 +47,9 @@ def test_evaluate_prints_and_writes(media, monkeypatch, capsys):
     assert run("evaluate", "a", "--real", "c", "--against", media / "scores") == 0
     assert "distance" in capsys.readouterr().out.split("against ")[1]
     assert run("evaluate", "a", "--real", "c", "--against", media) == 2
-    assert "scores.json: cannot be read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "scores.json: cannot be read" in said
+    assert "; name a folder that lipsync evaluate wrote" in said
 
 
 def test_evaluate_of_nothing_that_can_be_scored(media, models, capsys):

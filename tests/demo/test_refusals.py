@@ -156,7 +156,7 @@ def test_a_tab_s_files_are_known_by_name_alone(page):
     [
         (("--root", "."), "--root .: has no filelists/*.txt"),
         (("--runs", "nowhere"), "--runs nowhere: no such folder"),
-        (("--max-mb", "0"), "max_mb must be 1 to 100000"),
+        (("--max-mb", "0"), "--max-mb must be 1 to 100000"),
         (("--host", "no.such.host.invalid"), "cannot listen there"),
         (("--port", "0", "--device", "nowhere"), "device nowhere is not available"),
         (("--port", "0", "--model", "nowhere.safetensors"), "nowhere.safetensors: no such file"),

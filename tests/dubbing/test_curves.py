@@ -131,5 +131,5 @@ def test_a_model_without_a_code_is_refused_by_the_option_that_asked(media):
     from dubbing_media import Hearing
 
     face, sound, _ = media
-    with pytest.raises(ConfigError, match="amplitude needs a model with a lips code"):
+    with pytest.raises(ConfigError, match="`amplitude` needs a model with a lips code"):
         list(dub_frames(face, sound, model=Hearing(), amplitude=1.5, **OPTIONS))

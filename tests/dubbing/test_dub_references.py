@@ -15,6 +15,7 @@ from lipsync.dubbing.faces import FacePlan
 from lipsync.dubbing.options import Options
 from lipsync.dubbing.playback import PlaybackFrame
 from lipsync.dubbing.references import ALIGNED, IN_BOX, PoseThresholds, References, reference_choice
+from lipsync.dubbing.result import ReferencesUsed
 from lipsync.dubbing.source import open_source
 from lipsync.errors import ConfigError, MediaError
 from lipsync.generators.lips import Lips
@@ -367,6 +368,12 @@ def test_stills_and_videos_of_one_frame_fall_back_to_themselves(sound, tmp_path)
             dubbed(source, sound, reference_frames="7")
 
 
+def test_the_references_as_text():
+    spans = [(18, 19), (20, 23)]
+    used = ReferencesUsed(choice="auto", frames=[1, 2], far=spans)
+    assert str(used) == "frames 1, 2, far in pose: 18, 20-22"
+
+
 def test_the_command(talking, sound, tmp_path, capsys, monkeypatch):
     from lipsync.dubbing import faces, plan
 
@@ -376,7 +383,7 @@ def test_the_command(talking, sound, tmp_path, capsys, monkeypatch):
     command = ["dub", str(talking), str(sound), "-o", out, "--json", "--reference-frames"]
     cli.main([*command, "3"])
     assert json.loads(capsys.readouterr().out)["references"]["frames"] == [3]
-    for given, problem in (("25", "no frame 25"), ("mouth", "reference_frames must be")):
+    for given, problem in (("25", "no frame 25"), ("mouth", "--reference-frames must be")):
         with pytest.raises(SystemExit) as error:
             cli.main([*command, given])
         assert error.value.code == 2

@@ -93,7 +93,7 @@ def test_options_that_cannot_work(tmp_path, video, sound):
         ({"faces": "loudest"}, "face must be largest, left"),
         ({"faces": "²"}, "face must be largest, left"),
         ({"faces": -1}, "a face number must be 0 or more, got -1"),
-        ({"reference": "a.wav"}, "reference requires face=sync"),
+        ({"reference": "a.wav"}, "`reference` requires `faces=sync`"),
         ({"enhance": "magic"}, "enhance must be one of none, sharpen"),
         ({"codec": "divx"}, "codec must be one of auto, h264, hevc"),
         ({"preset": "warp"}, "preset must be one of ultrafast"),

@@ -144,8 +144,8 @@ def test_a_layer_over_the_source_is_the_dub(tmp_path, video, speech):
 
 @pytest.mark.parametrize(("output", "options", "problem"), [
     ("o.mp4", {"codec": "prores"}, "prores cannot be stored in '.mp4'; use .mov, .mkv"),
-    ("o.mp4", {"layer": True}, "h264 cannot store transparency, which layer needs"),
-    ("o.webm", {"layer": True, "preview": True}, "leave out preview"),
+    ("o.mp4", {"layer": True}, "h264 cannot store transparency, which `layer` needs"),
+    ("o.webm", {"layer": True, "preview": True}, "leave out `preview`"),
     ("new/%03d.png", {"codec": "vp9"}, "is written as PNG with PCM"),
     ("o.mov", {"codec": "divx"}, "codec"),
     ("o.webm", {"audio_codec": "aac"}, "aac sound cannot be stored"),

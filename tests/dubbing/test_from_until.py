@@ -210,10 +210,10 @@ def test_times(time, seconds: float) -> None:
     [
         ({"start": "1:xx"}, "from must be seconds or mm:ss, got '1:xx'"),
         ({"start": -1}, "from must be seconds"),
-        ({"until": 0}, "until must be after from, got 0 and 0"),
-        ({"start": 2, "until": "0:01"}, "until must be after from, got 0:01 and 2"),
-        ({"start": 2, "length": "loop"}, "leave out length and tail"),
-        ({"start": 2, "tail": "keep"}, "leave out length and tail"),
+        ({"until": 0}, "`until` must be after `start`, got 0 and 0"),
+        ({"start": 2, "until": "0:01"}, "`until` must be after `start`, got 0:01 and 2"),
+        ({"start": 2, "length": "loop"}, "leave out `length` and `tail`"),
+        ({"start": 2, "tail": "keep"}, "leave out `length` and `tail`"),
     ],
 )
 def test_options_that_cannot_work(options, problem: str) -> None:

@@ -82,8 +82,8 @@ def test_what_is_played_has_the_loudness(tmp_path, seconds, options, variable):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"audio_codec": "copy"}, "leave out loudness"),
-        ({"start": 0.5}, "a stretch keeps the sound around it; leave out loudness"),
+        ({"audio_codec": "copy"}, "leave out `loudness`"),
+        ({"start": 0.5}, "a stretch keeps the sound around it; leave out `loudness`"),
         ({"loudness": 3.0}, "loudness must be -40 to -5, got 3"),
     ],
 )

@@ -161,7 +161,7 @@ def test_refusals_that_need_the_media(tmp_path, row, sounds):
     with pytest.raises(MediaError, match=r"no face '5' found in 25 frames; at most 3 .*0 to 2"):
         tiny_dub(row, None, tmp_path / "o.mp4", detector=Row(), faces=faces)
     assert not (tmp_path / "o.mp4").exists()
-    with pytest.raises(ConfigError, match="curves and driver need a single face"):
+    with pytest.raises(ConfigError, match="`curves` and `driver` need a single face"):
         dub_frames(row, None, faces=faces, driver=row)
     voice = tmp_path / "voice.mp4"
     voice.write_bytes(row.read_bytes())

@@ -13,7 +13,7 @@ import pytest
 from media_files import RATE, clicks, grey, write_numbers
 
 from lipsync.errors import MediaError
-from lipsync.media import VideoWriter, read_audio
+from lipsync.media import VideoWriter, check_target, read_audio
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -55,6 +55,19 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no frame was written"):
         write_numbers(tmp_path / "c.mp4", 0)
     assert not (tmp_path / "c.mp4").exists()
+
+
+def test_targets_are_checked_in_advance(tmp_path: Path) -> None:
+    for path, problem in {
+        tmp_path: "is a folder; name a file in it",
+        tmp_path / "a": "has no suffix; use .mp4, .mkv",
+        tmp_path / "a.gif": "'.gif' is not a video suffix; use .mp4, .mkv",
+    }.items():
+        with pytest.raises(MediaError) as caught:
+            check_target(path, suffixes=(".mp4", ".mkv"))
+        assert str(caught.value) == f"{path}: {problem}"
+    with pytest.raises(MediaError, match=r"^\.: is a folder"):
+        check_target("")
 
 
 def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:

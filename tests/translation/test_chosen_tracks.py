@@ -77,5 +77,5 @@ def test_a_sound_that_is_not_there(film: Path, output: Path) -> None:
     with pytest.raises(MediaError, match=r"no audio track fra; there are: 0 \(eng, .*1 \(deu, "):
         translate(film, output, options)
     assert not work(output).exists()
-    with pytest.raises(ConfigError, match="adapt uses the default tracks"):
+    with pytest.raises(ConfigError, match="`adapt` uses the default tracks"):
         Options(to="es", adapt=True, audio_stream="de")

@@ -53,11 +53,19 @@ def test_automatic_prefers_what_works_without_a_network(here) -> None:
     assert automatic("translate", "en", "es") == f"nllb:{nllb}"
 
 
-@pytest.mark.parametrize("stage", ["translate", "speak"])
-def test_automatic_without_any_engine_says_how_to_get_one(here, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "source", "task"),
+    [
+        ("recognise", None, "recognise speech"),
+        ("recognise", "en", "recognise speech in 'en'"),
+        ("translate", "en", "translate from 'en' to 'hi'"),
+        ("speak", "en", "speak 'hi'"),
+    ],
+)
+def test_automatic_without_any_engine_says_how_to_get_one(here, stage, source, task) -> None:
     here()
-    with pytest.raises(StageError, match=rf"^{stage}: no engine here .*; .*install"):
-        choose(stage, "auto", "en", "hi", "cpu")
+    with pytest.raises(StageError, match=rf"^{stage}: no engine here can {task}; .*install"):
+        choose(stage, "auto", source, "hi", "cpu")
 
 
 def test_an_engine_that_is_not_installed(here) -> None:

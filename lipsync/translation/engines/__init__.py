@@ -75,9 +75,14 @@ def _automatic(
             model = None if engine.missing() else engine.automatic(source, target, fetch)
             if model is not None:
                 return engine, model
+    task = {
+        "recognise": f"recognise speech in '{source}'" if source else "recognise speech",
+        "translate": f"translate from '{source}' to '{target}'",
+        "speak": f"speak '{target}'",
+    }
     raise StageError(
         stage,
-        f"no engine here can {stage} from '{source or 'any'}' to '{target}'",
+        f"no engine here can {task[stage]}",
         ", or ".join(dict.fromkeys(engine.get for engine in engines)),
     )
 
