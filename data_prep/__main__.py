@@ -127,6 +127,8 @@ def _splits_table(splits: Splits) -> list[str]:
 
 
 if __name__ == "__main__":
+    name = "prepare"
     if sys.argv[1:2] in (["plan"], ["convert"]):
-        main = import_module(f"data_prep.{sys.argv.pop(1)}_command").main
-    run_command(main)
+        name = sys.argv.pop(1)
+        main = import_module(f"data_prep.{name}_command").main
+    run_command(main, name)

@@ -29,4 +29,4 @@ def main(config: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "train")

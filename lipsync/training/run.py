@@ -27,7 +27,7 @@ from pytorch_lightning.profilers import (
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from lipsync.build import build
+from lipsync.build import build, explain_keyword
 from lipsync.data.datasets import Windows
 from lipsync.errors import ConfigError, LipsyncError, check_whole
 from lipsync.plugins import import_plugins
@@ -79,11 +79,8 @@ def run(config: DictConfig) -> float:
     complete = ConfigError(
         f"ckpt_path={config.ckpt_path}: that run is complete; raise trainer.batches to continue it"
     )
-    if (
-        checkpoint is not None
-        and not resumes_here
-        and batches_done(checkpoint) >= epochs * per_epoch
-    ):
+    planned = epochs * per_epoch
+    if checkpoint is not None and not resumes_here and batches_done(checkpoint) >= planned:
         raise complete
     for network in module.networks():
         if settings.recompute:
@@ -129,7 +126,7 @@ def run(config: DictConfig) -> float:
     with (
         finish_wandb(loggers),
         processes_of(trainer),
-        _unwrap_worker_errors(),
+        _shorten_errors(config),
         _exit_on_signals(trainer),
     ):
         for logger in loggers:
@@ -204,10 +201,17 @@ def show_test(path: Path, untrained: Path) -> None:
 
 
 @contextmanager
-def _unwrap_worker_errors() -> Iterator[None]:
-    """Turn the traceback that PyTorch raises for a LipsyncError in a worker back into one line."""
+def _shorten_errors(config: DictConfig) -> Iterator[None]:
+    """Turn the traceback that PyTorch raises for a LipsyncError in a worker back into one line.
+
+    The same for arguments that a dataset or optimiser refuses when it is made.
+    """
     try:
         yield
+    except TypeError as error:
+        if unknown := explain_keyword(error, config):
+            raise ConfigError(unknown) from error
+        raise
     except (LipsyncError, RuntimeError) as error:
         found = re.search(_FROM_WORKER, str(error), re.DOTALL)
         if found is None:
