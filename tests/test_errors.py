@@ -1,0 +1,14 @@
+"""Parts of error messages."""
+
+from lipsync.errors import differences
+
+
+def test_only_what_differs_between_configs_is_named():
+    one = {"width": 0.5, "size": 96, "feature": {"name": "mel", "lead": 2}, "old": 1}
+    other = {"width": 0.25, "size": 96, "feature": {"name": "mel", "lead": 3}, "new": [1, 2]}
+    assert differences(one, other) == (
+        "width 0.5 there, 0.25 here; feature.lead 2 there, 3 here; old 1 there, none here; "
+        "new none there, [1, 2] here"
+    )
+    assert differences("LipGAN", None) == "LipGAN there, none here"
+    assert differences(one, dict(one)) == ""
