@@ -45,6 +45,8 @@ def main(config: DictConfig) -> None:
         form = _form(config, output)
         given = not OmegaConf.is_missing(config, "source")
         if given:
+            for feature in features:  # otherwise it is noticed only after the footage
+                feature.check_installed()
             _prepare(config, output, form, features)
         if features and form == "shards" and not given:
             raise ConfigError(

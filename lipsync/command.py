@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lipsync.errors import ConfigError, LipsyncError, exit_on_error
+from lipsync.errors import ConfigError, LipsyncError, exit_on_error, install_extra
 from lipsync.failures import sweep_failures
 from lipsync.misspelt import explain_unknown
 
@@ -110,4 +110,4 @@ def _with_remedy(text: str) -> str:
     if plugin is None or plugin[1] not in _EXTRAS:
         return text
     extra = _EXTRAS[plugin[1]]
-    return f"Hydra's plugin {plugin[1]} is not installed; pip install 'lipsync-lab[{extra}]'"
+    return f"Hydra's plugin {plugin[1]} is not installed; {install_extra(extra)}"

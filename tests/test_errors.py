@@ -1,6 +1,8 @@
 """Parts of error messages."""
 
-from lipsync.errors import differences
+from pathlib import Path
+
+from lipsync.errors import differences, install_extra
 
 
 def test_only_what_differs_between_configs_is_named():
@@ -12,3 +14,9 @@ def test_only_what_differs_between_configs_is_named():
     )
     assert differences("LipGAN", None) == "LipGAN there, none here"
     assert differences(one, dict(one)) == ""
+
+
+def test_extras_are_installed_as_in_the_documentation():
+    text = (Path(__file__).parents[1] / "docs" / "install.md").read_text()
+    assert install_extra("dev") in text
+    assert "constraints" not in install_extra("sweep-ray")  # they pin newer packages
