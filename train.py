@@ -4,4 +4,4 @@ from lipsync.command import run_command
 from lipsync.train import main
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "train")

@@ -45,6 +45,8 @@ def main(config: DictConfig) -> None:
         form = _form(config, output)
         given = not OmegaConf.is_missing(config, "source")
         if given:
+            for feature in features:  # otherwise it is noticed only after the footage
+                feature.check_installed()
             _prepare(config, output, form, features)
         if features and form == "shards" and not given:
             raise ConfigError(
@@ -127,6 +129,8 @@ def _splits_table(splits: Splits) -> list[str]:
 
 
 if __name__ == "__main__":
+    name = "prepare"
     if sys.argv[1:2] in (["plan"], ["convert"]):
-        main = import_module(f"data_prep.{sys.argv.pop(1)}_command").main
-    run_command(main)
+        name = sys.argv.pop(1)
+        main = import_module(f"data_prep.{name}_command").main
+    run_command(main, name)

@@ -16,7 +16,7 @@ from typing import Any
 
 from data_prep.pool import Died, Pool, Stop, Worker, call
 from data_prep.processes import ONE_THREAD
-from lipsync.errors import ConfigError, LipsyncError
+from lipsync.errors import ConfigError, LipsyncError, install_extra
 
 # Disable usage reports, and a warning about accelerators for actors that request none.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -25,7 +25,7 @@ try:
     import ray
     from ray.exceptions import RayActorError, RayError
 except ImportError:
-    raise LipsyncError("engine=ray: pip install 'lipsync-lab[ray]'") from None
+    raise LipsyncError(f"engine=ray: {install_extra('ray')}") from None
 
 _STORE = 100 * 2**20  # bytes of Ray's object store, which holds only names and rows
 

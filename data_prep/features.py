@@ -95,6 +95,9 @@ def add_features(
     lacking = {c.key: [f for f in features if not (c.path / f.file).is_file()] for c in clips}
     todo = [key for key, missing in lacking.items() if missing]
     setup = partial(_setup, root, features)
+    if todo:
+        for feature in features:
+            feature.check_installed()
     jobs = run_jobs(setup, todo, workers, engine, ray_address) if todo else ()
     hidden = not progress or not todo
     with tqdm(jobs, total=len(todo), unit="clip", desc="features", disable=hidden) as bar:

@@ -72,6 +72,8 @@ def scan(folder: str | Path, reader: str | None = None) -> list[Source]:
         ConfigError: no such folder, no video in it, or raised by the reader.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise ConfigError(f"source={folder}: is a file; name its folder, source={folder.parent}")
     if not folder.is_dir():
         raise ConfigError(f"source={folder}: no such folder")
     videos = _walk(folder)

@@ -13,8 +13,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lipsync.errors import ConfigError, LipsyncError, exit_on_error
+from lipsync.errors import ConfigError, LipsyncError, exit_on_error, install_extra
 from lipsync.failures import sweep_failures
+from lipsync.misspelt import explain_unknown
 
 _PACKAGE = Path(__file__).resolve().parent
 CONF = str(_PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf")
@@ -31,8 +32,12 @@ _EXTRAS = {  # Hydra plugin -> the extra that installs it
 _FOLDERS = {"source", "output", "root", "path", "dir", "init_from", "base"}
 
 
-def run_command(main: Callable[[], None]) -> None:
+def run_command(main: Callable[[], None], config: str) -> None:
     """Run a function wrapped by ``hydra.main`` that exits on its own errors.
+
+    Args:
+        main: the function.
+        config: name of its config.
 
     Unknown or misspelt options, groups and values give one line on stderr and exit code 2, where
     Hydra itself prints several and exits with 1. A sweep with failed points ends in the same way,
@@ -45,7 +50,8 @@ def run_command(main: Callable[[], None]) -> None:
         try:
             main()
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(_with_remedy(" ".join(str(error).split()))) from error
+            text = explain_unknown(error, CONF, config) or " ".join(str(error).split())
+            raise ConfigError(_with_remedy(text)) from error
         except Exception as error:
             if not (failures := sweep_failures()):
                 raise
@@ -104,4 +110,4 @@ def _with_remedy(text: str) -> str:
     if plugin is None or plugin[1] not in _EXTRAS:
         return text
     extra = _EXTRAS[plugin[1]]
-    return f"Hydra's plugin {plugin[1]} is not installed; pip install 'lipsync-lab[{extra}]'"
+    return f"Hydra's plugin {plugin[1]} is not installed; {install_extra(extra)}"

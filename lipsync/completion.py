@@ -6,7 +6,7 @@ import argparse
 from importlib.util import find_spec
 from typing import Any
 
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, install_extra
 
 _FOLDERS = {"DIR", "FOLDER"}
 _FILES = {
@@ -22,7 +22,7 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
         ConfigError: shtab is not installed.
     """
     if not find_spec("shtab"):
-        raise ConfigError("completion needs shtab; pip install 'lipsync-lab[completion]'")
+        raise ConfigError(f"completion needs shtab; {install_extra('completion')}")
     import shtab
 
     _mark(parser, shtab.FILE, shtab.DIRECTORY)

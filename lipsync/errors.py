@@ -62,6 +62,34 @@ def check_whole(option: str, value: Any, least: int, most: int | None = None) ->
         raise ConfigError(f"{option}={value}: must be a whole number, {bounds}")
 
 
+def install_extra(extra: str) -> str:
+    """The command that installs an extra of this package, as in ``docs/install.md``."""
+    constraints = "" if extra == "sweep-ray" else "-c constraints.txt "  # it needs older packages
+    return f"pip install {constraints}-e '.[{extra}]'"
+
+
+def differences(one: Any, other: Any, names: tuple[str, str] = ("there", "here")) -> str:
+    """What differs between two configs, for error messages: ``width 0.5 there, 0.25 here``.
+
+    Nested keys are joined by dots; a key that one of the two lacks has the value ``none``.
+    """
+    there, here = names
+    pairs = _different("", one, other)
+    return "; ".join(f"{key} {a} {there}, {b} {here}".lstrip() for key, a, b in pairs)
+
+
+def _different(key: str, one: Any, other: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in [*one, *(name for name in other if name not in one)]:
+            below = f"{key}.{name}" if key else str(name)
+            yield from _different(below, one.get(name), other.get(name))
+    elif one != other:
+        one_text, other_text = (
+            "none" if value is None else str(value)[:200] for value in (one, other)
+        )
+        yield key, one_text, other_text
+
+
 @contextmanager
 def exit_on_error(
     *others: type[LipsyncError], rewrite: Callable[[str], str] = str

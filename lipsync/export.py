@@ -16,7 +16,7 @@ from lipsync.checkpoints import export_official, load_model, push_to_hub, save_m
 from lipsync.checkpoints.files import whole_files
 from lipsync.checkpoints.hub import SCHEME, endpoint
 from lipsync.checkpoints.origin import merge_origins, trained_with
-from lipsync.errors import CheckpointError, ConfigError
+from lipsync.errors import CheckpointError, ConfigError, differences
 from lipsync.models import (
     FaceGenerator,
     LipGANDiscriminator,
@@ -101,9 +101,12 @@ def interpolate_networks(first: Network, second: Network, share: float) -> Netwo
     Raises:
         ConfigError: networks that differ in class or config, or a share outside [0, 1].
     """
-    if type(first) is not type(second) or first.config != second.config:
-        kinds = " and ".join(f"{type(m).__name__} {m.config}" for m in (first, second))
-        raise ConfigError(f"only networks of the same kind and size can be mixed, got {kinds}")
+    only = "only networks of the same kind and size can be mixed"
+    if type(first) is not type(second):
+        raise ConfigError(f"{only}, got {type(first).__name__} and {type(second).__name__}")
+    if first.config != second.config:
+        found = differences(first.config, second.config, ("in the first", "in the second"))
+        raise ConfigError(f"{only}, got {type(first).__name__} with {found}")
     if not 0 <= share <= 1:
         raise ConfigError(f"share must be in [0, 1], got {share}")
     between, other = copy.deepcopy(first), second.state_dict()

@@ -3,6 +3,9 @@
 In a clone of the repository, ``python train.py`` does the same.
 """
 
+from contextlib import suppress
+from pathlib import Path
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -18,8 +21,12 @@ def main(config: DictConfig) -> float:
 
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     with exit_on_error(*[LipsyncError] * sweeping):  # a sweep continues with its next point
-        return run(config)
+        try:
+            return run(config)
+        finally:
+            with suppress(OSError):  # Hydra made the folder; a run that was refused left it empty
+                Path(HydraConfig.get().runtime.output_dir).rmdir()
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "train")

@@ -125,7 +125,13 @@ def test_a_mix_lies_between_its_two(tmp_path):
 
 
 def test_what_cannot_be_mixed():
-    with pytest.raises(ConfigError, match="the same kind and size"):
+    with pytest.raises(ConfigError) as other_size:
         interpolate_networks(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.25, 0.0), 0.5)
+    assert str(other_size.value) == (
+        "only networks of the same kind and size can be mixed, got SyncNet with "
+        "width 0.125 in the first, 0.25 in the second"
+    )
+    with pytest.raises(ConfigError, match=r"be mixed, got SyncNet and QualityDiscriminator$"):
+        interpolate_networks(SyncNet(96, 0.125, 0.0), QualityDiscriminator(96), 0.5)
     with pytest.raises(ConfigError, match="share must be in"):
         interpolate_networks(SyncNet(96, 0.125, 0.0), SyncNet(96, 0.125, 0.0), 1.5)

@@ -14,7 +14,7 @@ from lipsync.checkpoints.card import model_page
 from lipsync.checkpoints.hub import MAIN_FILE, SCHEME, endpoint, token
 from lipsync.checkpoints.origin import card_of
 from lipsync.checkpoints.saving import save_card, save_model
-from lipsync.errors import CheckpointError
+from lipsync.errors import CheckpointError, install_extra
 
 
 def push_to_hub(
@@ -46,7 +46,7 @@ def push_to_hub(
         from huggingface_hub import HfApi
     except ImportError as error:
         problem = "the extra hub is not installed"
-        raise CheckpointError(address, problem, "pip install 'lipsync-lab[hub]'") from error
+        raise CheckpointError(address, problem, install_extra("hub")) from error
     with TemporaryDirectory() as made:
         folder = Path(made)
         full = _write(model, folder / MAIN_FILE, card or {})

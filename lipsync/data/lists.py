@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from lipsync.errors import ConfigError
 
@@ -28,5 +28,10 @@ def parse_split(path: str | Path, text: str | None) -> list[str]:
         )
     keys = [_REMARKS.sub("", line) for line in map(str.strip, text.splitlines()) if line]
     if not keys:
-        raise ConfigError(f"{path}: the split list is empty; a run needs at least one clip in it")
+        split = PurePath(path).stem
+        assign = f", or assign speakers to it, splits.{split}=[NAME]" if split != "train" else ""
+        raise ConfigError(
+            f"{path}: the split list is empty; a run needs at least one clip in it: prepare the "
+            f"data with more videos{assign}"
+        )
     return keys

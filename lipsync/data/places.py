@@ -18,7 +18,7 @@ from typing import Any
 
 import fsspec
 
-from lipsync.errors import ConfigError, LipsyncError
+from lipsync.errors import ConfigError, LipsyncError, install_extra
 
 for _library in ("aiobotocore", "botocore"):  # these log where they found credentials every time
     logging.getLogger(_library).setLevel(logging.WARNING)
@@ -224,8 +224,8 @@ class Place:
         kind = type(error).__name__
         if isinstance(error, ImportError):
             package = _PACKAGES.get(scheme)
-            extra = "'lipsync-lab[shards]'" if package == "s3fs" else package
-            return f"; pip install {extra}" if package else ""
+            command = install_extra("shards") if package == "s3fs" else f"pip install {package}"
+            return f"; {command}" if package else ""
         if isinstance(error, PermissionError):
             return "; check that the credentials in use have access"
         if "Credentials" in kind:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from lipsync.commands import add_command
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, install_extra
 
 _NEEDS = ("starlette", "uvicorn")
 
@@ -42,7 +42,7 @@ def _demo(**options: Any) -> None:
     if missing:
         raise ConfigError(
             f"lipsync demo needs {' and '.join(missing)}; install the extra: "
-            "pip install 'lipsync-lab[demo]'"
+            + install_extra("demo")
         )
     from lipsync.demo.server import serve
     from lipsync.demo.settings import Settings

@@ -92,6 +92,9 @@ class Feature(ABC):
         """Further constructor arguments on which the columns depend."""
         return {}
 
+    def check_installed(self) -> None:  # noqa: B027 most need nothing
+        """Raise ConfigError if a package or file that it needs is missing, without loading it."""
+
     @property
     def file(self) -> str:
         """Name of the file in which a prepared clip stores it."""

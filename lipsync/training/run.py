@@ -27,13 +27,13 @@ from pytorch_lightning.profilers import (
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from lipsync.build import build
+from lipsync.build import build, explain_keyword
 from lipsync.data.datasets import Windows
 from lipsync.errors import ConfigError, LipsyncError, check_whole
 from lipsync.plugins import import_plugins
 from lipsync.training.compiling import compile_network
 from lipsync.training.ema import MovingAverage
-from lipsync.training.folder import check_resume, move_earlier_run, resume_path
+from lipsync.training.folder import batches_done, begin_run, check_resume, resume_path
 from lipsync.training.precision import trainer_precision
 from lipsync.training.processes import processes_of
 from lipsync.training.recomputing import recompute_stages
@@ -42,7 +42,7 @@ from lipsync.training.settings import (
     resolve_precision,
     split_batches,
 )
-from lipsync.training.tracking import finish_wandb, make_loggers
+from lipsync.training.tracking import finish_wandb, keep_wandb_id, make_loggers
 from lipsync.training.weights import WholeCheckpoints
 
 log = logging.getLogger(__name__)
@@ -73,9 +73,15 @@ def run(config: DictConfig) -> float:
     if issubclass(data.make_train.func, Windows):  # voice conversion needs no lists
         data.check_splits(["train", "val", *(["test"] if config.test else [])])
     module.schedule_batches = settings.schedule_batches
-    goes_on_here = checkpoint is not None and output.resolve() in checkpoint.resolve().parents
-    if not goes_on_here and rank_zero_only.rank == 0:
-        move_earlier_run(output)
+    resumes_here = (
+        checkpoint is not None and checkpoint.resolve().parent == (output / "checkpoints").resolve()
+    )
+    complete = ConfigError(
+        f"ckpt_path={config.ckpt_path}: that run is complete; raise trainer.batches to continue it"
+    )
+    planned = epochs * per_epoch
+    if checkpoint is not None and not resumes_here and batches_done(checkpoint) >= planned:
+        raise complete
     for network in module.networks():
         if settings.recompute:
             recompute_stages(network)
@@ -85,7 +91,9 @@ def run(config: DictConfig) -> float:
     if settings.ema is not None:
         callbacks.append(MovingAverage(settings.ema))
     precision, plugins = trainer_precision(resolve_precision(settings.precision, settings.gpus > 0))
-    loggers = make_loggers(config.logger, output)
+    loggers = make_loggers(config.logger, output, resumes_here)
+    begin_run(output, config, resumes_here)
+    keep_wandb_id(loggers, output)
     # Each network's step leaves the other's parameters without gradients.
     several = (settings.gpus or settings.processes) * settings.nodes > 1
     strategy = "ddp_find_unused_parameters_true" if several else "auto"
@@ -118,7 +126,7 @@ def run(config: DictConfig) -> float:
     with (
         finish_wandb(loggers),
         processes_of(trainer),
-        _unwrap_worker_errors(),
+        _shorten_errors(config),
         _exit_on_signals(trainer),
     ):
         for logger in loggers:
@@ -130,10 +138,7 @@ def run(config: DictConfig) -> float:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         best = trainer.checkpoint_callback
         if best.best_model_score is None:
-            raise ConfigError(
-                f"ckpt_path={config.ckpt_path}: that run is complete; raise trainer.batches to "
-                "continue it"
-            )
+            raise complete
         score = float(best.best_model_score)
         log.info("best %s %.4f in %s", best.monitor, score, best.best_model_path)
         if config.test:
@@ -196,10 +201,17 @@ def show_test(path: Path, untrained: Path) -> None:
 
 
 @contextmanager
-def _unwrap_worker_errors() -> Iterator[None]:
-    """Turn the traceback that PyTorch raises for a LipsyncError in a worker back into one line."""
+def _shorten_errors(config: DictConfig) -> Iterator[None]:
+    """Turn the traceback that PyTorch raises for a LipsyncError in a worker back into one line.
+
+    The same for arguments that a dataset or optimiser refuses when it is made.
+    """
     try:
         yield
+    except TypeError as error:
+        if unknown := explain_keyword(error, config):
+            raise ConfigError(unknown) from error
+        raise
     except (LipsyncError, RuntimeError) as error:
         found = re.search(_FROM_WORKER, str(error), re.DOTALL)
         if found is None:

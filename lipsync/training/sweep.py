@@ -45,7 +45,8 @@ def read_sweep(folder: Path) -> list[Run]:
         ConfigError: there are none.
     """
     runs = []
-    for hydra in sorted(folder.glob("**/.hydra"), key=lambda path: _number_first(path.parent)):
+    folders = [path for path in folder.glob("**/.hydra") if not path.parent.match("earlier-*")]
+    for hydra in sorted(folders, key=lambda path: _number_first(path.parent)):
         numbers = _best_validation(hydra.parent, OmegaConf.load(hydra / "config.yaml"))
         if numbers:
             texts = OmegaConf.load(hydra / "overrides.yaml")

@@ -17,39 +17,41 @@ from pytorch_lightning.utilities import rank_zero_only
 from lipsync.build import build
 from lipsync.errors import ConfigError
 
+_ID = Path("wandb", "id")  # in the run's folder
 
-def make_loggers(parts: DictConfig | None, output: Path) -> list[Logger]:
+
+def make_loggers(parts: DictConfig | None, output: Path, resumes: bool) -> list[Logger]:
     """Build the loggers of a config; those set to null are skipped.
 
-    A wandb run's id is kept in ``output/wandb/id``, so that it continues when training in that
-    folder resumes. In a sweep, names of runs end with their job number, and the sweep is a group.
+    A wandb run continues when training in its folder resumes, see :func:`keep_wandb_id`. In a
+    sweep, names of runs end with their job number, and the sweep is a group.
     """
     return [
-        build(part, **_run_options(part, output))
+        build(part, **_run_options(part, output, resumes))
         for part in (parts or {}).values()
         if part is not None
     ]
 
 
-def _run_options(part: DictConfig, output: Path) -> dict[str, Any]:
+def keep_wandb_id(loggers: list[Logger], output: Path) -> None:
+    """Keep the id of a wandb run in ``output/wandb/id``."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger) and logger.version and rank_zero_only.rank == 0:
+            path = output / _ID
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(logger.version + "\n")
+
+
+def _run_options(part: DictConfig, output: Path, resumes: bool) -> dict[str, Any]:
     if not part["_target_"].endswith(".WandbLogger"):
         return {}
-    own = {"id": _run_id(output)}
+    id_file = output / _ID
+    known = id_file.read_text().strip() if resumes and id_file.is_file() else ""
+    own = {"id": known or uuid.uuid4().hex[:8]}
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
         own |= {"name": f"{part.name}-{hydra.job.num}", "group": Path(hydra.sweep.dir).name}
     return {name: value for name, value in own.items() if name == "name" or name not in part}
-
-
-def _run_id(output: Path) -> str:
-    path = output / "wandb" / "id"
-    if path.is_file():
-        return path.read_text().strip()
-    new = uuid.uuid4().hex[:8]
-    if rank_zero_only.rank == 0:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(new + "\n")
-    return new
 
 
 @contextmanager

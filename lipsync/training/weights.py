@@ -12,7 +12,7 @@ from torch import nn
 
 from lipsync.checkpoints import load_model
 from lipsync.checkpoints.origin import trained_with
-from lipsync.errors import CheckpointError, TrainingError
+from lipsync.errors import CheckpointError, TrainingError, differences
 from lipsync.models.growth import can_grow, sizes_of
 
 log = logging.getLogger(__name__)
@@ -98,13 +98,9 @@ def check_same_run(checkpoint: dict[str, Any], run: dict[str, Any]) -> None:
         if then != now:
             raise CheckpointError(
                 "ckpt_path",
-                f"that run used another {part}: {_shorten(then)}, this one {_shorten(now)}",
+                f"that run used another {part}: {differences(then, now)}",
                 "repeat the options of that run, or leave out ckpt_path to start over",
             )
-
-
-def _shorten(value: Any) -> str:
-    return "none" if value is None else str(value)[:200]
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lipsync.errors import StageError
+from lipsync.errors import StageError, install_extra
 
 _NUMBER = re.compile(
     r"(?<![\w.,])-?\d[\d.,]*(?<=\d)(?:(?<=1)st|(?<=2)nd|(?<=3)rd|th|[ \u00a0\u202f]?%)?(?!\w)"
@@ -60,7 +60,9 @@ def _number_in_words(number: str, language: str) -> str:
     try:
         from num2words import num2words
     except ImportError:
-        raise _unreadable_number(number, "pip install num2words, or write it in words") from None
+        raise _unreadable_number(
+            number, f"{install_extra('translate')}, or write it in words"
+        ) from None
     digits = number.rstrip("%stndrh \u00a0\u202f")
     thousands, decimal = (".", ",") if language in _COMMA else (",", ".")
     groups = rf"-?\d{{1,3}}(?:[{thousands}]\d{{2,3}})*[{thousands}]\d{{3}}(?:[{decimal}]\d+)?"

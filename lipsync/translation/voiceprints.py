@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lipsync.audio import SAMPLE_RATE
-from lipsync.errors import CheckpointError, StageError
+from lipsync.errors import CheckpointError, StageError, install_extra
 
 _WANTED = "a speaker embedding of WeSpeaker, 3D-Speaker or NeMo from sherpa-onnx's releases"
 _BOTH = ("output_dim", "sample_rate", "language")
@@ -31,7 +31,7 @@ def check_speaker_model(path: str | Path) -> None:
     from lipsync.onnx_files import open_onnx  # late: imports onnxruntime
 
     if find_spec("sherpa_onnx") is None:
-        remedy = "pip install 'sherpa-onnx>=1.12.26,<3', or leave out --speaker-model"
+        remedy = f"{install_extra('speakers')}, or leave out --speaker-model"
         raise StageError("speakers", "sherpa-onnx is not installed", remedy)
     has = open_onnx(Path(path), "cpu", _WANTED).get_modelmeta().custom_metadata_map
     needs = _KEYS.get(has.get("framework", ""), ("framework",))

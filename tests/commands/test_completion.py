@@ -49,4 +49,6 @@ def test_without_shtab(monkeypatch, capsys):
     monkeypatch.setattr("lipsync.completion.find_spec", lambda name: None)
     assert run("completion", "bash") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "error: completion needs shtab; pip install 'lipsync-lab[completion]'"
+    assert (
+        line == "error: completion needs shtab; pip install -c constraints.txt -e '.[completion]'"
+    )

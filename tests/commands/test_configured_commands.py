@@ -38,12 +38,20 @@ def test_a_folder_with_any_name_comes_through(words, keys):
     assert value == ODD
 
 
-def test_bad_options_are_one_line_and_code_2():
-    for words in (["train", "model=wav3lip"], ["prepare", "sauce=a"]):
-        done = lipsync(*words)
-        assert done.returncode == 2
-        (line,) = done.stderr.splitlines()
-        assert line.startswith("error: ")
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (["train", "model=syncnet", "model.los.sync=1"], "no option model.los.sync; did you mean"),
+        (["train", "model=wav3lip"], "; did you mean wav2lip?"),
+        (["prepare", "sourc=3"], "no option sourc; did you mean source?"),
+    ],
+)
+def test_bad_options_are_one_line_and_code_2(words, nearest):
+    done = lipsync(*words)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert nearest in line
 
 
 def test_they_take_the_place_of_this_process(monkeypatch):

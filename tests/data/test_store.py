@@ -242,7 +242,8 @@ def test_split_lists(tmp_path):
     (tmp_path / "filelists" / "test.txt").write_text("a/1 NF:12 MV:3\n\na/2\na/with space NF:9\n")
     assert read_split(tmp_path, "test") == ["a/1", "a/2", "a/with space"]
     (tmp_path / "filelists" / "val.txt").write_text("\n")
-    with pytest.raises(ConfigError, match=r"val\.txt: the split list is empty"):
+    problem = r"val\.txt: the split list is empty; .*assign speakers to it, splits\.val=\[NAME\]$"
+    with pytest.raises(ConfigError, match=problem):
         read_split(tmp_path, "val")
     with pytest.raises(ConfigError, match="no such split list"):
         read_split(tmp_path, "other")

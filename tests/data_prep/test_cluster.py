@@ -20,7 +20,9 @@ from data_prep.pool import Failed, Stop
 from data_prep.run import Summary, prepare
 from lipsync.errors import ClipError, ConfigError
 
-ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'lipsync-lab[ray]'")
+ray = pytest.importorskip(
+    "ray", reason="ray is not installed: pip install -c constraints.txt -e '.[ray]'"
+)
 ray.cloudpickle.register_pickle_by_value(test_engine)  # workers could not import it
 pytestmark = pytest.mark.slow
 

@@ -65,6 +65,10 @@ def test_shards_from_the_command_line(tmp_path: Path) -> None:
         (["output=out"], "source not given"),
         (["source=empty", "output=out"], "source=empty: contains no video"),
         (["source=missing", "output=out"], "source=missing: no such folder"),
+        (
+            ["source=face.mp4", "output=out"],
+            "source=face.mp4: is a file; name its folder, source=.",
+        ),
         (["source=bad", "output=out", "stride=five"], "stride must be int, got 'five'"),
         (["source=bad", "output=out", "workers=two"], "workers must be a whole number"),
         (
@@ -88,6 +92,7 @@ def test_command_errors_are_one_line_and_code_2(
     tmp_path: Path, arguments: list[str], problem: str
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "face.mp4").write_bytes(b"")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad/x.mp4").write_bytes(b"")
     (tmp_path / "leak/filelists").mkdir(parents=True)

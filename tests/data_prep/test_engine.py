@@ -134,7 +134,9 @@ def test_an_engine_that_is_none() -> None:
 def test_ray_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "data_prep.cluster", raising=False)
-    with pytest.raises(LipsyncError, match=r"engine=ray: pip install 'lipsync-lab\[ray\]'"):
+    with pytest.raises(
+        LipsyncError, match=r"engine=ray: pip install -c constraints\.txt -e '\.\[ray\]'"
+    ):
         list(run_jobs(square, [1], workers=1, engine="ray"))
 
 

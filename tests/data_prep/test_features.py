@@ -15,7 +15,7 @@ import pytest
 from data_prep.features import add_features, parse_features
 from lipsync.data.store import open_clip
 from lipsync.errors import ConfigError, LipsyncError
-from lipsync.features import LifteredMel, LipGANMFCC, Mel
+from lipsync.features import LifteredMel, LipGANMFCC, Mel, Whisper
 from lipsync.media import write_audio
 
 SLOW = """
@@ -95,6 +95,14 @@ def test_a_clip_that_cannot_be_is_named_and_costs_no_other(root):
     with pytest.raises(ConfigError, match=r"1 clips still lack features; .* ann/2: audio.wav: "):
         added.check()
     assert re.search(r"\n  clip ann/2: audio.wav: |\n  ann/2: audio.wav", str(added))
+
+
+def test_a_missing_extra_is_named_before_the_first_clip(root, monkeypatch, capsys):
+    monkeypatch.setattr("lipsync.features.whisper.find_spec", lambda name: None)
+    monkeypatch.setattr("data_prep.features.run_jobs", lambda *_: pytest.fail("work began"))
+    with pytest.raises(ConfigError, match=r"needs the extra translate: pip install -c constr"):
+        add_features(root, [LifteredMel(), Whisper()])
+    assert capsys.readouterr().err == ""  # no progress bar
 
 
 def test_a_full_disk_stops_all(root, monkeypatch):

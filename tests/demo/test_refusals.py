@@ -178,7 +178,7 @@ def test_without_the_extra_one_line_names_it(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert said == (
         "error: lipsync demo needs starlette and uvicorn; install the extra: "
-        "pip install 'lipsync-lab[demo]'\n"
+        "pip install -c constraints.txt -e '.[demo]'\n"
     )
 
 

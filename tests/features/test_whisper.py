@@ -110,7 +110,9 @@ def test_importing_features_stays_light():
 def test_without_the_packages_one_line_names_the_extra(monkeypatch):
     monkeypatch.setattr(whisper, "find_spec", lambda name: None)
     feature = pickle.loads(pickle.dumps(Whisper()))  # it can be named, stored, trained on
-    with pytest.raises(ConfigError, match=r"needs the extra translate: pip install 'lipsync-lab\["):
+    with pytest.raises(
+        ConfigError, match=r"needs the extra translate: pip install -c constraints\.txt -e '\.\["
+    ):
         feature.extract(np.zeros(1600, np.float32))
 
 

@@ -141,5 +141,7 @@ def test_a_study_that_is_killed_goes_on(prepared, tmp_path):
 
 def test_a_plugin_that_is_not_installed_is_named():
     line = _with_remedy("In 'launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")
-    assert line.endswith("submitit_slurm is not installed; pip install 'lipsync-lab[slurm]'")
+    assert line.endswith(
+        "submitit_slurm is not installed; pip install -c constraints.txt -e '.[slurm]'"
+    )
     assert _with_remedy("Could not find 'model/wavlip'") == "Could not find 'model/wavlip'"

@@ -118,7 +118,7 @@ def test_a_checkpoint_of_another_run_is_not_continued(prepared, tmp_path):
         *tiny(prepared, tmp_path / "next"), "model=syncnet", "size.expert.width=0.2", checkpoint
     )
     assert done.returncode == 2
-    assert "that run used another config" in done.stderr
+    assert "that run used another config: width 0.1 there, 0.2 here; repeat" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -52,8 +52,14 @@ def test_more_gpus_than_present_is_one_line_before_any_data(tmp_path):
 @pytest.mark.parametrize(
     ("option", "problem"),
     [
-        ("model.loss.snyc=1", "Could not override 'model.loss.snyc'"),
-        ("model=wavlip", "Could not find 'model/wavlip'"),
+        ("model.loss.snyc=1", "no option model.loss.snyc; did you mean model.loss.sync?"),
+        ("~model.loss.snyc", "no option model.loss.snyc; did you mean model.loss.sync?"),
+        ("hydra.run.dirr=x", "no option hydra.run.dirr; did you mean hydra.run.dir?"),
+        ("experimant=first_expert", "no option experimant; did you mean experiment?"),
+        ("lr=1e-3", "no option lr; did you mean model.optimizer.lr?"),
+        ("feature=mel", "no option feature; did you mean feature@model.generator.feature?"),
+        ("model=wavlip", "syncnet, wav2lip; did you mean wav2lip?\n"),
+        ("experiment=nope", "experiment=nope: must be one of adapt, "),
         ("trainer.batches=many", "trainer.batches=many: must be a whole number"),
     ],
 )
@@ -62,6 +68,34 @@ def test_misspelt_options_are_one_line(tmp_path, option, problem):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert problem in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        (
+            "+model.los.sync=1",  # which is passed on to a base class
+            "no option model.los, as lipsync.training.ExpertTraining has no such argument; "
+            "did you mean model.loss?",
+        ),
+        (
+            "+model.expert.widht=1",
+            "no option model.expert.widht, as lipsync.models.SyncNet has no such argument; "
+            "did you mean model.expert.width?",
+        ),
+        (
+            "+data.train.windws=1",  # which is called only later
+            "no option data.train.windws, as lipsync.data.datasets.Windows has no such argument; "
+            "did you mean data.train.windows?",
+        ),
+    ],
+)
+def test_arguments_that_a_part_does_not_have_are_one_line(tmp_path, option, line):
+    run = f"hydra.run.dir={tmp_path / 'run'}"
+    done = train("model=syncnet", option, "data=folder", "data.root=/no", run)
+    assert done.stderr == f"error: {line}\n"
+    assert done.returncode == 2
+    assert not (tmp_path / "run").exists()
 
 
 def test_missing_data_root_is_one_line(tmp_path):

@@ -51,5 +51,5 @@ def test_a_date_is_not_read_as_millions():
 
 def test_a_number_that_nobody_can_spell(monkeypatch):
     monkeypatch.setitem(sys.modules, "num2words", None)
-    with pytest.raises(StageError, match=r"^speak: the voice does not read '7'; pip install num2"):
+    with pytest.raises(StageError, match=r"^speak: the voice does not read '7'; pip install -c"):
         normalise_text("7 days", "en")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipsync.errors import StageError
+from lipsync.errors import StageError, install_extra
 from lipsync.languages import language as look_up
 from lipsync.translation.engines.base import Engine
 
@@ -37,7 +37,7 @@ class Espeak(Engine):
     """Speech by eSpeak NG; ``model`` is one of its voices (``es-419``, ``hi+f3``)."""
 
     stage, kind = "speak", "espeak"
-    get = "apt install espeak-ng, or pip install espeakng-loader"
+    get = f"apt install espeak-ng, or {install_extra('translate-gpl')}"
     about = "100 languages, robotic, offline; GPL, a separate program"
 
     def __init__(self, model: str = "", device: str = "cpu") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipsync.errors import StageError
+from lipsync.errors import StageError, install_extra
 from lipsync.translation.engines.base import Engine
 from lipsync.translation.engines.hub import loading
 
@@ -13,7 +13,7 @@ class Hibari(Engine):
     """English speech at 24 kHz; ``model`` is a voice (all but ``heart`` are downloaded)."""
 
     stage, kind, package, module, model = "speak", "hibari", "hibari-tts", "hibari", "heart"
-    get = "pip install hibari-tts"
+    get = install_extra("translate")
     about = "English, neural, offline; Apache-2.0"
 
     def __init__(self, model: str = model, device: str = "cpu") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lipsync.errors import StageError
+from lipsync.errors import StageError, install_extra
 from lipsync.languages import language as look_up
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
@@ -33,7 +33,7 @@ class MMS(Engine):
     """
 
     stage, kind, package, module = "speak", "mms", "transformers", "transformers"
-    get = "pip install transformers"
+    get = install_extra("translate")
     about = "1100 languages, neural; weights CC-BY-NC"
 
     def __init__(self, model: str = "", device: str = "cpu") -> None:

