@@ -15,8 +15,8 @@ import grimp
 
 PICTURE = Path(__file__).parents[1] / "architecture.svg"
 SHARED = (
-    "audio windows build command commands devices errors failures languages misspelt onnx_files options "
-    "pages parallel plain plugins processes run_log seeds speeds tables"
+    "audio windows build command commands devices errors failures languages misspelt onnx_files "
+    "options pages parallel plain plugins processes run_log seeds speeds tables"
 )
 TOGETHER = {
     "export": "checkpoints",
