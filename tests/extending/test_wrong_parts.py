@@ -48,7 +48,7 @@ def bare(**options):
             "model.generator._target_=parts.generator.Net",
             "model.generator._target_=parts.generator.Net: parts.generator has no Net",
         ),
-        ("+model.generator.colour=red", "model.generator: .*unexpected keyword.*'colour'"),
+        ("+model.generator.colour=red", "no option model.generator.colour, as .*"),
         (
             "+model.loss.new={_target_: parts.nowhere.Term}",
             "model.loss.new._target_=parts.nowhere.Term: .*No module named 'parts.nowhere'.*",
