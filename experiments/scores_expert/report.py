@@ -21,6 +21,8 @@ from lipsync.evaluation import ExpertReport, as_judge, evaluate_expert
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+_LEAST_CLIPS = 5  # for an interval in the plot
+
 
 def plot(reports: dict[str, ExpertReport], output: Path) -> None:
     figure, axes = plt.subplots(
@@ -34,6 +36,8 @@ def plot(reports: dict[str, ExpertReport], output: Path) -> None:
                 [g.mean - g.low for g in gaps.values()],
                 [g.high - g.mean for g in gaps.values()],
             ]
+            if report.accuracy[speaker].n < _LEAST_CLIPS:
+                spread = None
             colour = f"C{number}"
             top.errorbar(
                 list(gaps), means, yerr=spread, color=colour, marker="o", capsize=3, label=speaker
@@ -48,7 +52,7 @@ def plot(reports: dict[str, ExpertReport], output: Path) -> None:
             )
         top.set(xlabel="gap (frames)", ylabel="off-sync accuracy", title=split, ylim=(0.45, 1.0))
         bottom.set(xlabel="offset (frames)", ylabel="clips", xlim=(-15.5, 15.5))
-        top.legend()
+        top.legend(loc="lower right", ncols=2)
     figure.savefig(output, dpi=110)
 
 
