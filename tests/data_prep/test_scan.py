@@ -53,7 +53,7 @@ def test_nothing_to_do_is_an_error_of_one_line(tmp_path: Path) -> None:
     for folder, problem in [
         ("empty", "contains no video"),
         ("none", "no such"),
-        ("file", "no such"),
+        ("file", "is a file; name its folder"),
     ]:
         with pytest.raises(ConfigError, match=problem) as caught:
             scan(tmp_path / folder)
